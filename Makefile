@@ -1,0 +1,64 @@
+# Log Lake on one machine. Needs Python 3.11 and make; everything else is installed into .venv/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAKE := $(BIN)/python -m infra.local
+
+FORMAT ?= table
+export SQL FORMAT
+
+.PHONY: help setup demo up down load build query status reconcile test check lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@echo; echo "LOGLAKE_HOME puts the lake elsewhere than .loglake/, so that two lakes can stand side by side."
+
+setup: $(READY) ## install everything into .venv/, from the hash-locked requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Log Lake needs Python 3.11, and '$(PYTHON)' is not on the PATH. Install it, or say where it is: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "Log Lake needs Python 3.11; $(PYTHON) is " + sys.version.split()[0])'
+	@echo "Setting up .venv/ (about two minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY) ## the whole lake, end to end, on a private stack: sample logs to checked days
+	@$(LAKE) demo
+
+up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; Ctrl-C stops both
+	@$(LAKE) up
+
+down: $(READY) ## stop what `make up` or a command left running
+	@$(LAKE) down
+
+load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
+	@$(LAKE) load --source "$(SOURCE)" --dir "$(DIR)"
+
+build: $(READY) ## SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07: build those days through Dagster
+	@$(LAKE) build --source "$(SOURCE)" --from "$(FROM)" --to "$(TO)"
+
+query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
+	@$(LAKE) query
+
+status: $(READY) ## per source and day: objects, partitions, commit, coverage, state
+	@$(LAKE) status
+
+reconcile: $(READY) ## compare storage with the catalog and send AddAPart what is missing
+	@$(LAKE) reconcile
+
+test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-header --no-strip-extras --quiet -o requirements.lock
+
+clean: ## remove what can be made again; the lake under .loglake/ stays
+	rm -rf .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

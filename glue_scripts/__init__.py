@@ -1,0 +1,1 @@
+"""The Glue Spark job that turns raw objects into readready days."""

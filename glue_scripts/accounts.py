@@ -1,0 +1,162 @@
+"""The account of each day: every record that was read is written, excluded, a duplicate or quarantined, by object."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from glue_scripts.arguments import JobArguments
+from glue_scripts.fetching import ObjectRef
+from glue_scripts.window import WindowObjects
+from glue_scripts.writing import WrittenDay
+from loglake_assets.sources.placement import day_from_number, day_number
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class ObjectAccount:
+    """One object as a day's build saw it. Counts are records; `days` counts the object's events by their day."""
+
+    ref: ObjectRef
+    etag: str
+    version_id: str | None
+    last_modified: float
+    content_bytes: int
+    records: int
+    reason: str | None
+    days: Mapping[int, int]
+    excluded: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """An object (`ordinal` None) or one record of it that is not loaded, and why."""
+
+    ref: ObjectRef
+    ordinal: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class DayAccount:
+    """All that one day's build read and wrote. `has_source` is False when no delivery prefix and no event was found."""
+
+    day: int
+    objects: tuple[ObjectAccount, ...]
+    quarantine: tuple[Quarantined, ...]
+    excluded_by: Mapping[str, int]
+    written: WrittenDay | None
+    has_source: bool
+
+    def totals(self) -> dict[str, Any]:
+        """The numbers of the day, as manifests and checks name them."""
+        of_day = sum(o.days.get(self.day, 0) for o in self.objects)
+        quarantined_records = sum(q.ordinal is not None for q in self.quarantine)
+        return {
+            "day": self.day,
+            "object_count": len(self.objects),
+            "records_read": of_day + quarantined_records,
+            "written": self.written.rows if self.written else 0,
+            "excluded": sum(o.excluded for o in self.objects),
+            "duplicates": sum(o.duplicates for o in self.objects),
+            "quarantined_records": quarantined_records,
+            "quarantined_objects": sum(q.ordinal is None for q in self.quarantine),
+            "delivered_later": sum(o.days.get(self.day, 0) for o in self.objects if o.ref.prefix_day != self.day),
+            "content_bytes": sum(o.content_bytes for o in self.objects if o.ref.prefix_day == self.day),
+            "orc_bytes": sum(f.size for f in self.written.files) if self.written else 0,
+            "file_count": len(self.written.files) if self.written else 0,
+        }
+
+    def sentence(self) -> str:
+        """One line for people."""
+        t = self.totals()
+        return (
+            f"{day_from_number(self.day)}: {t['records_read']:,} read = {t['written']:,} written + {t['excluded']:,} "
+            f"excluded + {t['duplicates']:,} duplicate + {t['quarantined_records']:,} quarantined; "
+            f"{t['quarantined_objects']:,} objects quarantined"
+        )
+
+
+@dataclass
+class _Counts:
+    """What the decoded rows say about one object."""
+
+    days: Counter[int] = field(default_factory=Counter)
+    excluded: Counter[int] = field(default_factory=Counter)
+    duplicates: Counter[int] = field(default_factory=Counter)
+
+
+def day_accounts(
+    spark: "SparkSession",
+    arguments: JobArguments,
+    objects: WindowObjects,
+    closed: Iterable[Any],
+    written: Mapping[int, WrittenDay],
+) -> list[DayAccount]:
+    """The account of every day of the window, from the decoded rows and from what was read back."""
+    counts, rules = _counts(spark)
+    refs = {ref.number: ref for ref in objects.refs}
+    quarantine = _quarantine(spark, refs)
+    rows = {row.object_number: row for row in closed}
+    quarantine += [Quarantined(refs[n], None, row.reason) for n, row in rows.items() if row.reason]
+    accounts = []
+    for day in (day_number(d) for d in arguments.days):
+        seen = [
+            _object_account(refs[n], rows[n], counts[n], day)
+            for n in rows
+            if _concerns(refs[n], counts[n], day, arguments.look_ahead)
+        ]
+        has_source = day in objects.partition_days or any(o.days.get(day) for o in seen)
+        own = tuple(q for q in quarantine if q.ref.prefix_day == day)
+        accounts.append(DayAccount(day, tuple(seen), own, rules.get(day, {}), written.get(day), has_source))
+    return accounts
+
+
+def _concerns(ref: ObjectRef, counts: _Counts, day: int, look_ahead: int) -> bool:
+    """Whether the day's build must read the object: by its prefix, or because it holds events of the day."""
+    delay = (day_from_number(ref.prefix_day) - day_from_number(day)).days
+    return 0 <= delay <= look_ahead or day in counts.days
+
+
+def _object_account(ref: ObjectRef, row: Any, counts: _Counts, day: int) -> ObjectAccount:
+    return ObjectAccount(
+        ref=ref,
+        etag=row.raw_etag,
+        version_id=row.raw_versionid,
+        last_modified=row.raw_lastmodified / 1000,
+        content_bytes=row.content_bytes or 0,
+        records=row.record_count,
+        reason=row.reason,
+        days=dict(counts.days),
+        excluded=counts.excluded[day],
+        duplicates=counts.duplicates[day],
+    )
+
+
+def _counts(spark: "SparkSession") -> tuple[dict[int, _Counts], dict[int, dict[str, int]]]:
+    """Counts by object, and exclusions by day and rule."""
+    counts: dict[int, _Counts] = defaultdict(_Counts)
+    rules: dict[int, dict[str, int]] = defaultdict(dict)
+    for row in spark.sql(
+        "SELECT object_number, logcalendarday AS day, excluded_by, count(*) AS n FROM decoded_as_view "
+        "WHERE kind = 'record' GROUP BY 1, 2, 3"
+    ).collect():
+        counts[row.object_number].days[row.day] += row.n
+        if row.excluded_by:
+            counts[row.object_number].excluded[row.day] += row.n
+            rules[row.day][row.excluded_by] = rules[row.day].get(row.excluded_by, 0) + row.n
+    for row in spark.sql(
+        "SELECT object_number, logcalendarday AS day, count(*) AS n FROM duplicates_as_view GROUP BY 1, 2"
+    ).collect():
+        counts[row.object_number].duplicates[row.day] += row.n
+    return counts, rules
+
+
+def _quarantine(spark: "SparkSession", refs: Mapping[int, ObjectRef]) -> list[Quarantined]:
+    rows = spark.sql(
+        "SELECT object_number, raw_ordinal, reason FROM decoded_as_view WHERE kind = 'quarantined' ORDER BY 1, 2"
+    ).collect()
+    return [Quarantined(refs[row.object_number], row.raw_ordinal, row.reason) for row in rows]

@@ -1,0 +1,107 @@
+"""The job's arguments, as Glue passes them. Unknown ones are Glue's own and are left alone."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from loglake_assets.sources.placement import day_from_number
+
+
+class WindowError(ValueError):
+    """The window asked for cannot be built; the message says the bound and what to ask for instead."""
+
+
+@dataclass(frozen=True)
+class JobArguments:
+    """What one run builds, and the bounds beyond which it refuses. Days are UTC, both ends included."""
+
+    source: str
+    first_day: date
+    last_day: date
+    run_id: str
+    database: str
+    readready_bucket: str
+    look_ahead: int = 1
+    max_days: int = 31
+    max_files: int = 2_000_000
+    max_bytes: int = 2 << 40
+    max_rows: int | None = None
+    code_version: str = "unknown"
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        return tuple(self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1))
+
+    @property
+    def last_prefix_day(self) -> date:
+        """The last delivery prefix that is read: events of the last day are delivered until then."""
+        return self.last_day + timedelta(days=self.look_ahead)
+
+    @property
+    def is_preview(self) -> bool:
+        return self.max_rows is not None
+
+
+def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
+    """The run that `argv` asks for: days as yyyymmdd, or relative to `today` as the original's days_begin/days_end.
+
+    Raises WindowError for days that cannot be; a retry cannot help until they are changed.
+    """
+    known, _ = _parser().parse_known_args(argv)
+    first, last = _window(known, today)
+    arguments = JobArguments(
+        source=known.source,
+        first_day=first,
+        last_day=last,
+        run_id=known.run_id,
+        database=known.database,
+        readready_bucket=known.readready_bucket,
+        look_ahead=known.look_ahead,
+        max_days=known.max_days,
+        max_files=known.max_files,
+        max_bytes=known.max_bytes,
+        max_rows=known.max_rows,
+        code_version=known.code_version,
+    )
+    _refuse_unbounded(arguments)
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for name in ("source", "run_id", "database", "readready_bucket"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--first_day", help="yyyymmdd")
+    parser.add_argument("--last_day", help="yyyymmdd")
+    parser.add_argument("--days_begin", type=int, help="days before today, as an alternative to --first_day")
+    parser.add_argument("--days_end", type=int, help="days before today, as an alternative to --last_day")
+    parser.add_argument("--look_ahead", type=int, default=1)
+    parser.add_argument("--max_days", type=int, default=31)
+    parser.add_argument("--max_files", type=int, default=2_000_000)
+    parser.add_argument("--max_bytes", type=int, default=2 << 40)
+    parser.add_argument("--max_rows", type=int, help="preview: at most so many rows, which cannot be committed")
+    parser.add_argument("--code_version", default="unknown")
+    return parser
+
+
+def _window(known: argparse.Namespace, today: date) -> tuple[date, date]:
+    if known.first_day and known.last_day:
+        try:
+            return day_from_number(known.first_day), day_from_number(known.last_day)
+        except ValueError as error:
+            raise WindowError(f"The window {known.first_day} to {known.last_day} is not a window: {error}.") from error
+    if known.days_begin is not None and known.days_end is not None:
+        return today - timedelta(days=known.days_begin), today - timedelta(days=known.days_end)
+    raise WindowError("Name the window by --first_day and --last_day (yyyymmdd), or by --days_begin and --days_end.")
+
+
+def _refuse_unbounded(arguments: JobArguments) -> None:
+    count = (arguments.last_day - arguments.first_day).days + 1
+    if count < 1:
+        raise WindowError(f"The window ends ({arguments.last_day}) before it begins ({arguments.first_day}).")
+    if count > arguments.max_days:
+        raise WindowError(
+            f"The window {arguments.first_day} to {arguments.last_day} has {count} days; one run builds at most "
+            f"{arguments.max_days}. Nothing was read. Ask for fewer days, or run several windows."
+        )

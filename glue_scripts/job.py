@@ -1,0 +1,169 @@
+"""One run: list the window, read every object once, many views, ORC in a run's own directory, a manifest a day.
+
+The job never touches the catalog, never overwrites and never deletes: what it writes is seen by nobody until the
+orchestrator has verified and committed it.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from glue_scripts.accounts import DayAccount, day_accounts
+from glue_scripts.arguments import JobArguments
+from glue_scripts.manifests import put_manifests
+from glue_scripts.reading import ObjectReader, decoded_fields
+from glue_scripts.reporting import Progress, Report
+from glue_scripts.window import WindowObjects, slices, window_objects
+from glue_scripts.writing import write_duplicates, write_rows, written_days
+from loglake_assets.lake.commits import head
+from loglake_assets.lake.layout import run_prefix
+from loglake_assets.sources import LogSource, load_source, view_statements
+from loglake_assets.sources.placement import day_number
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_BYTES_A_SLICE = 32 << 20
+
+
+def run_job(arguments: JobArguments, report: Report) -> None:
+    """Build the window's days and write their manifests. Raises WindowError, FetchError, or what Spark raises."""
+    import boto3
+
+    source = load_source(arguments.source)
+    s3, glue = boto3.client("s3"), boto3.client("glue")
+    listed_at = time.time()
+    bases = _base_commits(s3, source, arguments)  # before listing: what is committed meanwhile is then newer
+    objects = window_objects(glue, s3, source, arguments)
+    report(
+        f"{source.title}, {arguments.first_day} to {arguments.last_day}: {len(objects.refs):,} objects, "
+        f"{objects.total_bytes:,} bytes",
+        {"objects": len(objects.refs), "bytes": objects.total_bytes},
+    )
+    spark = _spark(f"{source.name} {arguments.first_day} {arguments.last_day}")
+    accounts = build(spark, source, arguments, objects, s3.meta.region_name, report)
+    if arguments.is_preview:
+        report("Preview written; a preview has no manifest and cannot be committed.", {})
+        return
+    put_manifests(s3, source, arguments, objects, accounts, bases, listed_at)
+    for account in accounts:
+        report(account.sentence(), account.totals())
+
+
+def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[int, int]:
+    """The newest commit of each day before anything is listed; 0 where there is none."""
+    days = [day_number(day) for day in arguments.days]
+    heads = {day: head(s3, arguments.readready_bucket, source.readready.name, day) for day in days}
+    return {day: commit.seq if commit else 0 for day, commit in heads.items()}
+
+
+def _spark(name: str) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName(name)
+    for key, value in SPARK_SETTINGS.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+SPARK_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "256m",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.orc.impl": "native",
+}
+"""What the job relies on, wherever it runs. Business logic does not depend on any of it but the time zone."""
+
+
+def build(
+    spark: "SparkSession",
+    source: LogSource,
+    arguments: JobArguments,
+    objects: WindowObjects,
+    region: str,
+    report: Report,
+) -> list[DayAccount]:
+    """Read, transform and write the window; returns the account of each day, recounted from what was written."""
+    decoded = _decoded(spark, source, objects, region).persist()
+    try:
+        decoded.createOrReplaceTempView("decoded_as_view")
+        with _told_progress(spark, report, "slices of objects read"):
+            closed = _object_rows(spark)
+        _create_views(spark, source, arguments)
+        base = f"s3://{arguments.readready_bucket}/"
+        path = base + run_prefix(source.readready.name, arguments.run_id)
+        with _told_progress(spark, report, "tasks of the write done"):
+            write_rows(spark, source, path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/")
+        if arguments.is_preview:
+            return []
+        write_duplicates(spark, source, base, arguments.run_id)
+        written = written_days(spark, source, path)
+        return day_accounts(spark, arguments, objects, closed, written)
+    finally:
+        decoded.unpersist()
+
+
+def _decoded(spark: "SparkSession", source: LogSource, objects: WindowObjects, region: str) -> "DataFrame":
+    count = _slice_count(spark, objects)
+    rows = [(ref.number, ref.bucket, ref.key, ref.prefix_day) for hand in slices(objects.refs, count) for ref in hand]
+    parallel = spark.sparkContext.parallelize(rows, max(count, 1))
+    refs = spark.createDataFrame(parallel, "number int, bucket string, key string, prefix_day int")
+    schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(source))
+    return refs.mapInArrow(ObjectReader(source.name, region), schema)
+
+
+def _slice_count(spark: "SparkSession", objects: WindowObjects) -> int:
+    wanted = max(spark.sparkContext.defaultParallelism * 4, objects.total_bytes // _BYTES_A_SLICE)
+    return int(min(wanted, max(len(objects.refs), 1)))
+
+
+def _object_rows(spark: "SparkSession") -> list[Any]:
+    """The row that closes each object's account; the action that reads all objects, once."""
+    return spark.sql(
+        "SELECT object_number, raw_etag, raw_versionid, raw_lastmodified, reason, record_count, content_bytes "
+        "FROM decoded_as_view WHERE kind = 'object'"
+    ).collect()
+
+
+def _create_views(spark: "SparkSession", source: LogSource, arguments: JobArguments) -> None:
+    """The bounds and the decoded records as views, then the source's own `.sql` views in their order."""
+    floor, ceiling = arguments.first_day, arguments.last_day
+    bounds = [(floor, ceiling, day_number(floor), day_number(ceiling))]
+    names = "floor_as_date date, ceiling_as_date date, floor_as_int int, ceiling_as_int int"
+    spark.createDataFrame(bounds, names).createOrReplaceTempView("mybounds_as_view")
+    records = spark.sql(f"SELECT *, '{arguments.run_id}' AS f_run FROM decoded_as_view WHERE kind = 'record'")
+    records.createOrReplaceTempView("records_as_view")
+    for name, statement in view_statements(source):
+        view = spark.sql(statement)
+        if name == "duplicates_as_view":
+            view = view.persist()  # counted, written, and subtracted: computed once
+        if arguments.is_preview and name == "readready_as_view":
+            view = view.limit(int(arguments.max_rows or 0))
+        view.createOrReplaceTempView(name)
+
+
+@contextmanager
+def _told_progress(spark: "SparkSession", report: Report, what: str) -> Iterator[None]:
+    """Tell of finished Spark tasks every few seconds while the block runs."""
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(spark, report, what, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=5)
+
+
+def _watch(spark: "SparkSession", report: Report, what: str, done: threading.Event) -> None:
+    tracker = spark.sparkContext.statusTracker()
+    progress: Progress | None = None
+    while not done.wait(1.0):
+        stages = [info for stage in tracker.getActiveStageIds() if (info := tracker.getStageInfo(stage))]
+        if stages:
+            progress = progress or Progress(report, what, max(s.numTasks for s in stages))
+            progress.at(max(s.numCompletedTasks for s in stages))

@@ -1,0 +1,85 @@
+"""The manifest of each day: what the run read, counted and wrote. Written once, last, and never overwritten."""
+
+import gzip
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
+from glue_scripts.arguments import JobArguments
+from glue_scripts.window import WindowObjects
+from loglake_assets.lake.layout import day_prefix, manifest_key
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import load_rules
+
+FORMAT = 1
+
+
+def put_manifests(
+    s3: Any,
+    source: LogSource,
+    arguments: JobArguments,
+    objects: WindowObjects,
+    accounts: Iterable[DayAccount],
+    bases: Mapping[int, int],
+    listed_at: float,
+) -> None:
+    """Write one manifest a day under `manifests/`; S3 refuses a second one of the same run."""
+    run = {
+        "format": FORMAT,
+        "source": source.name,
+        "table": source.readready.name,
+        "run_id": arguments.run_id,
+        "first_day": day_number(arguments.first_day),
+        "last_day": day_number(arguments.last_day),
+        "look_ahead": arguments.look_ahead,
+        "listed_at": listed_at,
+        "rules_version": load_rules(source.name).version,
+        "code_version": arguments.code_version,
+    }
+    for account in accounts:
+        body = json.dumps({**run, "base_seq": bases[account.day], **_day(source, arguments, account)}).encode()
+        s3.put_object(
+            Bucket=arguments.readready_bucket,
+            Key=manifest_key(source.readready.name, account.day, arguments.run_id),
+            Body=gzip.compress(body, mtime=0),
+            ContentType="application/json",
+            IfNoneMatch="*",
+        )
+
+
+def _day(source: LogSource, arguments: JobArguments, account: DayAccount) -> dict[str, Any]:
+    prefix = day_prefix(source.readready.name, arguments.run_id, account.day)
+    written = account.written
+    return {
+        "day": account.day,
+        "has_source": account.has_source,
+        "location": f"s3://{arguments.readready_bucket}/{prefix}",
+        "totals": account.totals(),
+        "excluded_by": dict(account.excluded_by),
+        "content_hash": written.content_hash if written else f"xxh64sum:{0:032x}:0",
+        "files": [{"key": f.key, "bytes": f.size, "rows": f.rows} for f in written.files] if written else [],
+        "objects": [_object(o) for o in account.objects],
+        "quarantine": [_quarantined(q) for q in account.quarantine],
+    }
+
+
+def _object(account: ObjectAccount) -> dict[str, Any]:
+    return {
+        "bucket": account.ref.bucket,
+        "key": account.ref.key,
+        "etag": account.etag,
+        "version_id": account.version_id,
+        "last_modified": account.last_modified,
+        "prefix_day": account.ref.prefix_day,
+        "records": account.records,
+        "reason": account.reason,
+        "days": {str(day): count for day, count in account.days.items()},
+        "excluded": account.excluded,
+        "duplicates": account.duplicates,
+    }
+
+
+def _quarantined(entry: Quarantined) -> dict[str, Any]:
+    return {"bucket": entry.ref.bucket, "key": entry.ref.key, "ordinal": entry.ordinal, "reason": entry.reason}

@@ -1,0 +1,101 @@
+"""Which objects a run reads: the catalog's partitions of the window, listed, and the late ledger's additions."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from glue_scripts.arguments import JobArguments, WindowError
+from glue_scripts.fetching import ObjectRef
+from loglake_assets.lake.layout import late_prefix
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import Placement, day_number, place
+
+
+@dataclass(frozen=True)
+class WindowObjects:
+    """The objects of a window: what to read, its listed bytes, and the prefix days that have a partition at all."""
+
+    refs: tuple[ObjectRef, ...]
+    total_bytes: int
+    partition_days: frozenset[int]
+
+
+def window_objects(glue: Any, s3: Any, source: LogSource, arguments: JobArguments) -> WindowObjects:
+    """List the window's raw objects. Raises WindowError beyond the bounds: refused whole, never cut short."""
+    partitions = list(_partitions(glue, source, arguments))
+    listed = dict(_listed(s3, source, [p["StorageDescriptor"]["Location"] for p in partitions]))
+    for bucket, key in _late(s3, source, arguments):
+        listed.setdefault((bucket, key), 0)
+    _refuse_unbounded(arguments, len(listed), sum(listed.values()))
+    refs = (_ref(number, source, bucket, key) for number, (bucket, key) in enumerate(sorted(listed)))
+    days = frozenset(int(p["Values"][_day_position(source)]) for p in partitions)
+    return WindowObjects(tuple(refs), sum(listed.values()), days)
+
+
+def _day_position(source: LogSource) -> int:
+    return [c.name for c in source.raw.partition_keys].index("logcalendarday")
+
+
+def _partitions(glue: Any, source: LogSource, arguments: JobArguments) -> Iterator[dict[str, Any]]:
+    first, last = day_number(arguments.first_day), day_number(arguments.last_prefix_day)
+    pages = glue.get_paginator("get_partitions").paginate(
+        DatabaseName=arguments.database,
+        TableName=source.raw.name,
+        Expression=f"logcalendarday >= {first} AND logcalendarday <= {last}",
+        ExcludeColumnSchema=True,
+    )
+    position = _day_position(source)
+    for page in pages:
+        yield from (p for p in page["Partitions"] if first <= int(p["Values"][position]) <= last)
+
+
+def _listed(s3: Any, source: LogSource, locations: Sequence[str]) -> Iterator[tuple[tuple[str, str], int]]:
+    with ThreadPoolExecutor(16) as pool:
+        for objects in pool.map(lambda location: _objects_under(s3, source, location), locations):
+            yield from objects
+
+
+def _objects_under(s3: Any, source: LogSource, location: str) -> list[tuple[tuple[str, str], int]]:
+    parts = urlsplit(location)
+    prefix = parts.path.lstrip("/").rstrip("/") + "/"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=prefix)
+    found = (entry for page in pages for entry in page.get("Contents", ()))
+    return [((parts.netloc, e["Key"]), e["Size"]) for e in found if _is_placed(source, parts.netloc, e["Key"])]
+
+
+def _is_placed(source: LogSource, bucket: str, key: str) -> bool:
+    return isinstance(place(source, bucket, key), Placement)
+
+
+def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple[str, str]]:
+    """Objects the ledger names for the window's days: they lie under prefixes the window does not read."""
+    for day in arguments.days:
+        prefix = late_prefix(source.readready.name, day_number(day))
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=arguments.readready_bucket, Prefix=prefix)
+        for listed in (entry for page in pages for entry in page.get("Contents", ())):
+            body = s3.get_object(Bucket=arguments.readready_bucket, Key=listed["Key"])["Body"].read()
+            late = json.loads(body)
+            yield late["bucket"], late["key"]
+
+
+def _ref(number: int, source: LogSource, bucket: str, key: str) -> ObjectRef:
+    placement = place(source, bucket, key)
+    assert isinstance(placement, Placement), "only placed keys are listed"
+    return ObjectRef(number, bucket, key, day_number(placement.day))
+
+
+def _refuse_unbounded(arguments: JobArguments, files: int, size: int) -> None:
+    if files > arguments.max_files or size > arguments.max_bytes:
+        raise WindowError(
+            f"The window {arguments.first_day} to {arguments.last_day} holds {files:,} objects of {size:,} bytes; one "
+            f"run reads at most {arguments.max_files:,} objects and {arguments.max_bytes:,} bytes. Nothing was read. "
+            "Ask for fewer days, or raise --max_files and --max_bytes with the workers to match."
+        )
+
+
+def slices(refs: Sequence[ObjectRef], count: int) -> Iterable[tuple[ObjectRef, ...]]:
+    """The list dealt out in `count` hands, so that every slice gets small and large, early and late objects."""
+    return (tuple(refs[n::count]) for n in range(count))

@@ -1,0 +1,101 @@
+"""Rows to ORC in the run's own directory, and what a second look at the written files finds."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from loglake_assets.lake.layout import duplicates_prefix
+from loglake_assets.sources import LogSource
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """One ORC file as listed after the write: `key` in the readready bucket, size in bytes, rows it gives back."""
+
+    key: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class WrittenDay:
+    """A day as read back from storage: its files, and a hash of its rows that no order of rows changes."""
+
+    day: int
+    files: tuple[WrittenFile, ...]
+    content_hash: str
+
+    @property
+    def rows(self) -> int:
+        return sum(f.rows for f in self.files)
+
+
+def write_rows(spark: "SparkSession", source: LogSource, path: str) -> None:
+    """The last view's rows to `path`, a directory a day, sorted for lookups. Fails if `path` exists."""
+    table = source.readready
+    columns = [c.name for c in table.all_columns] + [table.partition_key.name]
+    rows = spark.table("readready_as_view").select(*columns).hint("rebalance", table.partition_key.name)
+    rows = rows.sortWithinPartitions(table.partition_key.name, *table.sort_by)
+    _write_orc(rows, path, table.partition_key.name)
+
+
+def write_duplicates(spark: "SparkSession", source: LogSource, base: str, run_id: str) -> None:
+    """The dropped copies with both object keys, as a table of their own beside the rows."""
+    key = source.readready.partition_key.name
+    path = base + duplicates_prefix(source.readready.name, run_id)
+    _write_orc(spark.table("duplicates_as_view").drop("object_number").repartition(1), path, key)
+
+
+def _write_orc(rows: "DataFrame", path: str, partition_key: str) -> None:
+    rows.write.mode("errorifexists").option("compression", "zlib").partitionBy(partition_key).orc(path)
+
+
+def written_days(spark: "SparkSession", source: LogSource, path: str) -> dict[int, WrittenDay]:
+    """Every day under `path`, read back from its files. Days without rows have no directory and do not appear."""
+    sizes = _listed_sizes(spark, path)
+    if not sizes:
+        return {}
+    table = source.readready
+    hashed = [c.name for c in table.all_columns if c.name != "f_run"]  # the run differs; the rows must not
+    marks = ", ".join([*hashed, *(f"isnull({name})" for name in hashed)])
+    schema = ", ".join(f"{c.name} {c.type}" for c in (*table.all_columns, table.partition_key))
+    spark.read.schema(schema).option("basePath", path).orc(path).createOrReplaceTempView("written_as_view")
+    found = spark.sql(
+        f"SELECT {table.partition_key.name} AS day, input_file_name() AS file, count(*) AS rows, "
+        f"sum(CAST(xxhash64({marks}) AS DECIMAL(20, 0))) AS hash FROM written_as_view GROUP BY 1, 2"
+    ).collect()
+    return {day: _written_day(day, found, sizes) for day in sorted({row.day for row in found})}
+
+
+def _written_day(day: int, found: list, sizes: dict[str, int]) -> WrittenDay:  # type: ignore[type-arg]  # Spark rows
+    rows = [row for row in found if row.day == day]
+    keys = {_key(row.file): row for row in rows}
+    files = tuple(WrittenFile(key, sizes[key], keys[key].rows) for key in sorted(keys))
+    total = sum(int(row.hash) for row in rows) % (1 << 128)
+    return WrittenDay(day, files, f"xxh64sum:{total:032x}:{sum(f.rows for f in files)}")
+
+
+def _listed_sizes(spark: "SparkSession", path: str) -> dict[str, int]:
+    """Key and size of every ORC file under `path`, as the file system lists them."""
+    jvm, conf = spark.sparkContext._jvm, spark.sparkContext._jsc.hadoopConfiguration()
+    assert jvm is not None
+    root = jvm.org.apache.hadoop.fs.Path(path)
+    system = root.getFileSystem(conf)
+    if not system.exists(root):
+        return {}
+    listing, sizes = system.listFiles(root, True), {}
+    while listing.hasNext():
+        status = listing.next()
+        key = _key(status.getPath().toString())
+        if key.endswith(".orc"):
+            sizes[key] = status.getLen()
+    return sizes
+
+
+def _key(path: str) -> str:
+    """The object key of a path, whatever the scheme and the mount that Spark names it by."""
+    parts = urlsplit(path)
+    return parts.path.lstrip("/")

@@ -1,0 +1,106 @@
+"""The sequence of commits of a day: the newest one is what readers see. Standard library only; clients are passed in.
+
+Glue has no compare-and-set on partitions, so order is decided here, by S3's conditional write: a commit is a new object
+`commits/<table>/<day>/<seq>.json` that only one writer can create. Clocks decide nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from loglake_assets.lake.layout import commit_key, commits_prefix, parse_commit_key
+
+_LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit record. `location` is the s3:// directory readers are sent to; `manifest` a key beside it."""
+
+    table: str
+    day: int
+    seq: int
+    run_id: str
+    location: str
+    manifest: str
+    rows: int
+    files: int
+    bytes: int
+    content_hash: str
+    committed_at: str
+    reason: str = "build"
+
+
+class SupersededError(RuntimeError):
+    """A newer build of the same day was committed meanwhile; this one stays unseen. Nothing to do."""
+
+
+def commits(s3: Any, bucket: str, table: str, day: int) -> Iterator[Commit]:
+    """All commits of a day, oldest first."""
+    for key in _keys(s3, bucket, commits_prefix(table, day)):
+        yield _read(s3, bucket, key)
+
+
+def head(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
+    """The newest commit of a day, or None."""
+    keys = _keys(s3, bucket, commits_prefix(table, day))
+    return _read(s3, bucket, keys[-1]) if keys else None
+
+
+def heads(s3: Any, bucket: str, table: str) -> dict[int, Commit]:
+    """The newest commit of every day of a table."""
+    newest: dict[int, str] = {}
+    for key in _keys(s3, bucket, f"commits/{table}/"):
+        if parts := parse_commit_key(key):
+            newest[parts.day] = key
+    return {day: _read(s3, bucket, key) for day, key in newest.items()}
+
+
+def append(s3: Any, bucket: str, proposed: Commit, supersedes: Callable[[Commit], bool]) -> Commit:
+    """Commit `proposed` at the next free sequence number; committing the head's own run again returns the head.
+
+    `supersedes(current)` says whether the proposal is newer than the head it would follow. Raises SupersededError when
+    it is not.
+    """
+    while True:
+        current = head(s3, bucket, proposed.table, proposed.day)
+        if current and current.run_id == proposed.run_id and current.reason == proposed.reason:
+            return current
+        if current and not supersedes(current):
+            raise SupersededError(
+                f"Run {proposed.run_id} of {proposed.table} {proposed.day} is superseded by commit {current.seq} of "
+                f"run {current.run_id}, which read newer input. It stays unseen; there is nothing to do."
+            )
+        numbered = replace(proposed, seq=current.seq + 1 if current else 1)
+        if _put_if_absent(s3, bucket, numbered):
+            return numbered
+
+
+def _put_if_absent(s3: Any, bucket: str, commit: Commit) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.put_object(
+            Bucket=bucket,
+            Key=commit_key(commit.table, commit.day, commit.seq),
+            Body=json.dumps(asdict(commit), sort_keys=True).encode(),
+            ContentType="application/json",
+            IfNoneMatch="*",
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _LOST_THE_RACE:
+            return False
+        raise
+    return True
+
+
+def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return sorted(
+        entry["Key"] for page in pages for entry in page.get("Contents", ()) if parse_commit_key(entry["Key"])
+    )
+
+
+def _read(s3: Any, bucket: str, key: str) -> Commit:
+    return Commit(**json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))

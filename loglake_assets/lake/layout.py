@@ -1,0 +1,66 @@
+"""Where things stand in the readready bucket. The one place that spells a key; standard library only.
+
+<table>/run=<run>/logcalendarday=<day>/*.orc      what a Glue run wrote, never overwritten
+manifests/<table>/<day>/<run>.json.gz             what the run read, counted and wrote for that day
+commits/<table>/<day>/<seq>.json                  the sequence of commits of a day; the newest is what readers see
+duplicates/<table>/run=<run>/logcalendarday=...   the dropped copies, with both object keys
+late/<table>/<day>/<object>.json                  objects found to hold events of a day already built
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+COMMITS_PREFIX = "commits/"
+_COMMIT = re.compile(r"^commits/(?P<table>[a-z0-9_]+)/(?P<day>\d{8})/(?P<seq>\d{8})\.json$")
+
+
+@dataclass(frozen=True)
+class CommitKey:
+    """The parts of a commit record's key."""
+
+    table: str
+    day: int
+    seq: int
+
+
+def commits_prefix(table: str, day: int) -> str:
+    return f"{COMMITS_PREFIX}{table}/{day}/"
+
+
+def commit_key(table: str, day: int, seq: int) -> str:
+    return f"{commits_prefix(table, day)}{seq:08d}.json"
+
+
+def parse_commit_key(key: str) -> CommitKey | None:
+    """The parts of a commit record's key, or None for any other key."""
+    match = _COMMIT.match(key)
+    if not match:
+        return None
+    return CommitKey(match["table"], int(match["day"]), int(match["seq"]))
+
+
+def run_prefix(table: str, run_id: str) -> str:
+    return f"{table}/run={run_id}/"
+
+
+def day_prefix(table: str, run_id: str, day: int) -> str:
+    return f"{run_prefix(table, run_id)}logcalendarday={day}/"
+
+
+def manifest_key(table: str, day: int, run_id: str) -> str:
+    return f"manifests/{table}/{day}/{run_id}.json.gz"
+
+
+def duplicates_prefix(table: str, run_id: str) -> str:
+    return f"duplicates/{table}/run={run_id}/"
+
+
+def late_prefix(table: str, day: int) -> str:
+    return f"late/{table}/{day}/"
+
+
+def late_key(table: str, day: int, bucket: str, key: str, etag: str) -> str:
+    """One entry per late object and content: writing it twice is writing it once."""
+    name = hashlib.sha256(f"{bucket}/{key}#{etag}".encode()).hexdigest()[:32]
+    return f"{late_prefix(table, day)}{name}.json"

@@ -1,0 +1,52 @@
+"""Every log source is a folder here. Standard library only: Lambdas and Glue import this with nothing installed."""
+
+import importlib
+import importlib.resources
+from pathlib import Path
+
+from loglake_assets.sources.model import LogSource
+
+__all__ = ["LogSource", "UnknownSourceError", "load_source", "source_names", "view_statements"]
+
+_HERE = Path(__file__).parent
+
+
+class UnknownSourceError(LookupError):
+    """No folder of that name; the message lists those there are."""
+
+
+def source_names() -> tuple[str, ...]:
+    """The names of all declared sources, sorted: every folder here that is a package."""
+    loader = globals()["__loader__"]
+    if hasattr(loader, "archive"):  # running from a zip: Lambda and Glue name their source, and list none
+        return _zipped_source_names(loader)
+    return tuple(sorted(p.parent.name for p in _HERE.glob("*/__init__.py")))
+
+
+def _zipped_source_names(loader: object) -> tuple[str, ...]:
+    import zipfile
+
+    prefix = "loglake_assets/sources/"
+    with zipfile.ZipFile(loader.archive) as archive:  # type: ignore[attr-defined]  # zipimporter, checked by the caller
+        paths = [n.removeprefix(prefix).split("/") for n in archive.namelist() if n.startswith(prefix)]
+    return tuple(sorted(p[0] for p in paths if len(p) == 2 and p[1] == "__init__.py"))
+
+
+def load_source(name: str) -> LogSource:
+    """The declaration of source `name`. Raises UnknownSourceError."""
+    if name not in source_names():
+        raise UnknownSourceError(f"There is no log source {name!r}. Declared sources: {', '.join(source_names())}.")
+    declared = importlib.import_module(f"loglake_assets.sources.{name}").SOURCE
+    assert isinstance(declared, LogSource)
+    return declared
+
+
+def view_statements(source: LogSource) -> tuple[tuple[str, str], ...]:
+    """(view name, SELECT text) of each of the source's views, in order; `20_kept_as_view.sql` makes `kept_as_view`."""
+    package = f"loglake_assets.sources.{source.name}"
+    folder = importlib.resources.files(package)
+    return tuple((_view_name(f), (folder / f).read_text(encoding="utf-8")) for f in source.views)
+
+
+def _view_name(file_name: str) -> str:
+    return file_name.removesuffix(".sql").split("_", 1)[1]

@@ -1,0 +1,105 @@
+"""What a log source is, as frozen declarations. Standard library only: Lambdas and Glue ship this file.
+
+A declaration describes and does not act. Reading objects belongs to the Glue job, placing partitions to AddAPart,
+assets and checks to Dagster; all three are made from what is declared here.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `type` is a Hive type name as Glue and Athena spell it, such as `string` or `timestamp`."""
+
+    name: str
+    type: str
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table over objects exactly as delivered: one partition is one delivery prefix."""
+
+    name: str
+    columns: tuple[Column, ...]
+    partition_keys: tuple[Column, ...]
+    serde: str
+    input_format: str
+    output_format: str
+    serde_parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadreadyTable:
+    """A table of scalar columns in ORC, one partition a UTC day of the event.
+
+    `grain` names the column that is unique in the table; `sort_by` the order inside a file, which is what lets a
+    reader skip; `evidence` the columns that lead from a row back to its raw record.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    grain: str
+    sort_by: tuple[str, ...]
+    evidence: tuple[Column, ...]
+    partition_key: Column = Column("logcalendarday", "int", "UTC day of the event, yyyymmdd")
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """Source columns followed by evidence columns; the partition key stands in the path."""
+        return self.columns + self.evidence
+
+
+@dataclass(frozen=True)
+class IgnoredKey:
+    """Objects that share the bucket and are no events: counted under `reason`, never placed."""
+
+    reason: str
+    pattern: str
+
+
+@dataclass(frozen=True)
+class KeyPattern:
+    """How an object key says which partition it belongs to.
+
+    `pattern` is a regular expression over the decoded key with one named group per raw partition key, except that the
+    day comes from the groups `year`, `month` and `dayofmonth`; the group `prefix` is the delivery prefix, which becomes
+    the partition's Location.
+    """
+
+    pattern: str
+    ignored: tuple[IgnoredKey, ...] = ()
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
+    @cached_property
+    def ignored_regexes(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        return tuple((i.reason, re.compile(i.pattern)) for i in self.ignored)
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """One log, declared once. Its folder holds this declaration, the `.sql` views, the decoder and `defs.yaml`."""
+
+    name: str
+    title: str
+    description: str
+    raw: RawTable
+    readready: ReadreadyTable
+    key_pattern: KeyPattern
+    views: tuple[str, ...]
+    """File names of the `.sql` views in the source's folder, in the order they are created; the last one is written."""
+    decoder: str
+    """Dotted path of the decoder module, imported by the Glue job only (it may need msgspec)."""
+    recount: str
+    """Dotted path of the module that counts events by another path than the decoder's, for the coverage check."""
+    delivers: str = "log files"
+    several_gzip_members: bool = False
+    """False: a second gzip member is tampering and quarantines the object. True: members are how it is delivered."""
+    earliest_event: date = field(default=date(2013, 1, 1))
+    """An event older than this cannot be real and is quarantined with the reason `eventtime_implausible`."""

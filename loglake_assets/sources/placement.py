@@ -1,0 +1,66 @@
+"""From an object key to the raw partition it belongs to, or to the reason why it belongs to none. Pure functions."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from loglake_assets.sources.model import LogSource
+
+_HIDDEN = re.compile(r"(^|/)[._][^/]*(/|$)")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The raw partition of a key: `values` in the order of the table's partition keys, `location` an s3:// prefix."""
+
+    values: tuple[str, ...]
+    location: str
+    day: date
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A key that becomes no partition, and why. Counted, so that an exclusion never looks like completeness."""
+
+    reason: str
+
+
+def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
+    """Where `key` (decoded, as stored in S3) of `bucket` belongs in the source's raw table."""
+    if reason := _not_an_event(source, key):
+        return Ignored(reason)
+    match = source.key_pattern.regex.match(key)
+    if not match:
+        return Ignored("unknown_key")
+    groups = match.groupdict()
+    try:
+        day = date(int(groups["year"]), int(groups["month"]), int(groups["dayofmonth"]))
+    except ValueError:
+        return Ignored("unknown_key")
+    groups["logcalendarday"] = day_number(day)
+    values = tuple(str(groups[column.name]) for column in source.raw.partition_keys)
+    return Placement(values, f"s3://{bucket}/{groups['prefix']}/", day)
+
+
+def _not_an_event(source: LogSource, key: str) -> str | None:
+    if key.endswith("/") or key.endswith("$folder$"):
+        return "folder_marker"
+    if _HIDDEN.search(key):
+        return "hidden"
+    for reason, regex in source.key_pattern.ignored_regexes:
+        if regex.search(key):
+            return reason
+    return None
+
+
+def day_number(day: date) -> int:
+    """A day as the lake's partition value: 2026-11-01 is 20261101."""
+    return day.year * 10000 + day.month * 100 + day.day
+
+
+def day_from_number(number: int | str) -> date:
+    """The day of a partition value such as 20261101. Raises ValueError for anything else."""
+    text = str(number)
+    if len(text) != 8 or not text.isdigit():
+        raise ValueError(f"{number!r} is not a day: expected yyyymmdd, such as 20261101")
+    return date(int(text[:4]), int(text[4:6]), int(text[6:]))

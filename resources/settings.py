@@ -1,0 +1,76 @@
+"""Where the lake is: read once from the environment, or given by a test. Local and AWS differ in these values only."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
+_ACCOUNT = re.compile(r"^\d{12}$")
+
+
+class SettingsError(ValueError):
+    """A setting is absent or odd; the message names the variable, its value and what is accepted."""
+
+
+@dataclass(frozen=True)
+class LakeSettings:
+    """Names and endpoint of one lake. Bucket names follow from `name` and `account`, so no default is somebody's."""
+
+    name: str
+    account: str
+    region: str
+    endpoint_url: str | None = None
+
+    @property
+    def database(self) -> str:
+        """Glue database of the lake's tables."""
+        return self.name.replace("-", "_")
+
+    def raw_bucket(self, source: str) -> str:
+        return f"{self.name}-raw-{source}-{self.account}"
+
+    @property
+    def readready_bucket(self) -> str:
+        return f"{self.name}-readready-{self.account}"
+
+    @property
+    def artifacts_bucket(self) -> str:
+        return f"{self.name}-artifacts-{self.account}"
+
+    @property
+    def results_bucket(self) -> str:
+        return f"{self.name}-athena-results-{self.account}"
+
+    @property
+    def readready_job(self) -> str:
+        """Name of the Glue job that builds readready days."""
+        return f"{self.name}-readready"
+
+    @property
+    def workgroup(self) -> str:
+        return self.name
+
+    def addapart_queue(self, layer: str) -> str:
+        """FIFO queue between producer and consumer; `layer` is `raw-<source>` or `readready`."""
+        return f"{self.name}-addapart-{layer}.fifo"
+
+
+def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
+    """The lake that the environment names. Raises SettingsError; a retry cannot help until the variable is set."""
+    env = os.environ if environment is None else environment
+    return LakeSettings(
+        name=_accepted(env, "LOGLAKE_NAME", _NAME, "2 to 21 of a-z, 0-9 and -, starting with a letter"),
+        account=_accepted(env, "LOGLAKE_ACCOUNT", _ACCOUNT, "an AWS account id of 12 digits"),
+        region=_accepted(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
+        endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+    )
+
+
+def _accepted(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:
+    value = env.get(variable)
+    if value is None:
+        raise SettingsError(f"{variable} is not set. Set it to {accepted}; `make up` sets it for the local lake.")
+    if not pattern.match(value):
+        raise SettingsError(f"{variable} is {value!r}, which is not {accepted}.")
+    return value
