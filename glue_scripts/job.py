@@ -75,6 +75,7 @@ SPARK_SETTINGS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.orc.impl": "native",
+    "spark.ui.showConsoleProgress": "false",
 }
 """What the job relies on, wherever it runs. Business logic does not depend on any of it but the time zone."""
 

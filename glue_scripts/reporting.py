@@ -21,7 +21,7 @@ def reporter(argv: Sequence[str]) -> Iterator[Report]:
 
         def report(text: str, numbers: dict[str, Any]) -> None:
             print(text, flush=True)
-            pipes.report_custom_message({"text": text, **numbers})
+            pipes.log.info(text)  # arrives while the job runs; custom messages only at its end
 
         yield report
 

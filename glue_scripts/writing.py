@@ -36,8 +36,8 @@ class WrittenDay:
 def write_rows(spark: "SparkSession", source: LogSource, path: str) -> None:
     """The last view's rows to `path`, a directory a day, sorted for lookups. Fails if `path` exists."""
     table = source.readready
-    columns = [c.name for c in table.all_columns] + [table.partition_key.name]
-    rows = spark.table("readready_as_view").select(*columns).hint("rebalance", table.partition_key.name)
+    columns = ", ".join([*(c.name for c in table.all_columns), table.partition_key.name])
+    rows = spark.sql(f"SELECT /*+ REBALANCE({table.partition_key.name}) */ {columns} FROM readready_as_view")
     rows = rows.sortWithinPartitions(table.partition_key.name, *table.sort_by)
     _write_orc(rows, path, table.partition_key.name)
 

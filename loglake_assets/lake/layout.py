@@ -64,3 +64,7 @@ def late_key(table: str, day: int, bucket: str, key: str, etag: str) -> str:
     """One entry per late object and content: writing it twice is writing it once."""
     name = hashlib.sha256(f"{bucket}/{key}#{etag}".encode()).hexdigest()[:32]
     return f"{late_prefix(table, day)}{name}.json"
+
+
+def coverage_key(table: str, day: int) -> str:
+    return f"checks/{table}/{day}/coverage.json"

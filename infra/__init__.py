@@ -1,0 +1,1 @@
+"""Infrastructure: CloudFormation templates, bundles, deployment, and the local stack."""

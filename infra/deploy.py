@@ -1,0 +1,387 @@
+"""Deploys a lake: its CloudFormation stacks, and the bundles and partition indexes that no stack can make.
+
+Twice is once. AWS and the local endpoint get the same templates through the same calls. `python -m infra.deploy --name
+loglake` deploys to AWS with the credentials of the environment.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, script_key
+from infra.catalog_template import partition_indexes, template_text
+from loglake_assets.lake.layout import COMMITS_PREFIX
+from loglake_assets.sources import LogSource, load_source, source_names
+from resources.settings import LakeSettings
+
+Clients = Callable[[str], Any]
+"""From an AWS service's name to its boto3 client."""
+Progress = Callable[[str], None]
+
+_TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
+_LARGEST_BODY = 51_200  # bytes; CloudFormation takes a larger template (up to 1 MB) from S3 only
+_CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+_INDEX = "by_day"
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 5.0  # a stack takes 0.1 s on the emulator, minutes on AWS
+
+
+class DeployError(RuntimeError):
+    """The lake is not deployed; the message says what failed, why, and whether deploying again can help."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack to bring about: its full name, its template and its parameters."""
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What the functions and the job run, as bytes, and the wheels (file name, bytes) that the job needs besides."""
+
+    lambda_bundle: bytes
+    glue_bundle: bytes
+    script: bytes
+    wheels: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def objects(self) -> Iterator[tuple[str, bytes]]:
+        """(key, bytes) of every object for the artifacts bucket."""
+        yield bundle_key("lambda", self.lambda_bundle), self.lambda_bundle
+        yield bundle_key("glue", self.glue_bundle), self.glue_bundle
+        yield script_key(self.script), self.script
+        for name, content in self.wheels:
+            yield f"wheels/{name}", content
+
+    def modules(self, bucket: str) -> str:
+        """The wheels as the job's `--additional-python-modules`."""
+        return ",".join(f"s3://{bucket}/wheels/{name}" for name, _ in self.wheels)
+
+
+def built_artifacts(wheels: Path | None = None) -> Artifacts:
+    """Artifacts of this tree, with every wheel in the folder `wheels`."""
+    found = sorted(wheels.glob("*.whl")) if wheels else []
+    return Artifacts(lambda_bundle(), glue_bundle(), job_script(), tuple((w.name, w.read_bytes()) for w in found))
+
+
+def deploy(
+    settings: LakeSettings,
+    clients: Clients,
+    sources: Sequence[LogSource],
+    parameters: Mapping[str, str],
+    progress: Progress,
+    artifacts: Artifacts | None = None,
+) -> None:
+    """Bring about the lake of `sources`, and wait until it stands. Changes only what differs.
+
+    `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
+    is storage, addapart-<layer>, catalog or jobs. Raises DeployError.
+    """
+    _refuse_other_account(settings, clients)
+    built = artifacts or built_artifacts()
+    cloudformation = clients("cloudformation")
+    stacks = lake_stacks(settings, sources, parameters, built)
+    _refuse_to_drop_tables(settings, cloudformation, sources)
+    _bring_about(cloudformation, clients("s3"), settings, stacks[:1], progress)
+    _upload(clients("s3"), settings.artifacts_bucket, built, progress)
+    _bring_about(cloudformation, clients("s3"), settings, stacks[1:], progress)
+    _index_partitions(clients("glue"), settings.database, sources, progress)
+
+
+def lake_stacks(
+    settings: LakeSettings, sources: Sequence[LogSource], parameters: Mapping[str, str], built: Artifacts
+) -> list[Stack]:
+    """The stacks of a lake: storage first, which holds what the others need; the others need nothing of each other."""
+    bucket = settings.artifacts_bucket
+    known = {
+        "LakeName": settings.name,
+        "Database": settings.database,
+        "ArtifactsBucket": bucket,
+        "LambdaCodeKey": bundle_key("lambda", built.lambda_bundle),
+        "BundleKey": bundle_key("glue", built.glue_bundle),
+        "ScriptKey": script_key(built.script),
+        "AdditionalPythonModules": built.modules(bucket),
+    }
+    addapart = _template("addapart")
+    planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
+    planned += [(f"addapart-raw-{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
+    planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
+    planned += [("catalog", template_text(sources), {}), ("jobs", _template("jobs"), {})]
+    _refuse_unknown(parameters, {part: text for part, text, _ in planned})
+    return [_stack(settings.name, part, text, {**known, **own}, parameters) for part, text, own in planned]
+
+
+def _stack(lake: str, part: str, template: str, known: Mapping[str, str], given: Mapping[str, str]) -> Stack:
+    scoped = {key.partition(":")[2]: value for key, value in given.items() if key.startswith(f"{part}:")}
+    values = {**known, **given, **scoped}
+    return Stack(f"{lake}-{part}", template, {n: v for n, v in values.items() if _declares(template, n)})
+
+
+def _template(name: str) -> str:
+    return (_TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _declares(template: str, parameter: str) -> bool:
+    """Whether a template's text declares a parameter: as YAML at two spaces, or as the generated JSON's."""
+    head = template.partition("\nResources:\n")[0].partition('"Resources": ')[0]
+    return f"\n  {parameter}:\n" in head or f'\n  "{parameter}": ' in head
+
+
+def _refuse_unknown(parameters: Mapping[str, str], templates: Mapping[str, str]) -> None:
+    for key in parameters:
+        part, _, name = key.rpartition(":")
+        if part and part not in templates:
+            raise DeployError(f"The parameter {key} is for a stack {part!r}; this lake has {', '.join(templates)}.")
+        if not any(_declares(text, name) for other, text in templates.items() if part in ("", other)):
+            raise DeployError(f"No template declares the parameter {key}. Nothing was deployed; correct its name.")
+
+
+def _refuse_other_account(settings: LakeSettings, clients: Clients) -> None:
+    """Bucket names carry the account: with another account's credentials templates and settings would disagree."""
+    found = clients("sts").get_caller_identity()["Account"]
+    if found != settings.account:
+        raise DeployError(
+            f"The lake {settings.name!r} is in account {settings.account}, the credentials are of account {found}. "
+            "Nothing was deployed; use the credentials of the lake's account."
+        )
+
+
+def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources: Sequence[LogSource]) -> None:
+    """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
+    kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
+    try:
+        deployed = cloudformation.describe_stack_resources(StackName=f"{settings.name}-catalog")["StackResources"]
+    except ClientError as error:
+        if _is_absent(error):
+            return
+        raise
+    tables = {_table_of(r) for r in deployed if r["ResourceType"] == "AWS::Glue::Table" and _stands(r)}
+    if dropped := sorted(tables - kept):
+        raise DeployError(
+            f"The lake {settings.name!r} has the tables {', '.join(dropped)}, which no source of this deployment "
+            "declares. Nothing was deployed; deploy with all of the lake's sources."
+        )
+
+
+def _table_of(resource: Mapping[str, Any]) -> str:
+    return str(resource["PhysicalResourceId"]).split("|")[-1]
+
+
+def _stands(resource: Mapping[str, Any]) -> bool:
+    return bool(resource.get("PhysicalResourceId")) and resource["ResourceStatus"] != "DELETE_COMPLETE"
+
+
+# --- stacks -----------------------------------------------------------------------------------------------------------
+
+
+def _bring_about(
+    cloudformation: Any, s3: Any, settings: LakeSettings, stacks: Sequence[Stack], progress: Progress
+) -> None:
+    """Start all of `stacks`, then wait for each: they build side by side, and none is left behind when one fails."""
+    failures: list[str] = []
+    started: list[tuple[Stack, str]] = []
+    for stack in stacks:
+        try:
+            if stack_id := _start(cloudformation, s3, settings, stack):
+                started.append((stack, stack_id))
+            else:
+                progress(f"{stack.name}: unchanged")
+        except DeployError as error:
+            failures.append(str(error))
+    for stack, stack_id in started:
+        try:
+            _wait(cloudformation, stack.name, stack_id)
+            progress(f"{stack.name}: deployed")
+        except DeployError as error:
+            failures.append(str(error))
+    if failures:
+        raise DeployError("\n".join(failures))
+
+
+def _start(cloudformation: Any, s3: Any, settings: LakeSettings, stack: Stack) -> str | None:
+    """Create or update one stack; its id, or None when there is nothing to change."""
+    request = {
+        "StackName": stack.name,
+        "Parameters": [{"ParameterKey": n, "ParameterValue": v} for n, v in sorted(stack.parameters.items())],
+        "Capabilities": _CAPABILITIES,
+        **_template_argument(s3, settings, stack),
+    }
+    try:
+        if _exists(cloudformation, stack.name):
+            return str(cloudformation.update_stack(**request)["StackId"])
+        return str(cloudformation.create_stack(**request, OnFailure="DELETE")["StackId"])
+    except ClientError as error:
+        if "No updates are to be performed" in _said(error):
+            return None
+        raise DeployError(
+            f"CloudFormation did not start to deploy the stack {stack.name}: {_said(error).rstrip('.')}. "
+            "Deploying again helps only if another deployment was under way."
+        ) from error
+
+
+def _template_argument(s3: Any, settings: LakeSettings, stack: Stack) -> dict[str, str]:
+    content = stack.template.encode()
+    if len(content) <= _LARGEST_BODY:
+        return {"TemplateBody": stack.template}
+    key = f"templates/{stack.name}"
+    s3.put_object(Bucket=settings.artifacts_bucket, Key=key, Body=content)
+    return {"TemplateURL": f"{s3.meta.endpoint_url}/{settings.artifacts_bucket}/{key}"}
+
+
+def _exists(cloudformation: Any, name: str) -> bool:
+    try:
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if _is_absent(error):
+            return False
+        raise
+    return str(stack["StackStatus"]) not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+
+
+def _wait(cloudformation: Any, name: str, stack_id: str) -> None:
+    """Return once the stack is complete. Raises DeployError with the first failing resource and its reason."""
+    seconds = _FIRST_WAIT_SECONDS
+    while True:
+        stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
+        status = stack["StackStatus"]
+        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"):
+            return
+        if not status.endswith("_IN_PROGRESS"):
+            cause = _first_failure(cloudformation, stack_id) or stack.get("StackStatusReason", "no reason given")
+            raise DeployError(f"The stack {name} ended as {status}: {cause.rstrip('.')}. {_advice(status)}")
+        time.sleep(seconds)
+        seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
+
+
+def _advice(status: str) -> str:
+    if status in ("DELETE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
+        return "It is as it was before; deploy again once the cause is gone."
+    return "It is stuck between two states; put it right in the CloudFormation console before you deploy again."
+
+
+def _first_failure(cloudformation: Any, stack_id: str) -> str | None:
+    """The first resource that failed since the operation began. Later failures are mostly cancellations that follow."""
+    first = _refused_before_start(cloudformation, stack_id)
+    for event in _events_of_operation(cloudformation, stack_id):
+        reason = event.get("ResourceStatusReason", "")
+        of_resource = event["ResourceType"] != "AWS::CloudFormation::Stack"
+        if of_resource and event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
+            first = f"{event['LogicalResourceId']} ({event['ResourceType']}) {event['ResourceStatus']}: {reason}"
+    return first
+
+
+def _refused_before_start(cloudformation: Any, stack_id: str) -> str | None:
+    """What CloudFormation's own validation found, such as a bucket name that is taken. Stack events do not tell it."""
+    pages = cloudformation.get_paginator("describe_events").paginate(StackName=stack_id, Filters={"FailedEvents": True})
+    for event in (event for page in pages for event in page["OperationEvents"]):
+        if event["EventType"] == "VALIDATION_ERROR":
+            reason = event.get("ValidationStatusReason", "no reason given")
+            return f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}) is not valid: {reason}"
+    return None
+
+
+def _events_of_operation(cloudformation: Any, stack_id: str) -> Iterator[Mapping[str, Any]]:
+    """Events of the latest create or update, newest first."""
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+        for event in page["StackEvents"]:
+            yield event
+            is_stack = event.get("PhysicalResourceId") == event["StackId"]
+            if is_stack and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+                return
+
+
+def _said(error: ClientError) -> str:
+    return str(error.response["Error"].get("Message", error))
+
+
+def _is_absent(error: ClientError) -> bool:
+    return "does not exist" in _said(error)
+
+
+# --- what no stack can make -------------------------------------------------------------------------------------------
+
+
+def _upload(s3: Any, bucket: str, built: Artifacts, progress: Progress) -> None:
+    """Put what is not there. A bundle's key carries its digest, a wheel's name its version: neither ever changes."""
+    for key, content in built.objects:
+        if not _is_stored(s3, bucket, key, len(content)):
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+            progress(f"s3://{bucket}/{key}: uploaded")
+
+
+def _is_stored(s3: Any, bucket: str, key: str, size: int) -> bool:
+    try:
+        return bool(s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == size)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+
+
+def _index_partitions(glue: Any, database: str, sources: Sequence[LogSource], progress: Progress) -> None:
+    """Give every table its partition index. Without one, GetPartitions loads all partitions before it filters."""
+    for table, keys in (index for source in sources for index in partition_indexes(source)):
+        if not _has_index(glue, database, table):
+            index = {"IndexName": _INDEX, "Keys": list(keys)}
+            glue.create_partition_index(DatabaseName=database, TableName=table, PartitionIndex=index)
+            progress(f"{database}.{table}: partition index on {', '.join(keys)}")
+
+
+def _has_index(glue: Any, database: str, table: str) -> bool:
+    found = glue.get_partition_indexes(DatabaseName=database, TableName=table)["PartitionIndexDescriptorList"]
+    return any(index["IndexName"] == _INDEX and index["IndexStatus"] != "FAILED" for index in found)
+
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Deploy to AWS. Exit code 1, with one sentence on stderr, when it fails."""
+    import boto3
+
+    asked = _arguments(argv)
+    session = boto3.Session()
+    account = session.client("sts").get_caller_identity()["Account"]
+    settings = LakeSettings(asked.name, account, session.region_name)
+    sources = [load_source(name) for name in asked.source or source_names()]
+    parameters = {"RequireTls": "false" if asked.no_tls else "true", **dict(asked.parameter)}
+    try:
+        deploy(settings, _clients(session), sources, parameters, print, built_artifacts(asked.wheels))
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _clients(session: Any) -> Clients:
+    return lambda service: session.client(service)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description="Deploy a log lake.")
+    parser.add_argument("--name", required=True, help="name of the lake, such as loglake")
+    parser.add_argument("--source", action="append", help="a source of the lake; default: all that are declared")
+    parser.add_argument("--wheels", type=Path, help="folder with the pinned wheels that the Glue job needs")
+    parser.add_argument("--no-tls", action="store_true", help="accept plain http; for an endpoint on 127.0.0.1 only")
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        type=lambda text: text.split("=", 1),
+        metavar="[STACK:]NAME=VALUE",
+        help="a template's parameter; may be repeated",
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,371 @@
+"""Glue job runs that run: ministack answers SUCCEEDED without starting the script, which would make a broken job green.
+
+Records live in ministack's `_job_runs`, so they persist with the rest, and beside each run's log as run.json, so that
+a run survives a kill between two snapshots. Arguments, MaxConcurrentRuns, timeouts and stopping follow Glue; how the
+child process is made is in glue_child.py.
+"""
+
+import contextvars
+import hashlib
+import json
+import logging
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from ministack import app
+from ministack.core.responses import (
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+)
+from ministack.services import glue, s3, sts
+from ministack.services.cloudformation import provisioners
+
+from infra.local.glue_child import (
+    RunError,
+    RunPlan,
+    await_child,
+    discard_scratch,
+    end_child,
+    failure_message,
+    kill_leftover,
+    start_child,
+    upload_staging,
+)
+from infra.local.processes import write_atomically
+
+GOING = ("STARTING", "RUNNING", "STOPPING")
+LOST_MESSAGE = "the stack stopped while this run was going; start it again"
+DEFAULT_TIMEOUT_MINUTES = 2880
+DEFAULT_EXECUTION_PROPERTY = {"MaxConcurrentRuns": 1}
+RUNS_PAGE_LIMIT = 200
+
+Request = dict[str, Any]
+Record = dict[str, Any]
+Response = tuple[int, dict[str, str], bytes]
+
+logger = logging.getLogger("loglake.glue")
+
+
+class JobRuns:
+    """The job run operations of Glue. `minute_seconds` is how long a minute of a Timeout lasts; a test shortens it."""
+
+    def __init__(self, home: Path, endpoint_url: str, minute_seconds: float = 60.0) -> None:
+        self._directory = home / "runs"
+        self._endpoint_url = endpoint_url
+        self._minute_seconds = minute_seconds
+        self._lock = threading.Lock()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._stops_asked: set[str] = set()
+        self._ending = False
+
+    def start(self, request: Request) -> Response:
+        name = str(request.get("JobName"))
+        with self._lock:
+            job = glue._jobs.get(name)
+            if job is None:
+                return _refused("EntityNotFoundException", f"Job {name} not found.")
+            if self._ending:
+                return _refused("InternalServiceException", "The stack is stopping; start the run once it is up again.")
+            runs = glue._job_runs.setdefault(name, [])
+            most = int((job.get("ExecutionProperty") or DEFAULT_EXECUTION_PROPERTY)["MaxConcurrentRuns"])
+            if sum(run["JobRunState"] in GOING for run in runs) >= most:
+                return _refused("ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}")
+            run = _new_run(name, job, request)
+            self._save(run)
+            runs.append(run)
+        work = contextvars.copy_context()
+        threading.Thread(target=work.run, args=(self._run, job, run), daemon=True, name=f"run-{run['Id'][:11]}").start()
+        return _answered({"JobRunId": run["Id"]})
+
+    def get(self, request: Request) -> Response:
+        with self._lock:
+            run = _find(request.get("JobName"), request.get("RunId"))
+            if run is None:
+                return _refused("EntityNotFoundException", f"Job run {request.get('RunId')} not found.")
+            return _answered({"JobRun": _shown(run)})
+
+    def get_all(self, request: Request) -> Response:
+        """GetJobRuns, newest first; the token is the Id of the last run given."""
+        name, token = request.get("JobName"), request.get("NextToken")
+        limit = int(request.get("MaxResults") or RUNS_PAGE_LIMIT)
+        with self._lock:
+            if name not in glue._jobs:
+                return _refused("EntityNotFoundException", f"Job {name} not found.")
+            runs = list(reversed(glue._job_runs.get(name, [])))
+            first = next((at + 1 for at, run in enumerate(runs) if run["Id"] == token), None if token else 0)
+            if first is None:
+                return _refused("InvalidInputException", "NextToken is not one that GetJobRuns gave.")
+            page = [_shown(run) for run in runs[first : first + limit]]
+        more = {"NextToken": page[-1]["Id"]} if first + limit < len(runs) else {}
+        return _answered({"JobRuns": page} | more)
+
+    def batch_stop(self, request: Request) -> Response:
+        stopped: list[dict[str, str]] = []
+        errors: list[dict[str, Any]] = []
+        for run_id in request.get("JobRunIds") or []:
+            named = {"JobName": str(request.get("JobName")), "JobRunId": str(run_id)}
+            refusal = self._ask_to_stop(**named)
+            if refusal is None:
+                stopped.append(named)
+            else:
+                errors.append({**named, "ErrorDetail": refusal})
+        return _answered({"SuccessfulSubmissions": stopped, "Errors": errors})
+
+    def recover(self) -> None:
+        """After a restart: end what an earlier stack left running, and say of its runs that they are lost."""
+        for directory in sorted(self._directory.glob("*/")):
+            if kill_leftover(directory):
+                logger.warning("The run %s was still going without its stack and was ended.", directory.name)
+            try:
+                saved = json.loads((directory / "run.json").read_text())
+            except (OSError, ValueError):
+                continue
+            self._restore(saved["account"], saved["region"], saved["run"])
+
+    def end_all(self, grace_seconds: float) -> None:
+        """End every child, for a stack that stops; their runs become FAILED."""
+        with self._lock:
+            self._ending = True
+            children = dict(self._children)
+        enders = [
+            threading.Thread(target=end_child, args=(child, run_id, grace_seconds))
+            for run_id, child in children.items()
+        ]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join()
+        deadline = time.monotonic() + 1
+        while self._children and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _ask_to_stop(self, JobName: str, JobRunId: str) -> dict[str, str] | None:  # noqa: N803 - the API's own names
+        with self._lock:
+            run = _find(JobName, JobRunId)
+            if run is None:
+                return {"ErrorCode": "EntityNotFoundException", "ErrorMessage": f"Job run {JobRunId} not found."}
+            if run["JobRunState"] not in GOING:
+                return {
+                    "ErrorCode": "InvalidInputException",
+                    "ErrorMessage": f"Job run {JobRunId} has ended already: {run['JobRunState']}.",
+                }
+            self._change(run, JobRunState="STOPPING")
+            self._stops_asked.add(JobRunId)
+            child = self._children.get(JobRunId)
+        if child is not None:
+            threading.Thread(target=end_child, args=(child, JobRunId), daemon=True).start()
+        return None
+
+    def _run(self, job: Record, run: Record) -> None:
+        plan: RunPlan | None = None
+        try:
+            plan = self._plan(job, run)
+            state, message = self._outcome(plan, run)
+        except RunError as error:
+            state, message = "FAILED", str(error)
+        except Exception as error:
+            logger.exception("The run %s of %s could not be carried out.", run["Id"], run["JobName"])
+            state, message = "FAILED", f"The local stack could not carry out the run: {error!r}. See its log."
+        if plan is not None:
+            discard_scratch(plan)
+        self._end(run, state, message)
+
+    def _outcome(self, plan: RunPlan, run: Record) -> tuple[str, str]:
+        """Start, wait, and on exit code 0 store what was written; returns the final state and its message."""
+        child = start_child(plan)
+        with self._lock:
+            self._children[plan.run_id] = child
+            stop_now = self._ending or plan.run_id in self._stops_asked
+            if not stop_now:
+                self._change(run, JobRunState="RUNNING")
+        if stop_now:
+            end_child(child, plan.run_id)
+        code = await_child(child, plan.run_id, float(run["Timeout"]) * self._minute_seconds)
+        if self._ending:
+            return "FAILED", LOST_MESSAGE
+        if plan.run_id in self._stops_asked:
+            return "STOPPED", ""
+        if code is None:
+            return "TIMEOUT", f"Job run exceeded its timeout of {run['Timeout']} minutes."
+        if code != 0:
+            return "FAILED", failure_message(plan.log, code)
+        upload_staging(plan)
+        return "SUCCEEDED", ""
+
+    def _end(self, run: Record, state: str, message: str) -> None:
+        now = time.time()
+        seconds = int(now - run["StartedOn"])
+        with self._lock:
+            self._children.pop(run["Id"], None)
+            self._stops_asked.discard(run["Id"])
+            self._change(
+                run,
+                JobRunState=state,
+                ErrorMessage=message[:1000],
+                CompletedOn=now,
+                ExecutionTime=seconds,
+                DPUSeconds=float(seconds * (run.get("NumberOfWorkers") or 1)),
+            )
+            self._save(run)
+        logger.info("Run %s of %s: %s %s", run["Id"], run["JobName"], state, message)
+
+    def _change(self, run: Record, **fields: Any) -> None:
+        run.update(fields, LastModifiedOn=time.time())
+
+    def _plan(self, job: Record, run: Record) -> RunPlan:
+        environment = self._environment(job, run["JobName"])
+        client = boto3.client(
+            "s3",
+            endpoint_url=self._endpoint_url,
+            region_name=environment["AWS_REGION"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+        )
+        return RunPlan(
+            run_id=run["Id"],
+            directory=self._directory / run["Id"],
+            script=str((job.get("Command") or {}).get("ScriptLocation", "")),
+            arguments=_merged_arguments(job, run),
+            environment=environment,
+            buckets=sorted(s3._buckets.keys()),
+            s3=client,
+        )
+
+    def _environment(self, job: Record, name: str) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self._endpoint_url,
+            "AWS_REGION": get_region(),
+            "AWS_DEFAULT_REGION": get_region(),
+            "AWS_ACCOUNT": get_account_id(),
+            **role_credentials(str(job.get("Role", "")), name),
+        }
+
+    def _save(self, run: Record) -> None:
+        directory = self._directory / run["Id"]
+        directory.mkdir(parents=True, exist_ok=True)
+        saved = {"account": get_account_id(), "region": get_region(), "run": run}
+        write_atomically(directory / "run.json", json.dumps(saved))
+
+    def _restore(self, account: str, region: str, run: Record) -> None:
+        """The record beside the log is newer than the snapshot: it goes into the store, unless the job is gone."""
+        if glue._jobs.get_scoped(account, region, run["JobName"]) is None:
+            return
+        runs = glue._job_runs.get_scoped(account, region, run["JobName"]) or []
+        if run["JobRunState"] in GOING:
+            self._change(run, JobRunState="FAILED", ErrorMessage=LOST_MESSAGE, CompletedOn=time.time())
+            saved = {"account": account, "region": region, "run": run}
+            write_atomically(self._directory / run["Id"] / "run.json", json.dumps(saved))
+        others = [other for other in runs if other["Id"] != run["Id"]]
+        ordered = sorted([*others, run], key=lambda each: float(each["StartedOn"]))
+        glue._job_runs.set_scoped(account, region, run["JobName"], ordered)
+
+
+def role_credentials(role_arn: str, session: str) -> dict[str, str]:
+    """What the emulator's Lambdas get: the account as access key, or with AUTH a session of the role."""
+    account = get_account_id()
+    if not app.AUTH:
+        return {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "test"}
+    role = role_arn.rsplit("/", 1)[-1]
+    digest = hashlib.sha256(f"glue:{account}:{session}:{role_arn}".encode()).hexdigest()
+    secret, token = (hashlib.sha256(f"{kind}:{digest}".encode()).hexdigest() for kind in ("secret", "token"))
+    key = f"ASIA{digest[:16].upper()}"
+    arn = f"arn:aws:sts::{account}:assumed-role/{role}/{session[:64]}"
+    sts.register_session(
+        key, {"Arn": arn, "UserId": f"{role}:{session[:64]}", "SecretAccessKey": secret, "SessionToken": token}
+    )
+    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
+
+
+def replacements(runs: JobRuns) -> dict[str, Any]:
+    """The functions of `ministack.services.glue` that these stand in for. CloudFormation calls the same ones."""
+    provisioners._GLUE_JOB_DEFAULTS["ExecutionProperty"] = dict(DEFAULT_EXECUTION_PROPERTY)
+    return {
+        "_start_job_run": runs.start,
+        "_get_job_run": runs.get,
+        "_get_job_runs": runs.get_all,
+        "_batch_stop_job_run": runs.batch_stop,
+        "_create_job": _keeping_execution_property(glue._create_job, lambda request: (request.get("Name"), request)),
+        "_update_job": _keeping_execution_property(
+            glue._update_job, lambda request: (request.get("JobName"), request.get("JobUpdate") or {})
+        ),
+    }
+
+
+def _keeping_execution_property(
+    original: Callable[[Request], Response], definition: Callable[[Request], tuple[Any, Request]]
+) -> Callable[[Request], Response]:
+    """`original`, and then the job keeps its ExecutionProperty, which ministack drops."""
+
+    def kept(request: Request) -> Response:
+        response = original(request)
+        name, given = definition(request)
+        if response[0] == 200:
+            glue._jobs[name]["ExecutionProperty"] = given.get("ExecutionProperty") or dict(DEFAULT_EXECUTION_PROPERTY)
+        return response
+
+    return kept
+
+
+def _new_run(name: str, job: Record, request: Request) -> Record:
+    now = time.time()
+    return {
+        "Id": f"jr_{hashlib.sha256(uuid.uuid4().bytes).hexdigest()}",
+        "JobName": name,
+        "JobRunState": "STARTING",
+        "StartedOn": now,
+        "LastModifiedOn": now,
+        "CompletedOn": None,
+        "ExecutionTime": 0,
+        "DPUSeconds": 0.0,
+        "Arguments": dict(request.get("Arguments") or {}),
+        "ErrorMessage": "",
+        "Timeout": request.get("Timeout") or job.get("Timeout") or DEFAULT_TIMEOUT_MINUTES,
+        "GlueVersion": job.get("GlueVersion"),
+        "NumberOfWorkers": request.get("NumberOfWorkers") or job.get("NumberOfWorkers"),
+        "WorkerType": request.get("WorkerType") or job.get("WorkerType"),
+        "MaxCapacity": request.get("MaxCapacity") or job.get("MaxCapacity"),
+        "LogGroupName": "/aws-glue/jobs",
+        "Attempt": 0,
+        "PredecessorRuns": [],
+    }
+
+
+def _merged_arguments(job: Record, run: Record) -> dict[str, str]:
+    return {
+        **(job.get("DefaultArguments") or {}),
+        **run["Arguments"],
+        **(job.get("NonOverridableArguments") or {}),
+        "--JOB_NAME": run["JobName"],
+        "--JOB_RUN_ID": run["Id"],
+    }
+
+
+def _find(name: Any, run_id: Any) -> Record | None:
+    return next((run for run in glue._job_runs.get(name, []) if run["Id"] == run_id), None)
+
+
+def _shown(run: Record) -> Record:
+    """The record as the API gives it: absent fields left out, and the time so far of a run that goes."""
+    shown = {name: value for name, value in run.items() if value is not None and value != ""}
+    if run["JobRunState"] in GOING:
+        shown["ExecutionTime"] = int(time.time() - run["StartedOn"])
+    return shown
+
+
+def _answered(body: dict[str, Any]) -> Response:
+    answer: Response = json_response(body)
+    return answer
+
+
+def _refused(code: str, message: str) -> Response:
+    answer: Response = error_response_json(code, message, 400)
+    return answer

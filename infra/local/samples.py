@@ -1,0 +1,102 @@
+"""Generated deliveries to try the lake on, with the truth about them. What a record looks like, each source knows.
+
+A source's `samples` module has `generate(first_day, days, events, seed, **faults) -> Samples`. Standard library only.
+"""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+FIRST_DAY = date(2026, 11, 1)
+DAYS = 3
+EVENTS = 50_000
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SampleObject:
+    """One object as delivered; `kind` says what is true of it, such as `log` or `digest`."""
+
+    key: str
+    body: bytes
+    kind: str
+
+
+@dataclass
+class GroundTruth:
+    """What a correct lake must find, for `dataclasses.asdict` and JSON. Days are ISO dates, UTC, of the event.
+
+    records_in_readable_objects == sum(distinct_by_day) + sum(duplicates_by_day) + sum(quarantined_records), exactly.
+    The `very_late_` fields speak of what `late_objects()` adds; no other field counts it.
+    """
+
+    distinct_by_day: dict[str, int] = field(default_factory=dict)
+    """Rows that a correct readready day holds: events that at least one readable object holds."""
+    duplicates_by_day: dict[str, int] = field(default_factory=dict)
+    """Copies beyond the first, in readable objects."""
+    objects_by_kind: dict[str, int] = field(default_factory=dict)
+    records_in_readable_objects: int = 0
+    quarantined_objects: dict[str, str] = field(default_factory=dict)
+    """Object key: reason."""
+    quarantined_records: dict[str, int] = field(default_factory=dict)
+    """Reason: records of readable objects that cannot be a row."""
+    ignored_keys: dict[str, int] = field(default_factory=dict)
+    """Reason, as `placement.place` gives it: keys that belong to no partition."""
+    records_in_unreadable_objects: int = 0
+    events_in_unreadable_objects: dict[str, int] = field(default_factory=dict)
+    """Event day: events that no readable object holds, so in no distinct count."""
+    raw_partitions: int = 0
+    """Distinct raw partitions of all keys that have one, readable or not."""
+    named_counts_by_day: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Name of something the source counts: event day: distinct readable events."""
+    faults: dict[str, int] = field(default_factory=dict)
+    """Name of a fault: how often it is in the objects."""
+    very_late_objects: int = 0
+    very_late_by_day: dict[str, int] = field(default_factory=dict)
+    very_late_raw_partitions: int = 0
+    """Raw partitions that exist only once the very late objects have arrived."""
+
+
+class Samples(Protocol):
+    """A set of deliveries. Both iterators make bodies as they go, and start anew at each call."""
+
+    def objects(self) -> Iterator[SampleObject]:
+        """Every object, in the order of delivery."""
+
+    def late_objects(self) -> Iterator[SampleObject]:
+        """Objects that arrive after the days they belong to were built, beyond the look-ahead."""
+
+    def ground_truth(self) -> GroundTruth:
+        """The counts, from the plan and not from the bytes."""
+
+
+class NoSamplesError(LookupError):
+    """The source has no generator of samples."""
+
+
+def generate(
+    source_name: str,
+    first_day: date = FIRST_DAY,
+    days: int = DAYS,
+    events: int = EVENTS,
+    seed: int = SEED,
+    **faults: int,
+) -> Samples:
+    """Samples of a source. Same arguments, same bytes. `faults` are how often each fault occurs, by the source's names.
+
+    Raises NoSamplesError where the source has no `samples` module, ValueError for numbers that leave no room.
+    """
+    module_name = f"loglake_assets.sources.{source_name}.samples"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise NoSamplesError(
+            f"No samples can be made for source {source_name!r}: there is no module {module_name}. "
+            "Trying again does not help; write it, or name another source."
+        ) from error
+    samples: Samples = module.generate(first_day, days, events, seed, **faults)
+    return samples

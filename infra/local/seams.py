@@ -1,0 +1,103 @@
+"""Where the emulator is made real: module-level functions of ministack that are replaced by ours.
+
+ministack builds its tables of operations from module globals at each request, so a replaced function is used and its
+IAM enforcement stays in front. These are private names, hence the exact version, and each is checked to exist first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, util
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ministack import app
+from ministack.core import persistence
+from ministack.services import glue, lambda_svc, s3, sts
+from ministack.services.cloudformation import provisioners
+
+from infra.local import glue_runs, partitions
+from infra.local.invocations import Invocations, Journal
+from infra.local.snapshots import Snapshots
+
+MINISTACK_VERSION = "1.5.33"
+PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
+    glue: (
+        *("_create_partition", "_batch_create_partition", "_delete_partition", "_get_partition", "_get_partitions"),
+        *("_batch_get_partition", "_batch_update_partition", "_create_job", "_update_job", "_start_job_run"),
+        *("_get_job_run", "_get_job_runs", "_batch_stop_job_run", "_jobs", "_job_runs", "_tables", "_partitions"),
+    ),
+    lambda_svc: ("invoke_async_with_retry", "_execute_function", "_get_func_record_for_ref", "_route_async_failure"),
+    s3: ("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_bucket_notifications", "_buckets"),
+    app: ("_build_persistence_save_dict", "AUTH"),
+    persistence: ("_json_default", "_state_format_version"),
+    provisioners: ("_GLUE_JOB_DEFAULTS",),
+    sts: ("register_session",),
+}
+"""Every private name of ministack that is replaced or used."""
+
+
+class SeamError(RuntimeError):
+    """ministack is not the version these replacements were written for."""
+
+
+@dataclass(frozen=True)
+class Seams:
+    """The parts behind the replaced functions, for the server to recover, start and stop."""
+
+    runs: glue_runs.JobRuns
+    invocations: Invocations
+    snapshots: Snapshots
+
+
+def install_seams(home: Path, endpoint_url: str, glue_minute_seconds: float = 60.0) -> Seams:
+    """Replace what ministack fakes. Raises SeamError before anything is changed when a name or the version differs."""
+    _check_version()
+    for module, names in PRIVATE_NAMES.items():
+        _check_names(module, names)
+    journal = Journal(home / "state" / "invocations.sqlite")
+    runs = glue_runs.JobRuns(home, endpoint_url, glue_minute_seconds)
+    invocations = Invocations(journal)
+    replaced: list[tuple[ModuleType, dict[str, Callable[..., Any]]]] = [
+        (glue, glue_runs.replacements(runs) | partitions.replacements()),
+        (lambda_svc, {"invoke_async_with_retry": invocations.invoke}),
+        (s3, {"_fire_s3_event_async": _fire_s3_event_now}),
+    ]
+    for module, functions in replaced:
+        for name, function in functions.items():
+            setattr(module, name, function)
+    _install_athena()
+    return Seams(runs, invocations, Snapshots(home / "state", journal))
+
+
+def _fire_s3_event_now(bucket: str, key: str, event: str, *arguments: Any, **named: Any) -> None:
+    """Deliver before PutObject answers, so that an answered object has its notification in the journal.
+
+    ministack does it in a thread, which a kill may forestall; queueing it takes less time than starting that thread.
+    """
+    if bucket in s3._bucket_notifications:
+        s3._fire_s3_event(bucket, key, event, *arguments, sequencer=s3._next_event_sequencer(event), **named)
+
+
+def _install_athena() -> None:
+    if util.find_spec("infra.local.athena") is not None:
+        import_module("infra.local.athena").install()
+
+
+def _check_version() -> None:
+    installed = version("ministack")
+    if installed != MINISTACK_VERSION:
+        raise SeamError(
+            f"ministack {installed} is installed, but its private functions are replaced as version "
+            f"{MINISTACK_VERSION} has them. Install exactly that one: pip install ministack=={MINISTACK_VERSION}."
+        )
+
+
+def _check_names(module: ModuleType, names: tuple[str, ...]) -> None:
+    missing = sorted(name for name in names if not hasattr(module, name))
+    if missing:
+        raise SeamError(
+            f"{module.__name__} of ministack {MINISTACK_VERSION} has no {', '.join(missing)}, which the local stack "
+            f"needs. The installation is not the released one; install ministack=={MINISTACK_VERSION} again."
+        )

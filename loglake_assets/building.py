@@ -1,0 +1,167 @@
+"""A window of readready days: one Glue run, then each day verified, committed, placed and recounted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.checks import COVERAGE, GRAIN, evaluations
+from loglake_assets.config import SourceConfig
+from loglake_assets.lake.commits import Commit, SupersededError
+from loglake_assets.lake.coverage import Coverage, put_coverage
+from loglake_assets.lake.late import record_late
+from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.publishing import PlacementError, Publisher, VerificationError
+from loglake_assets.sources.placement import day_number
+from resources.glue_jobs import GlueJobs, GlueRun, Window
+from resources.lake import LakeResource
+
+_DPU_HOUR_USD = 0.44  # AWS Glue list price in us-east-1, read 2026-11; other Regions differ
+QUARANTINE_SHOWN = 20
+
+
+class NoSourceError(LookupError):
+    """A day has no delivery prefix and no event: it is not an empty day, it is a day without a source."""
+
+
+@dataclass(frozen=True)
+class BuiltDay:
+    """A committed day, or the error that kept it from being one."""
+
+    day: date
+    manifest: Manifest | None = None
+    commit: Commit | None = None
+    error: Exception | None = None
+
+    @property
+    def partition(self) -> str:
+        return self.day.isoformat()
+
+
+def build_days(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: LakeResource, glue_jobs: GlueJobs
+) -> Iterator[Any]:
+    """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    window = Window(config.source.name, days[0], days[-1])
+    run = glue_jobs.run_window(context, window, config.look_ahead_days, config.days_per_run)
+    built = _published(lake, config, days, run)
+    committed = [b for b in built if b.commit]
+    if late := record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest]):
+        context.log.warning(f"{len(late)} objects hold events of other days that did not read them: see late/.")
+    coverages = recounted(context, config, lake, [b.day for b in committed])
+    yield from _materialized(context, config, built, run, coverages)
+    yield from evaluations(
+        context.instance,
+        config.readready_key,
+        coverages,
+        config.coverage_error_below_pct,
+        lake.settings.readready_bucket,
+    )
+    if bad := [b for b in built if b.error]:
+        raise dg.Failure("; ".join(f"{b.day}: {b.error}" for b in bad), allow_retries=False)
+    for check in (COVERAGE, GRAIN):
+        yield dg.Output(None, output_name=_check_output(context, check))
+
+
+def _published(lake: LakeResource, config: SourceConfig, days: Sequence[date], run: GlueRun) -> list[BuiltDay]:
+    publisher = lake.publisher()
+    return [_publish(lake, publisher, config, day, run) for day in days]
+
+
+def _publish(lake: LakeResource, publisher: Publisher, config: SourceConfig, day: date, run: GlueRun) -> BuiltDay:
+    """Commit one day. Its error is kept, so that a bad day does not hide the good ones beside it."""
+    table, bucket = config.source.readready.name, lake.settings.readready_bucket
+    try:
+        manifest = read_manifest(lake.s3, bucket, table, day_number(day), run.run_id)
+        if not manifest.has_source:
+            raise NoSourceError(
+                f"no source: {config.source.raw.name} has no partition for this day and no event of it was found. "
+                "If logs were delivered, run the reconcile job; if none were, there is nothing to build."
+            )
+        return BuiltDay(day, manifest, publisher.publish(manifest))
+    except (NoSourceError, ManifestMissingError, VerificationError, PlacementError, SupersededError) as error:
+        return BuiltDay(day, error=error)
+
+
+def recounted(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: LakeResource, days: Sequence[date]
+) -> dict[str, Coverage]:
+    """The coverage of days by partition key, recounted from storage and kept there with all its names."""
+    if not days:
+        return {}
+    recount = lake.recount(config.source, config.look_ahead_days)
+    coverages = {}
+    for day, coverage in zip(sorted(days), recount.days(days, context.log.info), strict=True):
+        put_coverage(lake.s3, lake.settings.readready_bucket, config.source.readready.name, coverage)
+        coverages[day.isoformat()] = coverage
+    return coverages
+
+
+def _materialized(
+    context: dg.AssetExecutionContext,
+    config: SourceConfig,
+    built: Sequence[BuiltDay],
+    run: GlueRun,
+    coverages: dict[str, Coverage],
+) -> Iterator[Any]:
+    """One materialization a day. When a day failed, the good ones are recorded one by one before the step fails."""
+    good = [b for b in built if b.commit]
+    metadata = {b.partition: day_metadata(b, run, coverages[b.partition], len(good)) for b in good}
+    if len(good) < len(built):
+        for day in good:
+            yield dg.AssetMaterialization(
+                config.readready_key, partition=day.partition, metadata=metadata[day.partition]
+            )
+        return
+    for day in good:
+        context.add_asset_metadata(metadata[day.partition], asset_key=config.readready_key, partition_key=day.partition)
+    yield dg.MaterializeResult(asset_key=config.readready_key)
+
+
+def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage, days_in_run: int) -> dict[str, Any]:
+    """What the UI shows and plots of a day: counts, bytes, cost, keys. Never content of a log."""
+    assert built.manifest, "only committed days have metadata"
+    assert built.commit, "only committed days have metadata"
+    t, commit = built.manifest.totals, built.commit
+    return {
+        "dagster/row_count": commit.rows,
+        "coverage_pct": coverage.pct if coverage.pct is not None else "n/a: no events that day",
+        "records_read": t["records_read"],
+        "duplicates": t["duplicates"],
+        "excluded": t["excluded"],
+        "quarantined_records": t["quarantined_records"],
+        "quarantined_objects": t["quarantined_objects"],
+        "delivered_later": t["delivered_later"],
+        "objects_read": t["object_count"],
+        "raw_bytes": t["content_bytes"],
+        "orc_bytes": commit.bytes,
+        "orc_files": commit.files,
+        "commit": commit.seq,
+        "content_hash": commit.content_hash,
+        "location": commit.location,
+        "glue_run": run.job_run_id,
+        "glue_run_seconds": run.seconds,
+        "days_in_glue_run": days_in_run,
+        "dpu_seconds": run.dpu_seconds,
+        "estimated_cost_usd": round(run.dpu_seconds / 3600 * _DPU_HOUR_USD / max(days_in_run, 1), 6),
+        "quarantine": _quarantine_table(built.manifest),
+    }
+
+
+def _quarantine_table(manifest: Manifest) -> dg.TableMetadataValue:
+    shown = manifest.quarantine[:QUARANTINE_SHOWN]
+    records = [
+        dg.TableRecord({"object": f"s3://{q['bucket']}/{q['key']}", "record": str(q["ordinal"]), "reason": q["reason"]})
+        for q in shown
+    ]
+    columns = [dg.TableColumn(name, "string") for name in ("object", "record", "reason")]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def _check_output(context: dg.AssetExecutionContext, check: str) -> str:
+    """The output that a check result stands for; a range run must close it even though the results went another way."""
+    names: Sequence[str] = list(context.op_execution_context.op_def.output_dict)
+    return next(name for name in names if name.endswith(f"_{check}"))

@@ -1,0 +1,136 @@
+"""Per-day check results from runs that cover many days. Isolated here: Dagster drops the day of an AssetCheckResult.
+
+In a run over a range of partitions, dagster 1.13 records a check result without its partition, so every day would stay
+unchecked. An AssetCheckEvaluation that names its partition and its target materialization is kept; a test notices when
+upstream makes this unnecessary.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
+from loglake_assets.lake.coverage import NAMES_SHOWN, Coverage
+
+COVERAGE = "coverage"
+GRAIN = "grain"
+
+
+def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """The checks of a readready table, by day."""
+    return [
+        dg.AssetCheckSpec(
+            COVERAGE,
+            asset=key,
+            partitions_def=partitions_def,
+            blocking=True,
+            description="Source to target: what percentage of the day's events readready holds, and which it misses.",
+        ),
+        dg.AssetCheckSpec(
+            GRAIN,
+            asset=key,
+            partitions_def=partitions_def,
+            blocking=True,
+            description="Every event once, and no row without its event in the raw objects.",
+        ),
+    ]
+
+
+def evaluations(
+    instance: dg.DagsterInstance, key: dg.AssetKey, coverages: Mapping[str, Coverage], error_below: float, bucket: str
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Coverage and grain of each day (by partition key). Days without a materialization have nothing to be checked."""
+    targets = _targets(instance, key, list(coverages))
+    for partition, coverage in coverages.items():
+        if target := targets.get(partition):
+            yield _coverage_evaluation(key, partition, coverage, error_below, bucket, target)
+            yield _grain_evaluation(key, partition, coverage, target)
+
+
+def _coverage_evaluation(
+    key: dg.AssetKey, partition: str, coverage: Coverage, error_below: float, bucket: str, target: Any
+) -> dg.AssetCheckEvaluation:
+    pct = coverage.pct
+    severity = dg.AssetCheckSeverity.ERROR if pct is not None and pct < error_below else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=COVERAGE,
+        partition=partition,
+        passed=pct is None or pct >= 100,
+        severity=severity,
+        metadata=coverage_metadata(coverage, bucket),
+        target_materialization_data=target,
+    )
+
+
+def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
+    """Counts, keys and ids: never content of a log."""
+    return {
+        "coverage_pct": coverage.pct if coverage.pct is not None else "n/a: no events that day",
+        "events_in_raw": coverage.expected,
+        "events_in_readready": coverage.found,
+        "missing": coverage.missing,
+        "excluded_by_rule": coverage.excluded,
+        "unreadable_objects": len(coverage.unreadable),
+        "records_without_a_day": coverage.unplaceable_records,
+        "missing_from": dg.MetadataValue.json(_first(coverage.missing_by_object)),
+        "unreadable": dg.MetadataValue.json(_first(coverage.unreadable)),
+        "missing_event_ids": dg.MetadataValue.json(list(coverage.missing_events[:NAMES_SHOWN])),
+        "objects_recounted": coverage.object_count,
+        "bytes_recounted": coverage.bytes_read,
+        "all_names": f"s3://{bucket}/checks/.../{coverage.day}/coverage.json",
+        "remedy": remedy(coverage),
+    }
+
+
+def remedy(coverage: Coverage) -> str:
+    """What mends an incomplete day."""
+    day = f"{coverage.day // 10000}-{coverage.day // 100 % 100:02d}-{coverage.day % 100:02d}"
+    if coverage.missing or coverage.surplus or coverage.repeated:
+        return f"make build SOURCE={coverage.source} FROM={day} TO={day}"
+    if coverage.unreadable or coverage.unplaceable_records:
+        return (
+            "The named objects cannot be read: restore them from the account that delivered them, then build the day."
+        )
+    return "nothing to mend"
+
+
+def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, target: Any) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=GRAIN,
+        partition=partition,
+        passed=not coverage.repeated and not coverage.surplus,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "rows_repeated": coverage.repeated,
+            "rows_without_raw_event": coverage.surplus,
+            "surplus_event_ids": dg.MetadataValue.json(list(coverage.surplus_events[:NAMES_SHOWN])),
+        },
+        target_materialization_data=target,
+    )
+
+
+def _first(names: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(list(names.items())[:NAMES_SHOWN])
+
+
+def _targets(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, Any]:
+    """The newest materialization of each day, which a check result must point to or the day does not count."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=list(days)), limit=1000
+    ).records
+    newest: dict[str, Any] = {}
+    for record in records:  # newest first
+        materialization = record.asset_materialization
+        if materialization and materialization.partition:
+            newest.setdefault(
+                materialization.partition,
+                AssetCheckEvaluationTargetMaterializationData(
+                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+                ),
+            )
+    return newest

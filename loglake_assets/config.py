@@ -1,0 +1,53 @@
+"""What a person sets per source in `defs.yaml`. The log itself is declared beside it, in the source's folder."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from loglake_assets.sources import LogSource, load_source
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """How one source is orchestrated. Days are UTC; percentages are of a day's events."""
+
+    source: LogSource
+    start_day: date
+    days_per_run: int = 7
+    look_ahead_days: int = 1
+    coverage_error_below_pct: float = 90.0
+    schedule_hour: int = 2
+    heal_days: int = 35
+
+    @property
+    def raw_key(self) -> dg.AssetKey:
+        return dg.AssetKey(["raw", self.source.raw.name])
+
+    @property
+    def readready_key(self) -> dg.AssetKey:
+        return dg.AssetKey(["readready", self.source.readready.name])
+
+    @property
+    def audit_key(self) -> dg.AssetKey:
+        return dg.AssetKey(["audit", f"{self.source.name}_coverage"])
+
+    @property
+    def raw_days(self) -> dg.DailyPartitionsDefinition:
+        """Today is a day of the raw table: objects arrive."""
+        return dg.DailyPartitionsDefinition(start_date=str(self.start_day), end_offset=1)
+
+    @property
+    def closed_days(self) -> dg.DailyPartitionsDefinition:
+        """Readready knows closed days only: today's events are still on their way."""
+        return dg.DailyPartitionsDefinition(start_date=str(self.start_day))
+
+
+def source_config(name: str, **settings: object) -> SourceConfig:
+    """The configuration of source `name`. Raises UnknownSourceError, or ValueError for a setting out of bounds."""
+    config = SourceConfig(source=load_source(name), **settings)  # type: ignore[arg-type]  # from YAML, checked by the component
+    if not 1 <= config.days_per_run <= 31:
+        raise ValueError(f"days_per_run of {name} is {config.days_per_run}; accepted: 1 to 31 days in one Glue run.")
+    if not 0 <= config.look_ahead_days <= 7:
+        raise ValueError(f"look_ahead_days of {name} is {config.look_ahead_days}; accepted: 0 to 7.")
+    return config

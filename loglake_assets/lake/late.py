@@ -1,0 +1,79 @@
+"""The late ledger: objects that hold events of a day its build did not read. Nothing is dropped for being late."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from loglake_assets.lake.commits import Commit, head
+from loglake_assets.lake.layout import late_key, late_prefix
+from loglake_assets.lake.manifests import (
+    Manifest,
+    ManifestMissingError,
+    ManifestObject,
+    events_of_other_days,
+    promised_days,
+    read_manifest,
+)
+
+
+@dataclass(frozen=True)
+class LateObject:
+    """One ledger entry: `events` of `day` stand in an object under the delivery prefix of `prefix_day`."""
+
+    day: int
+    bucket: str
+    key: str
+    etag: str
+    prefix_day: int
+    events: int
+    found_by_run: str
+
+
+def late_objects(s3: Any, bucket: str, table: str, day: int) -> list[LateObject]:
+    """The ledger's entries for a day."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=late_prefix(table, day))
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    return [LateObject(**json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())) for key in keys]
+
+
+def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:
+    """Enter into the ledger what a window's build found for days whose commit did not read it; returns the entries."""
+    built = list(manifests)
+    found: list[LateObject] = []
+    committed: dict[int, set[tuple[str, str, str]] | None] = {}
+    for day, entry in events_of_other_days(built):
+        table, run = built[0].table, built[0].run_id
+        if day not in committed:
+            committed[day] = _read_by_commit(s3, bucket, table, day)
+        if _is_late(entry, day, committed[day], built[0].look_ahead):
+            found.append(LateObject(day, entry.bucket, entry.key, entry.etag, entry.prefix_day, entry.days[day], run))
+    for late in found:
+        key = late_key(built[0].table, late.day, late.bucket, late.key, late.etag)
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(asdict(late), sort_keys=True).encode())
+    return found
+
+
+def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | None, look_ahead: int) -> bool:
+    if read is None:  # not built yet: its own build reads what its prefixes promise, and needs the ledger for the rest
+        return day not in promised_days(entry, look_ahead)
+    return (entry.bucket, entry.key, entry.etag) not in read or day not in promised_days(entry, look_ahead)
+
+
+def _read_by_commit(s3: Any, bucket: str, table: str, day: int) -> set[tuple[str, str, str]] | None:
+    """What the day's newest commit read, or None when the day has none."""
+    newest: Commit | None = head(s3, bucket, table, day)
+    if newest is None:
+        return None
+    try:
+        manifest = read_manifest(s3, bucket, table, day, newest.run_id)
+    except ManifestMissingError:
+        return set()
+    return {(o.bucket, o.key, o.etag) for o in manifest.objects}
+
+
+def unread_late_objects(s3: Any, bucket: str, manifest: Manifest) -> list[LateObject]:
+    """Ledger entries of a day that its committed run did not read: what asks for a rebuild."""
+    read = {(o.bucket, o.key, o.etag) for o in manifest.objects}
+    ledger = late_objects(s3, bucket, manifest.table, manifest.day)
+    return [late for late in ledger if (late.bucket, late.key, late.etag) not in read]

@@ -1,0 +1,78 @@
+"""Raw objects as S3 lists them, by delivery day, without asking the catalog: what the catalog is checked against."""
+
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import Ignored, Placement, place
+
+_DEEPEST = 12  # levels of prefixes above a delivery day; deeper trees are not a log's
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """One object of a delivery prefix. `size` in bytes, `last_modified` in seconds since 1970."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    last_modified: float
+    placement: Placement
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.bucket, self.key
+
+
+def raw_objects(s3: Any, source: LogSource, bucket: str, days: Collection[date]) -> Iterator[RawObject]:
+    """Every placed object delivered on one of `days`, in key order within each prefix."""
+    prefixes = list(_day_prefixes(s3, source, bucket, "", sorted(set(days)), 0))
+    with ThreadPoolExecutor(16) as pool:
+        for objects in pool.map(lambda prefix: list(_objects(s3, source, bucket, prefix)), prefixes):
+            yield from objects
+
+
+def _day_prefixes(s3: Any, source: LogSource, bucket: str, prefix: str, days: list[date], depth: int) -> Iterator[str]:
+    """The prefixes that hold the days' objects: the tree is walked down to where a day would follow, and no further."""
+    probes = [_probe(source, bucket, prefix, day) for day in days[:1]]
+    if any(isinstance(probe, Placement) for probe in probes):
+        yield from (f"{prefix}{day:%Y/%m/%d}/" for day in days)
+        return
+    if depth >= _DEEPEST or any(isinstance(p, Ignored) and p.reason != "unknown_key" for p in probes):
+        return
+    for child in _children(s3, bucket, prefix):
+        yield from _day_prefixes(s3, source, bucket, child, days, depth + 1)
+
+
+def _probe(source: LogSource, bucket: str, prefix: str, day: date) -> Placement | Ignored:
+    by_day = place(source, bucket, f"{prefix}{day:%Y/%m/%d}/object")
+    return by_day if isinstance(by_day, Placement) else place(source, bucket, f"{prefix}{day:%Y/%m/%d}/00/object")
+
+
+def _children(s3: Any, bucket: str, prefix: str) -> Iterable[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return (p["Prefix"] for page in pages for p in page.get("CommonPrefixes", ()))
+
+
+def _objects(s3: Any, source: LogSource, bucket: str, prefix: str) -> Iterator[RawObject]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for entry in (entry for page in pages for entry in page.get("Contents", ())):
+        placement = place(source, bucket, entry["Key"])
+        if isinstance(placement, Placement):
+            modified = entry["LastModified"].timestamp()
+            yield RawObject(bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)
+
+
+def ignored_objects(s3: Any, source: LogSource, bucket: str) -> dict[str, int]:
+    """How many objects of the bucket are no events of this log, by reason. Lists the whole bucket."""
+    counts: dict[str, int] = {}
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    for entry in (entry for page in pages for entry in page.get("Contents", ())):
+        placement = place(source, bucket, entry["Key"])
+        if isinstance(placement, Ignored):
+            counts[placement.reason] = counts.get(placement.reason, 0) + 1
+    return counts

@@ -1,0 +1,129 @@
+"""What a run says it read, counted and wrote for one day, as read back from its manifest."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from loglake_assets.lake.layout import manifest_key
+from loglake_assets.sources.placement import day_from_number, day_number
+
+
+class ManifestMissingError(LookupError):
+    """A run left no manifest for a day: it did not finish it. Building the day again helps."""
+
+
+@dataclass(frozen=True)
+class ManifestObject:
+    """One raw object as the run read it; `days` counts its events by their own day (yyyymmdd)."""
+
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None
+    last_modified: float
+    prefix_day: int
+    records: int
+    reason: str | None
+    days: Mapping[int, int]
+    excluded: int
+    duplicates: int
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.bucket, self.key
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One day of one run. `totals` holds the counts that `records_read = written + excluded + ...` is checked on."""
+
+    source: str
+    table: str
+    day: int
+    run_id: str
+    base_seq: int
+    look_ahead: int
+    has_source: bool
+    location: str
+    content_hash: str
+    totals: Mapping[str, int]
+    excluded_by: Mapping[str, int]
+    files: tuple[Mapping[str, Any], ...]
+    objects: tuple[ManifestObject, ...]
+    quarantine: tuple[Mapping[str, Any], ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(f["rows"] for f in self.files)
+
+    @property
+    def bytes(self) -> int:
+        return sum(f["bytes"] for f in self.files)
+
+    def versions(self) -> dict[tuple[str, str], tuple[str, float]]:
+        """(ETag, last modified) by (bucket, key): which content of each object was read."""
+        return {o.name: (o.etag, o.last_modified) for o in self.objects}
+
+    def reads_newer_than(self, other: "Manifest") -> bool:
+        """Whether this run read an object, or a later version of one, that the other did not."""
+        theirs = other.versions()
+        return any(
+            name not in theirs or (etag != theirs[name][0] and modified >= theirs[name][1])
+            for name, (etag, modified) in self.versions().items()
+        )
+
+
+def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest:
+    """The manifest of one day of one run. Raises ManifestMissingError."""
+    key = manifest_key(table, day, run_id)
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey as error:
+        raise ManifestMissingError(
+            f"Run {run_id} left no manifest for {table} {day} at s3://{bucket}/{key}: it did not finish the day. "
+            "Nothing was committed; build the day again."
+        ) from error
+    return _manifest(json.loads(gzip.decompress(body)))
+
+
+def _manifest(document: Mapping[str, Any]) -> Manifest:
+    fields = ("source", "table", "day", "run_id", "base_seq", "look_ahead", "has_source", "location", "content_hash")
+    return Manifest(
+        **{name: document[name] for name in fields},
+        totals=document["totals"],
+        excluded_by=document["excluded_by"],
+        files=tuple(document["files"]),
+        objects=tuple(_object(o) for o in document["objects"]),
+        quarantine=tuple(document["quarantine"]),
+    )
+
+
+def _object(entry: Mapping[str, Any]) -> ManifestObject:
+    return ManifestObject(**{**entry, "days": {int(day): count for day, count in entry["days"].items()}})
+
+
+def events_of_other_days(manifests: Iterable[Manifest]) -> Iterator[tuple[int, ManifestObject]]:
+    """(event day, object) for every object of a window that holds events its prefix does not promise.
+
+    An object under prefix P is read for the event days P - look_ahead to P anyway. Events of other days, and events of
+    days outside the window, are what the late ledger is about.
+    """
+    built = list(manifests)
+    window = {m.day for m in built}
+    seen: set[tuple[int, tuple[str, str]]] = set()
+    for manifest in built:
+        for entry in manifest.objects:
+            for day in entry.days:
+                outside = day not in window or day not in promised_days(entry, manifest.look_ahead)
+                if outside and (day, entry.name) not in seen:
+                    seen.add((day, entry.name))
+                    yield day, entry
+
+
+def promised_days(entry: ManifestObject, look_ahead: int) -> set[int]:
+    """The event days whose builds read the object because of its prefix."""
+    prefix = day_from_number(entry.prefix_day)
+    return {day_number(prefix - timedelta(days=n)) for n in range(look_ahead + 1)}

@@ -1,0 +1,82 @@
+"""Storage against catalog: what landed without a partition and what was committed without being placed.
+
+Notifications are at least once and can be lost; listing is the authority behind them. What is missing is given to
+AddAPart's consumer again, which stays the only writer of partitions.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from lambdas.addapart_placing import PartitionPlacer
+from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.lake.listing import RawObject, raw_objects
+from loglake_assets.lake.publishing import send_key
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import Rules
+
+
+@dataclass(frozen=True)
+class UnregisteredPrefix:
+    """A delivery prefix that holds objects and has no partition. `denied_by` names the rule that wants it so."""
+
+    values: tuple[str, ...]
+    location: str
+    example_key: str
+    object_count: int
+    denied_by: str | None
+
+
+def partitions(glue: Any, database: str, table: str, expression: str) -> Iterator[dict[str, Any]]:
+    """All partitions of a table that an expression selects."""
+    pages = glue.get_paginator("get_partitions").paginate(
+        DatabaseName=database, TableName=table, Expression=expression, ExcludeColumnSchema=True
+    )
+    for page in pages:
+        yield from page["Partitions"]
+
+
+def days_expression(days: Collection[date]) -> str:
+    """A catalog expression for a range that holds all the days."""
+    return f"logcalendarday >= {day_number(min(days))} AND logcalendarday <= {day_number(max(days))}"
+
+
+def unregistered_prefixes(
+    s3: Any, glue: Any, source: LogSource, rules: Rules, database: str, bucket: str, days: Collection[date]
+) -> list[UnregisteredPrefix]:
+    """Prefixes of the days that hold objects and have no raw partition, denied ones among them under their rule."""
+    known = {tuple(p["Values"]) for p in partitions(glue, database, source.raw.name, days_expression(days))}
+    landed: dict[tuple[str, ...], list[RawObject]] = {}
+    for found in raw_objects(s3, source, bucket, days):
+        if found.placement.values not in known:
+            landed.setdefault(found.placement.values, []).append(found)
+    names = tuple(c.name for c in source.raw.partition_keys)
+    return [
+        UnregisteredPrefix(
+            values,
+            objects[0].placement.location,
+            objects[0].key,
+            len(objects),
+            rules.denied_by(objects[0].key, names, objects[0].placement),
+        )
+        for values, objects in sorted(landed.items())
+    ]
+
+
+def unplaced_commits(s3: Any, glue: Any, source: LogSource, database: str, bucket: str) -> list[Commit]:
+    """Newest commits that the catalog does not show."""
+    table = source.readready.name
+    placed = {
+        int(p["Values"][0]): int(p.get("Parameters", {}).get("loglake.commit_seq", "0"))
+        for p in partitions(glue, database, table, "logcalendarday > 0")
+    }
+    newest = heads(s3, bucket, table)
+    return [commit for day, commit in sorted(newest.items()) if placed.get(day, 0) < commit.seq]
+
+
+def send_prefix(sqs: Any, queue_url: str, source: LogSource, bucket: str, prefix: UnregisteredPrefix) -> None:
+    """Have AddAPart register a raw prefix."""
+    placer = PartitionPlacer(source.raw.name, prefix.values, prefix.location)
+    send_key(sqs, queue_url, placer, bucket, prefix.example_key)

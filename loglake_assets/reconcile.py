@@ -1,0 +1,119 @@
+"""Reconciling as Dagster sees it: a check that names the lag, and a job that has AddAPart mend it."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from loglake_assets.config import SourceConfig
+from loglake_assets.lake.publishing import send_commit
+from loglake_assets.lake.reconciling import (
+    UnregisteredPrefix,
+    send_prefix,
+    unplaced_commits,
+    unregistered_prefixes,
+)
+from loglake_assets.sources.rules import load_rules
+from resources.lake import LakeResource
+
+LOOK_BACK_DAYS = 35
+_SHOWN = 20
+
+
+class ReconcileDays(dg.Config):
+    """Which delivery days to compare; without them, the last 35."""
+
+    first_day: str | None = None
+    last_day: str | None = None
+
+    def days(self, today: date) -> list[date]:
+        first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=LOOK_BACK_DAYS)
+        last = date.fromisoformat(self.last_day) if self.last_day else today
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def lagging_prefixes(config: SourceConfig, lake: LakeResource, days: list[date]) -> list[UnregisteredPrefix]:
+    """Prefixes of the days with objects and without a partition."""
+    settings = lake.settings
+    return unregistered_prefixes(
+        lake.s3,
+        lake.glue,
+        config.source,
+        load_rules(config.source.name),
+        settings.database,
+        settings.raw_bucket(config.source.name),
+        days,
+    )
+
+
+def reconcile(config: SourceConfig, lake: LakeResource, days: list[date]) -> tuple[int, int]:
+    """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent. Denied prefixes stay out."""
+    settings, source = lake.settings, config.source
+    raw_bucket = settings.raw_bucket(source.name)
+    prefixes = [p for p in lagging_prefixes(config, lake, days) if not p.denied_by]
+    raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
+    for prefix in prefixes:
+        send_prefix(lake.sqs, raw_queue, source, raw_bucket, prefix)
+    commits = unplaced_commits(lake.s3, lake.glue, source, settings.database, settings.readready_bucket)
+    queue = lake.queue_url("readready") if commits else ""
+    for commit in commits:
+        send_commit(lake.sqs, queue, settings.readready_bucket, commit)
+    return len(prefixes), len(commits)
+
+
+def reconcile_job(config: SourceConfig) -> dg.JobDefinition:
+    """The job that compares storage with the catalog and sends AddAPart what is missing."""
+    name = f"{config.source.name}_reconcile"
+
+    @dg.op(name=f"send_what_the_catalog_misses_of_{config.source.name}")
+    def send(context: dg.OpExecutionContext, config_: ReconcileDays, lake: LakeResource) -> None:
+        prefixes, commits = reconcile(config, lake, config_.days(datetime.now(UTC).date()))
+        context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
+        context.add_output_metadata({"raw_prefixes_sent": prefixes, "commits_sent": commits})
+
+    @dg.job(
+        name=name,
+        description="Storage against catalog: raw prefixes and commits that have no partition are sent again.",
+    )
+    def job() -> None:
+        send()
+
+    return job
+
+
+def reconcile_schedule(config: SourceConfig, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Hourly: what a lost notification costs is at most an hour."""
+    return dg.ScheduleDefinition(
+        name=f"{config.source.name}_reconcile_hourly",
+        job=job,
+        cron_schedule="20 * * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def catalog_lag_check(config: SourceConfig) -> dg.AssetChecksDefinition:
+    """Red while a prefix of the last 35 days holds objects and has no partition, and is not denied by a rule."""
+
+    @dg.asset_check(
+        asset=config.raw_key,
+        name="catalog_lag",
+        description="Every delivery prefix of the last 35 days that holds objects has its partition.",
+    )
+    def catalog_lag(lake: LakeResource) -> dg.AssetCheckResult:
+        today = datetime.now(UTC).date()
+        lagging = lagging_prefixes(config, lake, ReconcileDays().days(today))
+        unregistered = [p for p in lagging if not p.denied_by]
+        denied = [p for p in lagging if p.denied_by]
+        return dg.AssetCheckResult(
+            passed=not unregistered,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={
+                "unregistered_prefixes": len(unregistered),
+                "objects_in_them": sum(p.object_count for p in unregistered),
+                "names": dg.MetadataValue.json([p.location for p in unregistered[:_SHOWN]]),
+                "denied_prefixes": len(denied),
+                "denied_by": dg.MetadataValue.json(sorted({str(p.denied_by) for p in denied})),
+                "remedy": f"run the job {config.source.name}_reconcile",
+            },
+        )
+
+    return catalog_lag

@@ -1,0 +1,206 @@
+"""Runs of the readready Glue job: started, followed, stopped on cancel, and adopted after a restart.
+
+Our own thin client over `open_pipes_session`. The stock client never ends on EXPIRED, loses messages when it is used
+twice in a process, and starts a second run after a crash while the first still writes.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from dagster_aws.pipes import PipesS3MessageReader
+
+from loglake_assets.sources.placement import day_number
+from resources.lake import LakeResource
+
+ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
+"""States in which a run may still write; every other state is its end."""
+_SUCCEEDED = "SUCCEEDED"
+_ADVICE = {
+    "TIMEOUT": "It ran out of time: ask for fewer days in a window or give the job more workers.",
+    "EXPIRED": "It waited too long for capacity: building the days again helps once there is some.",
+    "STOPPED": "Somebody stopped it: build the days again when that was not meant.",
+    "ERROR": "Glue itself failed: building the days again can help.",
+    "FAILED": "What it says is in its log; building the days again helps only when the cause is gone.",
+}
+
+
+class GlueRunError(RuntimeError):
+    """A Glue run did not succeed; the message names job, run, state, what it said, and what to do."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days one run builds, both ends included."""
+
+    source: str
+    first_day: date
+    last_day: date
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        return {
+            "--source": self.source,
+            "--first_day": str(day_number(self.first_day)),
+            "--last_day": str(day_number(self.last_day)),
+        }
+
+
+@dataclass(frozen=True)
+class GlueRun:
+    """A finished, successful run: Glue's id, ours, and what it cost."""
+
+    job_name: str
+    job_run_id: str
+    run_id: str
+    seconds: float
+    dpu_seconds: float
+    adopted: bool
+
+
+class _PrefixedS3Reader(PipesS3MessageReader):
+    """Pipes messages under a known prefix, so that a restarted worker reads on where the first one stopped."""
+
+    def __init__(self, *, key_prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._key_prefix = key_prefix
+
+    @contextmanager
+    def get_params(self) -> Iterator[dict[str, Any]]:
+        with super().get_params() as params:
+            yield {**params, "key_prefix": self._key_prefix}
+
+
+class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource gives itself to assets
+    """Builds windows of days by Glue runs of one lake. Seconds throughout."""
+
+    lake: dg.ResourceDependency[LakeResource]
+    longest_poll_seconds: float = 10.0
+    capacity_wait_seconds: float = 3600.0
+
+    def run_window(self, context: dg.AssetExecutionContext, window: Window, look_ahead: int, max_days: int) -> GlueRun:
+        """Run the job for a window and wait for its end. Raises GlueRunError; a cancel stops the Glue run."""
+        root = (context.run.root_run_id or context.run.run_id)[:8]
+        adopted = self._adoptable(window, root)
+        run_id = adopted["Arguments"]["--run_id"] if adopted else self._new_run_id(window, root)
+        reader = _PrefixedS3Reader(
+            key_prefix=f"pipes/{run_id}",
+            bucket=self.lake.settings.artifacts_bucket,
+            client=self.lake.s3,
+            interval=1.0,
+        )
+        with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), reader) as session:
+            if adopted:
+                job_run_id = adopted["Id"]
+                context.log.info(f"Adopting Glue run {job_run_id}, which builds these days already.")
+            else:
+                limits = {"--look_ahead": str(look_ahead), "--max_days": str(max_days)}
+                pipes = session.get_bootstrap_cli_arguments()
+                job_run_id = self._start({**window.arguments, **limits, "--run_id": run_id, **pipes}, context)
+            return self._followed(context, job_run_id, run_id, bool(adopted))
+
+    @property
+    def _job(self) -> str:
+        return self.lake.settings.readready_job
+
+    def _followed(self, context: dg.AssetExecutionContext, job_run_id: str, run_id: str, adopted: bool) -> GlueRun:
+        started = time.monotonic()
+        try:
+            while (run := self._job_run(job_run_id))["JobRunState"] in ACTIVE:
+                time.sleep(self._pause(started))
+        except dg.DagsterExecutionInterruptedError:
+            self._stop(job_run_id)
+            raise
+        if run["JobRunState"] != _SUCCEEDED:
+            raise GlueRunError(_failure(self._job, run))
+        seconds = float(run.get("ExecutionTime", 0))
+        dpu_seconds = float(run.get("DPUSeconds") or seconds * float(run.get("MaxCapacity") or 0))
+        return GlueRun(self._job, job_run_id, run_id, seconds, dpu_seconds, adopted)
+
+    def _job_run(self, job_run_id: str) -> Mapping[str, Any]:
+        return self.lake.glue.get_job_run(JobName=self._job, RunId=job_run_id)["JobRun"]
+
+    def _stop(self, job_run_id: str) -> None:
+        answer = self.lake.glue.batch_stop_job_run(JobName=self._job, JobRunIds=[job_run_id])
+        for error in answer.get("Errors", ()):
+            detail = error.get("ErrorDetail", {})
+            raise GlueRunError(
+                f"Glue run {job_run_id} of {self._job} was cancelled and not stopped: {detail.get('ErrorCode')}. It may "
+                " still write, to a directory of its own that nobody will commit. Stop it in the Glue console."
+            )
+
+    def _start(self, arguments: dict[str, str], context: dg.AssetExecutionContext) -> str:
+        """StartJobRun, waiting while the job has no room. An answer that is lost is looked for, never started twice."""
+        glue, started = _unretried(self.lake), time.monotonic()
+        give_up = started + self.capacity_wait_seconds
+        while True:
+            try:
+                return str(glue.start_job_run(JobName=self._job, Arguments=arguments)["JobRunId"])
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code not in {"ConcurrentRunsExceededException", "ThrottlingException"}:
+                    raise GlueRunError(f"Glue refused to start {self._job}: {code}. {error}") from error
+                if time.monotonic() > give_up:
+                    raise GlueRunError(
+                        f"{self._job} had no room for another run in {self.capacity_wait_seconds:.0f} s ({code}). "
+                        "Nothing was started; build the days again later or raise MaxConcurrentRuns."
+                    ) from error
+                context.log.info(f"{self._job} has no room ({code}); waiting.")
+            except BotoCoreError as error:  # the request may have arrived: look before starting again
+                if arrived := self._by_run_id(arguments["--run_id"]):
+                    return str(arrived["Id"])
+                context.log.warning(f"StartJobRun gave no answer ({type(error).__name__}) and no run; trying again.")
+                if time.monotonic() > give_up:
+                    raise
+            time.sleep(self._pause(started))
+
+    def _pause(self, started: float) -> float:
+        """Seconds until the next look: half a second at first, then a fiftieth of what has passed."""
+        return min(self.longest_poll_seconds, max(0.5, (time.monotonic() - started) / 50))
+
+    def _adoptable(self, window: Window, root: str) -> Mapping[str, Any] | None:
+        """A run that builds exactly these days: one that is going, or one this Dagster run's ancestor saw finished."""
+        for run in self._runs():
+            arguments = run.get("Arguments", {})
+            if any(arguments.get(name) != value for name, value in window.arguments.items()):
+                continue
+            if run["JobRunState"] in ACTIVE - {"STOPPING"}:
+                return run
+            if run["JobRunState"] == _SUCCEEDED and arguments.get("--run_id", "").startswith(f"{root}-"):
+                return run
+        return None
+
+    def _by_run_id(self, run_id: str) -> Mapping[str, Any] | None:
+        return next((run for run in self._runs() if run.get("Arguments", {}).get("--run_id") == run_id), None)
+
+    def _new_run_id(self, window: Window, root: str) -> str:
+        """`<dagster run>-<first>-<last>-<attempt>`: readable, and new for every attempt."""
+        base = f"{root}-{day_number(window.first_day)}-{day_number(window.last_day)}"
+        tried = sum(run.get("Arguments", {}).get("--run_id", "").startswith(base) for run in self._runs())
+        return f"{base}-{tried + 1}"
+
+    def _runs(self) -> list[Mapping[str, Any]]:
+        """The job's newest runs, newest first; older ones than these are no longer going."""
+        return list(self.lake.glue.get_job_runs(JobName=self._job, MaxResults=200)["JobRuns"])
+
+
+def _failure(job: str, run: Mapping[str, Any]) -> str:
+    state, said = run["JobRunState"], str(run.get("ErrorMessage") or "nothing")[:1000]
+    return (
+        f"Glue run {run['Id']} of {job} ended {state} after {run.get('ExecutionTime', 0)} s and said: {said}. "
+        f"No day of it was committed. {_ADVICE.get(state, '')}"
+    )
+
+
+def _unretried(lake: LakeResource) -> Any:
+    """A Glue client that sends a request once: StartJobRun has no idempotency token, so a silent retry starts two."""
+    import boto3
+
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
+    return boto3.client("glue", region_name=lake.region, endpoint_url=lake.endpoint_url, config=config)

@@ -1,0 +1,87 @@
+"""The lake as a Dagster resource: its names, and boto3 clients for them. Assets get this and never import boto3."""
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from loglake_assets.lake.coverage import Recount
+from loglake_assets.lake.publishing import Publisher
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.rules import load_rules
+from resources.settings import LakeSettings, lake_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+_RETRIES = {"mode": "standard", "max_attempts": 6}
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource gives itself to assets
+    """One lake. `endpoint_url` is for tests; otherwise boto3 reads AWS_ENDPOINT_URL, and AWS itself needs none."""
+
+    name: str
+    account: str
+    region: str
+    endpoint_url: str | None = None
+    placement_wait_seconds: float = 120.0
+
+    @property
+    def settings(self) -> LakeSettings:
+        """The lake's names, refused with a sentence when odd."""
+        return lake_settings({"LOGLAKE_NAME": self.name, "LOGLAKE_ACCOUNT": self.account, "AWS_REGION": self.region})
+
+    @property
+    def s3(self) -> "S3Client":
+        client: S3Client = _client("s3", self.region, self.endpoint_url)
+        return client
+
+    @property
+    def glue(self) -> "GlueClient":
+        client: GlueClient = _client("glue", self.region, self.endpoint_url)
+        return client
+
+    @property
+    def sqs(self) -> "SQSClient":
+        client: SQSClient = _client("sqs", self.region, self.endpoint_url)
+        return client
+
+    def queue_url(self, layer: str) -> str:
+        """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""
+        return self.sqs.get_queue_url(QueueName=self.settings.addapart_queue(layer))["QueueUrl"]
+
+    def publisher(self) -> Publisher:
+        """What commits readready days of this lake."""
+        settings = self.settings
+        return Publisher(
+            s3=self.s3,
+            glue=self.glue,
+            sqs=self.sqs,
+            database=settings.database,
+            bucket=settings.readready_bucket,
+            queue_url=self.queue_url("readready"),
+            wait_seconds=self.placement_wait_seconds,
+        )
+
+    def recount(self, source: LogSource, look_ahead: int) -> Recount:
+        """What counts a source's days again from storage."""
+        settings = self.settings
+        return Recount(
+            s3=self.s3,
+            source=source,
+            rules=load_rules(source.name),
+            raw_bucket=settings.raw_bucket(source.name),
+            readready_bucket=settings.readready_bucket,
+            look_ahead=look_ahead,
+        )
+
+
+@functools.cache
+def _client(service: str, region: str, endpoint_url: str | None) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries=_RETRIES, max_pool_connections=32)  # type: ignore[arg-type]  # the stub wants a TypedDict
+    return boto3.client(service, region_name=region, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]

@@ -1,0 +1,552 @@
+"""Bundles import with nothing installed, templates keep the lake's rules, and a real emulator takes them twice."""
+
+import dataclasses
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+from infra.bundles import bundle_key, glue_bundle, lambda_bundle
+from infra.catalog_template import catalog_template, partition_indexes, template_text
+from infra.deploy import DeployError, deploy
+from loglake_assets.lake.commits import Commit
+from loglake_assets.lake.layout import commit_key
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.model import Column
+from resources.settings import LakeSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATES = sorted((ROOT / "infra" / "cloudformation").glob("*.yaml"))
+SOURCES = [load_source(name) for name in source_names()]
+ACCOUNT = "000000000000"
+LOCAL = {"RequireTls": "false"}
+
+# AWS's own words in which a source's name occurs: its alarms, metrics and job arguments, not its log.
+AWS_WORDS = re.compile(
+    r"AWS::CloudWatch::Alarm|cloudwatch:(PutMetricData|namespace)|continuous-cloudwatch-log|PublishCloudWatchMetrics"
+    r"|visible in CloudWatch only",
+)
+# Allowed statements on every resource, and why. An addition needs a reason that a reviewer accepts.
+EVERY_RESOURCE = {"cloudwatch:PutMetricData": "the action knows no resource; its namespace is fixed by a condition"}
+
+
+# --- bundles ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bundle", [lambda_bundle, glue_bundle])
+def test_a_bundle_built_twice_is_the_same_bytes(bundle: Callable[[], bytes]) -> None:
+    assert bundle() == bundle()
+
+
+def test_a_bundle_does_not_depend_on_the_dates_and_modes_of_the_files(tmp_path: Path) -> None:
+    for folder in ("lambdas", "glue_scripts", "loglake_assets"):
+        for file in (f for f in (ROOT / folder).rglob("*") if f.is_file() and "__pycache__" not in f.parts):
+            copy = tmp_path / file.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+            copy.chmod(0o600)
+    assert lambda_bundle(tmp_path) == lambda_bundle()
+
+
+def test_a_bundle_key_carries_the_digest() -> None:
+    assert re.fullmatch(r"bundles/lambda-[0-9a-f]{16}\.zip", bundle_key("lambda", b"a"))
+    assert bundle_key("lambda", b"a") != bundle_key("lambda", b"b")
+
+
+def test_bundles_hold_sources_and_their_views_but_nothing_of_dagster() -> None:
+    for names in (_names(lambda_bundle()), _names(glue_bundle())):
+        for source in SOURCES:
+            folder = f"loglake_assets/sources/{source.name}"
+            assert {f"{folder}/__init__.py", *(f"{folder}/{view}" for view in source.views)} <= names
+        assert "loglake_assets/rules.toml" in names
+        assert not [n for n in names if n.endswith((".pyc", "defs.yaml", "/samples.py"))]
+    assert "lambdas/addapart_producer.py" in _names(lambda_bundle())
+    assert "glue_scripts/readready.py" in _names(glue_bundle())
+
+
+def test_the_lambda_bundle_imports_with_nothing_installed(tmp_path: Path) -> None:
+    bundle = tmp_path / "lambda.zip"
+    bundle.write_bytes(lambda_bundle())
+    modules = [_module(n) for n in _names(lambda_bundle()) if n.endswith(".py") and not n.endswith("/decode.py")]
+    program = f"""
+import sys, importlib
+sys.path.insert(0, {str(bundle)!r})
+for name in {sorted(modules)!r}:
+    importlib.import_module(name)
+from loglake_assets.sources import load_source, source_names, view_statements
+from loglake_assets.sources.rules import load_rules
+for name in source_names():
+    source = load_source(name)
+    load_rules(name)
+    assert len(view_statements(source)) == len(source.views)
+    assert all(text.strip() for _, text in view_statements(source))
+print(*source_names())
+"""
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert tuple(ran.stdout.split()) == source_names()
+
+
+def _names(bundle: bytes) -> set[str]:
+    return set(zipfile.ZipFile(io.BytesIO(bundle)).namelist())
+
+
+def _module(name: str) -> str:
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+# --- templates --------------------------------------------------------------------------------------------------------
+
+
+class _Cloudformation(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` is {"Ref": x}, `!Sub x` is {"Fn::Sub": x}."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Cloudformation.add_multi_constructor("!", _short_form)
+
+
+def _resources(resource_type: str) -> dict[str, dict[str, Any]]:
+    """`<template>.<logical id>` to the properties of every resource of a type."""
+    return {
+        f"{path.stem}.{name}": resource["Properties"]
+        for path in TEMPLATES
+        for name, resource in yaml.load(path.read_text(), _Cloudformation)["Resources"].items()
+        if resource["Type"] == resource_type
+    }
+
+
+def _policies() -> dict[str, dict[str, Any]]:
+    """Every policy document that gives a role something; bucket policies are not among them."""
+    documents = {name: p["PolicyDocument"] for name, p in _resources("AWS::IAM::ManagedPolicy").items()}
+    for name, role in _resources("AWS::IAM::Role").items():
+        documents |= {f"{name}.{p['PolicyName']}": p["PolicyDocument"] for p in role["Policies"]}
+    return documents
+
+
+def _statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for statement in document["Statement"]:
+        yield statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def _allowed() -> Iterator[tuple[str, str, Any]]:
+    """(policy, action, resource) of everything that is allowed to a role."""
+    for name, document in _policies().items():
+        for statement in (s for s in _statements(document) if s["Effect"] == "Allow"):
+            for action in _listed(statement["Action"]):
+                yield from ((name, action, resource) for resource in _listed(statement["Resource"]))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(template_text(SOURCES))
+    asked = [Path(sys.executable).with_name("cfn-lint"), *TEMPLATES, catalog]
+    ran = subprocess.run(asked, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stdout + ran.stderr
+
+
+def test_nothing_in_infra_names_a_log() -> None:
+    for path in [*TEMPLATES, *(ROOT / "infra").glob("*.py")]:
+        text = AWS_WORDS.sub("", path.read_text()).casefold()
+        assert not [name for name in {*source_names(), "cloudtrail", "cloudwatch", "bedrock"} if name in text], (
+            path.name
+        )
+
+
+def test_every_glue_job_pins_its_version_and_leaves_retries_to_the_orchestrator() -> None:
+    jobs = _resources("AWS::Glue::Job")
+    assert jobs
+    versions = yaml.load((ROOT / "infra/cloudformation/jobs.yaml").read_text(), _Cloudformation)["Parameters"]
+    for job in jobs.values():
+        assert job["GlueVersion"] == {"Ref": "GlueVersion"}
+        assert job["MaxRetries"] == 0
+        assert job["DefaultArguments"]["--job-bookmark-option"] == "job-bookmark-disable"
+    assert re.fullmatch(r"\d+\.\d+", versions["GlueVersion"]["Default"])
+
+
+def test_a_notification_that_the_producer_fails_on_is_kept() -> None:
+    kept = {p["FunctionName"]["Ref"]: p for p in _resources("AWS::Lambda::EventInvokeConfig").values()}
+    invoked_by_s3 = {
+        p["FunctionName"]["Fn::GetAtt"].split(".")[0] for p in _resources("AWS::Lambda::Permission").values()
+    }
+    assert invoked_by_s3 == set(kept) != set()
+    assert all(p["DestinationConfig"]["OnFailure"]["Destination"] for p in kept.values())
+
+
+def test_only_s3_of_this_account_and_bucket_may_invoke() -> None:
+    for name, permission in _resources("AWS::Lambda::Permission").items():
+        assert {"SourceAccount", "SourceArn"} <= permission.keys(), name
+
+
+def test_every_fifo_queue_has_a_dead_letter_queue_that_is_fifo_too() -> None:
+    queues = _resources("AWS::SQS::Queue")
+    dead = {p["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"] for p in queues.values() if "RedrivePolicy" in p}
+    for name, queue in queues.items():
+        if queue.get("FifoQueue") and f"{name.split('.')[1]}.Arn" not in dead:
+            assert "RedrivePolicy" in queue, name
+    assert dead
+    assert all(queues[f"addapart.{arn.removesuffix('.Arn')}"]["FifoQueue"] for arn in dead)
+
+
+def test_every_queue_is_encrypted() -> None:
+    assert all(queue["SqsManagedSseEnabled"] for queue in _resources("AWS::SQS::Queue").values())
+
+
+def test_every_bucket_is_private_encrypted_versioned_and_kept() -> None:
+    for name, bucket in _resources("AWS::S3::Bucket").items():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
+        assert len(bucket["PublicAccessBlockConfiguration"]) == 4, name
+        assert {"BucketEncryption", "VersioningConfiguration", "OwnershipControls"} <= bucket.keys(), name
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules), name
+
+
+def test_every_bucket_refuses_plain_http() -> None:
+    refusing = {
+        policy["Bucket"]["Ref"]
+        for policy in _resources("AWS::S3::BucketPolicy").values()
+        if any(s["Effect"] == "Deny" and "Bool" in s["Condition"] for s in _statements(policy["PolicyDocument"]))
+    }
+    assert refusing == {name.split(".")[1] for name in _resources("AWS::S3::Bucket")}
+
+
+def test_no_role_may_do_everything_or_pass_a_role() -> None:
+    for policy, action, resource in _allowed():
+        assert "*" not in action, f"{policy} allows {action}"
+        assert action.split(":")[0] != "iam", f"{policy} allows {action}"
+        assert resource != "*" or action in EVERY_RESOURCE, f"{policy} allows {action} on every resource"
+
+
+def test_addapart_is_the_only_writer_of_partitions_and_nobody_changes_tables_or_jobs() -> None:
+    writers = {
+        (policy, action) for policy, action, _ in _allowed() if re.match("glue:.*(Create|Update|Delete)", action)
+    }
+    actions = ("glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:CreatePartition")
+    assert writers == {("addapart.ConsumerRole.consumer", action) for action in actions}
+
+
+def test_nothing_but_leftovers_of_a_write_may_be_deleted() -> None:
+    deleted = [r["Fn::Sub"].rsplit("}", 1)[1] for _, action, r in _allowed() if action.startswith("s3:Delete")]
+    assert sorted(deleted) == ["/*/_temporary/*", "/*_$folder$"]
+
+
+def test_the_producer_never_reads_an_object() -> None:
+    services = {action.split(":")[0] for policy, action, _ in _allowed() if policy.startswith("addapart.ProducerRole")}
+    assert services == {"sqs", "logs"}
+
+
+def test_the_orchestrators_policy_fits_into_a_managed_policy() -> None:
+    for name, policy in _resources("AWS::IAM::ManagedPolicy").items():
+        assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) < 6144, name
+
+
+# --- the catalog ------------------------------------------------------------------------------------------------------
+
+
+def test_the_catalog_has_a_raw_and_a_readready_table_of_every_source() -> None:
+    tables = _tables()
+    assert set(tables) == {name for source in SOURCES for name in (source.raw.name, source.readready.name)}
+    for source in SOURCES:
+        raw = tables[source.raw.name]["StorageDescriptor"]
+        assert raw["SerdeInfo"]["SerializationLibrary"] == source.raw.serde
+        assert [(c["Name"], c["Type"]) for c in raw["Columns"]] == [(c.name, c.type) for c in source.raw.columns]
+
+
+def test_readready_tables_are_read_by_name_and_filtered_by_partition() -> None:
+    tables = _tables()
+    for source in SOURCES:
+        table = tables[source.readready.name]
+        assert table["StorageDescriptor"]["SerdeInfo"]["Parameters"] == {"orc.column.index.access": "FALSE"}
+        assert table["Parameters"]["partition_filtering.enabled"] == "true"
+        assert [k["Name"] for k in table["PartitionKeys"]] == ["logcalendarday"]
+
+
+def test_partition_indexes_begin_with_the_day_and_cover_every_key() -> None:
+    tables = _tables()
+    for table, keys in (index for source in SOURCES for index in partition_indexes(source)):
+        assert keys[0] == "logcalendarday"
+        assert sorted(keys) == sorted(k["Name"] for k in tables[table]["PartitionKeys"])
+
+
+def _tables() -> dict[str, dict[str, Any]]:
+    resources = catalog_template(SOURCES)["Resources"].values()
+    inputs = [r["Properties"]["TableInput"] for r in resources if r["Type"] == "AWS::Glue::Table"]
+    return {table["Name"]: table for table in inputs}
+
+
+# --- deployment, to a real emulator -----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """An emulator of AWS on 127.0.0.1."""
+
+    url: str
+
+    def client(self, service: str) -> Any:
+        session = boto3.Session("test", "test", region_name="eu-west-1")
+        return session.client(service, endpoint_url=self.url)
+
+    def settings(self, lake: str) -> LakeSettings:
+        return LakeSettings(lake, ACCOUNT, "eu-west-1", self.url)
+
+    def deploy(self, lake: str, sources: list[LogSource] = SOURCES, **parameters: str) -> list[str]:
+        """Deploy a lake; what the deployment said."""
+        said: list[str] = []
+        deploy(self.settings(lake), self.client, sources, {**LOCAL, **parameters}, said.append)
+        return said
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    yield from _emulator(tmp_path_factory.mktemp("emulator"))
+
+
+def _emulator(folder: Path, **environment: str) -> Iterator[Endpoint]:
+    port = _free_port()
+    env = {
+        **os.environ,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        **environment,
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, cwd=folder, stdout=log, stderr=log)
+    try:
+        _await(lambda: _answers(f"http://127.0.0.1:{port}"), 30)
+        yield Endpoint(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def _await(condition: Callable[[], Any], seconds: float) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"it did not come to pass within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def lake(endpoint: Endpoint) -> LakeSettings:
+    endpoint.deploy("lake")
+    return endpoint.settings("lake")
+
+
+def test_a_second_deployment_changes_nothing(endpoint: Endpoint, lake: LakeSettings) -> None:
+    before = _stack_times(endpoint)
+    said = endpoint.deploy("lake")
+    assert {line.partition(": ")[2] for line in said} == {"unchanged"}
+    assert _stack_times(endpoint) == before
+
+
+def _stack_times(endpoint: Endpoint) -> dict[str, Any]:
+    stacks = endpoint.client("cloudformation").describe_stacks()["Stacks"]
+    return {s["StackName"]: s.get("LastUpdatedTime", s["CreationTime"]) for s in stacks}
+
+
+def test_a_deployment_with_another_parameter_changes_only_that_stack(endpoint: Endpoint) -> None:
+    endpoint.deploy("changing")
+    said = endpoint.deploy("changing", **{"jobs:TimeoutMinutes": "45"})
+    assert [line for line in said if not line.endswith(": unchanged")] == ["changing-jobs: deployed"]
+    job = endpoint.client("glue").get_job(JobName="changing-readready")["Job"]
+    assert int(job["Timeout"]) == 45
+
+
+def test_deployed_tables_have_the_declared_columns(endpoint: Endpoint, lake: LakeSettings) -> None:
+    glue = endpoint.client("glue")
+    for source in SOURCES:
+        for declared, columns in ((source.raw, source.raw.columns), (source.readready, source.readready.all_columns)):
+            table = glue.get_table(DatabaseName=lake.database, Name=declared.name)["Table"]
+            found = [(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]]
+            assert found == [(c.name, c.type) for c in columns]
+        raw = glue.get_table(DatabaseName=lake.database, Name=source.raw.name)["Table"]
+        assert raw["StorageDescriptor"]["Location"] == f"s3://{lake.raw_bucket(source.name)}/"
+        readready = glue.get_table(DatabaseName=lake.database, Name=source.readready.name)["Table"]
+        assert readready["StorageDescriptor"]["Location"] == f"s3://{lake.readready_bucket}/{source.readready.name}/"
+
+
+def test_deployed_tables_have_one_partition_index(endpoint: Endpoint, lake: LakeSettings) -> None:
+    glue = endpoint.client("glue")
+    for table, keys in (index for source in SOURCES for index in partition_indexes(source)):
+        found = glue.get_partition_indexes(DatabaseName=lake.database, TableName=table)["PartitionIndexDescriptorList"]
+        assert [tuple(k["Name"] for k in index["Keys"]) for index in found] == [keys]
+
+
+def test_deployed_buckets_tell_their_producer(endpoint: Endpoint, lake: LakeSettings) -> None:
+    s3 = endpoint.client("s3")
+    layers = {f"raw-{s.name}": lake.raw_bucket(s.name) for s in SOURCES} | {"readready": lake.readready_bucket}
+    for layer, bucket in layers.items():
+        (told,) = s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"]
+        assert told["LambdaFunctionArn"].endswith(f":function:lake-addapart-{layer}-producer")
+        rules = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+        assert [r["Value"] for r in rules] == (["commits/"] if layer == "readready" else [])
+
+
+def test_deployed_names_are_those_of_the_settings(endpoint: Endpoint, lake: LakeSettings) -> None:
+    s3, sqs = endpoint.client("s3"), endpoint.client("sqs")
+    for bucket in (lake.artifacts_bucket, lake.results_bucket, lake.readready_bucket):
+        s3.head_bucket(Bucket=bucket)
+    for layer in ("readready", *(f"raw-{s.name}" for s in SOURCES)):
+        assert sqs.get_queue_url(QueueName=lake.addapart_queue(layer))["QueueUrl"]
+    assert endpoint.client("athena").get_work_group(WorkGroup=lake.workgroup)["WorkGroup"]["Name"] == lake.workgroup
+
+
+def test_the_deployed_job_runs_what_is_stored(endpoint: Endpoint, lake: LakeSettings) -> None:
+    job = endpoint.client("glue").get_job(JobName=lake.readready_job)["Job"]
+    assert job["GlueVersion"] == "5.1"
+    for address in (job["Command"]["ScriptLocation"], job["DefaultArguments"]["--extra-py-files"]):
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        assert endpoint.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+
+
+def test_a_template_too_large_for_a_request_goes_through_the_artifacts_bucket(endpoint: Endpoint) -> None:
+    columns = tuple(Column(f"column_{n}", "string", "one of many") for n in range(800))
+    wide = dataclasses.replace(SOURCES[0], readready=dataclasses.replace(SOURCES[0].readready, columns=columns))
+    endpoint.deploy("wide", [wide])
+    table = endpoint.client("glue").get_table(DatabaseName="wide", Name=wide.readready.name)["Table"]
+    assert len(table["StorageDescriptor"]["Columns"]) == 800 + len(wide.readready.evidence)
+
+
+def test_a_stack_that_fails_is_told_with_its_resource_and_deploys_once_the_cause_is_gone(endpoint: Endpoint) -> None:
+    s3 = endpoint.client("s3")
+    taken = endpoint.settings("failing").readready_bucket
+    s3.create_bucket(Bucket=taken, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with pytest.raises(
+        DeployError, match=r"failing-addapart-readready ended as .* Bucket \(AWS::S3::Bucket\) is not valid: ."
+    ):
+        endpoint.deploy("failing")
+    s3.delete_bucket(Bucket=taken)
+    assert "failing-addapart-readready: deployed" in endpoint.deploy("failing")
+
+
+def test_a_resource_that_fails_is_told_with_its_reason(endpoint: Endpoint) -> None:
+    endpoint.client("glue").create_database(DatabaseInput={"Name": "taken"})
+    with pytest.raises(
+        DeployError, match=r"taken-catalog ended as .* LakeDatabase \(AWS::Glue::Database\) CREATE_FAILED: ."
+    ):
+        endpoint.deploy("taken")
+
+
+def test_a_deployment_without_a_source_of_the_lake_is_refused(endpoint: Endpoint, lake: LakeSettings) -> None:
+    with pytest.raises(DeployError, match=SOURCES[0].readready.name):
+        endpoint.deploy("lake", SOURCES[1:])
+
+
+def test_a_parameter_that_no_template_declares_is_refused(endpoint: Endpoint) -> None:
+    with pytest.raises(DeployError, match="TimoutMinutes"):
+        endpoint.deploy("refused", TimoutMinutes="45")
+
+
+def test_credentials_of_another_account_are_refused(endpoint: Endpoint) -> None:
+    settings = LakeSettings("refused", "111122223333", "eu-west-1", endpoint.url)
+    with pytest.raises(DeployError, match="111122223333"):
+        deploy(settings, endpoint.client, SOURCES, LOCAL, lambda _: None)
+
+
+# --- the policies, enforced -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """An emulator that enforces IAM, with a lake."""
+    for endpoint in _emulator(tmp_path_factory.mktemp("enforcing"), AUTH="true"):
+        endpoint.deploy("lake")
+        for role in _roles(endpoint, "ProducerRole"):
+            _allow_batches(endpoint, role)
+        yield endpoint
+
+
+def _roles(endpoint: Endpoint, part: str) -> list[str]:
+    return [r["RoleName"] for r in endpoint.client("iam").list_roles()["Roles"] if part in r["RoleName"]]
+
+
+def _allow_batches(endpoint: Endpoint, role: str) -> None:
+    """The emulator asks for an action that AWS does not have: there, sqs:SendMessage allows batches too."""
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": "arn:aws:sqs:*:*:*.fifo"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    endpoint.client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document)
+
+
+def test_the_functions_may_do_what_they_must(enforcing: Endpoint) -> None:
+    lake, s3, table = enforcing.settings("lake"), enforcing.client("s3"), SOURCES[0].readready.name
+    location = f"s3://{lake.readready_bucket}/{table}/run=r/logcalendarday=20261101/"
+    commit = Commit(table, 20261101, 1, "r", location, "m", 1, 1, 1, "h", "2026-11-02T00:00:00Z")
+    record = json.dumps(dataclasses.asdict(commit)).encode()
+    s3.put_object(Bucket=lake.readready_bucket, Key=commit_key(table, 20261101, 1), Body=record)
+    glue = enforcing.client("glue")
+    (placed,) = _await(lambda: glue.get_partitions(DatabaseName="lake", TableName=table)["Partitions"], 20)
+    assert placed["StorageDescriptor"]["Location"] == location
+
+
+def test_the_job_may_write_rows_but_neither_commit_nor_delete_them(enforcing: Endpoint) -> None:
+    lake = enforcing.settings("lake")
+    s3 = _client_as(enforcing, _roles(enforcing, "ReadreadyRole")[0], "s3")
+    rows = f"{SOURCES[0].readready.name}/run=r/logcalendarday=20261101/part.orc"
+    s3.put_object(Bucket=lake.readready_bucket, Key=rows, Body=b"rows")
+    s3.delete_object(Bucket=lake.readready_bucket, Key=f"{SOURCES[0].readready.name}/run=r/_temporary/0/part.orc")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=lake.readready_bucket, Key=rows)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=lake.readready_bucket, Key=commit_key("any", 20261101, 1), Body=b"{}")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=lake.raw_bucket(SOURCES[0].name), Key="any", Body=b"")
+
+
+def _client_as(endpoint: Endpoint, role: str, service: str) -> Any:
+    """A client with a deployed role's policies. Only Glue may assume it, so its trust is widened first."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    endpoint.client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=document)
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    given = endpoint.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], "eu-west-1")
+    return session.client(service, endpoint_url=endpoint.url)
