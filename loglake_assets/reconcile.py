@@ -1,5 +1,6 @@
 """Reconciling as Dagster sees it: a check that names the lag, and a job that has AddAPart mend it."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -12,6 +13,7 @@ from loglake_assets.lake.reconciling import (
     unplaced_commits,
     unregistered_prefixes,
 )
+from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
 from resources.lake import LakeResource
 
@@ -31,28 +33,27 @@ class ReconcileDays(dg.Config):
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def lagging_prefixes(config: SourceConfig, lake: LakeResource, days: list[date]) -> list[UnregisteredPrefix]:
+def lagging_prefixes(source: LogSource, lake: LakeResource, days: Collection[date]) -> list[UnregisteredPrefix]:
     """Prefixes of the days with objects and without a partition."""
     settings = lake.settings
     return unregistered_prefixes(
         lake.s3,
         lake.glue,
-        config.source,
-        load_rules(config.source.name),
+        source,
+        load_rules(source.name),
         settings.database,
-        settings.raw_bucket(config.source.name),
+        settings.raw_bucket(source.name),
         days,
     )
 
 
-def reconcile(config: SourceConfig, lake: LakeResource, days: list[date]) -> tuple[int, int]:
+def reconcile(source: LogSource, lake: LakeResource, days: Collection[date]) -> tuple[int, int]:
     """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent. Denied prefixes stay out."""
-    settings, source = lake.settings, config.source
-    raw_bucket = settings.raw_bucket(source.name)
-    prefixes = [p for p in lagging_prefixes(config, lake, days) if not p.denied_by]
+    settings = lake.settings
+    prefixes = [p for p in lagging_prefixes(source, lake, days) if not p.denied_by]
     raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
     for prefix in prefixes:
-        send_prefix(lake.sqs, raw_queue, source, raw_bucket, prefix)
+        send_prefix(lake.sqs, raw_queue, source, settings.raw_bucket(source.name), prefix)
     commits = unplaced_commits(lake.s3, lake.glue, source, settings.database, settings.readready_bucket)
     queue = lake.queue_url("readready") if commits else ""
     for commit in commits:
@@ -60,18 +61,19 @@ def reconcile(config: SourceConfig, lake: LakeResource, days: list[date]) -> tup
     return len(prefixes), len(commits)
 
 
-def reconcile_job(config: SourceConfig) -> dg.JobDefinition:
+def reconcile_job(source_config: SourceConfig) -> dg.JobDefinition:
     """The job that compares storage with the catalog and sends AddAPart what is missing."""
-    name = f"{config.source.name}_reconcile"
+    source = source_config.source
+    name = source.name
 
-    @dg.op(name=f"send_what_the_catalog_misses_of_{config.source.name}")
-    def send(context: dg.OpExecutionContext, config_: ReconcileDays, lake: LakeResource) -> None:
-        prefixes, commits = reconcile(config, lake, config_.days(datetime.now(UTC).date()))
+    @dg.op(name=f"send_what_the_catalog_misses_of_{name}")
+    def send(context: dg.OpExecutionContext, config: ReconcileDays, lake: LakeResource) -> None:
+        prefixes, commits = reconcile(source, lake, config.days(datetime.now(UTC).date()))
         context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
         context.add_output_metadata({"raw_prefixes_sent": prefixes, "commits_sent": commits})
 
     @dg.job(
-        name=name,
+        name=f"{name}_reconcile",
         description="Storage against catalog: raw prefixes and commits that have no partition are sent again.",
     )
     def job() -> None:
@@ -100,7 +102,7 @@ def catalog_lag_check(config: SourceConfig) -> dg.AssetChecksDefinition:
     )
     def catalog_lag(lake: LakeResource) -> dg.AssetCheckResult:
         today = datetime.now(UTC).date()
-        lagging = lagging_prefixes(config, lake, ReconcileDays().days(today))
+        lagging = lagging_prefixes(config.source, lake, ReconcileDays().days(today))
         unregistered = [p for p in lagging if not p.denied_by]
         denied = [p for p in lagging if p.denied_by]
         return dg.AssetCheckResult(

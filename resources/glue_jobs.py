@@ -22,6 +22,7 @@ from resources.lake import LakeResource
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 """States in which a run may still write; every other state is its end."""
 _SUCCEEDED = "SUCCEEDED"
+_TELL_SECONDS = 10.0
 _ADVICE = {
     "TIMEOUT": "It ran out of time: ask for fewer days in a window or give the job more workers.",
     "EXPIRED": "It waited too long for capacity: building the days again helps once there is some.",
@@ -110,10 +111,13 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         return self.lake.settings.readready_job
 
     def _followed(self, context: dg.AssetExecutionContext, job_run_id: str, run_id: str, adopted: bool) -> GlueRun:
-        started = time.monotonic()
+        started = told = time.monotonic()
         try:
             while (run := self._job_run(job_run_id))["JobRunState"] in ACTIVE:
                 time.sleep(self._pause(started))
+                if (now := time.monotonic()) - told >= _TELL_SECONDS:
+                    told = now
+                    context.log.info(f"Glue run {job_run_id[:11]}: {run['JobRunState']}, {now - started:.0f} s")
         except dg.DagsterExecutionInterruptedError:
             self._stop(job_run_id)
             raise
@@ -131,8 +135,8 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         for error in answer.get("Errors", ()):
             detail = error.get("ErrorDetail", {})
             raise GlueRunError(
-                f"Glue run {job_run_id} of {self._job} was cancelled and not stopped: {detail.get('ErrorCode')}. It may "
-                " still write, to a directory of its own that nobody will commit. Stop it in the Glue console."
+                f"Glue run {job_run_id} of {self._job} was cancelled and not stopped: {detail.get('ErrorCode')}. "
+                "It may still write, to a directory of its own that nobody will commit. Stop it in the Glue console."
             )
 
     def _start(self, arguments: dict[str, str], context: dg.AssetExecutionContext) -> str:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-_RETRIES = {"mode": "standard", "max_attempts": 6}
-
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource gives itself to assets
     """One lake. `endpoint_url` is for tests; otherwise boto3 reads AWS_ENDPOINT_URL, and AWS itself needs none."""
@@ -83,5 +81,6 @@ def _client(service: str, region: str, endpoint_url: str | None) -> Any:
     import boto3
     from botocore.config import Config
 
-    config = Config(retries=_RETRIES, max_pool_connections=32)  # type: ignore[arg-type]  # the stub wants a TypedDict
-    return boto3.client(service, region_name=region, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]
+    config = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=32)
+    session: Any = boto3.session.Session()
+    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)

@@ -124,8 +124,8 @@ class Publisher:
             time.sleep(self.poll_seconds)
         raise PlacementError(
             f"Commit {commit.seq} of {commit.table} {commit.day} stands, and after {self.wait_seconds:.0f} s the "
-            "catalog does not show it. Readers see the day as before. Look at AddAPart's consumer and its dead-letter queue, "
-            "then run the reconcile job, which sends it again."
+            "catalog does not show it. Readers see the day as before. Look at AddAPart's consumer and its dead-letter "
+            "queue, then run the reconcile job, which sends it again."
         )
 
     def placed_seq(self, table: str, day: int) -> int:

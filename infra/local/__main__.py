@@ -1,0 +1,162 @@
+"""The commands of the local lake: `python -m infra.local <command>`, as the Makefile calls them."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from infra.local.opened import lake_home, opened_lake
+
+EXIT_FAILED = 1
+EXIT_REFUSED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what cannot be done is one clear sentence and a non-zero exit."""
+    options = _parser().parse_args(arguments)
+    warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
+    try:
+        code: int = options.run(options)
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("LOGLAKE_TRACEBACK"):
+            raise
+        print(f"{options.command}: {_sentence(error)}", file=sys.stderr)
+        return EXIT_REFUSED
+
+
+def _sentence(error: Exception) -> str:
+    if type(error).__module__.startswith(("infra.", "loglake_assets.", "resources.")):
+        return str(error)
+    return f"{type(error).__name__}: {error} (LOGLAKE_TRACEBACK=1 shows where)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name)
+        added.set_defaults(run=run)
+        return added
+
+    command("demo", _demo).add_argument("--events", type=int, default=50_000)
+    command("up", _up)
+    command("down", _down)
+    load = command("load", _load)
+    load.add_argument("--source", required=True)
+    load.add_argument("--dir", required=True)
+    build = command("build", _build)
+    for name in ("--source", "--from", "--to"):
+        build.add_argument(name, required=True)
+    command("query", _query)
+    command("status", _status)
+    command("reconcile", _reconcile)
+    return parser
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _quiet(text: str) -> None:
+    """Deployment tells of every stack; a command on a deployed lake need not."""
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from infra.local.demo import run_demo
+
+    return run_demo(options.events, _say)
+
+
+def _up(options: argparse.Namespace) -> int:
+    from infra.local.up import up
+
+    return up(lake_home(), _say)
+
+
+def _down(options: argparse.Namespace) -> int:
+    from infra.local.up import down
+
+    return down(lake_home(), _say)
+
+
+def _load(options: argparse.Namespace) -> int:
+    from infra.local.loading import await_partitions, files_under, put_objects
+    from loglake_assets.sources import load_source
+
+    source = _named_source(options.source)
+    files = list(files_under(Path(_given(options.dir, "DIR"))))
+    with opened_lake(lake_home(), _quiet) as lake:
+        loaded = put_objects(lake, load_source(source), ((key, path.read_bytes) for key, path in files), _say)
+        _say(
+            f"{loaded.objects:,} objects, {loaded.bytes:,} bytes in {loaded.seconds:.1f} s; days: {_range(loaded.days)}"
+        )
+        for reason, count in sorted(loaded.ignored.items()):
+            _say(f"  {count:,} are no events of this log: {reason}")
+        missing = await_partitions(lake, load_source(source), loaded.partitions, _say, 120)
+        _say(f"{len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} partitions registered")
+    return EXIT_FAILED if missing else 0
+
+
+def _range(days: Sequence[str]) -> str:
+    return f"{days[0]} to {days[-1]}" if days else "none"
+
+
+def _build(options: argparse.Namespace) -> int:
+    from infra.local.building import build_range, parsed_day, print_days
+    from loglake_assets.sources import load_source
+
+    source = load_source(_named_source(options.source))
+    first = parsed_day(_given(getattr(options, "from"), "FROM"), "FROM")
+    last = parsed_day(_given(options.to, "TO"), "TO")
+    with opened_lake(lake_home(), _quiet) as lake:
+        results = build_range(lake, source, first, last, _say)
+        print_days(source, results)
+    return EXIT_FAILED if any(r.error for r in results) else 0
+
+
+def _query(options: argparse.Namespace) -> int:
+    from infra.local.querying import ask, print_answer
+
+    sql, form = os.environ.get("SQL", ""), os.environ.get("FORMAT") or "table"
+    if form not in {"table", "jsonl"}:
+        raise SystemExit(f"FORMAT={form} is not known; accepted: table, jsonl.")
+    with opened_lake(lake_home(), _quiet) as lake:
+        print_answer(ask(lake, _given(sql, "SQL")), form)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from infra.local.status import print_status
+
+    with opened_lake(lake_home(), _quiet) as lake:
+        print_status(lake)
+    return 0
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    from infra.local.reconciling import reconcile_all
+
+    with opened_lake(lake_home(), _quiet) as lake:
+        return EXIT_FAILED if reconcile_all(lake, _say) else 0
+
+
+def _named_source(name: str) -> str:
+    from loglake_assets.sources import load_source
+
+    return load_source(_given(name, "SOURCE")).name
+
+
+def _given(value: str, variable: str) -> str:
+    if not value:
+        raise SystemExit(f"{variable} is not given. `make help` shows the commands and what they take.")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

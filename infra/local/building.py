@@ -1,0 +1,179 @@
+"""Days built through Dagster, in this process: windows of the backfill policy's size, each a run of the job."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from infra.local.opened import OpenedLake
+from infra.local.shown import print_table, size
+from loglake_assets.sources import LogSource
+
+Say = Callable[[str], None]
+HEADINGS = (
+    "day",
+    "read",
+    "excluded",
+    "duplicate",
+    "quarantined",
+    "written",
+    "coverage %",
+    "objects",
+    "unreadable",
+    "raw",
+    "ORC",
+    "seconds",
+    "state",
+)
+
+
+class BuildError(RuntimeError):
+    """The days asked for cannot be built; the message says why and what to ask for."""
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """One day after a build: the metadata of its materialization, or none when it was not built."""
+
+    day: date
+    metadata: dict[str, Any]
+    error: str | None
+
+    def row(self) -> list[Any]:
+        m = self.metadata
+        if not m:
+            return [self.day, *[None] * (len(HEADINGS) - 2), "not built"]
+        return [
+            self.day,
+            m["records_read"],
+            m["excluded"],
+            m["duplicates"],
+            m["quarantined_records"],
+            m["dagster/row_count"],
+            coverage_text(m["coverage_pct"]),
+            m["objects_read"],
+            m["quarantined_objects"],
+            size(m["raw_bytes"]),
+            size(m["orc_bytes"]),
+            f"{m['glue_run_seconds'] / m['days_in_glue_run']:.1f}",
+            "complete"
+            if m["coverage_pct"] == 100
+            else ("empty" if isinstance(m["coverage_pct"], str) else "incomplete"),
+        ]
+
+
+def coverage_text(pct: float | str | None) -> str:
+    """A percentage that never rounds up to 100."""
+    if not isinstance(pct, int | float):
+        return "n/a"
+    return "100" if pct == 100 else f"{int(pct * 10_000) / 10_000:.4f}"
+
+
+@contextmanager
+def dagster_instance(lake: OpenedLake) -> Iterator[dg.DagsterInstance]:
+    """The lake's own Dagster instance."""
+    with dg.DagsterInstance.from_config(str(lake.dagster_home)) as instance:
+        yield instance
+
+
+def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, say: Say) -> list[DayResult]:
+    """Build `first` to `last` in windows; every window is a Dagster run, seen in the UI like any other."""
+    definitions = loaded_definitions()
+    job = definitions.resolve_job_def(f"{source.name}_readready")
+    days = closed_days(job, source, first, last)
+    results: list[DayResult] = []
+    with dagster_instance(lake) as instance:
+        for window in windows(days, _days_per_run(definitions, source)):
+            say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run, {len(window)} days")
+            error = _run(job, instance, window, say)
+            results += [_result(instance, source, day, error) for day in window]
+    return results
+
+
+def loaded_definitions() -> dg.Definitions:
+    """The project's definitions, with every source."""
+    from loglake_assets.definitions import defs
+
+    return defs()
+
+
+def closed_days(job: dg.JobDefinition, source: LogSource, first: date, last: date) -> list[date]:
+    """The days of a range, refused when one is no closed day of the source."""
+    if last < first:
+        raise BuildError(f"FROM={first} is after TO={last}. Swap them.")
+    assert job.partitions_def is not None, "readready jobs are partitioned by day"
+    keys = set(job.partitions_def.get_partition_keys())
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    if odd := [day for day in days if day.isoformat() not in keys]:
+        raise BuildError(
+            f"{odd[0]} is no closed day of {source.name}: accepted are {min(keys)} to {max(keys)} (UTC, yesterday at "
+            "the latest; the first day is start_day in the source's defs.yaml). Nothing was built."
+        )
+    return days
+
+
+def windows(days: list[date], length: int) -> list[list[date]]:
+    """Days in runs of at most `length`."""
+    return [days[start : start + length] for start in range(0, len(days), length)]
+
+
+def _days_per_run(definitions: dg.Definitions, source: LogSource) -> int:
+    asset = definitions.resolve_assets_def(readready_key(source))
+    policy = asset.backfill_policy
+    return int(policy.max_partitions_per_run or 1) if policy else 1
+
+
+def readready_key(source: LogSource) -> dg.AssetKey:
+    return dg.AssetKey(["readready", source.readready.name])
+
+
+def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date], say: Say) -> str | None:
+    """Execute one window; returns the error's text, or None."""
+    result = job.execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config={"loggers": {"progress": {}}},
+        tags={
+            "dagster/asset_partition_range_start": window[0].isoformat(),
+            "dagster/asset_partition_range_end": window[-1].isoformat(),
+        },
+    )
+    if result.success:
+        return None
+    return _failure_text(result)
+
+
+def _failure_text(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure and (error := event.step_failure_data.error):
+            cause = error.cause or error
+            return str(cause.message).strip()
+    return f"Dagster run {result.run_id} failed before its step began; its log is in the UI."
+
+
+def _result(instance: dg.DagsterInstance, source: LogSource, day: date, error: str | None) -> DayResult:
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=readready_key(source), asset_partitions=[day.isoformat()]), limit=1
+    ).records
+    event = records[0].asset_materialization if records else None
+    metadata = {name: value.value for name, value in event.metadata.items()} if event else {}
+    return DayResult(day, metadata, error)
+
+
+def print_days(source: LogSource, results: list[DayResult]) -> None:
+    """The table of built days, then each error once."""
+    print_table(f"{source.title}, readready by day", HEADINGS, [r.row() for r in results])
+    for error in dict.fromkeys(r.error for r in results if r.error):
+        print(f"FAILED: {error}")
+
+
+def parsed_day(text: str, variable: str) -> date:
+    """A day as typed. Raises BuildError naming the variable."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        example = datetime.now(UTC).date() - timedelta(days=1)
+        raise BuildError(f"{variable}={text!r} is not a day; expected yyyy-mm-dd, such as {example}.") from error

@@ -1,0 +1,175 @@
+"""The whole lake on a private stack, from sample logs to checked days. Exit code 0 only if every number adds up."""
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+from infra.local.building import DayResult, build_range, dagster_instance, print_days
+from infra.local.loading import Loaded, await_partitions, put_objects, registered
+from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
+from infra.local.querying import ask, print_answer
+from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate
+from infra.local.sensing import tick_raw_sensor
+from loglake_assets.lake.manifests import read_manifest
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.placement import Placement, day_number, place
+
+Say = Callable[[str], None]
+PROBES = 9
+
+
+def run_demo(events: int, say: Say) -> int:
+    """Run it for every source that can make samples; returns the exit code."""
+    started = time.monotonic()
+    parent = REPOSITORY / ".loglake"
+    parent.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
+    say(f"1. A private stack in {home.relative_to(REPOSITORY)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
+    try:
+        with opened_lake(home, lambda text: say(f"   {text}")) as lake:
+            problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, say)]
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    say(f"\n{time.monotonic() - started:.0f} s in all.")
+    for problem in problems:
+        say(f"DOES NOT ADD UP: {problem}")
+    say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
+    return 1 if problems else 0
+
+
+def _demo_source(lake: OpenedLake, source: LogSource, events: int, say: Say) -> list[str]:
+    try:
+        samples = generate(source.name, FIRST_DAY, DAYS, events)
+    except NoSamplesError as error:
+        say(f"   {error}")
+        return []
+    truth = samples.ground_truth()
+    loaded, missing = _load(lake, source, samples, say)
+    _tell_latency(lake, source, say)
+    say(f"\n4. Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built and checked")
+    _tick(lake, source, say)
+    results = build_range(lake, source, FIRST_DAY, _last_day(), say)
+    print_days(source, results)
+    _tell_quarantine(lake, source, results, say)
+    _answer_questions(lake, source, say)
+    return [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
+
+
+def _last_day() -> date:
+    return FIRST_DAY + timedelta(days=DAYS - 1)
+
+
+def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Say) -> tuple[Loaded, set[tuple[str, ...]]]:
+    say(f"\n2. Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
+    objects = ((o.key, lambda body=o.body: body) for o in samples.objects())
+    loaded = put_objects(lake, source, objects, say)
+    started = time.monotonic()
+    missing = await_partitions(lake, source, loaded.partitions, say, 60)
+    say(f"   {loaded.objects:,} objects in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} a second)")
+    say(
+        f"   {len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} raw partitions registered, the "
+        f"last {time.monotonic() - started:.1f} s after the last object"
+    )
+    for reason, count in sorted(loaded.ignored.items()):
+        say(f"   {count:,} objects are no events and got no partition: {reason}")
+    return loaded, missing
+
+
+def _tell_latency(lake: OpenedLake, source: LogSource, say: Say) -> None:
+    """One object under a new prefix until its partition is visible, warm, one after the other."""
+    say("\n3. From one object to its visible partition, warm")
+    times = [_probe(lake, source, FIRST_DAY + timedelta(days=10 + n)) for n in range(PROBES)]
+    shown = ", ".join(f"{t * 1000:.0f}" for t in times)
+    say(f"   median {statistics.median(times) * 1000:.0f} ms of {PROBES} (ms: {shown})")
+
+
+def _probe(lake: OpenedLake, source: LogSource, day: date) -> float:
+    """Seconds until the catalog shows the partition of an empty object on a day of its own."""
+    example = next(v for v in sorted(registered(lake, source)))
+    key = _key_like(lake, source, example, day)
+    placement = place(source, lake.settings.raw_bucket(source.name), key)
+    assert isinstance(placement, Placement), "the key differs from a placed one in its day only"
+    glue, started = lake.client("glue"), time.monotonic()
+    lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=b"")
+    while time.monotonic() - started < 30:
+        try:
+            glue.get_partition(
+                DatabaseName=lake.settings.database,
+                TableName=source.raw.name,
+                PartitionValues=list(placement.values),
+            )
+        except glue.exceptions.EntityNotFoundException:
+            time.sleep(0.002)
+            continue
+        break
+    return time.monotonic() - started
+
+
+def _key_like(lake: OpenedLake, source: LogSource, values: tuple[str, ...], day: date) -> str:
+    answer = lake.client("glue").get_partition(
+        DatabaseName=lake.settings.database, TableName=source.raw.name, PartitionValues=list(values)
+    )
+    prefix: str = answer["Partition"]["StorageDescriptor"]["Location"].split("/", 3)[3]
+    return prefix.replace(f"{FIRST_DAY:%Y/%m/%d}", f"{day:%Y/%m/%d}") + "probe.json"
+
+
+def _tick(lake: OpenedLake, source: LogSource, say: Say) -> None:
+    with dagster_instance(lake) as instance:
+        days = tick_raw_sensor(lake, instance, source)
+    say(f"   the sensor recorded {days} raw days")
+
+
+def _tell_quarantine(lake: OpenedLake, source: LogSource, results: list[DayResult], say: Say) -> None:
+    bucket = lake.settings.readready_bucket
+    for result in (r for r in results if r.metadata):
+        run = result.metadata["location"].split("run=")[1].split("/")[0]
+        manifest = read_manifest(lake.client("s3"), bucket, source.readready.name, day_number(result.day), run)
+        for entry in manifest.quarantine:
+            what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
+            say(f"quarantined {result.day}: {entry['reason']}: {what} s3://{entry['bucket']}/{entry['key']}")
+
+
+def _answer_questions(lake: OpenedLake, source: LogSource, say: Say) -> None:
+    folder = REPOSITORY / "loglake_assets" / "sources" / source.name / "questions"
+    for path in sorted(folder.glob("*.sql")):
+        sql = path.read_text(encoding="utf-8")
+        say(f"\n5. {sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")
+        print_answer(ask(lake, sql), "table")
+
+
+def _load_problems(truth: GroundTruth, loaded: Loaded, missing: set[tuple[str, ...]]) -> list[str]:
+    problems = [f"partition {'/'.join(values)} was not registered" for values in sorted(missing)]
+    if len(loaded.partitions) != truth.raw_partitions:
+        problems.append(f"{len(loaded.partitions)} raw partitions, expected {truth.raw_partitions}")
+    if loaded.ignored != truth.ignored_keys:
+        problems.append(f"ignored keys {loaded.ignored}, expected {truth.ignored_keys}")
+    return problems
+
+
+def _build_problems(truth: GroundTruth, results: list[DayResult]) -> list[str]:
+    problems = [f"{r.day}: {r.error}" for r in results if r.error]
+    for result in results:
+        day, m = result.day.isoformat(), result.metadata
+        if not m:
+            problems.append(f"{day} was not built")
+            continue
+        problems += _different(day, "rows written", m["dagster/row_count"], truth.distinct_by_day.get(day, 0))
+        problems += _different(day, "duplicates", m["duplicates"], truth.duplicates_by_day.get(day, 0))
+        accounted = m["dagster/row_count"] + m["excluded"] + m["duplicates"] + m["quarantined_records"]
+        problems += _different(day, "records accounted for", accounted, m["records_read"])
+        whole = not m["quarantined_objects"] and not m["quarantined_records"]
+        if (m["coverage_pct"] == 100) != whole:
+            problems.append(f"{day}: coverage {m['coverage_pct']} with {m['quarantined_objects']} objects quarantined")
+    built = [r.metadata for r in results if r.metadata]
+    quarantined = sum(m["quarantined_objects"] for m in built)
+    problems += _different("all days", "objects quarantined", quarantined, len(truth.quarantined_objects))
+    records = sum(m["quarantined_records"] for m in built)
+    return problems + _different("all days", "records quarantined", records, sum(truth.quarantined_records.values()))
+
+
+def _different(day: str, what: str, found: int, expected: int) -> list[str]:
+    return [] if found == expected else [f"{day}: {what} {found:,}, expected {expected:,}"]

@@ -1,0 +1,96 @@
+"""Files into a source's raw bucket, through S3 as a delivery would come, so that AddAPart registers them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.opened import OpenedLake
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import Ignored, Placement, place
+
+
+class LoadError(RuntimeError):
+    """Nothing can be loaded; the message says what was tried and what to do."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was put: objects by the partition they mean, and ignored keys by reason."""
+
+    objects: int
+    bytes: int
+    seconds: float
+    partitions: frozenset[tuple[str, ...]]
+    days: tuple[str, ...]
+    ignored: dict[str, int]
+
+
+def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(key, path) of every file, its relative path being the key. Raises LoadError when there is none."""
+    if not folder.is_dir():
+        raise LoadError(f"DIR={folder} is not a folder. Name the folder whose relative paths are the object keys.")
+    found = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    if not found:
+        raise LoadError(f"DIR={folder} holds no file. Nothing was loaded.")
+    yield from found
+
+
+def put_objects(
+    lake: OpenedLake, source: LogSource, objects: Iterable[tuple[str, Callable[[], bytes]]], say: Callable[[str], None]
+) -> Loaded:
+    """Put every (key, body) into the source's raw bucket, a few at a time, telling the rate."""
+    bucket, s3 = lake.settings.raw_bucket(source.name), lake.client("s3")
+
+    def put(entry: tuple[str, Callable[[], bytes]]) -> tuple[str, int]:
+        key, body = entry[0], entry[1]()
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return key, len(body)
+
+    started = time.monotonic()
+    told = started
+    keys: list[str] = []
+    total = 0
+    with ThreadPoolExecutor(8) as pool:
+        for key, length in pool.map(put, objects):
+            keys.append(key)
+            total += length
+            if time.monotonic() - told >= 2:
+                told = time.monotonic()
+                say(f"  {len(keys):,} objects, {len(keys) / (time.monotonic() - started):,.0f} a second")
+    return _loaded(source, bucket, keys, total, time.monotonic() - started)
+
+
+def _loaded(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
+    placements = [place(source, bucket, key) for key in keys]
+    placed = [p for p in placements if isinstance(p, Placement)]
+    ignored: dict[str, int] = {}
+    for placement in placements:
+        if isinstance(placement, Ignored):
+            ignored[placement.reason] = ignored.get(placement.reason, 0) + 1
+    days = tuple(sorted({p.day.isoformat() for p in placed}))
+    return Loaded(len(keys), total, seconds, frozenset(p.values for p in placed), days, ignored)
+
+
+def await_partitions(
+    lake: OpenedLake, source: LogSource, wanted: frozenset[tuple[str, ...]], say: Callable[[str], None], seconds: float
+) -> set[tuple[str, ...]]:
+    """Wait until the catalog shows the partitions; returns those still missing after `seconds`."""
+    started = told = time.monotonic()
+    while missing := set(wanted) - registered(lake, source):
+        now = time.monotonic()
+        if now - started > seconds:
+            break
+        if now - told >= 2:
+            told = now
+            say(f"  {len(wanted) - len(missing):,} of {len(wanted):,} partitions registered")
+        time.sleep(0.1)
+    return missing
+
+
+def registered(lake: OpenedLake, source: LogSource) -> set[tuple[str, ...]]:
+    """Values of every raw partition in the catalog."""
+    pages = lake.client("glue").get_paginator("get_partitions")
+    found = pages.paginate(DatabaseName=lake.settings.database, TableName=source.raw.name, ExcludeColumnSchema=True)
+    return {tuple(p["Values"]) for page in found for p in page["Partitions"]}

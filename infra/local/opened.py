@@ -1,0 +1,114 @@
+"""The lake of one home, opened: its stack running, deployed, and named in the environment.
+
+A command that finds a stack running uses it and leaves it; one that has to start it ends it again.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
+from resources.lake import LakeResource
+from resources.settings import LakeSettings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+NAME = "loglake"
+_OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
+
+
+def lake_home() -> Path:
+    """Where the local lake is kept: LOGLAKE_HOME, or .loglake/ in the repository."""
+    return Path(os.environ.get("LOGLAKE_HOME") or REPOSITORY / ".loglake").expanduser().resolve()
+
+
+@dataclass(frozen=True)
+class OpenedLake:
+    """A running, deployed lake on this machine."""
+
+    home: Path
+    info: StackInfo
+    settings: LakeSettings
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the lake's endpoint."""
+        return _client(service, self.info.endpoint_url)
+
+    @property
+    def resource(self) -> LakeResource:
+        """The lake as assets get it."""
+        named = self.settings
+        return LakeResource(
+            name=named.name, account=named.account, region=named.region, endpoint_url=self.info.endpoint_url
+        )
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+
+@functools.cache
+def _client(service: str, endpoint_url: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 6})
+    session: Any = boto3.session.Session()
+    return session.client(service, endpoint_url=endpoint_url, region_name=REGION, config=config)
+
+
+@contextmanager
+def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
+    """The lake of `home`, started when it is not running and then stopped again. Deploys what this tree holds."""
+    present = running_stack(home)
+    info = present or start_stack(home, log=lambda text: None)
+    try:
+        lake = OpenedLake(home, info, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url))
+        os.environ.update(environment(lake))
+        for name in _OF_THE_CALLER:
+            os.environ.pop(name, None)
+        deploy_lake(lake, say)
+        write_dagster_home(lake.dagster_home)
+        yield lake
+    finally:
+        if present is None:
+            stop_stack(info)
+
+
+def environment(lake: OpenedLake) -> dict[str, str]:
+    """What a process of this lake has in its environment: endpoint, names, and credentials that open nothing else."""
+    return {
+        "AWS_ENDPOINT_URL": lake.info.endpoint_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "LOGLAKE_NAME": lake.settings.name,
+        "LOGLAKE_ACCOUNT": lake.settings.account,
+        "LOGLAKE_HOME": str(lake.home),
+        "DAGSTER_HOME": str(lake.dagster_home),
+    }
+
+
+def deploy_lake(lake: OpenedLake, say: Callable[[str], None]) -> None:
+    """Bring the production templates to the local stack; nothing happens where nothing changed."""
+    from infra.deploy import deploy
+    from loglake_assets.sources import load_source, source_names
+
+    sources = [load_source(name) for name in source_names()]
+    deploy(lake.settings, lake.client, sources, {"RequireTls": "false"}, say)
+
+
+def write_dagster_home(folder: Path) -> None:
+    """The instance configuration of the local Dagster, as infra/local/dagster.yaml says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = (Path(__file__).parent / "dagster.yaml").read_text(encoding="utf-8")
+    target = folder / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != wanted:
+        target.write_text(wanted, encoding="utf-8")

@@ -1,0 +1,70 @@
+"""What the lake holds, day by day, for a person at a terminal."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.local.building import coverage_text
+from infra.local.opened import OpenedLake
+from infra.local.shown import print_table, size
+from loglake_assets.lake.states import DayState, Survey
+from loglake_assets.sources import LogSource, load_source, source_names
+
+HEADINGS = ("day", "objects", "raw", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
+REMEDIES = {
+    "unregistered": "make reconcile",
+    "unplaced": "make reconcile",
+    "unbuilt": "make build",
+    "stale": "make build",
+    "unchecked": "make build",
+    "incomplete": "see the coverage check, or checks/ in the readready bucket, for the names",
+}
+
+
+def survey(lake: OpenedLake, source: LogSource) -> Survey:
+    """The survey of one source of this lake."""
+    settings = lake.settings
+    return Survey(
+        lake.client("s3"),
+        lake.client("glue"),
+        source,
+        settings.database,
+        settings.raw_bucket(source.name),
+        settings.readready_bucket,
+    )
+
+
+def print_status(lake: OpenedLake) -> None:
+    """A table a source, with what mends what is not complete."""
+    print(f"Lake {lake.settings.name} in {lake.home}, {lake.info.endpoint_url}")
+    for name in source_names():
+        source = load_source(name)
+        state = survey(lake, source).state(datetime.now(UTC).date())
+        if not state.days:
+            print(f"\n{source.title}: no day yet. `make load SOURCE={name} DIR=path` puts log files into it.")
+            continue
+        print_table(source.title, HEADINGS, [_row(day) for day in state.days])
+        _print_rest(state.ignored, {day.state for day in state.days})
+
+
+def _print_rest(ignored: dict[str, int], states: set[str]) -> None:
+    if ignored:
+        print("no events of this log: " + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items())))
+    for state in sorted(states & set(REMEDIES)):
+        print(f"{state}: {REMEDIES[state]}")
+
+
+def _row(day: DayState) -> list[Any]:
+    commit = day.commit
+    return [
+        day.day,
+        day.raw_objects,
+        size(day.raw_bytes),
+        day.prefixes,
+        day.prefixes - day.unregistered,
+        commit.seq if commit else None,
+        commit.run_id if commit else None,
+        commit.rows if commit else None,
+        size(commit.bytes) if commit else None,
+        coverage_text(day.coverage_pct) if commit else None,
+        day.state,
+    ]

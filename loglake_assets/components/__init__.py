@@ -1,0 +1,1 @@
+"""Dagster components: what a `defs.yaml` can be an instance of."""

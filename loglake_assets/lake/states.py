@@ -1,0 +1,166 @@
+"""The state of every day of a source: what landed, what the catalog knows, what is committed, what is missing."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.lake.late import unread_late_objects
+from loglake_assets.lake.layout import coverage_key
+from loglake_assets.lake.listing import RawObject
+from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.reconciling import partitions
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import Ignored, Placement, day_from_number, day_number, place
+
+
+@dataclass(frozen=True)
+class DayState:
+    """One day. `coverage_pct` None is n/a or unchecked, as `state` says."""
+
+    day: date
+    raw_objects: int
+    raw_bytes: int
+    prefixes: int
+    unregistered: int
+    commit: Commit | None
+    placed: bool
+    coverage_pct: float | None
+    state: str
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """All days of a source, and the objects of its bucket that are no events, by reason."""
+
+    days: tuple[DayState, ...]
+    ignored: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Looks at one source of one lake. Clients are passed in; lists the whole raw bucket."""
+
+    s3: Any
+    glue: Any
+    source: LogSource
+    database: str
+    raw_bucket: str
+    readready_bucket: str
+
+    def state(self, today: date) -> SourceState:
+        """The state of every day that has objects or a commit."""
+        landed, ignored = self._landed()
+        registered = {tuple(p["Values"]) for p in partitions(self.glue, self.database, self.source.raw.name, _ALL)}
+        placed = self._placed()
+        committed = heads(self.s3, self.readready_bucket, self.source.readready.name)
+        days = sorted({*landed, *(day_from_number(day) for day in committed)})
+        states = []
+        for day in days:
+            commit = committed.get(day_number(day))
+            states.append(
+                self._day(day, landed.get(day, []), registered, commit, placed.get(day_number(day), 0), today)
+            )
+        return SourceState(tuple(states), ignored)
+
+    def landed_days(self) -> list[date]:
+        """Every delivery day that holds objects."""
+        return sorted(self._landed()[0])
+
+    def _landed(self) -> tuple[dict[date, list[RawObject]], dict[str, int]]:
+        landed: dict[date, list[RawObject]] = defaultdict(list)
+        ignored: dict[str, int] = defaultdict(int)
+        for entry in self._objects():
+            placement = place(self.source, self.raw_bucket, entry["Key"])
+            if isinstance(placement, Ignored):
+                ignored[placement.reason] += 1
+            else:
+                landed[placement.day].append(self._raw_object(entry, placement))
+        return landed, dict(ignored)
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.raw_bucket)
+        return (entry for page in pages for entry in page.get("Contents", ()))
+
+    def _raw_object(self, entry: dict[str, Any], placement: Placement) -> RawObject:
+        modified = entry["LastModified"].timestamp()
+        return RawObject(self.raw_bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)
+
+    def _placed(self) -> dict[int, int]:
+        """Commit that the catalog shows, by day."""
+        found = partitions(self.glue, self.database, self.source.readready.name, _ALL)
+        return {int(p["Values"][0]): int(p.get("Parameters", {}).get("loglake.commit_seq", "0")) for p in found}
+
+    def _day(
+        self,
+        day: date,
+        objects: list[RawObject],
+        registered: Collection[tuple[str, ...]],
+        commit: Commit | None,
+        placed_seq: int,
+        today: date,
+    ) -> DayState:
+        prefixes = {o.placement.values for o in objects}
+        unregistered = sum(values not in registered for values in prefixes)
+        coverage = self._coverage(commit)
+        placed = commit is not None and placed_seq >= commit.seq
+        state = self._verdict(day, objects, unregistered, commit, placed, coverage, today)
+        pct = coverage["coverage_pct"] if coverage else None
+        size = sum(o.size for o in objects)
+        return DayState(day, len(objects), size, len(prefixes), unregistered, commit, placed, pct, state)
+
+    def _verdict(
+        self,
+        day: date,
+        objects: list[RawObject],
+        unregistered: int,
+        commit: Commit | None,
+        placed: bool,
+        coverage: dict[str, Any] | None,
+        today: date,
+    ) -> str:
+        if unregistered:
+            return "unregistered"
+        if commit is None:
+            return "open" if day >= today else "unbuilt"
+        if not placed:
+            return "unplaced"
+        if self._is_stale(commit, objects):
+            return "stale"
+        if coverage is None:
+            return "unchecked"
+        if coverage["coverage_pct"] is None:
+            return "empty"
+        return "complete" if coverage["coverage_pct"] == 100 else "incomplete"
+
+    def _is_stale(self, commit: Commit, objects: list[RawObject]) -> bool:
+        """Whether the day's own prefixes hold an object the commit did not read as it is now, or the ledger names one.
+
+        The look-ahead's prefix grows all day without making the day stale: what it brings late stands in the ledger.
+        """
+        try:
+            manifest = read_manifest(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
+        except ManifestMissingError:
+            return True
+        return self._changed(manifest, objects) or bool(unread_late_objects(self.s3, self.readready_bucket, manifest))
+
+    def _changed(self, manifest: Manifest, objects: list[RawObject]) -> bool:
+        read = {o.name: o.etag for o in manifest.objects}
+        return any(read.get(o.name) != o.etag for o in objects)
+
+    def _coverage(self, commit: Commit | None) -> dict[str, Any] | None:
+        """The newest recount, if it is one of this commit."""
+        if commit is None:
+            return None
+        try:
+            body = self.s3.get_object(Bucket=self.readready_bucket, Key=coverage_key(commit.table, commit.day))["Body"]
+        except self.s3.exceptions.NoSuchKey:
+            return None
+        coverage: dict[str, Any] = json.loads(body.read())
+        return coverage if coverage["commit_seq"] == commit.seq else None
+
+
+_ALL = "logcalendarday > 0"

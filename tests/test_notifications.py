@@ -1,0 +1,67 @@
+"""The forms in which S3's news arrive."""
+
+import json
+from typing import Any
+
+import pytest
+
+from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, objects_created
+
+
+def s3_event(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventVersion": "2.4",
+                "eventSource": "aws:s3",
+                "eventTime": "2026-11-01T00:00:01.000Z",
+                "eventName": name,
+                "s3": {"bucket": {"name": "logs"}, "object": {"key": key, "size": 1, "sequencer": "0055AED6DCD90281E5"}},
+            }
+        ]
+    }
+
+
+def keys(event: Any) -> list[str]:
+    return [created.key for created in objects_created(event)]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "key"),
+    [
+        ("a/b.json.gz", "a/b.json.gz"),
+        ("a+b/c%2Bd.json", "a b/c+d.json"),
+        ("day%3D1/x", "day=1/x"),
+        ("gr%C3%B6%C3%9Fe/x", "größe/x"),
+        ("a%253D/x", "a%3D/x"),
+    ],
+)
+def test_keys_of_s3_come_url_encoded_and_are_decoded(encoded: str, key: str) -> None:
+    assert list(objects_created(s3_event(encoded))) == [ObjectCreated("logs", key, "2026-11-01T00:00:01.000Z")]
+
+
+def test_an_event_wrapped_by_sns_is_unwrapped() -> None:
+    assert keys({"Records": [{"Sns": {"Message": json.dumps(s3_event("a+b"))}}]}) == ["a b"]
+    assert keys({"Type": "Notification", "Message": json.dumps(s3_event("a+b"))}) == ["a b"]
+    assert keys({"Records": [{"body": json.dumps({"Message": json.dumps(s3_event("a+b"))})}]}) == ["a b"]
+
+
+def test_an_eventbridge_event_names_its_key_decoded() -> None:
+    detail = {"bucket": {"name": "logs"}, "object": {"key": "a+b c"}}
+    assert keys({"detail-type": "Object Created", "detail": detail, "time": "2026-11-01T00:00:01Z"}) == ["a+b c"]
+    assert keys({"detail-type": "Object Deleted", "detail": detail}) == []
+
+
+def test_a_test_event_and_a_removal_tell_of_no_object() -> None:
+    assert keys({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "logs"}) == []
+    assert keys(s3_event("a", "ObjectRemoved:Delete")) == []
+    assert keys({"Records": []}) == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, [], "text", {}, {"Records": ["x"]}, {"Records": [{}]}, {"Message": "{"}, {"detail": {}}, {"Records": [{"s3": {}}]}],
+)
+def test_what_is_no_notification_is_said_to_be_none(odd: Any) -> None:
+    with pytest.raises(NotANotificationError):
+        keys(odd)

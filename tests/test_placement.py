@@ -1,0 +1,95 @@
+"""Which partition a key belongs to, and why some belong to none."""
+
+from datetime import date
+
+import pytest
+
+from loglake_assets.sources import UnknownSourceError, load_source, source_names
+from loglake_assets.sources.placement import Ignored, Placement, day_from_number, day_number, place
+
+CLOUDTRAIL = load_source("cloudtrail")
+NAME = "111122223333_CloudTrail_eu-west-1_20240229T2355Z_AbCdEfGh12345678.json.gz"
+
+
+def placed(key: str) -> Placement:
+    placement = place(CLOUDTRAIL, "logs", key)
+    assert isinstance(placement, Placement), placement
+    return placement
+
+
+@pytest.mark.parametrize(
+    ("prefix", "first_value"),
+    [
+        ("AWSLogs", "AWSLogs"),
+        ("AWSLogs/o-abcd1234ef", "AWSLogs/o-abcd1234ef"),
+        ("my/own prefix/AWSLogs", "my/own prefix/AWSLogs"),
+        ("größe/AWSLogs/o-abcd1234ef", "größe/AWSLogs/o-abcd1234ef"),
+        ("a+b=c%3D/AWSLogs", "a+b=c%3D/AWSLogs"),
+    ],
+)
+def test_a_partition_is_its_delivery_prefix(prefix: str, first_value: str) -> None:
+    folder = f"{prefix}/111122223333/CloudTrail/eu-west-1/2024/02/29"
+    placement = placed(f"{folder}/{NAME}")
+    assert placement.values == (first_value, "111122223333", "eu-west-1", "20240229")
+    assert placement.location == f"s3://logs/{folder}/"
+    assert placement.day == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize("name", ["copy.json", "no-suffix", "x.json.gz"])
+def test_the_file_name_does_not_matter(name: str) -> None:
+    assert placed(f"AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/{name}").day == date(2024, 2, 29)
+
+
+def test_two_trails_in_one_bucket_get_partitions_of_their_own() -> None:
+    day = "111122223333/CloudTrail/eu-west-1/2024/02/29"
+    assert placed(f"AWSLogs/{day}/a").values != placed(f"AWSLogs/o-abcd1234ef/{day}/a").values
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2024/02/29/d.json.gz", "digest"),
+        ("AWSLogs/111122223333/CloudTrail-Insight/eu-west-1/2024/02/29/i.json.gz", "insight"),
+        ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/", "folder_marker"),
+        ("AWSLogs/111122223333_$folder$", "folder_marker"),
+        ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/_temporary/0/x", "hidden"),
+        ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/.hidden", "hidden"),
+        ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/30/x.json.gz", "unknown_key"),
+        ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/2/3/x.json.gz", "unknown_key"),
+        ("AWSLogs/111122223333/CloudTrail/eu-west-1/x.json.gz", "unknown_key"),
+        ("AWSLogs/11112222333/CloudTrail/eu-west-1/2024/02/29/x.json.gz", "unknown_key"),
+        ("AWSLogs/111122223333/Config/eu-west-1/2024/02/29/x.json.gz", "unknown_key"),
+        ("x", "unknown_key"),
+        ("", "unknown_key"),
+    ],
+)
+def test_what_is_no_event_is_ignored_under_its_reason(key: str, reason: str) -> None:
+    assert place(CLOUDTRAIL, "logs", key) == Ignored(reason)
+
+
+@pytest.mark.parametrize("day", [date(2024, 2, 29), date(1970, 1, 1), date(2026, 12, 31)])
+def test_a_day_number_is_read_back(day: date) -> None:
+    assert day_from_number(day_number(day)) == day
+
+
+@pytest.mark.parametrize("odd", ["", "2026111", "2026-11-01", "20261301", "abcdefgh"])
+def test_what_is_no_day_is_refused(odd: str) -> None:
+    with pytest.raises(ValueError, match=r"day|month"):
+        day_from_number(odd)
+
+
+def test_a_source_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(UnknownSourceError, match="cloudtrail"):
+        load_source("syslog")
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_every_source_declares_what_the_lake_relies_on(name: str) -> None:
+    source = load_source(name)
+    columns = [c.name for c in source.readready.all_columns]
+    assert source.name == name
+    assert len(columns) == len(set(columns))
+    assert source.readready.grain in columns
+    assert set(source.readready.sort_by) <= set(columns)
+    assert "logcalendarday" in {c.name for c in source.raw.partition_keys}
+    assert {"year", "month", "dayofmonth", "prefix"} <= set(source.key_pattern.regex.groupindex)
