@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MODE = 0o100644 << 16
 _SHIPPED_SUFFIXES = frozenset({".py", ".sql", ".toml"})  # defs.yaml is Dagster's alone
-_NOT_SHIPPED = frozenset({"samples.py"})  # makes sample logs for the local lake, with what only that has installed
+_NOT_SHIPPED = ("samples",)  # module or package of a source; makes sample logs for the local lake, and imports `infra`
 _SHIPS = "standard library only"
 
 
@@ -49,12 +49,13 @@ def _shared_files(root: Path) -> Iterator[Path]:
     """The parts of `loglake_assets` that both bundles hold."""
     package = root / "loglake_assets"
     yield from (package / "__init__.py", package / "rules.toml", package / "lake" / "__init__.py")
-    yield from (f for f in (package / "sources").rglob("*") if _is_of_a_source(f))
+    sources = package / "sources"
+    yield from (f for f in sources.rglob("*") if _is_of_a_source(f, f.relative_to(sources).with_suffix("")))
     yield from (f for f in (package / "lake").glob("*.py") if _says_it_ships(f))
 
 
-def _is_of_a_source(file: Path) -> bool:
-    return file.is_file() and file.suffix in _SHIPPED_SUFFIXES and file.name not in _NOT_SHIPPED
+def _is_of_a_source(file: Path, within: Path) -> bool:
+    return file.is_file() and file.suffix in _SHIPPED_SUFFIXES and within.parts[1:2] != _NOT_SHIPPED
 
 
 def _says_it_ships(module: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.config import SourceConfig
-from loglake_assets.lake.layout import late_prefix
+from loglake_assets.lake.late import late_counts
 from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources.placement import day_from_number
 from resources.lake import LakeResource
@@ -120,7 +120,7 @@ def _swept(
 
 
 def raw_days(config: SourceConfig, lake: LakeResource, first: date, last: date) -> list[RawDay]:
-    """The raw days of a range that have partitions, as the catalog and the late ledger tell them."""
+    """The raw days of a range that have a partition or a late object, as the catalog and the late ledger tell them."""
     source = config.source
     position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
     arrivals: dict[date, list[str]] = defaultdict(list)
@@ -128,21 +128,13 @@ def raw_days(config: SourceConfig, lake: LakeResource, first: date, last: date) 
     for partition in partitions(lake.glue, lake.settings.database, source.raw.name, expression):
         day = day_from_number(partition["Values"][position])
         arrivals[day].append(partition.get("Parameters", {}).get("loglake.last_arrival", ""))
-    late = _late_counts(config, lake)
+    counts = late_counts(lake.s3, lake.settings.readready_bucket, source.readready.name)
+    late = {day_from_number(day): count for day, count in counts.items()}
     return [
-        RawDay(day, len(a), max(a), late.get(day, 0)) for day, a in sorted(arrivals.items()) if first <= day <= last
+        RawDay(day, len(arrivals[day]), max(arrivals[day], default=""), late.get(day, 0))
+        for day in sorted({*arrivals, *late})
+        if first <= day <= last
     ]
-
-
-def _late_counts(config: SourceConfig, lake: LakeResource) -> dict[date, int]:
-    """How many ledger entries each day has; the keys say it."""
-    table = config.source.readready.name
-    root = late_prefix(table, 0).removesuffix("0/")
-    counts: dict[date, int] = defaultdict(int)
-    pages = lake.s3.get_paginator("list_objects_v2").paginate(Bucket=lake.settings.readready_bucket, Prefix=root)
-    for entry in (entry for page in pages for entry in page.get("Contents", ())):
-        counts[day_from_number(entry["Key"].removeprefix(root).split("/")[0])] += 1
-    return counts
 
 
 def _known_versions(instance: dg.DagsterInstance, config: SourceConfig, days: Sequence[RawDay]) -> dict[str, str]:

@@ -16,7 +16,10 @@ def s3_event(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
                 "eventSource": "aws:s3",
                 "eventTime": "2026-11-01T00:00:01.000Z",
                 "eventName": name,
-                "s3": {"bucket": {"name": "logs"}, "object": {"key": key, "size": 1, "sequencer": "0055AED6DCD90281E5"}},
+                "s3": {
+                    "bucket": {"name": "logs"},
+                    "object": {"key": key, "size": 1, "sequencer": "0055AED6DCD90281E5"},
+                },
             }
         ]
     }
@@ -60,7 +63,17 @@ def test_a_test_event_and_a_removal_tell_of_no_object() -> None:
 
 @pytest.mark.parametrize(
     "odd",
-    [None, [], "text", {}, {"Records": ["x"]}, {"Records": [{}]}, {"Message": "{"}, {"detail": {}}, {"Records": [{"s3": {}}]}],
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"Records": ["x"]},
+        {"Records": [{}]},
+        {"Message": "{"},
+        {"detail": {}},
+        {"Records": [{"s3": {}}]},
+    ],
 )
 def test_what_is_no_notification_is_said_to_be_none(odd: Any) -> None:
     with pytest.raises(NotANotificationError):

@@ -1,6 +1,6 @@
 """Days built through Dagster, in this process: windows of the backfill policy's size, each a run of the job."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +10,10 @@ import dagster as dg
 
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table, size
+from loglake_assets.lake.late import late_counts
+from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
 
 Say = Callable[[str], None]
 HEADINGS = (
@@ -80,17 +83,44 @@ def dagster_instance(lake: OpenedLake) -> Iterator[dg.DagsterInstance]:
 
 
 def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, say: Say) -> list[DayResult]:
-    """Build `first` to `last` in windows; every window is a Dagster run, seen in the UI like any other."""
+    """Build the days of a range that have a source; every window is a Dagster run, seen in the UI like any other.
+
+    A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
+    """
     definitions = loaded_definitions()
     job = definitions.resolve_job_def(f"{source.name}_readready")
-    days = closed_days(job, source, first, last)
-    results: list[DayResult] = []
+    asked = closed_days(job, source, first, last)
+    results: dict[date, DayResult] = {}
     with dagster_instance(lake) as instance:
-        for window in windows(days, _days_per_run(definitions, source)):
-            say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run, {len(window)} days")
-            error = _run(job, instance, window, say)
-            results += [_result(instance, source, day, error) for day in window]
-    return results
+        while days := [d for d in days_with_source(lake, source, asked) if d not in results]:
+            for window in windows(days, _days_per_run(definitions, source)):
+                say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run, {len(window)} days")
+                error = _run(job, instance, window)
+                results.update({day: _result(instance, source, day, error) for day in window})
+    _tell_days_without_source(source, asked, results, say)
+    return [results[day] for day in sorted(results)]
+
+
+def days_with_source(lake: OpenedLake, source: LogSource, days: list[date]) -> list[date]:
+    """Those of the days that have a raw partition or an object in the late ledger."""
+    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
+    s3, glue, settings = lake.client("s3"), lake.client("glue"), lake.settings
+    registered = partitions(glue, settings.database, source.raw.name, days_expression(days))
+    known = {int(p["Values"][position]) for p in registered}
+    known |= set(late_counts(s3, settings.readready_bucket, source.readready.name))
+    return [day for day in days if day_number(day) in known]
+
+
+def _tell_days_without_source(source: LogSource, asked: list[date], built: Collection[date], say: Say) -> None:
+    absent = [day for day in asked if day not in built]
+    if len(absent) == len(asked):
+        raise BuildError(
+            f"No day from {asked[0]} to {asked[-1]} has a source: {source.raw.name} has no partition for any of them. "
+            "Nothing was built. If logs were delivered, `make reconcile` registers them; if not, load them first: "
+            f"`make load SOURCE={source.name} DIR=path`."
+        )
+    if absent:
+        say(f"  {len(absent)} of {len(asked)} days have no source (no raw partition), the first {absent[0]}: not built")
 
 
 def loaded_definitions() -> dg.Definitions:
@@ -116,8 +146,14 @@ def closed_days(job: dg.JobDefinition, source: LogSource, first: date, last: dat
 
 
 def windows(days: list[date], length: int) -> list[list[date]]:
-    """Days in runs of at most `length`."""
-    return [days[start : start + length] for start in range(0, len(days), length)]
+    """Days in runs of at most `length`, none of them spanning a gap."""
+    found: list[list[date]] = []
+    for day in days:
+        if found and len(found[-1]) < length and day - found[-1][-1] == timedelta(days=1):
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
 
 
 def _days_per_run(definitions: dg.Definitions, source: LogSource) -> int:
@@ -130,7 +166,7 @@ def readready_key(source: LogSource) -> dg.AssetKey:
     return dg.AssetKey(["readready", source.readready.name])
 
 
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date], say: Say) -> str | None:
+def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]) -> str | None:
     """Execute one window; returns the error's text, or None."""
     result = job.execute_in_process(
         instance=instance,

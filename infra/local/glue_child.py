@@ -2,8 +2,8 @@
 
 The script is the production script, unmodified. Spark finds `s3://` through Hadoop's ViewFileSystemOverloadScheme,
 which mounts each bucket on a staging directory; the directory is uploaded when the script has ended well, and with the
-credentials of the job's role, so that with AUTH its policy is what allows it. What is recorded about a run, and the
-API that tells it, are in glue_runs.py.
+credentials of the job's role, so that with AUTH its policy is what allows it. What is recorded about a run
+is in glue_run_records.py, the API that tells it in glue_runs.py.
 
 `--additional-python-modules` is not installed: the child runs in this environment, which has those modules.
 """

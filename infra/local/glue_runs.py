@@ -1,18 +1,16 @@
 """Glue job runs that run: ministack answers SUCCEEDED without starting the script, which would make a broken job green.
 
 Records live in ministack's `_job_runs`, so they persist with the rest, and beside each run's log as run.json, so that
-a run survives a kill between two snapshots. Arguments, MaxConcurrentRuns, timeouts and stopping follow Glue; how the
-child process is made is in glue_child.py.
+a run survives a kill between two snapshots (glue_run_records.py). Arguments, MaxConcurrentRuns, timeouts and stopping
+follow Glue; how the child process is made is in glue_child.py.
 """
 
 import contextvars
 import hashlib
-import json
 import logging
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,16 +37,23 @@ from infra.local.glue_child import (
     start_child,
     upload_staging,
 )
-from infra.local.processes import write_atomically
+from infra.local.glue_run_records import (
+    GOING,
+    LOST_MESSAGE,
+    Record,
+    Request,
+    change_run,
+    find_run,
+    merged_arguments,
+    new_run,
+    restore_run,
+    save_run,
+    shown,
+)
 
-GOING = ("STARTING", "RUNNING", "STOPPING")
-LOST_MESSAGE = "the stack stopped while this run was going; start it again"
-DEFAULT_TIMEOUT_MINUTES = 2880
 DEFAULT_EXECUTION_PROPERTY = {"MaxConcurrentRuns": 1}
 RUNS_PAGE_LIMIT = 200
 
-Request = dict[str, Any]
-Record = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
 logger = logging.getLogger("loglake.glue")
@@ -78,8 +83,8 @@ class JobRuns:
             most = int((job.get("ExecutionProperty") or DEFAULT_EXECUTION_PROPERTY)["MaxConcurrentRuns"])
             if sum(run["JobRunState"] in GOING for run in runs) >= most:
                 return _refused("ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}")
-            run = _new_run(name, job, request)
-            self._save(run)
+            run = new_run(name, job, request)
+            save_run(self._directory / run["Id"], run)
             runs.append(run)
         work = contextvars.copy_context()
         threading.Thread(target=work.run, args=(self._run, job, run), daemon=True, name=f"run-{run['Id'][:11]}").start()
@@ -87,10 +92,10 @@ class JobRuns:
 
     def get(self, request: Request) -> Response:
         with self._lock:
-            run = _find(request.get("JobName"), request.get("RunId"))
+            run = find_run(request.get("JobName"), request.get("RunId"))
             if run is None:
                 return _refused("EntityNotFoundException", f"Job run {request.get('RunId')} not found.")
-            return _answered({"JobRun": _shown(run)})
+            return _answered({"JobRun": shown(run)})
 
     def get_all(self, request: Request) -> Response:
         """GetJobRuns, newest first; the token is the Id of the last run given."""
@@ -103,7 +108,7 @@ class JobRuns:
             first = next((at + 1 for at, run in enumerate(runs) if run["Id"] == token), None if token else 0)
             if first is None:
                 return _refused("InvalidInputException", "NextToken is not one that GetJobRuns gave.")
-            page = [_shown(run) for run in runs[first : first + limit]]
+            page = [shown(run) for run in runs[first : first + limit]]
         more = {"NextToken": page[-1]["Id"]} if first + limit < len(runs) else {}
         return _answered({"JobRuns": page} | more)
 
@@ -124,11 +129,7 @@ class JobRuns:
         for directory in sorted(self._directory.glob("*/")):
             if kill_leftover(directory):
                 logger.warning("The run %s was still going without its stack and was ended.", directory.name)
-            try:
-                saved = json.loads((directory / "run.json").read_text())
-            except (OSError, ValueError):
-                continue
-            self._restore(saved["account"], saved["region"], saved["run"])
+            restore_run(directory)
 
     def end_all(self, grace_seconds: float) -> None:
         """End every child, for a stack that stops; their runs become FAILED."""
@@ -147,9 +148,9 @@ class JobRuns:
         while self._children and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def _ask_to_stop(self, JobName: str, JobRunId: str) -> dict[str, str] | None:  # noqa: N803 - the API's own names
+    def _ask_to_stop(self, JobName: str, JobRunId: str) -> dict[str, str] | None:  # the API's own names
         with self._lock:
-            run = _find(JobName, JobRunId)
+            run = find_run(JobName, JobRunId)
             if run is None:
                 return {"ErrorCode": "EntityNotFoundException", "ErrorMessage": f"Job run {JobRunId} not found."}
             if run["JobRunState"] not in GOING:
@@ -157,7 +158,7 @@ class JobRuns:
                     "ErrorCode": "InvalidInputException",
                     "ErrorMessage": f"Job run {JobRunId} has ended already: {run['JobRunState']}.",
                 }
-            self._change(run, JobRunState="STOPPING")
+            change_run(run, JobRunState="STOPPING")
             self._stops_asked.add(JobRunId)
             child = self._children.get(JobRunId)
         if child is not None:
@@ -185,7 +186,7 @@ class JobRuns:
             self._children[plan.run_id] = child
             stop_now = self._ending or plan.run_id in self._stops_asked
             if not stop_now:
-                self._change(run, JobRunState="RUNNING")
+                change_run(run, JobRunState="RUNNING")
         if stop_now:
             end_child(child, plan.run_id)
         code = await_child(child, plan.run_id, float(run["Timeout"]) * self._minute_seconds)
@@ -206,19 +207,16 @@ class JobRuns:
         with self._lock:
             self._children.pop(run["Id"], None)
             self._stops_asked.discard(run["Id"])
-            self._change(
+            change_run(
                 run,
                 JobRunState=state,
                 ErrorMessage=message[:1000],
                 CompletedOn=now,
                 ExecutionTime=seconds,
-                DPUSeconds=float(seconds * (run.get("NumberOfWorkers") or 1)),
+                DPUSeconds=float(seconds * int(run.get("NumberOfWorkers") or 1)),
             )
-            self._save(run)
+            save_run(self._directory / run["Id"], run)
         logger.info("Run %s of %s: %s %s", run["Id"], run["JobName"], state, message)
-
-    def _change(self, run: Record, **fields: Any) -> None:
-        run.update(fields, LastModifiedOn=time.time())
 
     def _plan(self, job: Record, run: Record) -> RunPlan:
         environment = self._environment(job, run["JobName"])
@@ -234,7 +232,7 @@ class JobRuns:
             run_id=run["Id"],
             directory=self._directory / run["Id"],
             script=str((job.get("Command") or {}).get("ScriptLocation", "")),
-            arguments=_merged_arguments(job, run),
+            arguments=merged_arguments(job, run),
             environment=environment,
             buckets=sorted(s3._buckets.keys()),
             s3=client,
@@ -248,25 +246,6 @@ class JobRuns:
             "AWS_ACCOUNT": get_account_id(),
             **role_credentials(str(job.get("Role", "")), name),
         }
-
-    def _save(self, run: Record) -> None:
-        directory = self._directory / run["Id"]
-        directory.mkdir(parents=True, exist_ok=True)
-        saved = {"account": get_account_id(), "region": get_region(), "run": run}
-        write_atomically(directory / "run.json", json.dumps(saved))
-
-    def _restore(self, account: str, region: str, run: Record) -> None:
-        """The record beside the log is newer than the snapshot: it goes into the store, unless the job is gone."""
-        if glue._jobs.get_scoped(account, region, run["JobName"]) is None:
-            return
-        runs = glue._job_runs.get_scoped(account, region, run["JobName"]) or []
-        if run["JobRunState"] in GOING:
-            self._change(run, JobRunState="FAILED", ErrorMessage=LOST_MESSAGE, CompletedOn=time.time())
-            saved = {"account": account, "region": region, "run": run}
-            write_atomically(self._directory / run["Id"] / "run.json", json.dumps(saved))
-        others = [other for other in runs if other["Id"] != run["Id"]]
-        ordered = sorted([*others, run], key=lambda each: float(each["StartedOn"]))
-        glue._job_runs.set_scoped(account, region, run["JobName"], ordered)
 
 
 def role_credentials(role_arn: str, session: str) -> dict[str, str]:
@@ -313,52 +292,6 @@ def _keeping_execution_property(
         return response
 
     return kept
-
-
-def _new_run(name: str, job: Record, request: Request) -> Record:
-    now = time.time()
-    return {
-        "Id": f"jr_{hashlib.sha256(uuid.uuid4().bytes).hexdigest()}",
-        "JobName": name,
-        "JobRunState": "STARTING",
-        "StartedOn": now,
-        "LastModifiedOn": now,
-        "CompletedOn": None,
-        "ExecutionTime": 0,
-        "DPUSeconds": 0.0,
-        "Arguments": dict(request.get("Arguments") or {}),
-        "ErrorMessage": "",
-        "Timeout": request.get("Timeout") or job.get("Timeout") or DEFAULT_TIMEOUT_MINUTES,
-        "GlueVersion": job.get("GlueVersion"),
-        "NumberOfWorkers": request.get("NumberOfWorkers") or job.get("NumberOfWorkers"),
-        "WorkerType": request.get("WorkerType") or job.get("WorkerType"),
-        "MaxCapacity": request.get("MaxCapacity") or job.get("MaxCapacity"),
-        "LogGroupName": "/aws-glue/jobs",
-        "Attempt": 0,
-        "PredecessorRuns": [],
-    }
-
-
-def _merged_arguments(job: Record, run: Record) -> dict[str, str]:
-    return {
-        **(job.get("DefaultArguments") or {}),
-        **run["Arguments"],
-        **(job.get("NonOverridableArguments") or {}),
-        "--JOB_NAME": run["JobName"],
-        "--JOB_RUN_ID": run["Id"],
-    }
-
-
-def _find(name: Any, run_id: Any) -> Record | None:
-    return next((run for run in glue._job_runs.get(name, []) if run["Id"] == run_id), None)
-
-
-def _shown(run: Record) -> Record:
-    """The record as the API gives it: absent fields left out, and the time so far of a run that goes."""
-    shown = {name: value for name, value in run.items() if value is not None and value != ""}
-    if run["JobRunState"] in GOING:
-        shown["ExecutionTime"] = int(time.time() - run["StartedOn"])
-    return shown
 
 
 def _answered(body: dict[str, Any]) -> Response:

@@ -4,6 +4,7 @@ A pid alone never names a process here: pids are recycled, so a process is its p
 runs inside the stack does not belong here (see stack.py).
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -119,20 +120,16 @@ def process_started(pid: int) -> str | None:
 
 def is_running(pid: int, started: str) -> bool:
     """Whether the very process that was started then is still there. Reaps it when it is our own child."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     return process_started(pid) == started
 
 
 def send_signal(pid: int, started: str, number: signal.Signals) -> None:
     """Signal `pid` only while it is the process that was started then."""
     if process_started(pid) == started:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def signal_session(leader: int, mark: str, number: signal.Signals) -> int:

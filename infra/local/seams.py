@@ -14,7 +14,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import persistence
-from ministack.services import glue, lambda_svc, s3, sts
+from ministack.services import athena, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
 from infra.local import glue_runs, partitions
@@ -22,14 +22,27 @@ from infra.local.invocations import Invocations, Journal
 from infra.local.snapshots import Snapshots
 
 MINISTACK_VERSION = "1.5.33"
+_PORT_IN_QUEUE_URLS = "4566"
 PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     glue: (
         *("_create_partition", "_batch_create_partition", "_delete_partition", "_get_partition", "_get_partitions"),
         *("_batch_get_partition", "_batch_update_partition", "_create_job", "_update_job", "_start_job_run"),
         *("_get_job_run", "_get_job_runs", "_batch_stop_job_run", "_jobs", "_job_runs", "_tables", "_partitions"),
+        *("_create_table", "_update_table", "_delete_table", "_partition_column_statistics"),
     ),
-    lambda_svc: ("invoke_async_with_retry", "_execute_function", "_get_func_record_for_ref", "_route_async_failure"),
-    s3: ("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_bucket_notifications", "_buckets"),
+    athena: (
+        *("_start_query_execution", "_get_query_execution", "_get_query_results", "_stop_query_execution"),
+        *("_executions", "_execution_out", "_workgroups", "_type_precision_scale"),
+    ),
+    lambda_svc: (
+        *("invoke_async_with_retry", "_execute_function", "_get_func_record_for_ref", "_route_async_failure"),
+        *("_execution_record_for_config", "_LAMBDA_ASYNC_RETRY_BASE_SECONDS", "_LAMBDA_ASYNC_RETRY_MAX_SECONDS"),
+    ),
+    s3: (
+        *("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_bucket_notifications", "_buckets"),
+        *("_get_object_data", "_put_object"),
+    ),
+    sqs: ("DEFAULT_PORT", "_CANONICAL_NETLOC", "_queue_url"),
     app: ("_build_persistence_save_dict", "AUTH"),
     persistence: ("_json_default", "_state_format_version"),
     provisioners: ("_GLUE_JOB_DEFAULTS",),
@@ -68,6 +81,7 @@ def install_seams(home: Path, endpoint_url: str, glue_minute_seconds: float = 60
         for name, function in functions.items():
             setattr(module, name, function)
     _install_athena()
+    _keep_queues_across_ports()
     return Seams(runs, invocations, Snapshots(home / "state", journal))
 
 
@@ -78,6 +92,15 @@ def _fire_s3_event_now(bucket: str, key: str, event: str, *arguments: Any, **nam
     """
     if bucket in s3._bucket_notifications:
         s3._fire_s3_event(bucket, key, event, *arguments, sequencer=s3._next_event_sequencer(event), **named)
+
+
+def _keep_queues_across_ports() -> None:
+    """ministack finds a queue by a URL that holds its port: with one port in all of them, a lake may restart on another.
+
+    Without this, the consumers of a lake that came back on another port poll queues that they no longer find.
+    """
+    sqs.DEFAULT_PORT = _PORT_IN_QUEUE_URLS
+    sqs._CANONICAL_NETLOC = f"{sqs.DEFAULT_HOST}:{_PORT_IN_QUEUE_URLS}"
 
 
 def _install_athena() -> None:

@@ -55,8 +55,8 @@ def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[Lat
 
 
 def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | None, look_ahead: int) -> bool:
-    if read is None:  # not built yet: its own build reads what its prefixes promise, and needs the ledger for the rest
-        return day not in promised_days(entry, look_ahead)
+    if read is None:  # not built yet, and perhaps without a prefix of its own: the ledger is what makes it known
+        return True
     return (entry.bucket, entry.key, entry.etag) not in read or day not in promised_days(entry, look_ahead)
 
 
@@ -77,3 +77,14 @@ def unread_late_objects(s3: Any, bucket: str, manifest: Manifest) -> list[LateOb
     read = {(o.bucket, o.key, o.etag) for o in manifest.objects}
     ledger = late_objects(s3, bucket, manifest.table, manifest.day)
     return [late for late in ledger if (late.bucket, late.key, late.etag) not in read]
+
+
+def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:
+    """How many ledger entries each day (yyyymmdd) has; the keys say it, nothing is read."""
+    root = late_prefix(table, 0).removesuffix("0/")
+    counts: dict[int, int] = {}
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root)
+    for entry in (entry for page in pages for entry in page.get("Contents", ())):
+        day = int(entry["Key"].removeprefix(root).split("/")[0])
+        counts[day] = counts.get(day, 0) + 1
+    return counts

@@ -1,0 +1,75 @@
+"""Athena's SQL on one machine: a statement runs over exactly the partitions the Glue catalog holds.
+
+Why it exists: the emulator reads whatever lies under a table's Location, so a day AddAPart never placed would still be
+answered and a broken AddAPart would look healthy. Here the catalog decides, as on AWS. The work is sqlglot (Athena's
+SQL to DuckDB's), pyarrow (ORC) and DuckDB (the query). No emulator is imported and no network is used: the catalog and
+the objects come in as two small protocols. In the order of reading: statements, shows, views, query, scopes, dialect
+(Trino to DuckDB), catalog, pruning, scan, formats, hive_types, results, reasons. What it does not imitate: Trino's
+planner, its strict types beyond partition keys, predicates pushed down through views, and bytes scanned by column (an
+object that is read counts whole).
+"""
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+from sqlglot.errors import SqlglotError
+
+from infra.local.athena_engine.catalog import Catalog, GluePartition, GlueTable, Objects, WithoutPartitions
+from infra.local.athena_engine.dialect import connected
+from infra.local.athena_engine.failures import QueryFailed
+from infra.local.athena_engine.query import Query
+from infra.local.athena_engine.reasons import failure_reason
+from infra.local.athena_engine.results import QueryResult, fetched
+from infra.local.athena_engine.scan import Scan
+from infra.local.athena_engine.shows import shown
+from infra.local.athena_engine.statements import read_statement, statement_type, with_parameters
+from infra.local.athena_engine.views import ViewChange, encode_view, view_change
+
+__all__ = [
+    "Catalog",
+    "GluePartition",
+    "GlueTable",
+    "Objects",
+    "QueryFailed",
+    "QueryResult",
+    "ViewChange",
+    "columns_of",
+    "encode_view",
+    "run",
+    "statement_type",
+    "view_change",
+]
+
+
+def run(
+    sql: str,
+    database: str,
+    catalog: Catalog,
+    objects: Objects,
+    *,
+    parameters: Sequence[str] = (),
+    bytes_limit: int | None = None,
+    started: Callable[[Callable[[], None]], None] = lambda interrupt: None,
+) -> QueryResult:
+    """Run one SELECT or SHOW. `started` is handed the call that interrupts the query. Raises QueryFailed."""
+    if answer := shown(sql, database.lower(), catalog):
+        return answer
+    sql = with_parameters(sql, parameters)
+    tree = read_statement(sql)
+    connection = connected()
+    started(connection.interrupt)
+    try:
+        scan = Scan(objects, bytes_limit)
+        prepared = Query(database.lower(), catalog, connection, scan).prepare(tree)
+        return fetched(connection.execute(prepared), scan.bytes_scanned)
+    except duckdb.Error as error:
+        raise QueryFailed(failure_reason(error, sql)) from None
+    except SqlglotError:
+        raise QueryFailed("NOT_SUPPORTED: the statement has no translation to the local engine") from None
+    finally:
+        connection.close()
+
+
+def columns_of(select: str, database: str, catalog: Catalog, objects: Objects) -> list[tuple[str, str]]:
+    """The columns a SELECT would return, found without reading an object."""
+    return run(select, database, WithoutPartitions(catalog), objects).columns

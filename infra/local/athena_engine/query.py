@@ -1,0 +1,88 @@
+"""One statement on its way to DuckDB: tables found in the catalog, views opened, rows of its partitions loaded."""
+
+from dataclasses import dataclass, field
+
+import duckdb
+from sqlglot import exp
+
+from infra.local.athena_engine.catalog import Catalog, Declared
+from infra.local.athena_engine.dialect import as_duckdb_means_it, name_columns, unnest_like_trino
+from infra.local.athena_engine.failures import QueryFailed, place_of_identifier
+from infra.local.athena_engine.pruning import pruned
+from infra.local.athena_engine.scan import Scan
+from infra.local.athena_engine.scopes import Used, drop_database_from_columns, hide_path_from_stars, means_a_with_query
+from infra.local.athena_engine.statements import read_statement
+from infra.local.athena_engine.views import view_text
+
+VIEW_DEPTH_LIMIT = 10
+
+
+@dataclass
+class Query:
+    """One statement on its way: what it reads from, and the tables it names."""
+
+    database: str
+    catalog: Catalog
+    connection: duckdb.DuckDBPyConnection
+    scan: Scan
+    declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
+
+    def prepare(self, tree: exp.Expr) -> str:
+        """DuckDB's SQL for the statement, with every table it names loaded."""
+        tree = self._resolved(tree, self.database, 0)
+        name_columns(tree)
+        tree = tree.transform(as_duckdb_means_it)
+        tables = [table for table in tree.find_all(exp.Table) if table.db]
+        unnest_like_trino(tree, self._column_types(tables))
+        used = Used.by(tree)
+        for position, table in enumerate(tables):
+            self._load(table, f"_table{position}", used)
+        if used.path:
+            hide_path_from_stars(tree)
+        return tree.sql("duckdb")
+
+    def _column_types(self, tables: list[exp.Table]) -> dict[str, str]:
+        return {name: kind for table in tables for name, kind in self._find(table).columns.items()}
+
+    def _resolved(self, tree: exp.Expr, database: str, depth: int) -> exp.Expr:
+        """Every table with its database, every view as its SELECT."""
+        for table in [found for found in tree.find_all(exp.Table) if not means_a_with_query(found)]:
+            if not isinstance(table.this, exp.Identifier) or table.args.get("when") or table.args.get("version"):
+                raise QueryFailed("NOT_SUPPORTED: table functions and time travel are not known to the local Athena")
+            drop_database_from_columns(table)
+            written = table.args.get("db") or table.this
+            named = exp.to_identifier((table.db or database).lower(), quoted=True)
+            named.meta.update(written.meta)
+            table.set("db", named)
+            if self._find(table).is_view:
+                table.replace(self._view(table, depth))
+        return tree
+
+    def _find(self, table: exp.Table) -> Declared:
+        key = (table.db, table.name.lower())
+        if key not in self.declared:
+            glue = self.catalog.table(*key) if table.catalog.lower() in ("", "awsdatacatalog") else None
+            if glue is None:
+                reason = f"Table '{'.'.join(key)}' does not exist"
+                raise QueryFailed(f"TABLE_NOT_FOUND: {place_of_identifier(table.args['db'])}: {reason}")
+            self.declared[key] = Declared(*key, glue)
+        return self.declared[key]
+
+    def _view(self, table: exp.Table, depth: int) -> exp.Expr:
+        if depth == VIEW_DEPTH_LIMIT:
+            raise QueryFailed(f"VIEW_IS_RECURSIVE: line 1:1: View '{table.name}' leads back to itself")
+        select, schema = view_text(self._find(table).glue, table.db)
+        inner = self._resolved(read_statement(select), schema, depth + 1)
+        alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
+        return exp.Subquery(this=inner, alias=alias)
+
+    def _load(self, table: exp.Table, name: str, used: Used) -> None:
+        """Register the rows of the partitions the statement can touch, and point the table there."""
+        declared = self._find(table)
+        partitions = pruned(table, declared, declared.partitions(self.catalog), self.connection)
+        self.connection.register(name, self.scan.rows(declared, partitions, used))
+        if not table.args.get("alias"):
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+        table.set("this", exp.to_identifier(name))
+        table.set("db", None)
+        table.set("catalog", None)

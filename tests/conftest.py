@@ -1,0 +1,66 @@
+"""What the suite shares: one stack with one deployed lake, and one build of sample days that many tests look at."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from infra.local.building import DayResult, build_range
+from infra.local.loading import await_partitions, put_objects
+from infra.local.opened import OpenedLake, opened_lake
+from infra.local.samples import GroundTruth, Samples, generate
+from loglake_assets.sources import LogSource, load_source
+
+FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
+os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def quiet(text: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture(scope="session")
+def source() -> LogSource:
+    return load_source("cloudtrail")
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedLake]:
+    """A deployed lake on a stack of its own, shared by the suite: each test keeps to days or tables of its own."""
+    home = tmp_path_factory.mktemp("lake")
+    before = dict(os.environ)
+    with opened_lake(home, quiet) as opened:
+        yield opened
+    os.environ.clear()
+    os.environ.update(before)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class BuiltLake:
+    """The sample days after loading and building, with the truth about them."""
+
+    lake: OpenedLake
+    source: LogSource
+    samples: Samples
+    truth: GroundTruth
+    results: list[DayResult]
+
+
+@pytest.fixture(scope="session")
+def built(lake: OpenedLake, source: LogSource) -> BuiltLake:
+    """Three sample days, loaded through S3 and AddAPart, built through Dagster by one Glue run."""
+    samples = generate(source.name, FIRST, 3, 5_000, very_late=1)
+    loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
+    results = build_range(lake, source, FIRST, LAST, quiet)
+    return BuiltLake(lake, source, samples, samples.ground_truth(), results)
+
+
+@pytest.fixture
+def repository() -> Path:
+    return Path(__file__).resolve().parents[1]

@@ -1,0 +1,261 @@
+"""AddAPart against the emulator's real S3, SQS, Lambda and Glue: from an object to its partition, and what goes wrong."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from infra.local.opened import OpenedLake
+from lambdas.addapart_consumer import Consumer
+from lambdas.addapart_placing import PartitionPlacer, placer
+from lambdas.addapart_producer import produce
+from lambdas.addapart_settings import AddAPartSettings
+from loglake_assets.lake.commits import Commit, SupersededError, append, commits, head
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import Ignored
+
+YEAR = 2019  # a year of this file's own, so that the shared lake's other days are left alone
+
+
+def key_of(day: str = "2019/05/01", account: str = "111122223333", name: str = "x.json.gz") -> str:
+    return f"AWSLogs/{account}/CloudTrail/eu-west-1/{day}/{name}"
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """The first true value of `condition`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"not so after {seconds} s")
+
+
+@pytest.fixture
+def settings(lake: OpenedLake, source: LogSource) -> AddAPartSettings:
+    """A raw consumer's settings, with a quarantine queue of the test's own."""
+    queue = lake.client("sqs").create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
+    bucket = lake.settings.raw_bucket(source.name)
+    return AddAPartSettings(f"raw-{source.name}", source.name, lake.settings.database, bucket, "", queue)
+
+
+@pytest.fixture
+def consumer(lake: OpenedLake, settings: AddAPartSettings) -> Consumer:
+    return Consumer(settings, lake.client("glue"), lake.client("s3"), lake.client("sqs"))
+
+
+def message(bucket: str, key: str, group: str = "g", time: str | None = None) -> dict[str, Any]:
+    body = json.dumps({"bucket": bucket, "key": key, "time": time})
+    return {"messageId": uuid.uuid4().hex, "body": body, "attributes": {"MessageGroupId": group}}
+
+
+def partition(lake: OpenedLake, table: str, values: list[str]) -> dict[str, Any] | None:
+    glue = lake.client("glue")
+    try:
+        answer = glue.get_partition(DatabaseName=lake.settings.database, TableName=table, PartitionValues=values)
+    except glue.exceptions.EntityNotFoundException:
+        return None
+    found: dict[str, Any] = answer["Partition"]
+    return found
+
+
+def test_an_object_becomes_a_partition_by_itself(lake: OpenedLake, source: LogSource) -> None:
+    key = key_of("2019/01/02", name="größe und+mehr%3D.json.gz")
+    lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=b"")
+    values = ["AWSLogs", "111122223333", "eu-west-1", "20190102"]
+    found = until(lambda: partition(lake, source.raw.name, values))
+    assert found["StorageDescriptor"]["Location"].endswith("/AWSLogs/111122223333/CloudTrail/eu-west-1/2019/01/02/")
+    assert found["Parameters"]["loglake.first_arrival"] == found["Parameters"]["loglake.last_arrival"]
+    assert found["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"] == source.raw.serde
+
+
+def test_a_thousand_objects_lose_no_partition(lake: OpenedLake, source: LogSource) -> None:
+    s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
+    keys = [key_of(f"2019/02/{n % 20 + 1:02d}", name=f"{n}.json.gz") for n in range(1000)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=b""), keys))
+    for day in range(20190201, 20190221):
+        until(lambda day=day: partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", str(day)]), 60)
+
+
+def test_the_same_message_many_times_is_one_partition(
+    lake: OpenedLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
+) -> None:
+    times = ["2019-05-01T10:00:00.000Z", "2019-05-01T09:00:00.000Z", *["2019-05-01T11:00:00.000Z"] * 8]
+    for start in (0, 5):
+        records = [message(settings.bucket, key_of(), time=t) for t in times[start : start + 5]]
+        assert consumer.consume({"Records": records}) == {"batchItemFailures": []}
+    found = partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20190501"])
+    assert found is not None
+    assert found["Parameters"]["loglake.arrivals"] == "10"
+    assert found["Parameters"]["loglake.first_arrival"] == "2019-05-01T09:00:00.000Z"
+    assert found["Parameters"]["loglake.last_arrival"] == "2019-05-01T11:00:00.000Z"
+
+
+def test_a_poison_message_goes_to_quarantine_and_its_group_goes_on(
+    lake: OpenedLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
+) -> None:
+    poison = {**message("", ""), "body": "{not json"}
+    elsewhere = message("another-bucket", key_of())
+    good = message(settings.bucket, key_of("2019/05/02"))
+    assert consumer.consume({"Records": [poison, elsewhere, good]}) == {"batchItemFailures": []}
+    assert partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20190502"])
+    answer = lake.client("sqs").receive_message(QueueUrl=settings.quarantine_url, MaxNumberOfMessages=10)
+    reasons = {json.loads(m["Body"])["reason"] for m in answer["Messages"]}
+    assert reasons == {"not_an_addapart_message: JSONDecodeError", "other_bucket"}
+
+
+class FailsFor:
+    """Glue's client, failing CreatePartition for one day as a throttled endpoint would."""
+
+    def __init__(self, glue: Any, day: str) -> None:
+        self._glue, self._day = glue, day
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._glue, name)
+
+    def create_partition(self, **request: Any) -> Any:
+        if self._day in request["PartitionInput"]["Values"]:
+            raise ConnectionError("throttled")
+        return self._glue.create_partition(**request)
+
+
+def test_a_failure_returns_the_message_and_what_follows_it_in_its_group(
+    lake: OpenedLake, source: LogSource, settings: AddAPartSettings
+) -> None:
+    consumer = Consumer(settings, FailsFor(lake.client("glue"), "20190503"), lake.client("s3"), lake.client("sqs"))
+    failing = message(settings.bucket, key_of("2019/05/03"), "a")
+    behind = message(settings.bucket, key_of("2019/05/04"), "a")
+    other = message(settings.bucket, key_of("2019/05/05"), "b")
+    answer = consumer.consume({"Records": [failing, behind, other]})
+    assert [f["itemIdentifier"] for f in answer["batchItemFailures"]] == [failing["messageId"], behind["messageId"]]
+    assert partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20190504"]) is None
+    assert partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20190505"])
+
+
+def test_a_missing_table_is_retried_and_never_created(lake: OpenedLake, settings: AddAPartSettings) -> None:
+    nowhere = AddAPartSettings(**{**vars(settings), "database": "absent"})
+    consumer = Consumer(nowhere, lake.client("glue"), lake.client("s3"), lake.client("sqs"))
+    record = message(settings.bucket, key_of())
+    assert consumer.consume({"Records": [record]})["batchItemFailures"] == [{"itemIdentifier": record["messageId"]}]
+    assert "absent" not in {d["Name"] for d in lake.client("glue").get_databases()["DatabaseList"]}
+
+
+def test_a_table_is_asked_for_once_a_container(lake: OpenedLake, settings: AddAPartSettings) -> None:
+    asked: list[str] = []
+
+    class Counting(FailsFor):
+        def get_table(self, **request: Any) -> Any:
+            asked.append(request["Name"])
+            return self._glue.get_table(**request)
+
+    consumer = Consumer(settings, Counting(lake.client("glue"), ""), lake.client("s3"), lake.client("sqs"))
+    consumer.consume({"Records": [message(settings.bucket, key_of(f"2019/06/{n:02d}"), str(n)) for n in range(1, 8)]})
+    assert len(asked) == 1
+
+
+class Outbox:
+    """SQS as the producer sees it: keeps what was sent, and fails the entries it is told to."""
+
+    def __init__(self, failing: int = 0) -> None:
+        self.batches: list[list[dict[str, Any]]] = []
+        self._failing = failing
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        self.batches.append(Entries)
+        return {"Failed": [{"Id": e["Id"], "Code": "InternalError"} for e in Entries[: self._failing]]}
+
+
+def event(settings: AddAPartSettings, keys: list[str]) -> dict[str, Any]:
+    bucket = {"name": settings.bucket}
+    records = [{"eventName": "ObjectCreated:Put", "s3": {"bucket": bucket, "object": {"key": key}}} for key in keys]
+    return {"Records": records}
+
+
+def test_a_producer_sends_one_message_a_partition_and_counts_the_rest(settings: AddAPartSettings) -> None:
+    outbox = Outbox()
+    keys = [key_of(f"2019/07/{n % 12 + 1:02d}", name=str(n)) for n in range(36)]
+    keys += ["AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2019/07/01/d.json.gz", "odd"]
+    counts = produce(event(settings, keys), settings, outbox)
+    assert counts == {"placed": 36, "ignored:digest": 1, "ignored:unknown_key": 1}
+    assert [len(batch) for batch in outbox.batches] == [10, 2]
+    sent = [entry for batch in outbox.batches for entry in batch]
+    assert len({entry["MessageDeduplicationId"] for entry in sent}) == 12
+    assert all(len(entry["MessageGroupId"]) <= 128 for entry in sent)
+
+
+def test_a_producer_fails_when_sqs_does_not_take_a_message(settings: AddAPartSettings) -> None:
+    with pytest.raises(RuntimeError, match="did not take 1 of 1"):
+        produce(event(settings, [key_of()]), settings, Outbox(failing=1))
+
+
+def test_a_denied_key_gets_no_partition_and_is_counted_under_the_rule(settings: AddAPartSettings) -> None:
+    rules = '[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["111122223333"]'
+    outbox = Outbox()
+    counts = produce(event(settings, [key_of(), key_of(account="444455556666")]), settings, outbox, rules)
+    assert counts == {"ignored:denied:lever": 1, "placed": 1}
+    assert placer(settings, settings.bucket, key_of(), rules) == Ignored("denied:lever")
+
+
+def commit(day: int, run: str) -> Commit:
+    return Commit("from_cloudtrail_readready", day, 0, run, f"s3://b/{run}/", "m", 1, 1, 1, "h", "2019-01-01T00:00:00Z")
+
+
+def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: OpenedLake) -> None:
+    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: append(s3, bucket, commit(20190801, f"r{n}"), lambda head: True), range(8)))
+    assert sorted(c.seq for c in done) == list(range(1, 9))
+    newest = head(s3, bucket, "from_cloudtrail_readready", 20190801)
+    assert newest is not None
+    assert newest.seq == 8
+
+
+def test_committing_twice_is_committing_once(lake: OpenedLake) -> None:
+    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
+    first = append(s3, bucket, commit(20190802, "r"), lambda head: False)
+    assert append(s3, bucket, commit(20190802, "r"), lambda head: False) == first
+    assert len(list(commits(s3, bucket, first.table, 20190802))) == 1
+
+
+def test_an_older_build_does_not_follow_a_newer_one(lake: OpenedLake) -> None:
+    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
+    append(s3, bucket, commit(20190803, "newer"), lambda head: False)
+    with pytest.raises(SupersededError, match="superseded by commit 1"):
+        append(s3, bucket, commit(20190803, "older"), lambda head: False)
+
+
+@pytest.fixture
+def placed_commits(lake: OpenedLake) -> Iterator[list[Commit]]:
+    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
+    yield [append(s3, bucket, commit(20190804, f"r{n}"), lambda head: True) for n in range(3)]
+
+
+def test_the_catalog_follows_the_newest_commit_whatever_order_the_news_come_in(
+    lake: OpenedLake, placed_commits: list[Commit]
+) -> None:
+    newest = placed_commits[-1]
+    found = until(
+        lambda: (
+            (p := partition(lake, newest.table, ["20190804"])) and p["Parameters"]["loglake.commit_seq"] == "3" and p
+        )
+    )
+    assert found["StorageDescriptor"]["Location"] == newest.location
+    settings = AddAPartSettings("readready", "", lake.settings.database, lake.settings.readready_bucket, "", "")
+    consumer = Consumer(settings, lake.client("glue"), lake.client("s3"), lake.client("sqs"))
+    old_news = message(lake.settings.readready_bucket, "commits/from_cloudtrail_readready/20190804/00000001.json")
+    assert consumer.consume({"Records": [old_news]}) == {"batchItemFailures": []}
+    again = partition(lake, newest.table, ["20190804"])
+    assert again is not None
+    assert again["StorageDescriptor"]["Location"] == newest.location
+
+
+def test_a_commit_is_a_message_of_its_own_in_the_group_of_its_day() -> None:
+    first = PartitionPlacer("t", ("20190804",), None, 1)
+    second = PartitionPlacer("t", ("20190804",), None, 2)
+    assert first.group_id == second.group_id
+    assert first.deduplication_id != second.deduplication_id
