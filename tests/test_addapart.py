@@ -1,9 +1,9 @@
-"""AddAPart against the emulator's real S3, SQS, Lambda and Glue: from an object to its partition, and what goes wrong."""
+"""AddAPart against the emulator's S3, SQS, Lambda and Glue: from an object to its partition, and what goes wrong."""
 
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -230,9 +230,9 @@ def test_an_older_build_does_not_follow_a_newer_one(lake: OpenedLake) -> None:
 
 
 @pytest.fixture
-def placed_commits(lake: OpenedLake) -> Iterator[list[Commit]]:
+def placed_commits(lake: OpenedLake) -> list[Commit]:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
-    yield [append(s3, bucket, commit(20190804, f"r{n}"), lambda head: True) for n in range(3)]
+    return [append(s3, bucket, commit(20190804, f"r{n}"), lambda head: True) for n in range(3)]
 
 
 def test_the_catalog_follows_the_newest_commit_whatever_order_the_news_come_in(

@@ -95,7 +95,7 @@ def _fire_s3_event_now(bucket: str, key: str, event: str, *arguments: Any, **nam
 
 
 def _keep_queues_across_ports() -> None:
-    """ministack finds a queue by a URL that holds its port: with one port in all of them, a lake may restart on another.
+    """ministack finds a queue by a URL that holds its port: with one port in all, a lake may restart on another.
 
     Without this, the consumers of a lake that came back on another port poll queues that they no longer find.
     """

@@ -179,7 +179,8 @@ class Plan:
         return len(self.kinds) - 1
 
     def _add_unusable(self) -> None:
-        logs = [d for d in self.deliveries if d.kind == "log"]
+        """Records that can be no row, delivered on the days themselves: building those days accounts for them."""
+        logs = [d for d in self.deliveries if d.kind == "log" and d.time < self._at(self.days, 0)]
         counts = (self.faults.without_event_time, self.faults.epoch_event_time)
         for kind, count in zip(UNUSABLE, counts, strict=True):
             for delivery in self.rng.choices(logs, k=count):
