@@ -58,6 +58,7 @@ def built(lake: OpenedLake, source: LogSource) -> BuiltLake:
     loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
     results = build_range(lake, source, FIRST, LAST, quiet)
+    assert [r.error for r in results] == [None, None, None]
     return BuiltLake(lake, source, samples, samples.ground_truth(), results)
 
 

@@ -1,0 +1,330 @@
+"""Sample days from raw objects to checked readready days: real Spark, real Dagster, the emulator with our templates."""
+
+import io
+import json
+from collections import Counter
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow.orc as orc
+import pytest
+
+from infra.local.building import build_range, dagster_instance, loaded_definitions, readready_key
+from infra.local.loading import await_partitions, put_objects
+from infra.local.querying import ask
+from infra.local.status import survey
+from loglake_assets.checks import COVERAGE, GRAIN
+from loglake_assets.lake.commits import Commit, commits, head
+from loglake_assets.lake.coverage import Coverage
+from loglake_assets.lake.late import late_objects
+from loglake_assets.lake.manifests import read_manifest
+from loglake_assets.lake.publishing import Publisher, VerificationError
+from loglake_assets.sources.placement import day_number
+from tests.conftest import FIRST, LAST, BuiltLake, quiet
+
+TABLE = "from_cloudtrail_readready"
+DAYS = [FIRST + timedelta(days=n) for n in range(3)]
+
+
+def newest(built: BuiltLake, day: date) -> Commit:
+    found = head(built.lake.client("s3"), built.lake.settings.readready_bucket, TABLE, day_number(day))
+    assert found is not None
+    return found
+
+
+def orc_keys(built: BuiltLake, commit: Commit) -> list[str]:
+    prefix = commit.location.split("/", 3)[3]
+    answer = built.lake.client("s3").list_objects_v2(Bucket=built.lake.settings.readready_bucket, Prefix=prefix)
+    return [entry["Key"] for entry in answer.get("Contents", ())]
+
+
+def stored_rows(built: BuiltLake, commit: Commit) -> list[dict[str, Any]]:
+    """The rows of a commit, read by Arrow and not by Spark."""
+    rows: list[dict[str, Any]] = []
+    for key in orc_keys(built, commit):
+        body = built.lake.client("s3").get_object(Bucket=built.lake.settings.readready_bucket, Key=key)["Body"].read()
+        rows += orc.ORCFile(io.BytesIO(body)).read().to_pylist()
+    return rows
+
+
+def recounted(built: BuiltLake, *days: date) -> dict[date, Coverage]:
+    recount = built.lake.resource.recount(built.source, 1)
+    return dict(zip(sorted(days), recount.days(days), strict=True))
+
+
+def raw_versions(built: BuiltLake) -> dict[str, str]:
+    pages = built.lake.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=built.lake.settings.raw_bucket(built.source.name))
+    return {entry["Key"]: entry["ETag"] for page in found for entry in page["Contents"]}
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_a_day_holds_every_event_once(built: BuiltLake, day: date) -> None:
+    metadata = next(r.metadata for r in built.results if r.day == day)
+    assert metadata["dagster/row_count"] == built.truth.distinct_by_day[day.isoformat()]
+    assert metadata["duplicates"] == built.truth.duplicates_by_day[day.isoformat()]
+    keys = Counter(row["f_eventkey"] for row in stored_rows(built, newest(built, day)))
+    assert max(keys.values()) == 1
+    assert len(keys) == built.truth.distinct_by_day[day.isoformat()]
+
+
+def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:
+    s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
+    manifests = [read_manifest(s3, bucket, TABLE, day_number(d), newest(built, d).run_id) for d in DAYS]
+    entries = [entry for manifest in manifests for entry in manifest.quarantine]
+    objects = {entry["key"]: entry["reason"] for entry in entries if entry["ordinal"] is None}
+    records = Counter(entry["reason"] for entry in entries if entry["ordinal"] is not None)
+    assert objects == built.truth.quarantined_objects
+    assert records == built.truth.quarantined_records
+
+
+def test_every_record_that_was_read_is_accounted_for(built: BuiltLake) -> None:
+    for result in built.results:
+        m = result.metadata
+        accounted = m["dagster/row_count"] + m["excluded"] + m["duplicates"] + m["quarantined_records"]
+        assert accounted == m["records_read"]
+
+
+def test_duplicates_are_listed_with_both_object_keys(built: BuiltLake) -> None:
+    s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
+    run = newest(built, FIRST).run_id
+    answer = s3.list_objects_v2(Bucket=bucket, Prefix=f"duplicates/{TABLE}/run={run}/")
+    rows: list[dict[str, Any]] = []
+    for entry in answer["Contents"]:
+        rows += (
+            orc.ORCFile(io.BytesIO(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())).read().to_pylist()
+        )
+    assert len(rows) == sum(built.truth.duplicates_by_day[d.isoformat()] for d in DAYS)
+    assert all(row["dropped_key"] != row["kept_key"] and row["same_content"] for row in rows)
+
+
+def test_a_row_leads_back_to_its_raw_record(built: BuiltLake) -> None:
+    from glue_scripts.content import inflated
+    from loglake_assets.sources.cloudtrail import decode
+
+    row = stored_rows(built, newest(built, LAST))[7]
+    body = built.lake.client("s3").get_object(Bucket=row["raw_bucket"], Key=row["raw_key"])
+    assert body["ETag"].strip('"') == row["raw_etag"]
+    raw = decode.split(inflated(body["Body"].read(), False))[row["raw_ordinal"]]
+    assert decode.decode(raw).sha256 == row["raw_sha256"]
+    assert json.loads(bytes(raw))["eventID"] == row["eventid"]
+
+
+def test_a_session_is_one_of_session_manager(built: BuiltLake) -> None:
+    answer = ask(
+        built.lake,
+        "SELECT logcalendarday, count(*) AS started, count(f_sessionid) AS ids FROM from_cloudtrail_readready "
+        "WHERE eventsource = 'ssm.amazonaws.com' AND eventname = 'StartSession' "
+        "AND logcalendarday BETWEEN 20261101 AND 20261103 GROUP BY 1 ORDER BY 1",
+    )
+    named = built.truth.named_counts_by_day
+    for (number, started, ids), day in zip(answer.rows, DAYS, strict=True):
+        text = day.isoformat()
+        assert number == str(day_number(day))
+        assert int(started or 0) == named["ssm_start_session"][text]
+        assert int(ids or 0) == named["ssm_start_session"][text] - named["ssm_start_session_denied"][text]
+
+
+def test_the_columns_of_the_original_posts_are_there(built: BuiltLake) -> None:
+    answer = ask(
+        built.lake,
+        "SELECT t.useridentity_arn, t.eventtime, t.eventsource, t.eventname, t.requestid, t.f_sessionid "
+        "FROM from_cloudtrail_readready t WHERE t.logcalendarday > 20240601 AND t.logcalendarday = 20261102",
+    )
+    assert len(answer.rows) == built.truth.distinct_by_day["2026-11-02"]
+
+
+def test_raw_answers_through_its_partitions(built: BuiltLake) -> None:
+    answer = ask(
+        built.lake,
+        "SELECT count(*) FROM from_cloudtrail_raw CROSS JOIN UNNEST(records) AS r (eventversion, useridentity, "
+        "eventtime, eventsource, eventname, awsregion, sourceipaddress, useragent, errorcode, errormessage, "
+        "requestparameters, responseelements, additionaleventdata, requestid, eventid, readonly, resources, eventtype, "
+        "managementevent, recipientaccountid, sharedeventid, vpcendpointid, eventcategory) "
+        "WHERE logcalendarday = 20261102",
+    )
+    assert int(answer.rows[0][0] or 0) > 1_000
+
+
+def check_history(built: BuiltLake, check: str) -> dict[str, Any]:
+    """The newest evaluation of a check by partition, as the instance stores it."""
+    key = dg.AssetCheckKey(readready_key(built.source), check)
+    with dagster_instance(built.lake) as instance:
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+    found: dict[str, Any] = {}
+    for record in records:
+        evaluation = record.evaluation
+        if evaluation and evaluation.partition:
+            found.setdefault(evaluation.partition, evaluation)
+    return found
+
+
+def test_each_day_of_a_window_has_check_results_of_its_own(built: BuiltLake) -> None:
+    unreadable = {r.day.isoformat() for r in built.results if r.metadata["quarantined_objects"]}
+    unreadable |= {r.day.isoformat() for r in built.results if r.metadata["quarantined_records"]}
+    coverage, grain = check_history(built, COVERAGE), check_history(built, GRAIN)
+    for day in (d.isoformat() for d in DAYS):
+        assert coverage[day].passed == (day not in unreadable)
+        assert coverage[day].severity == dg.AssetCheckSeverity.WARN
+        assert coverage[day].target_materialization_data is not None
+        assert grain[day].passed
+    assert unreadable
+
+
+def test_the_day_with_an_unreadable_object_is_below_100_and_names_it(built: BuiltLake) -> None:
+    for day, coverage in recounted(built, *DAYS).items():
+        names = {key for key in built.truth.quarantined_objects if f"/{day:%Y/%m/%d}/" in key}
+        assert {name.split("/", 3)[3] for name in coverage.unreadable} == names
+        assert coverage.missing == coverage.surplus == coverage.repeated == 0
+        assert coverage.pct is not None
+        assert (coverage.pct == 100) == (not coverage.unreadable and not coverage.unplaceable_records)
+
+
+def test_building_again_changes_no_row_and_no_raw_object(built: BuiltLake) -> None:
+    before, raw = {d: newest(built, d) for d in DAYS}, raw_versions(built)
+    build_range(built.lake, built.source, FIRST, LAST, quiet)
+    for day in DAYS:
+        again = newest(built, day)
+        assert again.seq == before[day].seq + 1
+        assert again.content_hash == before[day].content_hash
+        assert again.location != before[day].location
+        assert len(orc_keys(built, before[day])) == before[day].files, "an old run stays for audit and rollback"
+        partition = built.lake.client("glue").get_partition(
+            DatabaseName=built.lake.settings.database, TableName=TABLE, PartitionValues=[str(day_number(day))]
+        )["Partition"]
+        assert partition["StorageDescriptor"]["Location"] == again.location
+    assert raw_versions(built) == raw
+
+
+def test_one_event_missing_from_one_orc_file_is_found_by_name(built: BuiltLake) -> None:
+    commit = newest(built, LAST)
+    s3, bucket, key = (
+        built.lake.client("s3"),
+        built.lake.settings.readready_bucket,
+        orc_keys(built, newest(built, LAST))[0],
+    )
+    whole = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    table = orc.ORCFile(io.BytesIO(whole)).read()
+    short = io.BytesIO()
+    orc.write_table(table.slice(1), short)
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=short.getvalue())
+        coverage = recounted(built, LAST)[LAST]
+        assert coverage.missing_events == (table.column("f_eventkey")[0].as_py(),)
+        assert coverage.missing_by_object == {
+            f"s3://{table.column('raw_bucket')[0].as_py()}/{table.column('raw_key')[0].as_py()}": 1
+        }
+        assert coverage.pct is not None
+        assert coverage.pct < 100
+        manifest = read_manifest(s3, bucket, TABLE, day_number(LAST), commit.run_id)
+        with pytest.raises(VerificationError, match="differ"):
+            publisher(built).verify(manifest)
+    finally:
+        s3.put_object(Bucket=bucket, Key=key, Body=whole)
+
+
+def publisher(built: BuiltLake) -> Publisher:
+    return built.lake.resource.publisher()
+
+
+def test_a_row_without_its_event_is_found_by_name(built: BuiltLake) -> None:
+    row = next(r for r in stored_rows(built, newest(built, LAST)) if f"{LAST:%Y/%m/%d}" in r["raw_key"])
+    s3, bucket = built.lake.client("s3"), row["raw_bucket"]
+    body = s3.get_object(Bucket=bucket, Key=row["raw_key"])["Body"].read()
+    try:
+        s3.delete_object(Bucket=bucket, Key=row["raw_key"])
+        coverage = recounted(built, LAST)[LAST]
+        assert row["f_eventkey"] in coverage.surplus_events
+        assert coverage.missing == 0
+    finally:
+        s3.put_object(Bucket=bucket, Key=row["raw_key"], Body=body)
+
+
+def state_of(built: BuiltLake, day: date) -> str:
+    found = survey(built.lake, built.source).state(date(2026, 11, 20))
+    return next(d.state for d in found.days if d.day == day)
+
+
+def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake) -> None:
+    """The object lies three days after the events it holds: no build of their day looks there by itself."""
+    late = list(built.samples.late_objects())
+    loaded = put_objects(built.lake, built.source, ((o.key, o.body.__bytes__) for o in late), quiet)
+    assert not await_partitions(built.lake, built.source, loaded.partitions, quiet, 60)
+    before = newest(built, FIRST)
+    found_on = FIRST + timedelta(days=3)
+    (result,) = build_range(built.lake, built.source, found_on, found_on, quiet)
+    assert result.error is None
+    assert result.metadata["dagster/row_count"] == 0
+    assert newest(built, FIRST) == before, "a build writes its own days only"
+    s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
+    entries = late_objects(s3, bucket, TABLE, day_number(FIRST))
+    assert {e.key for e in entries} == {o.key for o in late}
+    assert sum(e.events for e in entries) == sum(built.truth.very_late_by_day.values())
+    assert recounted(built, FIRST)[FIRST].missing == sum(built.truth.very_late_by_day.values())
+    assert state_of(built, FIRST) == "stale"
+    (rebuilt,) = build_range(built.lake, built.source, FIRST, FIRST, quiet)
+    assert rebuilt.metadata["dagster/row_count"] == before.rows + sum(built.truth.very_late_by_day.values())
+    assert recounted(built, FIRST)[FIRST].missing == 0
+    assert state_of(built, FIRST) in {"complete", "incomplete"}
+
+
+def test_an_overwritten_object_makes_its_day_stale(built: BuiltLake) -> None:
+    day = FIRST + timedelta(days=1)
+    row = next(r for r in stored_rows(built, newest(built, day)) if f"{day:%Y/%m/%d}" in r["raw_key"])
+    s3 = built.lake.client("s3")
+    body = s3.get_object(Bucket=row["raw_bucket"], Key=row["raw_key"])["Body"].read()
+    before = state_of(built, day)
+    try:
+        s3.put_object(Bucket=row["raw_bucket"], Key=row["raw_key"], Body=body + b"\0")
+        assert state_of(built, day) == "stale"
+    finally:
+        s3.put_object(Bucket=row["raw_bucket"], Key=row["raw_key"], Body=body)
+    assert state_of(built, day) == before
+
+
+def test_the_audit_asset_rewrites_the_checks_of_its_days(built: BuiltLake) -> None:
+    before = check_history(built, COVERAGE)
+    definitions = loaded_definitions()
+    with dagster_instance(built.lake) as instance:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(["audit", "cloudtrail_coverage"])],
+            tags={
+                "dagster/asset_partition_range_start": str(FIRST),
+                "dagster/asset_partition_range_end": str(LAST),
+            },
+        )
+    assert result.success
+    after = check_history(built, COVERAGE)
+    assert set(after) >= set(before)
+    for day in (d.isoformat() for d in DAYS):
+        assert after[day].target_materialization_data.storage_id >= before[day].target_materialization_data.storage_id
+
+
+def test_a_day_without_a_source_fails_by_name_beside_days_that_are_built(built: BuiltLake) -> None:
+    """The days of a window are judged one by one: a backfill shows exactly the bad one as failed."""
+    definitions = loaded_definitions()
+    job = definitions.resolve_job_def("cloudtrail_readready")
+    absent = FIRST - timedelta(days=2)
+    with dagster_instance(built.lake) as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={
+                "dagster/asset_partition_range_start": str(absent),
+                "dagster/asset_partition_range_end": str(FIRST),
+            },
+        )
+        days = instance.get_materialized_partitions(readready_key(built.source))
+    assert not result.success
+    failure = next(e for e in result.all_events if e.is_step_failure).step_failure_data.error
+    assert failure is not None
+    assert f"{absent}: no source" in failure.to_string()
+    assert FIRST.isoformat() in days
+    assert absent.isoformat() not in days
+
+
+def test_the_commits_of_a_day_are_a_sequence_without_gaps(built: BuiltLake) -> None:
+    found = list(commits(built.lake.client("s3"), built.lake.settings.readready_bucket, TABLE, day_number(FIRST)))
+    assert [c.seq for c in found] == list(range(1, len(found) + 1))
