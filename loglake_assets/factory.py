@@ -23,7 +23,6 @@ def build_source(config: SourceConfig) -> dg.Definitions:
     job = dg.define_asset_job(
         f"{config.source.name}_readready",
         selection=dg.AssetSelection.assets(config.readready_key),
-        partitions_def=config.closed_days,
         description=f"Builds readready days of {config.source.title}.",
     )
     reconcile = reconcile_job(config)

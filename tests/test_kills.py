@@ -1,0 +1,179 @@
+"""Processes really killed in mid-build: what readers see, what a second build gives, and no run started twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local.opened import ACCOUNT, NAME, REGION, REPOSITORY
+from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
+from infra.local.samples import generate
+from loglake_assets.lake.commits import Commit, heads
+
+DAYS = ("2026-11-01", "2026-11-02")
+JOB = f"{NAME}-readready"
+
+
+@dataclass
+class KilledLake:
+    """A lake whose processes are killed; commands run as a user would run them."""
+
+    home: Path
+
+    @property
+    def info(self) -> StackInfo:
+        found = running_stack(self.home)
+        assert found is not None
+        return found
+
+    def client(self, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.info.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def command(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.local", *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, "LOGLAKE_HOME": str(self.home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    def build(self) -> "subprocess.Popen[str]":
+        return self.command("build", "--source", "cloudtrail", "--from", DAYS[0], "--to", DAYS[1])
+
+    def heads(self) -> dict[int, Commit]:
+        return heads(self.client("s3"), f"{NAME}-readready-{ACCOUNT}", "from_cloudtrail_readready")
+
+    def hashes(self) -> dict[int, str]:
+        return {day: commit.content_hash for day, commit in self.heads().items()}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Glue runs, newest first."""
+        return list(self.client("glue").get_job_runs(JobName=JOB)["JobRuns"])
+
+    def running(self, before: int) -> dict[str, Any]:
+        """The run that was started after `before` runs, once it has opened its log: it is in mid-build."""
+
+        def started() -> dict[str, Any] | None:
+            found = self.runs()
+            log = self.home / "runs" / found[0]["Id"] / "output.log" if len(found) > before else None
+            return found[0] if log and log.exists() and b"objects" in log.read_bytes() else None
+
+        run: dict[str, Any] = until(started)
+        return run
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        run: dict[str, Any] = self.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]
+        return run
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"not so after {seconds} s")
+
+
+def finished(process: "subprocess.Popen[str]") -> str:
+    output, _ = process.communicate(timeout=120)
+    return output
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
+    """A lake with two days built without faults."""
+    lake = KilledLake(tmp_path_factory.mktemp("killed"))
+    files = tmp_path_factory.mktemp("files")
+    for sample in generate("cloudtrail", days=2, events=1_500).objects():
+        if not sample.key.endswith("/"):
+            path = files / sample.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.body)
+    start_stack(lake.home, log=lambda text: None)
+    loading = lake.command("load", "--source", "cloudtrail", "--dir", str(files))
+    assert "partitions registered" in finished(loading)
+    assert loading.returncode == 0
+    building = lake.build()
+    output = finished(building)
+    assert building.returncode == 0, output
+    yield lake
+    if info := running_stack(lake.home):
+        stop_stack(info)
+
+
+def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(killed: KilledLake) -> None:
+    before, commits = killed.hashes(), killed.heads()
+    building = killed.build()
+    run = killed.running(len(killed.runs()))
+    pid = json.loads((killed.home / "runs" / run["Id"] / "pid.json").read_text())["pid"]
+    os.killpg(pid, signal.SIGKILL)
+    output = finished(building)
+    assert building.returncode == 1
+    assert "ended FAILED" in output
+    assert "No day of it was committed" in output
+    assert killed.heads() == commits
+    again = killed.build()
+    finished(again)
+    assert again.returncode == 0
+    assert killed.hashes() == before
+
+
+def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(killed: KilledLake) -> None:
+    before, count = killed.hashes(), len(killed.runs())
+    building = killed.build()
+    run = killed.running(count)
+    building.kill()
+    building.communicate()
+    assert killed.run(run["Id"])["JobRunState"] == "RUNNING", "the Glue run goes on by itself"
+    again = killed.build()
+    output = finished(again)
+    assert again.returncode == 0, output
+    assert f"Adopting Glue run {run['Id']}" in output
+    assert len(killed.runs()) == count + 1, "no second run for the same days"
+    assert killed.hashes() == before
+
+
+def test_a_cancelled_build_stops_its_run(killed: KilledLake) -> None:
+    commits, count = killed.heads(), len(killed.runs())
+    building = killed.build()
+    run = killed.running(count)
+    building.send_signal(signal.SIGINT)
+    finished(building)
+    assert building.returncode != 0
+    assert until(lambda: killed.run(run["Id"])["JobRunState"] == "STOPPED")
+    assert killed.heads() == commits
+
+
+def test_a_killed_stack_comes_back_with_everything_and_builds_again(killed: KilledLake) -> None:
+    before, count = killed.hashes(), len(killed.runs())
+    building = killed.build()
+    run = killed.running(count)
+    os.kill(killed.info.pid, signal.SIGKILL)
+    finished(building)
+    assert building.returncode != 0
+    start_stack(killed.home, log=lambda text: None)
+    assert killed.run(run["Id"])["JobRunState"] == "FAILED"
+    assert killed.hashes() == before
+    again = killed.build()
+    output = finished(again)
+    assert again.returncode == 0, output
+    assert killed.hashes() == before
