@@ -20,6 +20,7 @@ from loglake_assets.sources.placement import Placement, day_number, place
 
 Say = Callable[[str], None]
 PROBES = 9
+BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
 
 
 def run_demo(events: int, say: Say) -> int:
@@ -50,6 +51,7 @@ def _demo_source(lake: OpenedLake, source: LogSource, events: int, say: Say) -> 
     truth = samples.ground_truth()
     loaded, missing = _load(lake, source, samples, say)
     _tell_latency(lake, source, say)
+    missing |= _tell_burst(lake, source, say)
     say(f"\n4. Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built and checked")
     _tick(lake, source, say)
     results = build_range(lake, source, FIRST_DAY, _last_day(), say)
@@ -85,6 +87,22 @@ def _tell_latency(lake: OpenedLake, source: LogSource, say: Say) -> None:
     times = [_probe(lake, source, FIRST_DAY + timedelta(days=10 + n)) for n in range(PROBES)]
     shown = ", ".join(f"{t * 1000:.0f}" for t in times)
     say(f"   median {statistics.median(times) * 1000:.0f} ms of {PROBES} (ms: {shown})")
+
+
+def _tell_burst(lake: OpenedLake, source: LogSource, say: Say) -> set[tuple[str, ...]]:
+    """A thousand objects in twenty new prefixes at once; returns the partitions that were lost."""
+    example = next(v for v in sorted(registered(lake, source)))
+    prefixes = [_key_like(lake, source, example, FIRST_DAY + timedelta(days=30 + n)) for n in range(BURST_PREFIXES)]
+    keys = [prefixes[n % BURST_PREFIXES] + str(n) for n in range(BURST_OBJECTS)]
+    started = time.monotonic()
+    loaded = put_objects(lake, source, ((key, bytes) for key in keys), lambda text: None)
+    missing = await_partitions(lake, source, loaded.partitions, lambda text: None, 60)
+    seconds = time.monotonic() - started
+    say(
+        f"   {BURST_OBJECTS:,} objects in {BURST_PREFIXES} new prefixes: {BURST_OBJECTS / seconds:,.0f} objects a second "
+        f"until the last partition was visible, {len(missing)} lost"
+    )
+    return missing
 
 
 def _probe(lake: OpenedLake, source: LogSource, day: date) -> float:

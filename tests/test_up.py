@@ -1,0 +1,176 @@
+"""`make up` as a user has it: a backfill from the UI builds days, Ctrl-C stops everything, and it comes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.opened import REPOSITORY
+from infra.local.processes import free_port, running_stack
+from infra.local.samples import generate
+
+BACKFILL = """
+mutation($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
+STATUS = """
+query($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status numPartitions } }
+}"""
+CHECKS = """
+query($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) {
+    ... on AssetNode { assetChecksOrError { ... on AssetChecks { checks { name partitionStatuses {
+      ... on AssetCheckTimePartitionStatuses { ranges { status startKey endKey } }
+    } } } } }
+  }
+}"""
+
+
+def until(condition: Callable[[], Any], seconds: float) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.5)
+    raise AssertionError(f"not so after {seconds} s")
+
+
+class Ui:
+    """Dagster's GraphQL API of one running lake."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found = json.load(answer)
+        assert "errors" not in found, found
+        return found["data"]
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("{ version }"))
+        except OSError:
+            return False
+
+
+class RunningLake:
+    """`make up` on a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port = home, free_port()
+        self.log = (home.parent / f"up-{self.port}.log").open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local", "up"],
+            cwd=REPOSITORY,
+            env={**os.environ, "LOGLAKE_HOME": str(home), "UI_PORT": str(self.port)},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        self.ui = Ui(self.port)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(timeout=60)
+        self.log.close()
+        return code
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake's home with two days of sample logs in it, loaded by a command that started and stopped the stack."""
+    home, files = tmp_path_factory.mktemp("up"), tmp_path_factory.mktemp("files")
+    for sample in generate("cloudtrail", days=2, events=1_500).objects():
+        if not sample.key.endswith("/"):
+            path = files / sample.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.body)
+    done = command(home, "load", "--source", "cloudtrail", "--dir", str(files))
+    assert done.returncode == 0, done.stdout
+    assert running_stack(home) is None, "a command that had to start the stack ends it again"
+    return home
+
+
+def command(home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "infra.local", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "LOGLAKE_HOME": str(home), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def up(home: Path) -> Iterator[RunningLake]:
+    lake = RunningLake(home)
+    yield lake
+    if lake.process.poll() is None:
+        lake.stop()
+
+
+def test_a_backfill_from_the_ui_builds_and_checks_its_days(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
+    started = up.ui.ask(
+        BACKFILL,
+        params={
+            "assetSelection": [{"path": ["readready", "from_cloudtrail_readready"]}],
+            "partitionNames": ["2026-11-01", "2026-11-02"],
+        },
+    )["launchPartitionBackfill"]
+    assert started["__typename"] == "LaunchBackfillSuccess", started
+
+    def ended() -> Any:
+        found = up.ui.ask(STATUS, id=started["backfillId"])["partitionBackfillOrError"]
+        return found if found["status"] not in {"REQUESTED", "IN_PROGRESS"} else None
+
+    assert until(ended, 180) == {"status": "COMPLETED_SUCCESS", "numPartitions": 2}
+    node = up.ui.ask(CHECKS, key={"path": ["readready", "from_cloudtrail_readready"]})["assetNodeOrError"]
+    checks = {c["name"]: c["partitionStatuses"]["ranges"] for c in node["assetChecksOrError"]["checks"]}
+    assert {r["startKey"] for r in checks["coverage"]} | {r["endKey"] for r in checks["coverage"]} == {
+        "2026-11-01",
+        "2026-11-02",
+    }
+
+
+def test_a_command_beside_a_running_lake_uses_it_and_leaves_it(up: RunningLake) -> None:
+    done = command(up.home, "query", SQL="select count(*) as n from from_cloudtrail_readready", FORMAT="jsonl")
+    assert done.returncode == 0, done.stdout
+    assert int(json.loads(done.stdout)["n"]) > 1_000
+    assert up.process.poll() is None
+    assert up.ui.answers()
+
+
+def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: Path) -> None:
+    done = command(tmp_path, "up", UI_PORT=str(up.port))
+    assert done.returncode != 0
+    assert done.stdout.strip().splitlines() == [
+        f"up: Port {up.port} on 127.0.0.1 is in use. Stop what uses it, or choose another: make up UI_PORT=3001"
+    ]
+
+
+def test_ctrl_c_stops_everything_and_a_second_up_finds_everything_again(up: RunningLake) -> None:
+    assert up.stop() == 0
+    assert running_stack(up.home) is None
+    assert not up.ui.answers()
+    done = command(up.home, "status")
+    assert done.returncode == 0, done.stdout
+    states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  2026-11-")}
+    assert {states["2026-11-01"], states["2026-11-02"]} <= {"complete", "incomplete"}
