@@ -99,7 +99,7 @@ def _tell_burst(lake: OpenedLake, source: LogSource, say: Say) -> set[tuple[str,
     missing = await_partitions(lake, source, loaded.partitions, lambda text: None, 60)
     seconds = time.monotonic() - started
     say(
-        f"   {BURST_OBJECTS:,} objects in {BURST_PREFIXES} new prefixes: {BURST_OBJECTS / seconds:,.0f} objects a second "
+        f"   {BURST_OBJECTS:,} objects in {BURST_PREFIXES} new prefixes: {BURST_OBJECTS / seconds:,.0f} a second "
         f"until the last partition was visible, {len(missing)} lost"
     )
     return missing

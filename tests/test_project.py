@@ -1,0 +1,93 @@
+"""What can go stale: the lock, the pages that name commands, the definitions as the tools load them."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+def locked(repository: Path) -> dict[str, str]:
+    """Version by name, as the lock pins it."""
+    text = (repository / "requirements.lock").read_text()
+    return {canonicalize_name(m[1]): m[2] for m in re.finditer(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", text, re.M)}
+
+
+def declared(repository: Path) -> Iterator[Requirement]:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    for text in [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]:
+        yield Requirement(text)
+
+
+def test_the_lock_pins_everything_that_is_declared(repository: Path) -> None:
+    pins = locked(repository)
+    for requirement in declared(repository):
+        assert pins.get(canonicalize_name(requirement.name)) in requirement.specifier, f"{requirement}: make lock"
+
+
+def test_the_lock_holds_all_that_its_packages_need(repository: Path) -> None:
+    pins = locked(repository)
+    for name in pins:
+        try:
+            needed = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # a pin for another platform
+        for requirement in map(Requirement, needed):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                pinned = pins.get(canonicalize_name(requirement.name))
+                assert pinned, f"{name} needs {requirement}: make lock"
+                assert requirement.specifier.contains(pinned, prereleases=True), f"{name} needs {requirement}"
+
+
+def test_every_pin_has_hashes_and_no_address(repository: Path) -> None:
+    text = (repository / "requirements.lock").read_text()
+    entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
+    assert len(entries) > 100
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text
+    assert "--index-url" not in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_command_a_page_names_exists(repository: Path, page: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (repository / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", (repository / page).read_text(), re.M))
+    assert named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_path_a_page_names_exists(repository: Path, page: str) -> None:
+    text = (repository / page).read_text()
+    paths = re.findall(r"`((?:loglake_assets|resources|glue_scripts|lambdas|infra|docs|tests)/[^`<]*)`", text)
+    paths += re.findall(r"\]\(([^)]+)\)", text)
+    assert paths
+    assert [p for p in paths if not (repository / p).exists()] == []
+
+
+def test_the_fixed_top_level_is_there(repository: Path) -> None:
+    for name in ("loglake_assets", "resources", "glue_scripts", "lambdas", "infra", "tests"):
+        assert (repository / name).is_dir()
+    for name in ("workspace.yaml", "pyproject.toml", "LICENSE", "Makefile", ".ci/run", "requirements.lock"):
+        assert (repository / name).is_file()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        ["dg", "check", "defs"],
+        ["dg", "check", "yaml"],
+    ],
+    ids=" ".join,
+)
+def test_the_tools_load_the_project_from_its_root(repository: Path, command: list[str]) -> None:
+    program = Path(sys.executable).parent / command[0]
+    done = subprocess.run([program, *command[1:]], cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
