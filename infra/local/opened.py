@@ -5,6 +5,7 @@ A command that finds a stack running uses it and leaves it; one that has to star
 
 import functools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,17 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 NAME = "loglake"
+NEEDED_BYTES = 500_000_000  # a Glue run's staging and Spark's shuffle of a small day, with room
 _OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
 
 def lake_home() -> Path:
     """Where the local lake is kept: LOGLAKE_HOME, or .loglake/ in the repository."""
     return Path(os.environ.get("LOGLAKE_HOME") or REPOSITORY / ".loglake").expanduser().resolve()
+
+
+class LakeHomeError(RuntimeError):
+    """The lake cannot be kept where it was asked to be; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def _client(service: str, endpoint_url: str) -> Any:
 @contextmanager
 def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
     """The lake of `home`, started when it is not running and then stopped again. Deploys what this tree holds."""
+    refuse_full_disk(home)
     present = running_stack(home)
     info = present or start_stack(home, log=lambda text: None)
     try:
@@ -78,6 +85,17 @@ def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
     finally:
         if present is None:
             stop_stack(info)
+
+
+def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:
+    """Raise LakeHomeError when the disk of `home` has less than `needed` bytes free: a full disk half-works."""
+    folder = next(p for p in (home, *home.parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LakeHomeError(
+            f"The disk of {home} has {free / 1e6:,.0f} MB free, and a local lake needs {needed / 1e6:,.0f} MB to work in. "
+            "Nothing was started. Free some, or put the lake elsewhere with LOGLAKE_HOME."
+        )
 
 
 def environment(lake: OpenedLake) -> dict[str, str]:

@@ -1,0 +1,123 @@
+"""What a run is asked for and what it refuses: whole, with a sentence, before anything is read."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
+from glue_scripts.window import slices, window_objects
+from infra.local.building import BuildError, parsed_day, windows
+from infra.local.opened import LakeHomeError, OpenedLake, refuse_full_disk
+from infra.local.shown import escaped
+from loglake_assets.sources import LogSource
+from resources.settings import SettingsError, lake_settings
+
+TODAY = date(2026, 11, 22)
+NAMED = ["--source", "cloudtrail", "--run_id", "r", "--database", "d", "--readready_bucket", "b"]
+
+
+def parsed(*arguments: str) -> JobArguments:
+    return parse_arguments([*NAMED, *arguments], TODAY)
+
+
+def test_a_window_is_named_by_its_days_or_relative_to_today() -> None:
+    assert parsed("--first_day", "20261101", "--last_day", "20261103").days == (
+        date(2026, 11, 1),
+        date(2026, 11, 2),
+        date(2026, 11, 3),
+    )
+    assert parsed("--days_begin", "2", "--days_end", "1").days == (date(2026, 11, 20), date(2026, 11, 21))
+
+
+def test_arguments_of_glue_itself_are_left_alone() -> None:
+    extra = ["--JOB_NAME", "x", "--enable-metrics", "true", "--first_day", "20261101", "--last_day", "20261101"]
+    assert parsed(*extra).first_day == date(2026, 11, 1)
+
+
+def test_the_last_prefix_read_is_the_look_ahead_after_the_last_day() -> None:
+    window = parsed("--first_day", "20261101", "--last_day", "20261103", "--look_ahead", "2")
+    assert window.last_prefix_day == date(2026, 11, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Name the window"),
+        (["--first_day", "20261103", "--last_day", "20261101"], "ends .* before it begins"),
+        (["--first_day", "20260101", "--last_day", "20261101"], "has 305 days; one run builds at most 31"),
+        (["--first_day", "2026-11-01", "--last_day", "20261101"], "is not a window"),
+        (["--first_day", "20261301", "--last_day", "20261301"], "is not a window"),
+    ],
+)
+def test_a_window_that_cannot_be_built_is_refused(arguments: list[str], said: str) -> None:
+    with pytest.raises(WindowError, match=said):
+        parsed(*arguments)
+
+
+@pytest.mark.parametrize("bound", [["--max_files", "1"], ["--max_bytes", "10"]])
+def test_a_window_with_too_much_in_it_is_refused_and_never_cut_short(
+    lake: OpenedLake, source: LogSource, bound: list[str]
+) -> None:
+    from tests.test_addapart import partition, until
+
+    s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
+    for name in ("a", "b"):
+        key = f"AWSLogs/111122223333/CloudTrail/eu-west-1/2015/04/04/{name}.json"
+        s3.put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
+    until(lambda: partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20150404"]))
+    days = ["--first_day", "20150404", "--last_day", "20150404"]
+    names = ["--database", lake.settings.database, "--readready_bucket", lake.settings.readready_bucket]
+    arguments = parse_arguments([*NAMED[:4], *names, *days, *bound], TODAY)
+    with pytest.raises(WindowError, match="2 objects of 28 bytes"):
+        window_objects(lake.client("glue"), s3, source, arguments)
+
+
+def test_a_full_disk_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(LakeHomeError, match="MB free, and a local lake needs"):
+        refuse_full_disk(tmp_path / "not" / "made", needed=1 << 60)
+
+
+def test_every_object_is_in_one_slice() -> None:
+    refs: list[Any] = list(range(23))
+    dealt = list(slices(refs, 5))
+    assert sorted(n for hand in dealt for n in hand) == refs
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
+
+
+def test_windows_have_a_size_and_span_no_gap() -> None:
+    days = [date(2026, 11, n) for n in (1, 2, 3, 4, 7, 8)]
+    assert [[d.day for d in window] for window in windows(days, 3)] == [[1, 2, 3], [4], [7, 8]]
+
+
+def test_a_day_as_typed_is_a_day_or_refused_with_an_example() -> None:
+    assert parsed_day("2026-11-01", "FROM") == date(2026, 11, 1)
+    with pytest.raises(BuildError, match="FROM='yesterday' is not a day"):
+        parsed_day("yesterday", "FROM")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, "LOGLAKE_NAME is not set"),
+        ({"LOGLAKE_NAME": "A b"}, "LOGLAKE_NAME is 'A b'"),
+        ({"LOGLAKE_NAME": "lake", "LOGLAKE_ACCOUNT": "12"}, "an AWS account id of 12 digits"),
+    ],
+)
+def test_an_odd_setting_stops_with_its_name_and_what_is_accepted(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        lake_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain größe ok", "plain größe ok"),
+        ("\x1b[2K\rrm", "\\u{1b}[2K\\u{d}rm"),
+        ("a\u202eb\u200bc", "a\\u{202e}b\\u{200b}c"),
+        ("\x9b31m", "\\u{9b}31m"),
+    ],
+)
+def test_text_of_a_log_is_shown_escaped(text: str, shown: str) -> None:
+    assert escaped(text) == shown
