@@ -93,8 +93,8 @@ def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise LakeHomeError(
-            f"The disk of {home} has {free / 1e6:,.0f} MB free, and a local lake needs {needed / 1e6:,.0f} MB to work in. "
-            "Nothing was started. Free some, or put the lake elsewhere with LOGLAKE_HOME."
+            f"The disk of {home} has {free / 1e6:,.0f} MB free, and a local lake needs {needed / 1e6:,.0f} MB to work "
+            "in. Nothing was started. Free some, or put the lake elsewhere with LOGLAKE_HOME."
         )
 
 
