@@ -3,6 +3,7 @@
 Standard library only, apart from isal where it is installed (it inflates twice as fast and gives the same bytes).
 """
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ except ImportError:  # Glue without the wheel: slower, same content
     _zlib: Any = zlib  # type: ignore[no-redef]
 
 GZIP_MAGIC = b"\x1f\x8b"
+_REPLACEMENT = "\ufffd".encode()
 _MAX_LAYERS = 3  # gzip of gzip is met where Firehose compresses what CloudWatch Logs compressed already
 
 
@@ -89,3 +91,15 @@ def utf8(content: bytes) -> tuple[bytes, bool]:
         return content, False
     except UnicodeDecodeError:
         return content.decode(errors="replace").encode(), True
+
+
+_ESCAPES = re.compile(
+    rb"\\\\"  # an escaped backslash: what follows it is no escape
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"  # half of one
+)
+
+
+def without_lone_surrogates(content: bytes) -> bytes:
+    """JSON text with every unpaired \\ud8xx escape as U+FFFD: grammar allows it, and no string can hold it."""
+    return _ESCAPES.sub(lambda m: _REPLACEMENT if len(m[0]) == 6 else m[0], content)

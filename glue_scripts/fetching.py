@@ -4,10 +4,8 @@ botocore retries refused and throttled requests; a body cut in mid-stream or fai
 (measured), so each read is tried again here as a whole.
 """
 
-import itertools
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
     ResponseStreamingError,
 )
+
+from loglake_assets.lake.ahead import results_in_order
 
 _CUT_OR_DAMAGED = (
     ConnectionError,
@@ -59,13 +59,7 @@ class FetchedObject:
 
 def fetch_all(s3: Any, refs: Iterable[ObjectRef], in_flight: int = 16) -> Iterator[FetchedObject]:
     """Each object in order, `in_flight` requests ahead of the reader, so that waiting and decoding overlap."""
-    with ThreadPoolExecutor(in_flight) as pool:
-        waiting = iter(refs)
-        window = [pool.submit(fetch, s3, ref) for ref in itertools.islice(waiting, in_flight)]
-        while window:
-            done = window.pop(0).result()
-            window.extend(pool.submit(fetch, s3, ref) for ref in itertools.islice(waiting, 1))
-            yield done
+    yield from results_in_order(lambda ref: fetch(s3, ref), refs, in_flight)
 
 
 def fetch(s3: Any, ref: ObjectRef, attempts: int = 4, pause_seconds: float = 0.5) -> FetchedObject:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
 from glue_scripts.arguments import JobArguments
 from glue_scripts.window import WindowObjects
@@ -40,13 +42,19 @@ def put_manifests(
     }
     for account in accounts:
         body = json.dumps({**run, "base_seq": bases[account.day], **_day(source, arguments, account)}).encode()
-        s3.put_object(
-            Bucket=arguments.readready_bucket,
-            Key=manifest_key(source.readready.name, account.day, arguments.run_id),
-            Body=gzip.compress(body, mtime=0),
-            ContentType="application/json",
-            IfNoneMatch="*",
-        )
+        key = manifest_key(source.readready.name, account.day, arguments.run_id)
+        _put_once(s3, arguments.readready_bucket, key, gzip.compress(body, mtime=0))
+
+
+def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:
+    """Write, unless it is there. There with the same bytes: the answer to an earlier try was lost."""
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
+            raise
+        if s3.get_object(Bucket=bucket, Key=key)["Body"].read() != body:
+            raise
 
 
 def _day(source: LogSource, arguments: JobArguments, account: DayAccount) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated, utf8
+from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated, utf8, without_lone_surrogates
 from glue_scripts.fetching import FetchedObject, ObjectRef, fetch_all
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
@@ -140,7 +140,13 @@ class _Accountant:
         if not content.strip():
             return content, [], False
         content, replaced = utf8(content)
-        return content, self._decoder.split(content), replaced
+        try:
+            return content, self._decoder.split(content), replaced
+        except NotThisLogError:
+            repaired = without_lone_surrogates(content)
+            if repaired == content:
+                raise
+            return repaired, self._decoder.split(repaired), True
 
     def _evidence(self, fetched: FetchedObject) -> dict[str, Any]:
         ref = fetched.ref
@@ -170,7 +176,7 @@ class _Accountant:
             "logcalendarday": day_number(record.time.date()),
             "raw_sha256": record.sha256,
             "excluded_by": self._rules.excluded_by(record.fields) if self._rules.exclude else None,
-            "flags": "not_utf8" if replaced and b"\xef\xbf\xbd" in bytes(raw) else None,
+            "flags": "characters_replaced" if replaced and b"\xef\xbf\xbd" in bytes(raw) else None,
         }
 
     def _refuse_implausible(self, moment: datetime, prefix_day: int) -> None:

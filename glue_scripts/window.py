@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
-from loglake_assets.lake.layout import late_prefix
+from loglake_assets.lake.layout import bucket_and_prefix, late_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 
@@ -59,11 +58,10 @@ def _listed(s3: Any, source: LogSource, locations: Sequence[str]) -> Iterator[tu
 
 
 def _objects_under(s3: Any, source: LogSource, location: str) -> list[tuple[tuple[str, str], int]]:
-    parts = urlsplit(location)
-    prefix = parts.path.lstrip("/").rstrip("/") + "/"
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=prefix)
+    bucket, prefix = bucket_and_prefix(location)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     found = (entry for page in pages for entry in page.get("Contents", ()))
-    return [((parts.netloc, e["Key"]), e["Size"]) for e in found if _is_placed(source, parts.netloc, e["Key"])]
+    return [((bucket, e["Key"]), e["Size"]) for e in found if _is_placed(source, bucket, e["Key"])]
 
 
 def _is_placed(source: LogSource, bucket: str, key: str) -> bool:

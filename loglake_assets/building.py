@@ -6,20 +6,22 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from botocore.exceptions import BotoCoreError, ClientError
 
-from loglake_assets.checks import COVERAGE, GRAIN, evaluations
+from loglake_assets.checks import COVERAGE, GRAIN, coverage_value, evaluations
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.commits import Commit, SupersededError
 from loglake_assets.lake.coverage import Coverage, put_coverage
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.publishing import PlacementError, Publisher, VerificationError
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_from_number, day_number
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 from resources.lake import LakeResource
 
 _DPU_HOUR_USD = 0.44  # AWS Glue list price in us-east-1, read 2026-11; other Regions differ
 QUARANTINE_SHOWN = 20
+LATE_DAYS_RECOUNTED = 7  # a run turns so many late days red at once, the newest; `changed_since_built` names all
 
 
 class NoSourceError(LookupError):
@@ -49,9 +51,11 @@ def build_days(
     run = glue_jobs.run_window(context, window, config.look_ahead_days, config.days_per_run)
     built = _published(lake, config, days, run)
     committed = [b for b in built if b.commit]
-    if late := record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest]):
-        context.log.warning(f"{len(late)} objects hold events of other days that did not read them: see late/.")
-    coverages = recounted(context, config, lake, [b.day for b in committed])
+    late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
+    late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
+    if late:
+        context.log.warning(f"{len(late)} objects hold events of days that did not read them; recounted: {late_days}")
+    coverages, problem = _recounted_or_why_not(context, config, lake, [*(b.day for b in committed), *late_days])
     yield from _materialized(context, config, built, run, coverages)
     yield from evaluations(
         context.instance,
@@ -60,10 +64,23 @@ def build_days(
         config.coverage_error_below_pct,
         lake.settings.readready_bucket,
     )
-    if bad := [b for b in built if b.error]:
-        raise dg.Failure("; ".join(f"{b.day}: {b.error}" for b in bad), allow_retries=False)
+    if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
+        raise dg.Failure("; ".join(bad), allow_retries=False)
     for check in (COVERAGE, GRAIN):
         yield dg.Output(None, output_name=_check_output(context, check))
+
+
+def _recounted_or_why_not(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: LakeResource, days: Sequence[date]
+) -> tuple[dict[str, Coverage], list[str]]:
+    """Coverage by partition key. The days are committed by now: that they cannot be recounted must not hide them."""
+    try:
+        return recounted(context, config, lake, days), []
+    except (ClientError, BotoCoreError, OSError) as error:
+        return {}, [
+            f"The days are built and readers see them, but recounting them failed ({type(error).__name__}: {error}). "
+            f"Materialize {config.audit_key.to_user_string()} for them to check them."
+        ]
 
 
 def _published(lake: LakeResource, config: SourceConfig, days: Sequence[date], run: GlueRun) -> list[BuiltDay]:
@@ -82,7 +99,15 @@ def _publish(lake: LakeResource, publisher: Publisher, config: SourceConfig, day
                 "If logs were delivered, run the reconcile job; if none were, there is nothing to build."
             )
         return BuiltDay(day, manifest, publisher.publish(manifest))
-    except (NoSourceError, ManifestMissingError, VerificationError, PlacementError, SupersededError) as error:
+    except (
+        NoSourceError,
+        ManifestMissingError,
+        VerificationError,
+        PlacementError,
+        SupersededError,
+        ClientError,
+        BotoCoreError,
+    ) as error:
         return BuiltDay(day, error=error)
 
 
@@ -109,7 +134,7 @@ def _materialized(
 ) -> Iterator[Any]:
     """One materialization a day. When a day failed, the good ones are recorded one by one before the step fails."""
     good = [b for b in built if b.commit]
-    metadata = {b.partition: day_metadata(b, run, coverages[b.partition], len(good)) for b in good}
+    metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(good)) for b in good}
     if len(good) < len(built):
         for day in good:
             yield dg.AssetMaterialization(
@@ -121,14 +146,14 @@ def _materialized(
     yield dg.MaterializeResult(asset_key=config.readready_key)
 
 
-def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage, days_in_run: int) -> dict[str, Any]:
+def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_in_run: int) -> dict[str, Any]:
     """What the UI shows and plots of a day: counts, bytes, cost, keys. Never content of a log."""
     assert built.manifest, "only committed days have metadata"
     assert built.commit, "only committed days have metadata"
     t, commit = built.manifest.totals, built.commit
     return {
         "dagster/row_count": commit.rows,
-        "coverage_pct": coverage.pct if coverage.pct is not None else "n/a: no events that day",
+        "coverage_pct": coverage_value(coverage),
         "records_read": t["records_read"],
         "duplicates": t["duplicates"],
         "excluded": t["excluded"],

@@ -69,11 +69,12 @@ def _coverage_evaluation(
 def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
     """Counts, keys and ids: never content of a log."""
     return {
-        "coverage_pct": coverage.pct if coverage.pct is not None else "n/a: no events that day",
+        "coverage_pct": coverage_value(coverage),
         "events_in_raw": coverage.expected,
         "events_in_readready": coverage.found,
         "missing": coverage.missing,
         "excluded_by_rule": coverage.excluded,
+        "denied_objects_by_rule": dg.MetadataValue.json(dict(coverage.denied)),
         "unreadable_objects": len(coverage.unreadable),
         "records_without_a_day": coverage.unplaceable_records,
         "missing_from": dg.MetadataValue.json(_first(coverage.missing_by_object)),
@@ -84,6 +85,13 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "all_names": f"s3://{bucket}/checks/.../{coverage.day}/coverage.json",
         "remedy": remedy(coverage),
     }
+
+
+def coverage_value(coverage: Coverage | None) -> float | str:
+    """A percentage that plots, or why there is none."""
+    if coverage is None:
+        return "unchecked: the recount failed"
+    return coverage.pct if coverage.pct is not None else "n/a: no events that day"
 
 
 def remedy(coverage: Coverage) -> str:

@@ -9,7 +9,7 @@ import dagster as dg
 from loglake_assets.building import build_days, recounted
 from loglake_assets.checks import check_specs, coverage_metadata, evaluations
 from loglake_assets.config import SourceConfig
-from loglake_assets.reconcile import catalog_lag_check, reconcile_job, reconcile_schedule
+from loglake_assets.reconcile import raw_checks, raw_checks_schedule, reconcile_job, reconcile_schedule
 from loglake_assets.sensing import raw_sensor
 from resources.glue_jobs import GlueJobs
 from resources.lake import LakeResource
@@ -28,9 +28,13 @@ def build_source(config: SourceConfig) -> dg.Definitions:
     reconcile = reconcile_job(config)
     return dg.Definitions(
         assets=[raw_asset(config), readready, audit_asset(config)],
-        asset_checks=[catalog_lag_check(config)],
+        asset_checks=raw_checks(config),
         jobs=[job, reconcile],
-        schedules=[daily_schedule(config, job), reconcile_schedule(config, reconcile)],
+        schedules=[
+            daily_schedule(config, job),
+            raw_checks_schedule(config),
+            reconcile_schedule(config, reconcile),
+        ],
         sensors=[raw_sensor(config), automation_sensor(config)],
     )
 

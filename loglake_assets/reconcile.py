@@ -13,6 +13,7 @@ from loglake_assets.lake.reconciling import (
     unplaced_commits,
     unregistered_prefixes,
 )
+from loglake_assets.lake.staleness import stale_days
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
 from resources.lake import LakeResource
@@ -61,6 +62,12 @@ def reconcile(source: LogSource, lake: LakeResource, days: Collection[date]) -> 
     return len(prefixes), len(commits)
 
 
+def stale(source: LogSource, lake: LakeResource, days: Collection[date]) -> list[date]:
+    """Committed days whose raw objects are not what their build read."""
+    settings = lake.settings
+    return stale_days(lake.s3, source, settings.raw_bucket(source.name), settings.readready_bucket, days)
+
+
 def reconcile_job(source_config: SourceConfig) -> dg.JobDefinition:
     """The job that compares storage with the catalog and sends AddAPart what is missing."""
     source = source_config.source
@@ -68,9 +75,15 @@ def reconcile_job(source_config: SourceConfig) -> dg.JobDefinition:
 
     @dg.op(name=f"send_what_the_catalog_misses_of_{name}")
     def send(context: dg.OpExecutionContext, config: ReconcileDays, lake: LakeResource) -> None:
-        prefixes, commits = reconcile(source, lake, config.days(datetime.now(UTC).date()))
+        days = config.days(datetime.now(UTC).date())
+        prefixes, commits = reconcile(source, lake, days)
         context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
-        context.add_output_metadata({"raw_prefixes_sent": prefixes, "commits_sent": commits})
+        changed = stale(source, lake, days)
+        for day in changed:  # told once more, so that healing asks for it even if it was told while a build went on
+            context.log_event(changed_day(source_config, day))
+        context.add_output_metadata(
+            {"raw_prefixes_sent": prefixes, "commits_sent": commits, "stale_days": [str(day) for day in changed]}
+        )
 
     @dg.job(
         name=f"{name}_reconcile",
@@ -80,6 +93,11 @@ def reconcile_job(source_config: SourceConfig) -> dg.JobDefinition:
         send()
 
     return job
+
+
+def changed_day(config: SourceConfig, day: date) -> dg.AssetMaterialization:
+    """Tells of a raw day that its build does not reflect."""
+    return dg.AssetMaterialization(config.raw_key, partition=day.isoformat(), metadata={"told_by": "reconcile"})
 
 
 def reconcile_schedule(config: SourceConfig, job: dg.JobDefinition) -> dg.ScheduleDefinition:
@@ -92,8 +110,20 @@ def reconcile_schedule(config: SourceConfig, job: dg.JobDefinition) -> dg.Schedu
     )
 
 
-def catalog_lag_check(config: SourceConfig) -> dg.AssetChecksDefinition:
-    """Red while a prefix of the last 35 days holds objects and has no partition, and is not denied by a rule."""
+def raw_checks_schedule(config: SourceConfig) -> dg.ScheduleDefinition:
+    """Hourly, before reconciling mends what the checks found: a lost notification is seen, not only mended."""
+    return dg.ScheduleDefinition(
+        name=f"{config.source.name}_raw_checks_hourly",
+        job=dg.define_asset_job(
+            f"{config.source.name}_raw_checks", selection=dg.AssetSelection.checks_for_assets(config.raw_key)
+        ),
+        cron_schedule="10 * * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def raw_checks(config: SourceConfig) -> list[dg.AssetChecksDefinition]:
+    """Checks of the raw table against storage, over the last 35 days."""
 
     @dg.asset_check(
         asset=config.raw_key,
@@ -101,21 +131,42 @@ def catalog_lag_check(config: SourceConfig) -> dg.AssetChecksDefinition:
         description="Every delivery prefix of the last 35 days that holds objects has its partition.",
     )
     def catalog_lag(lake: LakeResource) -> dg.AssetCheckResult:
-        today = datetime.now(UTC).date()
-        lagging = lagging_prefixes(config.source, lake, ReconcileDays().days(today))
-        unregistered = [p for p in lagging if not p.denied_by]
-        denied = [p for p in lagging if p.denied_by]
+        days = ReconcileDays().days(datetime.now(UTC).date())
+        return catalog_lag_result(config.source, lagging_prefixes(config.source, lake, days))
+
+    @dg.asset_check(
+        asset=config.raw_key,
+        name="changed_since_built",
+        description="Every built day of the last 35 read all its objects as they are now.",
+    )
+    def changed_since_built(lake: LakeResource) -> dg.AssetCheckResult:
+        days = stale(config.source, lake, ReconcileDays().days(datetime.now(UTC).date()))
         return dg.AssetCheckResult(
-            passed=not unregistered,
-            severity=dg.AssetCheckSeverity.ERROR,
+            passed=not days,
+            severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "unregistered_prefixes": len(unregistered),
-                "objects_in_them": sum(p.object_count for p in unregistered),
-                "names": dg.MetadataValue.json([p.location for p in unregistered[:_SHOWN]]),
-                "denied_prefixes": len(denied),
-                "denied_by": dg.MetadataValue.json(sorted({str(p.denied_by) for p in denied})),
-                "remedy": f"run the job {config.source.name}_reconcile",
+                "stale_days": len(days),
+                "names": dg.MetadataValue.json([str(day) for day in days[:_SHOWN]]),
+                "remedy": "healing rebuilds them tonight; or backfill them now",
             },
         )
 
-    return catalog_lag
+    return [catalog_lag, changed_since_built]
+
+
+def catalog_lag_result(source: LogSource, lagging: Collection[UnregisteredPrefix]) -> dg.AssetCheckResult:
+    """Red while a prefix holds objects and has no partition, and is not denied by a rule."""
+    unregistered = [p for p in lagging if not p.denied_by]
+    denied = [p for p in lagging if p.denied_by]
+    return dg.AssetCheckResult(
+        passed=not unregistered,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "unregistered_prefixes": len(unregistered),
+            "objects_in_them": sum(p.object_count for p in unregistered),
+            "names": dg.MetadataValue.json([p.location for p in unregistered[:_SHOWN]]),
+            "denied_prefixes": len(denied),
+            "denied_by": dg.MetadataValue.json(sorted({str(p.denied_by) for p in denied})),
+            "remedy": f"run the job {source.name}_reconcile",
+        },
+    )

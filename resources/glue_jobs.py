@@ -87,9 +87,9 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
 
     def run_window(self, context: dg.AssetExecutionContext, window: Window, look_ahead: int, max_days: int) -> GlueRun:
         """Run the job for a window and wait for its end. Raises GlueRunError; a cancel stops the Glue run."""
-        root = (context.run.root_run_id or context.run.run_id)[:8]
-        adopted = self._adoptable(window, root)
-        run_id = adopted["Arguments"]["--run_id"] if adopted else self._new_run_id(window, root)
+        asked = {**window.arguments, "--look_ahead": str(look_ahead), "--max_days": str(max_days)}
+        adopted = self._adoptable(asked)
+        run_id = adopted["Arguments"]["--run_id"] if adopted else self._new_run_id(window, context.run.run_id[:8])
         reader = _PrefixedS3Reader(
             key_prefix=f"pipes/{run_id}",
             bucket=self.lake.settings.artifacts_bucket,
@@ -101,9 +101,8 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
                 job_run_id = adopted["Id"]
                 context.log.info(f"Adopting Glue run {job_run_id}, which builds these days already.")
             else:
-                limits = {"--look_ahead": str(look_ahead), "--max_days": str(max_days)}
                 pipes = session.get_bootstrap_cli_arguments()
-                job_run_id = self._start({**window.arguments, **limits, "--run_id": run_id, **pipes}, context)
+                job_run_id = self._start({**asked, "--run_id": run_id, **pipes}, context)
             return self._followed(context, job_run_id, run_id, bool(adopted))
 
     @property
@@ -168,24 +167,24 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         """Seconds until the next look: half a second at first, then a fiftieth of what has passed."""
         return min(self.longest_poll_seconds, max(0.5, (time.monotonic() - started) / 50))
 
-    def _adoptable(self, window: Window, root: str) -> Mapping[str, Any] | None:
-        """A run that builds exactly these days: one that is going, or one this Dagster run's ancestor saw finished."""
+    def _adoptable(self, wanted: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """A run that is going and builds exactly these days in exactly this way: its orchestrator was killed.
+
+        A finished run is never adopted: who asks for the days again wants them read again.
+        """
         for run in self._runs():
             arguments = run.get("Arguments", {})
-            if any(arguments.get(name) != value for name, value in window.arguments.items()):
-                continue
-            if run["JobRunState"] in ACTIVE - {"STOPPING"}:
-                return run
-            if run["JobRunState"] == _SUCCEEDED and arguments.get("--run_id", "").startswith(f"{root}-"):
+            same = all(arguments.get(name) == value for name, value in wanted.items())
+            if run["JobRunState"] in ACTIVE - {"STOPPING"} and same and "--max_rows" not in arguments:
                 return run
         return None
 
     def _by_run_id(self, run_id: str) -> Mapping[str, Any] | None:
         return next((run for run in self._runs() if run.get("Arguments", {}).get("--run_id") == run_id), None)
 
-    def _new_run_id(self, window: Window, root: str) -> str:
+    def _new_run_id(self, window: Window, dagster_run: str) -> str:
         """`<dagster run>-<first>-<last>-<attempt>`: readable, and new for every attempt."""
-        base = f"{root}-{day_number(window.first_day)}-{day_number(window.last_day)}"
+        base = f"{dagster_run}-{day_number(window.first_day)}-{day_number(window.last_day)}"
         tried = sum(run.get("Arguments", {}).get("--run_id", "").startswith(base) for run in self._runs())
         return f"{base}-{tried + 1}"
 

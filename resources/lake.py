@@ -7,6 +7,7 @@ import dagster as dg
 
 from loglake_assets.lake.coverage import Recount
 from loglake_assets.lake.publishing import Publisher
+from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
 from resources.settings import LakeSettings, lake_settings
@@ -72,6 +73,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
             rules=load_rules(source.name),
             raw_bucket=settings.raw_bucket(source.name),
             readready_bucket=settings.readready_bucket,
+            registered=lambda days: registered_values(self.glue, settings.database, source, days),
             look_ahead=look_ahead,
         )
 

@@ -255,7 +255,7 @@ def test_addapart_is_the_only_writer_of_partitions_and_nobody_changes_tables_or_
 
 def test_nothing_but_leftovers_of_a_write_may_be_deleted() -> None:
     deleted = [r["Fn::Sub"].rsplit("}", 1)[1] for _, action, r in _allowed() if action.startswith("s3:Delete")]
-    assert sorted(deleted) == ["/*/_temporary/*", "/*_$folder$"]
+    assert sorted(deleted) == ["/*/__magic*", "/*/_temporary/*", "/*_$folder$"]
 
 
 def test_the_producer_never_reads_an_object() -> None:
@@ -523,7 +523,7 @@ def test_the_functions_may_do_what_they_must(enforcing: Endpoint) -> None:
     record = json.dumps(dataclasses.asdict(commit)).encode()
     s3.put_object(Bucket=lake.readready_bucket, Key=commit_key(table, 20261101, 1), Body=record)
     glue = enforcing.client("glue")
-    (placed,) = _await(lambda: glue.get_partitions(DatabaseName="lake", TableName=table)["Partitions"], 20)
+    (placed,) = _await(lambda: glue.get_partitions(DatabaseName="lake", TableName=table)["Partitions"], 60)
     assert placed["StorageDescriptor"]["Location"] == location
 
 

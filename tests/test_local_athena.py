@@ -301,18 +301,18 @@ RECORDS = [
 ]
 
 
-def cloudtrail(lake: Lake, columns: str) -> Lake:
+def cloudtrail(lake: Lake, columns: str, input_format: str = CLOUDTRAIL_INPUT) -> Lake:
     """One object of two gzip members, without .gz in its name."""
     text = json.dumps({"Records": RECORDS}).encode()
-    lake.declare("raw", columns, "logcalendarday:int", JSON_SERDE, InputFormat=CLOUDTRAIL_INPUT)
+    lake.declare("raw", columns, "logcalendarday:int", JSON_SERDE, InputFormat=input_format)
     lake.objects["AWSLogs/1/2024/06/02/f.json"] = gzip.compress(text[:30]) + gzip.compress(text[30:])
     lake.place("raw", "20240602", location="AWSLogs/1/2024/06/02")
     return lake
 
 
-def test_raw_cloudtrail_is_a_row_an_object_where_the_table_holds_the_array(lake: Lake) -> None:
+def test_raw_cloudtrail_is_a_row_an_object_where_lines_are_read_as_text(lake: Lake) -> None:
     columns = "records:array<struct<eventname:string,eventid:string,useridentity:string,readonly:string>>"
-    cloudtrail(lake, columns)
+    cloudtrail(lake, columns, "org.apache.hadoop.mapred.TextInputFormat")
     assert lake.rows("select cardinality(records), records[1].eventname, logcalendarday from raw") == [
         ["2", "PutObject", "20240602"]
     ]

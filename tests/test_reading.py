@@ -111,6 +111,8 @@ def test_a_cap_on_inflated_bytes_holds_whatever_the_ratio() -> None:
         ({"eventTime": "yesterday"}, "eventtime_unreadable"),
         ({"eventTime": "2026-11-01T12:00:00"}, "eventtime_unreadable"),
         ({"eventTime": 1793534400}, "eventtime_unreadable"),
+        ({"eventTime": "0001-01-01T00:00:00+01:00"}, "eventtime_unreadable"),
+        ({"eventTime": "9999-12-31T23:59:59-01:00"}, "eventtime_unreadable"),
         ({"eventTime": "1970-01-01T00:00:00Z"}, "eventtime_implausible"),
         ({"eventTime": "2026-11-03T00:00:00Z"}, "eventtime_implausible"),
         ({"eventTime": "2999-01-01T00:00:00Z"}, "eventtime_implausible"),
@@ -152,8 +154,18 @@ def test_bytes_that_are_not_utf8_are_replaced_and_flagged_and_the_row_stays() ->
     content = body(record(userAgent="XX"), record(eventID="2")).replace(b"XX", b"\xff\xfe")
     first, second, _ = rows(content)
     assert first["useragent"] == "\ufffd\ufffd"
-    assert first["flags"] == "not_utf8"
+    assert first["flags"] == "characters_replaced"
     assert second["flags"] is None
+
+
+def test_half_a_surrogate_pair_costs_a_character_and_not_the_object() -> None:
+    content = rb'{"Records":[%s,%s]}' % (
+        json.dumps(record(userAgent="a")).encode().replace(b'"a"', rb'"x\ud800y\\ud800\ud83d\ude00"'),
+        json.dumps(record(eventID="2")).encode(),
+    )
+    first, second, _ = rows(content)
+    assert first["useragent"] == "x\ufffdy\\ud800\U0001f600"
+    assert (first["flags"], second["flags"]) == ("characters_replaced", None)
 
 
 def test_a_record_of_256_kb_is_a_row() -> None:

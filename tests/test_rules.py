@@ -70,6 +70,8 @@ def test_an_exclusion_needs_all_its_fields() -> None:
         ('[[deny]]\nsource = "cloudtrail"\naccounts = ["1"]', "has no name"),
         ('[[deny]]\nname = "a"\nsource = "cloudtrail"\naccount = ["1"]', "accepted"),
         ('[[exclude]]\nname = "a"\nsource = "cloudtrail"\neventname = "Decrypt"', "list of strings"),
+        ('[[exclude]]\nname = "a"\nsource = "cloudtrail"\neventName = ["Decrypt"]', "accepted: .*eventname"),
+        ('[[exclude]]\nname = "a"\nsource = "cloudtrail"\nerrorcode = ["x"]', "accepted"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(text: str, said: str) -> None:

@@ -95,8 +95,8 @@ def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, sa
         while days := [d for d in days_with_source(lake, source, asked) if d not in results]:
             for window in windows(days, _days_per_run(definitions, source)):
                 say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run, {len(window)} days")
-                error = _run(job, instance, window)
-                results.update({day: _result(instance, source, day, error) for day in window})
+                run_id, error = _run(job, instance, window)
+                results.update({day: _result(instance, source, day, run_id, error) for day in window})
     _tell_days_without_source(source, asked, results, say)
     return [results[day] for day in sorted(results)]
 
@@ -166,8 +166,8 @@ def readready_key(source: LogSource) -> dg.AssetKey:
     return dg.AssetKey(["readready", source.readready.name])
 
 
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]) -> str | None:
-    """Execute one window; returns the error's text, or None."""
+def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]) -> tuple[str, str | None]:
+    """Execute one window; returns the Dagster run's id, and the error's text or None."""
     result = job.execute_in_process(
         instance=instance,
         raise_on_error=False,
@@ -177,9 +177,7 @@ def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]
             "dagster/asset_partition_range_end": window[-1].isoformat(),
         },
     )
-    if result.success:
-        return None
-    return _failure_text(result)
+    return result.run_id, None if result.success else _failure_text(result)
 
 
 def _failure_text(result: dg.ExecuteInProcessResult) -> str:
@@ -190,11 +188,12 @@ def _failure_text(result: dg.ExecuteInProcessResult) -> str:
     return f"Dagster run {result.run_id} failed before its step began; its log is in the UI."
 
 
-def _result(instance: dg.DagsterInstance, source: LogSource, day: date, error: str | None) -> DayResult:
+def _result(instance: dg.DagsterInstance, source: LogSource, day: date, run_id: str, error: str | None) -> DayResult:
+    """What this run made of the day; what an earlier run made is not this one's result."""
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=readready_key(source), asset_partitions=[day.isoformat()]), limit=1
     ).records
-    event = records[0].asset_materialization if records else None
+    event = records[0].asset_materialization if records and records[0].run_id == run_id else None
     metadata = {name: value.value for name, value in event.metadata.items()} if event else {}
     return DayResult(day, metadata, error)
 

@@ -3,6 +3,7 @@
 A command that finds a stack running uses it and leaves it; one that has to start it ends it again.
 """
 
+import fcntl
 import functools
 import os
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
 from resources.lake import LakeResource
@@ -21,6 +22,7 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 NAME = "loglake"
 NEEDED_BYTES = 500_000_000  # a Glue run's staging and Spark's shuffle of a small day, with room
+_ON_DEMAND = "on-demand"
 _OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
 
@@ -72,19 +74,42 @@ def _client(service: str, endpoint_url: str) -> Any:
 def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
     """The lake of `home`, started when it is not running and then stopped again. Deploys what this tree holds."""
     refuse_full_disk(home)
-    present = running_stack(home)
-    info = present or start_stack(home, log=lambda text: None)
-    try:
-        lake = OpenedLake(home, info, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url))
-        os.environ.update(environment(lake))
-        for name in _OF_THE_CALLER:
-            os.environ.pop(name, None)
-        deploy_lake(lake, say)
-        write_dagster_home(lake.dagster_home)
-        yield lake
-    finally:
+    with _using(home) as users:
+        present = running_stack(home)
+        info = present or start_stack(home, log=lambda text: None)
         if present is None:
-            stop_stack(info)
+            (home / _ON_DEMAND).touch()
+        try:
+            lake = OpenedLake(home, info, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url))
+            os.environ.update(environment(lake))
+            for name in _OF_THE_CALLER:
+                os.environ.pop(name, None)
+            deploy_lake(lake, say)
+            write_dagster_home(lake.dagster_home)
+            yield lake
+        finally:
+            _stop_when_last(home, info, users)
+
+
+@contextmanager
+def _using(home: Path) -> Iterator[IO[str]]:
+    """Hold a shared lock on the home for as long as its stack is needed."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        yield users
+
+
+def _stop_when_last(home: Path, info: StackInfo, users: IO[str]) -> None:
+    """Stop a stack that a command started, once no other command uses it: whoever is last, not whoever was first."""
+    if not (home / _ON_DEMAND).exists():
+        return
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    (home / _ON_DEMAND).unlink(missing_ok=True)
+    stop_stack(info)
 
 
 def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:

@@ -8,6 +8,7 @@ from infra.local.opened import OpenedLake
 from infra.local.shown import print_table, size
 from loglake_assets.lake.states import DayState, Survey
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.rules import load_rules
 
 HEADINGS = ("day", "objects", "raw", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 REMEDIES = {
@@ -30,6 +31,7 @@ def survey(lake: OpenedLake, source: LogSource) -> Survey:
         settings.database,
         settings.raw_bucket(source.name),
         settings.readready_bucket,
+        load_rules(source.name),
     )
 
 
@@ -48,7 +50,10 @@ def print_status(lake: OpenedLake) -> None:
 
 def _print_rest(ignored: dict[str, int], states: set[str]) -> None:
     if ignored:
-        print("no events of this log: " + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items())))
+        print(
+            "in the bucket, and in no table: "
+            + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items()))
+        )
     for state in sorted(states & set(REMEDIES)):
         print(f"{state}: {REMEDIES[state]}")
 

@@ -102,7 +102,7 @@ def decode(raw: bytes) -> DecodedRecord:
         time = datetime.fromisoformat(_STRING.decode(_RECORD.decode(raw)["eventTime"])).astimezone(UTC)
     except KeyError as error:
         raise RecordError("eventtime_missing") from error
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise RecordError("eventtime_unreadable") from error
     digest = hashlib.sha256(raw).hexdigest()
     fields = {"eventkey": f"sha256:{digest}", "eventtime": time, "record": raw.decode()}

@@ -4,21 +4,20 @@ The raw side lists the bucket (not the catalog), inflates with zlib and scans wi
 readready side reads one column of the ORC files that the newest commit names. Neither looks at the writer's numbers.
 """
 
-import gzip
 import importlib
 import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.commits import Commit, head
 from loglake_assets.lake.late import late_objects
 from loglake_assets.lake.layout import coverage_key
-from loglake_assets.lake.listing import raw_objects
+from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.orc_files import column_values
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
@@ -26,6 +25,7 @@ from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 from loglake_assets.sources.rules import Rules
 
 NAMES_SHOWN = 20
+_LARGEST_CONTENT, _BOMB_FLOOR, _BOMB_RATIO = 1 << 30, 64 << 20, 400  # bytes, bytes, times: as the job refuses them
 Progress = Callable[[str], None]
 
 
@@ -45,6 +45,7 @@ class Coverage:
     surplus: int
     repeated: int
     excluded: int
+    denied: Mapping[str, int]
     unreadable: Mapping[str, str]
     unplaceable_records: int
     missing_by_object: Mapping[str, int]
@@ -83,6 +84,7 @@ class _Expected:
     events: dict[str, str] = field(default_factory=dict)
     excluded: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
+    denied: Counter[str] = field(default_factory=Counter)
     unplaceable: int = 0
     objects: int = 0
     size: int = 0
@@ -97,6 +99,8 @@ class Recount:
     rules: Rules
     raw_bucket: str
     readready_bucket: str
+    registered: Callable[[Collection[date]], Collection[tuple[str, ...]]]
+    """Values of the raw partitions of delivery days; asked only while a deny rule stands."""
     look_ahead: int = 1
     in_flight: int = 16
 
@@ -108,30 +112,40 @@ class Recount:
 
     def _expected(self, days: list[date], progress: Progress) -> dict[int, _Expected]:
         found: dict[int, _Expected] = {day_number(day): _Expected() for day in days}
-        for done, (name, size, prefix_day, content) in enumerate(self._contents(self._names(days)), 1):
+        for done, (name, size, prefix_day, content) in enumerate(self._contents(self._names(days, found)), 1):
             self._count(found, name, size, prefix_day, content)
             if done % 500 == 0:
                 progress(f"recounted {done:,} objects")
         return found
 
-    def _names(self, days: list[date]) -> dict[tuple[str, str], int]:
-        """Delivery day by (bucket, key) of every object that can hold events of the days."""
+    def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], int]:
+        """Delivery day by (bucket, key) of every object that can hold events of the days; denied ones are counted."""
         delivered = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
-        names = {
-            o.name: day_number(o.placement.day) for o in raw_objects(self.s3, self.source, self.raw_bucket, delivered)
-        }
-        for day in days:
-            for late in late_objects(self.s3, self.readready_bucket, self.source.readready.name, day_number(day)):
+        registered = set(self.registered(delivered)) if self.rules.deny else set()
+        names: dict[tuple[str, str], int] = {}
+        for raw in raw_objects(self.s3, self.source, self.raw_bucket, delivered):
+            rule = None if raw.placement.values in registered else self._denied_by(raw)
+            if rule is None:
+                names[raw.name] = day_number(raw.placement.day)
+            elif day := found.get(day_number(raw.placement.day)):
+                day.denied[rule] += 1
+        for day_of_events in days:
+            table = self.source.readready.name
+            for late in late_objects(self.s3, self.readready_bucket, table, day_number(day_of_events)):
                 names.setdefault((late.bucket, late.key), late.prefix_day)
         return names
+
+    def _denied_by(self, raw: RawObject) -> str | None:
+        keys = tuple(c.name for c in self.source.raw.partition_keys)
+        return self.rules.denied_by(raw.key, keys, raw.placement)
 
     def _contents(
         self, names: Mapping[tuple[str, str], int]
     ) -> Iterator[tuple[str, int, int, "list[CountedEvent] | str"]]:
         """(s3:// name, bytes, delivery day, events or the reason why they cannot be counted) of each object."""
-        with ThreadPoolExecutor(self.in_flight) as pool:
-            for (bucket, key), (size, content) in zip(names, pool.map(self._events, names), strict=True):
-                yield f"s3://{bucket}/{key}", size, names[bucket, key], content
+        contents = results_in_order(self._events, names, self.in_flight)
+        for (bucket, key), (size, content) in zip(names, contents, strict=True):
+            yield f"s3://{bucket}/{key}", size, names[bucket, key], content
 
     def _events(self, name: tuple[str, str]) -> tuple[int, "list[CountedEvent] | str"]:
         bucket, key = name
@@ -146,6 +160,8 @@ class Recount:
             return len(body), list(importlib.import_module(self.source.recount).events(text))
         except NotCountableError as error:
             return len(body), error.reason
+        except (ValueError, LookupError, TypeError, RecursionError) as error:  # hostile content must not end the check
+            return len(body), f"uncountable_{type(error).__name__}"
 
     def _count(
         self, found: dict[int, _Expected], name: str, size: int, prefix_day: int, content: "list[CountedEvent] | str"
@@ -193,6 +209,7 @@ class Recount:
             surplus=len(surplus),
             repeated=sum(rows.values()) - len(rows),
             excluded=len(expected.excluded),
+            denied=dict(expected.denied),
             unreadable=expected.unreadable,
             unplaceable_records=expected.unplaceable,
             missing_by_object=dict(Counter(expected.events[key] for key in missing)),
@@ -221,35 +238,39 @@ def put_coverage(s3: Any, bucket: str, table: str, coverage: Coverage) -> str:
 
 
 def _text(body: bytes, several_members: bool) -> str:
-    content = body
+    content, cap = body, min(_LARGEST_CONTENT, max(_BOMB_FLOOR, len(body) * _BOMB_RATIO))
     for _ in range(3):
         if content[:2] != b"\x1f\x8b":
             break
-        content = _gunzipped(content, several_members)
+        content = _gunzipped(content, several_members, cap)
     return content.decode(errors="replace")
 
 
-def _gunzipped(body: bytes, several_members: bool) -> bytes:
-    stream = zlib.decompressobj(31)
-    try:
-        if several_members:
-            return gzip.decompress(body)
-        content = stream.decompress(body) + stream.flush()
-    except (zlib.error, EOFError, OSError) as error:
-        raise NotCountableError("corrupt_gzip") from error
-    if not stream.eof:
-        raise NotCountableError("truncated_gzip")
-    if stream.unused_data.strip(b"\0"):
-        raise NotCountableError("trailing_bytes")
-    return content
+def _gunzipped(body: bytes, several_members: bool, cap: int) -> bytes:
+    parts: list[bytes] = []
+    rest = body
+    while rest.strip(b"\0"):
+        if parts and not several_members:
+            raise NotCountableError("trailing_bytes")
+        stream = zlib.decompressobj(31)
+        try:
+            parts.append(stream.decompress(rest, cap + 1))
+        except zlib.error as error:
+            raise NotCountableError("corrupt_gzip") from error
+        if sum(map(len, parts)) > cap:
+            raise NotCountableError("inflates_too_large")
+        if not stream.eof:
+            raise NotCountableError("truncated_gzip")
+        rest = stream.unused_data
+    return b"".join(parts)
 
 
 def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text or "")
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def _hours_after(moment: datetime, prefix_day: int) -> float:

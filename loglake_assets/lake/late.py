@@ -25,6 +25,7 @@ class LateObject:
     bucket: str
     key: str
     etag: str
+    last_modified: float
     prefix_day: int
     events: int
     found_by_run: str
@@ -43,20 +44,24 @@ def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[Lat
     found: list[LateObject] = []
     committed: dict[int, set[tuple[str, str, str]] | None] = {}
     for day, entry in events_of_other_days(built):
-        table, run = built[0].table, built[0].run_id
         if day not in committed:
-            committed[day] = _read_by_commit(s3, bucket, table, day)
+            committed[day] = _read_by_commit(s3, bucket, built[0].table, day)
         if _is_late(entry, day, committed[day], built[0].look_ahead):
-            found.append(LateObject(day, entry.bucket, entry.key, entry.etag, entry.prefix_day, entry.days[day], run))
+            found.append(_late_object(entry, day, built[0].run_id))
     for late in found:
         key = late_key(built[0].table, late.day, late.bucket, late.key, late.etag)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(asdict(late), sort_keys=True).encode())
     return found
 
 
+def _late_object(entry: ManifestObject, day: int, run_id: str) -> LateObject:
+    modified, prefix_day, events = entry.last_modified, entry.prefix_day, entry.days[day]
+    return LateObject(day, entry.bucket, entry.key, entry.etag, modified, prefix_day, events, run_id)
+
+
 def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | None, look_ahead: int) -> bool:
-    if read is None:  # not built yet, and perhaps without a prefix of its own: the ledger is what makes it known
-        return True
+    if read is None:  # not built yet: its own prefixes bring it, and for what other prefixes bring the ledger speaks
+        return day != entry.prefix_day
     return (entry.bucket, entry.key, entry.etag) not in read or day not in promised_days(entry, look_ahead)
 
 
@@ -74,9 +79,16 @@ def _read_by_commit(s3: Any, bucket: str, table: str, day: int) -> set[tuple[str
 
 def unread_late_objects(s3: Any, bucket: str, manifest: Manifest) -> list[LateObject]:
     """Ledger entries of a day that its committed run did not read: what asks for a rebuild."""
-    read = {(o.bucket, o.key, o.etag) for o in manifest.objects}
+    read = {o.name: o for o in manifest.objects}
     ledger = late_objects(s3, bucket, manifest.table, manifest.day)
-    return [late for late in ledger if (late.bucket, late.key, late.etag) not in read]
+    return [late for late in ledger if not _was_read(late, read.get((late.bucket, late.key)))]
+
+
+def _was_read(late: LateObject, read: ManifestObject | None) -> bool:
+    """Whether a build read this content or a later one of the object, or found the object gone."""
+    if read is None:
+        return False
+    return read.etag == late.etag or read.last_modified >= late.last_modified or read.reason == "gone_while_reading"
 
 
 def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:

@@ -68,3 +68,9 @@ def late_key(table: str, day: int, bucket: str, key: str, etag: str) -> str:
 
 def coverage_key(table: str, day: int) -> str:
     return f"checks/{table}/{day}/coverage.json"
+
+
+def bucket_and_prefix(location: str) -> tuple[str, str]:
+    """Bucket and key prefix (ending in /) of an s3:// location. A key may hold # and ?, so this is no URL."""
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    return bucket, f"{prefix.rstrip('/')}/"

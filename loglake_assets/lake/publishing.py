@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from lambdas.addapart_placing import PartitionPlacer
 from loglake_assets.lake.commits import Commit, append
-from loglake_assets.lake.layout import commit_key, manifest_key
+from loglake_assets.lake.layout import bucket_and_prefix, commit_key, manifest_key
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.orc_files import row_count
 
@@ -53,12 +52,18 @@ class Publisher:
             odd = sorted(set(listed.items()) ^ set(named.items()))[:3]
             raise VerificationError(self._differs(manifest, f"files listed and named differ, first {odd}"))
         for entry in manifest.files:
-            counted = row_count(self.s3, self.bucket, entry["key"])
+            counted = self._row_count(manifest, entry["key"])
             if counted != entry["rows"]:
                 raise VerificationError(
                     self._differs(manifest, f"{entry['key']} has {counted} rows, the manifest says {entry['rows']}")
                 )
         self._verify_account(manifest)
+
+    def _row_count(self, manifest: Manifest, key: str) -> int:
+        try:
+            return row_count(self.s3, self.bucket, key)
+        except OSError as error:  # Arrow's word for a file that is no ORC
+            raise VerificationError(self._differs(manifest, f"{key} cannot be read as ORC")) from error
 
     def _verify_account(self, manifest: Manifest) -> None:
         t = manifest.totals
@@ -76,9 +81,10 @@ class Publisher:
         )
 
     def _listed(self, location: str) -> dict[str, int]:
-        parts = urlsplit(location)
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=parts.netloc, Prefix=parts.path.lstrip("/"))
-        return {e["Key"]: e["Size"] for page in pages for e in page.get("Contents", ())}
+        bucket, prefix = bucket_and_prefix(location)
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = (entry for page in pages for entry in page.get("Contents", ()))
+        return {e["Key"]: e["Size"] for e in found if not e["Key"].endswith("/")}  # connectors leave folder markers
 
     def commit(self, manifest: Manifest, reason: str = "build") -> Commit:
         """Append the day's next commit. Raises SupersededError when a build of newer input was committed meanwhile."""

@@ -43,11 +43,16 @@ def days_expression(days: Collection[date]) -> str:
     return f"logcalendarday >= {day_number(min(days))} AND logcalendarday <= {day_number(max(days))}"
 
 
+def registered_values(glue: Any, database: str, source: LogSource, days: Collection[date]) -> set[tuple[str, ...]]:
+    """Values of the raw partitions of a range of delivery days."""
+    return {tuple(p["Values"]) for p in partitions(glue, database, source.raw.name, days_expression(days))}
+
+
 def unregistered_prefixes(
     s3: Any, glue: Any, source: LogSource, rules: Rules, database: str, bucket: str, days: Collection[date]
 ) -> list[UnregisteredPrefix]:
     """Prefixes of the days that hold objects and have no raw partition, denied ones among them under their rule."""
-    known = {tuple(p["Values"]) for p in partitions(glue, database, source.raw.name, days_expression(days))}
+    known = registered_values(glue, database, source, days)
     landed: dict[tuple[str, ...], list[RawObject]] = {}
     for found in raw_objects(s3, source, bucket, days):
         if found.placement.values not in known:

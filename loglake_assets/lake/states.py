@@ -8,13 +8,13 @@ from datetime import date
 from typing import Any
 
 from loglake_assets.lake.commits import Commit, heads
-from loglake_assets.lake.late import unread_late_objects
 from loglake_assets.lake.layout import coverage_key
 from loglake_assets.lake.listing import RawObject
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.reconciling import partitions
+from loglake_assets.lake.staleness import is_stale
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, day_from_number, day_number, place
+from loglake_assets.sources.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ class Survey:
     database: str
     raw_bucket: str
     readready_bucket: str
+    rules: Rules
 
     def state(self, today: date) -> SourceState:
         """The state of every day that has objects or a commit."""
-        landed, ignored = self._landed()
         registered = {tuple(p["Values"]) for p in partitions(self.glue, self.database, self.source.raw.name, _ALL)}
+        landed, ignored = self._landed(registered)
         placed = self._placed()
         committed = heads(self.s3, self.readready_bucket, self.source.readready.name)
         days = sorted({*landed, *(day_from_number(day) for day in committed)})
@@ -68,15 +69,23 @@ class Survey:
 
     def landed_days(self) -> list[date]:
         """Every delivery day that holds objects."""
-        return sorted(self._landed()[0])
+        return sorted(self._landed(())[0])
 
-    def _landed(self) -> tuple[dict[date, list[RawObject]], dict[str, int]]:
+    def _landed(self, registered: Collection[tuple[str, ...]]) -> tuple[dict[date, list[RawObject]], dict[str, int]]:
+        """Objects by delivery day, and counts of the rest: no events, or kept without a partition by a deny rule."""
         landed: dict[date, list[RawObject]] = defaultdict(list)
         ignored: dict[str, int] = defaultdict(int)
+        keys = tuple(c.name for c in self.source.raw.partition_keys)
         for entry in self._objects():
             placement = place(self.source, self.raw_bucket, entry["Key"])
             if isinstance(placement, Ignored):
                 ignored[placement.reason] += 1
+                continue
+            rule = None
+            if self.rules.deny and placement.values not in registered:
+                rule = self.rules.denied_by(entry["Key"], keys, placement)
+            if rule:
+                ignored[f"denied:{rule}"] += 1
             else:
                 landed[placement.day].append(self._raw_object(entry, placement))
         return landed, dict(ignored)
@@ -128,28 +137,13 @@ class Survey:
             return "open" if day >= today else "unbuilt"
         if not placed:
             return "unplaced"
-        if self._is_stale(commit, objects):
+        if is_stale(self.s3, self.readready_bucket, commit, objects):
             return "stale"
         if coverage is None:
             return "unchecked"
         if coverage["coverage_pct"] is None:
             return "empty"
         return "complete" if coverage["coverage_pct"] == 100 else "incomplete"
-
-    def _is_stale(self, commit: Commit, objects: list[RawObject]) -> bool:
-        """Whether the day's own prefixes hold an object the commit did not read as it is now, or the ledger names one.
-
-        The look-ahead's prefix grows all day without making the day stale: what it brings late stands in the ledger.
-        """
-        try:
-            manifest = read_manifest(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
-        except ManifestMissingError:
-            return True
-        return self._changed(manifest, objects) or bool(unread_late_objects(self.s3, self.readready_bucket, manifest))
-
-    def _changed(self, manifest: Manifest, objects: list[RawObject]) -> bool:
-        read = {o.name: o.etag for o in manifest.objects}
-        return any(read.get(o.name) != o.etag for o in objects)
 
     def _coverage(self, commit: Commit | None) -> dict[str, Any] | None:
         """The newest recount, if it is one of this commit."""

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Placement
 
 
@@ -76,7 +77,8 @@ def load_rules(source: str, text: str | None = None) -> Rules:
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"rules.toml is not TOML: {error}.") from error
     deny = tuple(_deny(rule) for rule in document.get("deny", ()) if rule.get("source") == source)
-    exclude = tuple(_exclude(rule) for rule in document.get("exclude", ()) if rule.get("source") == source)
+    accepted = frozenset(load_source(source).excludable)
+    exclude = tuple(_exclude(rule, accepted) for rule in document.get("exclude", ()) if rule.get("source") == source)
     return Rules(version=int(document.get("version", 0)), deny=deny, exclude=exclude)
 
 
@@ -95,7 +97,8 @@ def _deny(rule: Mapping[str, object]) -> DenyRule:
     )
 
 
-def _exclude(rule: Mapping[str, object]) -> ExcludeRule:
+def _exclude(rule: Mapping[str, object], accepted: frozenset[str]) -> ExcludeRule:
+    _refuse_unknown(rule, {"name", "source", *accepted})
     fields = sorted(set(rule) - {"name", "source"})
     if not fields:
         raise RulesError(f"The exclude rule {rule.get('name')!r} names no field: it would exclude everything.")

@@ -85,13 +85,11 @@ def _orc_column(source: StoredObject, column: pa.ChunkedArray | None, wanted: pa
 
 
 def _from_cloudtrail(source: StoredObject, wanted: pa.Schema) -> ObjectRows:
-    """`{"Records": [...]}`: a row an object where the table has only the array, else a row a record."""
+    """`{"Records": [...]}`: a row a record, as the input format gives them whatever the table's columns are."""
     try:
         document = json.loads(source.text())
     except ValueError:
         raise source.bad("is not one JSON document") from None
-    if list(source.columns) == ["records"]:
-        return _from_documents(source, [document], wanted)
     return _from_documents(source, folded(document).get("records") or [], wanted)
 
 

@@ -21,15 +21,30 @@ SOURCE = LogSource(
     raw=RawTable(
         name="from_cloudtrail_raw",
         columns=(
+            Column("eventversion", "string"),
             Column(
-                "records",
-                "array<struct<eventversion:string,useridentity:string,eventtime:string,eventsource:string,"
-                "eventname:string,awsregion:string,sourceipaddress:string,useragent:string,errorcode:string,"
-                "errormessage:string,requestparameters:string,responseelements:string,additionaleventdata:string,"
-                "requestid:string,eventid:string,readonly:string,resources:string,eventtype:string,"
-                "managementevent:string,recipientaccountid:string,sharedeventid:string,vpcendpointid:string,"
-                "eventcategory:string>>",
-                "the delivered records; nested blocks as JSON text",
+                "useridentity",
+                "struct<type:string,principalid:string,arn:string,accountid:string,invokedby:string,accesskeyid:string,"
+                "username:string,onbehalfof:struct<userid:string,identitystorearn:string>,"
+                "sessioncontext:struct<attributes:struct<mfaauthenticated:string,creationdate:string>,"
+                "sessionissuer:struct<type:string,principalid:string,arn:string,accountid:string,username:string>,"
+                "ec2roledelivery:string,sourceidentity:string>>",
+            ),
+            *(
+                Column(name, "string")
+                for name in (
+                    *("eventtime", "eventsource", "eventname", "awsregion", "sourceipaddress", "useragent"),
+                    *("errorcode", "errormessage", "requestparameters", "responseelements", "additionaleventdata"),
+                    *("requestid", "eventid", "readonly"),
+                )
+            ),
+            Column("resources", "array<struct<arn:string,accountid:string,type:string>>"),
+            *(
+                Column(name, "string")
+                for name in (
+                    *("eventtype", "apiversion", "recipientaccountid", "serviceeventdetails", "sharedeventid"),
+                    *("vpcendpointid", "vpcendpointaccountid", "eventcategory", "addendum"),
+                )
             ),
         ),
         partition_keys=(
@@ -112,7 +127,9 @@ SOURCE = LogSource(
             Column("insightdetails", "string", "JSON text"),
             Column("resources", "string", "JSON text, byte for byte as delivered"),
             Column("otherfields", "string", "JSON text of every key without a column, and of values that fit none"),
-            Column("f_flags", "string", "what is odd about the row, such as not_utf8; null where nothing is"),
+            Column(
+                "f_flags", "string", "what is odd about the row, such as characters_replaced; null where nothing is"
+            ),
         ),
         evidence=(
             Column("raw_bucket", "string"),
@@ -127,4 +144,12 @@ SOURCE = LogSource(
     views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
     decoder="loglake_assets.sources.cloudtrail.decode",
     recount="loglake_assets.sources.cloudtrail.recount",
+    excludable=(
+        "eventname",
+        "eventsource",
+        "eventcategory",
+        "awsregion",
+        "recipientaccountid",
+        "useridentity_sourceidentity",
+    ),
 )

@@ -166,12 +166,12 @@ def _event_time(record: dict[str, msgspec.Raw]) -> datetime:
         raise RecordError("eventtime_missing")
     try:
         text = _STRING.decode(raw)
-        moment = datetime.fromisoformat(text)
-    except (msgspec.DecodeError, ValueError) as error:
+        spelled = datetime.fromisoformat(text)
+        moment = spelled.astimezone(UTC)
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise RecordError("eventtime_unreadable") from error
-    if moment.tzinfo is None:
+    if spelled.tzinfo is None:
         raise RecordError("eventtime_unreadable")
-    moment = moment.astimezone(UTC)
     if text == f"{moment:%Y-%m-%dT%H:%M:%S}Z":
         del record["eventTime"]  # an odd spelling stays in otherfields
     return moment

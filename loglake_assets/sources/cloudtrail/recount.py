@@ -28,7 +28,7 @@ def events(text: str) -> Iterator[CountedEvent]:
         raise NotCountableError("records_not_a_list")
     slices = None
     for ordinal, record in enumerate(records or ()):
-        if isinstance(record, dict) and not isinstance(record.get("eventID"), str):
+        if isinstance(record, dict) and not _has_id(record):
             slices = slices or list(_record_texts(text))
             yield _counted(record, slices[ordinal])
         else:
@@ -38,16 +38,20 @@ def events(text: str) -> Iterator[CountedEvent]:
 def _counted(record: Any, text: str) -> CountedEvent:
     if not isinstance(record, dict):
         return CountedEvent(None, None, {})
-    event_id = record.get("eventID")
-    key = event_id if isinstance(event_id, str) and event_id else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    key = record["eventID"] if _has_id(record) else f"sha256:{digest}"
     time = record.get("eventTime")
     return CountedEvent(key, time if isinstance(time, str) else None, _fields(record))
+
+
+def _has_id(record: dict[str, Any]) -> bool:
+    return isinstance(record.get("eventID"), str) and bool(record["eventID"])
 
 
 def _fields(record: dict[str, Any]) -> dict[str, str | None]:
     identity = record.get("userIdentity") or {}
     session = (identity.get("sessionContext") or {}) if isinstance(identity, dict) else {}
-    return {
+    found = {
         "eventname": record.get("eventName"),
         "eventsource": record.get("eventSource"),
         "recipientaccountid": record.get("recipientAccountId"),
@@ -55,6 +59,7 @@ def _fields(record: dict[str, Any]) -> dict[str, str | None]:
         "eventcategory": record.get("eventCategory"),
         "useridentity_sourceidentity": session.get("sourceIdentity") if isinstance(session, dict) else None,
     }
+    return {name: value if isinstance(value, str) else None for name, value in found.items()}
 
 
 def _record_texts(text: str) -> Iterator[str]:

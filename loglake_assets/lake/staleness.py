@@ -1,0 +1,37 @@
+"""Which committed days were built from other input than there is now: late, changed, or unheard of."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import Any
+
+from loglake_assets.lake.commits import Commit, head
+from loglake_assets.lake.late import unread_late_objects
+from loglake_assets.lake.listing import RawObject, raw_objects
+from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+
+
+def stale_days(
+    s3: Any, source: LogSource, raw_bucket: str, readready_bucket: str, days: Collection[date]
+) -> list[date]:
+    """The days whose commit did not read all their objects as they are now. Lists prefixes, reads manifests."""
+    landed: dict[date, list[RawObject]] = defaultdict(list)
+    for found in raw_objects(s3, source, raw_bucket, days):
+        landed[found.placement.day].append(found)
+    commits = {day: head(s3, readready_bucket, source.readready.name, day_number(day)) for day in sorted(days)}
+    return [day for day, commit in commits.items() if commit and is_stale(s3, readready_bucket, commit, landed[day])]
+
+
+def is_stale(s3: Any, readready_bucket: str, commit: Commit, objects: Iterable[RawObject]) -> bool:
+    """Whether the day's own prefixes hold an object the commit did not read as it is now, or the ledger names one.
+
+    The look-ahead's prefix grows all day without making the day stale: what it brings late stands in the ledger.
+    """
+    try:
+        manifest = read_manifest(s3, readready_bucket, commit.table, commit.day, commit.run_id)
+    except ManifestMissingError:
+        return True
+    read = {o.name: o.etag for o in manifest.objects}
+    return any(read.get(o.name) != o.etag for o in objects) or bool(unread_late_objects(s3, readready_bucket, manifest))
