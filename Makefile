@@ -10,7 +10,7 @@ LAKE := $(BIN)/python -m infra.local
 FORMAT ?= table
 export SQL FORMAT
 
-.PHONY: help setup demo up down load build query status reconcile test check lock bench clean
+.PHONY: help setup demo up down load build query status reconcile test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12

@@ -28,6 +28,7 @@ class JobArguments:
     max_bytes: int = 2 << 40
     max_rows: int | None = None
     code_version: str = "unknown"
+    region: str | None = None
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -63,6 +64,7 @@ def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
         max_bytes=known.max_bytes,
         max_rows=known.max_rows,
         code_version=known.code_version,
+        region=known.region,
     )
     _refuse_unbounded(arguments)
     return arguments
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max_bytes", type=int, default=2 << 40)
     parser.add_argument("--max_rows", type=int, help="preview: at most so many rows, which cannot be committed")
     parser.add_argument("--code_version", default="unknown")
+    parser.add_argument("--region", help="AWS Region of the lake; without it, the environment's")
     return parser
 
 

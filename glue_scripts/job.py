@@ -33,7 +33,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     import boto3
 
     source = load_source(arguments.source)
-    s3, glue = boto3.client("s3"), boto3.client("glue")
+    s3, glue = boto3.client("s3", region_name=arguments.region), boto3.client("glue", region_name=arguments.region)
     listed_at = time.time()
     bases = _base_commits(s3, source, arguments)  # before listing: what is committed meanwhile is then newer
     objects = window_objects(glue, s3, source, arguments)

@@ -1,9 +1,7 @@
 """AddAPart against the emulator's S3, SQS, Lambda and Glue: from an object to its partition, and what goes wrong."""
 
 import json
-import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,22 +15,13 @@ from lambdas.addapart_settings import AddAPartSettings
 from loglake_assets.lake.commits import Commit, SupersededError, append, commits, head
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored
+from tests.waiting import until
 
 YEAR = 2019  # a year of this file's own, so that the shared lake's other days are left alone
 
 
 def key_of(day: str = "2019/05/01", account: str = "111122223333", name: str = "x.json.gz") -> str:
     return f"AWSLogs/{account}/CloudTrail/eu-west-1/{day}/{name}"
-
-
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """The first true value of `condition`; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not so after {seconds} s")
 
 
 @pytest.fixture

@@ -60,7 +60,8 @@ def test_a_window_that_cannot_be_built_is_refused(arguments: list[str], said: st
 def test_a_window_with_too_much_in_it_is_refused_and_never_cut_short(
     lake: OpenedLake, source: LogSource, bound: list[str]
 ) -> None:
-    from tests.test_addapart import partition, until
+    from tests.test_addapart import partition
+    from tests.waiting import until
 
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     for name in ("a", "b"):

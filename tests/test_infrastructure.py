@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -29,6 +28,7 @@ from loglake_assets.lake.layout import commit_key
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.model import Column
 from resources.settings import LakeSettings
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = sorted((ROOT / "infra" / "cloudformation").glob("*.yaml"))
@@ -345,7 +345,7 @@ def _emulator(folder: Path, **environment: str) -> Iterator[Endpoint]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, cwd=folder, stdout=log, stderr=log)
     try:
-        _await(lambda: _answers(f"http://127.0.0.1:{port}"), 30)
+        until(lambda: _answers(f"http://127.0.0.1:{port}"), 30)
         yield Endpoint(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
@@ -364,15 +364,6 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
-
-
-def _await(condition: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"it did not come to pass within {seconds} s")
 
 
 @pytest.fixture(scope="module")
@@ -523,7 +514,7 @@ def test_the_functions_may_do_what_they_must(enforcing: Endpoint) -> None:
     record = json.dumps(dataclasses.asdict(commit)).encode()
     s3.put_object(Bucket=lake.readready_bucket, Key=commit_key(table, 20261101, 1), Body=record)
     glue = enforcing.client("glue")
-    (placed,) = _await(lambda: glue.get_partitions(DatabaseName="lake", TableName=table)["Partitions"], 60)
+    (placed,) = until(lambda: glue.get_partitions(DatabaseName="lake", TableName=table)["Partitions"], 60)
     assert placed["StorageDescriptor"]["Location"] == location
 
 

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from infra.local.opened import ACCOUNT, NAME, REGION, REPOSITORY
 from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
 from infra.local.samples import generate
 from loglake_assets.lake.commits import Commit, heads
+from tests.waiting import until
 
 DAYS = ("2026-11-01", "2026-11-02")
 JOB = f"{NAME}-readready"
@@ -82,15 +82,6 @@ class KilledLake:
     def run(self, run_id: str) -> dict[str, Any]:
         run: dict[str, Any] = self.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]
         return run
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"not so after {seconds} s")
 
 
 def finished(process: "subprocess.Popen[str]") -> str:

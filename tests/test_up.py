@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from infra.local.opened import REPOSITORY
 from infra.local.processes import free_port, running_stack
 from infra.local.samples import generate
+from tests.waiting import until
 
 BACKFILL = """
 mutation($params: LaunchBackfillParams!) {
@@ -37,15 +37,6 @@ query($key: AssetKeyInput!) {
     } } } } }
   }
 }"""
-
-
-def until(condition: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.5)
-    raise AssertionError(f"not so after {seconds} s")
 
 
 class Ui:
