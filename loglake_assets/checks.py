@@ -14,6 +14,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from loglake_assets.lake.coverage import NAMES_SHOWN, Coverage
+from loglake_assets.lake.layout import coverage_key
+from loglake_assets.sources import load_source
 
 COVERAGE = "coverage"
 GRAIN = "grain"
@@ -82,7 +84,7 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "missing_event_ids": dg.MetadataValue.json(list(coverage.missing_events[:NAMES_SHOWN])),
         "objects_recounted": coverage.object_count,
         "bytes_recounted": coverage.bytes_read,
-        "all_names": f"s3://{bucket}/checks/.../{coverage.day}/coverage.json",
+        "all_names": f"s3://{bucket}/{coverage_key(load_source(coverage.source).readready.name, coverage.day)}",
         "remedy": remedy(coverage),
     }
 

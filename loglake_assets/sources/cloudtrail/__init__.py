@@ -62,7 +62,7 @@ SOURCE = LogSource(
         grain="f_eventkey",
         sort_by=("eventname", "useridentity_arn", "eventtime"),
         columns=(
-            Column("f_eventkey", "string", "eventid, or sha256:<hex> of the record where eventVersion has no id"),
+            Column("f_eventkey", "string", "eventid, or sha256 and the digest of the record where its version has no id"),
             Column("eventid", "string"),
             Column("eventtime", "timestamp", "UTC"),
             Column("eventsource", "string"),
