@@ -51,7 +51,7 @@ SOURCE = LogSource(
         grain="f_eventkey",
         sort_by=("eventtime",),
         columns=(
-            Column("f_eventkey", "string", "sha256 and the digest of the record: use the log's own id where it has one"),
+            Column("f_eventkey", "string", "sha256 and digest of the record; use the id of the log if it has one"),
             Column("eventtime", "timestamp", "UTC"),
             Column("logaccountid", "string"),
             Column("logregion", "string"),

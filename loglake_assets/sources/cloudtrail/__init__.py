@@ -62,7 +62,7 @@ SOURCE = LogSource(
         grain="f_eventkey",
         sort_by=("eventname", "useridentity_arn", "eventtime"),
         columns=(
-            Column("f_eventkey", "string", "eventid, or sha256 and the digest of the record where its version has no id"),
+            Column("f_eventkey", "string", "eventid, or sha256 and the digest of a record whose version has none"),
             Column("eventid", "string"),
             Column("eventtime", "timestamp", "UTC"),
             Column("eventsource", "string"),
