@@ -10,7 +10,7 @@ LAKE := $(BIN)/python -m infra.local
 FORMAT ?= table
 export SQL FORMAT
 
-.PHONY: help setup demo up down load build query status reconcile test lock clean
+.PHONY: help setup demo up down load build query status reconcile test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -58,6 +58,12 @@ test: $(READY) ## everything that must hold: format, lint, types, definitions, t
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-header --no-strip-extras --quiet -o requirements.lock
+
+wheels: $(READY) ## what the Glue job needs beyond Glue's own, pinned as here, into wheels/ for a deployment to AWS
+	@$(BIN)/pip download -qq --disable-pip-version-check --only-binary :all: --python-version 3.11 \
+	  --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 --no-deps -d wheels \
+	  $$(grep -oE '^(boto3|botocore|dagster-pipes|isal|msgspec|s3transfer)==[^ ]+' requirements.lock)
+	@ls wheels
 
 clean: ## remove what can be made again; the lake under .loglake/ stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache *.egg-info
