@@ -8,7 +8,14 @@ READY := $(VENV)/.ready
 LAKE := $(BIN)/python -m infra.local
 
 FORMAT ?= table
-export SQL FORMAT
+# Given values reach the commands by the environment as they were typed: make would expand $ in them, a shell would run them.
+override SQL := $(value SQL)
+override DIR := $(value DIR)
+override SOURCE := $(value SOURCE)
+override FROM := $(value FROM)
+override TO := $(value TO)
+override FORMAT := $(value FORMAT)
+export SQL DIR SOURCE FROM TO FORMAT
 
 .PHONY: help setup demo up down load build query status reconcile test lock wheels clean
 
@@ -37,10 +44,10 @@ down: $(READY) ## stop what `make up` or a command left running
 	@$(LAKE) down
 
 load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
-	@$(LAKE) load --source "$(SOURCE)" --dir "$(DIR)"
+	@$(LAKE) load
 
 build: $(READY) ## SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07: build those days through Dagster
-	@$(LAKE) build --source "$(SOURCE)" --from "$(FROM)" --to "$(TO)"
+	@$(LAKE) build
 
 query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
 	@$(LAKE) query

@@ -24,6 +24,7 @@ from resources.lake import LakeResource
 
 HOT_DAYS = 45
 EVENTS_A_TICK = 500
+MONTHS_A_TICK = 12
 _VERSION_TAG = "dagster/data_version"
 
 
@@ -80,18 +81,27 @@ def sense(
     """One tick: the hot window against the cursor, one month of history against Dagster's own records."""
     cursor = SensorCursor.parsed(context.cursor)
     hot_start = max(today - timedelta(days=HOT_DAYS), config.start_day)
-    hot = raw_days(config, lake, hot_start, today)
+    counts = late_counts(lake.s3, lake.settings.readready_bucket, config.source.readready.name)
+    late = {day_from_number(day): count for day, count in counts.items()}
+    hot = raw_days(config, lake, hot_start, today, late)
     known = dict(cursor.hot) or _known_versions(context.instance, config, hot)
     changed = [d for d in hot if known.get(d.day.isoformat()) != d.version(today)][:EVENTS_A_TICK]
-    swept, next_sweep = _swept(context.instance, config, lake, cursor, hot_start, today, EVENTS_A_TICK - len(changed))
+    swept, next_sweep = _swept(
+        context.instance, config, lake, cursor, hot_start, today, late, EVENTS_A_TICK - len(changed)
+    )
     told = {d.day.isoformat(): d.version(today) for d in changed}
     kept = {d.day.isoformat(): known[d.day.isoformat()] for d in hot if d.day.isoformat() in known}
     events = [_materialization(config, d, today) for d in (*changed, *swept)]
     return dg.SensorResult(
         asset_events=events,
         cursor=SensorCursor({**kept, **told}, next_sweep).text(),
-        skip_reason=dg.SkipReason(f"recorded {len(events)} raw days that are new or changed") if events else None,
+        skip_reason=dg.SkipReason(_told(len(events), next_sweep)),
     )
+
+
+def _told(count: int, next_sweep: str | None) -> str:
+    history = f"history looked at up to {next_sweep}" if next_sweep else "all history looked at"
+    return f"recorded {count} raw days that are new or changed; {history}"
 
 
 def _swept(
@@ -101,26 +111,52 @@ def _swept(
     cursor: SensorCursor,
     before: date,
     today: date,
+    late: Mapping[date, int],
     room: int,
 ) -> tuple[list[RawDay], str | None]:
-    """Changed days of the month that is due, and the month that comes next; the month stays due when room runs out."""
+    """Changed days of the next months of history, and the month that comes next.
+
+    Empty and unchanged months are passed until one has changed days or enough were looked at; a month stays due when
+    there is no room for all its days.
+    """
     month = date.fromisoformat(cursor.sweep) if cursor.sweep else config.start_day.replace(day=1)
-    if month >= before:
-        month = config.start_day.replace(day=1)
-    last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
-    first, end = max(month, config.start_day), min(last, before - timedelta(days=1))
+    for _ in range(MONTHS_A_TICK):
+        if month >= before:
+            return [], None
+        changed = _changed_in_month(instance, config, lake, month, before, today, late)
+        if len(changed) > room:
+            return changed[: max(room, 0)], month.isoformat()
+        month = _next_month(month)
+        if changed:
+            return changed, month.isoformat()
+    return [], month.isoformat()
+
+
+def _changed_in_month(
+    instance: dg.DagsterInstance,
+    config: SourceConfig,
+    lake: LakeResource,
+    month: date,
+    before: date,
+    today: date,
+    late: Mapping[date, int],
+) -> list[RawDay]:
+    first, end = max(month, config.start_day), min(_next_month(month), before) - timedelta(days=1)
     if first > end:
-        return [], None
-    days = raw_days(config, lake, first, end)
+        return []
+    days = raw_days(config, lake, first, end, late)
     known = _known_versions(instance, config, days)
-    changed = [d for d in days if known.get(d.day.isoformat()) != d.version(today)]
-    if len(changed) > room:
-        return changed[: max(room, 0)], month.isoformat()
-    return changed, (last + timedelta(days=1)).isoformat()
+    return [d for d in days if known.get(d.day.isoformat()) != d.version(today)]
 
 
-def raw_days(config: SourceConfig, lake: LakeResource, first: date, last: date) -> list[RawDay]:
-    """The raw days of a range that have a partition or a late object, as the catalog and the late ledger tell them."""
+def _next_month(month: date) -> date:
+    return month + timedelta(days=calendar.monthrange(month.year, month.month)[1])
+
+
+def raw_days(
+    config: SourceConfig, lake: LakeResource, first: date, last: date, late: Mapping[date, int]
+) -> list[RawDay]:
+    """The raw days of a range that have a partition, or a late object by `late`, the ledger's count of each day."""
     source = config.source
     position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
     arrivals: dict[date, list[str]] = defaultdict(list)
@@ -128,8 +164,6 @@ def raw_days(config: SourceConfig, lake: LakeResource, first: date, last: date) 
     for partition in partitions(lake.glue, lake.settings.database, source.raw.name, expression):
         day = day_from_number(partition["Values"][position])
         arrivals[day].append(partition.get("Parameters", {}).get("loglake.last_arrival", ""))
-    counts = late_counts(lake.s3, lake.settings.readready_bucket, source.readready.name)
-    late = {day_from_number(day): count for day, count in counts.items()}
     return [
         RawDay(day, len(arrivals[day]), max(arrivals[day], default=""), late.get(day, 0))
         for day in sorted({*arrivals, *late})

@@ -145,8 +145,43 @@ def test_a_command_beside_a_running_lake_uses_it_and_leaves_it(up: RunningLake) 
     done = command(up.home, "query", SQL="select count(*) as n from from_cloudtrail_readready", FORMAT="jsonl")
     assert done.returncode == 0, done.stdout
     assert int(json.loads(done.stdout)["n"]) > 1_000
+    done = command(up.home, "query", SQL="describe from_cloudtrail_readready")
+    assert "useridentity_sourceidentity" in done.stdout
     assert up.process.poll() is None
     assert up.ui.answers()
+
+
+def test_make_passes_what_was_typed_and_runs_none_of_it(up: RunningLake, tmp_path: Path) -> None:
+    """A `$` in a statement is JSON path or a regular expression, and never make's or a shell's."""
+    flag = tmp_path / "ran"
+    sql = f"select '$.a' x, 'b$' y, '$(shell touch {flag})' z, '`touch {flag}`' w"
+    done = subprocess.run(
+        ["make", "-s", "query", f"SQL={sql}", "FORMAT=jsonl", "READY="],
+        cwd=REPOSITORY,
+        env={**os.environ, "LOGLAKE_HOME": str(up.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    values = {"x": "$.a", "y": "b$", "z": f"$(shell touch {flag})", "w": f"`touch {flag}`"}
+    assert json.loads(done.stdout) == values
+    assert not flag.exists()
+
+
+def test_what_is_not_given_is_named_with_the_whole_line(up: RunningLake) -> None:
+    done = command(up.home, "build", "--source", "cloudtrail")
+    assert done.returncode == 2
+    assert done.stdout.strip() == (
+        "build: FROM and TO not given. It is: make build SOURCE=<log> FROM=2026-11-01 TO=2026-11-07"
+    )
+
+
+def test_files_that_are_no_delivery_are_refused_before_they_lie_in_the_bucket(up: RunningLake, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    done = command(up.home, "load", "--source", "cloudtrail", "--dir", str(tmp_path))
+    assert done.returncode == 2
+    assert "None of the 1 files under DIR is a delivery of AWS CloudTrail" in done.stdout
 
 
 def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: Path) -> None:
@@ -163,5 +198,5 @@ def test_ctrl_c_stops_everything_and_a_second_up_finds_everything_again(up: Runn
     assert not up.ui.answers()
     done = command(up.home, "status")
     assert done.returncode == 0, done.stdout
-    states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  2026-11-")}
+    states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines() if line.startswith("2026-11-")}
     assert {states["2026-11-01"], states["2026-11-02"]} <= {"complete", "incomplete"}

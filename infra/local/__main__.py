@@ -13,6 +13,10 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 2
 
 
+class UsageError(ValueError):
+    """A command was given too little, or something it does not know."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what cannot be done is one clear sentence and a non-zero exit."""
     options = _parser().parse_args(arguments)
@@ -22,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if os.environ.get("LOGLAKE_TRACEBACK"):
             raise
@@ -30,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    if type(error).__module__.startswith(("infra.", "loglake_assets.", "resources.")):
+    if type(error).__module__.startswith(("infra.", "loglake_assets.", "resources.", "__main__")):
         return str(error)
     return f"{type(error).__name__}: {error} (LOGLAKE_TRACEBACK=1 shows where)"
 
@@ -48,11 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     command("up", _up)
     command("down", _down)
     load = command("load", _load)
-    load.add_argument("--source", required=True)
-    load.add_argument("--dir", required=True)
+    load.add_argument("--source", default=os.environ.get("SOURCE"))
+    load.add_argument("--dir", default=os.environ.get("DIR"))
     build = command("build", _build)
-    for name in ("--source", "--from", "--to"):
-        build.add_argument(name, required=True)
+    for name in ("source", "from", "to"):
+        build.add_argument(f"--{name}", default=os.environ.get(name.upper()))
     command("query", _query)
     command("status", _status)
     command("reconcile", _reconcile)
@@ -86,19 +93,21 @@ def _down(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    from infra.local.loading import await_partitions, files_under, put_objects
+    from infra.local.loading import await_partitions, files_under, put_objects, refuse_strays
     from loglake_assets.sources import load_source
 
-    source = _named_source(options.source)
-    files = list(files_under(Path(_given(options.dir, "DIR"))))
+    _all_given("make load SOURCE=<log> DIR=path", SOURCE=options.source, DIR=options.dir)
+    source = load_source(options.source)
+    files = list(files_under(Path(options.dir)))
+    refuse_strays(source, [key for key, _ in files])
     with opened_lake(lake_home(), _quiet) as lake:
-        loaded = put_objects(lake, load_source(source), ((key, path.read_bytes) for key, path in files), _say)
+        loaded = put_objects(lake, source, ((key, path.read_bytes) for key, path in files), _say)
         _say(
             f"{loaded.objects:,} objects, {loaded.bytes:,} bytes in {loaded.seconds:.1f} s; days: {_range(loaded.days)}"
         )
         for reason, count in sorted(loaded.ignored.items()):
             _say(f"  {count:,} are no events of this log: {reason}")
-        missing = await_partitions(lake, load_source(source), loaded.partitions, _say, 120)
+        missing = await_partitions(lake, source, loaded.partitions, _say, 120)
         _say(f"{len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} partitions registered")
     return EXIT_FAILED if missing else 0
 
@@ -109,14 +118,18 @@ def _range(days: Sequence[str]) -> str:
 
 def _build(options: argparse.Namespace) -> int:
     from infra.local.building import build_range, parsed_day, print_days
+    from infra.local.quarantined import print_quarantine
     from loglake_assets.sources import load_source
 
-    source = load_source(_named_source(options.source))
-    first = parsed_day(_given(getattr(options, "from"), "FROM"), "FROM")
-    last = parsed_day(_given(options.to, "TO"), "TO")
+    first_text = getattr(options, "from")
+    wanted = "make build SOURCE=<log> FROM=2026-11-01 TO=2026-11-07"
+    _all_given(wanted, SOURCE=options.source, FROM=first_text, TO=options.to)
+    source = load_source(options.source)
+    first, last = parsed_day(first_text, "FROM"), parsed_day(options.to, "TO")
     with opened_lake(lake_home(), _quiet) as lake:
         results = build_range(lake, source, first, last, _say)
         print_days(source, results)
+        print_quarantine(lake, source, [r.day for r in results if r.metadata])
     return EXIT_FAILED if any(r.error for r in results) else 0
 
 
@@ -124,10 +137,11 @@ def _query(options: argparse.Namespace) -> int:
     from infra.local.querying import ask, print_answer
 
     sql, form = os.environ.get("SQL", ""), os.environ.get("FORMAT") or "table"
+    _all_given('make query SQL="select ..." [FORMAT=jsonl]', SQL=sql)
     if form not in {"table", "jsonl"}:
-        raise SystemExit(f"FORMAT={form} is not known; accepted: table, jsonl.")
+        raise UsageError(f"FORMAT={form} is not known; accepted: table, jsonl.")
     with opened_lake(lake_home(), _quiet) as lake:
-        print_answer(ask(lake, _given(sql, "SQL")), form)
+        print_answer(ask(lake, sql), form)
     return 0
 
 
@@ -146,16 +160,10 @@ def _reconcile(options: argparse.Namespace) -> int:
         return EXIT_FAILED if reconcile_all(lake, _say) else 0
 
 
-def _named_source(name: str) -> str:
-    from loglake_assets.sources import load_source
-
-    return load_source(_given(name, "SOURCE")).name
-
-
-def _given(value: str, variable: str) -> str:
-    if not value:
-        raise SystemExit(f"{variable} is not given. `make help` shows the commands and what they take.")
-    return value
+def _all_given(usage: str, **values: str | None) -> None:
+    """Refuse when a value is absent, naming all that are and the whole line."""
+    if absent := [name for name, value in values.items() if not value]:
+        raise UsageError(f"{' and '.join(absent)} not given. It is: {usage}")
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ HEADINGS = (
     "quarantined",
     "written",
     "coverage %",
-    "objects",
+    "objects read",
     "unreadable",
-    "raw",
+    "raw inflated",
     "ORC",
-    "seconds",
+    "s/day",
     "state",
 )
 
@@ -72,7 +72,7 @@ def coverage_text(pct: float | str | None) -> str:
     """A percentage that never rounds up to 100."""
     if not isinstance(pct, int | float):
         return "n/a"
-    return "100" if pct == 100 else f"{int(pct * 10_000) / 10_000:.4f}"
+    return f"{int(pct * 10_000) / 10_000:.4f}"
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, sa
     with dagster_instance(lake) as instance:
         while days := [d for d in days_with_source(lake, source, asked) if d not in results]:
             for window in windows(days, _days_per_run(definitions, source)):
-                say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run, {len(window)} days")
+                say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run")
                 run_id, error = _run(job, instance, window)
                 results.update({day: _result(instance, source, day, run_id, error) for day in window})
     _tell_days_without_source(source, asked, results, say)

@@ -11,12 +11,12 @@ from pathlib import Path
 from infra.local.building import DayResult, build_range, dagster_instance, print_days
 from infra.local.loading import Loaded, await_partitions, put_objects, registered
 from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
+from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask, print_answer
 from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate
 from infra.local.sensing import tick_raw_sensor
-from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.placement import Placement, place
 
 Say = Callable[[str], None]
 PROBES = 9
@@ -56,7 +56,7 @@ def _demo_source(lake: OpenedLake, source: LogSource, events: int, say: Say) -> 
     _tick(lake, source, say)
     results = build_range(lake, source, FIRST_DAY, _last_day(), say)
     print_days(source, results)
-    _tell_quarantine(lake, source, results, say)
+    print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_questions(lake, source, say)
     return [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
 
@@ -139,16 +139,6 @@ def _tick(lake: OpenedLake, source: LogSource, say: Say) -> None:
     with dagster_instance(lake) as instance:
         days = tick_raw_sensor(lake, instance, source)
     say(f"   the sensor recorded {days} raw days")
-
-
-def _tell_quarantine(lake: OpenedLake, source: LogSource, results: list[DayResult], say: Say) -> None:
-    bucket = lake.settings.readready_bucket
-    for result in (r for r in results if r.metadata):
-        run = result.metadata["location"].split("run=")[1].split("/")[0]
-        manifest = read_manifest(lake.client("s3"), bucket, source.readready.name, day_number(result.day), run)
-        for entry in manifest.quarantine:
-            what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
-            say(f"quarantined {result.day}: {entry['reason']}: {what} s3://{entry['bucket']}/{entry['key']}")
 
 
 def _answer_questions(lake: OpenedLake, source: LogSource, say: Say) -> None:

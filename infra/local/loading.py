@@ -1,7 +1,7 @@
 """Files into a source's raw bucket, through S3 as a delivery would come, so that AddAPart registers them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,15 @@ def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
     if not found:
         raise LoadError(f"DIR={folder} holds no file. Nothing was loaded.")
     yield from found
+
+
+def refuse_strays(source: LogSource, keys: Sequence[str]) -> None:
+    """Raise LoadError when none of the keys is a delivery of this log: they would only lie in the bucket."""
+    if all(isinstance(place(source, "bucket", key), Ignored) for key in keys):
+        raise LoadError(
+            f"None of the {len(keys):,} files under DIR is a delivery of {source.title}, the first is {keys[0]!r}. "
+            "Nothing was loaded. Relative paths become object keys: name the folder in which keys begin."
+        )
 
 
 def put_objects(

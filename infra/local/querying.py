@@ -48,6 +48,8 @@ def _results(athena: Any, query_id: str) -> tuple[tuple[str, ...], list[list[str
     pages = list(athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id))
     columns = tuple(c["Name"] for c in pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"])
     rows = [[d.get("VarCharValue") for d in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]]
+    if len(columns) > 1 and all(len(row) == 1 for row in rows):  # DESCRIBE: one text with tabs a row
+        rows = [[cell or None for cell in (row[0] or "").split("\t")] for row in rows]
     return columns, rows[1:] if rows and rows[0] == list(columns) else rows
 
 
@@ -58,7 +60,8 @@ def print_answer(answer: Answer, form: str) -> None:
             print(line)
         return
     print_table("", answer.columns, answer.rows)
-    print(f"{len(answer.rows):,} rows, {answer.bytes_scanned:,} bytes scanned, {answer.seconds:.2f} s")
+    plural = "" if len(answer.rows) == 1 else "s"
+    print(f"{len(answer.rows):,} row{plural}, {answer.bytes_scanned:,} bytes scanned, {answer.seconds:.2f} s")
 
 
 def json_lines(answer: Answer) -> Iterator[str]:

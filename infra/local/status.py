@@ -5,19 +5,20 @@ from typing import Any
 
 from infra.local.building import coverage_text
 from infra.local.opened import OpenedLake
+from infra.local.quarantined import print_quarantine
 from infra.local.shown import print_table, size
 from loglake_assets.lake.states import DayState, Survey
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.rules import load_rules
 
-HEADINGS = ("day", "objects", "raw", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
+HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 REMEDIES = {
     "unregistered": "make reconcile",
     "unplaced": "make reconcile",
     "unbuilt": "make build",
     "stale": "make build",
     "unchecked": "make build",
-    "incomplete": "see the coverage check, or checks/ in the readready bucket, for the names",
+    "incomplete": "what is not loaded is named below; restore it, then make build",
 }
 
 
@@ -37,7 +38,7 @@ def survey(lake: OpenedLake, source: LogSource) -> Survey:
 
 def print_status(lake: OpenedLake) -> None:
     """A table a source, with what mends what is not complete."""
-    print(f"Lake {lake.settings.name} in {lake.home}, {lake.info.endpoint_url}")
+    print(f"Lake {lake.settings.name} in {lake.home}")
     for name in source_names():
         source = load_source(name)
         state = survey(lake, source).state(datetime.now(UTC).date())
@@ -46,6 +47,7 @@ def print_status(lake: OpenedLake) -> None:
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(state.ignored, {day.state for day in state.days})
+        print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
 
 
 def _print_rest(ignored: dict[str, int], states: set[str]) -> None:

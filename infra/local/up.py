@@ -27,7 +27,7 @@ def up(home: Path, say: Callable[[str], None]) -> int:
     _stop_on_signals()
     with opened_lake(home, lambda text: None) as lake:
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
-        say(f"Dagster UI: http://127.0.0.1:{port} (first answer in about half a minute); Ctrl-C stops everything")
+        say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
         return _dagster(lake, port, say)
 
 
@@ -65,7 +65,20 @@ def _stop_on_signals() -> None:
 
 
 def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-w",
+        "workspace.yaml",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
     child = subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -75,7 +88,12 @@ def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
     )
     (lake.home / "dagster.pid").write_text(str(child.pid))
     try:
-        return child.wait()
+        while child.poll() is None:
+            if running_stack(lake.home) is None:
+                say("The stack was stopped, by make down or a kill, so Dagster is stopped too. `make up` starts both.")
+                return 1
+            time.sleep(2)
+        return child.returncode
     except KeyboardInterrupt:
         say("Stopping Dagster, then the stack")
         _end(child)

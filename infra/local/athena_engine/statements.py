@@ -15,7 +15,7 @@ def statement_type(sql: str) -> str:
     """DML, DDL or UTILITY, as GetQueryExecution reports it."""
     word = re.match(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", sql, re.DOTALL)
     first = word.group(1).upper() if word else ""
-    if first in ("SHOW", "DESCRIBE", "EXPLAIN"):
+    if first in ("SHOW", "DESCRIBE", "DESC", "EXPLAIN"):
         return "UTILITY"
     return "DDL" if first in ("CREATE", "DROP", "ALTER", "MSCK") else "DML"
 
@@ -44,8 +44,8 @@ def read_statement(sql: str) -> exp.Expr:
     writes = tree.find(exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Into, exp.Command)
     if writes or not isinstance(tree, (exp.Select, exp.SetOperation, exp.Subquery)):
         raise QueryFailed(
-            "NOT_SUPPORTED: the local Athena runs SELECT, SHOW PARTITIONS, SHOW TABLES, CREATE VIEW and DROP VIEW, "
-            f"not {(writes or tree).key.upper()}; partitions are placed by AddAPart, tables by the templates"
+            "NOT_SUPPORTED: the local Athena runs SELECT, SHOW PARTITIONS, SHOW TABLES, DESCRIBE, CREATE VIEW and "
+            f"DROP VIEW, not {(writes or tree).key.upper()}; partitions are placed by AddAPart, tables by the templates"
         )
     return tree
 

@@ -1,0 +1,37 @@
+"""What was not loaded, by name: the quarantine of committed days on the terminal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from infra.local.opened import OpenedLake
+from infra.local.shown import escaped
+from loglake_assets.lake.commits import head
+from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+
+NAMES_SHOWN = 20
+
+
+def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> None:
+    """One line for each object or record of the days that is not loaded, with its reason; the first twenty."""
+    lines = list(_lines(lake, source, days))
+    for line in lines[:NAMES_SHOWN]:
+        print(line)
+    if len(lines) > NAMES_SHOWN:
+        print(f"and {len(lines) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
+
+
+def _lines(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterator[str]:
+    s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
+    for day in days:
+        commit = head(s3, bucket, table, day_number(day))
+        if commit is None:
+            continue
+        try:
+            manifest = read_manifest(s3, bucket, table, day_number(day), commit.run_id)
+        except ManifestMissingError:
+            continue
+        for entry in manifest.quarantine:
+            what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
+            yield escaped(f"quarantined {day}: {entry['reason']}: {what} s3://{entry['bucket']}/{entry['key']}")
