@@ -193,6 +193,7 @@ def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: P
 
 
 def test_ctrl_c_stops_everything_and_a_second_up_finds_everything_again(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
     assert up.stop() == 0
     assert running_stack(up.home) is None
     assert not up.ui.answers()
@@ -200,3 +201,13 @@ def test_ctrl_c_stops_everything_and_a_second_up_finds_everything_again(up: Runn
     assert done.returncode == 0, done.stdout
     states = {line.split()[0]: line.split()[-1] for line in done.stdout.splitlines() if line.startswith("2026-11-")}
     assert {states["2026-11-01"], states["2026-11-02"]} <= {"complete", "incomplete"}
+
+
+def test_make_up_ends_with_its_stack(home: Path, up: RunningLake) -> None:
+    """`make down` in another terminal: Dagster is not left behind on a dead endpoint."""
+    lake = RunningLake(home)
+    until(lake.ui.answers, 120)
+    assert command(home, "down").returncode == 0
+    assert lake.process.wait(timeout=60) == 1
+    lake.log.close()
+    assert not lake.ui.answers()

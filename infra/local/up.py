@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from infra.local.opened import REPOSITORY, OpenedLake, environment, opened_lake
-from infra.local.processes import free_port, running_stack, stop_stack
+from infra.local.processes import free_port, is_running, running_stack, stop_stack
 
 DEFAULT_UI_PORT = 3000
 _STOP_SECONDS = 20.0
@@ -89,7 +89,7 @@ def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
     (lake.home / "dagster.pid").write_text(str(child.pid))
     try:
         while child.poll() is None:
-            if running_stack(lake.home) is None:
+            if not is_running(lake.info.pid, lake.info.started):
                 say("The stack was stopped, by make down or a kill, so Dagster is stopped too. `make up` starts both.")
                 return 1
             time.sleep(2)
