@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.opened import OpenedLake
+from loglake_assets.lake.reconciling import ALL_DAYS, partitions
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place
 
@@ -100,6 +101,5 @@ def await_partitions(
 
 def registered(lake: OpenedLake, source: LogSource) -> set[tuple[str, ...]]:
     """Values of every raw partition in the catalog."""
-    pages = lake.client("glue").get_paginator("get_partitions")
-    found = pages.paginate(DatabaseName=lake.settings.database, TableName=source.raw.name, ExcludeColumnSchema=True)
-    return {tuple(p["Values"]) for page in found for p in page["Partitions"]}
+    found = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
+    return {tuple(p["Values"]) for p in found}

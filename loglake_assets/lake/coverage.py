@@ -67,11 +67,6 @@ class Coverage:
             return None
         return int(10_000 * 100 * (self.expected - self.missing) / self.denominator) / 10_000
 
-    @property
-    def is_exact(self) -> bool:
-        """Every event there once, and no row without its event."""
-        return self.pct in (None, 100.0) and not self.surplus and not self.repeated
-
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""
         return {**asdict(self), "coverage_pct": self.pct}

@@ -65,14 +65,3 @@ def _objects(s3: Any, source: LogSource, bucket: str, prefix: str) -> Iterator[R
         if isinstance(placement, Placement):
             modified = entry["LastModified"].timestamp()
             yield RawObject(bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)
-
-
-def ignored_objects(s3: Any, source: LogSource, bucket: str) -> dict[str, int]:
-    """How many objects of the bucket are no events of this log, by reason. Lists the whole bucket."""
-    counts: dict[str, int] = {}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    for entry in (entry for page in pages for entry in page.get("Contents", ())):
-        placement = place(source, bucket, entry["Key"])
-        if isinstance(placement, Ignored):
-            counts[placement.reason] = counts.get(placement.reason, 0) + 1
-    return counts

@@ -17,6 +17,8 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
 
+ALL_DAYS = "logcalendarday > 0"
+
 
 @dataclass(frozen=True)
 class UnregisteredPrefix:
@@ -70,14 +72,18 @@ def unregistered_prefixes(
     ]
 
 
+def placed_commits(glue: Any, database: str, table: str) -> dict[int, int]:
+    """The commit that the catalog shows of each day (yyyymmdd)."""
+    return {
+        int(p["Values"][0]): int(p.get("Parameters", {}).get("loglake.commit_seq", "0"))
+        for p in partitions(glue, database, table, ALL_DAYS)
+    }
+
+
 def unplaced_commits(s3: Any, glue: Any, source: LogSource, database: str, bucket: str) -> list[Commit]:
     """Newest commits that the catalog does not show."""
-    table = source.readready.name
-    placed = {
-        int(p["Values"][0]): int(p.get("Parameters", {}).get("loglake.commit_seq", "0"))
-        for p in partitions(glue, database, table, "logcalendarday > 0")
-    }
-    newest = heads(s3, bucket, table)
+    placed = placed_commits(glue, database, source.readready.name)
+    newest = heads(s3, bucket, source.readready.name)
     return [commit for day, commit in sorted(newest.items()) if placed.get(day, 0) < commit.seq]
 
 

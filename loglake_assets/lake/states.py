@@ -10,7 +10,7 @@ from typing import Any
 from loglake_assets.lake.commits import Commit, heads
 from loglake_assets.lake.layout import coverage_key
 from loglake_assets.lake.listing import RawObject
-from loglake_assets.lake.reconciling import partitions
+from loglake_assets.lake.reconciling import ALL_DAYS, partitions, placed_commits
 from loglake_assets.lake.staleness import is_stale
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, day_from_number, day_number, place
@@ -54,9 +54,9 @@ class Survey:
 
     def state(self, today: date) -> SourceState:
         """The state of every day that has objects or a commit."""
-        registered = {tuple(p["Values"]) for p in partitions(self.glue, self.database, self.source.raw.name, _ALL)}
+        registered = {tuple(p["Values"]) for p in partitions(self.glue, self.database, self.source.raw.name, ALL_DAYS)}
         landed, ignored = self._landed(registered)
-        placed = self._placed()
+        placed = placed_commits(self.glue, self.database, self.source.readready.name)
         committed = heads(self.s3, self.readready_bucket, self.source.readready.name)
         days = sorted({*landed, *(day_from_number(day) for day in committed)})
         states = []
@@ -97,11 +97,6 @@ class Survey:
     def _raw_object(self, entry: dict[str, Any], placement: Placement) -> RawObject:
         modified = entry["LastModified"].timestamp()
         return RawObject(self.raw_bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)
-
-    def _placed(self) -> dict[int, int]:
-        """Commit that the catalog shows, by day."""
-        found = partitions(self.glue, self.database, self.source.readready.name, _ALL)
-        return {int(p["Values"][0]): int(p.get("Parameters", {}).get("loglake.commit_seq", "0")) for p in found}
 
     def _day(
         self,
@@ -155,6 +150,3 @@ class Survey:
             return None
         coverage: dict[str, Any] = json.loads(body.read())
         return coverage if coverage["commit_seq"] == commit.seq else None
-
-
-_ALL = "logcalendarday > 0"
