@@ -9,6 +9,7 @@ from typing import Any
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
 from loglake_assets.lake.layout import bucket_and_prefix, late_prefix
+from loglake_assets.lake.listed import entries, keys
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 
@@ -59,8 +60,7 @@ def _listed(s3: Any, source: LogSource, locations: Sequence[str]) -> Iterator[tu
 
 def _objects_under(s3: Any, source: LogSource, location: str) -> list[tuple[tuple[str, str], int]]:
     bucket, prefix = bucket_and_prefix(location)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    found = (entry for page in pages for entry in page.get("Contents", ()))
+    found = entries(s3, bucket, prefix)
     return [((bucket, e["Key"]), e["Size"]) for e in found if _is_placed(source, bucket, e["Key"])]
 
 
@@ -72,9 +72,8 @@ def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple
     """Objects the ledger names for the window's days: they lie under prefixes the window does not read."""
     for day in arguments.days:
         prefix = late_prefix(source.readready.name, day_number(day))
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=arguments.readready_bucket, Prefix=prefix)
-        for listed in (entry for page in pages for entry in page.get("Contents", ())):
-            body = s3.get_object(Bucket=arguments.readready_bucket, Key=listed["Key"])["Body"].read()
+        for key in keys(s3, arguments.readready_bucket, prefix):
+            body = s3.get_object(Bucket=arguments.readready_bucket, Key=key)["Body"].read()
             late = json.loads(body)
             yield late["bucket"], late["key"]
 

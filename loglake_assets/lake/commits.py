@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from loglake_assets.lake.layout import commit_key, commits_prefix, parse_commit_key
+from loglake_assets.lake.listed import keys
 
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
@@ -44,8 +45,8 @@ def commits(s3: Any, bucket: str, table: str, day: int) -> Iterator[Commit]:
 
 def head(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
     """The newest commit of a day, or None."""
-    keys = _keys(s3, bucket, commits_prefix(table, day))
-    return _read(s3, bucket, keys[-1]) if keys else None
+    found = _keys(s3, bucket, commits_prefix(table, day))
+    return _read(s3, bucket, found[-1]) if found else None
 
 
 def heads(s3: Any, bucket: str, table: str) -> dict[int, Commit]:
@@ -96,10 +97,7 @@ def _put_if_absent(s3: Any, bucket: str, commit: Commit) -> bool:
 
 
 def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return sorted(
-        entry["Key"] for page in pages for entry in page.get("Contents", ()) if parse_commit_key(entry["Key"])
-    )
+    return sorted(key for key in keys(s3, bucket, prefix) if parse_commit_key(key))
 
 
 def _read(s3: Any, bucket: str, key: str) -> Commit:

@@ -16,7 +16,8 @@ from typing import Any
 from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.commits import Commit, head
 from loglake_assets.lake.late import late_objects
-from loglake_assets.lake.layout import coverage_key
+from loglake_assets.lake.layout import bucket_and_prefix, coverage_key
+from loglake_assets.lake.listed import keys
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.orc_files import column_values
 from loglake_assets.sources import LogSource
@@ -219,10 +220,9 @@ class Recount:
     def _stored_keys(self, commit: Commit | None) -> Iterable[str]:
         if commit is None:
             return
-        prefix = commit.location.split("/", 3)[3]
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.readready_bucket, Prefix=prefix)
-        for key in (e["Key"] for page in pages for e in page.get("Contents", ()) if e["Key"].endswith(".orc")):
-            yield from column_values(self.s3, self.readready_bucket, key, self.source.readready.grain)
+        bucket, prefix = bucket_and_prefix(commit.location)
+        for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
+            yield from column_values(self.s3, bucket, key, self.source.readready.grain)
 
 
 def put_coverage(s3: Any, bucket: str, table: str, coverage: Coverage) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from loglake_assets.lake.commits import Commit, head
 from loglake_assets.lake.layout import late_key, late_prefix
+from loglake_assets.lake.listed import keys
 from loglake_assets.lake.manifests import (
     Manifest,
     ManifestMissingError,
@@ -33,9 +34,8 @@ class LateObject:
 
 def late_objects(s3: Any, bucket: str, table: str, day: int) -> list[LateObject]:
     """The ledger's entries for a day."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=late_prefix(table, day))
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-    return [LateObject(**json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())) for key in keys]
+    named = keys(s3, bucket, late_prefix(table, day))
+    return [LateObject(**json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())) for key in named]
 
 
 def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:
@@ -95,8 +95,7 @@ def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:
     """How many ledger entries each day (yyyymmdd) has; the keys say it, nothing is read."""
     root = late_prefix(table, 0).removesuffix("0/")
     counts: dict[int, int] = {}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root)
-    for entry in (entry for page in pages for entry in page.get("Contents", ())):
-        day = int(entry["Key"].removeprefix(root).split("/")[0])
+    for key in keys(s3, bucket, root):
+        day = int(key.removeprefix(root).split("/")[0])
         counts[day] = counts.get(day, 0) + 1
     return counts

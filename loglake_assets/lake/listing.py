@@ -1,11 +1,12 @@
 """Raw objects as S3 lists them, by delivery day, without asking the catalog: what the catalog is checked against."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from loglake_assets.lake.listed import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place
 
@@ -59,9 +60,13 @@ def _children(s3: Any, bucket: str, prefix: str) -> Iterable[str]:
 
 
 def _objects(s3: Any, source: LogSource, bucket: str, prefix: str) -> Iterator[RawObject]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for entry in (entry for page in pages for entry in page.get("Contents", ())):
+    for entry in entries(s3, bucket, prefix):
         placement = place(source, bucket, entry["Key"])
         if isinstance(placement, Placement):
-            modified = entry["LastModified"].timestamp()
-            yield RawObject(bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)
+            yield raw_object(bucket, entry, placement)
+
+
+def raw_object(bucket: str, entry: Mapping[str, Any], placement: Placement) -> RawObject:
+    """A listed object that has its placement."""
+    modified = entry["LastModified"].timestamp()
+    return RawObject(bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)

@@ -11,6 +11,7 @@ from typing import Any
 from lambdas.addapart_placing import PartitionPlacer
 from loglake_assets.lake.commits import Commit, append
 from loglake_assets.lake.layout import bucket_and_prefix, commit_key, manifest_key
+from loglake_assets.lake.listed import entries
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.orc_files import row_count
 
@@ -82,8 +83,7 @@ class Publisher:
 
     def _listed(self, location: str) -> dict[str, int]:
         bucket, prefix = bucket_and_prefix(location)
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = (entry for page in pages for entry in page.get("Contents", ()))
+        found = entries(self.s3, bucket, prefix)
         return {e["Key"]: e["Size"] for e in found if not e["Key"].endswith("/")}  # connectors leave folder markers
 
     def commit(self, manifest: Manifest, reason: str = "build") -> Commit:

@@ -2,18 +2,19 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from loglake_assets.lake.commits import Commit, heads
 from loglake_assets.lake.layout import coverage_key
-from loglake_assets.lake.listing import RawObject
+from loglake_assets.lake.listed import entries
+from loglake_assets.lake.listing import RawObject, raw_object
 from loglake_assets.lake.reconciling import ALL_DAYS, partitions, placed_commits
 from loglake_assets.lake.staleness import is_stale
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import Ignored, Placement, day_from_number, day_number, place
+from loglake_assets.sources.placement import Ignored, day_from_number, day_number, place
 from loglake_assets.sources.rules import Rules
 
 
@@ -76,7 +77,7 @@ class Survey:
         landed: dict[date, list[RawObject]] = defaultdict(list)
         ignored: dict[str, int] = defaultdict(int)
         keys = tuple(c.name for c in self.source.raw.partition_keys)
-        for entry in self._objects():
+        for entry in entries(self.s3, self.raw_bucket):
             placement = place(self.source, self.raw_bucket, entry["Key"])
             if isinstance(placement, Ignored):
                 ignored[placement.reason] += 1
@@ -87,16 +88,8 @@ class Survey:
             if rule:
                 ignored[f"denied:{rule}"] += 1
             else:
-                landed[placement.day].append(self._raw_object(entry, placement))
+                landed[placement.day].append(raw_object(self.raw_bucket, entry, placement))
         return landed, dict(ignored)
-
-    def _objects(self) -> Iterator[dict[str, Any]]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.raw_bucket)
-        return (entry for page in pages for entry in page.get("Contents", ()))
-
-    def _raw_object(self, entry: dict[str, Any], placement: Placement) -> RawObject:
-        modified = entry["LastModified"].timestamp()
-        return RawObject(self.raw_bucket, entry["Key"], entry["Size"], entry["ETag"].strip('"'), modified, placement)
 
     def _day(
         self,

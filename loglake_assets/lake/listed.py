@@ -1,0 +1,15 @@
+"""Listings of S3, whole: every page. Standard library only; clients are passed in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def entries(s3: Any, bucket: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+    """Every object under a prefix as ListObjectsV2 gives it (`Key`, `Size`, `ETag`, `LastModified`), in key order."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", ())
+
+
+def keys(s3: Any, bucket: str, prefix: str = "") -> Iterator[str]:
+    """Every key under a prefix, in order."""
+    return (entry["Key"] for entry in entries(s3, bucket, prefix))
