@@ -15,6 +15,7 @@ except ImportError:  # Glue without the wheel: slower, same content
 
 GZIP_MAGIC = b"\x1f\x8b"
 _REPLACEMENT = "\ufffd".encode()
+_FIRST_STEP = 4096  # bytes; a member of Firehose is about as long
 _MAX_LAYERS = 3  # gzip of gzip is met where Firehose compresses what CloudWatch Logs compressed already
 
 
@@ -57,10 +58,10 @@ def _cap(size: int, limits: ContentLimits) -> int:
 
 def _members(body: bytes, several: bool, cap: int) -> bytes:
     parts: list[bytes] = []
-    rest, room = body, cap
+    rest, room = memoryview(body), cap
     while rest:
-        if parts and rest[:2] != GZIP_MAGIC:
-            if rest.strip(b"\0"):
+        if parts and bytes(rest[:2]) != GZIP_MAGIC:
+            if bytes(rest).strip(b"\0"):
                 raise UnreadableObjectError("trailing_bytes")
             break  # zero padding, which gzip allows
         if parts and not several:
@@ -71,17 +72,29 @@ def _members(body: bytes, several: bool, cap: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _member(body: bytes, room: int) -> tuple[bytes, bytes]:
+def _member(body: memoryview, room: int) -> tuple[bytes, memoryview]:
+    """The first member's content and what follows it.
+
+    Fed piece by piece: what a piece holds beyond the member comes back as a copy, and copying all that follows at each
+    of thousands of members would take the square of their number.
+    """
     stream = _zlib.decompressobj(31)
-    try:
-        part = stream.decompress(body, room + 1)
-    except Exception as error:  # zlib.error and isal's IsalError share no base
-        raise UnreadableObjectError("corrupt_gzip") from error
-    if len(part) > room:
-        raise UnreadableObjectError("inflates_too_large")
-    if not stream.eof:
-        raise UnreadableObjectError("truncated_gzip")
-    return part, stream.unused_data
+    parts: list[bytes] = []
+    fed, step = 0, _FIRST_STEP
+    while not stream.eof:
+        if fed >= len(body):
+            raise UnreadableObjectError("truncated_gzip")
+        try:
+            part = stream.decompress(body[fed : fed + step], room + 1)
+        except Exception as error:  # zlib.error and isal's IsalError share no base
+            raise UnreadableObjectError("corrupt_gzip") from error
+        room -= len(part)
+        if room < 0:
+            raise UnreadableObjectError("inflates_too_large")
+        parts.append(part)
+        fed = min(fed + step, len(body))
+        step *= 2
+    return b"".join(parts), body[fed - len(stream.unused_data) :]
 
 
 def utf8(content: bytes) -> tuple[bytes, bool]:

@@ -175,9 +175,12 @@ class _Accountant:
             "kind": "record",
             "logcalendarday": day_number(record.time.date()),
             "raw_sha256": record.sha256,
-            "excluded_by": self._rules.excluded_by(record.fields) if self._rules.exclude else None,
+            "excluded_by": record.excluded_by or self._excluded_by(record),
             "flags": "characters_replaced" if replaced and b"\xef\xbf\xbd" in bytes(raw) else None,
         }
+
+    def _excluded_by(self, record: DecodedRecord) -> str | None:
+        return self._rules.excluded_by(record.fields) if self._rules.exclude else None
 
     def _refuse_implausible(self, moment: datetime, prefix_day: int) -> None:
         """An event from before the log existed, or from after its own delivery, is kept apart under its reason."""

@@ -27,6 +27,7 @@ from loglake_assets.sources.rules import Rules
 
 NAMES_SHOWN = 20
 _LARGEST_CONTENT, _BOMB_FLOOR, _BOMB_RATIO = 1 << 30, 64 << 20, 400  # bytes, bytes, times: as the job refuses them
+_PIECE = 16 << 10  # bytes of gzip inflated at a time
 Progress = Callable[[str], None]
 
 
@@ -179,7 +180,7 @@ class Recount:
 
     def _expect(self, day: _Expected, event: CountedEvent, name: str) -> None:
         assert event.key is not None, "checked by the caller"
-        if self.rules.exclude and self.rules.excluded_by(event.fields):
+        if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):
             day.excluded.add(event.key)
         else:
             day.events.setdefault(event.key, name)
@@ -242,21 +243,28 @@ def _text(body: bytes, several_members: bool) -> str:
 
 
 def _gunzipped(body: bytes, several_members: bool, cap: int) -> bytes:
+    """Every member's content. Fed in pieces, since what follows a member in its piece comes back as a copy."""
     parts: list[bytes] = []
-    rest = body
-    while rest.strip(b"\0"):
-        if parts and not several_members:
-            raise NotCountableError("trailing_bytes")
-        stream = zlib.decompressobj(31)
+    room, at, stream = cap, 0, zlib.decompressobj(31)
+    while at < len(body):
+        if stream.eof:
+            if not body[at : at + _PIECE].strip(b"\0"):
+                at += _PIECE
+                continue
+            if not several_members:
+                raise NotCountableError("trailing_bytes")
+            stream = zlib.decompressobj(31)
+        piece = body[at : at + _PIECE]
         try:
-            parts.append(stream.decompress(rest, cap + 1))
+            parts.append(stream.decompress(piece, room + 1))
         except zlib.error as error:
             raise NotCountableError("corrupt_gzip") from error
-        if sum(map(len, parts)) > cap:
+        at += len(piece) - len(stream.unused_data)
+        room -= len(parts[-1])
+        if room < 0:
             raise NotCountableError("inflates_too_large")
-        if not stream.eof:
-            raise NotCountableError("truncated_gzip")
-        rest = stream.unused_data
+    if not stream.eof:
+        raise NotCountableError("truncated_gzip")
     return b"".join(parts)
 
 

@@ -5,6 +5,8 @@ manifests/<table>/<day>/<run>.json.gz             what the run read, counted and
 commits/<table>/<day>/<seq>.json                  the sequence of commits of a day; the newest is what readers see
 duplicates/<table>/run=<run>/logcalendarday=...   the dropped copies, with both object keys
 late/<table>/<day>/<object>.json                  objects found to hold events of a day already built
+checks/<table>/<day>/<check>.json                 the newest result of a check, with every name in it
+packets/<review>/<day>/run=<run>/*                files made for people from a day of a review
 """
 
 import hashlib
@@ -66,8 +68,16 @@ def late_key(table: str, day: int, bucket: str, key: str, etag: str) -> str:
     return f"{late_prefix(table, day)}{name}.json"
 
 
+def packets_prefix(review: str, day: int, run_id: str) -> str:
+    return f"packets/{review}/{day}/run={run_id}/"
+
+
+def check_key(table: str, day: int, check: str) -> str:
+    return f"checks/{table}/{day}/{check}.json"
+
+
 def coverage_key(table: str, day: int) -> str:
-    return f"checks/{table}/{day}/coverage.json"
+    return check_key(table, day, "coverage")
 
 
 def bucket_and_prefix(location: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Raw objects as S3 lists them, by delivery day, without asking the catalog: what the catalog is checked against."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from loglake_assets.lake.listed import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place
 
+_YEAR = re.compile(r"(^|/)\d{4}/$")
 _DEEPEST = 12  # levels of prefixes above a delivery day; deeper trees are not a log's
 
 
@@ -38,15 +40,22 @@ def raw_objects(s3: Any, source: LogSource, bucket: str, days: Collection[date])
 
 
 def _day_prefixes(s3: Any, source: LogSource, bucket: str, prefix: str, days: list[date], depth: int) -> Iterator[str]:
-    """The prefixes that hold the days' objects: the tree is walked down to where a day would follow, and no further."""
-    probes = [_probe(source, bucket, prefix, day) for day in days[:1]]
-    if any(isinstance(probe, Placement) for probe in probes):
-        yield from (f"{prefix}{day:%Y/%m/%d}/" for day in days)
+    """The prefixes that hold the days' objects: the tree is walked down to where a day would follow, and no further.
+
+    Except where any prefix may stand before the day: there a day at this level says nothing of the level below.
+    """
+    if not days:
         return
-    if depth >= _DEEPEST or any(isinstance(p, Ignored) and p.reason != "unknown_key" for p in probes):
+    probe = _probe(source, bucket, prefix, days[0])
+    if is_placed := isinstance(probe, Placement):
+        yield from (f"{prefix}{day:%Y/%m/%d}/" for day in days)
+        if not isinstance(_probe(source, bucket, f"{prefix}any/", days[0]), Placement):
+            return
+    if depth >= _DEEPEST or (isinstance(probe, Ignored) and probe.reason != "unknown_key"):
         return
     for child in _children(s3, bucket, prefix):
-        yield from _day_prefixes(s3, source, bucket, child, days, depth + 1)
+        if not (is_placed and _YEAR.search(child)):
+            yield from _day_prefixes(s3, source, bucket, child, days, depth + 1)
 
 
 def _probe(source: LogSource, bucket: str, prefix: str, day: date) -> Placement | Ignored:

@@ -23,8 +23,12 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DecodedRecord:
-    """One record: `fields` by column name (absent is null), its time in UTC, the SHA-256 (hex) of its bytes."""
+    """One record: `fields` by column name (absent is null), its time in UTC, the SHA-256 (hex) of its bytes.
+
+    `excluded_by` names what a log carries beside its events, such as control messages: counted, never written.
+    """
 
     fields: dict[str, Any]
     time: datetime
     sha256: str
+    excluded_by: str | None = None

@@ -6,6 +6,9 @@ from datetime import date
 
 from loglake_assets.sources.model import LogSource
 
+NOT_SAID = "-"
+"""Value of a partition key that an object key does not say, such as the hour: Hive has no empty value."""
+
 _HIDDEN = re.compile(r"(^|/)[._][^/]*(/|$)")
 
 
@@ -38,7 +41,7 @@ def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
     except ValueError:
         return Ignored("unknown_key")
     groups["logcalendarday"] = day_number(day)
-    values = tuple(str(groups[column.name]) for column in source.raw.partition_keys)
+    values = tuple(str(groups[column.name] or NOT_SAID) for column in source.raw.partition_keys)
     return Placement(values, f"s3://{bucket}/{groups['prefix']}/", day)
 
 

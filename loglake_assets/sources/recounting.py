@@ -18,3 +18,5 @@ class CountedEvent:
     key: str | None
     time: str | None
     fields: dict[str, str | None]
+    is_excluded: bool = False
+    """True for what the log carries beside its events, such as a control message."""

@@ -87,6 +87,13 @@ def _deny(rule: Mapping[str, object]) -> DenyRule:
     conditions = [key for key in ("key_pattern", "accounts", "regions") if rule.get(key)]
     if not conditions:
         raise RulesError(f"The deny rule {rule.get('name')!r} names no key_pattern, accounts or regions.")
+    keys = {column.name for column in load_source(str(rule["source"])).raw.partition_keys}
+    for condition, key in (("accounts", "logaccountid"), ("regions", "logregion")):
+        if rule.get(condition) and key not in keys:
+            raise RulesError(
+                f"The deny rule {rule.get('name')!r} names {condition}, which the keys of {rule['source']} do not say; "
+                "it would deny nothing. Use key_pattern."
+            )
     pattern = rule.get("key_pattern")
     return DenyRule(
         name=_name(rule),

@@ -1,0 +1,78 @@
+"""Amazon CloudWatch Logs, as Firehose delivers a subscription to S3: documents of log events, gzip member by member."""
+
+from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
+
+SOURCE = LogSource(
+    name="cloudwatch",
+    title="Amazon CloudWatch Logs",
+    description="Any log group; of Session Manager's, what was typed and seen in each session.",
+    delivers="objects of a Firehose stream, some minutes of log events of any accounts and log groups",
+    key_pattern=KeyPattern(
+        # Firehose puts YYYY/MM/dd/HH behind whatever prefix was configured, which may be none.
+        pattern=(
+            r"^(?P<prefix>(?:(?P<logprefix>.+)/)?(?P<year>\d{4})/(?P<month>\d{2})/(?P<dayofmonth>\d{2})"
+            r"(?:/(?P<loghour>\d{2}))?)/[^/]+$"
+        ),
+        ignored=(IgnoredKey("other_log", r"(^|/)AWSLogs/"),),
+    ),
+    raw=RawTable(
+        name="from_cloudwatch_raw",
+        columns=(Column("line", "string", "one or several documents, back to back"),),
+        partition_keys=(
+            Column("logprefix", "string", "what stands before the date; - where nothing does"),
+            Column("logcalendarday", "int", "UTC day of arrival at Firehose, yyyymmdd"),
+            Column("loghour", "string", "UTC hour of arrival; - where the prefix has none"),
+        ),
+        serde="org.apache.hadoop.hive.serde2.RegexSerDe",
+        serde_parameters=(("input.regex", "(.*)"),),
+        input_format="org.apache.hadoop.mapred.TextInputFormat",
+        output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+    ),
+    readready=ReadreadyTable(
+        name="from_cloudwatch_readready",
+        grain="f_eventkey",
+        sort_by=("loggroup", "logstream", "eventtime", "eventid"),
+        columns=(
+            Column("f_eventkey", "string", "owner:log group:log stream:id, which is unique"),
+            Column("eventid", "string", "56 digits; within a log stream they order events of the same time"),
+            Column("eventtime", "timestamp", "UTC"),
+            Column("logaccountid", "string", "account that owns the log group"),
+            Column("loggroup", "string"),
+            Column("logstream", "string"),
+            Column("subscriptionfilters", "string", "JSON text"),
+            Column("eventordinal", "int", "position of the event in its document, from 0"),
+            Column("message", "string", "as delivered"),
+            Column("extractedfields", "string", "JSON text"),
+            Column("sessionid", "string", "Session Manager session, <session name>-<id>"),
+            Column("f_sessionid", "string", "Session Manager session, what follows the last - of the session id"),
+            Column("session", "string", "lines of the session as they stood on the terminal, parted by line feeds"),
+            Column("session_linecount", "int"),
+            Column("session_isplain", "boolean", "true: not streamed, but uploaded as text when the session ended"),
+            Column("session_target", "string"),
+            Column("session_runasuser", "string"),
+            Column("session_useridentity_arn", "string"),
+            Column("session_awsregion", "string"),
+            Column("session_eventtime", "string", "time of the upload as the agent spells it"),
+            Column("otherfields", "string", "JSON text of every key of document and event without a column"),
+            Column("f_flags", "string", "what is odd about the row; null where nothing is"),
+        ),
+        evidence=(
+            Column("raw_bucket", "string"),
+            Column("raw_key", "string"),
+            Column("raw_etag", "string"),
+            Column("raw_versionid", "string"),
+            Column("raw_ordinal", "int", "position of the event in its object, from 0"),
+            Column("raw_sha256", "string", "of the event's bytes as delivered"),
+            Column("f_run", "string", "Glue run that wrote the row"),
+        ),
+    ),
+    views=(
+        "10_identified_as_view.sql",
+        "20_duplicates_as_view.sql",
+        "30_readready_as_view.sql",
+    ),
+    decoder="loglake_assets.sources.cloudwatch.decode",
+    recount="loglake_assets.sources.cloudwatch.recount",
+    excludable=("logaccountid", "loggroup", "logstream"),
+    several_gzip_members=True,
+)

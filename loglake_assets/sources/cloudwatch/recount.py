@@ -1,0 +1,72 @@
+"""The events of one Firehose object, counted by another path than the Glue job's. Standard library only.
+
+The job cuts bytes between documents and parses the pieces; this scans the text with the json module, document after
+document, and looks at nothing but where each one ends.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+
+_SCANNER = json.JSONDecoder()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def events(text: str) -> Iterator[CountedEvent]:
+    """Each log event of an object's text. Raises NotCountableError when the text is no such delivery."""
+    counted: list[CountedEvent] = []  # all or nothing, as the job reads it
+    for document in _documents(text):
+        if not isinstance(document, dict) or "logEvents" not in document:
+            raise NotCountableError("no_log_events")
+        if not isinstance(document["logEvents"], list):
+            raise NotCountableError("log_events_not_a_list")
+        counted.extend(_counted(document, event) for event in document["logEvents"])
+    yield from counted
+
+
+def _documents(text: str) -> Iterator[Any]:
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        try:
+            document, position = _SCANNER.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            raise NotCountableError("not_json") from error
+        yield document
+
+
+def _counted(document: dict[str, Any], event: Any) -> CountedEvent:
+    if not isinstance(event, dict):
+        return CountedEvent(None, None, {})
+    place = {name: _string(document.get(key)) for name, key in _PLACE.items()}
+    is_control = document.get("messageType") == "CONTROL_MESSAGE"
+    identifier = _string(event.get("id")) or _without_id(event)
+    key = ":".join([*(part or "" for part in place.values()), identifier])
+    return CountedEvent(key, _time(event.get("timestamp")), place, is_control)
+
+
+def _without_id(event: dict[str, Any]) -> str:
+    text = f"{event.get('timestamp')}\n{_string(event.get('message')) or ''}"
+    return "sha256:" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+_PLACE = {"logaccountid": "owner", "loggroup": "logGroup", "logstream": "logStream"}
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _time(milliseconds: Any) -> str | None:
+    if not isinstance(milliseconds, int) or isinstance(milliseconds, bool):
+        return None
+    try:
+        return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat()
+    except OverflowError:
+        return None
