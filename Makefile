@@ -15,9 +15,14 @@ override SOURCE := $(value SOURCE)
 override FROM := $(value FROM)
 override TO := $(value TO)
 override FORMAT := $(value FORMAT)
-export SQL DIR SOURCE FROM TO FORMAT
+override SESSION := $(value SESSION)
+override WHO := $(value WHO)
+override REVIEWER := $(value REVIEWER)
+override REVIEWERS := $(value REVIEWERS)
+override OUT := $(value OUT)
+export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT
 
-.PHONY: help setup demo up down load build query status reconcile test lock wheels clean
+.PHONY: help setup demo up down load build review query status reconcile test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -46,8 +51,11 @@ down: $(READY) ## stop what `make up` or a command left running
 load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
 	@$(LAKE) load
 
-build: $(READY) ## SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07: build those days through Dagster
+build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07: build those days through Dagster
 	@$(LAKE) build
+
+review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>]: packets to read
+	@$(LAKE) review
 
 query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
 	@$(LAKE) query

@@ -1,4 +1,4 @@
-"""Deploys a lake: its CloudFormation stacks, and the bundles and partition indexes that no stack can make.
+"""Deploys a lake: its CloudFormation stacks, and the bundles, partition indexes and views that no stack can make.
 
 Twice is once. AWS and the local endpoint get the same templates through the same calls. `python -m infra.deploy --name
 loglake` deploys to AWS with the credentials of the environment.
@@ -6,7 +6,7 @@ loglake` deploys to AWS with the credentials of the environment.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, script_key
-from infra.catalog_template import partition_indexes, template_text
+from infra.catalog_template import partition_indexes, template_text, view_input
 from infra.stacks import DeployError, Progress, Stack, bring_about, is_absent
 from loglake_assets.lake.layout import COMMITS_PREFIX
+from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from resources.settings import LakeSettings
 
@@ -76,7 +77,9 @@ def deploy(
     progress: Progress,
     artifacts: Artifacts | None = None,
 ) -> None:
-    """Bring about the lake of `sources`, and wait until it stands. Changes only what differs.
+    """Bring about the lake of `sources` and of the reviews that join them, and wait until it stands.
+
+    Changes only what differs.
 
     `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
     is storage, addapart-<layer>, catalog or jobs. Raises DeployError.
@@ -85,11 +88,19 @@ def deploy(
     built = artifacts or built_artifacts()
     cloudformation = clients("cloudformation")
     stacks = lake_stacks(settings, sources, parameters, built)
+    reviews = reviews_of(sources)
     _refuse_to_drop_tables(settings, cloudformation, sources)
     bring_about(cloudformation, clients("s3"), settings, stacks[:1], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
     bring_about(cloudformation, clients("s3"), settings, stacks[1:], progress)
-    _index_partitions(clients("glue"), settings.database, sources, progress)
+    _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
+    _create_views(clients("glue"), settings.database, reviews, progress)
+
+
+def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
+    """The reviews of which all tables are there."""
+    names = {source.name for source in sources}
+    return [review for review in map(load_review, review_names()) if names.issuperset(review.sources)]
 
 
 def lake_stacks(
@@ -110,7 +121,7 @@ def lake_stacks(
     planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
     planned += [(f"addapart-raw-{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
     planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
-    planned += [("catalog", template_text(sources), {}), ("jobs", _template("jobs"), {})]
+    planned += [("catalog", template_text(sources, reviews_of(sources)), {}), ("jobs", _template("jobs"), {})]
     _refuse_unknown(parameters, {part: text for part, text, _ in planned})
     return [_stack(settings.name, part, text, {**known, **own}, parameters) for part, text, own in planned]
 
@@ -153,6 +164,7 @@ def _refuse_other_account(settings: LakeSettings, clients: Clients) -> None:
 def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources: Sequence[LogSource]) -> None:
     """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
+    kept |= {review.table.name for review in reviews_of(sources)}
     try:
         deployed = cloudformation.describe_stack_resources(StackName=f"{settings.name}-catalog")["StackResources"]
     except ClientError as error:
@@ -195,13 +207,30 @@ def _is_stored(s3: Any, bucket: str, key: str, size: int) -> bool:
         raise
 
 
-def _index_partitions(glue: Any, database: str, sources: Sequence[LogSource], progress: Progress) -> None:
+def _index_partitions(
+    glue: Any, database: str, indexes: Iterable[tuple[str, tuple[str, ...]]], progress: Progress
+) -> None:
     """Give every table its partition index. Without one, GetPartitions loads all partitions before it filters."""
-    for table, keys in (index for source in sources for index in partition_indexes(source)):
+    for table, keys in indexes:
         if not _has_index(glue, database, table):
             index = {"IndexName": _INDEX, "Keys": list(keys)}
             glue.create_partition_index(DatabaseName=database, TableName=table, PartitionIndex=index)
             progress(f"{database}.{table}: partition index on {', '.join(keys)}")
+
+
+def _create_views(glue: Any, database: str, reviews: Sequence[Review], progress: Progress) -> None:
+    """Give every review its Athena view. A stack could not: the view's text carries the database's name in base64."""
+    for review in reviews:
+        view = view_input(review, database)
+        try:
+            found = glue.get_table(DatabaseName=database, Name=review.name)["Table"]
+        except glue.exceptions.EntityNotFoundException:
+            glue.create_table(DatabaseName=database, TableInput=view)
+        else:
+            if found.get("ViewOriginalText") == view["ViewOriginalText"]:
+                continue
+            glue.update_table(DatabaseName=database, TableInput=view)
+        progress(f"{database}.{review.name}: view over {review.table.name}")
 
 
 def _has_index(glue: Any, database: str, table: str) -> bool:

@@ -15,6 +15,7 @@ from loglake_assets.lake.coverage import Coverage, put_coverage
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.publishing import PlacementError, Publisher, VerificationError
+from loglake_assets.recording import closed_checks, recorded_days
 from loglake_assets.sources.placement import day_from_number, day_number
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 from resources.lake import LakeResource
@@ -56,7 +57,8 @@ def build_days(
     if late:
         context.log.warning(f"{len(late)} objects hold events of days that did not read them; recounted: {late_days}")
     coverages, problem = _recounted_or_why_not(context, config, lake, [*(b.day for b in committed), *late_days])
-    yield from _materialized(context, config, built, run, coverages)
+    metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(committed)) for b in committed}
+    yield from recorded_days(context, config.readready_key, metadata, len(committed) == len(built))
     yield from evaluations(
         context.instance,
         config.readready_key,
@@ -66,8 +68,7 @@ def build_days(
     )
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
         raise dg.Failure("; ".join(bad), allow_retries=False)
-    for check in (COVERAGE, GRAIN):
-        yield dg.Output(None, output_name=_check_output(context, check))
+    yield from closed_checks(context, (COVERAGE, GRAIN))
 
 
 def _recounted_or_why_not(
@@ -125,27 +126,6 @@ def recounted(
     return coverages
 
 
-def _materialized(
-    context: dg.AssetExecutionContext,
-    config: SourceConfig,
-    built: Sequence[BuiltDay],
-    run: GlueRun,
-    coverages: dict[str, Coverage],
-) -> Iterator[Any]:
-    """One materialization a day. When a day failed, the good ones are recorded one by one before the step fails."""
-    good = [b for b in built if b.commit]
-    metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(good)) for b in good}
-    if len(good) < len(built):
-        for day in good:
-            yield dg.AssetMaterialization(
-                config.readready_key, partition=day.partition, metadata=metadata[day.partition]
-            )
-        return
-    for day in good:
-        context.add_asset_metadata(metadata[day.partition], asset_key=config.readready_key, partition_key=day.partition)
-    yield dg.MaterializeResult(asset_key=config.readready_key)
-
-
 def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_in_run: int) -> dict[str, Any]:
     """What the UI shows and plots of a day: counts, bytes, cost, keys. Never content of a log."""
     assert built.manifest, "only committed days have metadata"
@@ -184,9 +164,3 @@ def _quarantine_table(manifest: Manifest) -> dg.TableMetadataValue:
     ]
     columns = [dg.TableColumn(name, "string") for name in ("object", "record", "reason")]
     return dg.MetadataValue.table(records, dg.TableSchema(columns))
-
-
-def _check_output(context: dg.AssetExecutionContext, check: str) -> str:
-    """The output that a check result stands for; a range run must close it even though the results went another way."""
-    names: Sequence[str] = list(context.op_execution_context.op_def.output_dict)
-    return next(name for name in names if name.endswith(f"_{check}"))

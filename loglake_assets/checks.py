@@ -45,7 +45,7 @@ def evaluations(
     instance: dg.DagsterInstance, key: dg.AssetKey, coverages: Mapping[str, Coverage], error_below: float, bucket: str
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Coverage and grain of each day (by partition key). Days without a materialization have nothing to be checked."""
-    targets = _targets(instance, key, list(coverages))
+    targets = newest_materializations(instance, key, list(coverages))
     for partition, coverage in coverages.items():
         if target := targets.get(partition):
             yield _coverage_evaluation(key, partition, coverage, error_below, bucket, target)
@@ -128,7 +128,7 @@ def _first(names: Mapping[str, Any]) -> dict[str, Any]:
     return dict(list(names.items())[:NAMES_SHOWN])
 
 
-def _targets(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, Any]:
+def newest_materializations(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, Any]:
     """The newest materialization of each day, which a check result must point to or the day does not count."""
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=list(days)), limit=1000

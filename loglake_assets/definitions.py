@@ -1,9 +1,10 @@
-"""Where the parts meet: every source's definitions, and the resources they get."""
+"""Where the parts meet: the definitions of every source and every review, and the resources they get."""
 
 from pathlib import Path
 
 import dagster as dg
 
+from loglake_assets import reviews
 from resources.assembly import lake_resources
 from resources.progress_log import progress_logger
 
@@ -12,9 +13,21 @@ from resources.progress_log import progress_logger
 def defs() -> dg.Definitions:
     return dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        _without_tree(dg.ComponentTree.from_module(reviews, Path(__file__).parent.parent).build_defs()),
         dg.Definitions(
             resources=lake_resources(),
             executor=dg.in_process_executor,
             loggers={"console": dg.colored_console_logger, "progress": progress_logger},
         ),
+    )
+
+
+def _without_tree(found: dg.Definitions) -> dg.Definitions:
+    """The same definitions, to be merged: Dagster merges no two that each know their component tree."""
+    return dg.Definitions(
+        assets=found.assets,
+        asset_checks=found.asset_checks,
+        jobs=found.jobs,
+        schedules=found.schedules,
+        sensors=found.sensors,
     )

@@ -10,6 +10,7 @@ from loglake_assets.lake.publishing import Publisher
 from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
+from resources.athena import Athena
 from resources.settings import LakeSettings, lake_settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
     def sqs(self) -> "SQSClient":
         client: SQSClient = _client("sqs", self.region, self.endpoint_url)
         return client
+
+    @property
+    def athena(self) -> Athena:
+        """Queries of this lake, in its database and workgroup."""
+        client = _client("athena", self.region, self.endpoint_url)
+        return Athena(client, self.settings.database, self.settings.workgroup)
 
     def queue_url(self, layer: str) -> str:
         """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""

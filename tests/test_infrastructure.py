@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from infra.bundles import bundle_key, glue_bundle, lambda_bundle
 from infra.catalog_template import catalog_template, partition_indexes, template_text
-from infra.deploy import DeployError, deploy
+from infra.deploy import DeployError, deploy, reviews_of
 from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -33,6 +33,7 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = sorted((ROOT / "infra" / "cloudformation").glob("*.yaml"))
 SOURCES = [load_source(name) for name in source_names()]
+REVIEWS = reviews_of(SOURCES)
 ACCOUNT = "000000000000"
 LOCAL = {"RequireTls": "false"}
 
@@ -167,7 +168,7 @@ def _listed(value: Any) -> list[Any]:
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.json"
-    catalog.write_text(template_text(SOURCES))
+    catalog.write_text(template_text(SOURCES, REVIEWS))
     asked = [Path(sys.executable).with_name("cfn-lint"), *TEMPLATES, catalog]
     ran = subprocess.run(asked, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stdout + ran.stderr
@@ -291,13 +292,13 @@ def test_readready_tables_are_read_by_name_and_filtered_by_partition() -> None:
 
 def test_partition_indexes_begin_with_the_day_and_cover_every_key() -> None:
     tables = _tables()
-    for table, keys in (index for source in SOURCES for index in partition_indexes(source)):
+    for table, keys in partition_indexes(SOURCES, REVIEWS):
         assert keys[0] == "logcalendarday"
         assert sorted(keys) == sorted(k["Name"] for k in tables[table]["PartitionKeys"])
 
 
 def _tables() -> dict[str, dict[str, Any]]:
-    resources = catalog_template(SOURCES)["Resources"].values()
+    resources = catalog_template(SOURCES, REVIEWS)["Resources"].values()
     inputs = [r["Properties"]["TableInput"] for r in resources if r["Type"] == "AWS::Glue::Table"]
     return {table["Name"]: table for table in inputs}
 
@@ -407,7 +408,7 @@ def test_deployed_tables_have_the_declared_columns(endpoint: Endpoint, lake: Lak
 
 def test_deployed_tables_have_one_partition_index(endpoint: Endpoint, lake: LakeSettings) -> None:
     glue = endpoint.client("glue")
-    for table, keys in (index for source in SOURCES for index in partition_indexes(source)):
+    for table, keys in partition_indexes(SOURCES, REVIEWS):
         found = glue.get_partition_indexes(DatabaseName=lake.database, TableName=table)["PartitionIndexDescriptorList"]
         assert [tuple(k["Name"] for k in index["Keys"]) for index in found] == [keys]
 

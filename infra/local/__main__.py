@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
 from infra.local.opened import lake_home, opened_lake
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("source", "from", "to"):
         build.add_argument(f"--{name}", default=os.environ.get(name.upper()))
     command("query", _query)
+    review = command("review", _review)
+    for name in ("session", "who", "from", "to", "reviewer", "reviewers", "out"):
+        review.add_argument(f"--{name}", default=os.environ.get(name.upper()) or None)
     command("status", _status)
     command("reconcile", _reconcile)
     return parser
@@ -119,18 +123,55 @@ def _range(days: Sequence[str]) -> str:
 def _build(options: argparse.Namespace) -> int:
     from infra.local.building import build_range, parsed_day, print_days
     from infra.local.quarantined import print_quarantine
-    from loglake_assets.sources import load_source
+    from loglake_assets.reviews import review_names
+    from loglake_assets.sources import UnknownSourceError, load_source, source_names
 
     first_text = getattr(options, "from")
-    wanted = "make build SOURCE=<log> FROM=2026-11-01 TO=2026-11-07"
+    wanted = "make build SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07"
     _all_given(wanted, SOURCE=options.source, FROM=first_text, TO=options.to)
-    source = load_source(options.source)
     first, last = parsed_day(first_text, "FROM"), parsed_day(options.to, "TO")
+    if options.source in review_names():
+        return _build_review(options.source, first, last)
+    if options.source not in source_names():
+        known = f"logs {', '.join(source_names())}; reviews {', '.join(review_names())}"
+        raise UnknownSourceError(f"There is no log or review {options.source!r}. Declared: {known}.")
+    source = load_source(options.source)
     with opened_lake(lake_home(), _quiet) as lake:
         results = build_range(lake, source, first, last, _say)
         print_days(source, results)
         print_quarantine(lake, source, [r.day for r in results if r.metadata])
     return EXIT_FAILED if any(r.error for r in results) else 0
+
+
+def _build_review(name: str, first: date, last: date) -> int:
+    from infra.local.reviewing import build_review_range, print_review_days
+    from loglake_assets.reviews import load_review
+
+    with opened_lake(lake_home(), _quiet) as lake:
+        results = build_review_range(lake, load_review(name), first, last, _say)
+        print_review_days(load_review(name), results)
+    return EXIT_FAILED if any(r.error for r in results) else 0
+
+
+def _review(options: argparse.Namespace) -> int:
+    from infra.local.building import parsed_day
+    from infra.local.reviewing import Wanted, write_review
+    from loglake_assets.reviews.session_activity.scoping import reviewer_named
+
+    usage = "make review SESSION=<id> OUT=folder, or make review WHO=<person> FROM=2026-11-01 TO=2026-11-07 OUT=folder"
+    first_text = getattr(options, "from")
+    _all_given(usage, OUT=options.out, **{"SESSION or WHO": options.session or options.who})
+    if options.session:
+        wanted = Wanted(session=options.session)
+    else:
+        _all_given(usage, FROM=first_text, TO=options.to)
+        wanted = Wanted(who=options.who, first=parsed_day(first_text, "FROM"), last=parsed_day(options.to, "TO"))
+    mapping = Path(options.reviewers) if options.reviewers else None
+    reviewer = reviewer_named(options.reviewer, mapping) if options.reviewer else None
+    with opened_lake(lake_home(), _quiet) as lake:
+        written = write_review(lake, wanted, reviewer, Path(options.out), _say)
+    _say(f"{len(written):,} files in {options.out}; begin with {written[-1]}")
+    return 0
 
 
 def _query(options: argparse.Namespace) -> int:

@@ -89,14 +89,15 @@ def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, sa
     """
     definitions = loaded_definitions()
     job = definitions.resolve_job_def(f"{source.name}_readready")
-    asked = closed_days(job, source, first, last)
+    asked = closed_days(job, source.name, first, last)
     results: dict[date, DayResult] = {}
     with dagster_instance(lake) as instance:
         while days := [d for d in days_with_source(lake, source, asked) if d not in results]:
-            for window in windows(days, _days_per_run(definitions, source)):
+            for window in windows(days, days_per_run(definitions, readready_key(source))):
                 say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run")
-                run_id, error = _run(job, instance, window)
-                results.update({day: _result(instance, source, day, run_id, error) for day in window})
+                run_id, error = run_window(job, instance, window)
+                key = readready_key(source)
+                results.update({day: DayResult(day, made_by_run(instance, key, day, run_id), error) for day in window})
     _tell_days_without_source(source, asked, results, say)
     return [results[day] for day in sorted(results)]
 
@@ -130,8 +131,8 @@ def loaded_definitions() -> dg.Definitions:
     return defs()
 
 
-def closed_days(job: dg.JobDefinition, source: LogSource, first: date, last: date) -> list[date]:
-    """The days of a range, refused when one is no closed day of the source."""
+def closed_days(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:
+    """The days of a range, refused when one is no closed day of the source or review of this name."""
     if last < first:
         raise BuildError(f"FROM={first} is after TO={last}. Swap them.")
     assert job.partitions_def is not None, "readready jobs are partitioned by day"
@@ -139,8 +140,8 @@ def closed_days(job: dg.JobDefinition, source: LogSource, first: date, last: dat
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     if odd := [day for day in days if day.isoformat() not in keys]:
         raise BuildError(
-            f"{odd[0]} is no closed day of {source.name}: accepted are {min(keys)} to {max(keys)} (UTC, yesterday at "
-            "the latest; the first day is start_day in the source's defs.yaml). Nothing was built."
+            f"{odd[0]} is no closed day of {name}: accepted are {min(keys)} to {max(keys)} (UTC, yesterday at "
+            "the latest; the first day is start_day in its defs.yaml). Nothing was built."
         )
     return days
 
@@ -156,9 +157,9 @@ def windows(days: list[date], length: int) -> list[list[date]]:
     return found
 
 
-def _days_per_run(definitions: dg.Definitions, source: LogSource) -> int:
-    asset = definitions.resolve_assets_def(readready_key(source))
-    policy = asset.backfill_policy
+def days_per_run(definitions: dg.Definitions, key: dg.AssetKey) -> int:
+    """How many days one run of an asset builds at most, by its backfill policy."""
+    policy = definitions.resolve_assets_def(key).backfill_policy
     return int(policy.max_partitions_per_run or 1) if policy else 1
 
 
@@ -166,7 +167,7 @@ def readready_key(source: LogSource) -> dg.AssetKey:
     return dg.AssetKey(["readready", source.readready.name])
 
 
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]) -> tuple[str, str | None]:
+def run_window(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]) -> tuple[str, str | None]:
     """Execute one window; returns the Dagster run's id, and the error's text or None."""
     result = job.execute_in_process(
         instance=instance,
@@ -188,14 +189,13 @@ def _failure_text(result: dg.ExecuteInProcessResult) -> str:
     return f"Dagster run {result.run_id} failed before its step began; its log is in the UI."
 
 
-def _result(instance: dg.DagsterInstance, source: LogSource, day: date, run_id: str, error: str | None) -> DayResult:
-    """What this run made of the day; what an earlier run made is not this one's result."""
+def made_by_run(instance: dg.DagsterInstance, key: dg.AssetKey, day: date, run_id: str) -> dict[str, Any]:
+    """Metadata of what this run made of the day; nothing where it made none, whatever an earlier run made."""
     records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=readready_key(source), asset_partitions=[day.isoformat()]), limit=1
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day.isoformat()]), limit=1
     ).records
     event = records[0].asset_materialization if records and records[0].run_id == run_id else None
-    metadata = {name: value.value for name, value in event.metadata.items()} if event else {}
-    return DayResult(day, metadata, error)
+    return {name: value.value for name, value in event.metadata.items()} if event else {}
 
 
 def print_days(source: LogSource, results: list[DayResult]) -> None:

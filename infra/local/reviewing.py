@@ -1,0 +1,157 @@
+"""Days of a review built through Dagster, and packets taken out of the lake for a person to read."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from infra.local.building import (
+    BuildError,
+    closed_days,
+    coverage_text,
+    dagster_instance,
+    days_per_run,
+    loaded_definitions,
+    made_by_run,
+    run_window,
+    windows,
+)
+from infra.local.opened import OpenedLake
+from infra.local.shown import print_table
+from loglake_assets.reviews import Review
+from loglake_assets.reviews.inputs import BUILT, read_inputs
+from loglake_assets.reviews.session_activity.packets import write_packets
+from loglake_assets.reviews.session_activity.scoping import Reviewer, matches
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+from resources.athena import quoted
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ReviewResult:
+    """One day of a review after a build: the metadata of its materialization, or none when it was not built."""
+
+    day: date
+    metadata: dict[str, Any]
+    error: str | None
+
+
+def build_review_range(lake: OpenedLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
+    """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
+    definitions = loaded_definitions()
+    job, key = definitions.resolve_job_def(review.name), dg.AssetKey(["review", review.name])
+    asked = closed_days(job, review.name, first, last)
+    days = _days_with_input(lake, review, asked, say)
+    results: list[ReviewResult] = []
+    with dagster_instance(lake) as instance:
+        for window in windows(days, days_per_run(definitions, key)):
+            say(f"  {review.name} {window[0]} to {window[-1]}: Dagster run")
+            run_id, error = run_window(job, instance, window)
+            results += [ReviewResult(day, made_by_run(instance, key, day, run_id), error) for day in window]
+    return results
+
+
+def _days_with_input(lake: OpenedLake, review: Review, asked: Sequence[date], say: Say) -> list[date]:
+    leading = load_source(review.leading_source)
+    inputs = read_inputs(lake.resource, leading, asked)
+    days = [day for day in asked if inputs[day].status == BUILT]
+    if not days:
+        raise BuildError(
+            f"No day from {asked[0]} to {asked[-1]} of {leading.readready.name} is built, and {review.name} begins "
+            "with it. Nothing was built. Build it first: "
+            f"make build SOURCE={leading.name} FROM={asked[0]} TO={asked[-1]}"
+        )
+    if len(days) < len(asked):
+        left = len(asked) - len(days)
+        say(f"  {left} of {len(asked)} days are not built in {leading.readready.name}: nothing can be said of them")
+    return days
+
+
+def print_review_days(review: Review, results: Sequence[ReviewResult]) -> None:
+    """The table of built days by what the review counts, then each error once."""
+    counted = [name for r in results for name in r.metadata if name.startswith("sessions_")]
+    names = list(dict.fromkeys(name for name in counted if name.count("that") == 0))
+    headings = ["day", "rows", *(name.removeprefix("sessions_") for name in names), "coverage %", "state"]
+    rows = [_row(result, names) for result in results]
+    print_table(f"{review.title} by day", headings, rows)
+    for error in dict.fromkeys(r.error for r in results if r.error):
+        print(f"FAILED: {error}")
+
+
+def _row(result: ReviewResult, names: Sequence[str]) -> list[Any]:
+    m = result.metadata
+    if not m:
+        return [result.day, *[None] * (len(names) + 2), "not built"]
+    pct = next((value for name, value in m.items() if name.endswith("_coverage_pct")), None)
+    return [result.day, m["dagster/row_count"], *(m[name] for name in names), coverage_text(pct), "built"]
+
+
+# --- packets ----------------------------------------------------------------------------------------------------------
+
+
+class ReviewError(RuntimeError):
+    """No packet can be written; the message says what was asked for and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which sessions: one, or all of a person (source identity or arn, * for anything) on days of a range."""
+
+    session: str | None = None
+    who: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def title(self) -> str:
+        return f"Session {self.session}" if self.session else f"Sessions of {self.who}, {self.first} to {self.last}"
+
+    def condition(self) -> str:
+        """What the view is asked; who it was is compared outside, so that a pattern is no SQL."""
+        if self.session:
+            text = quoted(self.session)
+            return f"session_key = {text} OR f_sessionid = {text} OR sessionid = {text}"
+        assert self.first, "a person is asked for with a range of days"
+        assert self.last, "a person is asked for with a range of days"
+        return f"logcalendarday BETWEEN {day_number(self.first)} AND {day_number(self.last)}"
+
+
+def write_review(lake: OpenedLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say) -> list[Path]:
+    """Write the packets of the sessions asked for, of a reviewer's own people only. Raises ReviewError."""
+    sql = (
+        "SELECT session_key, state, started, useridentity_arn, useridentity_sourceidentity, packet "
+        f"FROM session_activity WHERE {wanted.condition()} ORDER BY started, session_key"
+    )
+    rows = [row for row in lake.resource.athena.ask(sql).rows if _is_of(row, wanted.who) and _is_seen_by(row, reviewer)]
+    if not rows:
+        scope = f", or none whose people {reviewer.name} reviews" if reviewer else ""
+        raise ReviewError(
+            f"{wanted.title}: no such session is in session_activity{scope}. Nothing was written. If its day is not "
+            "built, make build SOURCE=session_activity FROM=<day> TO=<day> builds it."
+        )
+    say(f"{len(rows):,} sessions")
+    return write_packets(folder, _stored_documents(lake, [row["packet"] for row in rows]), wanted.title)
+
+
+def _is_of(row: Mapping[str, Any], who: str | None) -> bool:
+    names = (row["useridentity_sourceidentity"], row["useridentity_arn"])
+    return who is None or any(matches(who, name) for name in names if name)
+
+
+def _is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
+    return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
+
+
+def _stored_documents(lake: OpenedLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The JSON twins of packets by the s3:// addresses of their pages."""
+    s3 = lake.client("s3")
+    for address in addresses:
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        body = s3.get_object(Bucket=bucket, Key=key.removesuffix(".html") + ".json")["Body"].read()
+        yield json.loads(body)

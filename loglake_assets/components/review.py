@@ -1,0 +1,26 @@
+"""A review as a component: a few lines of `defs.yaml` beside the review's declaration become its definitions."""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster.components import Component, ComponentLoadContext, Model, Resolvable
+from pydantic import Field
+
+from loglake_assets.reviewing import build_review, review_config
+
+
+class ReviewComponent(Component, Model, Resolvable):
+    """One review of the lake: its table as an asset, with checks, schedule and healing."""
+
+    review: str = Field(description="name of the review's folder")
+    start_day: str = Field(description="first UTC day of the review, such as 2026-01-01")
+    days_per_run: int = Field(7, description="days that one run builds at most, 1 to 31")
+    schedule_hour: int = Field(3, description="UTC hour in which the day just closed is built, after its tables")
+    heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
+    options: dict[str, Any] = Field(default_factory=dict, description="what the review's own builder takes")
+
+    def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
+        settings: dict[str, Any] = self.model_dump()
+        start_day = date.fromisoformat(settings.pop("start_day"))
+        return build_review(review_config(settings.pop("review"), start_day=start_day, **settings))

@@ -1,0 +1,61 @@
+"""What a review's own builder gives for a day: its rows, its files, its checks. The rest is the same for all."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+
+from loglake_assets.reviews.inputs import Input
+from resources.lake import LakeResource
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DayCheck:
+    """The result of one check of one day. A check that did not pass warns, or is an error."""
+
+    name: str
+    passed: bool
+    is_error: bool
+    metadata: Mapping[str, Any]
+    names: Sequence[str] = ()
+    """Everything that the check names; shown in part, kept whole beside the day."""
+
+
+@dataclass(frozen=True)
+class ReviewFile:
+    """A file beside the rows, such as a packet for one session; `name` is relative to the day's own prefix."""
+
+    name: str
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
+class ReviewDay:
+    """One day of a review. `rows` hold the table's columns but `f_run`; `files` are made as they are written."""
+
+    day: date
+    rows: Sequence[Mapping[str, Any]]
+    inputs: Sequence[Input]
+    files: Iterator[ReviewFile]
+    checks: Sequence[DayCheck]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ReviewBuilder(Protocol):
+    """The module that a review declares as its builder."""
+
+    CHECKS: Mapping[str, str]
+    """Name and description of each check that a day gets."""
+
+    def build(
+        self,
+        lake: LakeResource,
+        days: Sequence[date],
+        options: Mapping[str, Any],
+        address: Callable[[date], str],
+        progress: Progress,
+    ) -> Iterator[ReviewDay]:
+        """The days in order. `address(day)` is the s3:// prefix that the day's files will have."""

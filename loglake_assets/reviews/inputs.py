@@ -1,0 +1,97 @@
+"""What the lake held of a table and day when a review read it: which commit, how complete, and what was missing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from loglake_assets.lake.layout import commit_key, coverage_key
+from loglake_assets.lake.reconciling import days_expression, partitions
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_from_number, day_number
+from resources.lake import LakeResource
+
+BUILT, UNBUILT, NO_SOURCE = "built", "unbuilt", "no_source"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One day of a readready table. `status`: built, unbuilt (there are raw logs), or no_source (there are none)."""
+
+    table: str
+    day: date
+    status: str
+    commit_seq: int | None = None
+    run_id: str | None = None
+    committed_at: str | None = None
+    coverage_pct: float | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    missing_events: Sequence[str] = ()
+
+    def sentence(self) -> str:
+        """For people."""
+        if self.status == NO_SOURCE:
+            return f"{self.table} {self.day}: no logs were delivered"
+        if self.status == UNBUILT:
+            return f"{self.table} {self.day}: delivered and not built"
+        pct = "not measured" if self.coverage_pct is None else f"{self.coverage_pct:.4f} %"
+        return f"{self.table} {self.day}: coverage {pct}"
+
+    def document(self) -> dict[str, Any]:
+        """As packets and rows keep it."""
+        return {
+            "table": self.table,
+            "day": self.day.isoformat(),
+            "status": self.status,
+            "coverage_pct": self.coverage_pct,
+            "commit_seq": self.commit_seq,
+            "run_id": self.run_id,
+            "committed_at": self.committed_at,
+            "unreadable_objects": len(self.unreadable),
+            "missing_events": len(self.missing_events),
+        }
+
+
+def read_inputs(lake: LakeResource, source: LogSource, days: Sequence[date]) -> dict[date, Input]:
+    """Each day as the catalog shows it to readers, with the newest coverage that was measured of it."""
+    settings, table = lake.settings, source.readready.name
+    shown = {
+        day_from_number(p["Values"][0]): p.get("Parameters", {})
+        for p in partitions(lake.glue, settings.database, table, days_expression(days))
+    }
+    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
+    delivered = {
+        day_from_number(p["Values"][position])
+        for p in partitions(lake.glue, settings.database, source.raw.name, days_expression(days))
+    }
+    return {day: _input(lake, table, day, shown.get(day), day in delivered) for day in days}
+
+
+def _input(
+    lake: LakeResource, table: str, day: date, parameters: Mapping[str, str] | None, is_delivered: bool
+) -> Input:
+    if parameters is None:
+        return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
+    bucket, seq = lake.settings.readready_bucket, int(parameters.get("loglake.commit_seq", "0"))
+    commit = _document(lake, bucket, commit_key(table, day_number(day), seq))
+    coverage = _document(lake, bucket, coverage_key(table, day_number(day)))
+    return Input(
+        table,
+        day,
+        BUILT,
+        commit_seq=seq,
+        run_id=commit.get("run_id"),
+        committed_at=commit.get("committed_at"),
+        coverage_pct=coverage.get("coverage_pct"),
+        unreadable=coverage.get("unreadable", {}),
+        missing_events=tuple(coverage.get("missing_events", ())),
+    )
+
+
+def _document(lake: LakeResource, bucket: str, key: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(lake.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except lake.s3.exceptions.NoSuchKey:
+        return {}
+    return found

@@ -1,0 +1,33 @@
+"""What a review is, as a frozen declaration. Standard library only."""
+
+from dataclasses import dataclass
+
+from loglake_assets.sources.model import ReadreadyTable
+
+
+@dataclass(frozen=True)
+class Review:
+    """A table joined from readready tables, one partition a UTC day.
+
+    `table` is where a day's rows are kept, committed and placed like any readready day; `name` is the Athena view over
+    it, whose SELECT stands in the file `view`.
+    """
+
+    name: str
+    title: str
+    description: str
+    leading_source: str
+    """The log whose built day makes a day of the review possible."""
+    joined_sources: tuple[str, ...]
+    table: ReadreadyTable
+    view: str
+    builder: str
+    """Dotted path of the module with `build(lake, days, options, progress) -> Iterator[ReviewDay]`."""
+    look_back_days: int
+    """Days before a day whose input its rows may need."""
+    look_ahead_days: int
+    """Days after a day whose input its rows may need: a session goes on after midnight."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.leading_source, *self.joined_sources)

@@ -1,0 +1,105 @@
+"""Days of sessions: the rows, a packet for each session, and the checks that name what was not recorded."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay, ReviewFile
+from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, row_of
+from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
+from loglake_assets.reviews.session_activity.reading import read_facts
+from loglake_assets.reviews.session_activity.sessions import STATES, Session, SessionRules, sessions_of
+from resources.lake import LakeResource
+
+KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
+CHECKS: Mapping[str, str] = {
+    KEYSTROKES: "Of the sessions that should have keystrokes, which percentage has them; the others by name.",
+    ORPHANS: "No keystrokes without the StartSession they belong to.",
+}
+_WITH, _WITHOUT = ("recorded", "recorded_partly"), ("lost",)
+
+
+def build(
+    lake: LakeResource,
+    days: Sequence[date],
+    options: Mapping[str, Any],
+    address: Callable[[date], str],
+    progress: Progress,
+) -> Iterator[ReviewDay]:
+    """The sessions of each day. `options`: `error_below_pct`, and any of SessionRules' as minutes or patterns."""
+    facts, now, rules = read_facts(lake, days, progress), datetime.now(UTC), session_rules(options)
+    for day in days:
+        sessions = sessions_of(facts, day, now, rules)
+        names = _packet_names(sessions)
+        rows = [row_of(session, f"{address(day)}{names[session.key]}.html") for session in sessions]
+        counts = counts_by_state(sessions, STATES)
+        yield ReviewDay(
+            day=day,
+            rows=rows,
+            inputs=[*facts.trail.values(), *facts.typed.values()],
+            files=_packets(sessions, names, day, lake.name, now),
+            checks=_checks(sessions, float(options.get("error_below_pct", 90))),
+            metadata={
+                **{f"sessions_{state}": count for state, count in counts.items()},
+                "sessions_flagged": sum(1 for row in rows if row["flags"]),
+                "transcript_lines": sum(row["transcript_lines"] for row in rows),
+                "packets": f"{address(day)}index.html",
+            },
+        )
+
+
+def session_rules(options: Mapping[str, Any]) -> SessionRules:
+    """Rules from a component's options: `idle_minutes`, `delivery_delay_minutes`, `not_loggable_documents`."""
+    default = SessionRules()
+    return SessionRules(
+        idle=timedelta(minutes=options.get("idle_minutes", default.idle.total_seconds() / 60)),
+        delivery_delay=timedelta(
+            minutes=options.get("delivery_delay_minutes", default.delivery_delay.total_seconds() / 60)
+        ),
+        not_loggable=tuple(options.get("not_loggable_documents", default.not_loggable)),
+    )
+
+
+def _packet_names(sessions: Sequence[Session]) -> dict[str, str]:
+    taken = {"index"}
+    return {session.key: file_name(session.key, taken) for session in sessions}
+
+
+def _packets(
+    sessions: Sequence[Session], names: Mapping[str, str], day: date, lake_name: str, now: datetime
+) -> Iterator[ReviewFile]:
+    """A page and its JSON twin for each session, and a page that leads to all of them."""
+    entries = []
+    for session in sessions:
+        document, name = document_of(session, lake_name, now), names[session.key]
+        yield ReviewFile(f"{name}.html", packet_html(document).encode(), "text/html; charset=utf-8")
+        yield ReviewFile(f"{name}.json", packet_json(document).encode(), "application/json")
+        flagged = len({flag["line"] for flag in document["flags"]})
+        entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": flagged})
+    page = index_html(entries, f"Sessions of {day}")
+    yield ReviewFile("index.html", page.encode(), "text/html; charset=utf-8")
+
+
+def _checks(sessions: Sequence[Session], error_below: float) -> list[DayCheck]:
+    have = sum(s.state in _WITH for s in sessions)
+    lost = [s for s in sessions if s.state in _WITHOUT]
+    partly = [s for s in sessions if s.state == "recorded_partly"]
+    orphans = [s.key for s in sessions if s.state == "orphan"]
+    should = have + len(lost)
+    pct = None if should == 0 else int(10_000 * 100 * have / should) / 10_000
+    return [
+        DayCheck(
+            KEYSTROKES,
+            passed=not lost,
+            is_error=pct is not None and pct < error_below,
+            metadata={
+                "keystroke_coverage_pct": pct if pct is not None else "n/a: no session that should have keystrokes",
+                "sessions_that_should_have_keystrokes": should,
+                "sessions_that_have_them": have,
+                "of_these_in_part": len(partly),
+                "awaiting": sum(s.state == "awaiting" for s in sessions),
+            },
+            names=[s.key for s in lost],
+        ),
+        DayCheck(ORPHANS, passed=not orphans, is_error=False, metadata={"orphans": len(orphans)}, names=orphans),
+    ]

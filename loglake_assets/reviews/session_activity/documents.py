@@ -1,0 +1,193 @@
+"""A session as the row of its table and as the document of its packet: the same facts, twice."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from loglake_assets.reviews.session_activity.sessions import Evidence, Session
+from loglake_assets.sources import load_source
+
+CALLS_SHOWN = 500
+_CALL = ("eventid", "eventsource", "eventname", "errorcode", "awsregion", "sourceipaddress")
+
+
+def row_of(session: Session, packet: str) -> dict[str, Any]:
+    """The session's row, but for the run that writes it."""
+    transcript = "\n".join(session.lines)
+    start = session.start
+    return {
+        **_identity(session),
+        "started": session.started,
+        "ended": session.ended,
+        "keystrokes_due": session.keystrokes_due,
+        "start_eventid": session.of_row("eventid"),
+        "transcript": transcript if session.keystrokes else None,
+        "transcript_lines": len(session.lines),
+        "transcript_bytes": len(transcript.encode(errors="replace")),
+        "keystroke_events": len(session.keystrokes),
+        "keystroke_objects": len({(k.row["raw_bucket"], k.row["raw_key"]) for k in session.keystrokes}),
+        "first_keystrokes": session.keystrokes[0].time if session.keystrokes else None,
+        "last_keystrokes": session.last_keystrokes,
+        "gaps": json.dumps(_gaps(session)),
+        "flags": ",".join(dict.fromkeys(flag for flag, _ in session.flags)) or None,
+        "api_call_count": session.call_count,
+        "api_calls": json.dumps([_call(call, session) for call in session.calls]),
+        "inputs": json.dumps([entry.document() for entry in session.inputs]),
+        "raw_bucket": start["raw_bucket"] if start else None,
+        "raw_key": start["raw_key"] if start else None,
+        "raw_versionid": start["raw_versionid"] if start else None,
+        "raw_ordinal": start["raw_ordinal"] if start else None,
+        "raw_sha256": start["raw_sha256"] if start else None,
+        "packet": packet,
+    }
+
+
+def document_of(session: Session, lake_name: str, made_at: datetime) -> dict[str, Any]:
+    """The packet's document: everything on one session, as JSON."""
+    objects = _Objects(session)
+    return {
+        "format": 1,
+        "kind": "session_review_packet",
+        "made_at": _iso(made_at),
+        "lake": lake_name,
+        "session": {
+            **_identity(session),
+            "key": session.key,
+            "day": session.day.isoformat(),
+            "started": _iso(session.started),
+            "ended": _iso(session.ended),
+            "keystroke_events": len(session.keystrokes),
+            "transcript_lines": len(session.lines),
+            "transcript_bytes": len("\n".join(session.lines).encode(errors="replace")),
+            "api_calls": session.call_count,
+        },
+        "gaps": _gaps(session),
+        "flags": [{"flag": flag, "line": line} for flag, line in session.flags],
+        "timeline": _timeline(session, objects),
+        "api_calls_not_shown": session.call_count - len(session.calls),
+        "objects": objects.documents(),
+        "coverage": [entry.document() for entry in session.inputs],
+        "verdict": {"reviewer": None, "verdict": None, "note": None},
+    }
+
+
+def _identity(session: Session) -> dict[str, Any]:
+    """What row and packet call by the same names. Of an orphan, the keystrokes' own record is all there is."""
+    from_start = (
+        "useridentity_type",
+        "useridentity_sourceidentity",
+        "useridentity_onbehalfof_userid",
+        "useridentity_onbehalfof_identitystorearn",
+        "sourceipaddress",
+        "useragent",
+        "errorcode",
+        "errormessage",
+    )
+    request = session.request
+    return {
+        "session_key": session.key,
+        "f_sessionid": session.key if session.session_id else None,
+        "sessionid": session.session_id,
+        "state": session.state,
+        "state_reason": session.state_reason or None,
+        "ended_how": session.ended_how,
+        **{name: session.of_row(name) for name in from_start},
+        "useridentity_arn": session.of_row("useridentity_arn") or session.of_keystrokes("session_useridentity_arn"),
+        "logaccountid": session.of_row("logaccountid") or session.of_keystrokes("logaccountid"),
+        "awsregion": session.of_row("awsregion") or session.of_keystrokes("session_awsregion"),
+        "target": _text(request.get("target")) or session.of_keystrokes("session_target"),
+        "documentname": _text(request.get("documentName")),
+        "reason": _text(request.get("reason")),
+        "runasuser": session.of_keystrokes("session_runasuser"),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _gaps(session: Session) -> list[dict[str, Any]]:
+    return [{"after": _iso(a), "before": _iso(b), "seconds": int((b - a).total_seconds())} for a, b in session.gaps]
+
+
+def _call(call: Mapping[str, Any], session: Session) -> dict[str, Any]:
+    about = session.session_id is not None and call["about_session"] == session.key
+    return {"time": _iso(call["eventtime"]), **{name: call[name] for name in _CALL}, "about_session": about}
+
+
+def _timeline(session: Session, objects: "_Objects") -> list[dict[str, Any]]:
+    """Calls and keystrokes by time; at the same moment the call comes first."""
+    entries: list[tuple[datetime, int, dict[str, Any]]] = []
+    for call in session.calls:
+        where = objects.number(_trail_table(), call)
+        entries.append((call["eventtime"], 0, {"kind": "api", **_call(call, session), "object": where}))
+    for event, block in zip(session.keystrokes, session.blocks, strict=True):
+        entry = {
+            "kind": "keystrokes",
+            "time": _iso(event.time),
+            "eventid": event.row["eventid"],
+            "first_line": block.first_line,
+            "lines": list(block.lines),
+            "continues": block.continues,
+            "object": objects.number(_typed_table(), event.row),
+        }
+        entries.append((event.time, 1, entry))
+    return [entry for _, _, entry in sorted(entries, key=lambda e: e[:2])]
+
+
+class _Objects:
+    """The raw objects that a packet's facts come from, numbered as they are first named."""
+
+    def __init__(self, session: Session) -> None:
+        self._found: dict[tuple[Any, ...], list[Evidence]] = {}
+        if session.start:
+            self.number(_trail_table(), session.start)
+
+    def number(self, table: str, row: Mapping[str, Any]) -> int:
+        """The number of the object that a row comes from; the row is noted as one of its records."""
+        evidence = Evidence.of(row)
+        place = (table, evidence.bucket, evidence.key, evidence.version_id, evidence.etag)
+        noted = self._found.setdefault(place, [])
+        if evidence not in noted:
+            noted.append(evidence)
+        return list(self._found).index(place)
+
+    def documents(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "table": table,
+                "bucket": bucket,
+                "key": key,
+                "version_id": version_id,
+                "etag": etag,
+                "records": len(noted),
+                "ordinals": sorted(e.ordinal for e in noted),
+                "sha256": {str(e.ordinal): e.sha256 for e in noted},
+                "runs": sorted({e.run for e in noted}),
+            }
+            for (table, bucket, key, version_id, etag), noted in self._found.items()
+        ]
+
+
+def _trail_table() -> str:
+    return load_source("cloudtrail").readready.name
+
+
+def _typed_table() -> str:
+    return load_source("cloudwatch").readready.name
+
+
+def _iso(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    spec = "milliseconds" if moment.microsecond else "seconds"
+    return moment.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def counts_by_state(sessions: Iterable[Session], states: Sequence[str]) -> dict[str, int]:
+    """How many sessions are in each state, in the order of `states`."""
+    counts = dict.fromkeys(states, 0)
+    for session in sessions:
+        counts[session.state] += 1
+    return counts

@@ -1,0 +1,29 @@
+-- Every StartSession of Session Manager, also those that were denied.
+SELECT
+  eventid,
+  eventtime,
+  useridentity_type,
+  useridentity_arn,
+  useridentity_sourceidentity,
+  useridentity_onbehalfof_userid,
+  useridentity_onbehalfof_identitystorearn,
+  coalesce(recipientaccountid, logaccountid) AS logaccountid,
+  awsregion,
+  sourceipaddress,
+  useragent,
+  errorcode,
+  errormessage,
+  f_sessionid,
+  requestparameters,
+  responseelements,
+  raw_bucket,
+  raw_key,
+  raw_versionid,
+  raw_etag,
+  raw_ordinal,
+  raw_sha256,
+  f_run
+FROM from_cloudtrail_readready
+WHERE logcalendarday BETWEEN {first_day} AND {last_day}
+  AND eventsource = 'ssm.amazonaws.com'
+  AND eventname = 'StartSession'

@@ -1,0 +1,57 @@
+"""The facts of a window of days, asked of the lake through Athena. What is asked stands in `queries/*.sql`."""
+
+import importlib.resources
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+from loglake_assets.reviews.inputs import read_inputs
+from loglake_assets.reviews.session_activity import REVIEW
+from loglake_assets.reviews.session_activity.sessions import Facts, Keystrokes, grouped
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+from resources.athena import Answer
+from resources.lake import LakeResource
+
+Progress = Callable[[str], None]
+
+
+def read_facts(lake: LakeResource, days: Sequence[date], progress: Progress = lambda text: None) -> Facts:
+    """All that the sessions of `days` need: four queries over the days, their look-back and their look-ahead.
+
+    Raises AthenaError.
+    """
+    first, last = min(days) - timedelta(days=REVIEW.look_back_days), max(days) + timedelta(days=REVIEW.look_ahead_days)
+    window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    trail, typed = (read_inputs(lake, load_source(name), window) for name in REVIEW.sources)
+    bounds = {
+        "first_day": day_number(first),
+        "last_day": day_number(last),
+        "first_session_day": day_number(min(days)),
+        "last_session_day": day_number(max(days)),
+    }
+    starts, ends, keystrokes, calls = (
+        _asked(lake, name, bounds, progress) for name in ("starts", "ends", "keystrokes", "calls")
+    )
+    return Facts(
+        starts=starts.rows,
+        ends={row["f_sessionid"]: row["ended"] for row in ends.rows},
+        keystrokes={
+            session: [Keystrokes.of(row) for row in rows]
+            for session, rows in grouped(keystrokes.rows, "f_sessionid").items()
+        },
+        calls=grouped(calls.rows, "of_session"),
+        trail=trail,
+        typed=typed,
+    )
+
+
+def _asked(lake: LakeResource, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
+    answer = lake.athena.ask(query_text(name).format(**bounds))
+    progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")
+    return answer
+
+
+def query_text(name: str) -> str:
+    """One of the queries, with {first_day} and the like where its days go."""
+    folder = importlib.resources.files("loglake_assets.reviews.session_activity") / "queries"
+    return (folder / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,120 @@
+"""Who may review whose sessions, from `reviewers.toml`, and the same as a condition for a view or row filter on AWS."""
+
+import argparse
+import importlib.resources
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loglake_assets.reviews.session_activity import REVIEW
+from resources.athena import quoted
+
+_NAME = re.compile(r"^[a-z0-9_]+$")
+
+
+class ReviewersError(ValueError):
+    """reviewers.toml says something that cannot be meant, or no such reviewer; the message names what is accepted."""
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """One reviewer's people. `others` are the source identities that somebody else reviews."""
+
+    name: str
+    source_identities: frozenset[str]
+    arns: tuple[str, ...]
+    others: frozenset[str] = frozenset()
+
+    def reviews(self, source_identity: str | None, arn: str | None) -> bool:
+        """Whether a session of this identity is this reviewer's to see."""
+        if source_identity in self.source_identities:
+            return True
+        if source_identity is not None and source_identity in self.others:
+            return False
+        return arn is not None and any(matches(pattern, arn) for pattern in self.arns)
+
+    def condition(self) -> str:
+        """The same over the columns of the table: the WHERE of a view, or a row filter's expression."""
+        by_identity = _in("useridentity_sourceidentity", self.source_identities)
+        by_arn = " OR ".join(f"useridentity_arn LIKE {_like(pattern)} ESCAPE '!'" for pattern in self.arns)
+        if by_arn and self.others:
+            others = _in("useridentity_sourceidentity", self.others)
+            by_arn = f"(useridentity_sourceidentity IS NULL OR NOT {others}) AND ({by_arn})"
+        return " OR ".join(f"({part})" for part in (by_identity, by_arn) if part) or "1 = 0"
+
+    def view_sql(self) -> str:
+        """The view that this reviewer's role is given instead of the table."""
+        return (
+            f"CREATE OR REPLACE VIEW {REVIEW.name}_of_{self.name} AS\n"
+            f"SELECT * FROM {REVIEW.name}\nWHERE {self.condition()}"
+        )
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a text is what a pattern says, * standing for anything. No other character is special."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+
+
+def load_reviewers(path: Path | None = None) -> dict[str, Reviewer]:
+    """The reviewers by name, of a file or of the project's own. Raises ReviewersError."""
+    if path is None:
+        text = (importlib.resources.files("loglake_assets") / "reviewers.toml").read_text(encoding="utf-8")
+    else:
+        text = path.read_text(encoding="utf-8")
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ReviewersError(f"reviewers.toml is not TOML: {error}.") from error
+    entries = [_entry(entry) for entry in document.get("reviewer", ())]
+    if len({name for name, _, _ in entries}) < len(entries):
+        raise ReviewersError("reviewers.toml names a reviewer twice; put all of their people into one entry.")
+    everybody = frozenset(identity for _, identities, _ in entries for identity in identities)
+    return {name: Reviewer(name, ids, arns, everybody - ids) for name, ids, arns in entries}
+
+
+def reviewer_named(name: str, path: Path | None = None) -> Reviewer:
+    """One reviewer. Raises ReviewersError naming those there are."""
+    reviewers = load_reviewers(path)
+    if name not in reviewers:
+        known = ", ".join(sorted(reviewers)) or "none"
+        raise ReviewersError(f"There is no reviewer {name!r}; reviewers.toml has {known}. Nothing was written.")
+    return reviewers[name]
+
+
+def _entry(entry: Mapping[str, object]) -> tuple[str, frozenset[str], tuple[str, ...]]:
+    name = entry.get("name")
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ReviewersError(f"A reviewer's name is {name!r}; it becomes part of a view's name: a-z, 0-9 and _ only.")
+    if unknown := sorted(set(entry) - {"name", "source_identities", "arns"}):
+        raise ReviewersError(f"Reviewer {name} says {unknown}; accepted: name, source_identities, arns.")
+    return name, frozenset(_texts(entry, "source_identities")), tuple(_texts(entry, "arns"))
+
+
+def _texts(entry: Mapping[str, object], field: str) -> list[str]:
+    values = entry.get(field, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        raise ReviewersError(f"{field} of reviewer {entry['name']} is {values!r}: expected a list of texts.")
+    return values
+
+
+def _in(column: str, values: frozenset[str]) -> str:
+    return f"{column} IN ({', '.join(quoted(v) for v in sorted(values))})" if values else ""
+
+
+def _like(pattern: str) -> str:
+    escaped = re.sub(r"([!%_])", r"!\1", pattern)
+    return quoted(escaped.replace("*", "%"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the view of each reviewer, for Athena."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--reviewers", type=Path, help="another file than the project's reviewers.toml")
+    for reviewer in load_reviewers(parser.parse_args(argv).reviewers).values():
+        print(f"{reviewer.view_sql()};\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Values on a packet's page: whatever acts or cannot be seen is written out, and times and amounts read well."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from loglake_assets.reviews.session_activity.flags import SEQUENCE, is_hidden
+
+_UNUSUAL = re.compile(f"({SEQUENCE.pattern}|[^\x20-\x7e])")
+_NOTATIONS = {"\x1b": r"\e", "\r": r"\r", "\n": r"\n", "\t": r"\t", "\b": r"\b", "\a": r"\a"}
+
+
+def notation(text: str) -> str:
+    """`text` with every character that acts or cannot be seen written out."""
+    return "".join(_NOTATIONS.get(c, f"\\u{{{ord(c):x}}}") if is_hidden(c) else c for c in text)
+
+
+def shown(value: Any) -> Any:
+    """What the page shows for a value, whatever it holds: text is inert and what is hidden in it stands out."""
+    if value is None:
+        return Markup('<span class="none">not known</span>')
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return Markup("".join(_pieces(value)))  # each piece is escaped
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for position, piece in enumerate(_UNUSUAL.split(text)):
+        if position % 2 and is_hidden(piece[0]):
+            kind = "ctl tab" if piece == "\t" else "ctl"
+            yield f'<span class="{kind}">{escape(notation(piece))}</span>'
+        else:
+            yield str(escape(piece))
+
+
+def plain(value: Any) -> Markup:
+    """For a title, an attribute or a text field, where no element can stand."""
+    return escape("" if value is None else notation(str(value)))
+
+
+def moment(value: str | None) -> str | None:
+    """2026-11-01T10:00:00Z as 2026-11-01 10:00:00 UTC; anything else as it is."""
+    found = re.fullmatch(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)Z", value or "")
+    return f"{found[1]} {found[2]} UTC" if found else value
+
+
+def duration(seconds: float) -> str:
+    """For people: 1 h 2 min, 3 min 4 s, 5 s."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{count:,} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def percentage(pct: float | None) -> str | None:
+    """Rounded down, so that 100 % means all."""
+    return None if pct is None else f"{int(pct * 10_000) / 10_000:g} %"

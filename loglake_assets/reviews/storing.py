@@ -1,0 +1,117 @@
+"""A day of a review as it is kept: one ORC file in the run's own directory, its files beside it, and a manifest."""
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.orc as orc
+
+from loglake_assets.lake.layout import commit_key, day_prefix, manifest_key, packets_prefix
+from loglake_assets.lake.manifests import Manifest, read_manifest
+from loglake_assets.reviews.building import ReviewDay
+from loglake_assets.reviews.inputs import BUILT, Input
+from loglake_assets.sources.model import ReadreadyTable
+from loglake_assets.sources.placement import day_number
+
+_ARROW = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us"),
+}
+FORMAT = 1
+
+
+def put_review_day(
+    s3: Any, bucket: str, table: ReadreadyTable, review: str, found: ReviewDay, run_id: str, base_seq: int
+) -> Manifest:
+    """Write one day of a review; nobody sees it until it is committed. The manifest is written last."""
+    day = day_number(found.day)
+    files = _put_rows(s3, bucket, table, found.rows, day_prefix(table.name, run_id, day), run_id)
+    for file in found.files:
+        key = packets_prefix(review, day, run_id) + file.name
+        s3.put_object(Bucket=bucket, Key=key, Body=file.body, ContentType=file.content_type)
+    rows = len(found.rows)
+    document = {
+        "format": FORMAT,
+        "source": review,
+        "table": table.name,
+        "run_id": run_id,
+        "day": day,
+        "base_seq": base_seq,
+        "look_ahead": 0,
+        "has_source": True,
+        "location": f"s3://{bucket}/{day_prefix(table.name, run_id, day)}",
+        "content_hash": content_hash(table, found.rows),
+        "totals": {"records_read": rows, "written": rows, "excluded": 0, "duplicates": 0, "quarantined_records": 0},
+        "excluded_by": {},
+        "files": files,
+        "objects": [_object(bucket, entry) for entry in found.inputs if entry.status == BUILT],
+        "quarantine": [],
+    }
+    body = gzip.compress(json.dumps(document).encode(), mtime=0)
+    key = manifest_key(table.name, day, run_id)
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
+    return read_manifest(s3, bucket, table.name, day, run_id)
+
+
+def _put_rows(
+    s3: Any, bucket: str, table: ReadreadyTable, rows: Sequence[Mapping[str, Any]], prefix: str, run_id: str
+) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    body, key = orc_bytes(table, [{**row, "f_run": run_id} for row in rows]), f"{prefix}part-00000.orc"
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/octet-stream")
+    return [{"key": key, "bytes": len(body), "rows": len(rows)}]
+
+
+def orc_bytes(table: ReadreadyTable, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as an ORC file with the table's columns, in the table's order. Times lose their zone: they are UTC."""
+    ordered = sorted(rows, key=lambda row: tuple(_sortable(row[name]) for name in table.sort_by))
+    arrays = [pa.array([_stored(row[c.name]) for row in ordered], _ARROW[c.type]) for c in table.all_columns]
+    target = io.BytesIO()
+    orc.write_table(pa.table(arrays, names=[c.name for c in table.all_columns]), target, compression="zlib")
+    return target.getvalue()
+
+
+def _sortable(value: Any) -> tuple[bool, str]:
+    return value is not None, "" if value is None else str(value)
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None)
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()  # half of a surrogate pair cannot be stored
+    return value
+
+
+def content_hash(table: ReadreadyTable, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Of the day's rows in any order, without what differs from run to run."""
+    names = [c.name for c in table.all_columns if c.name not in {"f_run", "packet"}]
+    texts = sorted(json.dumps([row[name] for name in names], default=str) for row in rows)
+    return f"sha256:{hashlib.sha256(json.dumps(texts).encode()).hexdigest()}:{len(texts)}"
+
+
+def _object(bucket: str, entry: Input) -> dict[str, Any]:
+    """A day of a table that was read, as manifests name what was read: its commit record, and when that was made."""
+    committed = datetime.fromisoformat(entry.committed_at).timestamp() if entry.committed_at else 0.0
+    return {
+        "bucket": bucket,
+        "key": commit_key(entry.table, day_number(entry.day), 0).rpartition("/")[0],
+        "etag": f"{entry.commit_seq}:{entry.run_id}",
+        "version_id": None,
+        "last_modified": committed,
+        "prefix_day": day_number(entry.day),
+        "records": 0,
+        "reason": None,
+        "days": {},
+        "excluded": 0,
+        "duplicates": 0,
+    }
