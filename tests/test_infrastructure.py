@@ -1,5 +1,6 @@
 """Bundles import with nothing installed, templates keep the lake's rules, and a real emulator takes them twice."""
 
+import base64
 import dataclasses
 import io
 import json
@@ -21,7 +22,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from infra.bundles import bundle_key, glue_bundle, lambda_bundle
-from infra.catalog_template import catalog_template, partition_indexes, template_text
+from infra.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.deploy import DeployError, deploy, reviews_of
 from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.layout import commit_key
@@ -272,19 +273,20 @@ def test_the_orchestrators_policy_fits_into_a_managed_policy() -> None:
 # --- the catalog ------------------------------------------------------------------------------------------------------
 
 
-def test_the_catalog_has_a_raw_and_a_readready_table_of_every_source() -> None:
+def test_the_catalog_has_two_tables_of_every_source_and_one_of_every_review() -> None:
     tables = _tables()
-    assert set(tables) == {name for source in SOURCES for name in (source.raw.name, source.readready.name)}
+    of_sources = {name for source in SOURCES for name in (source.raw.name, source.readready.name)}
+    assert set(tables) == of_sources | {review.table.name for review in REVIEWS}
     for source in SOURCES:
         raw = tables[source.raw.name]["StorageDescriptor"]
         assert raw["SerdeInfo"]["SerializationLibrary"] == source.raw.serde
         assert [(c["Name"], c["Type"]) for c in raw["Columns"]] == [(c.name, c.type) for c in source.raw.columns]
 
 
-def test_readready_tables_are_read_by_name_and_filtered_by_partition() -> None:
+def test_orc_tables_are_read_by_name_and_filtered_by_partition() -> None:
     tables = _tables()
-    for source in SOURCES:
-        table = tables[source.readready.name]
+    for name in [*(source.readready.name for source in SOURCES), *(review.table.name for review in REVIEWS)]:
+        table = tables[name]
         assert table["StorageDescriptor"]["SerdeInfo"]["Parameters"] == {"orc.column.index.access": "FALSE"}
         assert table["Parameters"]["partition_filtering.enabled"] == "true"
         assert [k["Name"] for k in table["PartitionKeys"]] == ["logcalendarday"]
@@ -301,6 +303,19 @@ def _tables() -> dict[str, dict[str, Any]]:
     resources = catalog_template(SOURCES, REVIEWS)["Resources"].values()
     inputs = [r["Properties"]["TableInput"] for r in resources if r["Type"] == "AWS::Glue::Table"]
     return {table["Name"]: table for table in inputs}
+
+
+def test_a_view_of_a_review_names_its_columns_with_their_types() -> None:
+    for review in REVIEWS:
+        view = view_input(review, "loglake")
+        document = json.loads(base64.b64decode(view["ViewOriginalText"].split()[3]))
+        declared = {c.name: c.type for c in (*review.table.all_columns, review.table.partition_key)}
+        selected = [line.strip(" ,") for line in document["originalSql"].splitlines() if line.startswith("  ")]
+        assert [c["name"] for c in document["columns"]] == selected
+        assert [(c["Name"], c["Type"]) for c in view["StorageDescriptor"]["Columns"]] == [
+            (name, declared[name]) for name in selected
+        ]
+        assert document["schema"] == "loglake"
 
 
 # --- deployment, to a real emulator -----------------------------------------------------------------------------------

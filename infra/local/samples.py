@@ -24,11 +24,32 @@ class SampleObject:
     kind: str
 
 
+@dataclass(frozen=True)
+class SessionTruth:
+    """One terminal session, or one denied attempt at it, as a lake of the built days must know it."""
+
+    session_id: str
+    """In full, `<name>-<id>`; empty where the attempt was denied."""
+    f_sessionid: str
+    """What follows the last `-`, by which logs join."""
+    kind: str
+    """What the samples made it to be, such as `keystrokes` or `port_forwarding`."""
+    day: str
+    """Of the event that started it; of the first readable keystrokes where no readable object tells of the start."""
+    state: str
+    """denied, not_loggable, recorded, recorded_partly, lost, awaiting or orphan."""
+    lines: tuple[str, ...] = ()
+    """What readable objects hold of its transcript, in order, of events on the built days."""
+    events: int = 0
+    """Distinct keystroke events that the lines are from."""
+
+
 @dataclass
 class GroundTruth:
     """What a correct lake must find, for `dataclasses.asdict` and JSON. Days are ISO dates, UTC, of the event.
 
-    records_in_readable_objects == sum(distinct_by_day) + sum(duplicates_by_day) + sum(quarantined_records), exactly.
+    records_in_readable_objects == sum(distinct_by_day) + sum(duplicates_by_day) + sum(excluded_by_day)
+    + sum(quarantined_records), exactly. Days are of the events: one that starts in the built days may go on after them.
     The `very_late_` fields speak of what `late_objects()` adds; no other field counts it.
     """
 
@@ -36,6 +57,8 @@ class GroundTruth:
     """Rows that a correct readready day holds: events that at least one readable object holds."""
     duplicates_by_day: dict[str, int] = field(default_factory=dict)
     """Copies beyond the first, in readable objects."""
+    excluded_by_day: dict[str, int] = field(default_factory=dict)
+    """Records the log carries that are no events, such as control messages, counted as excluded."""
     objects_by_kind: dict[str, int] = field(default_factory=dict)
     records_in_readable_objects: int = 0
     quarantined_objects: dict[str, str] = field(default_factory=dict)
@@ -51,6 +74,8 @@ class GroundTruth:
     """Distinct raw partitions of all keys that have one, readable or not."""
     named_counts_by_day: dict[str, dict[str, int]] = field(default_factory=dict)
     """Name of something the source counts: event day: distinct readable events."""
+    sessions: list[SessionTruth] = field(default_factory=list)
+    """Of logs that carry terminal sessions: each one, with what can be known of it."""
     faults: dict[str, int] = field(default_factory=dict)
     """Name of a fault: how often it is in the objects."""
     very_late_objects: int = 0

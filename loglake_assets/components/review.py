@@ -11,16 +11,20 @@ from loglake_assets.reviewing import build_review, review_config
 
 
 class ReviewComponent(Component, Model, Resolvable):
-    """One review of the lake: its table as an asset, with checks, schedule and healing."""
+    """One review of the lake: its table as an asset, with checks, schedule and healing.
+
+    A review with settings of its own has a component of its own, which adds them: its builder gets them as options.
+    """
 
     review: str = Field(description="name of the review's folder")
     start_day: str = Field(description="first UTC day of the review, such as 2026-01-01")
     days_per_run: int = Field(7, description="days that one run builds at most, 1 to 31")
     schedule_hour: int = Field(3, description="UTC hour in which the day just closed is built, after its tables")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
-    options: dict[str, Any] = Field(default_factory=dict, description="what the review's own builder takes")
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
-        settings: dict[str, Any] = self.model_dump()
+        given: dict[str, Any] = self.model_dump()
+        settings = {name: given.pop(name) for name in ReviewComponent.model_fields}
         start_day = date.fromisoformat(settings.pop("start_day"))
-        return build_review(review_config(settings.pop("review"), start_day=start_day, **settings))
+        config = review_config(settings.pop("review"), start_day=start_day, options=given, **settings)
+        return build_review(config)

@@ -6,6 +6,7 @@ from typing import Any
 
 from loglake_assets.sources.cloudtrail.samples.drafts import Draft
 from loglake_assets.sources.cloudtrail.samples.identifiers import hex_digits, uuid_text
+from loglake_assets.sources.cloudtrail.samples.identities import on_behalf_of
 from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, HOSTILE, ROLES, Json
 
 
@@ -84,10 +85,7 @@ def identity_center(draft: Draft) -> None:
     draft.record["userIdentity"] = {
         "type": "IdentityCenterUser",
         "accountId": draft.account,
-        "onBehalfOf": {
-            "userId": f"00000000-0000-4000-a000-{draft.rng.randrange(8):012d}",
-            "identityStoreArn": f"arn:aws:identitystore::{ACCOUNTS[0][1]}:identitystore/d-0example00",
-        },
+        "onBehalfOf": on_behalf_of(draft.rng.randrange(8)),
         "credentialId": uuid_text(draft.rng),
     }
     name, read_only = draft.rng.choice((("ListApplications", True), ("Federate", False), ("Authenticate", False)))

@@ -18,6 +18,8 @@ class Draft:
     time: int
     session: int
     """Number of the event that started the session this event is about."""
+    document: str
+    """Name of the Session Manager document that this event, if it is a StartSession, asks for."""
     record: Json = field(default_factory=dict)
 
     @property

@@ -2,7 +2,7 @@
 
 from loglake_assets.sources.cloudtrail.samples.drafts import Draft
 from loglake_assets.sources.cloudtrail.samples.identifiers import stamp
-from loglake_assets.sources.cloudtrail.samples.trail import PEOPLE, ROLES, Json
+from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, PEOPLE, ROLES, Json
 
 
 def iam_user(draft: Draft, person: str) -> Json:
@@ -28,6 +28,20 @@ def assumed_role(draft: Draft, role: str, session: str, source_identity: str | N
         "accountId": draft.account,
         "accessKeyId": _session_key(draft),
         "sessionContext": context,
+    }
+
+
+def identity_center_role(draft: Draft, person: str) -> Json:
+    """A permission set's role, taken on behalf of a person whom Identity Center knows."""
+    role = "AWSReservedSSO_Example_0123456789abcdef"
+    return assumed_role(draft, role, person) | {"onBehalfOf": on_behalf_of(PEOPLE.index(person))}
+
+
+def on_behalf_of(number: int) -> Json:
+    """The person of that number in the invented identity store."""
+    return {
+        "userId": f"00000000-0000-4000-a000-{number:012d}",
+        "identityStoreArn": f"arn:aws:identitystore::{ACCOUNTS[0][1]}:identitystore/d-0example00",
     }
 
 

@@ -14,6 +14,8 @@ from loglake_assets.sources.cloudtrail.samples.drafts import Draft
 from loglake_assets.sources.cloudtrail.samples.identifiers import stamp, uuid_text
 from loglake_assets.sources.cloudtrail.samples.kinds import record_text
 from loglake_assets.sources.cloudtrail.samples.plan import Faults, Plan
+from loglake_assets.sources.cloudtrail.samples.sessions import SHELL
+from loglake_assets.sources.cloudtrail.samples.started import StartedSession, started_sessions
 from loglake_assets.sources.cloudtrail.samples.trail import DIGEST_GROUP, GROUPS
 from loglake_assets.sources.cloudtrail.samples.truth import ground_truth
 
@@ -44,6 +46,10 @@ class CloudTrailSamples:
         """What a correct lake must find in `objects()`; counted in the plan, so no body is made."""
         return ground_truth(self._plan)
 
+    def started_sessions(self) -> list[StartedSession]:
+        """The StartSession events of `objects()`, for samples of other logs of the same sessions."""
+        return started_sessions(self._plan, self._record)
+
     def _content(self, delivery: Delivery) -> bytes:
         match delivery.kind:
             case "zero_byte" | "folder_marker":
@@ -58,7 +64,8 @@ class CloudTrailSamples:
     def _record(self, index: int) -> str:
         plan = self._plan
         rng = Random(self._seed * 1_000_003 + index)
-        draft = Draft(rng, self._seed, index, plan.groups[index], plan.times[index], plan.sessions.get(index, index))
+        session, document = plan.sessions.get(index, index), plan.documents.get(index, SHELL)
+        draft = Draft(rng, self._seed, index, plan.groups[index], plan.times[index], session, document)
         return record_text(plan.kinds[index], draft)
 
 

@@ -1,12 +1,13 @@
 """The plan: which event happens when, and in which object it lies. Numbers only; no record is written here."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from random import Random
 
 from loglake_assets.sources.cloudtrail.samples.deliveries import Delivery
 from loglake_assets.sources.cloudtrail.samples.kinds import COMMON, ODD, UNUSABLE
+from loglake_assets.sources.cloudtrail.samples.sessions import document_of
 from loglake_assets.sources.cloudtrail.samples.trail import DIGEST_GROUP, GROUP_WEIGHTS, GROUPS, REGIONS
 
 DAY_SECONDS = 86_400
@@ -15,6 +16,7 @@ _LAST_WINDOW = 286  # 23:50 to 23:55, delivered at 23:55; what happens later is 
 _LATE_SHARE = 0.007  # measured on a real trail: 0.67 % of events under the next day's prefix
 _DUPLICATE_SHARE = 0.02
 _VERY_LATE_EVENTS = 25
+_LONGEST_SESSION_SECONDS = 12 * 3600
 MIN_EVENTS = 500
 
 
@@ -40,6 +42,7 @@ class Plan:
         self.groups = self.rng.choices(range(len(GROUPS)), GROUP_WEIGHTS, k=events)
         self.times = [0] * events
         self.sessions: dict[int, int] = {}
+        self.documents: dict[int, str] = {}
         self.deliveries: list[Delivery] = []
         self.late_deliveries: list[Delivery] = []
         self._deliver()
@@ -142,13 +145,21 @@ class Plan:
         return len(chosen)
 
     def _refer(self) -> None:
-        """A TerminateSession ends the session started last in its account and Region, if there was one."""
-        started: dict[int, int] = {}
+        """A TerminateSession ends the open session started last in its account and Region, or one of before these days.
+
+        So no session is ended twice, and about a quarter of them by no call: the terminal was closed, or timed out.
+        """
+        started: dict[int, list[int]] = defaultdict(list)
+        ordinals: Counter[int] = Counter()
         for index in sorted(range(self.usable), key=lambda i: (self.times[i], i)):
+            opened, day = started[self.groups[index]], self.times[index] // DAY_SECONDS
             if self.kinds[index] == "start_session":
-                started[self.groups[index]] = index
+                opened.append(index)
+                self.documents[index] = document_of(ordinals[day])
+                ordinals[day] += 1
             elif self.kinds[index] == "terminate_session":
-                self.sessions[index] = started.get(self.groups[index], index)
+                recent = opened and self.times[index] - self.times[opened[-1]] <= _LONGEST_SESSION_SECONDS
+                self.sessions[index] = opened.pop() if recent else index
 
     def _make_odd_objects(self) -> None:
         kinds = ["corrupt"] * self.faults.corrupt + ["truncated"] * self.faults.truncated

@@ -1,25 +1,59 @@
 """Sessions: of SSM, which the views follow, and those of STS and the console, by which people and services come in."""
 
+from random import Random
+
 from loglake_assets.sources.cloudtrail.samples.drafts import Draft
 from loglake_assets.sources.cloudtrail.samples.identifiers import hex_digits, session_of, uuid_text
-from loglake_assets.sources.cloudtrail.samples.identities import assumed_role, credentials, iam_user
-from loglake_assets.sources.cloudtrail.samples.trail import PEOPLE, ROLES, SERVICES
+from loglake_assets.sources.cloudtrail.samples.identities import (
+    assumed_role,
+    credentials,
+    iam_user,
+    identity_center_role,
+)
+from loglake_assets.sources.cloudtrail.samples.trail import PEOPLE, ROLES, SERVICES, Json
+
+SHELL = "SSM-SessionManagerRunShell"
+_PARAMETERS = {
+    "AWS-StartPortForwardingSession": {"portNumber": ["5432"], "localPortNumber": ["15432"]},
+    "AWS-StartSSHSession": {"portNumber": ["22"]},
+    "AWS-StartInteractiveCommand": {"command": ["top"]},
+}
+_TURN = 25
+_DOCUMENTS = {  # of 25 sessions of a day, which asks for what: 8 % forward a port or speak SSH, and nothing is logged
+    1: "AWS-StartPortForwardingSession",
+    4: "AWS-StartSSHSession",
+    7: "AWS-StartInteractiveCommand",
+}
+
+
+def document_of(ordinal: int) -> str:
+    """The document that the session of that number on its day asks for."""
+    return _DOCUMENTS.get(ordinal % _TURN, SHELL)
 
 
 def start_session(draft: Draft) -> None:
     person, session_id = session_of(draft.seed, draft.index)
-    rng, record = draft.rng, draft.record
-    if rng.random() < 0.5:
-        record["userIdentity"] = iam_user(draft, person)
-    else:
-        record["userIdentity"] = assumed_role(draft, "Administrator", person, person)
-    request = {"target": f"i-0{hex_digits(rng, 16)}", "documentName": "SSM-SessionManagerRunShell", "reason": "CHG-1"}
+    rng = draft.rng
+    draft.record["userIdentity"] = _opener(draft, person)
+    request: Json = {"target": f"i-0{hex_digits(rng, 16)}", "documentName": draft.document, "reason": "CHG-1"}
     for optional in ("documentName", "reason"):
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and request[optional] not in _PARAMETERS:
             del request[optional]
+    if draft.document in _PARAMETERS:
+        request["parameters"] = _PARAMETERS[draft.document]
     stream = f"wss://ssmmessages.{draft.region}.amazonaws.com/v1/data-channel/{session_id}?role=publish_subscribe"
     response = {"sessionId": session_id, "tokenValue": "Value hidden due to security reasons.", "streamUrl": stream}
     draft.call("ssm", "StartSession", False, request, response)
+
+
+def _opener(draft: Draft, person: str) -> Json:
+    """Who opened the session; who ends it is the same, so this hangs on the session and not on the event."""
+    dice = Random(f"{draft.seed}:opener:{draft.session}").random()
+    if dice < 0.45:
+        return iam_user(draft, person)
+    if dice < 0.85:
+        return assumed_role(draft, "Administrator", person, person)
+    return identity_center_role(draft, person)
 
 
 def start_session_denied(draft: Draft) -> None:
@@ -29,7 +63,7 @@ def start_session_denied(draft: Draft) -> None:
 
 def terminate_session(draft: Draft) -> None:
     person, session_id = session_of(draft.seed, draft.session)
-    draft.record["userIdentity"] = iam_user(draft, person)
+    draft.record["userIdentity"] = _opener(draft, person)
     draft.call("ssm", "TerminateSession", False, {"sessionId": session_id}, {"sessionId": session_id})
 
 
