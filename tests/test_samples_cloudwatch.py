@@ -372,7 +372,7 @@ def test_a_session_lies_in_several_objects_and_most_of_the_lake_is_no_session(re
             keys[stream].update(of_event)
     assert sum(len(of_session) > 1 for of_session in keys.values()) > 20
     share = sum(group == SESSION_GROUP for _, group, _, _ in recount.log_events) / EVENTS
-    assert 0.3 < share < 0.55
+    assert 0.1 < share < 0.55
 
 
 def test_copies_are_identical_and_in_other_objects(recount: Recount, truth: GroundTruth) -> None:

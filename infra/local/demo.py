@@ -1,10 +1,11 @@
-"""The whole lake on a private stack, from sample logs to checked days. Exit code 0 only if every number adds up."""
+"""The whole lake on a private stack, from sample logs to reviewed sessions. Exit code 0 only if all numbers add up."""
 
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from infra.local.loading import Loaded, await_partitions, put_objects, registere
 from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
 from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask, print_answer
-from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate
+from infra.local.reviewing import Wanted, build_review_range, print_review_days, write_review
+from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, SessionTruth, generate
 from infra.local.sensing import tick_raw_sensor
+from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import Placement, place
+from loglake_assets.sources.placement import Placement, day_number, place
 
 Say = Callable[[str], None]
 PROBES = 9
@@ -32,7 +35,11 @@ def run_demo(events: int, say: Say) -> int:
     say(f"1. A private stack in {home.relative_to(REPOSITORY)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
     try:
         with opened_lake(home, lambda text: say(f"   {text}")) as lake:
-            problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, say)]
+            truths: dict[str, GroundTruth] = {}
+            problems = [
+                p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, say)
+            ]
+            problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, say)]
     finally:
         shutil.rmtree(home, ignore_errors=True)
     say(f"\n{time.monotonic() - started:.0f} s in all.")
@@ -42,13 +49,15 @@ def run_demo(events: int, say: Say) -> int:
     return 1 if problems else 0
 
 
-def _demo_source(lake: OpenedLake, source: LogSource, events: int, say: Say) -> list[str]:
+def _demo_source(
+    lake: OpenedLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Say
+) -> list[str]:
     try:
         samples = generate(source.name, FIRST_DAY, DAYS, events)
     except NoSamplesError as error:
         say(f"   {error}")
         return []
-    truth = samples.ground_truth()
+    truth = truths[source.name] = samples.ground_truth()
     loaded, missing = _load(lake, source, samples, say)
     _tell_latency(lake, source, say)
     missing |= _tell_burst(lake, source, say)
@@ -59,6 +68,39 @@ def _demo_source(lake: OpenedLake, source: LogSource, events: int, say: Say) -> 
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_questions(lake, source, say)
     return [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
+
+
+def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth], say: Say) -> list[str]:
+    """Build a review of the days, compare it with the truth about them, and put its packets where they can be read."""
+    say(f"\n6. {review.title}: {review.description}")
+    results = build_review_range(lake, review, FIRST_DAY, _last_day(), say)
+    print_review_days(review, results)
+    truth = [session for name in review.sources if name in truths for session in truths[name].sessions]
+    folder = REPOSITORY / ".loglake" / "packets" / review.name
+    shutil.rmtree(folder, ignore_errors=True)
+    written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
+    say(f"   packets of {FIRST_DAY}, to open in a browser: {written[-1].relative_to(REPOSITORY)}")
+    return [f"{r.day}: {r.error}" for r in results if r.error] + session_problems(lake, truth, FIRST_DAY, _last_day())
+
+
+def session_problems(lake: OpenedLake, truth: Sequence[SessionTruth], first: date, last: date) -> list[str]:
+    """What the review says of sessions that the truth does not: missing, unknown, in another state, other lines."""
+    days = f"logcalendarday BETWEEN {day_number(first)} AND {day_number(last)}"
+    sql = f"SELECT f_sessionid, state, transcript_lines, logcalendarday FROM session_activity WHERE {days}"
+    rows = lake.resource.athena.ask(sql).rows
+    found = Counter((r["f_sessionid"] or "", r["state"], r["transcript_lines"], r["logcalendarday"]) for r in rows)
+    wanted = Counter(
+        (s.f_sessionid, s.state, len(s.lines), day_number(date.fromisoformat(s.day)))
+        for s in truth
+        if first.isoformat() <= s.day <= last.isoformat()
+    )
+    return [
+        *(
+            f"session {name or '(denied)'} of {day} is not {state} with {n} lines"
+            for name, state, n, day in wanted - found
+        ),
+        *(f"session {name or '(denied)'} of {day} is {state} with {n} lines" for name, state, n, day in found - wanted),
+    ]
 
 
 def _last_day() -> date:
@@ -167,6 +209,7 @@ def _build_problems(truth: GroundTruth, results: list[DayResult]) -> list[str]:
             continue
         problems += _different(day, "rows written", m["dagster/row_count"], truth.distinct_by_day.get(day, 0))
         problems += _different(day, "duplicates", m["duplicates"], truth.duplicates_by_day.get(day, 0))
+        problems += _different(day, "excluded", m["excluded"], truth.excluded_by_day.get(day, 0))
         accounted = m["dagster/row_count"] + m["excluded"] + m["duplicates"] + m["quarantined_records"]
         problems += _different(day, "records accounted for", accounted, m["records_read"])
         whole = not m["quarantined_objects"] and not m["quarantined_records"]

@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
+from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.layout import commit_key, day_prefix, manifest_key, packets_prefix
 from loglake_assets.lake.manifests import Manifest, read_manifest
-from loglake_assets.reviews.building import ReviewDay
+from loglake_assets.reviews.building import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.sources.model import ReadreadyTable
 from loglake_assets.sources.placement import day_number
@@ -26,6 +27,7 @@ _ARROW = {
     "timestamp": pa.timestamp("us"),
 }
 FORMAT = 1
+_IN_FLIGHT = 16
 
 
 def put_review_day(
@@ -34,9 +36,7 @@ def put_review_day(
     """Write one day of a review; nobody sees it until it is committed. The manifest is written last."""
     day = day_number(found.day)
     files = _put_rows(s3, bucket, table, found.rows, day_prefix(table.name, run_id, day), run_id)
-    for file in found.files:
-        key = packets_prefix(review, day, run_id) + file.name
-        s3.put_object(Bucket=bucket, Key=key, Body=file.body, ContentType=file.content_type)
+    _put_files(s3, bucket, packets_prefix(review, day, run_id), found.files)
     rows = len(found.rows)
     document = {
         "format": FORMAT,
@@ -59,6 +59,14 @@ def put_review_day(
     key = manifest_key(table.name, day, run_id)
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
     return read_manifest(s3, bucket, table.name, day, run_id)
+
+
+def _put_files(s3: Any, bucket: str, prefix: str, files: Iterable[ReviewFile]) -> None:
+    def put(file: ReviewFile) -> None:
+        s3.put_object(Bucket=bucket, Key=prefix + file.name, Body=file.body, ContentType=file.content_type)
+
+    for _ in results_in_order(put, files, _IN_FLIGHT):
+        pass
 
 
 def _put_rows(

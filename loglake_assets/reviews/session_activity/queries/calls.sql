@@ -50,7 +50,7 @@ numbered AS (
     c.raw_ordinal,
     c.raw_sha256,
     c.f_run,
-    row_number() OVER (PARTITION BY s.f_sessionid ORDER BY c.eventtime, c.eventid) AS position,
+    row_number() OVER (PARTITION BY s.f_sessionid ORDER BY c.eventtime, c.eventid) AS call_number,
     count(*) OVER (PARTITION BY s.f_sessionid) AS call_count
   FROM starts s
   LEFT JOIN ends e ON e.f_sessionid = s.f_sessionid
@@ -79,4 +79,4 @@ SELECT
   f_run,
   call_count
 FROM numbered
-WHERE position <= 500
+WHERE call_number <= 500
