@@ -55,11 +55,17 @@ def reconcile(source: LogSource, lake: LakeResource, days: Collection[date]) -> 
     raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
     for prefix in prefixes:
         send_prefix(lake.sqs, raw_queue, source, settings.raw_bucket(source.name), prefix)
-    commits = unplaced_commits(lake.s3, lake.glue, source, settings.database, settings.readready_bucket)
+    return len(prefixes), send_unplaced_commits(lake, source.readready.name)
+
+
+def send_unplaced_commits(lake: LakeResource, table: str) -> int:
+    """Send AddAPart the newest commits of a table that the catalog does not show; returns how many."""
+    settings = lake.settings
+    commits = unplaced_commits(lake.s3, lake.glue, table, settings.database, settings.readready_bucket)
     queue = lake.queue_url("readready") if commits else ""
     for commit in commits:
         send_commit(lake.sqs, queue, settings.readready_bucket, commit)
-    return len(prefixes), len(commits)
+    return len(commits)
 
 
 def stale(source: LogSource, lake: LakeResource, days: Collection[date]) -> list[date]:

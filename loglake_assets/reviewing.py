@@ -16,6 +16,7 @@ from loglake_assets.lake.commits import Commit, SupersededError, head
 from loglake_assets.lake.coverage import NAMES_SHOWN
 from loglake_assets.lake.layout import check_key, packets_prefix
 from loglake_assets.lake.publishing import PlacementError, VerificationError
+from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.recording import closed_checks, recorded_days
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.building import DayCheck, ReviewDay
@@ -70,16 +71,23 @@ def build_review(config: ReviewConfig) -> dg.Definitions:
         selection=dg.AssetSelection.assets(config.key),
         description=f"Builds days of {config.review.title}.",
     )
+    reconcile = _reconcile_job(config.review)
     return dg.Definitions(
         assets=[review_asset(config)],
-        jobs=[job],
+        jobs=[job, reconcile],
         schedules=[
+            dg.ScheduleDefinition(
+                name=f"{config.review.name}_reconcile_hourly",
+                job=reconcile,
+                cron_schedule="40 * * * *",
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+            ),
             dg.build_schedule_from_partitioned_job(
                 job,
                 name=f"{config.review.name}_daily",
                 hour_of_day=config.schedule_hour,
                 default_status=dg.DefaultScheduleStatus.RUNNING,
-            )
+            ),
         ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
@@ -89,6 +97,19 @@ def build_review(config: ReviewConfig) -> dg.Definitions:
             )
         ],
     )
+
+
+def _reconcile_job(review: Review) -> dg.JobDefinition:
+    @dg.op(name=f"send_what_the_catalog_misses_of_{review.name}")
+    def send(context: dg.OpExecutionContext, lake: LakeResource) -> None:
+        sent = send_unplaced_commits(lake, review.table.name)
+        context.log.info(f"Sent AddAPart {sent} commits that the catalog did not show.")
+
+    @dg.job(name=f"{review.name}_reconcile", description="Commits that have no partition are sent again.")
+    def job() -> None:
+        send()
+
+    return job
 
 
 def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:

@@ -7,8 +7,11 @@ from infra.local.building import coverage_text
 from infra.local.opened import OpenedLake
 from infra.local.quarantined import print_quarantine
 from infra.local.shown import print_table, size
+from loglake_assets.lake.commits import heads
 from loglake_assets.lake.states import DayState, Survey
+from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.rules import load_rules
 
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
@@ -48,6 +51,18 @@ def print_status(lake: OpenedLake) -> None:
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(state.ignored, {day.state for day in state.days})
         print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
+    for name in review_names():
+        _print_review(lake, load_review(name))
+
+
+def _print_review(lake: OpenedLake, review: Review) -> None:
+    commits = heads(lake.client("s3"), lake.settings.readready_bucket, review.table.name)
+    if not commits:
+        hint = f"`make build SOURCE={review.name} FROM=<day> TO=<day>` builds it"
+        print(f"\n{review.title}: no day yet. {hint} from days that are built.")
+        return
+    rows = [[day_from_number(day), c.seq, c.run_id, c.rows, size(c.bytes)] for day, c in sorted(commits.items())]
+    print_table(review.title, ("day", "commit", "run", "rows", "ORC"), rows)
 
 
 def _print_rest(ignored: dict[str, int], states: set[str]) -> None:

@@ -80,10 +80,10 @@ def placed_commits(glue: Any, database: str, table: str) -> dict[int, int]:
     }
 
 
-def unplaced_commits(s3: Any, glue: Any, source: LogSource, database: str, bucket: str) -> list[Commit]:
-    """Newest commits that the catalog does not show."""
-    placed = placed_commits(glue, database, source.readready.name)
-    newest = heads(s3, bucket, source.readready.name)
+def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str) -> list[Commit]:
+    """Newest commits of a table that the catalog does not show."""
+    placed = placed_commits(glue, database, table)
+    newest = heads(s3, bucket, table)
     return [commit for day, commit in sorted(newest.items()) if placed.get(day, 0) < commit.seq]
 
 

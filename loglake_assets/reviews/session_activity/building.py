@@ -6,9 +6,10 @@ from typing import Any
 
 from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay, ReviewFile
 from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, row_of
+from loglake_assets.reviews.session_activity.facts import Session
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
 from loglake_assets.reviews.session_activity.reading import read_facts
-from loglake_assets.reviews.session_activity.sessions import STATES, Session, SessionRules, sessions_of
+from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
 from resources.lake import LakeResource
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"

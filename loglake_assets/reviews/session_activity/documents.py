@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from loglake_assets.reviews.session_activity.sessions import Evidence, Session
+from loglake_assets.reviews.session_activity.facts import Evidence, Session
 from loglake_assets.sources import load_source
 
 CALLS_SHOWN = 500

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity import REVIEW
-from loglake_assets.reviews.session_activity.sessions import Facts, Keystrokes, grouped
+from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, grouped
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.athena import Answer

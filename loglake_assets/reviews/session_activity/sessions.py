@@ -13,18 +13,16 @@ The states, in the order in which they are decided:
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, Input
-from loglake_assets.reviews.session_activity.flags import line_flags
-from loglake_assets.reviews.session_activity.transcripts import Block, blocks, event_lines, is_piece, transcript
+from loglake_assets.reviews.inputs import BUILT, NO_SOURCE
+from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session
+from loglake_assets.reviews.session_activity.transcripts import blocks, is_piece, transcript
 
 STATES = ("recorded", "recorded_partly", "not_loggable", "denied", "awaiting", "lost", "orphan")
 _STAMP = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[^/-]+(?:-[^/-]+)*$")
@@ -45,116 +43,6 @@ class SessionRules:
     """A longer pause between keystrokes is named as a gap."""
     not_loggable: tuple[str, ...] = ("AWS-StartPortForwardingSession*", "AWS-StartSSHSession")
     """Documents, * for anything, whose sessions Session Manager never logs."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Where the raw record of a row lies, and which run wrote the row."""
-
-    bucket: str
-    key: str
-    version_id: str | None
-    etag: str | None
-    ordinal: int
-    sha256: str
-    run: str
-
-    @staticmethod
-    def of(row: Mapping[str, Any]) -> "Evidence":
-        names = ("raw_bucket", "raw_key", "raw_versionid", "raw_etag", "raw_ordinal", "raw_sha256", "f_run")
-        return Evidence(*(row[name] for name in names))
-
-
-@dataclass(frozen=True)
-class Keystrokes:
-    """One log event of a session, with its lines as they were sent."""
-
-    row: Mapping[str, Any]
-    lines: tuple[str, ...]
-
-    @staticmethod
-    def of(row: Mapping[str, Any]) -> "Keystrokes":
-        plain = bool(row["session_isplain"])
-        return Keystrokes(row, event_lines(row["session"] or "", row["session_linecount"] or 0, plain))
-
-    @property
-    def time(self) -> datetime:
-        moment: datetime = self.row["eventtime"]
-        return moment
-
-    @property
-    def order(self) -> tuple[datetime, str]:
-        return self.time, str(self.row["eventid"] or "").zfill(64)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What was read for a window of days: rows of the queries, by session, and what the lake held of each day."""
-
-    starts: Sequence[Mapping[str, Any]]
-    ends: Mapping[str, datetime]
-    keystrokes: Mapping[str, Sequence[Keystrokes]]
-    calls: Mapping[str, Sequence[Mapping[str, Any]]]
-    trail: Mapping[date, Input]
-    typed: Mapping[date, Input]
-
-
-@dataclass(frozen=True)
-class Session:
-    """One session. `start` is its StartSession row, None for an orphan; times are UTC."""
-
-    key: str
-    session_id: str | None
-    day: date
-    state: str
-    state_reason: str
-    keystrokes_due: datetime | None
-    start: Mapping[str, Any] | None
-    request: Mapping[str, Any]
-    terminated: datetime | None
-    keystrokes: Sequence[Keystrokes] = ()
-    calls: Sequence[Mapping[str, Any]] = ()
-    gaps: Sequence[tuple[datetime, datetime]] = ()
-    inputs: Sequence[Input] = ()
-    blocks: Sequence[Block] = field(default_factory=list)
-    lines: Sequence[str] = field(default_factory=list)
-
-    @property
-    def started(self) -> datetime:
-        moment: datetime = self.start["eventtime"] if self.start else self.keystrokes[0].time
-        return moment
-
-    @property
-    def last_keystrokes(self) -> datetime | None:
-        return self.keystrokes[-1].time if self.keystrokes else None
-
-    @property
-    def ended(self) -> datetime | None:
-        return self.terminated or self.last_keystrokes
-
-    @property
-    def ended_how(self) -> str | None:
-        if self.terminated:
-            return "terminated"
-        last = _as_typed(self.lines[-1]) if self.lines else ""
-        return "exited" if last in {"exit", "logout"} else None
-
-    @property
-    def call_count(self) -> int:
-        return int(self.calls[0]["call_count"]) if self.calls else 0
-
-    @cached_property
-    def flags(self) -> list[tuple[str, int]]:
-        """(flag, line) of everything in the transcript that a reviewer should look at; lines count from 1."""
-        return [(flag, number) for number, line in enumerate(self.lines, 1) for flag in line_flags(line)]
-
-    def of_row(self, name: str) -> Any:
-        """A column of the StartSession event."""
-        return self.start[name] if self.start else None
-
-    def of_keystrokes(self, name: str) -> Any:
-        """A column that all of the session's keystrokes share, from the first that has it."""
-        return next((k.row[name] for k in self.keystrokes if k.row[name]), None)
 
 
 def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> list[Session]:
@@ -349,25 +237,9 @@ def _gaps(times: Sequence[datetime], rules: SessionRules) -> list[tuple[datetime
     return [(a, b) for a, b in pairwise(times) if b - a > rules.pause]
 
 
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f]")
-
-
-def _as_typed(line: str) -> str:
-    """A line without control sequences."""
-    return _CONTROL.sub("", line).strip()
-
-
 def _object(text: str | None) -> dict[str, Any]:
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def grouped(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[Mapping[str, Any]]]:
-    """Rows by one of their columns, in their order."""
-    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
-        found[row[name]].append(row)
-    return found
