@@ -1,0 +1,420 @@
+"""From rows to sessions: each state, and what puts a session into it; lines put together again; who reviews whom."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
+from loglake_assets.reviews.session_activity.documents import document_of, row_of
+from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, grouped
+from loglake_assets.reviews.session_activity.scoping import ReviewersError, load_reviewers, matches, reviewer_named
+from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
+from loglake_assets.reviews.session_activity.transcripts import PIECE_BYTES, blocks, event_lines, transcript
+
+DAY = date(2026, 11, 1)
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+LATER = datetime(2026, 11, 20, tzinfo=UTC)
+ID = "alice-0123456789abcdef0"
+F_ID = "0123456789abcdef0"
+EVIDENCE = {
+    "raw_bucket": "raw",
+    "raw_key": "key",
+    "raw_versionid": "v1",
+    "raw_etag": "etag",
+    "raw_ordinal": 0,
+    "raw_sha256": "aa",
+    "f_run": "run",
+}
+
+
+def start(time: datetime = NOON, session: str | None = ID, **changed: Any) -> dict[str, Any]:
+    row = {
+        "eventid": f"start-{session}-{time:%d%H%M%S}",
+        "eventtime": time,
+        "useridentity_type": "AssumedRole",
+        "useridentity_arn": "arn:aws:sts::111122223333:assumed-role/Administrator/alice",
+        "useridentity_sourceidentity": "alice",
+        "useridentity_onbehalfof_userid": None,
+        "useridentity_onbehalfof_identitystorearn": None,
+        "logaccountid": "111122223333",
+        "awsregion": "eu-west-1",
+        "sourceipaddress": "203.0.113.1",
+        "useragent": "aws-cli",
+        "errorcode": None,
+        "errormessage": None,
+        "f_sessionid": session.rsplit("-", 1)[1] if session else None,
+        "requestparameters": json.dumps({"target": "i-0example", "reason": "CHG-1"}),
+        "responseelements": json.dumps({"sessionId": session}) if session else None,
+        **EVIDENCE,
+    }
+    return {**row, **changed}
+
+
+def keys(time: datetime, lines: str, number: int = 0, session: str = ID, **changed: Any) -> Keystrokes:
+    row = {
+        "f_sessionid": session.rsplit("-", 1)[1],
+        "sessionid": session,
+        "eventid": f"{number:056d}",
+        "eventtime": time,
+        "logaccountid": "111122223333",
+        "session": lines,
+        "session_linecount": lines.count("\n") + 1,
+        "session_isplain": False,
+        "session_target": "i-0example",
+        "session_runasuser": "ssm-user",
+        "session_useridentity_arn": "arn:aws:iam::111122223333:user/alice",
+        "session_awsregion": "eu-west-1",
+        "f_flags": None,
+        **EVIDENCE,
+    }
+    return Keystrokes.of({**row, **changed})
+
+
+def call(time: datetime, name: str, about: str | None = None) -> dict[str, Any]:
+    return {
+        "of_session": F_ID,
+        "eventid": f"{name}-{time:%H%M%S}",
+        "eventtime": time,
+        "eventsource": "s3.amazonaws.com",
+        "eventname": name,
+        "errorcode": None,
+        "awsregion": "eu-west-1",
+        "sourceipaddress": "203.0.113.1",
+        "about_session": about,
+        "call_count": 2,
+        **EVIDENCE,
+    }
+
+
+def inputs(table: str, **special: Any) -> dict[date, Input]:
+    """Days from two before to two after DAY, built and complete, but for those given as d1="unbuilt" (d0 is DAY)."""
+    days = {}
+    for offset in range(-2, 3):
+        day, given = DAY + timedelta(days=offset), special.get(f"d{offset}", BUILT)
+        days[day] = given if isinstance(given, Input) else Input(table, day, given, coverage_pct=100.0)
+    return days
+
+
+def facts(
+    *rows: Mapping[str, Any],
+    typed: Mapping[str, Sequence[Keystrokes]] | Sequence[Keystrokes] = (),
+    ends: Mapping[str, datetime] | None = None,
+    calls: Sequence[dict[str, Any]] = (),
+    trail_days: dict[date, Input] | None = None,
+    typed_days: dict[date, Input] | None = None,
+) -> Facts:
+    by_session = typed if isinstance(typed, Mapping) else {F_ID: list(typed)} if typed else {}
+    return Facts(
+        starts=rows,
+        ends=ends or {},
+        keystrokes=by_session,
+        calls=grouped(calls, "of_session"),
+        trail=trail_days or inputs("trail"),
+        typed=typed_days or inputs("typed"),
+    )
+
+
+def only(found: Facts, now: datetime = LATER, day: date = DAY) -> Session:
+    (session,) = sessions_of(found, day, now, SessionRules())
+    return session
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_with_keystrokes_of_whole_days_is_recorded() -> None:
+    session = only(facts(start(), typed=[keys(NOON + timedelta(minutes=1), "sh$ ls\nfile")]))
+    assert (session.state, session.state_reason, list(session.lines)) == ("recorded", "", ["sh$ ls", "file"])
+
+
+def test_a_refused_start_is_denied_and_has_a_key_of_its_own() -> None:
+    one, two = (start(NOON + timedelta(seconds=n), None, errorcode="AccessDenied") for n in range(2))
+    found = sessions_of(facts(one, two), DAY, LATER, SessionRules())
+    assert [s.state for s in found] == ["denied", "denied"]
+    assert len({s.key for s in found}) == 2
+    assert all(s.session_id is None for s in found)
+
+
+@pytest.mark.parametrize(
+    ("document", "state"),
+    [
+        ("AWS-StartPortForwardingSession", "not_loggable"),
+        ("AWS-StartPortForwardingSessionToRemoteHost", "not_loggable"),
+        ("AWS-StartSSHSession", "not_loggable"),
+        ("AWS-StartInteractiveCommand", "lost"),
+        ("SSM-SessionManagerRunShell", "lost"),
+        (None, "lost"),
+    ],
+)
+def test_only_documents_that_are_never_logged_explain_missing_keystrokes(document: str | None, state: str) -> None:
+    request = json.dumps({"target": "i-0example", "documentName": document})
+    session = only(facts(start(requestparameters=request)))
+    assert session.state == state
+    assert state != "not_loggable" or str(document) in session.state_reason
+
+
+def test_keystrokes_of_a_kind_that_is_never_logged_are_still_shown() -> None:
+    request = json.dumps({"documentName": "AWS-StartSSHSession"})
+    assert only(facts(start(requestparameters=request), typed=[keys(NOON, "sh$")])).state == "recorded"
+
+
+def test_keystrokes_are_awaited_until_their_delivery_is_late() -> None:
+    rules = SessionRules()
+    due = NOON + rules.idle + rules.delivery_delay
+    early, late = only(facts(start()), due - timedelta(seconds=1)), only(facts(start()), due)
+    assert (early.state, early.keystrokes_due) == ("awaiting", due)
+    assert (late.state, late.keystrokes_due) == ("lost", None)
+
+
+def test_a_session_that_was_ended_at_once_is_not_waited_for_longer() -> None:
+    ended = {F_ID: NOON + timedelta(seconds=3)}
+    due = NOON + timedelta(seconds=3) + SessionRules().delivery_delay
+    assert only(facts(start(), ends=ended), due).state == "lost"
+
+
+@pytest.mark.parametrize(("status", "state"), [(UNBUILT, "awaiting"), (NO_SOURCE, "lost"), (BUILT, "lost")])
+def test_a_day_that_is_delivered_and_not_built_is_waited_for(status: str, state: str) -> None:
+    session = only(facts(start(), typed_days=inputs("typed", d0=status)))
+    assert session.state == state
+    assert DAY.isoformat() in session.state_reason
+
+
+def test_a_start_before_midnight_waits_for_the_next_day_only_where_it_may_go_on() -> None:
+    tomorrow = inputs("typed", d1=UNBUILT)
+    late = datetime(2026, 11, 1, 23, 30, tzinfo=UTC)
+    assert only(facts(start(late), typed_days=tomorrow)).state == "awaiting"
+    assert only(facts(start(late), typed_days=tomorrow, ends={F_ID: late + timedelta(minutes=5)})).state == "lost"
+    assert only(facts(start(), typed_days=tomorrow)).state == "lost"
+
+
+def test_keystrokes_without_a_start_are_an_orphan_of_the_day_they_began() -> None:
+    typed = {F_ID: [keys(NOON, "sh$"), keys(NOON + timedelta(days=1), "more", 1)]}
+    orphan = only(facts(typed=typed))
+    assert (orphan.state, orphan.start, orphan.day) == ("orphan", None, DAY)
+    assert "No StartSession" in orphan.state_reason
+    assert sessions_of(facts(typed=typed), DAY + timedelta(days=1), LATER, SessionRules()) == []
+
+
+def test_an_orphan_tells_of_days_in_which_its_start_may_be() -> None:
+    found = only(facts(typed=[keys(NOON, "sh$")], trail_days=inputs("trail", **{"d-1": UNBUILT})))
+    assert "2026-10-31 is not built" in found.state_reason
+
+
+def test_keystrokes_after_midnight_belong_to_the_session_that_started_the_day_before() -> None:
+    events = [keys(NOON + timedelta(hours=6 * n), f"line {n}", n) for n in range(8)]  # to the day after the next
+    found = facts(start(), typed=events, ends={F_ID: events[-1].time})
+    assert list(only(found).lines) == [f"line {n}" for n in range(8)]
+    assert sessions_of(found, DAY + timedelta(days=1), LATER, SessionRules()) == []
+
+
+# --- recorded in part -------------------------------------------------------------------------------------------------
+
+
+def in_part(found: Facts) -> str:
+    session = only(found)
+    assert session.state == "recorded_partly", session.state
+    return session.state_reason
+
+
+EARLY, LAST = keys(NOON + timedelta(minutes=1), "sh$ ls"), keys(NOON + timedelta(minutes=30), "sh$ exit", 1)
+
+
+def test_events_that_coverage_names_as_missing_are_told() -> None:
+    missing = (f"111122223333:/aws/ssm/sessionlogs:{ID}:{7:056d}", f"111122223333:/g:bob-0{'1' * 16}:1")
+    days = inputs("typed", d0=Input("typed", DAY, BUILT, coverage_pct=99.0, missing_events=missing))
+    assert "1 of its log events" in in_part(facts(start(), typed=[EARLY, LAST], typed_days=days))
+
+
+@pytest.mark.parametrize(
+    ("arrival", "is_named"),
+    [("11-44-59", False), ("11-45-00", True), ("12-10-00", True), ("12-45-00", True), ("12-45-01", False)],
+)
+def test_an_unreadable_object_matters_to_the_sessions_that_went_on_when_it_arrived(
+    arrival: str, is_named: bool
+) -> None:
+    name = f"s3://raw/2026/11/01/12/logs-1-2026-11-01-{arrival}-0e8f8c5e-1a2b-4c3d-8e9f-0a1b2c3d4e5f"
+    days = inputs("typed", d0=Input("typed", DAY, BUILT, coverage_pct=99.0, unreadable={name: "corrupt_gzip"}))
+    found = facts(start(), typed=[EARLY, LAST], typed_days=days)
+    assert (only(found).state == "recorded_partly") is is_named
+    assert (name in only(found).state_reason) is is_named
+
+
+def test_a_session_that_is_not_seen_to_end_may_have_gone_on_into_a_day_that_is_not_built() -> None:
+    typed = [keys(datetime(2026, 11, 1, 23, 30, tzinfo=UTC), "sh$ vi")]
+    days = inputs("typed", d1=UNBUILT)
+    assert "2026-11-02" in in_part(facts(start(), typed=typed, typed_days=days))
+    ended = {F_ID: datetime(2026, 11, 1, 23, 31, tzinfo=UTC)}
+    assert only(facts(start(), typed=typed, typed_days=days, ends=ended)).state == "recorded"
+    assert only(facts(start(), typed=[LAST], typed_days=days)).state == "recorded"
+
+
+def test_a_day_in_the_middle_that_is_not_built_is_a_hole() -> None:
+    typed = [EARLY, keys(NOON + timedelta(days=2), "sh$ exit", 1)]
+    ended = {F_ID: NOON + timedelta(days=2)}
+    reason = in_part(facts(start(), typed=typed, ends=ended, typed_days=inputs("typed", d1=UNBUILT)))
+    assert "2026-11-02" in reason
+
+
+def test_a_piece_without_what_follows_it_is_told() -> None:
+    assert "last line is a piece" in in_part(facts(start(), typed=[EARLY, keys(LAST.time, "x" * PIECE_BYTES, 1)]))
+
+
+def test_an_event_that_is_not_in_the_agents_form_is_told() -> None:
+    broken = keys(LAST.time, '{"sessionData":', 1, f_flags="session_unreadable")
+    assert "Session Manager's form" in in_part(facts(start(), typed=[EARLY, broken]))
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_of_2_500_lines_comes_out_whole_and_in_order_whatever_the_order_of_arrival() -> None:
+    wanted = [f"line {n:04d}" for n in range(2_500)]
+    events = [keys(NOON + timedelta(seconds=n // 500), "\n".join(wanted[n : n + 100]), n) for n in range(0, 2_500, 100)]
+    session = only(facts(start(), typed=events[::-1]))
+    assert list(session.lines) == wanted
+    assert [b.first_line for b in session.blocks] == [n + 1 for n in range(0, 2_500, 100)]
+
+
+def test_events_of_the_same_moment_are_ordered_by_their_ids() -> None:
+    events = [keys(NOON, str(n), n) for n in (2, 10, 1)]
+    assert list(only(facts(start(), typed=events)).lines) == ["1", "2", "10"]
+
+
+def test_a_line_that_was_cut_is_one_line_again() -> None:
+    line = "".join(chr(97 + n % 26) for n in range(2 * PIECE_BYTES + 17))
+    pieces = [line[:PIECE_BYTES], line[PIECE_BYTES : 2 * PIECE_BYTES], line[2 * PIECE_BYTES :] + "\nnext"]
+    events = [keys(NOON, "before", 0), *(keys(NOON, piece, n) for n, piece in enumerate(pieces, 1))]
+    session = only(facts(start(), typed=events))
+    assert list(session.lines) == ["before", line, "next"]
+    assert [(b.first_line, b.continues) for b in session.blocks] == [(1, False), (2, False), (2, True), (2, True)]
+
+
+def test_whole_lines_that_fill_an_event_are_not_joined() -> None:
+    full = ("x" * 16_000, "y" * 17_000)
+    assert transcript(blocks([full, ("z",)])) == [*full, "z"]
+
+
+def test_an_event_without_lines_changes_nothing() -> None:
+    assert transcript(blocks([("a",), (), ("b",)])) == ["a", "b"]
+    assert transcript(blocks([("x" * PIECE_BYTES,), (), ("b",)])) == ["x" * PIECE_BYTES + "b"]
+
+
+def test_a_plain_transcript_has_the_lines_of_its_text() -> None:
+    assert event_lines("sh$ ls\r\nfile\n", 3, True) == ("sh$ ls", "file")
+    assert event_lines("sh$ ls\r", 1, False) == ("sh$ ls\r",)
+    assert event_lines("", 0, False) == ()
+
+
+# --- the row and the packet's document --------------------------------------------------------------------------------
+
+
+def test_row_and_document_tell_the_same() -> None:
+    calls = [call(NOON + timedelta(minutes=2), "GetObject"), call(NOON, "StartSession", F_ID)]
+    typed = [EARLY, keys(NOON + timedelta(minutes=50), "sh$ sudo su -\nexit", 1)]
+    session = only(facts(start(), typed=typed, calls=calls))
+    row, document = row_of(session, "s3://packet"), document_of(session, "loglake", LATER)
+    assert row["transcript"] == "sh$ ls\nsh$ sudo su -\nexit"
+    assert (row["target"], row["reason"], row["runasuser"], row["ended_how"]) == (
+        "i-0example",
+        "CHG-1",
+        "ssm-user",
+        "exited",
+    )
+    assert row["flags"] == "sudo"
+    assert document["flags"] == [{"flag": "sudo", "line": 2}]
+    assert json.loads(row["gaps"]) == document["gaps"]
+    assert [gap["seconds"] for gap in document["gaps"]] == [49 * 60]
+    assert [e["kind"] for e in document["timeline"]] == ["api", "keystrokes", "api", "keystrokes"]
+    assert [e["about_session"] for e in document["timeline"] if e["kind"] == "api"] == [True, False]
+    named = {name for name in row if name in document["session"] and name not in {"started", "ended", "api_calls"}}
+    assert {name: row[name] for name in named} == {name: document["session"][name] for name in named}
+    assert len(named) > 20
+
+
+def test_every_fact_of_a_document_names_the_object_it_lies_in() -> None:
+    other = keys(LAST.time, "exit", 1, raw_key="other", raw_ordinal=5)
+    document = document_of(only(facts(start(), typed=[EARLY, other], calls=[call(NOON, "A")])), "loglake", LATER)
+    assert {document["objects"][e["object"]]["key"] for e in document["timeline"]} == {"key", "other"}
+    assert [o["ordinals"] for o in document["objects"] if o["key"] == "other"] == [[5]]
+    assert all(o["sha256"] and o["version_id"] and o["etag"] for o in document["objects"])
+
+
+def test_a_document_says_of_every_day_it_touches_how_complete_it_is() -> None:
+    days = inputs("typed", d1=UNBUILT)
+    document = document_of(only(facts(start(), typed=[EARLY, LAST], typed_days=days)), "loglake", LATER)
+    assert {(c["table"], c["day"], c["status"]) for c in document["coverage"]} == {
+        ("trail", "2026-11-01", BUILT),
+        ("typed", "2026-11-01", BUILT),
+    }
+
+
+def test_every_state_is_one_that_the_packet_explains() -> None:
+    from loglake_assets.reviews.session_activity.states import STATES as EXPLAINED
+
+    assert set(EXPLAINED) == set(STATES)
+
+
+# --- who reviews whom -------------------------------------------------------------------------------------------------
+
+REVIEWERS = """
+version = 1
+
+[[reviewer]]
+name = "dana"
+source_identities = ["alice", "b_b%"]
+arns = ["arn:aws:iam::*:user/alice", "arn:aws:sts::111122223333:assumed-role/*/alice"]
+
+[[reviewer]]
+name = "eve"
+source_identities = ["mallory"]
+"""
+
+
+@pytest.fixture
+def mapping(tmp_path: Any) -> Any:
+    path = tmp_path / "reviewers.toml"
+    path.write_text(REVIEWERS)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("identity", "arn", "seen_by_dana"),
+    [
+        ("alice", "arn:aws:sts::1:assumed-role/Admin/whatever", True),
+        (None, "arn:aws:iam::111122223333:user/alice", True),
+        (None, "arn:aws:iam::111122223333:user/alice2", False),
+        (None, "arn:aws:sts::111122223333:assumed-role/Admin/alice", True),
+        ("mallory", "arn:aws:sts::111122223333:assumed-role/Admin/alice", False),  # chose alice's name for the session
+        ("nobody_lists", "arn:aws:sts::111122223333:assumed-role/Admin/alice", True),
+        (None, None, False),
+        ("bxb%", None, False),
+        ("ALICE", None, False),
+    ],
+)
+def test_a_reviewer_sees_their_own_people_and_no_others(
+    mapping: Any, identity: str | None, arn: str | None, seen_by_dana: bool
+) -> None:
+    assert reviewer_named("dana", mapping).reviews(identity, arn) is seen_by_dana
+
+
+def test_only_a_star_is_special_in_a_pattern() -> None:
+    assert matches("arn:*:user/a.b", "arn:aws:iam::1:user/a.b")
+    assert not matches("arn:*:user/a.b", "arn:aws:iam::1:user/aXb")
+    assert not matches("[ab]?", "a1")
+    assert matches("*", "any\nthing")
+
+
+def test_a_reviewer_that_is_not_named_and_a_mapping_that_cannot_be_meant_are_refused(mapping: Any) -> None:
+    with pytest.raises(ReviewersError, match="dana, eve"):
+        reviewer_named("mallory", mapping)
+    for text in ('[[reviewer]]\nname = "a b"', '[[reviewer]]\nname = "a"\narn = ["x"]', "[[reviewer]]\nname = 1", "["):
+        mapping.write_text(text)
+        with pytest.raises(ReviewersError):
+            load_reviewers(mapping)
+
+
+def test_the_projects_own_mapping_loads() -> None:
+    assert load_reviewers() == {}
