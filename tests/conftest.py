@@ -12,7 +12,9 @@ import pytest
 from infra.local.building import DayResult, build_range
 from infra.local.loading import await_partitions, put_objects
 from infra.local.opened import OpenedLake, opened_lake
+from infra.local.reviewing import ReviewResult, build_review_range
 from infra.local.samples import GroundTruth, Samples, generate
+from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
 
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
@@ -60,6 +62,33 @@ def built(lake: OpenedLake, source: LogSource) -> BuiltLake:
     results = build_range(lake, source, FIRST, LAST, quiet)
     assert [r.error for r in results] == [None, None, None]
     return BuiltLake(lake, source, samples, samples.ground_truth(), results)
+
+
+@dataclass(frozen=True)
+class ReviewedLake:
+    """The sample days of all logs, built, and reviewed."""
+
+    lake: OpenedLake
+    review: Review
+    truth: GroundTruth
+    """Of the keystrokes' log, with its sessions."""
+    keystroke_days: list[DayResult]
+    results: list[ReviewResult]
+
+
+@pytest.fixture(scope="session")
+def reviewed(built: BuiltLake) -> ReviewedLake:
+    """The same days of the log that sessions are typed into, and the review that joins both."""
+    lake, review = built.lake, load_review("session_activity")
+    typed = load_source("cloudwatch")
+    samples = generate(typed.name, FIRST, 3, 5_000)
+    loaded = put_objects(lake, typed, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    assert not await_partitions(lake, typed, loaded.partitions, quiet, 60)
+    days = build_range(lake, typed, FIRST, LAST, quiet)
+    assert [r.error for r in days] == [None, None, None]
+    results = build_review_range(lake, review, FIRST, LAST, quiet)
+    assert [r.error for r in results] == [None, None, None]
+    return ReviewedLake(lake, review, samples.ground_truth(), days, results)
 
 
 @pytest.fixture

@@ -1,0 +1,253 @@
+"""Sessions of a real lake: S3, AddAPart, Spark, Athena and Dagster from the sample logs to rows, packets and checks."""
+
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster import AssetCheckKey, DagsterInstance
+
+from infra.local.building import dagster_instance
+from infra.local.demo import session_problems
+from infra.local.reviewing import ReviewError, Wanted, build_review_range, write_review
+from infra.local.samples import SessionTruth
+from loglake_assets.lake.commits import head
+from loglake_assets.reviews.session_activity.scoping import Reviewer
+from loglake_assets.sources.placement import day_number
+from tests.conftest import FIRST, LAST, ReviewedLake, quiet
+
+ASSET = dg.AssetKey(["review", "session_activity"])
+ALL_DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
+
+
+def asked(reviewed: ReviewedLake, sql: str) -> list[dict[str, Any]]:
+    return reviewed.lake.resource.athena.ask(sql).rows
+
+
+def sessions(reviewed: ReviewedLake) -> list[SessionTruth]:
+    return [s for s in reviewed.truth.sessions if FIRST.isoformat() <= s.day <= LAST.isoformat()]
+
+
+def of_state(reviewed: ReviewedLake, *states: str) -> set[str]:
+    return {s.f_sessionid for s in sessions(reviewed) if s.state in states}
+
+
+def test_every_session_has_its_state_and_all_its_lines(reviewed: ReviewedLake) -> None:
+    assert session_problems(reviewed.lake, reviewed.truth.sessions, FIRST, LAST) == []
+    assert len({s.state for s in sessions(reviewed)}) >= 6
+
+
+def test_transcripts_are_what_was_typed_line_by_line(reviewed: ReviewedLake) -> None:
+    rows = asked(reviewed, f"SELECT f_sessionid, transcript FROM session_activity WHERE {ALL_DAYS}")
+    found = {row["f_sessionid"]: row["transcript"] for row in rows if row["transcript"] is not None}
+    wanted = {s.f_sessionid: "\n".join(s.lines) for s in sessions(reviewed) if s.lines}
+    assert found == wanted
+    kinds = {s.kind for s in sessions(reviewed) if s.lines}
+    assert {"keystrokes", "plain", "hostile", "long", "across_midnight", "two_midnights", "secrets"} <= kinds
+
+
+def test_the_query_of_the_original_returns_the_same_sessions(reviewed: ReviewedLake) -> None:
+    database = reviewed.lake.settings.database
+    sql = f"""SELECT t.eventsource
+,t.eventname
+,t.eventtime
+,w.logaccountid
+,w.loggroup
+,w.subscriptionfilters
+,w.eventtime as eventtime_from_cloudwatch
+,w."session" as session_from_cloudwatch
+ FROM {database}.from_cloudwatch_readready w
+ inner join {database}.from_cloudtrail_readready t
+on  w.f_sessionid=t.f_sessionid"""
+    joined = asked(reviewed, sql)
+    typed = [row for row in joined if row["eventname"] == "StartSession"]
+    wanted = [s for s in sessions(reviewed) if s.state in {"recorded", "recorded_partly"}]
+    assert len(typed) == sum(s.events for s in wanted)
+    assert {row["loggroup"] for row in typed} == {"/aws/ssm/sessionlogs"}
+    counted = asked(
+        reviewed,
+        "SELECT w.f_sessionid, count(*) AS events FROM from_cloudwatch_readready w JOIN from_cloudtrail_readready t "
+        f"ON w.f_sessionid = t.f_sessionid WHERE t.eventname = 'StartSession' AND t.{ALL_DAYS} GROUP BY 1",
+    )
+    assert {row["f_sessionid"]: row["events"] for row in counted} == {s.f_sessionid: s.events for s in wanted}
+
+
+def test_a_row_says_who_it_was_and_where(reviewed: ReviewedLake) -> None:
+    rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    for row in rows:
+        if row["state"] in {"recorded", "recorded_partly", "not_loggable", "lost"}:
+            assert row["useridentity_arn"]
+            assert row["target"]
+            assert row["sourceipaddress"]
+            assert row["logaccountid"]
+        if row["state"] in {"lost", "awaiting", "orphan", "recorded_partly", "denied", "not_loggable"}:
+            assert row["state_reason"]
+    assert any(row["useridentity_sourceidentity"] for row in rows)
+    assert any(row["useridentity_onbehalfof_userid"] for row in rows)
+    assert any(row["ended_how"] == "terminated" for row in rows)
+
+
+def test_calls_of_the_same_principal_stand_around_the_session(reviewed: ReviewedLake) -> None:
+    sql = (
+        "SELECT f_sessionid, useridentity_arn, started, api_calls, api_call_count FROM session_activity "
+        f"WHERE {ALL_DAYS} AND f_sessionid IS NOT NULL AND state <> 'orphan'"
+    )
+    for row in asked(reviewed, sql):
+        calls = json.loads(row["api_calls"])
+        assert len(calls) == row["api_call_count"]
+        own = [c for c in calls if c["eventname"] == "StartSession" and c["about_session"]]
+        assert [c["time"] for c in own] == [row["started"].isoformat().replace("+00:00", "Z")]
+
+
+# --- packets ----------------------------------------------------------------------------------------------------------
+
+
+def packet(reviewed: ReviewedLake, address: str) -> str:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    body: bytes = reviewed.lake.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body.decode()
+
+
+def test_every_session_has_its_packet_and_an_index_leads_to_all(reviewed: ReviewedLake) -> None:
+    rows = asked(reviewed, f"SELECT session_key, state, packet FROM session_activity WHERE logcalendarday = {20261102}")
+    metadata = reviewed.results[1].metadata
+    index = packet(reviewed, metadata["packets"])
+    assert len(rows) == metadata["dagster/row_count"] == sum(s.day == "2026-11-02" for s in sessions(reviewed))
+    for row in rows:
+        document = json.loads(packet(reviewed, row["packet"].removesuffix(".html") + ".json"))
+        assert (document["session"]["key"], document["session"]["state"]) == (row["session_key"], row["state"])
+        assert row["packet"].rsplit("/", 1)[1] in index
+        assert "default-src" in packet(reviewed, row["packet"])
+
+
+def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
+    from glue_scripts.content import inflated
+    from loglake_assets.sources.cloudwatch import decode
+
+    name = next(s.f_sessionid for s in sessions(reviewed) if s.kind == "long" and s.state == "recorded")
+    (row,) = asked(reviewed, f"SELECT packet FROM session_activity WHERE f_sessionid = '{name}' AND {ALL_DAYS}")
+    document = json.loads(packet(reviewed, row["packet"].removesuffix(".html") + ".json"))
+    entry = next(o for o in document["objects"] if o["table"] == "from_cloudwatch_readready")
+    body = reviewed.lake.client("s3").get_object(Bucket=entry["bucket"], Key=entry["key"])
+    assert body["ETag"].strip('"') == entry["etag"]
+    events = decode.split(inflated(body["Body"].read(), True))
+    assert {str(n): decode.decode(events[n]).sha256 for n in entry["ordinals"]} == entry["sha256"]
+    assert {c["coverage_pct"] for c in document["coverage"]} != {None}
+
+
+def test_packets_of_one_session_and_of_a_person(reviewed: ReviewedLake, tmp_path: Path) -> None:
+    chosen = next(s for s in sessions(reviewed) if s.state == "recorded")
+    for number, name in enumerate((chosen.f_sessionid, chosen.session_id)):
+        written = write_review(reviewed.lake, Wanted(session=name), None, tmp_path / str(number), quiet)
+        names = {f"{chosen.f_sessionid}.html", f"{chosen.f_sessionid}.json", "index.html"}
+        assert {path.name for path in written} == names
+    person = Wanted(who="*/alice", first=FIRST, last=LAST)
+    written = write_review(reviewed.lake, person, None, tmp_path / "person", quiet)
+    documents = [json.loads(path.read_text()) for path in written if path.suffix == ".json"]
+    assert len(documents) > 1
+    assert all(d["session"]["useridentity_arn"].endswith("/alice") for d in documents)
+
+
+@pytest.mark.parametrize("name", ["nobody", "' OR '1'='1", "x' OR f_sessionid LIKE '%", "%", "*", "'; DROP TABLE x --"])
+def test_a_session_that_is_not_there_is_refused_whatever_its_name(
+    reviewed: ReviewedLake, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ReviewError, match="Nothing was written"):
+        write_review(reviewed.lake, Wanted(session=name), None, tmp_path / "out", quiet)
+    assert not (tmp_path / "out").exists()
+
+
+DANA = Reviewer("dana", frozenset({"alice"}), ("arn:aws:iam::*:user/alice",), frozenset({"erin"}))
+
+
+def test_a_reviewer_gets_nobody_elses_sessions_however_they_ask(reviewed: ReviewedLake, tmp_path: Path) -> None:
+    rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    own = {r["session_key"] for r in rows if DANA.reviews(r["useridentity_sourceidentity"], r["useridentity_arn"])}
+    assert 0 < len(own) < len(rows)
+    everything = Wanted(who="*", first=FIRST, last=LAST)
+    written = write_review(reviewed.lake, everything, DANA, tmp_path / "all", quiet)
+    documents = [json.loads(path.read_text()) for path in written if path.suffix == ".json"]
+    assert {d["session"]["key"] for d in documents} == own
+    other = next(r for r in rows if r["session_key"] not in own and r["f_sessionid"])
+    for name in (other["f_sessionid"], other["sessionid"], other["session_key"]):
+        with pytest.raises(ReviewError):
+            write_review(reviewed.lake, Wanted(session=name), DANA, tmp_path / "other", quiet)
+    with pytest.raises(ReviewError):
+        write_review(
+            reviewed.lake,
+            Wanted(who=other["useridentity_arn"], first=FIRST, last=LAST),
+            DANA,
+            tmp_path / "other",
+            quiet,
+        )
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_reviewers_view_holds_what_the_mapping_says(reviewed: ReviewedLake) -> None:
+    rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    for reviewer in (DANA, Reviewer("odd", frozenset(), ("*/b_b!%'*",)), Reviewer("nobody", frozenset(), ())):
+        asked(reviewed, reviewer.view_sql())
+        seen = asked(reviewed, f"SELECT session_key FROM session_activity_of_{reviewer.name} WHERE {ALL_DAYS}")
+        wanted = {
+            r["session_key"] for r in rows if reviewer.reviews(r["useridentity_sourceidentity"], r["useridentity_arn"])
+        }
+        assert {row["session_key"] for row in seen} == wanted
+
+
+# --- Dagster ----------------------------------------------------------------------------------------------------------
+
+
+def evaluation(instance: DagsterInstance, check: str, day: date) -> Any:
+    records = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ASSET, check), limit=50)
+    found = [r.evaluation for r in records if r.evaluation and r.evaluation.partition == day.isoformat()]
+    return found[0]
+
+
+@pytest.mark.parametrize("day", [FIRST, LAST])
+def test_checks_name_the_sessions_that_were_not_recorded_and_the_orphans(reviewed: ReviewedLake, day: date) -> None:
+    of_day = [s for s in sessions(reviewed) if s.day == day.isoformat()]
+    lost = {s.f_sessionid for s in of_day if s.state == "lost"}
+    have = sum(s.state in {"recorded", "recorded_partly"} for s in of_day)
+    with dagster_instance(reviewed.lake) as instance:
+        keystrokes, orphans = (evaluation(instance, c, day) for c in ("keystroke_coverage", "orphans"))
+    assert keystrokes.passed is (not lost)
+    assert set(keystrokes.metadata["named"].value) == lost
+    assert keystrokes.metadata["sessions_that_should_have_keystrokes"].value == have + len(lost)
+    pct = keystrokes.metadata["keystroke_coverage_pct"].value
+    assert pct == int(10_000 * 100 * have / (have + len(lost))) / 10_000
+    assert (keystrokes.severity == dg.AssetCheckSeverity.ERROR) is (pct < 90)
+    assert set(orphans.metadata["named"].value) == {s.f_sessionid for s in of_day if s.state == "orphan"}
+    assert orphans.severity == dg.AssetCheckSeverity.WARN
+    names = json.loads(packet(reviewed, keystrokes.metadata["all_names"].value))
+    assert set(names["names"]) == lost
+
+
+def test_a_materialization_counts_the_states(reviewed: ReviewedLake) -> None:
+    for result in reviewed.results:
+        counts = Counter(s.state for s in sessions(reviewed) if s.day == result.day.isoformat())
+        found = {n: result.metadata[f"sessions_{n}"] for n in ("recorded", "lost", "denied", "orphan", "awaiting")}
+        assert found == {name: counts[name] for name in found}
+
+
+def test_no_keystroke_stands_in_what_dagster_keeps(reviewed: ReviewedLake) -> None:
+    with dagster_instance(reviewed.lake) as instance:
+        (run,) = {r.run_id for r in instance.get_runs(dg.RunsFilter(job_name="session_activity"), limit=1)}
+        told = json.dumps([str(record) for record in instance.all_logs(run)])
+    typed = {line for s in sessions(reviewed) for line in s.lines if len(line) > 12}
+    assert len(typed) > 100
+    assert not [line for line in typed if line in told]
+
+
+def test_building_again_gives_the_same_rows_under_a_new_commit(reviewed: ReviewedLake) -> None:
+    s3, bucket = reviewed.lake.client("s3"), reviewed.lake.settings.readready_bucket
+    before = head(s3, bucket, reviewed.review.table.name, day_number(FIRST))
+    (result,) = build_review_range(reviewed.lake, reviewed.review, FIRST, FIRST, quiet)
+    after = head(s3, bucket, reviewed.review.table.name, day_number(FIRST))
+    assert before
+    assert after
+    assert result.error is None
+    assert (after.seq, after.content_hash) == (before.seq + 1, before.content_hash)
+    assert session_problems(reviewed.lake, reviewed.truth.sessions, FIRST, LAST) == []
