@@ -150,7 +150,8 @@ def _missing_of_day(day: Mapping[str, Any]) -> Iterator[str]:
     elif pct is None:
         yield f"{name}: it was not measured how many of the day's events are here."
     elif pct < 100:
-        yield f"{name}: {percentage(pct)} of the day's events are here ({day['missing_events']:,} missing)."
+        missing = f" ({day['missing_events']:,} missing)" if day["missing_events"] else ""
+        yield f"{name}: {percentage(pct)} of the day's events are here{missing}."
     elif day["missing_events"]:
         yield f"{name}: {day['missing_events']:,} of the day's events are missing."
     if day["unreadable_objects"]:
