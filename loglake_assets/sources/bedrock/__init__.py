@@ -1,0 +1,103 @@
+"""Amazon Bedrock model invocations, as invocation logging delivers them to S3: one JSON record a line, gzip."""
+
+from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
+
+SOURCE = LogSource(
+    name="bedrock",
+    title="Amazon Bedrock model invocations",
+    description="What models were asked and answered, and which tools they asked for.",
+    delivers="objects of some minutes of invocations per account and Region; the bedrock-mantle endpoint is not logged",
+    key_pattern=KeyPattern(
+        pattern=(
+            r"^(?P<prefix>(?P<logprefix>(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?)/(?P<logaccountid>\d{12})/"
+            r"BedrockModelInvocationLogs/(?P<logregion>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
+            r"(?P<dayofmonth>\d{2})/(?P<loghour>\d{2}))/[^/]+$"
+        ),
+        ignored=(
+            IgnoredKey("body", r"/BedrockModelInvocationLogs/(?:.+/)?data/"),
+            IgnoredKey("permission_check", r"/amazon-bedrock-logs-permission-check$"),
+        ),
+    ),
+    raw=RawTable(
+        name="from_bedrock_raw",
+        columns=(
+            *(
+                Column(name, "string")
+                for name in (
+                    *("schematype", "schemaversion", "timestamp", "accountid", "region", "requestid", "operation"),
+                    *("modelid", "errorcode"),
+                )
+            ),
+            Column("identity", "struct<arn:string>"),
+            Column("requestmetadata", "string"),
+            Column("input", "string"),
+            Column("output", "string"),
+        ),
+        partition_keys=(
+            Column("logprefix", "string", "what stands before the account: AWSLogs, or AWSLogs/<organization>"),
+            Column("logaccountid", "string", "account that delivered"),
+            Column("logregion", "string", "Region that delivered"),
+            Column("logcalendarday", "int", "UTC day of delivery, yyyymmdd"),
+            Column("loghour", "string", "UTC hour of delivery"),
+        ),
+        serde="org.apache.hive.hcatalog.data.JsonSerDe",
+        input_format="org.apache.hadoop.mapred.TextInputFormat",
+        output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+    ),
+    readready=ReadreadyTable(
+        name="from_bedrock_readready",
+        grain="f_eventkey",
+        sort_by=("useridentity_arn", "f_conversation", "request_time"),
+        columns=(
+            Column("f_eventkey", "string", "account:requestid:time as delivered, which is unique"),
+            Column("requestid", "string", "the requestid of the same call in CloudTrail"),
+            Column("request_time", "timestamp", "UTC"),
+            Column("operation", "string", "InvokeModel, InvokeModelWithResponseStream, Converse or ConverseStream"),
+            Column("modelid", "string", "as delivered; may be an ARN"),
+            Column("f_modelname", "string", "what follows the last / of the model id"),
+            Column("accountid", "string", "as the record says it"),
+            Column("logaccountid", "string", "account of the delivery prefix"),
+            Column("logregion", "string", "Region of the delivery prefix"),
+            Column("useridentity_arn", "string"),
+            Column("requestmetadata", "string", "JSON text"),
+            Column("errorcode", "string"),
+            Column("stopreason", "string", "why the model stopped, such as end_turn or tool_use"),
+            Column("f_conversation", "string", "equal for calls of one identity that begin with the same message"),
+            Column("input_messages", "string", "JSON text, byte for byte as delivered"),
+            Column("input_system", "string", "JSON text"),
+            Column("input_toolnames", "string", "tools that the model was offered, comma-separated"),
+            Column("input_inputtokencount", "bigint"),
+            Column("input_cachereadtokencount", "bigint"),
+            Column("input_cachewritetokencount", "bigint"),
+            Column("input_contenttype", "string"),
+            Column("input_bodyjson", "string", "JSON text of the whole body, byte for byte as delivered"),
+            Column("input_bodys3path", "string", "where a large body lies instead"),
+            Column(
+                "output_outputbodyjson_content", "string", "JSON text: content of the answer, a stream put together"
+            ),
+            Column("output_outputtokencount", "bigint"),
+            Column("output_contenttype", "string"),
+            Column("output_bodyjson", "string", "JSON text of the whole body, byte for byte as delivered"),
+            Column("output_bodys3path", "string", "where a large body lies instead"),
+            Column("tool_calls", "string", "JSON text: tools that the answer asks for, as id, name and input"),
+            Column("tool_call_count", "int"),
+            Column("tool_history", "string", "JSON text: tools that earlier answers asked for, from the messages"),
+            Column("tool_results", "string", "JSON text: results in the messages, as id, status and bytes"),
+            Column("otherfields", "string", "JSON text of every key without a column, and of values that fit none"),
+            Column("f_flags", "string", "what is odd about the row; null where nothing is"),
+        ),
+        evidence=(
+            Column("raw_bucket", "string"),
+            Column("raw_key", "string"),
+            Column("raw_etag", "string"),
+            Column("raw_versionid", "string"),
+            Column("raw_ordinal", "int", "position of the record in its object, from 0"),
+            Column("raw_sha256", "string", "of the record's bytes as delivered"),
+            Column("f_run", "string", "Glue run that wrote the row"),
+        ),
+    ),
+    views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
+    decoder="loglake_assets.sources.bedrock.decode",
+    recount="loglake_assets.sources.bedrock.recount",
+    excludable=("modelid", "operation", "accountid", "errorcode"),
+)

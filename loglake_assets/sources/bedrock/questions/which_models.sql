@@ -1,0 +1,13 @@
+-- Which models were asked by whom, and which tools did they ask for?
+SELECT
+  useridentity_arn AS who,
+  f_modelname AS model,
+  count(*) AS invocations,
+  sum(tool_call_count) AS tool_calls,
+  sum(input_inputtokencount) AS input_tokens,
+  sum(output_outputtokencount) AS output_tokens,
+  count(errorcode) AS errors
+FROM from_bedrock_readready
+GROUP BY 1, 2
+ORDER BY tool_calls DESC, invocations DESC, who, model
+LIMIT 12

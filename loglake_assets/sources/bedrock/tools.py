@@ -1,0 +1,145 @@
+"""What bodies of model invocations say of answers and tools, in Anthropic's native form and in Converse's.
+
+A native message has blocks `{"type": "tool_use", "id", "name", "input"}` and `{"type": "tool_result", "tool_use_id",
+"content", "is_error"}`; Converse has `{"toolUse": {"toolUseId", "name", "input"}}` and `{"toolResult": {"toolUseId",
+"content", "status"}}`. A stream's body is the list of its events. Standard library only.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+Json = Any
+
+
+def read_bodies(request: Json, answer: Json, arn: str | None) -> dict[str, Any]:
+    """Columns that the bodies fill; None where a body does not say."""
+    messages = _messages(request)
+    content, stop = _answer(answer)
+    calls = list(_calls(content))
+    history = [call for message in messages for call in _calls(_blocks(message))]
+    results = [result for message in messages for result in _results(_blocks(message))]
+    return {
+        "input_toolnames": ",".join(_offered(request)) or None,
+        "conversation": _conversation(messages, arn),
+        "output_content": None if content is None else _text(content),
+        "stopreason": stop,
+        "tool_calls": _text(calls) if calls else None,
+        "tool_call_count": len(calls) if content is not None else None,
+        "tool_history": _text(history) if history else None,
+        "tool_results": _text(results) if results else None,
+    }
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _messages(request: Json) -> list[dict[str, Any]]:
+    found = request.get("messages") if isinstance(request, dict) else None
+    return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
+
+
+def _blocks(message: dict[str, Any]) -> Json:
+    return message.get("content")
+
+
+def _calls(content: Json) -> Iterator[dict[str, Any]]:
+    """Tools that a message asks for, as id, name and input."""
+    for block in content if isinstance(content, list) else ():
+        if not isinstance(block, dict):
+            continue
+        if block.get("type") == "tool_use":
+            yield {"id": block.get("id"), "name": block.get("name"), "input": block.get("input")}
+        elif isinstance(use := block.get("toolUse"), dict):
+            yield {"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
+
+
+def _results(content: Json) -> Iterator[dict[str, Any]]:
+    """Results that a message brings, as the call's id, its status and how many bytes came back."""
+    for block in content if isinstance(content, list) else ():
+        if not isinstance(block, dict):
+            continue
+        if block.get("type") == "tool_result":
+            status = "error" if block.get("is_error") is True else "success"
+            yield {"id": block.get("tool_use_id"), "status": status, "bytes": result_bytes(block)}
+        elif isinstance(result := block.get("toolResult"), dict):
+            status = str(result.get("status") or "success")
+            yield {"id": result.get("toolUseId"), "status": status, "bytes": result_bytes(result)}
+
+
+def result_bytes(result: dict[str, Any]) -> int:
+    """Size of a result: of its text, or of its content as compact JSON; 0 where it has none."""
+    content = result.get("content")
+    text = content if isinstance(content, str) else "" if content is None else _text(content)
+    return len(text.encode(errors="replace"))
+
+
+def _offered(request: Json) -> Iterator[str]:
+    if not isinstance(request, dict):
+        return
+    config = request.get("toolConfig")
+    offered = config.get("tools") if isinstance(config, dict) else request.get("tools")
+    for tool in offered if isinstance(offered, list) else ():
+        spec = tool.get("toolSpec", tool) if isinstance(tool, dict) else None
+        if isinstance(spec, dict) and isinstance(spec.get("name"), str):
+            yield spec["name"]
+
+
+def _conversation(messages: list[dict[str, Any]], arn: str | None) -> str | None:
+    """Equal for calls of one identity that begin with the same message: a conversation repeats its history."""
+    if not messages:
+        return None
+    text = f"{arn or ''}\n{json.dumps(messages[0], sort_keys=True)}"
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+def _answer(answer: Json) -> tuple[Json, str | None]:
+    """(content, why the model stopped); (None, None) for an answer that is no message."""
+    if isinstance(answer, list):
+        return _streamed(answer)
+    if not isinstance(answer, dict):
+        return None, None
+    output = answer.get("output")
+    message = output.get("message") if isinstance(output, dict) else None
+    content = message.get("content") if isinstance(message, dict) else answer.get("content")
+    stop = answer.get("stopReason") or answer.get("stop_reason")
+    return content, stop if isinstance(stop, str) else None
+
+
+def _streamed(events: list[Json]) -> tuple[Json, str | None]:
+    """A stream's events put together: blocks by their index, a tool's input from its pieces."""
+    blocks: dict[int, dict[str, Any]] = {}
+    pieces: dict[int, list[str]] = {}
+    stop = None
+    for event in (e for e in events if isinstance(e, dict)):
+        index, delta = event.get("index"), event.get("delta")
+        if event.get("type") == "content_block_start" and isinstance(index, int):
+            block = event.get("content_block")
+            blocks[index] = dict(block) if isinstance(block, dict) else {}
+        elif event.get("type") == "content_block_delta" and isinstance(index, int) and isinstance(delta, dict):
+            _add(blocks.setdefault(index, {}), pieces.setdefault(index, []), delta)
+        elif event.get("type") == "message_delta" and isinstance(delta, dict):
+            stop = delta.get("stop_reason") or stop
+    for index, parts in pieces.items():
+        if parts:
+            blocks[index]["input"] = _parsed("".join(parts))
+    return [blocks[index] for index in sorted(blocks)], stop if isinstance(stop, str) else None
+
+
+def _add(block: dict[str, Any], pieces: list[str], delta: dict[str, Any]) -> None:
+    for name in ("text", "thinking"):
+        if isinstance(delta.get(name), str):
+            block.setdefault("type", name)
+            block[name] = str(block.get(name) or "") + delta[name]
+    if isinstance(delta.get("partial_json"), str):
+        pieces.append(delta["partial_json"])
+
+
+def _parsed(text: str) -> Json:
+    """A tool's input; what was cut off is kept as text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
