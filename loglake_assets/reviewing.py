@@ -249,6 +249,8 @@ def _metadata(built: _BuiltDay) -> dict[str, Any]:
     commit = built.commit
     return {
         "dagster/row_count": commit.rows,
+        **built.found.counts,
+        "counted": list(built.found.counts),
         **built.found.metadata,
         **{name: value for check in built.found.checks for name, value in check.metadata.items()},
         "orc_bytes": commit.bytes,

@@ -228,7 +228,7 @@ def test_checks_name_the_sessions_that_were_not_recorded_and_the_orphans(reviewe
 def test_a_materialization_counts_the_states(reviewed: ReviewedLake) -> None:
     for result in reviewed.results:
         counts = Counter(s.state for s in sessions(reviewed) if s.day == result.day.isoformat())
-        found = {n: result.metadata[f"sessions_{n}"] for n in ("recorded", "lost", "denied", "orphan", "awaiting")}
+        found = {n: result.metadata[n] for n in ("recorded", "lost", "denied", "orphan", "awaiting")}
         assert found == {name: counts[name] for name in found}
 
 

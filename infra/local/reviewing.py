@@ -75,9 +75,8 @@ def _days_with_input(lake: OpenedLake, review: Review, asked: Sequence[date], sa
 
 def print_review_days(review: Review, results: Sequence[ReviewResult]) -> None:
     """The table of built days by what the review counts, then each error once."""
-    counted = [name for r in results for name in r.metadata if name.startswith("sessions_")]
-    names = list(dict.fromkeys(name for name in counted if name.count("that") == 0))
-    headings = ["day", "rows", *(name.removeprefix("sessions_") for name in names), "coverage %", "state"]
+    names = list(dict.fromkeys(name for r in results for name in r.metadata.get("counted", ())))
+    headings = ["day", "rows", *names, "coverage %", "state"]
     rows = [_row(result, names) for result in results]
     print_table(f"{review.title} by day", headings, rows)
     for error in dict.fromkeys(r.error for r in results if r.error):

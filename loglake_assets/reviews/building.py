@@ -41,6 +41,8 @@ class ReviewDay:
     inputs: Sequence[Input]
     files: Iterator[ReviewFile]
     checks: Sequence[DayCheck]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What people read of the day first, in this order: by state, by kind."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

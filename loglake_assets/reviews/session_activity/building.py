@@ -40,9 +40,8 @@ def build(
             inputs=[*facts.trail.values(), *facts.typed.values()],
             files=_packets(sessions, names, day, lake.name, now),
             checks=_checks(sessions, float(options.get("error_below_pct", 90))),
+            counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
             metadata={
-                **{f"sessions_{state}": count for state, count in counts.items()},
-                "sessions_flagged": sum(1 for row in rows if row["flags"]),
                 "transcript_lines": sum(row["transcript_lines"] for row in rows),
                 "packets": f"{address(day)}index.html",
             },

@@ -1,0 +1,63 @@
+"""What agents did: every tool that a model asked for, who was behind it, and what happened while it ran."""
+
+from loglake_assets.reviews.model import Review
+from loglake_assets.sources.model import Column, ReadreadyTable
+
+REVIEW = Review(
+    name="agent_tool_use",
+    title="Agent tool use",
+    description="One row a tool call: which agent used which tool with which input, as whom, and what came back.",
+    leading_source="bedrock",
+    joined_sources=("cloudtrail",),
+    view="agent_tool_use.sql",
+    builder="loglake_assets.reviews.agent_tool_use.building",
+    look_back_days=2,
+    look_ahead_days=1,
+    table=ReadreadyTable(
+        name="agent_tool_use_review",
+        grain="tool_key",
+        sort_by=("useridentity_arn", "f_conversation", "asked", "tool_key"),
+        columns=(
+            Column("tool_key", "string", "account:tool_use_id, or the request and a position where a call has no id"),
+            Column("tool_use_id", "string"),
+            Column("tool_name", "string"),
+            Column("tool_input", "string", "JSON text"),
+            Column("tool_input_bytes", "bigint"),
+            Column(
+                "asked_in", "string", "output: a model's answer asked for it; history: only messages say that one did"
+            ),
+            Column("asked", "timestamp", "UTC, of the call in which it was asked for or first told of"),
+            Column("requestid", "string", "of that call"),
+            Column("operation", "string"),
+            Column("modelid", "string"),
+            Column("f_modelname", "string"),
+            Column("logaccountid", "string"),
+            Column("logregion", "string"),
+            Column("useridentity_arn", "string", "whose credentials called the model"),
+            Column("f_conversation", "string", "equal for calls of one identity that begin with the same message"),
+            Column("result_status", "string", "success, error, or null: no result was seen"),
+            Column("result_bytes", "bigint"),
+            Column("result_time", "timestamp", "UTC, of the call that brought the result back to the model"),
+            Column("result_requestid", "string"),
+            Column("ran_milliseconds", "bigint", "from the answer that asked to the call that brought the result"),
+            Column("trail_eventid", "string", "CloudTrail event of the call that asked, by its request id"),
+            Column("trail_eventname", "string"),
+            Column("trail_useridentity_arn", "string"),
+            Column("trail_sourceidentity", "string", "the person behind the role"),
+            Column("sourceipaddress", "string"),
+            Column("useragent", "string"),
+            Column("events_while_running", "string", "JSON text: what the same identity called while the tool ran"),
+            Column("event_count_while_running", "int"),
+            Column("flags", "string", "what a reviewer should know of the row, comma-separated"),
+            Column("inputs", "string", "JSON text: each table and day read, its commit and its coverage"),
+        ),
+        evidence=(
+            Column("raw_bucket", "string", "of the invocation that asked, or first told of it"),
+            Column("raw_key", "string"),
+            Column("raw_versionid", "string"),
+            Column("raw_ordinal", "int"),
+            Column("raw_sha256", "string"),
+            Column("f_run", "string", "Dagster run that wrote the row"),
+        ),
+    ),
+)

@@ -1,0 +1,102 @@
+"""Days of tool calls: the rows, and the checks that name what was not traced."""
+
+import importlib.resources
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from loglake_assets.reviews.agent_tool_use import REVIEW
+from loglake_assets.reviews.agent_tool_use.bodies import Body, looked_up, referenced, with_bodies
+from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
+from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay
+from loglake_assets.reviews.inputs import read_inputs
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+from resources.lake import LakeResource
+
+TRACED, BODIES = "trail_coverage", "bodies_present"
+CHECKS: Mapping[str, str] = {
+    TRACED: "Of the tool calls, which percentage has the API event of its request; the others by name.",
+    BODIES: "Every large body that an invocation refers to is there; the absent ones by name.",
+}
+
+
+def build(
+    lake: LakeResource,
+    days: Sequence[date],
+    options: Mapping[str, Any],
+    address: Callable[[date], str],
+    progress: Progress,
+) -> Iterator[ReviewDay]:
+    """The tool calls of each day. `options`: `error_below_pct`, `fetch_bodies`."""
+    first, last = min(days) - timedelta(days=REVIEW.look_back_days), max(days) + timedelta(days=REVIEW.look_ahead_days)
+    window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    inputs = [i for name in REVIEW.sources for i in read_inputs(lake, load_source(name), window).values()]
+    bounds = {"first_day": day_number(first), "last_day": day_number(last)}
+    invocations, trail, meanwhile = (
+        _asked(lake, name, bounds, progress) for name in ("invocations", "trail", "meanwhile")
+    )
+    fetch = bool(options.get("fetch_bodies", False))
+    bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch)
+    rows = [with_bodies(row, bodies) for row in invocations]
+    for day in days:
+        calls = tool_calls(rows, trail, meanwhile, day)
+        of_day = [row for row in invocations if row["request_time"].date() == day]
+        read = [i for i in inputs if day - timedelta(days=1) <= i.day <= day + timedelta(days=REVIEW.look_ahead_days)]
+        yield ReviewDay(
+            day=day,
+            rows=[row_of(call, json.dumps([i.document() for i in read])) for call in calls],
+            inputs=inputs,
+            files=iter(()),
+            checks=[_traced(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
+            counts=_counts(calls),
+        )
+
+
+def _asked(lake: LakeResource, name: str, bounds: Mapping[str, int], progress: Progress) -> list[dict[str, Any]]:
+    folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
+    answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
+    progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")
+    return answer.rows
+
+
+def _counts(calls: Sequence[ToolCall]) -> dict[str, int]:
+    results = Counter(call.result["status"] for call in calls if call.result)
+    return {
+        "agents": len({call.row["useridentity_arn"] for call in calls}),
+        "conversations": len({call.row["f_conversation"] for call in calls}),
+        "tools": len({call.tool.get("name") for call in calls if isinstance(call.tool.get("name"), str)}),
+        "succeeded": results["success"],
+        "failed": results["error"],
+        "without_result": sum(call.result is None for call in calls),
+        "told_by_caller_only": sum(call.asked_in == "history" for call in calls),
+    }
+
+
+def _traced(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
+    untraced = [call.key for call in calls if call.trail is None]
+    pct = None if not calls else int(10_000 * 100 * (len(calls) - len(untraced)) / len(calls)) / 10_000
+    return DayCheck(
+        TRACED,
+        passed=not untraced,
+        is_error=pct is not None and pct < error_below,
+        metadata={
+            "trail_coverage_pct": pct if pct is not None else "n/a: no tool call that day",
+            "tool_calls_without_trail_event": len(untraced),
+        },
+        names=untraced,
+    )
+
+
+def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body]) -> DayCheck:
+    paths = {path for row in rows for _, path in referenced(row)}
+    absent = sorted(path for path in paths if not bodies[path].found)
+    return DayCheck(
+        BODIES,
+        passed=not absent,
+        is_error=False,
+        metadata={"bodies_referenced": len(paths), "bodies_absent": len(absent)},
+        names=absent,
+    )
