@@ -14,6 +14,7 @@ except ImportError:  # Glue without the wheel: slower, same content
     _zlib: Any = zlib  # type: ignore[no-redef]
 
 GZIP_MAGIC = b"\x1f\x8b"
+_RESERVED_FLAGS = 0xE0  # of a gzip header, in its fourth byte
 _REPLACEMENT = "\ufffd".encode()
 _FIRST_STEP = 4096  # bytes; a member of Firehose is about as long
 _MAX_LAYERS = 3  # gzip of gzip is met where Firehose compresses what CloudWatch Logs compressed already
@@ -78,6 +79,8 @@ def _member(body: memoryview, room: int) -> tuple[bytes, memoryview]:
     Fed piece by piece: what a piece holds beyond the member comes back as a copy, and copying all that follows at each
     of thousands of members would take the square of their number.
     """
+    if len(body) > 3 and body[3] & _RESERVED_FLAGS:
+        raise UnreadableObjectError("corrupt_gzip")  # zlib refuses what isal reads
     stream = _zlib.decompressobj(31)
     parts: list[bytes] = []
     fed, step = 0, _FIRST_STEP

@@ -6,6 +6,7 @@ readready side reads one column of the ORC files that the newest commit names. N
 
 import importlib
 import json
+import string
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from loglake_assets.sources.rules import Rules
 
 NAMES_SHOWN = 20
 _LARGEST_CONTENT, _BOMB_FLOOR, _BOMB_RATIO = 1 << 30, 64 << 20, 400  # bytes, bytes, times: as the job refuses them
+_GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 16 << 10  # bytes of gzip inflated at a time
 Progress = Callable[[str], None]
 
@@ -152,7 +154,7 @@ class Recount:
             return 0, "gone"
         try:
             text = _text(body, self.source.several_gzip_members)
-            if not text.strip():
+            if not text.strip(string.whitespace):
                 return len(body), []
             return len(body), list(importlib.import_module(self.source.recount).events(text))
         except NotCountableError as error:
@@ -236,9 +238,11 @@ def put_coverage(s3: Any, bucket: str, table: str, coverage: Coverage) -> str:
 def _text(body: bytes, several_members: bool) -> str:
     content, cap = body, min(_LARGEST_CONTENT, max(_BOMB_FLOOR, len(body) * _BOMB_RATIO))
     for _ in range(3):
-        if content[:2] != b"\x1f\x8b":
+        if content[:2] != _GZIP_MAGIC:
             break
         content = _gunzipped(content, several_members, cap)
+    if content[:2] == _GZIP_MAGIC:
+        raise NotCountableError("too_many_gzip_layers")
     return content.decode(errors="replace")
 
 
@@ -248,11 +252,10 @@ def _gunzipped(body: bytes, several_members: bool, cap: int) -> bytes:
     room, at, stream = cap, 0, zlib.decompressobj(31)
     while at < len(body):
         if stream.eof:
-            if not body[at : at + _PIECE].strip(b"\0"):
-                at += _PIECE
-                continue
-            if not several_members:
-                raise NotCountableError("trailing_bytes")
+            if not several_members or body[at : at + 2] != _GZIP_MAGIC:
+                if body[at:].strip(b"\0"):
+                    raise NotCountableError("trailing_bytes")
+                break
             stream = zlib.decompressobj(31)
         piece = body[at : at + _PIECE]
         try:

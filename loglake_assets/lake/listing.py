@@ -11,7 +11,7 @@ from loglake_assets.lake.listed import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place
 
-_YEAR = re.compile(r"(^|/)\d{4}/$")
+_YEAR = re.compile(r"(^|/)20[0-9]{2}/$")
 _DEEPEST = 12  # levels of prefixes above a delivery day; deeper trees are not a log's
 
 

@@ -4,13 +4,13 @@
 -- when it ends, and only its log stream names it: these are the log groups that Session Manager writes to.
 SELECT
   s.*,
-  substring_index(s.sessionid_of_event, '-', -1) AS f_sessionid
+  nullif(substring_index(s.sessionid_of_event, '-', -1), '') AS f_sessionid
 FROM (
   SELECT
     r.*,
     CASE
-      WHEN r.sessionid = r.logstream THEN r.sessionid
-      WHEN r.sessionid IS NULL AND r.loggroup LIKE '/aws/ssm/%' AND r.logstream RLIKE '-(0[0-9a-f]{16}|[a-z0-9]{26})$'
+      WHEN r.sessionid = r.logstream AND r.logstream <> '' THEN r.sessionid
+      WHEN r.sessionid IS NULL AND r.loggroup LIKE '/aws/ssm/%' AND r.logstream RLIKE '-(0[0-9a-f]{16}|[a-z0-9]{26})\\z'
         THEN r.logstream
     END AS sessionid_of_event
   FROM records_as_view r

@@ -14,7 +14,7 @@ SELECT
   sessionid_of_event AS sessionid,
   f_sessionid,
   CASE WHEN f_sessionid IS NOT NULL THEN coalesce(session, message) END AS session,
-  CASE WHEN f_sessionid IS NOT NULL THEN coalesce(session_linecount, size(split(message, '\n'))) END
+  CASE WHEN f_sessionid IS NOT NULL THEN coalesce(session_linecount, array_size(split(message, '\n'))) END
     AS session_linecount,
   CASE WHEN f_sessionid IS NOT NULL THEN sessionid IS NULL END AS session_isplain,
   CASE WHEN f_sessionid IS NOT NULL THEN session_target END AS session_target,

@@ -8,10 +8,11 @@ SOURCE = LogSource(
     description="Any log group; of Session Manager's, what was typed and seen in each session.",
     delivers="objects of a Firehose stream, some minutes of log events of any accounts and log groups",
     key_pattern=KeyPattern(
-        # Firehose puts YYYY/MM/dd/HH behind whatever prefix was configured, which may be none.
+        # Firehose puts YYYY/MM/dd/HH behind whatever prefix was configured, which may be none. A prefix that holds a
+        # year would be taken for a day by whoever lists, and one that is - for none, so these are not placed.
         pattern=(
-            r"^(?P<prefix>(?:(?P<logprefix>.+)/)?(?P<year>\d{4})/(?P<month>\d{2})/(?P<dayofmonth>\d{2})"
-            r"(?:/(?P<loghour>\d{2}))?)/[^/]+$"
+            r"^(?P<prefix>(?:(?!-/20[0-9]{2}/)(?P<logprefix>(?:(?!20[0-9]{2}/)[^/\n]*/)*(?!20[0-9]{2}/)[^/\n]+)"
+            r"/)?(?P<year>20[0-9]{2})/(?P<month>[0-9]{2})/(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>[0-9]{2}))?)/[^/]+$"
         ),
         ignored=(IgnoredKey("other_log", r"(^|/)AWSLogs/"),),
     ),

@@ -1,9 +1,9 @@
 """One CloudWatch log event from its bytes to typed fields. Needs msgspec, so the Glue job only imports it.
 
 An object is a row of JSON documents with nothing, a space or a line feed between them. Keystrokes hold `}{` and whole
-documents, so the cut is made where no JSON string can be: behind a `}` and before a `{` that is followed by `"` and a
-letter. Inside a string a quote is escaped, so there `{` is followed by a backslash; a string that ends in `}{` is
-followed by a comma, a colon or a bracket, never by a letter.
+documents, so the cut is made where no JSON string can be: behind a `}` and before a `{` that is followed by `"` and
+what begins a key. Inside a string a quote is escaped, so there `{` is followed by a backslash; a string that ends in
+`}{` is followed by a comma, a colon, a bracket or white space, and no key that is met begins with one of these.
 """
 
 import hashlib
@@ -41,7 +41,8 @@ FIELDS: tuple[tuple[str, str], ...] = (
 )
 """(name, Hive type) of what `decode` yields: the columns of the view `records_as_view`."""
 
-_BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[A-Za-z])')
+_BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[^\s,:\]}])')
+_LARGEST_ENVELOPE = 1 << 14  # bytes of a document beside its events: each row repeats them; real names make 3,000
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
@@ -77,10 +78,11 @@ class Document:
     """What every event of a document inherits from it."""
 
     def __init__(self, fields: dict[str, msgspec.Raw]) -> None:
-        self.is_control = _text(fields.pop("messageType", None)) == "CONTROL_MESSAGE"
-        self.owner = _text(fields.pop("owner", None)) or ""
-        self.group = _text(fields.pop("logGroup", None)) or ""
-        self.stream = _text(fields.pop("logStream", None)) or ""
+        message_type = _text(fields.get("messageType"))
+        if message_type in ("DATA_MESSAGE", "CONTROL_MESSAGE"):
+            del fields["messageType"]
+        self.is_control = message_type == "CONTROL_MESSAGE"
+        self.owner, self.group, self.stream = (_taken(fields, key) for key in ("owner", "logGroup", "logStream"))
         filters = fields.pop("subscriptionFilters", None)
         self.filters = bytes(filters).decode() if filters is not None else None
         self.others = fields
@@ -114,6 +116,8 @@ def _events(text: bytes) -> list[LogEvent]:
         events = _LIST.decode(fields.pop("logEvents"))
     except _UNREADABLE as error:
         raise NotThisLogError("log_events_not_a_list") from error
+    if sum(len(key) + len(memoryview(raw)) for key, raw in fields.items()) > _LARGEST_ENVELOPE:
+        raise NotThisLogError("document_fields_too_large")
     document = Document(fields)
     return [_log_event(raw, document, position) for position, raw in enumerate(events)]
 
@@ -155,7 +159,7 @@ def decode(event: LogEvent) -> DecodedRecord:
             fields.update(_session(message))
     if (extracted := own.pop("extractedFields", None)) is not None:
         fields["extractedfields"] = bytes(extracted).decode()
-    if others := {**document.others, **own}:
+    if others := {**_apart(document.others, own), **own}:
         fields["otherfields"] = msgspec.json.encode(others).decode()
     return DecodedRecord(fields, moment, digest)
 
@@ -163,6 +167,11 @@ def decode(event: LogEvent) -> DecodedRecord:
 def without_id(milliseconds: int, message: str | None) -> str:
     """What stands for the id of an event that has none: equal for copies of it."""
     return "sha256:" + hashlib.sha256(f"{milliseconds}\n{message or ''}".encode()).hexdigest()
+
+
+def _apart(of_document: dict[str, msgspec.Raw], of_event: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """The document's further fields; one that the event has as well gets a name of its own, so that neither is lost."""
+    return {f"document.{key}" if key in of_event else key: raw for key, raw in of_document.items()}
 
 
 def _moment(raw: msgspec.Raw | None) -> datetime:
@@ -190,6 +199,14 @@ def _session(message: str) -> dict[str, Any]:
         "session_awsregion": session.awsRegion,
         "session_eventtime": session.eventTime,
     }
+
+
+def _taken(fields: dict[str, msgspec.Raw], key: str) -> str:
+    """The string under a key, which leaves `fields`; empty where there is anything else, which stays in them."""
+    if (text := _text(fields.get(key))) is None:
+        return ""
+    del fields[key]
+    return text
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:

@@ -6,13 +6,27 @@ document, and looks at nothing but where each one ends.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 
-_SCANNER = json.JSONDecoder()
+_WHITESPACE = " \t\r\n"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _integer(digits: str) -> int | None:
+    """None for what is no time in milliseconds, and what Python refuses to convert from 4,300 digits on."""
+    return int(digits) if len(digits) < 20 else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+_SCANNER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_number)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,7 +45,7 @@ def events(text: str) -> Iterator[CountedEvent]:
 def _documents(text: str) -> Iterator[Any]:
     position = 0
     while position < len(text):
-        if text[position].isspace():
+        if text[position] in _WHITESPACE:
             position += 1
             continue
         try:
@@ -44,10 +58,10 @@ def _documents(text: str) -> Iterator[Any]:
 def _counted(document: dict[str, Any], event: Any) -> CountedEvent:
     if not isinstance(event, dict):
         return CountedEvent(None, None, {})
-    place = {name: _string(document.get(key)) for name, key in _PLACE.items()}
+    place: dict[str, str | None] = {name: _string(document.get(key)) or "" for name, key in _PLACE.items()}
     is_control = document.get("messageType") == "CONTROL_MESSAGE"
     identifier = _string(event.get("id")) or _without_id(event)
-    key = ":".join([*(part or "" for part in place.values()), identifier])
+    key = ":".join([*(str(part) for part in place.values()), identifier])
     return CountedEvent(key, _time(event.get("timestamp")), place, is_control)
 
 
@@ -60,7 +74,8 @@ _PLACE = {"logaccountid": "owner", "loggroup": "logGroup", "logstream": "logStre
 
 
 def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """Half of a surrogate pair is U+FFFD, as no table can hold it."""
+    return _LONE_SURROGATE.sub("\ufffd", value) if isinstance(value, str) else None
 
 
 def _time(milliseconds: Any) -> str | None:
