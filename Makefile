@@ -15,12 +15,14 @@ override SOURCE := $(value SOURCE)
 override FROM := $(value FROM)
 override TO := $(value TO)
 override FORMAT := $(value FORMAT)
+# A reviewer that is given and empty must not become no reviewer: that would be everybody's sessions.
+override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
 override SESSION := $(value SESSION)
 override WHO := $(value WHO)
 override REVIEWER := $(value REVIEWER)
 override REVIEWERS := $(value REVIEWERS)
 override OUT := $(value OUT)
-export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT
+export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT
 
 .PHONY: help setup demo up down load build review query status reconcile test lock wheels clean
 

@@ -1,12 +1,16 @@
 """The zips that Lambda and Glue run, built from the tree. The same tree gives the same bytes, so a key can carry the
-digest and an unchanged bundle changes no stack. What they hold is imported with nothing installed (a test does so)."""
+digest and an unchanged bundle changes no stack. What they hold is imported with nothing installed (a test does so);
+Looker's holds its one library, sqlglot, as this environment has it.
+"""
 
 import ast
 import hashlib
+import importlib.util
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
@@ -17,8 +21,18 @@ _SHIPS = "standard library only"
 
 
 def lambda_bundle(root: Path = ROOT) -> bytes:
-    """The zip of AddAPart's two functions: `lambdas` and what they import."""
-    return _zipped(root, [*(root / "lambdas").glob("*.py"), *_shared_files(root)])
+    """The zip of AddAPart's two functions and what they import."""
+    own = [root / "lambdas" / "__init__.py", *(root / "lambdas").glob("addapart_*.py")]
+    return _zipped(root, [*own, *_shared_files(root)])
+
+
+def looker_bundle(root: Path = ROOT) -> bytes:
+    """The zip of Log Lake Looker: its modules, the declarations of tables and reviews, and sqlglot."""
+    own = [root / "lambdas" / "__init__.py", *(root / "lambdas").glob("looker*.py")]
+    own += [root / "resources" / "__init__.py", root / "resources" / "athena.py"]
+    reviews = root / "loglake_assets" / "reviews"
+    declared = [reviews / "__init__.py", reviews / "model.py", *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
+    return _zipped(root, [*own, *_shared_files(root), *declared], _library("sqlglot"))
 
 
 def glue_bundle(root: Path = ROOT) -> bytes:
@@ -32,7 +46,7 @@ def job_script(root: Path = ROOT) -> bytes:
 
 
 def bundle_key(kind: str, content: bytes) -> str:
-    """Key of a bundle in the artifacts bucket; `kind` is lambda or glue."""
+    """Key of a bundle in the artifacts bucket; `kind` is lambda, looker or glue."""
     return f"bundles/{kind}-{_digest(content)}.zip"
 
 
@@ -63,9 +77,18 @@ def _says_it_ships(module: Path) -> bool:
     return _SHIPS in " ".join(docstring.split()).casefold()
 
 
-def _zipped(root: Path, files: Iterable[Path]) -> bytes:
+def _library(name: str) -> dict[str, Path]:
+    """The Python files of an installed package by their names in a zip."""
+    found = importlib.util.find_spec(name)
+    assert found, f"{name} is a dependency of this project"
+    assert found.origin, f"{name} is a package with files"
+    folder = Path(found.origin).parent
+    return {f.relative_to(folder.parent).as_posix(): f for f in folder.rglob("*.py")}
+
+
+def _zipped(root: Path, files: Iterable[Path], others: Mapping[str, Path] = MappingProxyType({})) -> bytes:
     """A zip of `files` under their names below `root`: sorted, dated 1980, mode 644, so that equal trees are equal."""
-    by_name = {f.relative_to(root).as_posix(): f for f in files}
+    by_name = {f.relative_to(root).as_posix(): f for f in files} | dict(others)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(by_name):

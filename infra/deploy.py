@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, script_key
+from infra.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, looker_bundle, script_key
 from infra.catalog_template import partition_indexes, template_text, view_input
 from infra.stacks import DeployError, Progress, Stack, bring_about, is_absent
 from loglake_assets.lake.layout import COMMITS_PREFIX
@@ -38,6 +38,7 @@ Clients = Callable[[str], Any]
 
 _TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
 _INDEX = "by_day"
+LOOKER = "looker"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class Artifacts:
     glue_bundle: bytes
     script: bytes
     wheels: tuple[tuple[str, bytes], ...] = ()
+    looker_bundle: bytes = b""
 
     @property
     def objects(self) -> Iterator[tuple[str, bytes]]:
         """(key, bytes) of every object for the artifacts bucket."""
         yield bundle_key("lambda", self.lambda_bundle), self.lambda_bundle
+        yield bundle_key("looker", self.looker_bundle), self.looker_bundle
         yield bundle_key("glue", self.glue_bundle), self.glue_bundle
         yield script_key(self.script), self.script
         for name, content in self.wheels:
@@ -66,7 +69,8 @@ class Artifacts:
 def built_artifacts(wheels: Path | None = None) -> Artifacts:
     """Artifacts of this tree, with every wheel in the folder `wheels`."""
     found = sorted(wheels.glob("*.whl")) if wheels else []
-    return Artifacts(lambda_bundle(), glue_bundle(), job_script(), tuple((w.name, w.read_bytes()) for w in found))
+    files = tuple((w.name, w.read_bytes()) for w in found)
+    return Artifacts(lambda_bundle(), glue_bundle(), job_script(), files, looker_bundle())
 
 
 def deploy(
@@ -82,7 +86,8 @@ def deploy(
     Changes only what differs.
 
     `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
-    is storage, addapart-<layer>, catalog or jobs. Raises DeployError.
+    is storage, addapart-<layer>, catalog, jobs or looker. Looker is deployed where `looker:ModelId` says which model it
+    may ask. Raises DeployError.
     """
     _refuse_other_account(settings, clients)
     built = artifacts or built_artifacts()
@@ -113,6 +118,7 @@ def lake_stacks(
         "Database": settings.database,
         "ArtifactsBucket": bucket,
         "LambdaCodeKey": bundle_key("lambda", built.lambda_bundle),
+        "LookerCodeKey": bundle_key("looker", built.looker_bundle),
         "BundleKey": bundle_key("glue", built.glue_bundle),
         "ScriptKey": script_key(built.script),
         "AdditionalPythonModules": built.modules(bucket),
@@ -122,6 +128,8 @@ def lake_stacks(
     planned += [(f"addapart-raw-{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
     planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
     planned += [("catalog", template_text(sources, reviews_of(sources)), {}), ("jobs", _template("jobs"), {})]
+    if f"{LOOKER}:ModelId" in parameters:
+        planned.append((LOOKER, _template(LOOKER), {}))
     _refuse_unknown(parameters, {part: text for part, text, _ in planned})
     return [_stack(settings.name, part, text, {**known, **own}, parameters) for part, text, own in planned]
 

@@ -1,7 +1,8 @@
 """What a person sets per source in `defs.yaml`. The log itself is declared beside it, in the source's folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -51,3 +52,14 @@ def source_config(name: str, **settings: object) -> SourceConfig:
     if not 0 <= config.look_ahead_days <= 7:
         raise ValueError(f"look_ahead_days of {name} is {config.look_ahead_days}; accepted: 0 to 7.")
     return config
+
+
+def windows(days: Sequence[date], length: int) -> list[list[date]]:
+    """Days in runs of at most `length`, none of them spanning a gap."""
+    found: list[list[date]] = []
+    for day in days:
+        if found and len(found[-1]) < length and day - found[-1][-1] == timedelta(days=1):
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found

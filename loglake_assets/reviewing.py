@@ -1,5 +1,6 @@
 """From a review's configuration to its Dagster definitions, and how a window of its days is built."""
 
+import hashlib
 import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,19 +10,19 @@ from types import ModuleType
 from typing import Any
 
 import dagster as dg
-from botocore.exceptions import BotoCoreError, ClientError
 
 from loglake_assets.checks import newest_materializations
-from loglake_assets.lake.commits import Commit, SupersededError, head
+from loglake_assets.config import windows
+from loglake_assets.lake.commits import Commit, head
 from loglake_assets.lake.coverage import NAMES_SHOWN
 from loglake_assets.lake.layout import check_key, packets_prefix
-from loglake_assets.lake.publishing import PlacementError, VerificationError
+from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
 from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.recording import closed_checks, recorded_days
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.building import DayCheck, ReviewDay
 from loglake_assets.reviews.inputs import BUILT, read_inputs
-from loglake_assets.reviews.storing import put_review_day
+from loglake_assets.reviews.storing import input_name, input_version, put_review_day
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.lake import LakeResource
@@ -40,6 +41,7 @@ class ReviewConfig:
     days_per_run: int = 7
     schedule_hour: int = 3
     heal_days: int = 35
+    leading_coverage_floor_pct: float = 90.0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,13 +91,7 @@ def build_review(config: ReviewConfig) -> dg.Definitions:
                 default_status=dg.DefaultScheduleStatus.RUNNING,
             ),
         ],
-        sensors=[
-            dg.AutomationConditionSensorDefinition(
-                f"{config.review.name}_automation",
-                target=dg.AssetSelection.assets(config.key),
-                default_status=dg.DefaultSensorStatus.RUNNING,
-            )
-        ],
+        sensors=[changed_inputs_sensor(config, job)],
     )
 
 
@@ -129,7 +125,6 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(name, asset=config.key, partitions_def=config.days, description=description)
             for name, description in config.builder.CHECKS.items()
         ],
-        automation_condition=review_heal(config),
         metadata={"dagster/table_name": review.table.name, "dagster/column_schema": dg.TableSchema(columns)},
         output_required=False,
     )
@@ -140,37 +135,92 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
 
 
 def _deps(review: Review) -> list[dg.AssetDep]:
-    """The leading table day by day; of the others also the days after, into which what began on a day may go on."""
-    ahead = dg.TimeWindowPartitionMapping(
-        start_offset=0, end_offset=review.look_ahead_days, allow_nonexistent_upstream_partitions=True
+    """The tables it joins, with the days around: what began on a day goes on after it, or is told of before."""
+    around = dg.TimeWindowPartitionMapping(
+        start_offset=-review.look_back_days,
+        end_offset=review.look_ahead_days,
+        allow_nonexistent_upstream_partitions=True,
     )
-    return [
-        dg.AssetDep(_readready_key(review.leading_source)),
-        *(dg.AssetDep(_readready_key(name), partition_mapping=ahead) for name in review.joined_sources),
-    ]
+    return [dg.AssetDep(_readready_key(name), partition_mapping=around) for name in review.sources]
 
 
 def _readready_key(source_name: str) -> dg.AssetKey:
     return dg.AssetKey(["readready", load_source(source_name).readready.name])
 
 
-def review_heal(config: ReviewConfig) -> dg.AutomationCondition[Any]:
-    """Once a night: days within the look-back that are missing, or whose tables were built anew since.
+# --- which days are asked for -----------------------------------------------------------------------------------------
 
-    Only the leading table gates a day, by being built and by its blocking checks: that another log has gaps is what a
-    review has to show, and no reason to keep it back.
+
+def changed_inputs_sensor(config: ReviewConfig, job: Any) -> dg.SensorDefinition:
+    """Hourly: days within the look-back that are missing, or whose tables readers now see otherwise than when built.
+
+    What a day was built from stands in its manifest, so nothing that is built while a run goes on can be overlooked.
+    A day that fails is asked for again the next day, or when its tables change: it cannot make runs without end.
     """
-    condition = dg.AutomationCondition
-    leading = dg.AssetSelection.assets(_readready_key(config.review.leading_source))
-    asked = condition.missing() | condition.any_deps_updated().since(condition.newly_updated())
-    return (
-        asked
-        & ~condition.any_deps_missing().allow(leading)
-        & condition.all_deps_blocking_checks_passed().allow(leading)
-        & ~condition.in_progress()
-        & condition.in_latest_time_window(timedelta(days=config.heal_days))
-        & condition.cron_tick_passed(f"0 {(config.schedule_hour + 2) % 24} * * *")
-    ).with_label("review_heal")
+
+    @dg.sensor(
+        name=f"{config.review.name}_changed_inputs",
+        job=job,
+        minimum_interval_seconds=3600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks for days of {config.review.name} whose tables changed.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        today = datetime.now(UTC).date()
+        changed = changed_days(config, lake, today)
+        for window in windows(sorted(changed), config.days_per_run):
+            versions = hashlib.sha256("".join(changed[day] for day in window).encode()).hexdigest()[:16]
+            yield dg.RunRequest(
+                run_key=f"{window[0]}/{window[-1]}/{versions}/{today}",
+                tags={
+                    "dagster/asset_partition_range_start": window[0].isoformat(),
+                    "dagster/asset_partition_range_end": window[-1].isoformat(),
+                },
+            )
+        if not changed:
+            yield dg.SkipReason("Every day of the look-back reads its tables as they are.")
+
+    return sensor
+
+
+def changed_days(config: ReviewConfig, lake: LakeResource, today: date) -> dict[date, str]:
+    """Closed days of the look-back to build, with the version of what they would read now.
+
+    Only the leading table gates a day, by being built and by its coverage: that another log has gaps is what a review
+    has to show, and no reason to keep it back.
+    """
+    review, bucket = config.review, lake.settings.readready_bucket
+    days = [today - timedelta(days=n) for n in range(config.heal_days, 0, -1)]
+    days = [day for day in days if day >= config.start_day]
+    around = [day + timedelta(days=n) for day in days[:1] for n in range(-review.look_back_days, 0)] + days
+    around += [days[-1] + timedelta(days=n) for n in range(1, review.look_ahead_days + 1)] if days else []
+    inputs = {name: read_inputs(lake, load_source(name), around) if around else {} for name in review.sources}
+    found = {}
+    for day in days:
+        leading = inputs[review.leading_source][day]
+        if leading.status != BUILT or (leading.coverage_pct or 100) < config.leading_coverage_floor_pct:
+            continue
+        near = [i for of in inputs.values() for i in of.values() if _is_near(review, day, i.day)]
+        read = {input_name(i): input_version(i) for i in near if i.status == BUILT}
+        if read != _read_by_commit(lake, bucket, review, day):
+            found[day] = "".join(sorted(i.version for i in near))
+    return found
+
+
+def _is_near(review: Review, day: date, other: date) -> bool:
+    return -review.look_back_days <= (other - day).days <= review.look_ahead_days
+
+
+def _read_by_commit(lake: LakeResource, bucket: str, review: Review, day: date) -> dict[str, str] | None:
+    """What the day's newest commit read, by table and day; None where there is no commit."""
+    commit = head(lake.s3, bucket, review.table.name, day_number(day))
+    if commit is None:
+        return None
+    try:
+        manifest = read_manifest(lake.s3, bucket, review.table.name, day_number(day), commit.run_id)
+    except ManifestMissingError:
+        return None
+    return {entry.key: entry.etag for entry in manifest.objects}
 
 
 # --- a window of days -------------------------------------------------------------------------------------------------
@@ -235,7 +285,7 @@ def _built(
                 lake.s3, bucket, review.table, review.name, found, run_id, base.seq if base else 0
             )
             yield _BuiltDay(found, publisher.publish(manifest))
-        except (VerificationError, PlacementError, SupersededError, ClientError, BotoCoreError) as error:
+        except Exception as error:  # whatever it is, the days beside it are committed and must be told
             errors[found.day] = error
 
 

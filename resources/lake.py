@@ -50,9 +50,9 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
 
     @property
     def athena(self) -> Athena:
-        """Queries of this lake, in its database and workgroup."""
+        """The orchestrator's queries of this lake."""
         client = _client("athena", self.region, self.endpoint_url)
-        return Athena(client, self.settings.database, self.settings.workgroup)
+        return Athena(client, self.settings.database, self.settings.dagster_workgroup)
 
     def queue_url(self, layer: str) -> str:
         """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""

@@ -49,7 +49,13 @@ class LakeSettings:
 
     @property
     def workgroup(self) -> str:
+        """Athena workgroup of people's queries."""
         return self.name
+
+    @property
+    def dagster_workgroup(self) -> str:
+        """Athena workgroup of the orchestrator's queries."""
+        return f"{self.name}-dagster"
 
     def addapart_queue(self, layer: str) -> str:
         """FIFO queue between producer and consumer; `layer` is `raw-<source>` or `readready`."""

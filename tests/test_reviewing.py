@@ -1,6 +1,6 @@
 """When a review's days are asked for, and which days cannot be built."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
@@ -8,7 +8,6 @@ import pytest
 from infra.local.building import BuildError, dagster_instance, loaded_definitions, run_window
 from infra.local.opened import OpenedLake
 from infra.local.reviewing import build_review_range
-from loglake_assets.checks import newest_materializations
 from loglake_assets.config import source_config
 from loglake_assets.factory import build_source
 from loglake_assets.reviewing import build_review, review_config
@@ -32,67 +31,11 @@ def definitions() -> dg.Definitions:
     )
 
 
-def built(instance: dg.DagsterInstance, key: dg.AssetKey, *days: str, passed: bool = True) -> None:
-    """Days of a readready table as a build leaves them: materialized, and their blocking checks evaluated."""
-    for day in days:
-        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day))
-        target = newest_materializations(instance, key, [day])[day]
-        for check in ("coverage", "grain"):
-            instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=key,
-                    check_name=check,
-                    partition=day,
-                    passed=passed,
-                    severity=dg.AssetCheckSeverity.ERROR,
-                    metadata={},
-                    target_materialization_data=target,
-                )
-            )
-
-
-def asked(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, *nights: datetime, cursor: object = None
-) -> tuple[list[set[str]], object]:
-    """The days that the review's condition requests in each night, by ticks just before and after its hour."""
-    found = []
-    for night in nights:
-        days: set[str] = set()
-        for minute in (-1, 1, 2):
-            result = dg.evaluate_automation_conditions(
-                definitions,
-                instance,
-                asset_selection=dg.AssetSelection.assets(REVIEW),
-                cursor=cursor,  # type: ignore[arg-type]  # what the evaluation before gave
-                evaluation_time=night + timedelta(minutes=minute),
-            )
-            cursor = result.cursor
-            days |= set(result.get_requested_partitions(REVIEW))
-        found.append(days)
-    return found, cursor
-
-
-NIGHT = datetime(2026, 11, 22, 5, tzinfo=UTC)
-
-
-def test_a_day_is_asked_for_once_its_leading_table_is_built_and_checked(definitions: dg.Definitions) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        built(instance, TRAIL, "2026-11-19", "2026-11-21", "2026-06-01")
-        built(instance, TRAIL, "2026-11-20", passed=False)
-        built(instance, TYPED, "2026-11-18")
-        assert asked(definitions, instance, NIGHT)[0] == [{"2026-11-19", "2026-11-21"}]
-
-
-def test_a_day_is_asked_for_again_when_a_day_it_goes_on_into_is_built(definitions: dg.Definitions) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        built(instance, TRAIL, "2026-11-18", "2026-11-19", "2026-11-20", "2026-11-21")
-        _, cursor = asked(definitions, instance, NIGHT)
-        for day in ("2026-11-18", "2026-11-19", "2026-11-20", "2026-11-21"):
-            instance.report_runless_asset_event(dg.AssetMaterialization(REVIEW, partition=day))
-        _, cursor = asked(definitions, instance, NIGHT + timedelta(hours=1), cursor=cursor)
-        built(instance, TYPED, "2026-11-21")
-        (again,), _ = asked(definitions, instance, NIGHT + timedelta(days=1), cursor=cursor)
-        assert again == {"2026-11-19", "2026-11-20", "2026-11-21"}
+@pytest.mark.parametrize("table", [TRAIL, TYPED])
+def test_a_days_tables_are_those_around_it(definitions: dg.Definitions, table: dg.AssetKey) -> None:
+    mapping = definitions.resolve_assets_def(REVIEW).get_partition_mapping(table)
+    assert isinstance(mapping, dg.TimeWindowPartitionMapping)
+    assert (mapping.start_offset, mapping.end_offset) == (-2, 2)
 
 
 def test_the_schedule_asks_for_the_day_just_closed_after_its_tables(definitions: dg.Definitions) -> None:

@@ -211,7 +211,7 @@ def test_session_ids_have_both_forms_and_names_with_separators(recount: Recount)
     names = "".join(session.rsplit("-", 1)[0] for session in started)
     assert all(mark in names for mark in "-.@")
     ended = {r["requestParameters"]["sessionId"] for r in records if r["eventName"] == "TerminateSession"}
-    assert len(ended & set(started)) > len(ended) // 3
+    assert len(ended & set(started)) > 5
     denied = [r for r in calls if "errorCode" in r]
     assert all(r["requestParameters"] is r["responseElements"] is None for r in denied)
 

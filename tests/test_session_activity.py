@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,21 @@ import dagster as dg
 import pytest
 from dagster import AssetCheckKey, DagsterInstance
 
-from infra.local.building import dagster_instance
+from infra.local.building import build_range, dagster_instance, loaded_definitions
 from infra.local.demo import session_problems
 from infra.local.reviewing import ReviewError, Wanted, build_review_range, write_review
 from infra.local.samples import SessionTruth
 from loglake_assets.lake.commits import head
+from loglake_assets.reviewing import changed_days, review_config
+from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity.scoping import Reviewer
+from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from resources.athena import quoted
 from tests.conftest import FIRST, LAST, ReviewedLake, quiet
 
 ASSET = dg.AssetKey(["review", "session_activity"])
+DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 ALL_DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
 
 
@@ -188,7 +193,8 @@ def test_a_reviewer_gets_nobody_elses_sessions_however_they_ask(reviewed: Review
 
 def test_a_reviewers_view_holds_what_the_mapping_says(reviewed: ReviewedLake) -> None:
     rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
-    for reviewer in (DANA, Reviewer("odd", frozenset(), ("*/b_b!%'*",)), Reviewer("nobody", frozenset(), ())):
+    rest = Reviewer("rest", frozenset(), ("*",), frozenset({"alice"}))
+    for reviewer in (DANA, rest, Reviewer("nobody", frozenset(), ())):
         asked(reviewed, reviewer.view_sql())
         seen = asked(reviewed, f"SELECT session_key FROM session_activity_of_{reviewer.name} WHERE {ALL_DAYS}")
         wanted = {
@@ -197,13 +203,28 @@ def test_a_reviewers_view_holds_what_the_mapping_says(reviewed: ReviewedLake) ->
         assert {row["session_key"] for row in seen} == wanted
 
 
+@pytest.mark.parametrize("arn", ["a/b_b!%'c", "a/bXb!%'c", "a/b_b!Z'c", "a/b_b!%'", "*", None])
+def test_a_condition_says_what_the_mapping_says_whatever_characters_are_in_it(
+    reviewed: ReviewedLake, arn: str | None
+) -> None:
+    reviewer = Reviewer("odd", frozenset({"it's"}), ("*/b_b!%'*",), frozenset({"o'hara"}))
+    for identity in (None, "it's", "its", "o'hara"):
+        names = [f"CAST({'NULL' if v is None else quoted(v)} AS varchar)" for v in (identity, arn)]
+        (row,) = asked(
+            reviewed,
+            f"SELECT count(*) AS seen FROM (SELECT {names[0]} AS useridentity_sourceidentity, {names[1]} AS "
+            f"useridentity_arn) t WHERE {reviewer.condition()}",
+        )
+        assert bool(row["seen"]) is reviewer.reviews(identity, arn)
+
+
 # --- Dagster ----------------------------------------------------------------------------------------------------------
 
 
 def evaluation(instance: DagsterInstance, check: str, day: date) -> Any:
     records = instance.event_log_storage.get_asset_check_execution_history(AssetCheckKey(ASSET, check), limit=50)
-    found = [r.evaluation for r in records if r.evaluation and r.evaluation.partition == day.isoformat()]
-    return found[0]
+    evaluations = [r.evaluation for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
+    return next(e for e in evaluations if e.partition == day.isoformat())
 
 
 @pytest.mark.parametrize("day", [FIRST, LAST])
@@ -241,8 +262,40 @@ def test_no_keystroke_stands_in_what_dagster_keeps(reviewed: ReviewedLake) -> No
     assert not [line for line in typed if line in told]
 
 
+def test_a_day_is_asked_for_when_and_only_when_its_tables_are_not_what_it_read(reviewed: ReviewedLake) -> None:
+    config = review_config("session_activity", start_day=FIRST, heal_days=5)
+    lake, today = reviewed.lake.resource, LAST + timedelta(days=1)
+    build_review_range(reviewed.lake, reviewed.review, FIRST, LAST, quiet)
+    assert changed_days(config, lake, today) == {}
+    table, bucket = reviewed.review.table.name, reviewed.lake.settings.readready_bucket
+    s3, key = reviewed.lake.client("s3"), f"commits/{table}/{day_number(FIRST)}/"
+    newest = max(e["Key"] for e in s3.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"])
+    body = s3.get_object(Bucket=bucket, Key=newest)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=newest, Body=body.replace(json.loads(body)["run_id"].encode(), b"another"))
+    assert set(changed_days(config, lake, today)) == {FIRST}
+    s3.put_object(Bucket=bucket, Key=newest, Body=body)
+    typed = load_source("cloudwatch")
+    build_range(reviewed.lake, typed, LAST, LAST, quiet)
+    assert set(changed_days(config, lake, today)) == {FIRST, FIRST + timedelta(days=1), LAST}
+    floor = review_config("session_activity", start_day=FIRST, heal_days=5, leading_coverage_floor_pct=99.99)
+    whole = {
+        day for day, i in read_inputs(lake, load_source("cloudtrail"), DAYS).items() if (i.coverage_pct or 0) >= 99.99
+    }
+    assert set(changed_days(floor, lake, today)) == whole < set(DAYS)
+
+
+def test_the_sensor_asks_once_for_the_same_change(reviewed: ReviewedLake) -> None:
+    sensor = loaded_definitions().resolve_sensor_def("session_activity_changed_inputs")
+    context = dg.build_sensor_context(resources={"lake": reviewed.lake.resource})
+    requests = [list(sensor.evaluate_tick(context).run_requests or ()) for _ in range(2)]
+    assert [r.run_key for r in requests[0]] == [r.run_key for r in requests[1]]
+    for request in requests[0]:
+        assert {"dagster/asset_partition_range_start", "dagster/asset_partition_range_end"} <= set(request.tags)
+
+
 def test_building_again_gives_the_same_rows_under_a_new_commit(reviewed: ReviewedLake) -> None:
     s3, bucket = reviewed.lake.client("s3"), reviewed.lake.settings.readready_bucket
+    build_review_range(reviewed.lake, reviewed.review, FIRST, FIRST, quiet)
     before = head(s3, bucket, reviewed.review.table.name, day_number(FIRST))
     (result,) = build_review_range(reviewed.lake, reviewed.review, FIRST, FIRST, quiet)
     after = head(s3, bucket, reviewed.review.table.name, day_number(FIRST))

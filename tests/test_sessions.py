@@ -10,9 +10,22 @@ import pytest
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
 from loglake_assets.reviews.session_activity.documents import document_of, row_of
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, grouped
-from loglake_assets.reviews.session_activity.scoping import ReviewersError, load_reviewers, matches, reviewer_named
+from loglake_assets.reviews.session_activity.scoping import (
+    Reviewer,
+    ReviewersError,
+    load_reviewers,
+    matches,
+    reviewer_named,
+)
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
-from loglake_assets.reviews.session_activity.transcripts import PIECE_BYTES, blocks, event_lines, transcript
+from loglake_assets.reviews.session_activity.transcripts import (
+    PIECE_BYTES,
+    Block,
+    blocks,
+    event_lines,
+    is_piece,
+    transcript,
+)
 
 DAY = date(2026, 11, 1)
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -267,6 +280,84 @@ def test_an_event_that_is_not_in_the_agents_form_is_told() -> None:
     assert "Session Manager's form" in in_part(facts(start(), typed=[EARLY, broken]))
 
 
+def test_a_session_that_goes_silent_long_before_it_is_ended_lacks_the_rest() -> None:
+    ended = {F_ID: NOON + timedelta(hours=8)}
+    found = facts(start(), typed=[EARLY], ends=ended)
+    assert "nothing is recorded of the 7 h 59 min" in in_part(found)
+    assert [(b - a) > timedelta(hours=7) for a, b in only(found).gaps] == [True]
+    soon = {F_ID: EARLY.time + timedelta(minutes=59)}
+    assert only(facts(start(), typed=[EARLY], ends=soon)).state == "recorded"
+
+
+def test_the_last_of_a_session_that_ended_at_midnight_lies_in_the_next_day() -> None:
+    last = datetime(2026, 11, 1, 23, 59, 50, tzinfo=UTC)
+    found = facts(start(), typed=[keys(last, "sh$")], ends={F_ID: last}, typed_days=inputs("typed", d1=UNBUILT))
+    assert "the last of it may lie in 2026-11-02" in in_part(found)
+    assert only(facts(start(last), ends={F_ID: last}, typed_days=inputs("typed", d1=UNBUILT))).state == "awaiting"
+
+
+def test_a_long_session_without_a_line_is_waited_for_until_it_was_ended() -> None:
+    """A session that is not streamed uploads at its end."""
+    ended = NOON + timedelta(hours=11)
+    assert only(facts(start(), ends={F_ID: ended}), ended + timedelta(minutes=1)).state == "awaiting"
+    assert only(facts(start(), ends={F_ID: ended}), ended + timedelta(hours=3)).state == "lost"
+
+
+def test_log_events_without_lines_record_nothing() -> None:
+    assert "no line" in in_part(facts(start(), typed=[keys(NOON, "", session_linecount=0)]))
+
+
+def test_a_loss_that_coverage_knows_of_is_told_with_what_mends_it() -> None:
+    missing = (f"111122223333:/aws/ssm/sessionlogs:{ID}:{7:056d}",)
+    days = inputs("typed", d0=Input("typed", DAY, BUILT, coverage_pct=99.0, missing_events=missing))
+    session = only(facts(start(), typed_days=days))
+    assert (session.state, "build the day again" in session.state_reason) == ("lost", True)
+
+
+# --- whose keystrokes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("forged", [{"session": f"evil-{F_ID}"}, {"logaccountid": "999988887777"}])
+def test_keystrokes_of_another_stream_or_account_are_never_a_sessions_own(forged: dict[str, str]) -> None:
+    other = keys(EARLY.time, "sh$ harmless", 5, **forged)
+    for typed, state in (([], "lost"), ([EARLY], "recorded")):
+        found = sessions_of(facts(start(), typed=[*typed, other]), DAY, LATER, SessionRules())
+        own = next(s for s in found if s.key == F_ID)
+        orphan = next(s for s in found if s.key != F_ID)
+        assert (own.state, list(own.lines)) == (state, ["sh$ ls"] if typed else [])
+        assert "1 log events of other streams or accounts claim its id" in own.state_reason
+        assert (orphan.state, list(orphan.lines)) == ("orphan", ["sh$ harmless"])
+
+
+def test_a_forged_event_does_not_hide_that_others_are_missing() -> None:
+    missing = (f"111122223333:/aws/ssm/sessionlogs:{ID}:{7:056d}",)
+    days = inputs("typed", d0=Input("typed", DAY, BUILT, coverage_pct=99.0, missing_events=missing))
+    forged = keys(NOON, "sh$", 5, session=f"evil-{F_ID}")
+    found = sessions_of(facts(start(), typed=[forged, EARLY], typed_days=days), DAY, LATER, SessionRules())
+    assert next(s for s in found if s.key == F_ID).state == "recorded_partly"
+
+
+def test_an_orphan_is_nobodys_however_its_own_record_calls_itself() -> None:
+    session = only(facts(typed=[EARLY]))
+    row = row_of(session, "")
+    assert (row["useridentity_arn"], row["claimed_arn"]) == (None, "arn:aws:iam::111122223333:user/alice")
+    assert "which nothing confirms" in session.state_reason
+    assert document_of(session, "loglake", LATER)["session"]["useridentity_arn"] is None
+
+
+def test_equal_ids_of_two_accounts_are_two_sessions() -> None:
+    rows = [start(), start(NOON + timedelta(hours=1), logaccountid="444455556666")]
+    found = sessions_of(facts(*rows, typed=[EARLY]), DAY, LATER, SessionRules())
+    assert {s.key: s.state for s in found} == {F_ID: "recorded", f"{F_ID}@444455556666": "lost"}
+
+
+def test_a_day_is_the_same_in_whatever_window_it_is_built() -> None:
+    far = DAY + timedelta(days=10)
+    wide = facts(start(), start(NOON + timedelta(days=10), session=f"bob-{F_ID}"), typed=[EARLY])
+    assert [s.key for s in sessions_of(wide, DAY, LATER, SessionRules())] == [F_ID]
+    assert [s.key for s in sessions_of(wide, far, LATER, SessionRules())] == [F_ID]
+
+
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
@@ -294,12 +385,27 @@ def test_a_line_that_was_cut_is_one_line_again() -> None:
 
 def test_whole_lines_that_fill_an_event_are_not_joined() -> None:
     full = ("x" * 16_000, "y" * 17_000)
-    assert transcript(blocks([full, ("z",)])) == [*full, "z"]
+    assert transcript(joined(full, ("z",))) == [*full, "z"]
 
 
 def test_an_event_without_lines_changes_nothing() -> None:
-    assert transcript(blocks([("a",), (), ("b",)])) == ["a", "b"]
-    assert transcript(blocks([("x" * PIECE_BYTES,), (), ("b",)])) == ["x" * PIECE_BYTES + "b"]
+    assert transcript(joined(("a",), (), ("b",))) == ["a", "b"]
+    assert transcript(joined(("x" * PIECE_BYTES,), (), ("b",))) == ["x" * PIECE_BYTES + "b"]
+
+
+@pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES + 7, 40_000])
+def test_a_long_line_that_is_no_piece_is_not_joined_with_the_next(size: int) -> None:
+    assert transcript(joined(("x" * size,), ("b",))) == ["x" * size, "b"]
+
+
+def test_text_that_was_uploaded_whole_is_never_joined() -> None:
+    events = [keys(NOON, "x" * PIECE_BYTES, 0, session_isplain=True), keys(NOON, "b", 1, session_isplain=True)]
+    session = only(facts(start(), typed=events))
+    assert (list(session.lines), session.state) == (["x" * PIECE_BYTES, "b"], "recorded")
+
+
+def joined(*events: tuple[str, ...]) -> list[Block]:
+    return blocks((lines, is_piece(lines)) for lines in events)
 
 
 def test_a_plain_transcript_has_the_lines_of_its_text() -> None:
@@ -349,6 +455,9 @@ def test_a_document_says_of_every_day_it_touches_how_complete_it_is() -> None:
         ("trail", "2026-11-01", BUILT),
         ("typed", "2026-11-01", BUILT),
     }
+    evening = datetime(2026, 11, 1, 23, 10, tzinfo=UTC)  # its calls are shown until 00:25
+    document = document_of(only(facts(start(evening), typed=[keys(evening, "sh$")], typed_days=days)), "l", LATER)
+    assert ("typed", "2026-11-02", UNBUILT) in {(c["table"], c["day"], c["status"]) for c in document["coverage"]}
 
 
 def test_every_state_is_one_that_the_packet_explains() -> None:
@@ -398,6 +507,18 @@ def test_a_reviewer_sees_their_own_people_and_no_others(
     mapping: Any, identity: str | None, arn: str | None, seen_by_dana: bool
 ) -> None:
     assert reviewer_named("dana", mapping).reviews(identity, arn) is seen_by_dana
+
+
+def test_one_reviewer_can_have_all_that_nobody_else_has() -> None:
+    rest = Reviewer("rest", frozenset(), ("*",), frozenset({"alice"}))
+    assert rest.reviews(None, None)
+    assert rest.reviews("carol", None)
+    assert not rest.reviews("alice", "arn:aws:iam::1:user/alice")
+
+
+def test_an_empty_name_is_no_reviewer_and_not_everybody(mapping: Any) -> None:
+    with pytest.raises(ReviewersError):
+        reviewer_named("", mapping)
 
 
 def test_only_a_star_is_special_in_a_pattern() -> None:

@@ -63,11 +63,17 @@ def _parser() -> argparse.ArgumentParser:
         build.add_argument(f"--{name}", default=os.environ.get(name.upper()))
     command("query", _query)
     review = command("review", _review)
-    for name in ("session", "who", "from", "to", "reviewer", "reviewers", "out"):
+    for name in ("session", "who", "from", "to", "reviewers", "out"):
         review.add_argument(f"--{name}", default=os.environ.get(name.upper()) or None)
+    review.add_argument("--reviewer", default=os.environ.get("REVIEWER") if _is_given("REVIEWER") else None)
     command("status", _status)
     command("reconcile", _reconcile)
     return parser
+
+
+def _is_given(name: str) -> bool:
+    """Whether a variable was given, be it empty; make exports all it knows and says which were."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_GIVEN"))
 
 
 def _say(text: str) -> None:
@@ -167,7 +173,7 @@ def _review(options: argparse.Namespace) -> int:
         _all_given(usage, FROM=first_text, TO=options.to)
         wanted = Wanted(who=options.who, first=parsed_day(first_text, "FROM"), last=parsed_day(options.to, "TO"))
     mapping = Path(options.reviewers) if options.reviewers else None
-    reviewer = reviewer_named(options.reviewer, mapping) if options.reviewer else None
+    reviewer = None if options.reviewer is None else reviewer_named(options.reviewer, mapping)
     with opened_lake(lake_home(), _quiet) as lake:
         written = write_review(lake, wanted, reviewer, Path(options.out), _say)
     _say(f"{len(written):,} files in {options.out}; begin with {written[-1]}")

@@ -10,6 +10,7 @@ import dagster as dg
 
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table, size
+from loglake_assets.config import windows
 from loglake_assets.lake.late import late_counts
 from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
@@ -144,17 +145,6 @@ def closed_days(job: dg.JobDefinition, name: str, first: date, last: date) -> li
             "the latest; the first day is start_day in its defs.yaml). Nothing was built."
         )
     return days
-
-
-def windows(days: list[date], length: int) -> list[list[date]]:
-    """Days in runs of at most `length`, none of them spanning a gap."""
-    found: list[list[date]] = []
-    for day in days:
-        if found and len(found[-1]) < length and day - found[-1][-1] == timedelta(days=1):
-            found[-1].append(day)
-        else:
-            found.append([day])
-    return found
 
 
 def days_per_run(definitions: dg.Definitions, key: dg.AssetKey) -> int:

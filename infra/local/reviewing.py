@@ -18,10 +18,10 @@ from infra.local.building import (
     loaded_definitions,
     made_by_run,
     run_window,
-    windows,
 )
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table
+from loglake_assets.config import windows
 from loglake_assets.reviews import Review
 from loglake_assets.reviews.inputs import BUILT, read_inputs
 from loglake_assets.reviews.session_activity.packets import write_packets

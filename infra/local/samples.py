@@ -44,6 +44,35 @@ class SessionTruth:
     """Distinct keystroke events that the lines are from."""
 
 
+@dataclass(frozen=True)
+class ToolCallTruth:
+    """One tool that a model asked for, as a lake of the readable records must know it.
+
+    A record tells of a call in its output, or in the history that its input repeats; a body kept apart tells nothing.
+    """
+
+    tool_use_id: str
+    tool_name: str
+    day: str
+    """Of the invocation whose output asked; where that is not to be read, of the first whose input shows the call."""
+    useridentity_arn: str
+    modelid: str
+    requestid: str
+    """Of that same invocation, as are identity and model."""
+    asked_in: str
+    """output or history."""
+    input_json: str
+    """`json.dumps(input, sort_keys=True)`."""
+    result_status: str | None
+    """success or error; None where no readable record holds a result."""
+    result_bytes: int | None
+    """In UTF-8: of the content where it is text, else of its JSON without spaces and without escaping non-ASCII."""
+    result_requestid: str | None
+    """Of the first readable invocation that brought the result."""
+    has_trail_event: bool
+    """Whether a readable object of CloudTrail's samples holds an event of that `requestid`."""
+
+
 @dataclass
 class GroundTruth:
     """What a correct lake must find, for `dataclasses.asdict` and JSON. Days are ISO dates, UTC, of the event.
@@ -76,6 +105,8 @@ class GroundTruth:
     """Name of something the source counts: event day: distinct readable events."""
     sessions: list[SessionTruth] = field(default_factory=list)
     """Of logs that carry terminal sessions: each one, with what can be known of it."""
+    tool_calls: list[ToolCallTruth] = field(default_factory=list)
+    """Of logs that carry model invocations: each tool call that a readable record tells of."""
     faults: dict[str, int] = field(default_factory=dict)
     """Name of a fault: how often it is in the objects."""
     very_late_objects: int = 0

@@ -21,6 +21,7 @@ class ReviewComponent(Component, Model, Resolvable):
     days_per_run: int = Field(7, description="days that one run builds at most, 1 to 31")
     schedule_hour: int = Field(3, description="UTC hour in which the day just closed is built, after its tables")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
+    leading_coverage_floor_pct: float = Field(90.0, description="coverage of the leading table that a day needs")
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         given: dict[str, Any] = self.model_dump()

@@ -38,6 +38,11 @@ class Input:
         pct = "not measured" if self.coverage_pct is None else f"{self.coverage_pct:.4f} %"
         return f"{self.table} {self.day}: coverage {pct}"
 
+    @property
+    def version(self) -> str:
+        """Differs when readers of the day see other rows, or when there is something new to build."""
+        return f"{self.table}/{self.day}/{self.status}/{self.commit_seq}/{self.run_id}"
+
     def document(self) -> dict[str, Any]:
         """As packets and rows keep it."""
         return {
@@ -76,6 +81,8 @@ def _input(
     bucket, seq = lake.settings.readready_bucket, int(parameters.get("loglake.commit_seq", "0"))
     commit = _document(lake, bucket, commit_key(table, day_number(day), seq))
     coverage = _document(lake, bucket, coverage_key(table, day_number(day)))
+    if coverage.get("commit_seq") != seq:
+        coverage = {}  # measured of another commit: says nothing of this one
     return Input(
         table,
         day,

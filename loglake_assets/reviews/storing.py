@@ -107,13 +107,23 @@ def content_hash(table: ReadreadyTable, rows: Iterable[Mapping[str, Any]]) -> st
     return f"sha256:{hashlib.sha256(json.dumps(texts).encode()).hexdigest()}:{len(texts)}"
 
 
+def input_name(entry: Input) -> str:
+    """What a manifest calls a day of a table that was read: the place of its commits."""
+    return commit_key(entry.table, day_number(entry.day), 0).rpartition("/")[0]
+
+
+def input_version(entry: Input) -> str:
+    """Which commit of it was read."""
+    return f"{entry.commit_seq}:{entry.run_id}"
+
+
 def _object(bucket: str, entry: Input) -> dict[str, Any]:
     """A day of a table that was read, as manifests name what was read: its commit record, and when that was made."""
     committed = datetime.fromisoformat(entry.committed_at).timestamp() if entry.committed_at else 0.0
     return {
         "bucket": bucket,
-        "key": commit_key(entry.table, day_number(entry.day), 0).rpartition("/")[0],
-        "etag": f"{entry.commit_seq}:{entry.run_id}",
+        "key": input_name(entry),
+        "etag": input_version(entry),
         "version_id": None,
         "last_modified": committed,
         "prefix_day": day_number(entry.day),

@@ -42,13 +42,15 @@ def build(
     bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch)
     rows = [with_bodies(row, bodies) for row in invocations]
     for day in days:
-        calls = tool_calls(rows, trail, meanwhile, day)
         of_day = [row for row in invocations if row["request_time"].date() == day]
-        read = [i for i in inputs if day - timedelta(days=1) <= i.day <= day + timedelta(days=REVIEW.look_ahead_days)]
+        back, ahead = timedelta(days=REVIEW.look_back_days), timedelta(days=REVIEW.look_ahead_days)
+        read = [i for i in inputs if day - back <= i.day <= day + ahead]
+        near = [row for row in rows if day - back <= row["request_time"].date() <= day + ahead]
+        calls = tool_calls(near, trail, meanwhile, day)
         yield ReviewDay(
             day=day,
             rows=[row_of(call, json.dumps([i.document() for i in read])) for call in calls],
-            inputs=inputs,
+            inputs=read,
             files=iter(()),
             checks=[_traced(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
             counts=_counts(calls),

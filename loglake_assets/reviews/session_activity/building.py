@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay, ReviewFile
+from loglake_assets.reviews.inputs import Input
+from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, row_of
-from loglake_assets.reviews.session_activity.facts import Session
+from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
 from loglake_assets.reviews.session_activity.reading import read_facts
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
@@ -37,7 +39,7 @@ def build(
         yield ReviewDay(
             day=day,
             rows=rows,
-            inputs=[*facts.trail.values(), *facts.typed.values()],
+            inputs=_read_for(facts, day),
             files=_packets(sessions, names, day, lake.name, now),
             checks=_checks(sessions, float(options.get("error_below_pct", 90))),
             counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
@@ -46,6 +48,11 @@ def build(
                 "packets": f"{address(day)}index.html",
             },
         )
+
+
+def _read_for(facts: Facts, day: date) -> list[Input]:
+    near = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days)
+    return [*near.trail.values(), *near.typed.values()]
 
 
 def session_rules(options: Mapping[str, Any]) -> SessionRules:

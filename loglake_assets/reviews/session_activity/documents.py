@@ -8,7 +8,8 @@ from typing import Any
 from loglake_assets.reviews.session_activity.facts import Evidence, Session
 from loglake_assets.sources import load_source
 
-CALLS_SHOWN = 500
+LONGEST_TRANSCRIPT = 4_000_000  # characters of the column; in UTF-8 half of what Athena takes at most
+LINES_SHOWN = 20_000  # of a packet: more make no page that anybody opens
 _CALL = ("eventid", "eventsource", "eventname", "errorcode", "awsregion", "sourceipaddress")
 
 
@@ -22,7 +23,8 @@ def row_of(session: Session, packet: str) -> dict[str, Any]:
         "ended": session.ended,
         "keystrokes_due": session.keystrokes_due,
         "start_eventid": session.of_row("eventid"),
-        "transcript": transcript if session.keystrokes else None,
+        "claimed_arn": session.claimed_arn,
+        "transcript": _cut(transcript) if session.keystrokes else None,
         "transcript_lines": len(session.lines),
         "transcript_bytes": len(transcript.encode(errors="replace")),
         "keystroke_events": len(session.keystrokes),
@@ -30,7 +32,7 @@ def row_of(session: Session, packet: str) -> dict[str, Any]:
         "first_keystrokes": session.keystrokes[0].time if session.keystrokes else None,
         "last_keystrokes": session.last_keystrokes,
         "gaps": json.dumps(_gaps(session)),
-        "flags": ",".join(dict.fromkeys(flag for flag, _ in session.flags)) or None,
+        "flags": ",".join([*dict.fromkeys(flag for flag, _ in session.flags), *_cut_flag(transcript)]) or None,
         "api_call_count": session.call_count,
         "api_calls": json.dumps([_call(call, session) for call in session.calls]),
         "inputs": json.dumps([entry.document() for entry in session.inputs]),
@@ -41,6 +43,19 @@ def row_of(session: Session, packet: str) -> dict[str, Any]:
         "raw_sha256": start["raw_sha256"] if start else None,
         "packet": packet,
     }
+
+
+def _cut(transcript: str) -> str:
+    """What Athena can hand out: a value beyond 32 MB would break every query that reads it."""
+    if len(transcript) <= LONGEST_TRANSCRIPT:
+        return transcript
+    half = LONGEST_TRANSCRIPT // 2
+    left_out = len(transcript) - 2 * half
+    return f"{transcript[:half]}\n[... {left_out:,} characters are left out here ...]\n{transcript[-half:]}"
+
+
+def _cut_flag(transcript: str) -> list[str]:
+    return ["transcript_cut"] if len(transcript) > LONGEST_TRANSCRIPT else []
 
 
 def document_of(session: Session, lake_name: str, made_at: datetime) -> dict[str, Any]:
@@ -93,7 +108,7 @@ def _identity(session: Session) -> dict[str, Any]:
         "state_reason": session.state_reason or None,
         "ended_how": session.ended_how,
         **{name: session.of_row(name) for name in from_start},
-        "useridentity_arn": session.of_row("useridentity_arn") or session.of_keystrokes("session_useridentity_arn"),
+        "useridentity_arn": session.of_row("useridentity_arn"),
         "logaccountid": session.of_row("logaccountid") or session.of_keystrokes("logaccountid"),
         "awsregion": session.of_row("awsregion") or session.of_keystrokes("session_awsregion"),
         "target": _text(request.get("target")) or session.of_keystrokes("session_target"),
@@ -122,7 +137,10 @@ def _timeline(session: Session, objects: "_Objects") -> list[dict[str, Any]]:
     for call in session.calls:
         where = objects.number(_trail_table(), call)
         entries.append((call["eventtime"], 0, {"kind": "api", **_call(call, session), "object": where}))
+    total = len(session.lines)
     for event, block in zip(session.keystrokes, session.blocks, strict=True):
+        if LINES_SHOWN // 2 < block.first_line <= total - LINES_SHOWN // 2:
+            continue  # the middle of a very long transcript; the page says how many lines it shows
         entry = {
             "kind": "keystrokes",
             "time": _iso(event.time),
@@ -140,7 +158,8 @@ class _Objects:
     """The raw objects that a packet's facts come from, numbered as they are first named."""
 
     def __init__(self, session: Session) -> None:
-        self._found: dict[tuple[Any, ...], list[Evidence]] = {}
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._records: list[dict[int, Evidence]] = []
         if session.start:
             self.number(_trail_table(), session.start)
 
@@ -148,10 +167,11 @@ class _Objects:
         """The number of the object that a row comes from; the row is noted as one of its records."""
         evidence = Evidence.of(row)
         place = (table, evidence.bucket, evidence.key, evidence.version_id, evidence.etag)
-        noted = self._found.setdefault(place, [])
-        if evidence not in noted:
-            noted.append(evidence)
-        return list(self._found).index(place)
+        if place not in self._numbers:
+            self._numbers[place] = len(self._records)
+            self._records.append({})
+        self._records[self._numbers[place]][evidence.ordinal] = evidence
+        return self._numbers[place]
 
     def documents(self) -> list[dict[str, Any]]:
         return [
@@ -161,12 +181,12 @@ class _Objects:
                 "key": key,
                 "version_id": version_id,
                 "etag": etag,
-                "records": len(noted),
-                "ordinals": sorted(e.ordinal for e in noted),
-                "sha256": {str(e.ordinal): e.sha256 for e in noted},
-                "runs": sorted({e.run for e in noted}),
+                "records": len(self._records[number]),
+                "ordinals": sorted(self._records[number]),
+                "sha256": {str(n): e.sha256 for n, e in sorted(self._records[number].items())},
+                "runs": sorted({e.run for e in self._records[number].values()}),
             }
-            for (table, bucket, key, version_id, etag), noted in self._found.items()
+            for (table, bucket, key, version_id, etag), number in self._numbers.items()
         ]
 
 

@@ -3,14 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from loglake_assets.reviews.inputs import Input
 from loglake_assets.reviews.session_activity.flags import line_flags
-from loglake_assets.reviews.session_activity.transcripts import Block, event_lines
+from loglake_assets.reviews.session_activity.transcripts import Block, event_lines, is_piece
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,16 @@ class Keystrokes:
         return Keystrokes(row, event_lines(row["session"] or "", row["session_linecount"] or 0, plain))
 
     @property
+    def is_piece(self) -> bool:
+        """Whether its only line goes on in the next event. Text that was uploaded whole is never cut."""
+        return not self.row["session_isplain"] and is_piece(self.lines)
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Log stream and account: what an event cannot choose for itself."""
+        return str(self.row["sessionid"]), str(self.row["logaccountid"])
+
+    @property
     def time(self) -> datetime:
         moment: datetime = self.row["eventtime"]
         return moment
@@ -63,6 +73,23 @@ class Facts:
     calls: Mapping[str, Sequence[Mapping[str, Any]]]
     trail: Mapping[date, Input]
     typed: Mapping[date, Input]
+
+    def around(self, day: date, days_before: int, days_after: int) -> "Facts":
+        """What a run for this day alone would have read: the same day is the same whatever window it is built in."""
+        first, last = day - timedelta(days=days_before), day + timedelta(days=days_after)
+
+        def is_near(moment: datetime) -> bool:
+            return first <= moment.date() <= last
+
+        near = {name: [k for k in events if is_near(k.time)] for name, events in self.keystrokes.items()}
+        return replace(
+            self,
+            starts=[row for row in self.starts if is_near(row["eventtime"])],
+            ends={name: moment for name, moment in self.ends.items() if is_near(moment)},
+            keystrokes={name: events for name, events in near.items() if events},
+            trail={d: i for d, i in self.trail.items() if first <= d <= last},
+            typed={d: i for d, i in self.typed.items() if first <= d <= last},
+        )
 
 
 @dataclass(frozen=True)
@@ -104,6 +131,13 @@ class Session:
             return "terminated"
         last = _as_typed(self.lines[-1]) if self.lines else ""
         return "exited" if last in {"exit", "logout"} else None
+
+    @property
+    def claimed_arn(self) -> str | None:
+        """Who it was by the keystrokes' own record, which whoever writes the log can choose."""
+        return next(
+            (k.row["session_useridentity_arn"] for k in self.keystrokes if k.row["session_useridentity_arn"]), None
+        )
 
     @property
     def call_count(self) -> int:

@@ -33,12 +33,12 @@ class Reviewer:
             return True
         if source_identity is not None and source_identity in self.others:
             return False
-        return arn is not None and any(matches(pattern, arn) for pattern in self.arns)
+        return any(pattern == "*" or (arn is not None and matches(pattern, arn)) for pattern in self.arns)
 
     def condition(self) -> str:
         """The same over the columns of the table: the WHERE of a view, or a row filter's expression."""
         by_identity = _in("useridentity_sourceidentity", self.source_identities)
-        by_arn = " OR ".join(f"useridentity_arn LIKE {_like(pattern)} ESCAPE '!'" for pattern in self.arns)
+        by_arn = " OR ".join(map(_arn_condition, self.arns))
         if by_arn and self.others:
             others = _in("useridentity_sourceidentity", self.others)
             by_arn = f"(useridentity_sourceidentity IS NULL OR NOT {others}) AND ({by_arn})"
@@ -103,9 +103,11 @@ def _in(column: str, values: frozenset[str]) -> str:
     return f"{column} IN ({', '.join(quoted(v) for v in sorted(values))})" if values else ""
 
 
-def _like(pattern: str) -> str:
-    escaped = re.sub(r"([!%_])", r"!\1", pattern)
-    return quoted(escaped.replace("*", "%"))
+def _arn_condition(pattern: str) -> str:
+    if pattern == "*":
+        return "1 = 1"
+    escaped = re.sub(r"([!%_])", r"!\1", pattern).replace("*", "%")
+    return f"useridentity_arn LIKE {quoted(escaped)}" + (" ESCAPE '!'" if "!" in escaped else "")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ SELECT
   useridentity_sourceidentity,
   useridentity_onbehalfof_userid,
   useridentity_onbehalfof_identitystorearn,
+  claimed_arn,
   logaccountid,
   awsregion,
   target,

@@ -13,7 +13,7 @@ The states, in the order in which they are decided:
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -21,12 +21,17 @@ from itertools import pairwise
 from typing import Any
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE
+from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session
-from loglake_assets.reviews.session_activity.transcripts import blocks, is_piece, transcript
+from loglake_assets.reviews.session_activity.transcripts import blocks, transcript
 
 STATES = ("recorded", "recorded_partly", "not_loggable", "denied", "awaiting", "lost", "orphan")
 _STAMP = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[^/-]+(?:-[^/-]+)*$")
 _SHOWN = 3
+AROUND = timedelta(minutes=15)
+"""How far before and after a session the calls of its principal are shown; queries/calls.sql says the same."""
+UPLOAD = timedelta(minutes=5)
+"""How long after its end a session's last keystrokes may be sent."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,33 @@ class SessionRules:
 
 
 def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> list[Session]:
-    """The sessions that started on a day, and the orphans first typed in on it, in order of their start."""
+    """The sessions that started on a day, and the orphans first typed in on it, in order of their start.
+
+    `facts` may span more days; a day reads its look-back and look-ahead of them and no more.
+    """
+    facts = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days)
     starts = _distinct_starts(facts.starts)
-    found = [_session(facts, start, day, now, rules) for start in starts if start["eventtime"].date() == day]
-    known = {start["f_sessionid"] for start in starts}
-    found += [_orphan(facts, f_sessionid, day, rules) for f_sessionid in _orphans(facts, known, day)]
+    own = {key: _own_events(facts, start) for key, start in starts.items()}
+    found = [
+        _session(facts, key, start, own[key], now, rules)
+        for key, start in starts.items()
+        if start["eventtime"].date() == day
+    ]
+    found += [_orphan(facts, key, events, rules) for key, events in _orphans(facts, own, day)]
     return sorted(found, key=lambda s: (s.started, s.key))
 
 
-def _distinct_starts(starts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """One row a session: the first, where a session id stands in several events."""
-    by_key: dict[str, Mapping[str, Any]] = {}
+def _distinct_starts(starts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """By key: one row a session, the first where copies of its event differ; equal ids of two accounts are two."""
+    found: dict[str, Mapping[str, Any]] = {}
+    origins: dict[tuple[Any, ...], str] = {}
     for start in sorted(starts, key=lambda row: (row["eventtime"], str(row["eventid"]))):
-        by_key.setdefault(_key(start), start)
-    return list(by_key.values())
+        origin = (_key(start), _session_id(start), start["logaccountid"])
+        if origin not in origins:
+            key = _key(start) if _key(start) not in found else f"{_key(start)}@{start['logaccountid']}"
+            key = key if key not in found else f"{key}#{start['eventid']}"
+            origins[origin], found[key] = key, start
+    return found
 
 
 def _key(start: Mapping[str, Any]) -> str:
@@ -69,22 +87,53 @@ def _key(start: Mapping[str, Any]) -> str:
     return f"denied:{identity}" if start["errorcode"] else f"unnamed:{identity}"
 
 
-def _orphans(facts: Facts, known: set[str], day: date) -> Iterator[str]:
+def _session_id(start: Mapping[str, Any]) -> str | None:
+    found = _object(start["responseelements"]).get("sessionId")
+    return found if isinstance(found, str) else None
+
+
+def _own_events(facts: Facts, start: Mapping[str, Any]) -> list[Keystrokes]:
+    """The session's keystrokes, in order: those of its own log stream in its own account.
+
+    The id alone proves nothing: whoever can write to some log stream can give it a name that ends in it.
+    """
+    own = (_session_id(start), start["logaccountid"])
+    events = facts.keystrokes.get(start["f_sessionid"], ()) if start["f_sessionid"] else ()
+    return sorted((e for e in events if e.origin == own), key=lambda e: e.order)
+
+
+def _orphans(
+    facts: Facts, own: Mapping[str, Sequence[Keystrokes]], day: date
+) -> Iterator[tuple[str, list[Keystrokes]]]:
+    """(key, events) of each log stream with keystrokes that is no known session's and was first typed in on the day."""
+    claimed = {event.origin for events in own.values() for event in events}
     for f_sessionid, events in facts.keystrokes.items():
-        if f_sessionid not in known and min(e.time for e in events).date() == day:
-            yield f_sessionid
+        by_origin: dict[tuple[str, str], list[Keystrokes]] = {}
+        for event in sorted(events, key=lambda e: e.order):
+            if event.origin not in claimed:
+                by_origin.setdefault(event.origin, []).append(event)
+        for number, (origin, of_stream) in enumerate(sorted(by_origin.items())):
+            if of_stream[0].time.date() == day:
+                is_only = number == 0 and f_sessionid not in own
+                yield (f_sessionid if is_only else f"{origin[0]}@{origin[1]}"), of_stream
 
 
-def _session(facts: Facts, start: Mapping[str, Any], day: date, now: datetime, rules: SessionRules) -> Session:
-    f_sessionid, request = start["f_sessionid"], _object(start["requestparameters"])
-    events = sorted(facts.keystrokes.get(f_sessionid, ()), key=lambda e: e.order)
-    terminated = facts.ends.get(f_sessionid)
+def _session(
+    facts: Facts,
+    key: str,
+    start: Mapping[str, Any],
+    events: Sequence[Keystrokes],
+    now: datetime,
+    rules: SessionRules,
+) -> Session:
+    request, terminated = _object(start["requestparameters"]), facts.ends.get(start["f_sessionid"])
     state, reason, due = _state(facts, start, request, events, terminated, now, rules)
-    session_id = _object(start["responseelements"]).get("sessionId")
+    if strangers := len(facts.keystrokes.get(start["f_sessionid"], ())) - len(events):
+        reason = f"{reason} {strangers} log events of other streams or accounts claim its id; they are orphans.".strip()
     found = Session(
-        key=_key(start),
-        session_id=session_id or (events[0].row["sessionid"] if events else None),
-        day=day,
+        key=key,
+        session_id=_session_id(start),
+        day=start["eventtime"].date(),
         state=state,
         state_reason=reason,
         keystrokes_due=due,
@@ -92,39 +141,43 @@ def _session(facts: Facts, start: Mapping[str, Any], day: date, now: datetime, r
         request=request,
         terminated=terminated,
         keystrokes=events,
-        calls=facts.calls.get(f_sessionid, ()),
-        gaps=_gaps([start["eventtime"], *(e.time for e in events)] if events else [], rules),
+        calls=facts.calls.get(start["f_sessionid"], ()),
+        gaps=_gaps([start["eventtime"], *(e.time for e in events), *filter(None, [terminated])], rules)
+        if events
+        else [],
     )
-    return _complete(facts, found)
+    return _complete(facts, found, rules)
 
 
-def _orphan(facts: Facts, f_sessionid: str, day: date, rules: SessionRules) -> Session:
-    events = sorted(facts.keystrokes[f_sessionid], key=lambda e: e.order)
+def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: SessionRules) -> Session:
+    day = events[0].time.date()
     unread = [i.day.isoformat() for i in facts.trail.values() if i.day <= day and i.status != BUILT]
     reason = "No StartSession of this session is in the lake"
     reason += f", of which {_named(unread)} is not built." if unread else "."
+    if claimed := next((e.row["session_useridentity_arn"] for e in events if e.row["session_useridentity_arn"]), None):
+        reason += f" Its own record says that it was {claimed}, which nothing confirms."
     found = Session(
-        key=f_sessionid,
+        key=key,
         session_id=events[0].row["sessionid"],
         day=day,
         state="orphan",
-        state_reason=f"{reason} Who it was is what the keystrokes' own record claims.",
+        state_reason=reason,
         keystrokes_due=None,
         start=None,
         request={},
-        terminated=facts.ends.get(f_sessionid),
+        terminated=facts.ends.get(events[0].row["f_sessionid"]),
         keystrokes=events,
-        calls=facts.calls.get(f_sessionid, ()),
         gaps=_gaps([e.time for e in events], rules),
     )
-    return _complete(facts, found)
+    return _complete(facts, found, rules)
 
 
-def _complete(facts: Facts, session: Session) -> Session:
-    """The session with its transcript, and with what the lake held of the days it touches."""
-    found = blocks(event.lines for event in session.keystrokes)
-    last = max(filter(None, (session.ended, session.started))).date()
-    inputs = [i for by_day in (facts.trail, facts.typed) for i in by_day.values() if session.day <= i.day <= last]
+def _complete(facts: Facts, session: Session, rules: SessionRules) -> Session:
+    """The session with its transcript, and with what the lake held of all days that it may lie in."""
+    found = blocks((event.lines, event.is_piece) for event in session.keystrokes)
+    last = max(filter(None, (session.terminated, session.last_keystrokes, session.started + timedelta(hours=1))))
+    first_day, last_day = (session.started - AROUND).date(), (last + AROUND).date()
+    inputs = [i for by_day in (facts.trail, facts.typed) for i in by_day.values() if first_day <= i.day <= last_day]
     return replace(session, blocks=found, lines=transcript(found), inputs=inputs)
 
 
@@ -142,7 +195,7 @@ def _state(
 ) -> tuple[str, str, datetime | None]:
     """(state, why, when keystrokes that are awaited are late)."""
     if start["errorcode"]:
-        return "denied", "StartSession was refused; no session came about.", None
+        return "denied", f"StartSession failed with {start['errorcode']}; no session came about.", None
     if events:
         reasons = list(_reasons_for_partly(facts, start, events, terminated, rules))
         return ("recorded_partly", "; ".join(reasons) + ".", None) if reasons else ("recorded", "", None)
@@ -160,19 +213,35 @@ def _reasons_for_partly(
     rules: SessionRules,
 ) -> Iterator[str]:
     last = max(filter(None, (terminated, events[-1].time)))
-    stream = events[0].row["sessionid"]
-    if missing := sum(1 for i in facts.typed.values() for key in i.missing_events if f":{stream}:" in key):
+    if missing := _missing_events(facts, _session_id(start)):
         yield f"{missing} of its log events are in raw objects and not in the table"
     if unreadable := _unreadable_meanwhile(facts, start["eventtime"], last, rules):
         yield f"raw objects that arrived meanwhile cannot be read: {_named(unreadable)}"
     if broken := sum("session_unreadable" in (e.row["f_flags"] or "") for e in events):
         yield f"{broken} of its log events are not in Session Manager's form"
-    if is_piece(events[-1].lines):
+    if not any(e.lines for e in events):
+        yield "its log events hold no line"
+    if events[-1].is_piece:
         yield "its last line is a piece, and what follows it is not there"
-    if unbuilt := _unbuilt(facts, start["eventtime"].date(), last.date()):
+    if terminated and terminated - events[-1].time > rules.idle:
+        yield f"nothing is recorded of the {_hours(terminated - events[-1].time)} before it was ended"
+    if unbuilt := _unbuilt(facts, start["eventtime"].date(), last.date(), {BUILT}):
         yield f"days in which it went on are not built: {_named(unbuilt)}"
-    elif not terminated and (after := _unbuilt(facts, last.date(), (last + rules.idle).date())):
-        yield f"it is not seen to end, and may have gone on in {_named(after)}, which is not built or not read"
+    elif after := _unbuilt(
+        facts, last.date(), (last + (UPLOAD if terminated else rules.idle)).date(), {BUILT, NO_SOURCE}
+    ):
+        end = "the last of it may lie" if terminated else "it is not seen to end, and may have gone on"
+        yield f"{end} in {_named(after)}, which is not built or not read"
+
+
+def _missing_events(facts: Facts, session_id: str | None) -> int:
+    """How many events of a log stream coverage found in raw objects and not in the table."""
+    return sum(f":{session_id}:" in key for entry in facts.typed.values() for key in entry.missing_events)
+
+
+def _hours(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _unreadable_meanwhile(facts: Facts, first: datetime, last: datetime, rules: SessionRules) -> list[str]:
@@ -194,34 +263,29 @@ def _arrivals(name: str) -> list[datetime]:
         return []
 
 
-def _unbuilt(facts: Facts, first: date, last: date) -> list[str]:
-    """Days from first to last of which the lake holds no keystroke table though there may be logs."""
+def _unbuilt(facts: Facts, first: date, last: date, explained: Collection[str]) -> list[str]:
+    """Days from first to last that are not in one of the explained states, or beyond those that are read."""
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return [day.isoformat() for day in days if day not in facts.typed or facts.typed[day].status != BUILT]
+    return [day.isoformat() for day in days if day not in facts.typed or facts.typed[day].status not in explained]
 
 
 def _without_keystrokes(
     facts: Facts, start: Mapping[str, Any], terminated: datetime | None, now: datetime, rules: SessionRules
 ) -> tuple[str, str, datetime | None]:
-    horizon = start["eventtime"] + rules.idle
-    if terminated:
-        horizon = max(start["eventtime"], min(horizon, terminated))
+    """A session uploads as it goes on, or at its end: until then, and the delivery's delay more, nothing is late."""
+    horizon = max(start["eventtime"], terminated) if terminated else start["eventtime"] + rules.idle
     due = horizon + rules.delivery_delay
     if now < due:
         return "awaiting", f"Keystrokes may still be on their way until {due:%Y-%m-%d %H:%M} UTC.", due
-    days = [
-        start["eventtime"].date() + timedelta(days=n)
-        for n in range((horizon.date() - start["eventtime"].date()).days + 1)
-    ]
-    unbuilt = [day for day in days if day not in facts.typed or facts.typed[day].status not in {BUILT, NO_SOURCE}]
-    if unbuilt:
-        return (
-            "awaiting",
-            f"Its keystrokes may be in days that are not built: {_named([d.isoformat() for d in unbuilt])}.",
-            None,
-        )
-    seen = "; ".join(facts.typed[day].sentence() for day in days)
-    reason = f"It should have been logged, and no log event of it is in the lake ({seen})."
+    first, last = start["eventtime"].date(), (horizon + UPLOAD).date()
+    if unbuilt := _unbuilt(facts, first, last, {BUILT, NO_SOURCE}):
+        return "awaiting", f"Its keystrokes may be in days that are not built: {_named(unbuilt)}.", None
+    days = [entry for day, entry in sorted(facts.typed.items()) if first <= day <= last]
+    reason = (
+        f"It should have been logged, and no log event of it is in the lake ({'; '.join(d.sentence() for d in days)})."
+    )
+    if missing := _missing_events(facts, _session_id(start)):
+        reason = f"{missing} of its log events are in raw objects, and none of them in the table: build the day again."
     if unreadable := _unreadable_meanwhile(facts, start["eventtime"], horizon, rules):
         reason += f" Raw objects that arrived meanwhile cannot be read: {_named(unreadable)}."
     return "lost", reason, None
@@ -232,9 +296,9 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _gaps(times: Sequence[datetime], rules: SessionRules) -> list[tuple[datetime, datetime]]:
+def _gaps(moments: Iterable[datetime | None], rules: SessionRules) -> list[tuple[datetime, datetime]]:
     """Pauses longer than the rule's, from one moment of the session to the next."""
-    return [(a, b) for a, b in pairwise(times) if b - a > rules.pause]
+    return [(a, b) for a, b in pairwise(moment for moment in moments if moment) if b - a > rules.pause]
 
 
 def _object(text: str | None) -> dict[str, Any]:

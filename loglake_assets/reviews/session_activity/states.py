@@ -34,8 +34,8 @@ STATES: Mapping[str, State] = {
         "Denied",
         "×",  # noqa: RUF001
         "calm",
-        "AWS refused to start this session, so no terminal was opened and there is nothing to read. What is left to "
-        "judge is the attempt: should this person have tried?",
+        "AWS did not start this session; the reason is its error code. No terminal was opened and there is nothing to "
+        "read. What is left to judge is the attempt: should this person have tried?",
     ),
     "not_loggable": State(
         "Cannot be recorded",

@@ -91,8 +91,18 @@ def _conversation(messages: list[dict[str, Any]], arn: str | None) -> str | None
     """Equal for calls of one identity that begin with the same message: a conversation repeats its history."""
     if not messages:
         return None
-    text = f"{arn or ''}\n{json.dumps(messages[0], sort_keys=True)}"
+    text = f"{arn or ''}\n{_first_text(messages[0])}"
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+def _first_text(message: dict[str, Any]) -> str:
+    """The text of a message, which native and Converse bodies of one conversation spell alike."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    texts = [block.get("text") for block in blocks if isinstance(block, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str)) or json.dumps(content, sort_keys=True)
 
 
 def _answer(answer: Json) -> tuple[Json, str | None]:
@@ -123,7 +133,7 @@ def _streamed(events: list[Json]) -> tuple[Json, str | None]:
         elif event.get("type") == "message_delta" and isinstance(delta, dict):
             stop = delta.get("stop_reason") or stop
     for index, parts in pieces.items():
-        if parts:
+        if "".join(parts).strip():  # a tool without input sends one empty piece
             blocks[index]["input"] = _parsed("".join(parts))
     return [blocks[index] for index in sorted(blocks)], stop if isinstance(stop, str) else None
 

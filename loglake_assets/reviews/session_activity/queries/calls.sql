@@ -1,20 +1,15 @@
--- What the principal of each session called from 15 minutes before it to 15 minutes after it: the first 500 calls, and
--- how many there were. A session that nobody is seen to end counts as an hour, or as long as it was typed in.
+-- What the principal of each session called from 15 minutes before it to 15 minutes after it: 500 calls, and how many
+-- there were. Those about the session come first, then those that change something, then by time: many harmless calls
+-- cannot push the others out. The arn of a role's session is anybody's who chose that session name, so the source identity
+-- decides too. A session that nobody is seen to end counts as an hour, or as long as it was typed in.
 WITH starts AS (
-  SELECT f_sessionid, min(started) AS started, coalesce(max(trail_arn), max(typed_arn)) AS useridentity_arn
-  FROM (
-    SELECT f_sessionid, eventtime AS started, useridentity_arn AS trail_arn, CAST(NULL AS varchar) AS typed_arn
-    FROM from_cloudtrail_readready
-    WHERE logcalendarday BETWEEN {first_session_day} AND {last_session_day}
-      AND eventsource = 'ssm.amazonaws.com'
-      AND eventname = 'StartSession'
-    UNION ALL
-    SELECT f_sessionid, eventtime AS started, CAST(NULL AS varchar) AS trail_arn, session_useridentity_arn AS typed_arn
-    FROM from_cloudwatch_readready
-    WHERE logcalendarday BETWEEN {first_session_day} AND {last_session_day}
-  ) seen
-  WHERE f_sessionid IS NOT NULL
-  GROUP BY f_sessionid
+  SELECT f_sessionid, eventtime AS started, useridentity_arn, useridentity_sourceidentity
+  FROM from_cloudtrail_readready
+  WHERE logcalendarday BETWEEN {first_session_day} AND {last_session_day}
+    AND eventsource = 'ssm.amazonaws.com'
+    AND eventname = 'StartSession'
+    AND f_sessionid IS NOT NULL
+    AND useridentity_arn IS NOT NULL
 ),
 ends AS (
   SELECT f_sessionid, max(eventtime) AS ended
@@ -50,12 +45,17 @@ numbered AS (
     c.raw_ordinal,
     c.raw_sha256,
     c.f_run,
-    row_number() OVER (PARTITION BY s.f_sessionid ORDER BY c.eventtime, c.eventid) AS call_number,
+    row_number() OVER (PARTITION BY s.f_sessionid ORDER BY
+      CASE WHEN c.f_sessionid = s.f_sessionid THEN 0 WHEN coalesce(c.readonly, false) THEN 2 ELSE 1 END,
+      c.eventtime,
+      c.eventid
+    ) AS call_number,
     count(*) OVER (PARTITION BY s.f_sessionid) AS call_count
   FROM starts s
   LEFT JOIN ends e ON e.f_sessionid = s.f_sessionid
   JOIN from_cloudtrail_readready c
     ON c.useridentity_arn = s.useridentity_arn
+    AND c.useridentity_sourceidentity IS NOT DISTINCT FROM s.useridentity_sourceidentity
     AND c.eventtime >= s.started - INTERVAL '15' MINUTE
     AND c.eventtime <= greatest(s.started + INTERVAL '1' HOUR, coalesce(e.ended, s.started)) + INTERVAL '15' MINUTE
   WHERE c.logcalendarday BETWEEN {first_day} AND {last_day}

@@ -12,6 +12,7 @@ from loglake_assets.sources.cloudtrail.samples.deliveries import Delivery
 from loglake_assets.sources.cloudtrail.samples.digests import DigestChain
 from loglake_assets.sources.cloudtrail.samples.drafts import Draft
 from loglake_assets.sources.cloudtrail.samples.identifiers import stamp, uuid_text
+from loglake_assets.sources.cloudtrail.samples.invoked import InvokedModel, invoked_models
 from loglake_assets.sources.cloudtrail.samples.kinds import record_text
 from loglake_assets.sources.cloudtrail.samples.plan import Faults, Plan
 from loglake_assets.sources.cloudtrail.samples.sessions import SHELL
@@ -49,6 +50,10 @@ class CloudTrailSamples:
     def started_sessions(self) -> list[StartedSession]:
         """The StartSession events of `objects()`, for samples of other logs of the same sessions."""
         return started_sessions(self._plan, self._record)
+
+    def invoked_models(self) -> list[InvokedModel]:
+        """The Bedrock runtime events of `objects()`, for samples of the log of the same invocations."""
+        return invoked_models(self._plan, self._record)
 
     def _content(self, delivery: Delivery) -> bytes:
         match delivery.kind:

@@ -16,7 +16,7 @@ _LAST_WINDOW = 286  # 23:50 to 23:55, delivered at 23:55; what happens later is 
 _LATE_SHARE = 0.007  # measured on a real trail: 0.67 % of events under the next day's prefix
 _DUPLICATE_SHARE = 0.02
 _VERY_LATE_EVENTS = 25
-_LONGEST_SESSION_SECONDS = 12 * 3600
+_LONGEST_SESSION_SECONDS = 90 * 60
 MIN_EVENTS = 500
 
 
