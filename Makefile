@@ -22,9 +22,10 @@ override WHO := $(value WHO)
 override REVIEWER := $(value REVIEWER)
 override REVIEWERS := $(value REVIEWERS)
 override OUT := $(value OUT)
-export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT
+override Q := $(value Q)
+export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
 
-.PHONY: help setup demo up down load build review query status reconcile test lock wheels clean
+.PHONY: help setup demo up down load build review query ask status reconcile test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -61,6 +62,9 @@ review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folde
 
 query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
 	@$(LAKE) query
+
+ask: $(READY) ## Q="which tools did agents use?": ask Log Lake Looker; BEDROCK_MODEL_ID names the model
+	@$(LAKE) ask
 
 status: $(READY) ## per source and day: objects, partitions, commit, coverage, state
 	@$(LAKE) status

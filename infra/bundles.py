@@ -29,7 +29,6 @@ def lambda_bundle(root: Path = ROOT) -> bytes:
 def looker_bundle(root: Path = ROOT) -> bytes:
     """The zip of Log Lake Looker: its modules, the declarations of tables and reviews, and sqlglot."""
     own = [root / "lambdas" / "__init__.py", *(root / "lambdas").glob("looker*.py")]
-    own += [root / "resources" / "__init__.py", root / "resources" / "athena.py"]
     reviews = root / "loglake_assets" / "reviews"
     declared = [reviews / "__init__.py", reviews / "model.py", *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
     return _zipped(root, [*own, *_shared_files(root), *declared], _library("sqlglot"))

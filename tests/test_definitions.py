@@ -313,9 +313,9 @@ def test_only_the_folders_of_sources_and_reviews_name_a_log(repository: Path) ->
 
 
 def _names(text: str, log: str) -> bool:
-    """Whether a text names a log. CloudWatch is the name of a service too, whose metrics and run logs the lake uses."""
-    if log == "cloudwatch":
-        return any(mark in text for mark in ("from_cloudwatch", "sources.cloudwatch", '"cloudwatch"', "'cloudwatch'"))
+    """Whether a text names a log. Two are names of services too, which the lake uses: for metrics, and to ask models."""
+    if log in {"cloudwatch", "bedrock"}:
+        return any(mark in text for mark in (f"from_{log}", f"sources.{log}", f'"{log}"', f"'{log}'"))
     return log in text
 
 

@@ -11,7 +11,7 @@ import pytest
 from dagster import AssetCheckKey, DagsterInstance
 
 from infra.local.building import build_range, dagster_instance, loaded_definitions
-from infra.local.demo import session_problems
+from infra.local.reviewed_truth import session_problems
 from infra.local.reviewing import ReviewError, Wanted, build_review_range, write_review
 from infra.local.samples import SessionTruth
 from loglake_assets.lake.commits import head

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("source", "from", "to"):
         build.add_argument(f"--{name}", default=os.environ.get(name.upper()))
     command("query", _query)
+    command("ask", _ask).add_argument("--question", default=os.environ.get("Q"))
     review = command("review", _review)
     for name in ("session", "who", "from", "to", "reviewers", "out"):
         review.add_argument(f"--{name}", default=os.environ.get(name.upper()) or None)
@@ -190,6 +191,19 @@ def _query(options: argparse.Namespace) -> int:
     with opened_lake(lake_home(), _quiet) as lake:
         print_answer(ask(lake, sql), form)
     return 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from infra.local.asking import ask_looker, model_access, print_looker_answer
+
+    _all_given('make ask Q="which tools did agents use?"', Q=options.question)
+    access = model_access()
+    with opened_lake(lake_home(), _quiet) as lake:
+        if access is None:
+            _say("No model is asked: BEDROCK_MODEL_ID is not set, and a scripted stand-in shows the way of a question.")
+        answer = ask_looker(lake, options.question, access)
+        print_looker_answer(answer, _say)
+    return EXIT_FAILED if answer["stopped_by"] else 0
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -4,25 +4,27 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+from infra.local.asking import ask_looker, print_looker_answer
 from infra.local.building import DayResult, build_range, dagster_instance, print_days
 from infra.local.loading import Loaded, await_partitions, put_objects, registered
 from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
 from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask, print_answer
+from infra.local.reviewed_truth import review_problems
 from infra.local.reviewing import Wanted, build_review_range, print_review_days, write_review
-from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, SessionTruth, generate
+from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate
 from infra.local.sensing import tick_raw_sensor
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.placement import Placement, place
 
 Say = Callable[[str], None]
 PROBES = 9
+QUESTION = "Which tools did agents use?"
 BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
 
 
@@ -66,7 +68,7 @@ def _demo_source(
     results = build_range(lake, source, FIRST_DAY, _last_day(), say)
     print_days(source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
-    _answer_questions(lake, source, say)
+    _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
     return [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
 
 
@@ -75,32 +77,23 @@ def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth
     say(f"\n6. {review.title}: {review.description}")
     results = build_review_range(lake, review, FIRST_DAY, _last_day(), say)
     print_review_days(review, results)
-    truth = [session for name in review.sources if name in truths for session in truths[name].sessions]
-    folder = REPOSITORY / ".loglake" / "packets" / review.name
-    shutil.rmtree(folder, ignore_errors=True)
-    written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
-    say(f"   packets of {FIRST_DAY}, to open in a browser: {written[-1].relative_to(REPOSITORY)}")
-    return [f"{r.day}: {r.error}" for r in results if r.error] + session_problems(lake, truth, FIRST_DAY, _last_day())
+    _answer_questions(lake, REPOSITORY / "loglake_assets" / "reviews" / review.name, say)
+    if any("packets" in r.metadata for r in results):
+        folder = REPOSITORY / ".loglake" / "packets" / review.name
+        shutil.rmtree(folder, ignore_errors=True)
+        written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
+        say(f"   packets of {FIRST_DAY}, to open in a browser: {written[-1].relative_to(REPOSITORY)}")
+    problems = [f"{r.day}: {r.error}" for r in results if r.error]
+    truth = [truths[name] for name in review.sources if name in truths]
+    return problems + review_problems(lake, review.name, truth, FIRST_DAY, _last_day())
 
 
-def session_problems(lake: OpenedLake, truth: Sequence[SessionTruth], first: date, last: date) -> list[str]:
-    """What the review says of sessions that the truth does not: missing, unknown, in another state, other lines."""
-    days = f"logcalendarday BETWEEN {day_number(first)} AND {day_number(last)}"
-    sql = f"SELECT f_sessionid, state, transcript_lines, logcalendarday FROM session_activity WHERE {days}"
-    rows = lake.resource.athena.ask(sql).rows
-    found = Counter((r["f_sessionid"] or "", r["state"], r["transcript_lines"], r["logcalendarday"]) for r in rows)
-    wanted = Counter(
-        (s.f_sessionid, s.state, len(s.lines), day_number(date.fromisoformat(s.day)))
-        for s in truth
-        if first.isoformat() <= s.day <= last.isoformat()
-    )
-    return [
-        *(
-            f"session {name or '(denied)'} of {day} is not {state} with {n} lines"
-            for name, state, n, day in wanted - found
-        ),
-        *(f"session {name or '(denied)'} of {day} is {state} with {n} lines" for name, state, n, day in found - wanted),
-    ]
+def _demo_question(lake: OpenedLake, say: Say) -> list[str]:
+    """One question to Looker, the deployed function, with a stand-in where a model would be."""
+    say(f"\n7. Log Lake Looker is asked: {QUESTION} (no model: a scripted stand-in shows the way of a question)")
+    answer = ask_looker(lake, QUESTION, None)
+    print_looker_answer(answer, lambda text: say(f" {text}"))
+    return [] if answer["queries"] and not answer["stopped_by"] else ["Looker ran no query"]
 
 
 def _last_day() -> date:
@@ -183,9 +176,8 @@ def _tick(lake: OpenedLake, source: LogSource, say: Say) -> None:
     say(f"   the sensor recorded {days} raw days")
 
 
-def _answer_questions(lake: OpenedLake, source: LogSource, say: Say) -> None:
-    folder = REPOSITORY / "loglake_assets" / "sources" / source.name / "questions"
-    for path in sorted(folder.glob("*.sql")):
+def _answer_questions(lake: OpenedLake, folder: Path, say: Say) -> None:
+    for path in sorted((folder / "questions").glob("*.sql")):
         sql = path.read_text(encoding="utf-8")
         say(f"\n5. {sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")
         print_answer(ask(lake, sql), "table")

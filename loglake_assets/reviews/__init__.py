@@ -19,7 +19,7 @@ class UnknownReviewError(LookupError):
 
 
 def review_names() -> tuple[str, ...]:
-    """The names of all declared reviews, sorted: every folder here that is a package."""
+    """The names of all declared reviews, sorted: every folder here that is a package. Not from within a zip."""
     return tuple(sorted(p.parent.name for p in _HERE.glob("*/__init__.py")))
 
 
