@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from infra.bundles import bundle_key, glue_bundle, lambda_bundle
+from infra.bundles import bundle_key, glue_bundle, lambda_bundle, looker_bundle
 from infra.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.deploy import DeployError, deploy, reviews_of
 from loglake_assets.lake.commits import Commit
@@ -41,7 +42,7 @@ LOCAL = {"RequireTls": "false"}
 # AWS's own words in which a source's name occurs: its alarms, metrics and job arguments, not its log.
 AWS_WORDS = re.compile(
     r"AWS::CloudWatch::Alarm|cloudwatch:(PutMetricData|namespace)|continuous-cloudwatch-log|PublishCloudWatchMetrics"
-    r"|visible in CloudWatch only",
+    r"|visible in CloudWatch only|bedrock:(InvokeModel|ApplyGuardrail|\*|\$\{AWS::Region\})|Bedrock Guardrail",
 )
 # Allowed statements on every resource, and why. An addition needs a reason that a reviewer accepts.
 EVERY_RESOURCE = {"cloudwatch:PutMetricData": "the action knows no resource; its namespace is fixed by a condition"}
@@ -50,7 +51,7 @@ EVERY_RESOURCE = {"cloudwatch:PutMetricData": "the action knows no resource; its
 # --- bundles ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bundle", [lambda_bundle, glue_bundle])
+@pytest.mark.parametrize("bundle", [lambda_bundle, looker_bundle, glue_bundle])
 def test_a_bundle_built_twice_is_the_same_bytes(bundle: Callable[[], bytes]) -> None:
     assert bundle() == bundle()
 
@@ -102,6 +103,23 @@ print(*source_names())
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert tuple(ran.stdout.split()) == source_names()
+
+
+def test_lookers_bundle_imports_with_its_one_library_and_nothing_installed(tmp_path: Path) -> None:
+    folder = tmp_path / "function"
+    zipfile.ZipFile(io.BytesIO(looker_bundle())).extractall(folder)
+    program = f"""
+import sys
+sys.path.insert(0, {str(folder)!r})
+import lambdas.looker, sqlglot
+from lambdas.looker_prompt import table_cards
+assert sqlglot.__file__.startswith({str(folder)!r})
+print(*sorted(card.name for card in table_cards()))
+"""
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    expected = {source.readready.name for source in SOURCES} | {review.name for review in REVIEWS}
+    assert set(ran.stdout.split()) == expected
 
 
 def _names(bundle: bytes) -> set[str]:
@@ -181,6 +199,23 @@ def test_nothing_in_infra_names_a_log() -> None:
         assert not [name for name in {*source_names(), "cloudtrail", "cloudwatch", "bedrock"} if name in text], (
             path.name
         )
+
+
+def test_looker_may_ask_for_no_raw_table_and_in_no_workgroup_but_its_own() -> None:
+    """Read from the template, since the emulator looks at no resources of Glue and Athena."""
+    role = _resources("AWS::IAM::Role")["looker.LookerRole"]
+    (policy,) = role["Policies"]
+    statements = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    tables = [r["Fn::Sub"].rpartition(":table/${Database}/")[2] for r in statements["ReadCatalog"]["Resource"]]
+    asked = {t for t in tables if ":" not in t}
+    allowed = {source.readready.name for source in SOURCES} | {review.table.name for review in REVIEWS}
+    allowed |= {review.name for review in REVIEWS}
+    assert all(any(fnmatchcase(name, pattern) for pattern in asked) for name in allowed)
+    assert not [s.raw.name for s in SOURCES if any(fnmatchcase(s.raw.name, pattern) for pattern in asked)]
+    assert statements["Query"]["Resource"]["Fn::Sub"].endswith(":workgroup/${LakeName}-looker")
+    actions = {a for s in statements.values() for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+    changing = [a for a in actions if re.search(":(Create|Delete|Update|BatchCreate|BatchDelete|BatchUpdate)", a)]
+    assert changing == ["logs:CreateLogStream"]
 
 
 def test_every_glue_job_pins_its_version_and_leaves_retries_to_the_orchestrator() -> None:
@@ -506,7 +541,7 @@ def test_credentials_of_another_account_are_refused(endpoint: Endpoint) -> None:
 def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An emulator that enforces IAM, with a lake."""
     for endpoint in _emulator(tmp_path_factory.mktemp("enforcing"), AUTH="true"):
-        endpoint.deploy("lake")
+        endpoint.deploy("lake", **{"looker:ModelId": "example.model"})
         for role in _roles(endpoint, "ProducerRole"):
             _allow_batches(endpoint, role)
         yield endpoint
@@ -546,6 +581,38 @@ def test_the_job_may_write_rows_but_neither_commit_nor_delete_them(enforcing: En
         s3.put_object(Bucket=lake.readready_bucket, Key=commit_key("any", 20261101, 1), Body=b"{}")
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.put_object(Bucket=lake.raw_bucket(SOURCES[0].name), Key="any", Body=b"")
+
+
+def test_looker_may_read_readready_and_reviews_and_nothing_else(enforcing: Endpoint) -> None:
+    lake, role = enforcing.settings("lake"), _roles(enforcing, "LookerRole")[0]
+    own, s3 = enforcing.client("s3"), _client_as(enforcing, role, "s3")
+    table = SOURCES[0].readready.name
+    readable = [f"{table}/run=r/part.orc", f"{REVIEWS[0].table.name}/run=r/part.orc", f"checks/{table}/1/coverage.json"]
+    hidden = [f"commits/{table}/20261105/00000001.json", "packets/any/1.html", f"manifests/{table}/1/r.json.gz"]
+    for key in (*readable, *hidden):
+        own.put_object(Bucket=lake.readready_bucket, Key=key, Body=b"x")
+    own.put_object(Bucket=lake.raw_bucket(SOURCES[0].name), Key="any", Body=b"x")
+    for key in readable:
+        assert s3.get_object(Bucket=lake.readready_bucket, Key=key)["Body"].read() == b"x"
+    refused = [
+        *(lambda key=key: s3.get_object(Bucket=lake.readready_bucket, Key=key) for key in hidden),
+        lambda: s3.get_object(Bucket=lake.raw_bucket(SOURCES[0].name), Key="any"),
+        lambda: s3.put_object(Bucket=lake.readready_bucket, Key=readable[0], Body=b"y"),
+        lambda: s3.delete_object(Bucket=lake.readready_bucket, Key=readable[0]),
+        lambda: s3.put_object(Bucket=lake.results_bucket, Key="results/any", Body=b"y"),
+        lambda: s3.get_object(Bucket=lake.results_bucket, Key="dagster/any.csv"),
+    ]
+    glue, athena = _client_as(enforcing, role, "glue"), _client_as(enforcing, role, "athena")
+    assert glue.get_table(DatabaseName="lake", Name=table)["Table"]["Name"] == table
+    refused += [
+        lambda: glue.delete_table(DatabaseName="lake", Name=table),
+        lambda: glue.create_partition(DatabaseName="lake", TableName=table, PartitionInput={"Values": ["20261101"]}),
+        lambda: athena.create_named_query(Name="any", Database="lake", QueryString="SELECT 1"),
+    ]
+    for attempt in refused:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            attempt()
+    athena.start_query_execution(QueryString="SELECT 1", WorkGroup="lake-looker")
 
 
 def _client_as(endpoint: Endpoint, role: str, service: str) -> Any:

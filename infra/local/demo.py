@@ -42,6 +42,7 @@ def run_demo(events: int, say: Say) -> int:
                 p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, say)
             ]
             problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, say)]
+            problems += _demo_question(lake, say)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     say(f"\n{time.monotonic() - started:.0f} s in all.")

@@ -1,0 +1,205 @@
+"""Tool calls of a real lake, against the truth of the samples; and Looker, which is an agent itself and is reviewed."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from infra.local.asking import STAND_IN, ask_looker, log_invocations
+from infra.local.building import DayResult, build_range, dagster_instance
+from infra.local.loading import await_partitions, put_objects
+from infra.local.opened import OpenedLake
+from infra.local.reviewed_truth import tool_problems
+from infra.local.reviewing import ReviewResult, build_review_range
+from infra.local.samples import GroundTruth, generate
+from infra.local.scripted_converse import Fails, Request, Says, ToolCall
+from loglake_assets.reviews import load_review
+from loglake_assets.reviews.agent_tool_use.building import build
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+from tests.conftest import FIRST, LAST, BuiltLake, quiet
+
+DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
+REVIEW = load_review("agent_tool_use")
+ASSET = dg.AssetKey(["review", "agent_tool_use"])
+
+
+@dataclass(frozen=True)
+class ToolLake:
+    """The sample days of the agents' log, built, and reviewed."""
+
+    lake: OpenedLake
+    truth: GroundTruth
+    days: list[DayResult]
+    results: list[ReviewResult]
+
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        return self.lake.resource.athena.ask(sql).rows
+
+
+@pytest.fixture(scope="module")
+def tools(built: BuiltLake) -> ToolLake:
+    lake, source = built.lake, load_source("bedrock")
+    samples = generate(source.name, FIRST, 3, 5_000)
+    loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
+    assert loaded.ignored == samples.ground_truth().ignored_keys
+    days = build_range(lake, source, FIRST, LAST, quiet)
+    results = build_review_range(lake, REVIEW, FIRST, LAST, quiet)
+    assert [r.error for r in (*days, *results)] == [None] * 6
+    return ToolLake(lake, samples.ground_truth(), days, results)
+
+
+def test_a_day_holds_every_invocation_once(tools: ToolLake) -> None:
+    for result in tools.days:
+        day, m = result.day.isoformat(), result.metadata
+        assert m["dagster/row_count"] == tools.truth.distinct_by_day[day]
+        assert m["duplicates"] == tools.truth.duplicates_by_day.get(day, 0)
+    quarantined = sum(r.metadata["quarantined_objects"] for r in tools.days)
+    assert quarantined == len(tools.truth.quarantined_objects)
+
+
+def test_every_tool_call_is_told_with_its_input_its_result_and_its_trail(tools: ToolLake) -> None:
+    assert tool_problems(tools.lake, tools.truth.tool_calls, FIRST, LAST) == []
+    assert {t.asked_in for t in tools.truth.tool_calls} == {"output", "history"}
+    assert {t.result_status for t in tools.truth.tool_calls} == {"success", "error", None}
+
+
+def test_the_query_of_the_original_runs(tools: ToolLake) -> None:
+    rows = tools.ask(
+        """SELECT
+t.useridentity_arn
+,t.eventtime
+,t.eventsource
+,t.eventname
+,b.request_time
+,b.modelid
+,regexp_extract(b.input_messages, '^(.*)({"input":{.*"type":"tool_use"})(.*)$', 2) as input_message_with_tool_use
+,b.input_messages
+,b.input_inputtokencount
+,b.output_outputbodyjson_content
+,b.output_outputtokencount
+FROM from_cloudtrail_readready t
+left outer join from_bedrock_readready b
+on t.requestid = b.requestid
+where t.logcalendarday>20240601"""
+    )
+    assert sum(row["modelid"] is not None for row in rows) == sum(
+        tools.truth.named_counts_by_day["with_trail_event"].get(day.isoformat(), 0)
+        for day in (date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3))
+    )
+
+
+def test_every_operation_and_errors_have_rows_with_their_bodies_whole(tools: ToolLake) -> None:
+    rows = tools.ask(
+        "SELECT operation, count(*) AS n, count(output_bodyjson) AS answers, count(errorcode) AS errors "
+        f"FROM from_bedrock_readready WHERE {DAYS} GROUP BY 1"
+    )
+    found = {row["operation"]: row for row in rows}
+    assert {"InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"} <= set(found)
+    assert sum(row["errors"] for row in rows) == sum(tools.truth.named_counts_by_day["errors"].values())
+
+
+def test_calls_made_while_a_tool_ran_are_of_the_same_identity_and_within(tools: ToolLake) -> None:
+    rows = tools.ask(f"SELECT * FROM agent_tool_use WHERE {DAYS}")
+    assert all(len(json.loads(r["events_while_running"])) == min(r["event_count_while_running"], 100) for r in rows)
+    for row in rows:
+        for event in json.loads(row["events_while_running"]):
+            assert row["asked"] <= datetime.fromisoformat(event["time"]) <= row["result_time"]
+    assert all((row["result_status"] is None) == (row["ran_milliseconds"] is None) for row in rows)
+    assert all(("no_result_seen" in (row["flags"] or "")) == (row["result_status"] is None) for row in rows)
+
+
+def test_a_body_that_is_referenced_and_absent_is_named(tools: ToolLake) -> None:
+    with dagster_instance(tools.lake) as instance:
+        key = dg.AssetCheckKey(ASSET, "bodies_present")
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
+    evaluations = [r.evaluation for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
+    absent = [name for e in evaluations for name in e.metadata["named"].value]
+    assert len(absent) == 1
+    assert absent[0].startswith("s3://loglake-raw-bedrock-")
+    assert sum(not e.passed for e in evaluations) == 1
+    assert sum(int(e.metadata["bodies_referenced"].value) for e in evaluations) == 5
+
+
+def test_large_bodies_are_read_where_a_setting_says_so(tools: ToolLake) -> None:
+    days = [FIRST, date(2026, 11, 2), LAST]
+    lake = tools.lake.resource
+    by_setting = [
+        {row["tool_key"]: row["asked_in"] for day in build(lake, days, options, str, quiet) for row in day.rows}
+        for options in ({}, {"fetch_bodies": True})
+    ]
+    assert set(by_setting[0]) <= set(by_setting[1])
+    told = {key for key, asked_in in by_setting[1].items() if asked_in == "output"}
+    assert told > {key for key, asked_in in by_setting[0].items() if asked_in == "output"}
+
+
+def test_a_path_in_a_log_is_followed_into_the_logs_own_bucket_only(tools: ToolLake) -> None:
+    from loglake_assets.reviews.agent_tool_use.bodies import looked_up
+
+    s3 = tools.lake.client("s3")
+    other = tools.lake.settings.readready_bucket
+    s3.put_object(Bucket=other, Key="bait.json", Body=b"{}")
+    row = {"input_bodys3path": f"s3://{other}/bait.json", "output_bodys3path": None}
+    found = looked_up(s3, tools.lake.settings.raw_bucket("bedrock"), [row], True)
+    assert [(b.found, b.document) for b in found.values()] == [(False, None)]
+
+
+# --- Looker, deployed -------------------------------------------------------------------------------------------------
+
+GOOD = f"SELECT tool_name, count(*) AS calls FROM agent_tool_use WHERE {DAYS} GROUP BY tool_name ORDER BY calls DESC"
+
+
+def test_looker_answers_with_rows_of_the_lake_after_being_refused(tools: ToolLake) -> None:
+    seen: list[Any] = []
+
+    def last(body: dict[str, Any]) -> Says | Fails:
+        seen.extend(body["messages"][-1]["content"])
+        return Says("Tools were used.\nNext step: look at one.")
+
+    hostile = ToolCall("1", {"sql": "DROP TABLE agent_tool_use"})
+    raw = ToolCall("2", {"sql": f"SELECT * FROM from_cloudtrail_raw WHERE {DAYS}"})
+    script = [Says(calls=(hostile, raw)), Says(calls=(ToolCall("3", {"sql": GOOD}),)), last]
+    answer = ask_looker(tools.lake, "Which tools were used?", None, script)
+    assert answer["stopped_by"] is None
+    assert len(answer["refused"]) == 2
+    (query,) = answer["queries"]
+    names = {t.tool_name for t in tools.truth.tool_calls if FIRST.isoformat() <= t.day <= LAST.isoformat()}
+    assert query["row_count"] == len(names)
+    assert {row[0] for row in seen[0]["toolResult"]["content"][0]["json"]["rows"]} == names
+    assert {(c["table"], c["day"], c["status"]) for c in answer["coverage"]} == {
+        ("agent_tool_use", day.isoformat(), "built") for day in (FIRST, date(2026, 11, 2), LAST)
+    }
+    assert answer["next_step"] == "look at one."
+
+
+def test_lookers_own_calls_are_in_the_lake_like_any_agents(tools: ToolLake) -> None:
+    """Who reviews is reviewed: the stand-in's invocations come as Bedrock delivers them, and are built and reviewed."""
+    body = {
+        "messages": [{"role": "user", "content": [{"text": "what?"}]}],
+        "requestMetadata": {"application": "looker"},
+    }
+    asked = Says(calls=(ToolCall("looker-1", {"sql": GOOD}),)).document()
+    moment = datetime(2024, 5, 5, 12, tzinfo=UTC)
+    keys = log_invocations(tools.lake, [Request("/model/m/converse", body, asked)], moment)
+    source, day = load_source("bedrock"), moment.date()
+    placed = put_objects(tools.lake, source, [], quiet).partitions
+    assert not placed
+    values = ("AWSLogs", tools.lake.settings.account, "us-east-1", "20240505", "12")
+    assert not await_partitions(tools.lake, source, frozenset({values}), quiet, 60)
+    (result,) = build_range(tools.lake, source, day, day, quiet)
+    assert (result.error, result.metadata["dagster/row_count"]) == (None, len(keys))
+    (reviewed,) = build_review_range(tools.lake, REVIEW, day, day, quiet)
+    assert reviewed.error is None
+    (row,) = tools.ask("SELECT * FROM agent_tool_use WHERE logcalendarday = 20240505")
+    assert (row["tool_use_id"], row["tool_name"], row["modelid"]) == ("looker-1", "run_query", STAND_IN)
+    assert json.loads(row["tool_input"]) == {"sql": GOOD}
+    assert row["useridentity_arn"].endswith("assumed-role/loglake-looker/looker")
+
+
+def test_a_question_that_is_none_is_refused(tools: ToolLake) -> None:
+    answer = ask_looker(tools.lake, " ", None, [])
+    assert (answer["stopped_by"], answer["queries"]) == ("prompt", [])
