@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,33 @@ def reviewed(built: BuiltLake) -> ReviewedLake:
     results = build_review_range(lake, review, FIRST, LAST, quiet)
     assert [r.error for r in results] == [None, None, None]
     return ReviewedLake(lake, review, samples.ground_truth(), days, results)
+
+
+@dataclass(frozen=True)
+class ToolLake:
+    """The sample days of the agents' log, built, and reviewed."""
+
+    lake: OpenedLake
+    truth: GroundTruth
+    days: list[DayResult]
+    results: list[ReviewResult]
+
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        return self.lake.resource.athena.ask(sql).rows
+
+
+@pytest.fixture(scope="session")
+def tools(built: BuiltLake) -> ToolLake:
+    """The same days of the log that agents leave, and the review of their tool calls."""
+    lake, source = built.lake, load_source("bedrock")
+    samples = generate(source.name, FIRST, 3, 5_000)
+    loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
+    assert loaded.ignored == samples.ground_truth().ignored_keys
+    days = build_range(lake, source, FIRST, LAST, quiet)
+    results = build_review_range(lake, load_review("agent_tool_use"), FIRST, LAST, quiet)
+    assert [r.error for r in (*days, *results)] == [None] * 6
+    return ToolLake(lake, samples.ground_truth(), days, results)
 
 
 @pytest.fixture

@@ -1,56 +1,26 @@
 """Tool calls of a real lake, against the truth of the samples; and Looker, which is an agent itself and is reviewed."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from infra.local.asking import STAND_IN, ask_looker, log_invocations
-from infra.local.building import DayResult, build_range, dagster_instance
+from infra.local.building import build_range, dagster_instance
 from infra.local.loading import await_partitions, put_objects
-from infra.local.opened import OpenedLake
 from infra.local.reviewed_truth import tool_problems
-from infra.local.reviewing import ReviewResult, build_review_range
-from infra.local.samples import GroundTruth, generate
+from infra.local.reviewing import build_review_range
 from infra.local.scripted_converse import Fails, Request, Says, ToolCall
 from loglake_assets.reviews import load_review
 from loglake_assets.reviews.agent_tool_use.building import build
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.conftest import FIRST, LAST, ToolLake, quiet
 
 DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
 REVIEW = load_review("agent_tool_use")
 ASSET = dg.AssetKey(["review", "agent_tool_use"])
-
-
-@dataclass(frozen=True)
-class ToolLake:
-    """The sample days of the agents' log, built, and reviewed."""
-
-    lake: OpenedLake
-    truth: GroundTruth
-    days: list[DayResult]
-    results: list[ReviewResult]
-
-    def ask(self, sql: str) -> list[dict[str, Any]]:
-        return self.lake.resource.athena.ask(sql).rows
-
-
-@pytest.fixture(scope="module")
-def tools(built: BuiltLake) -> ToolLake:
-    lake, source = built.lake, load_source("bedrock")
-    samples = generate(source.name, FIRST, 3, 5_000)
-    loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
-    assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
-    assert loaded.ignored == samples.ground_truth().ignored_keys
-    days = build_range(lake, source, FIRST, LAST, quiet)
-    results = build_review_range(lake, REVIEW, FIRST, LAST, quiet)
-    assert [r.error for r in (*days, *results)] == [None] * 6
-    return ToolLake(lake, samples.ground_truth(), days, results)
 
 
 def test_a_day_holds_every_invocation_once(tools: ToolLake) -> None:

@@ -15,24 +15,15 @@ import sqlglot
 from sqlglot import exp
 
 from lambdas.looker_guard import Guarded, Policy, RefusedError, guarded
+from loglake_assets.reviews import load_review, view_statement
 from loglake_assets.sources import load_source
 from resources.athena import AthenaError
-from tests.conftest import ReviewedLake
+from tests.conftest import ReviewedLake, ToolLake
 
 _HERE = Path(__file__).resolve().parent
 _CORPUS: dict[str, list[dict[str, Any]]] = tomllib.loads((_HERE / "looker_statements.toml").read_text())
 _REFUSED, _ACCEPTED = _CORPUS["refused"], _CORPUS["accepted"]
-_REVIEW = _HERE.parent / "loglake_assets/reviews/session_activity/session_activity.sql"
-_BEDROCK = (
-    "request_time modelid requestid operation logaccountid useridentity_arn input_messages input_inputtokencount "
-    "output_outputbodyjson_content output_outputtokencount stopreason errorcode logcalendarday"
-)
-_TOOL_USE = (
-    "tool_use_id tool_name tool_input modelid requestid asked useridentity_arn sourceipaddress result_status "
-    "result_bytes f_conversation logcalendarday"
-)
 _DAYS = "logcalendarday BETWEEN 20261101 AND 20261103"
-_BUILT = {"from_cloudtrail_readready", "from_cloudwatch_readready", "session_activity"}
 
 
 def _readready(source: str) -> frozenset[str]:
@@ -40,14 +31,18 @@ def _readready(source: str) -> frozenset[str]:
     return frozenset({*(c.name for c in (*table.columns, *table.evidence)), "logcalendarday"})
 
 
+def _view(review: str) -> frozenset[str]:
+    return frozenset(re.findall(r"^  (\w+),?$", view_statement(load_review(review)), re.MULTILINE))
+
+
 POLICY = Policy(
     "security_lake",
     {
         "from_cloudtrail_readready": _readready("cloudtrail"),
         "from_cloudwatch_readready": _readready("cloudwatch"),
-        "from_bedrock_readready": frozenset(_BEDROCK.split()),
-        "session_activity": frozenset(re.findall(r"^  (\w+),?$", _REVIEW.read_text(), re.MULTILINE)),
-        "agent_tool_use": frozenset(_TOOL_USE.split()),
+        "from_bedrock_readready": _readready("bedrock"),
+        "session_activity": _view("session_activity"),
+        "agent_tool_use": _view("agent_tool_use"),
     },
 )
 
@@ -197,19 +192,18 @@ def _independently_safe(accepted: Guarded) -> bool:
     )
 
 
-def test_the_good_statements_run_in_athena(reviewed: ReviewedLake) -> None:
+def test_the_good_statements_run_in_athena(reviewed: ReviewedLake, tools: ToolLake) -> None:
     athena = reviewed.lake.resource.athena
     policy = replace(POLICY, database=athena.database)
     rows: dict[str, int] = {}
     failed: dict[str, str] = {}
     for case in _ACCEPTED:
-        if set(case["tables"]) <= _BUILT:
-            sql = guarded(case["sql"].replace("security_lake.", f"{athena.database}."), policy).sql
-            try:
-                rows[sql] = len(athena.ask(sql).rows)
-            except AthenaError as error:
-                failed[sql] = str(error)
+        sql = guarded(case["sql"].replace("security_lake.", f"{athena.database}."), policy).sql
+        try:
+            rows[sql] = len(athena.ask(sql).rows)
+        except AthenaError as error:
+            failed[sql] = str(error)
     assert failed == {}
-    assert len(rows) >= 30
+    assert len(rows) == len(_ACCEPTED)
     assert max(rows.values()) <= POLICY.row_limit
     assert sum(1 for count in rows.values() if count) >= len(rows) * 2 // 3
