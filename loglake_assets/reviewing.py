@@ -3,13 +3,16 @@
 import hashlib
 import importlib
 import json
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
+from botocore.exceptions import BotoCoreError, ClientError
 
 from loglake_assets.checks import newest_materializations
 from loglake_assets.config import windows
@@ -245,8 +248,17 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
     yield from recorded_days(context, config.key, metadata, len(built) == len(days))
     yield from _evaluations(context, config, lake, built)
     if errors:
-        raise dg.Failure("; ".join(f"{day}: {error}" for day, error in sorted(errors.items())), allow_retries=False)
+        raise dg.Failure("; ".join(f"{day}: {_told(e)}" for day, e in sorted(errors.items())), allow_retries=False)
     yield from closed_checks(context, list(config.builder.CHECKS))
+
+
+def _told(error: Exception) -> str:
+    """An error as people get to read it: of others than our own and AWS's only the kind and the place, as their texts
+    may quote what was read."""
+    if isinstance(error, ClientError | BotoCoreError) or type(error).__module__.startswith("loglake_assets."):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
 def _unbuilt(review: Review, lake: LakeResource, days: Sequence[date]) -> dict[date, Exception]:

@@ -1,5 +1,6 @@
 """Statements through the Athena API, with typed rows. The client is passed in."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,10 +42,10 @@ class Athena:
         execution = self._ended(query_id)
         state = execution["Status"]["State"]
         if state != "SUCCEEDED":
-            reason = execution["Status"].get("StateChangeReason", "no reason given")
+            code = _code(execution["Status"].get("StateChangeReason", ""))
             raise AthenaError(
-                f"Athena ended query {query_id} in workgroup {self.workgroup} as {state}: {reason}. "
-                "Asking again helps only if the reason is one of load."
+                f"Athena ended query {query_id} in workgroup {self.workgroup} as {state} with {code}. Its whole reason "
+                "stands with the query in Athena, as it may quote rows. Asking again helps only if it is one of load."
             )
         columns, rows = self._result(query_id)
         scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
@@ -75,6 +76,12 @@ class Athena:
             for row in found["Rows"][1:] if number == 0 else found["Rows"]:  # the first row repeats the names
                 rows.append(dict(_typed(columns, row["Data"])))
         return tuple(name for name, _ in columns), rows
+
+
+def _code(reason: str) -> str:
+    """The error code that a reason begins with; what follows it may hold values of rows."""
+    found = re.match(r"[A-Z][A-Z0-9_]+", reason)
+    return found[0] if found else "no error code"
 
 
 def _typed(columns: list[tuple[str, str]], data: list[dict[str, str]]) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ from loglake_assets.factory import build_source
 from loglake_assets.reviewing import build_review, review_config
 from loglake_assets.reviews import UnknownReviewError, load_review
 from resources.assembly import lake_resources
+from resources.athena import AthenaError
 from tests.conftest import quiet
 
 REVIEW = dg.AssetKey(["review", "session_activity"])
@@ -75,3 +76,10 @@ def test_a_run_for_such_a_day_fails_by_name_and_writes_nothing(lake: OpenedLake)
         Bucket=lake.settings.readready_bucket, Prefix="commits/session_activity_review/20200505/"
     )
     assert found["KeyCount"] == 0
+
+
+def test_what_athena_says_of_rows_is_not_repeated(lake: OpenedLake) -> None:
+    with pytest.raises(AthenaError) as raised:
+        lake.resource.athena.ask("SELECT CAST('canary' AS integer)")
+    assert "canary" not in str(raised.value)
+    assert "INVALID_CAST_ARGUMENT" in str(raised.value)
