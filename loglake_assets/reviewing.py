@@ -201,7 +201,8 @@ def changed_days(config: ReviewConfig, lake: LakeResource, today: date) -> dict[
     found = {}
     for day in days:
         leading = inputs[review.leading_source][day]
-        if leading.status != BUILT or (leading.coverage_pct or 100) < config.leading_coverage_floor_pct:
+        floor = config.leading_coverage_floor_pct
+        if leading.status != BUILT or (leading.coverage_pct is not None and leading.coverage_pct < floor):
             continue
         near = [i for of in inputs.values() for i in of.values() if _is_near(review, day, i.day)]
         read = {input_name(i): input_version(i) for i in near if i.status == BUILT}
@@ -255,7 +256,9 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
 def _told(error: Exception) -> str:
     """An error as people get to read it: of others than our own and AWS's only the kind and the place, as their texts
     may quote what was read."""
-    if isinstance(error, ClientError | BotoCoreError) or type(error).__module__.startswith("loglake_assets."):
+    if isinstance(error, ClientError | BotoCoreError) or type(error).__module__.startswith(
+        ("loglake_assets.", "resources.")
+    ):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
@@ -290,15 +293,22 @@ def _built(
     def address(day: date) -> str:
         return f"s3://{bucket}/{packets_prefix(review.name, day_number(day), run_id)}"
 
-    for found in config.builder.build(lake, days, config.options, address, context.log.info):
-        try:
-            base = bases[found.day]
-            manifest = put_review_day(
-                lake.s3, bucket, review.table, review.name, found, run_id, base.seq if base else 0
-            )
-            yield _BuiltDay(found, publisher.publish(manifest))
-        except Exception as error:  # whatever it is, the days beside it are committed and must be told
-            errors[found.day] = error
+    done: set[date] = set()
+    try:
+        for found in config.builder.build(lake, days, config.options, address, context.log.info):
+            done.add(found.day)
+            try:
+                base = bases[found.day]
+                manifest = put_review_day(
+                    lake.s3, bucket, review.table, review.name, found, run_id, base.seq if base else 0
+                )
+                commit = publisher.publish(manifest)
+            except Exception as error:  # whatever it is, the days beside it are committed and must be told
+                errors[found.day] = error
+            else:
+                yield _BuiltDay(found, commit)
+    except Exception as error:
+        errors.update({day: error for day in days if day not in done})
 
 
 def _run_id(context: dg.AssetExecutionContext) -> str:

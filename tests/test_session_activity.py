@@ -304,3 +304,24 @@ def test_building_again_gives_the_same_rows_under_a_new_commit(reviewed: Reviewe
     assert result.error is None
     assert (after.seq, after.content_hash) == (before.seq + 1, before.content_hash)
     assert session_problems(reviewed.lake, reviewed.truth.sessions, FIRST, LAST) == []
+
+
+def test_a_day_that_cannot_be_made_hides_none_beside_it(
+    reviewed: ReviewedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packets of the second day fail on a text of a log: the first is told, and the text is not."""
+    from loglake_assets.reviews.session_activity import building
+
+    def row_of(session: Any, packet: str) -> dict[str, Any]:
+        if session.day != FIRST:
+            raise ValueError("canary from a log")
+        return make(session, packet)
+
+    make = building.row_of
+    monkeypatch.setattr(building, "row_of", row_of)
+    first, second, third = build_review_range(reviewed.lake, reviewed.review, FIRST, LAST, quiet)
+    assert first.metadata["dagster/row_count"] == sum(s.day == FIRST.isoformat() for s in sessions(reviewed))
+    assert (second.metadata, third.metadata) == ({}, {})
+    assert second.error is not None
+    assert "2026-11-02: ValueError at" in second.error
+    assert "canary" not in second.error
