@@ -4,14 +4,15 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
+import boto3
 import dagster as dg
 
-from infra.local.asking import STAND_IN, ask_looker, log_invocations
+from infra.local.asking import STAND_IN, ModelAccess, ask_looker, log_invocations
 from infra.local.building import build_range, dagster_instance
 from infra.local.loading import await_partitions, put_objects
 from infra.local.reviewed_truth import tool_problems
 from infra.local.reviewing import build_review_range
-from infra.local.scripted_converse import Fails, Request, Says, ToolCall
+from infra.local.scripted_converse import Fails, Request, Says, ToolCall, serving
 from loglake_assets.reviews import load_review
 from loglake_assets.reviews.agent_tool_use.building import build
 from loglake_assets.sources import load_source
@@ -173,3 +174,21 @@ def test_lookers_own_calls_are_in_the_lake_like_any_agents(tools: ToolLake) -> N
 def test_a_question_that_is_none_is_refused(tools: ToolLake) -> None:
     answer = ask_looker(tools.lake, " ", None, [])
     assert (answer["stopped_by"], answer["queries"]) == ("prompt", [])
+
+
+def test_a_model_is_asked_as_the_caller_whose_keys_stay_in_their_process(tools: ToolLake) -> None:
+    with serving([Says(calls=(ToolCall("m1", {"sql": GOOD}),)), Says("Done.")]) as bedrock:
+        client = boto3.client(
+            "bedrock-runtime",
+            region_name="eu-west-1",
+            endpoint_url=bedrock.endpoint_url,
+            aws_access_key_id="AKIAEXAMPLECALLER",
+            aws_secret_access_key="EXAMPLE/SECRET/OF/CALLER",
+        )
+        answer = ask_looker(tools.lake, "Which tools?", ModelAccess("example.model", client))
+    assert (len(answer["queries"]), answer["stopped_by"]) == (1, None)
+    assert {request.path for request in bedrock.requests} == {"/model/example.model/converse"}
+    function = tools.lake.client("lambda").get_function_configuration(FunctionName="loglake-looker")
+    variables = function["Environment"]["Variables"]
+    assert variables["LOOKER_MODEL_ID"] == STAND_IN
+    assert not [name for name in variables if name.startswith("AWS_")]

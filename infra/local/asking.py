@@ -4,6 +4,7 @@ The stand-in is no model: what it says is marked, and it only shows the way a qu
 into the lake as Bedrock logs a model's, since who reviews is to be reviewed too.
 """
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -15,8 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
 from infra.local.opened import REGION, OpenedLake
-from infra.local.scripted_converse import Request, Script, demo_script, serving
+from infra.local.scripted_converse import Answers, Fails, Request, Says, Script, demo_script, serving
 from infra.local.shown import escaped, print_table
 from lambdas.looker_prompt import table_cards
 from loglake_assets.lake.commits import heads
@@ -25,7 +30,7 @@ from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
 
 STAND_IN = "scripted-stand-in"
-_OF_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
 
 
 class AskError(RuntimeError):
@@ -34,11 +39,10 @@ class AskError(RuntimeError):
 
 @dataclass(frozen=True)
 class ModelAccess:
-    """A model of Bedrock, and the caller's own credentials for it."""
+    """A model of Bedrock, and a client with the caller's own credentials for it."""
 
     model_id: str
-    region: str
-    credentials: dict[str, str]
+    client: Any
 
 
 def model_access() -> ModelAccess | None:
@@ -49,8 +53,6 @@ def model_access() -> ModelAccess | None:
     model_id = os.environ.get("BEDROCK_MODEL_ID")
     if not model_id:
         return None
-    import boto3
-
     session = boto3.Session()
     found = session.get_credentials()
     region = os.environ.get("AWS_REGION") or session.region_name
@@ -60,9 +62,10 @@ def model_access() -> ModelAccess | None:
             f"{'no credentials' if found is None else 'no Region'}. Set them, or leave BEDROCK_MODEL_ID out to use the "
             "scripted stand-in."
         )
-    frozen = found.get_frozen_credentials()
-    values = (frozen.access_key, frozen.secret_key, frozen.token)
-    return ModelAccess(model_id, region, {n: v for n, v in zip(_OF_AWS, values, strict=True) if v})
+    found.get_frozen_credentials()  # now: opening the lake puts its own into the environment
+    own = boto3.Session(found.access_key, found.secret_key, found.token, region_name=region)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or f"https://bedrock-runtime.{region}.amazonaws.com"
+    return ModelAccess(model_id, own.client("bedrock-runtime", endpoint_url=endpoint, config=_ONCE))
 
 
 def ask_looker(
@@ -70,15 +73,12 @@ def ask_looker(
 ) -> dict[str, Any]:
     """Looker's answer as its document. Without a model, from the stand-in, whose invocations are logged as well."""
     if access is not None:
-        endpoint = f"https://bedrock-runtime.{access.region}.amazonaws.com"
-        own = {"LOOKER_MODEL_ID": access.model_id, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint, **access.credentials}
-        with _configured(lake, own):
+        with serving(_passed_on(access)) as proxy, _configured(lake, access.model_id, proxy.endpoint_url):
             return _invoked(lake, question)
     first, last = built_days(lake)
     columns = {card.name: sorted(card.column_names) for card in table_cards()}
     with serving(script or demo_script(first, last, columns)) as stand_in:
-        own = {"LOOKER_MODEL_ID": STAND_IN, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": stand_in.endpoint_url}
-        with _configured(lake, own):
+        with _configured(lake, STAND_IN, stand_in.endpoint_url):
             answer = _invoked(lake, question)
         log_invocations(lake, stand_in.requests, datetime.now(UTC))
     return answer
@@ -97,20 +97,42 @@ def built_days(lake: OpenedLake) -> tuple[int, int]:
     return min(day for day in days if day >= week), days[-1]
 
 
+def _passed_on(access: ModelAccess) -> Script:
+    """Every request of the function, asked of Bedrock as the caller. Their credentials stay in this process."""
+
+    def step(body: dict[str, Any]) -> Says | Fails | Answers:
+        try:
+            answer = access.client.converse(modelId=access.model_id, **body)
+        except ClientError as error:
+            said = error.response["Error"]
+            return Fails(error.response["ResponseMetadata"]["HTTPStatusCode"], said["Code"], said.get("Message", ""))
+        answer.pop("ResponseMetadata", None)
+        return Answers(answer)
+
+    return step
+
+
 @contextmanager
-def _configured(lake: OpenedLake, variables: dict[str, str]) -> Iterator[None]:
-    """The function with these variables for one question: where its model is, and as whom it is asked."""
+def _configured(lake: OpenedLake, model_id: str, endpoint_url: str) -> Iterator[None]:
+    """The function with its model at this address for one question; one question at a time has it."""
     client, name = lake.client("lambda"), f"{lake.settings.name}-looker"
-    before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **variables}})
-    try:
-        yield
-    finally:
-        client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+    with (lake.home / "looker.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        own = {"LOOKER_MODEL_ID": STAND_IN}
+        without = {n: v for n, v in found.items() if n != "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"} | own
+        asked = {**without, "LOOKER_MODEL_ID": model_id, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint_url}
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": asked})
+        try:
+            yield
+        finally:
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": without})
 
 
 def _invoked(lake: OpenedLake, question: str) -> dict[str, Any]:
-    answer = lake.client("lambda").invoke(
+    """Invoke once: a question that is asked again because it takes long is asked twice."""
+    client = boto3.client("lambda", endpoint_url=lake.info.endpoint_url, region_name=REGION, config=_ONCE)
+    answer = client.invoke(
         FunctionName=f"{lake.settings.name}-looker", Payload=json.dumps({"prompt_from_user": question}).encode()
     )
     document = json.loads(answer["Payload"].read())

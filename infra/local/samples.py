@@ -70,7 +70,7 @@ class ToolCallTruth:
     result_requestid: str | None
     """Of the first readable invocation that brought the result."""
     has_trail_event: bool
-    """Whether a readable object of CloudTrail's samples holds an event of that `requestid`."""
+    """Whether a readable object of the API log's samples holds an event of that `requestid`."""
 
 
 @dataclass

@@ -7,6 +7,7 @@ test looks at the requests that were really sent.
 import json
 import threading
 import urllib.parse
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,8 +64,19 @@ class Fails:
     message: str
 
 
-Step = Says | Fails | Callable[[Body], Says | Fails]
-Script = Sequence[Step] | Callable[[Body], Says | Fails]
+@dataclass(frozen=True)
+class Answers:
+    """A whole document that came from elsewhere: a real model's, passed on as it is."""
+
+    whole: Body
+
+    def document(self) -> Body:
+        return self.whole
+
+
+Outcome = Says | Fails | Answers
+Step = Outcome | Callable[[Body], Outcome]
+Script = Sequence[Step] | Callable[[Body], Outcome]
 """Steps, one a request; or one function of every request."""
 Intervenes = Callable[[str, str], str | None]
 """What a guardrail says instead of a text, or None: of (INPUT or OUTPUT, the text)."""
@@ -115,7 +127,7 @@ class ScriptedConverse:
             return 200, None, self._guardrail(body)
         return _shown(Fails(404, "UnknownOperationException", f"{MARK} nothing is served here"))
 
-    def _step(self, number: int, body: Body) -> Says | Fails:
+    def _step(self, number: int, body: Body) -> Outcome:
         if callable(self.script):
             return self.script(body)
         if number > len(self.script):
@@ -142,7 +154,7 @@ def marked(text: str) -> str:
     return text if text.startswith(MARK) else f"{MARK} {text}"
 
 
-def _shown(step: Says | Fails) -> tuple[int, str | None, Body]:
+def _shown(step: Outcome) -> tuple[int, str | None, Body]:
     if isinstance(step, Fails):
         return step.status, step.error_type, {"message": step.message}
     return 200, None, step.document()
@@ -198,7 +210,10 @@ def demo_script(first: int, last: int, columns: Mapping[str, Sequence[str]]) -> 
             return Says(_demo_answer(results[0]))
         question = " ".join(block.get("text", "") for block in newest).lower()
         sql = demo_sql(question, first, last, columns)
-        return Says("I ask the lake what fits the words of the question.", (ToolCall("scripted-1", {"sql": sql}),))
+        return Says(
+            "I ask the lake what fits the words of the question.",
+            (ToolCall(f"scripted-{uuid.uuid4().hex[:12]}", {"sql": sql}),),
+        )
 
     return step
 

@@ -1,9 +1,11 @@
 """Days of tool calls: the rows, and the checks that name what was not traced."""
 
+import hashlib
 import importlib.resources
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,8 +16,10 @@ from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from resources.athena import quoted
 from resources.lake import LakeResource
 
+CALLS_A_QUERY = 400
 TRACED, BODIES = "trail_coverage", "bodies_present"
 CHECKS: Mapping[str, str] = {
     TRACED: "Of the tool calls, which percentage has the API event of its request; the others by name.",
@@ -35,9 +39,7 @@ def build(
     window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     inputs = [i for name in REVIEW.sources for i in read_inputs(lake, load_source(name), window).values()]
     bounds = {"first_day": day_number(first), "last_day": day_number(last)}
-    invocations, trail, meanwhile = (
-        _asked(lake, name, bounds, progress) for name in ("invocations", "trail", "meanwhile")
-    )
+    invocations, trail = (_asked(lake, name, bounds, progress) for name in ("invocations", "trail"))
     fetch = bool(options.get("fetch_bodies", False))
     bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch)
     rows = [with_bodies(row, bodies) for row in invocations]
@@ -46,7 +48,7 @@ def build(
         back, ahead = timedelta(days=REVIEW.look_back_days), timedelta(days=REVIEW.look_ahead_days)
         read = [i for i in inputs if day - back <= i.day <= day + ahead]
         near = [row for row in rows if day - back <= row["request_time"].date() <= day + ahead]
-        calls = tool_calls(near, trail, meanwhile, day)
+        calls = _with_events(lake, tool_calls(near, trail, day), bounds, progress)
         yield ReviewDay(
             day=day,
             rows=[row_of(call, json.dumps([i.document() for i in read])) for call in calls],
@@ -57,7 +59,38 @@ def build(
         )
 
 
-def _asked(lake: LakeResource, name: str, bounds: Mapping[str, int], progress: Progress) -> list[dict[str, Any]]:
+def _with_events(
+    lake: LakeResource, calls: Sequence[ToolCall], bounds: Mapping[str, int], progress: Progress
+) -> list[ToolCall]:
+    """The calls with what their identities called while they ran; asked in batches that a statement can hold."""
+    ran = [call for call in calls if call.result_row and call.row["useridentity_arn"]]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for start in range(0, len(ran), CALLS_A_QUERY):
+        values = ",\n      ".join(map(_values, ran[start : start + CALLS_A_QUERY]))
+        for row in _asked(lake, "meanwhile", {**bounds, "calls": values}, progress):
+            found.setdefault(row["tool_key"], []).append(row)
+    return [
+        replace(call, events=sorted(found.get(_digest(call), ()), key=lambda e: (e["eventtime"], str(e["eventid"]))))
+        for call in calls
+    ]
+
+
+def _values(call: ToolCall) -> str:
+    """One row of VALUES: the call, its identity and times, and the requests that asked and that brought the result."""
+    assert call.result_row, "only calls with a result have an end"
+    texts = (_digest(call), call.row["useridentity_arn"])
+    requests = (call.row["requestid"] or "", call.result_row["requestid"] or "")
+    moments = (call.asked, call.result_row["request_time"])
+    times = (f"TIMESTAMP '{t:%Y-%m-%d %H:%M:%S}.{t.microsecond // 1000:03d}'" for t in moments)
+    return f"({', '.join([*map(quoted, texts), *times, *map(quoted, requests)])})"
+
+
+def _digest(call: ToolCall) -> str:
+    """What stands for a call in a statement: its key holds an id that somebody chose, of any length."""
+    return hashlib.sha256(call.key.encode(errors="replace")).hexdigest()
+
+
+def _asked(lake: LakeResource, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
     answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
     progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")
@@ -73,7 +106,7 @@ def _counts(calls: Sequence[ToolCall]) -> dict[str, int]:
         "succeeded": results["success"],
         "failed": results["error"],
         "without_result": sum(call.result is None for call in calls),
-        "told_by_caller_only": sum(call.asked_in == "history" for call in calls),
+        "not_seen_asked": sum(call.asked_in == "history" for call in calls),
     }
 
 

@@ -3,12 +3,11 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 Row = Mapping[str, Any]
-EVENTS_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -19,10 +18,13 @@ class ToolCall:
     tool: Mapping[str, Any]
     asked_in: str
     row: Row
+    is_reused: bool = False
     result: Mapping[str, Any] | None = None
     result_row: Row | None = None
+    is_brought_by_another: bool = False
     trail: Row | None = None
-    meanwhile: Sequence[Row] = field(default_factory=list)
+    events: Sequence[Row] = ()
+    """What its identity called while it ran: the first of them, each with `event_count`."""
 
     @property
     def asked(self) -> datetime:
@@ -30,74 +32,90 @@ class ToolCall:
         return moment
 
     @property
+    def event_count(self) -> int:
+        return int(self.events[0]["event_count"]) if self.events else 0
+
+    @property
     def flags(self) -> list[str]:
-        """What a reviewer should know: who says that the tool was asked for, and what was not seen."""
-        found = [] if self.asked_in == "output" else ["told_by_caller_only"]
-        if self.result is None:
-            found.append("no_result_seen")
-        if self.trail is None:
-            found.append("no_trail_event")
-        elif self.trail["useridentity_arn"] != self.row["useridentity_arn"]:
-            found.append("other_identity_in_trail")
-        return found
+        """What a reviewer should know: whether it was seen to be asked for, and what else was not seen."""
+        found = {
+            "not_seen_asked": self.asked_in == "history",
+            "id_reused": self.is_reused,
+            "no_result_seen": self.result is None,
+            "result_of_another_identity": self.is_brought_by_another,
+            "no_trail_event": self.trail is None,
+            "other_identity_in_trail": self.trail is not None
+            and self.trail["useridentity_arn"] != self.row["useridentity_arn"],
+            "events_cut": self.event_count > len(self.events),
+        }
+        return [name for name, holds in found.items() if holds]
 
 
-def tool_calls(
-    invocations: Sequence[Row], trail: Sequence[Row], meanwhile: Sequence[Row], day: date | None = None
-) -> list[ToolCall]:
+def tool_calls(invocations: Sequence[Row], trail: Sequence[Row], day: date | None = None) -> list[ToolCall]:
     """The calls asked for on a day (or all), each once, however often its conversation repeats it."""
     ordered = sorted(invocations, key=lambda row: (row["request_time"], row["requestid"] or "", row["raw_key"]))
-    first = _first_seen(ordered)
-    results = _results(ordered)
     by_request = {row["requestid"]: row for row in sorted(trail, key=lambda r: r["eventtime"], reverse=True)}
-    around: dict[str, list[Row]] = defaultdict(list)
-    for row in meanwhile:
-        around[row["f_conversation"]].append(row)
-    found = []
-    for key, (tool, asked_in, row) in first.items():
-        if day is None or row["request_time"].date() == day:
-            result, result_row = results.get(key, (None, None))
-            call = ToolCall(key, tool, asked_in, row, result, result_row, by_request.get(row["requestid"]))
-            found.append(_with_events(call, around.get(row["f_conversation"], ())))
-    return sorted(found, key=lambda c: (c.asked, c.key))
+    results = _results(ordered)
+    found: list[ToolCall] = []
+    for identity, calls in _asked(ordered).items():
+        for call, until in zip(calls, [*(c.asked for c in calls[1:]), None], strict=True):
+            brought = _with_result(call, results.get(identity, ()), until)
+            found.append(replace(brought, trail=by_request.get(call.row["requestid"])))
+    return sorted((c for c in found if day is None or c.asked.date() == day), key=lambda c: (c.asked, c.key))
 
 
-def _first_seen(ordered: Sequence[Row]) -> dict[str, tuple[Mapping[str, Any], str, Row]]:
-    """By key: the call in the answer that asked for it; where no such answer was read, as messages first tell of it."""
-    found: dict[str, tuple[Mapping[str, Any], str, Row]] = {}
-    for column, asked_in in (("tool_calls", "output"), ("tool_history", "history")):
-        for row in ordered:
-            for position, tool in enumerate(_listed(row[column])):
-                found.setdefault(_key(row, tool, f"{asked_in}-{position}"), (tool, asked_in, row))
+def _asked(ordered: Sequence[Row]) -> dict[str, list[ToolCall]]:
+    """By account and id: the calls that answers asked for, in order; where there is none, what messages first tell of.
+
+    An id is the model's or its client's to choose, so one may come again: then it is another call.
+    """
+    found: dict[str, list[ToolCall]] = {}
+    for row in ordered:
+        for position, tool in enumerate(_listed(row["tool_calls"])):
+            identity = _identity(row, tool) or _place(row, "output", position)
+            calls = found.setdefault(identity, [])
+            key = f"{identity}#{row['requestid'] or row['raw_sha256']}" if calls else identity
+            calls.append(ToolCall(key, tool, "output", row, is_reused=bool(calls)))
+    for row in ordered:
+        for position, tool in enumerate(_listed(row["tool_history"])):
+            identity = _identity(row, tool) or _place(row, "history", position)
+            if identity not in found:
+                found[identity] = [ToolCall(identity, tool, "history", row)]
     return found
 
 
-def _results(ordered: Sequence[Row]) -> dict[str, tuple[Mapping[str, Any], Row]]:
-    """By key: the result as it was first brought to the model."""
-    found: dict[str, tuple[Mapping[str, Any], Row]] = {}
+def _results(ordered: Sequence[Row]) -> dict[str, list[tuple[Mapping[str, Any], Row]]]:
+    """By account and id: every result that messages bring, with the invocation that brings it."""
+    found: dict[str, list[tuple[Mapping[str, Any], Row]]] = defaultdict(list)
     for row in ordered:
         for result in _listed(row["tool_results"]):
-            if isinstance(result.get("id"), str):
-                found.setdefault(_key(row, result, ""), (result, row))
+            if identity := _identity(row, result):
+                found[identity].append((result, row))
     return found
 
 
-def _key(row: Row, tool: Mapping[str, Any], place: str) -> str:
-    """An id is the model's; it is told apart by account, since messages may claim any."""
-    identity = tool.get("id")
-    if isinstance(identity, str) and identity:
-        return f"{row['logaccountid']}:{identity}"
-    return f"{row['logaccountid']}:{row['requestid'] or row['raw_sha256']}:{place}"
+def _identity(row: Row, tool: Mapping[str, Any]) -> str | None:
+    """Account and id of a call or of a result."""
+    name = tool.get("id")
+    return f"{row['logaccountid']}:{name}" if isinstance(name, str) and name else None
 
 
-def _with_events(call: ToolCall, events: Sequence[Row]) -> ToolCall:
-    """The call with what its identity called between the answer that asked and the call that brought the result."""
-    if call.result_row is None:
+def _place(row: Row, told_in: str, position: int) -> str:
+    return f"{row['logaccountid']}:{row['requestid'] or row['raw_sha256']}:{told_in}-{position}"
+
+
+def _with_result(call: ToolCall, results: Sequence[tuple[Mapping[str, Any], Row]], until: datetime | None) -> ToolCall:
+    """The call with its result: the first that its own identity brought after it, before its id was used again."""
+    later = [
+        (result, row)
+        for result, row in results
+        if row["request_time"] >= call.asked and (until is None or row["request_time"] <= until)
+    ]
+    own = [pair for pair in later if pair[1]["useridentity_arn"] == call.row["useridentity_arn"]]
+    if not later:
         return call
-    own = {call.row["requestid"], call.result_row["requestid"]}
-    until = call.result_row["request_time"]
-    within = [e for e in events if call.asked <= e["eventtime"] <= until and e["requestid"] not in own]
-    return ToolCall(call.key, call.tool, call.asked_in, call.row, call.result, call.result_row, call.trail, within)
+    result, row = (own or later)[0]
+    return replace(call, result=result, result_row=row, is_brought_by_another=not own)
 
 
 def _listed(text: str | None) -> Iterator[Mapping[str, Any]]:
@@ -134,8 +152,8 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
         "trail_sourceidentity": trail.get("useridentity_sourceidentity"),
         "sourceipaddress": trail.get("sourceipaddress"),
         "useragent": trail.get("useragent"),
-        "events_while_running": json.dumps([_event(e) for e in call.meanwhile[:EVENTS_SHOWN]]),
-        "event_count_while_running": len(call.meanwhile),
+        "events_while_running": json.dumps([_event(e) for e in call.events]),
+        "event_count_while_running": call.event_count,
         "flags": ",".join(call.flags) or None,
         "inputs": inputs,
         **{name: row[name] for name in _OF_INVOCATION},

@@ -33,7 +33,7 @@ SELECT
   tool_history,
   tool_results,
   otherfields,
-  flags AS f_flags,
+  nullif(concat_ws(',', flags, body_flag), '') AS f_flags,
   raw_bucket,
   raw_key,
   raw_etag,

@@ -5,6 +5,7 @@ kept whole beside them, byte for byte.
 """
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +60,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("tool_call_count", "int"),
     ("tool_history", "string"),
     ("tool_results", "string"),
+    ("body_flag", "string"),
     ("otherfields", "string"),
 )
 """(name, Hive type) of what `decode` yields: the columns of the view `records_as_view`."""
@@ -166,6 +168,8 @@ def _read_bodies(fields: dict[str, Any]) -> None:
             fields[column] = bytes(parts[key]).decode()
     read = tools.read_bodies(request, answer, fields.get("useridentity_arn"))
     fields.update({name: value for name, value in read.items() if value is not None})
+    if fields.get("output_bodyjson") and read["output_content"] is None and read["input_toolnames"]:
+        fields["body_flag"] = "answer_not_understood"  # tools were offered, and whether any was asked for is not known
 
 
 def _take(record: dict[str, msgspec.Raw], key: str, column: str, kind: type, fields: dict[str, Any]) -> None:
@@ -190,10 +194,26 @@ def _parts(raw: msgspec.Raw | bytes | None) -> dict[str, msgspec.Raw]:
 
 
 def _value(text: msgspec.Raw | str | None) -> Any:
-    try:
-        return _ANY.decode(text) if text is not None else None
-    except _UNREADABLE:
+    """What JSON spells. A number that no type holds must not hide what stands beside it: it is kept as its text."""
+    if text is None:
         return None
+    try:
+        return _ANY.decode(text)
+    except _UNREADABLE:
+        pass
+    try:
+        spelled = text if isinstance(text, str) else bytes(text).decode()
+        return json.loads(spelled, parse_int=_number, parse_float=_number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(text: str) -> int | float | str:
+    try:
+        value: int | float = float(text) if any(c in text for c in ".eE") else int(text)
+    except ValueError:
+        return text
+    return text if value in (float("inf"), float("-inf")) else value
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:

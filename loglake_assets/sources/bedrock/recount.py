@@ -17,7 +17,7 @@ def events(text: str) -> Iterator[CountedEvent]:
 
 def _counted(line: str) -> CountedEvent:
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_int=str)  # of no number the value is asked; one may have thousands of digits
     except (ValueError, RecursionError) as error:
         raise NotCountableError("not_json") from error
     if not isinstance(record, dict):

@@ -1,8 +1,9 @@
-"""What bodies of model invocations say of answers and tools, in Anthropic's native form and in Converse's.
+"""What bodies of model invocations say of answers and tools, in the forms that models have.
 
-A native message has blocks `{"type": "tool_use", "id", "name", "input"}` and `{"type": "tool_result", "tool_use_id",
-"content", "is_error"}`; Converse has `{"toolUse": {"toolUseId", "name", "input"}}` and `{"toolResult": {"toolUseId",
-"content", "status"}}`. A stream's body is the list of its events. Standard library only.
+Anthropic's native blocks are `{"type": "tool_use", "id", "name", "input"}` (also server_tool_use and mcp_tool_use)
+and `{"type": "tool_result", "tool_use_id", "content", "is_error"}`. Converse has `{"toolUse": {"toolUseId", "name",
+"input"}}` and `{"toolResult": {"toolUseId", "content", "status"}}`. Chat completions have `tool_calls` in a message,
+and messages of the role `tool`. A stream's body is the list of its events. Standard library only.
 """
 
 import hashlib
@@ -15,11 +16,12 @@ Json = Any
 
 def read_bodies(request: Json, answer: Json, arn: str | None) -> dict[str, Any]:
     """Columns that the bodies fill; None where a body does not say."""
+    request, answer = _unwrapped(request), _unwrapped(answer)
     messages = _messages(request)
     content, stop = _answer(answer)
     calls = list(_calls(content))
     history = [call for message in messages for call in _calls(_blocks(message))]
-    results = [result for message in messages for result in _results(_blocks(message))]
+    results = [result for message in messages for result in _results(message)]
     return {
         "input_toolnames": ",".join(_offered(request)) or None,
         "conversation": _conversation(messages, arn),
@@ -32,6 +34,16 @@ def read_bodies(request: Json, answer: Json, arn: str | None) -> dict[str, Any]:
     }
 
 
+def _unwrapped(body: Json) -> Json:
+    """A body that is logged as the text of its JSON, as what it spells."""
+    if not isinstance(body, str):
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+
+
 def _text(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -42,7 +54,12 @@ def _messages(request: Json) -> list[dict[str, Any]]:
 
 
 def _blocks(message: dict[str, Any]) -> Json:
-    return message.get("content")
+    """A message's content; tools asked for in the form of chat completions stand beside it."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    if not isinstance(calls, list):
+        return content
+    texts = [{"type": "text", "text": content}] if isinstance(content, str) and content else []
+    return [*texts, *(content if isinstance(content, list) else ()), *(c for c in calls if isinstance(c, dict))]
 
 
 def _calls(content: Json) -> Iterator[dict[str, Any]]:
@@ -50,14 +67,25 @@ def _calls(content: Json) -> Iterator[dict[str, Any]]:
     for block in content if isinstance(content, list) else ():
         if not isinstance(block, dict):
             continue
-        if block.get("type") == "tool_use":
+        if block.get("type") in {"tool_use", "server_tool_use", "mcp_tool_use"}:
             yield {"id": block.get("id"), "name": block.get("name"), "input": block.get("input")}
         elif isinstance(use := block.get("toolUse"), dict):
             yield {"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
+        elif isinstance(function := block.get("function"), dict):
+            given = function.get("arguments")
+            yield {
+                "id": block.get("id"),
+                "name": function.get("name"),
+                "input": _parsed(given) if isinstance(given, str) else given,
+            }
 
 
-def _results(content: Json) -> Iterator[dict[str, Any]]:
+def _results(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Results that a message brings, as the call's id, its status and how many bytes came back."""
+    if message.get("role") == "tool" and "tool_call_id" in message:
+        yield {"id": message["tool_call_id"], "status": "success", "bytes": result_bytes(message)}
+        return
+    content = message.get("content")
     for block in content if isinstance(content, list) else ():
         if not isinstance(block, dict):
             continue
@@ -106,11 +134,15 @@ def _first_text(message: dict[str, Any]) -> str:
 
 
 def _answer(answer: Json) -> tuple[Json, str | None]:
-    """(content, why the model stopped); (None, None) for an answer that is no message."""
+    """(content, why the model stopped); (None, None) for an answer that is no message we know."""
     if isinstance(answer, list):
         return _streamed(answer)
     if not isinstance(answer, dict):
         return None, None
+    choices = answer.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        message, stop = choices[0].get("message"), choices[0].get("finish_reason")
+        return (_blocks(message) if isinstance(message, dict) else None), stop if isinstance(stop, str) else None
     output = answer.get("output")
     message = output.get("message") if isinstance(output, dict) else None
     content = message.get("content") if isinstance(message, dict) else answer.get("content")
@@ -122,29 +154,58 @@ def _streamed(events: list[Json]) -> tuple[Json, str | None]:
     """A stream's events put together: blocks by their index, a tool's input from its pieces."""
     blocks: dict[int, dict[str, Any]] = {}
     pieces: dict[int, list[str]] = {}
-    stop = None
-    for event in (e for e in events if isinstance(e, dict)):
-        index, delta = event.get("index"), event.get("delta")
-        if event.get("type") == "content_block_start" and isinstance(index, int):
-            block = event.get("content_block")
+    stop, is_known = None, False
+    for kind, event in _stream_events(events):
+        index, delta = event.get("index", event.get("contentBlockIndex")), event.get("delta")
+        index = index if isinstance(index, int) else 0
+        is_known = True
+        if kind == "start":
+            block = event.get("content_block", event.get("start"))
             blocks[index] = dict(block) if isinstance(block, dict) else {}
-        elif event.get("type") == "content_block_delta" and isinstance(index, int) and isinstance(delta, dict):
+        elif kind == "delta" and isinstance(delta, dict):
             _add(blocks.setdefault(index, {}), pieces.setdefault(index, []), delta)
-        elif event.get("type") == "message_delta" and isinstance(delta, dict):
-            stop = delta.get("stop_reason") or stop
+        elif kind == "stop":
+            told = event.get("stopReason") or (delta.get("stop_reason") if isinstance(delta, dict) else None)
+            stop = told if isinstance(told, str) else stop
     for index, parts in pieces.items():
         if "".join(parts).strip():  # a tool without input sends one empty piece
-            blocks[index]["input"] = _parsed("".join(parts))
-    return [blocks[index] for index in sorted(blocks)], stop if isinstance(stop, str) else None
+            target = blocks[index].get("toolUse", blocks[index])
+            target["input"] = _parsed("".join(parts))
+    return ([blocks[index] for index in sorted(blocks)] if is_known else None), stop
+
+
+_KINDS = {
+    "content_block_start": "start",
+    "content_block_delta": "delta",
+    "message_delta": "stop",
+    "contentBlockStart": "start",
+    "contentBlockDelta": "delta",
+    "messageStop": "stop",
+}
+
+
+def _stream_events(events: list[Json]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(kind, event) of what is known of a stream: native events say their type, Converse's are keyed by it."""
+    for event in (e for e in events if isinstance(e, dict)):
+        if isinstance(event.get("type"), str):
+            if event["type"] in _KINDS:
+                yield _KINDS[event["type"]], event
+            continue
+        for name, inner in event.items():
+            if name in _KINDS and isinstance(inner, dict):
+                yield _KINDS[name], inner
 
 
 def _add(block: dict[str, Any], pieces: list[str], delta: dict[str, Any]) -> None:
     for name in ("text", "thinking"):
         if isinstance(delta.get(name), str):
-            block.setdefault("type", name)
+            if "type" in delta:  # native; Converse's blocks have no type
+                block.setdefault("type", name)
             block[name] = str(block.get(name) or "") + delta[name]
     if isinstance(delta.get("partial_json"), str):
         pieces.append(delta["partial_json"])
+    elif isinstance(use := delta.get("toolUse"), dict) and isinstance(use.get("input"), str):
+        pieces.append(use["input"])
 
 
 def _parsed(text: str) -> Json:

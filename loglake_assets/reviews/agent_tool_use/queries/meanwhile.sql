@@ -1,37 +1,34 @@
--- What the identity of each conversation called between its first and its last invocation: the first 2,000 calls.
-WITH talks AS (
-  SELECT useridentity_arn, f_conversation, min(request_time) AS began, max(request_time) AS ended
-  FROM from_bedrock_readready
-  WHERE logcalendarday BETWEEN {first_day} AND {last_day}
-    AND f_conversation IS NOT NULL
-    AND useridentity_arn IS NOT NULL
-  GROUP BY useridentity_arn, f_conversation
-  HAVING count(tool_calls) + count(tool_history) > 0
-),
-numbered AS (
+-- What the identity of each tool call called between the answer that asked for it and the call that brought the result:
+-- the first 100 events of each call, and how many there were. The two invocations themselves are left out.
+WITH numbered AS (
   SELECT
-    k.f_conversation,
+    k.tool_key,
     c.eventid,
     c.eventtime,
     c.eventsource,
     c.eventname,
     c.errorcode,
-    c.requestid,
-    row_number() OVER (PARTITION BY k.useridentity_arn, k.f_conversation ORDER BY c.eventtime, c.eventid) AS call_number
-  FROM talks k
+    row_number() OVER (PARTITION BY k.tool_key ORDER BY c.eventtime, c.eventid) AS event_number,
+    count(*) OVER (PARTITION BY k.tool_key) AS event_count
+  FROM (
+    VALUES
+      {calls}
+  ) AS k (tool_key, useridentity_arn, asked, came_back, asked_by, brought_by)
   JOIN from_cloudtrail_readready c
     ON c.useridentity_arn = k.useridentity_arn
-    AND c.eventtime >= k.began
-    AND c.eventtime <= k.ended
+    AND c.eventtime >= k.asked
+    AND c.eventtime <= k.came_back
+    AND coalesce(c.requestid, '') <> k.asked_by
+    AND coalesce(c.requestid, '') <> k.brought_by
   WHERE c.logcalendarday BETWEEN {first_day} AND {last_day}
 )
 SELECT
-  f_conversation,
+  tool_key,
   eventid,
   eventtime,
   eventsource,
   eventname,
   errorcode,
-  requestid
+  event_count
 FROM numbered
-WHERE call_number <= 2000
+WHERE event_number <= 100
