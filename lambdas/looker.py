@@ -15,16 +15,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from lambdas.looker_answer import Answer, QueryRefusedError, refused_prompt
+from lambdas.looker_answer import Answer, QueryRefusedError, refused_prompt, text_hash
 from lambdas.looker_conversation import Conversation
 from lambdas.looker_model import Model
 from lambdas.looker_prompt import TableCard, system_prompt, table_cards
-from lambdas.looker_queries import GuardedSql, LakeQueries, sql_hash
+from lambdas.looker_queries import GuardedSql, LakeQueries
 from lambdas.looker_settings import LookerSettings, looker_settings
 
 PROMPT = "prompt_from_user"
 PROMPT_CHARACTERS = 4_000
-ATTEMPTS, READ_SECONDS = 4, 60
+ATTEMPTS, READ_SECONDS, CONNECT_SECONDS = 4, 60, 10
 MARGIN_SECONDS = 5.0  # of the function's own time, to answer in
 
 
@@ -41,10 +41,15 @@ def looker() -> "Looker":
 
     settings, cards = looker_settings(), table_cards()
     config = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, read_timeout=READ_SECONDS)
+    asked_once = Config(  # a model may think for minutes; `looker_model` asks again where that helps
+        retries={"mode": "standard", "total_max_attempts": 1},
+        read_timeout=settings.max_seconds,
+        connect_timeout=CONNECT_SECONDS,
+    )
     session = boto3.Session(region_name=settings.region)
     return Looker(
         settings=settings,
-        bedrock=session.client("bedrock-runtime", config=config),
+        bedrock=session.client("bedrock-runtime", config=asked_once),
         athena=session.client("athena", config=config),
         s3=session.client("s3", config=config),
         guard=sql_guard(settings, cards),
@@ -85,7 +90,7 @@ class Looker:
         )
         return Conversation(
             settings=self.settings,
-            model=Model(self.settings, self.bedrock),
+            model=Model(self.settings, self.bedrock, clock=self.clock, pause=self.pause),
             run_query=queries,
             system=system_prompt(self.cards, today, self.settings),
             clock=self.clock,
@@ -148,10 +153,10 @@ def _logged(answer: Answer) -> dict[str, Any]:
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
         "queries": [
-            {"query_id": q.query_id, "sql_sha256": sql_hash(q.sql), "rows": q.row_count, "bytes": q.bytes_scanned}
+            {"query_id": q.query_id, "sql_sha256": text_hash(q.sql), "rows": q.row_count, "bytes": q.bytes_scanned}
             for q in answer.queries
         ],
-        "refused_sql_sha256": [sql_hash(refused.sql) for refused in answer.refused],
+        "refused_sql_sha256": [text_hash(refused.sql) for refused in answer.refused],
         "failed_query_ids": [failed.query_id for failed in answer.failed],
         "other_tool_calls": answer.other_tool_calls,
         "days_not_at_100_pct": sum(not c.is_complete for c in answer.coverage),

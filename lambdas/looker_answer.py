@@ -3,15 +3,17 @@
 What the program says is marked as its own; nothing here pretends to be the model's words.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
 PROGRAM = "[Looker]"
 """What the program's own sentences begin with."""
 BUILT, UNBUILT = "built", "unbuilt"
+_HASHED = re.compile("sha256:([0-9a-f]{16})")
 _NEXT_STEP = re.compile(r"^[ \t>*_#-]*next step[ \t*_]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 _HELP = {
     "prompt": "Ask one question in prompt_from_user.",
@@ -19,6 +21,7 @@ _HELP = {
     "seconds": "Ask about fewer days, or run the SQL above in Athena, where nothing hurries.",
     "bytes": "Ask about fewer days or fewer columns; what a query scanned stands beside it.",
     "tokens": "Ask a narrower question: what was read was too much to think about at once.",
+    "output_tokens": "Set LOOKER_MAX_OUTPUT_TOKENS to what the model can give in one answer, then ask again.",
     "too_long": "Ask for fewer columns or for counts: what was read does not fit into the model.",
     "throttled": "Ask again in a few minutes; the model's service is busy or the account's quota is used up.",
     "guardrail": "Ask in other words, or ask whoever keeps the guardrail what it stops.",
@@ -119,6 +122,35 @@ class Answer:
         """As JSON; days as 2026-11-01."""
         document: dict[str, Any] = _jsonable(asdict(self))
         return document
+
+
+def evidence_text(answer: Answer) -> str:
+    """Each SQL and reason of an answer, which a model's or a row's words can stand in."""
+    said = [q.sql for q in answer.queries]
+    said += [text for refused in answer.refused for text in (refused.sql, refused.reason)]
+    said += [text for failed in answer.failed for text in (failed.sql, failed.reason)]
+    return "\n\n".join(dict.fromkeys(text for text in said if text.strip()))
+
+
+def without_evidence_text(answer: Answer) -> Answer:
+    """The answer with hashes in place of every SQL and reason."""
+    return replace(
+        answer,
+        queries=tuple(replace(q, sql=_hashed(q.sql)) for q in answer.queries),
+        refused=tuple(replace(r, sql=_hashed(r.sql), reason=_hashed(r.reason)) for r in answer.refused),
+        failed=tuple(replace(f, sql=_hashed(f.sql), reason=_hashed(f.reason)) for f in answer.failed),
+    )
+
+
+def text_hash(text: str) -> str:
+    """What stands for a text where it may not: in the function's own log, and behind a guardrail. Hashed once only."""
+    if found := _HASHED.fullmatch(text):
+        return found[1]
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
+
+
+def _hashed(text: str) -> str:
+    return f"sha256:{text_hash(text)}"
 
 
 def refused_prompt(sentence: str) -> Answer:

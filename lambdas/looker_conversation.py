@@ -6,7 +6,7 @@ handles is what people asked and what logs hold.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from lambdas.looker_answer import (
@@ -19,9 +19,11 @@ from lambdas.looker_answer import (
     QueryResult,
     QueryRun,
     Refused,
+    evidence_text,
     found_so_far,
     model_next_step,
     program_next_step,
+    without_evidence_text,
 )
 from lambdas.looker_messages import (
     SQL_CHARACTERS,
@@ -85,17 +87,35 @@ class Conversation:
         """Answer one question. Whatever the model's service does, this returns; what it says is in `stopped_by`."""
         self._messages = [user_text(prompt)]
         try:
-            if self.model.guarded("INPUT", prompt) is not None:
+            if self._guarded("INPUT", prompt) is not None:
                 raise StoppedError("guardrail", "The guardrail stopped the question; the model was not asked.")
             text, stopped_by = self._exchange()
-            replaced = self.model.guarded("OUTPUT", text)
+            replaced = self._guarded("OUTPUT", text)
             if replaced is not None:
                 said = f"The guardrail stopped the model's answer. It says instead:\n{replaced}"
                 raise StoppedError("guardrail", said)
         except StoppedError as stop:
-            return self._answer(self._stopped(str(stop)), None, stop.by)
+            return self._with_evidence(self._answer(self._stopped(str(stop)), None, stop.by))
         said = f"{PROGRAM} {_CUT_OFF[stopped_by]}\n\n{text}" if stopped_by else text
-        return self._answer(said, model_next_step(text), stopped_by)
+        return self._with_evidence(self._answer(said, model_next_step(text), stopped_by))
+
+    def _guarded(self, source: str, text: str) -> str | None:
+        return self.model.guarded(source, text, self._deadline - self.clock())
+
+    def _with_evidence(self, answer: Answer) -> Answer:
+        """The answer; without its SQL and reasons where the guardrail stopped anything or cannot be asked of them."""
+        text = evidence_text(answer)
+        if not text or self.settings.guardrail is None:
+            return answer
+        if answer.stopped_by in {"guardrail", "guardrail_failed"}:
+            return without_evidence_text(answer)
+        try:
+            if self._guarded("OUTPUT", text) is None:
+                return answer
+            said = "The guardrail stopped the text of queries or reasons; hashes stand for all of it."
+        except StoppedError as stop:
+            said = f"{stop} Hashes stand for the text of queries and reasons."
+        return replace(without_evidence_text(answer), final_response=f"{PROGRAM} {said}\n\n{answer.final_response}")
 
     def _exchange(self) -> tuple[str, str | None]:
         """Turns until the model answers in words: its text, and what cut it off, if anything did."""
@@ -146,7 +166,7 @@ class Conversation:
         self._in_bounds()
         self._turns += 1
         left = self.settings.max_tokens - self._input_tokens - self._output_tokens
-        response = self.model.answer(self.system, self._messages, left)
+        response = self.model.answer(self.system, self._messages, left, self._deadline - self.clock())
         self._input_tokens += response.input_tokens
         self._output_tokens += response.output_tokens
         if response.ended == CONTEXT_EXCEEDED:

@@ -68,9 +68,9 @@ class _Reading:
 
 def days_read(
     select: exp.Select, tables: Mapping[str, str], with_day: frozenset[str], rule: DayRule
-) -> dict[str, tuple[int, int]]:
-    """First and last day by alias for each of `tables`, alias to name. `with_day`: aliases of all sources that can have
-    a day column. Raises RefusedError where a table's days are open, too many or none.
+) -> dict[str, tuple[int, ...]]:
+    """Every day (yyyymmdd) by alias for each of `tables`, alias to name. `with_day`: aliases of all sources that can
+    have a day column. Raises RefusedError where a table's days are open, too many or none.
     """
     reading = _Reading(rule, tables, with_day)
     for predicate, bounded, joined in _predicates(select):
@@ -171,13 +171,14 @@ def _day(rule: DayRule, table: str, node: exp.Expr | None) -> date | None:
     return day
 
 
-def _accepted(reading: _Reading, alias: str, table: str) -> tuple[int, int]:
+def _accepted(reading: _Reading, alias: str, table: str) -> tuple[int, ...]:
     first, last = reading.days.get(alias, _ALWAYS)
     if first == date.min or last == date.max:
         missing = "no range of days" if (first, last) == _ALWAYS else "only one end of the range of days"
         raise reading.rule.refused(table, f"{missing} is given")
     if first > last:
         raise reading.rule.refused(table, "the range of days is reversed or contradicts itself")
-    if (last - first).days >= reading.rule.max_days:
-        raise reading.rule.refused(table, f"the range of {(last - first).days + 1} days is too wide")
-    return int(first.strftime("%Y%m%d")), int(last.strftime("%Y%m%d"))
+    count = (last - first).days + 1
+    if count > reading.rule.max_days:
+        raise reading.rule.refused(table, f"the range of {count} days is too wide")
+    return tuple(int((first + timedelta(days=n)).strftime("%Y%m%d")) for n in range(count))

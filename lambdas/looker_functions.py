@@ -20,7 +20,7 @@ FUNCTIONS = frozenset(
         # window functions
         "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value",
         # text
-        "length lower upper trim ltrim rtrim substr substring strpos position replace reverse lpad rpad split",
+        "length lower upper trim ltrim rtrim substr substring strpos position replace reverse split",
         "split_part concat concat_ws starts_with chr codepoint translate levenshtein_distance",
         "hamming_distance regexp_like regexp_extract regexp_extract_all regexp_replace regexp_count",
         "regexp_position regexp_split url_decode url_extract_host url_extract_path url_extract_port",
@@ -78,6 +78,14 @@ CLAUSES: dict[type[exp.Expr], frozenset[str]] = {
 }
 """The parts of a statement with the clauses each may have; TABLESAMPLE, time travel, PIVOT and the like are others."""
 
+MAX_TEXT, MAX_INSERTED = 1_000, 50
+"""Characters of a literal, and of one that replaces or joins: it can stand in the result as often as there is text."""
+_INSERTED: dict[type[exp.Expr], str] = {
+    exp.Replace: "replacement",
+    exp.RegexpReplace: "replacement",
+    exp.ArrayToString: "expression",
+}
+
 PARTS: tuple[type[exp.Expr], ...] = (
     *(exp.From, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.GroupingSets, exp.Cube, exp.Rollup),
     *(exp.Window, exp.WindowSpec, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
@@ -118,10 +126,21 @@ def check_words(tree: exp.Expr) -> None:
         if others:
             words = f"{_spoken(others[0])} at a {_spoken(node.key)}"
             raise RefusedError(f"{words} is not accepted: only plain SELECT clauses are")
+        _check_size(node)
         if isinstance(node, exp.DataType) and getattr(node.this, "name", "") not in TYPES:
             raise RefusedError(
                 "a cast to this type is not accepted: cast to scalar types, JSON, or arrays and maps of them"
             )
+
+
+def _check_size(node: exp.Expr) -> None:
+    if isinstance(node, exp.Literal) and len(node.name) > MAX_TEXT:
+        raise RefusedError(f"a literal of {len(node.name)} characters is not accepted: at most {MAX_TEXT} are")
+    inserted = node.args.get(_INSERTED.get(type(node), ""))
+    if inserted is not None and not (isinstance(inserted, exp.Literal) and len(inserted.name) <= MAX_INSERTED):
+        raise RefusedError(
+            f"what replaces or joins text must be a literal of at most {MAX_INSERTED} characters, which this is not"
+        )
 
 
 def _check_function(name: str) -> None:

@@ -17,6 +17,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from lambdas.looker_days import DayRule, days_read, sources
 from lambdas.looker_functions import RefusedError, check_words, quoted
+from lambdas.looker_joins import check_kind, check_tied
+from lambdas.looker_scope import can_have, in_scope
 
 __all__ = ["Guarded", "Policy", "RefusedError", "guarded"]
 
@@ -46,11 +48,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class Guarded:
-    """A statement that may run: its text, the tables it reads, and the first and last day (yyyymmdd) of each."""
+    """A statement that may run: its text, the tables it reads, and the days (yyyymmdd, ascending) of each."""
 
     sql: str
     tables: tuple[str, ...]
-    days: Mapping[str, tuple[int, int]]
+    days: Mapping[str, tuple[int, ...]]
 
 
 def guarded(sql: str, policy: Policy) -> Guarded:
@@ -118,10 +120,21 @@ def _parsed(sql: str, policy: Policy) -> exp.Expr:
     trees = [tree for tree in found if tree is not None and not isinstance(tree, exp.Semicolon)]
     if len(trees) != 1:
         raise RefusedError(f"{len(trees)} statements were given: exactly one SELECT is accepted")
-    tree = trees[0].unnest()
+    tree = _unwrapped(trees[0])
     nodes = sum(1 for _ in tree.walk())
     if nodes > policy.max_nodes:
         raise RefusedError(f"the statement is too large: {nodes} parts, at most {policy.max_nodes} are accepted")
+    return tree
+
+
+def _unwrapped(tree: exp.Expr) -> exp.Expr:
+    """The query in brackets around the whole. What stands behind a bracket is not dropped: it is refused."""
+    while isinstance(tree, exp.Subquery):
+        if any(value for name, value in tree.args.items() if name != "this"):
+            raise RefusedError(
+                "a clause outside of the brackets around the whole query is not accepted: write it inside of them"
+            )
+        tree = tree.this
     return tree
 
 
@@ -183,22 +196,26 @@ def _literal(clause: exp.Expr | None) -> int:
     return int(given.name) if isinstance(given, exp.Literal) and not given.is_string and given.name.isdigit() else -1
 
 
-def _checked(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, int]]:
-    """First and last day by table that the query reads. Raises RefusedError for all that is not accepted."""
+def _checked(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, ...]]:
+    """The days by table that the query reads. Raises RefusedError for all that is not accepted."""
     if not isinstance(tree, (exp.Select, exp.SetOperation)):
         raise RefusedError(f"{tree.key.upper()} is not accepted as a statement: exactly one SELECT is")
     _check_identifiers(tree)
     check_words(tree)
     _check_tables(tree, policy)
-    read: dict[str, tuple[int, int]] = {}
+    read: dict[str, set[int]] = {}
     for select in tree.find_all(exp.Select):
         _check_depth(select, policy)
-        for table, (first, last) in _read_by(select, policy):
-            known = read.get(table, (first, last))
-            read[table] = (min(known[0], first), max(known[1], last))
+        for table, days in _read_by(select, policy):
+            read.setdefault(table, set()).update(days)
+            if len(read[table]) > policy.max_days:
+                raise RefusedError(
+                    f"too many days for {quoted(table)}: all SELECTs of a statement together may read at most "
+                    f"{policy.max_days} days of a table; ask for fewer, or for the others in another statement"
+                )
     if not read:
         raise RefusedError("the statement reads no table: a SELECT from one of the allowed tables is accepted")
-    return read
+    return {table: tuple(sorted(days)) for table, days in read.items()}
 
 
 def _check_depth(select: exp.Select, policy: Policy) -> None:
@@ -228,7 +245,7 @@ def _check_tables(tree: exp.Expr, policy: Policy) -> None:
             raise RefusedError(f"the WITH name {quoted(cte.alias)} is a table's: choose another name")
     for with_ in tree.find_all(exp.With):
         for cte in with_.expressions:
-            if any(cte.alias.lower() == other.alias.lower() for other in _in_scope(cte)):
+            if any(cte.alias.lower() == other.alias.lower() for other in in_scope(cte)):
                 raise RefusedError(f"the WITH name {quoted(cte.alias)} is taken: each WITH query has a name of its own")
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
@@ -237,7 +254,7 @@ def _check_tables(tree: exp.Expr, policy: Policy) -> None:
             raise RefusedError(
                 f"{quoted(table.catalog or table.db)} is not accepted before a table: name the table alone"
             )
-        is_query = not table.db and any(table.name.lower() == cte.alias.lower() for cte in _in_scope(table))
+        is_query = not table.db and any(table.name.lower() == cte.alias.lower() for cte in in_scope(table))
         if table.name.lower() not in policy.tables and not is_query:
             allowed = ", ".join(sorted(policy.tables))
             raise RefusedError(f"the table {quoted(table.name)} is not allowed; these are: {allowed}")
@@ -247,17 +264,7 @@ def _check_tables(tree: exp.Expr, policy: Policy) -> None:
             )
 
 
-def _in_scope(node: exp.Expr) -> Iterator[exp.Expr]:
-    """The WITH queries that the node sees. A query of a WITH sees those before it, not itself."""
-    while (parent := node.parent) is not None:
-        if isinstance(parent, exp.With):
-            yield from parent.expressions[: node.index]
-        elif isinstance(parent, exp.Query) and not isinstance(node, exp.With):
-            yield from parent.ctes
-        node = parent
-
-
-def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[int, int]]]:
+def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Each allowed table that this SELECT itself reads, with its days."""
     found: dict[str, exp.Expr] = {}
     for source in sources(select):
@@ -267,12 +274,13 @@ def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[in
             raise RefusedError(f"the alias {quoted(alias)} is given twice in one SELECT: each source needs its own")
         found[alias] = source
     for join in select.args.get("joins") or ():
-        _check_join(join, policy)
+        check_kind(join, policy.day_column)
     tables = {
         a: s.name.lower() for a, s in found.items() if isinstance(s, exp.Table) and s.name.lower() in policy.tables
     }
-    with_day = frozenset(alias for alias, source in found.items() if _can_have_day(source, policy))
+    with_day = frozenset(alias for alias, source in found.items() if can_have(source, policy.day_column, policy.tables))
     days = days_read(select, tables, with_day, DayRule(policy.day_column, policy.max_days))
+    check_tied(select, found, policy.tables)
     yield from ((tables[alias], read) for alias, read in days.items())
 
 
@@ -288,29 +296,3 @@ def _check_source(source: exp.Expr, policy: Policy) -> None:
             raise RefusedError("a list of column names behind a table's alias is not accepted: name them in SELECT")
     elif not isinstance(source, (exp.Table, exp.Subquery)):
         raise RefusedError(f"{source.key.upper()} is not accepted in FROM: tables, WITH queries and subqueries are")
-
-
-def _check_join(join: exp.Join, policy: Policy) -> None:
-    if join.args.get("side", "") not in ("", "LEFT", "RIGHT", "FULL") or join.kind not in (
-        "",
-        "INNER",
-        "CROSS",
-        "OUTER",
-    ):
-        raise RefusedError("this join is not accepted: INNER, LEFT, RIGHT, FULL and CROSS are")
-    if any(column.name.lower() == policy.day_column for column in join.args.get("using") or ()):
-        raise RefusedError(f"USING ({policy.day_column}) is not accepted: write it as ON a.{policy.day_column} = b...")
-
-
-def _can_have_day(source: exp.Expr, policy: Policy) -> bool:
-    """Whether the day column's bare name can mean one of the source's columns. A star can be anything."""
-    alias = source.args.get("alias")
-    if alias and alias.columns:
-        return policy.day_column in [column.name.lower() for column in alias.columns]
-    if isinstance(source, exp.Table):
-        if source.name.lower() in policy.tables:
-            return policy.day_column in policy.tables[source.name.lower()]
-        source = next(cte for cte in _in_scope(source) if cte.alias.lower() == source.name.lower())
-        if source.args["alias"].columns:
-            return policy.day_column in [column.name.lower() for column in source.args["alias"].columns]
-    return any(given.is_star or given.alias_or_name.lower() == policy.day_column for given in source.this.selects)

@@ -1,24 +1,27 @@
 """Calls of Amazon Bedrock: one answer of the model, the guardrail's opinion, and failures as sentences for people.
 
-The client is boto3's bedrock-runtime, made with botocore's standard retries; what still fails has failed several times.
+The client is boto3's bedrock-runtime, made to ask once: what is asked again, and until when, is decided here.
 botocore is imported where it is used: a bundle's modules import with nothing installed.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lambdas.looker_messages import TOOL_CONFIG, Message
-from lambdas.looker_settings import LookerSettings
+from lambdas.looker_settings import Guardrail, LookerSettings
 
 CONTEXT_EXCEEDED = "model_context_window_exceeded"
-OUTPUT_TOKENS = 4_096  # of one call: a page or two
+ATTEMPTS, FIRST_WAIT_SECONDS = 4, 1.0  # each wait is twice the one before
+GUARDRAIL_CHARACTERS, GUARDRAIL_OVERLAP = 20_000, 1_000  # of one call: a guardrail takes 25 units of 1,000
 _TOO_LONG = re.compile(
     r"too long|too large|too many (input |total )?(text bytes|tokens)|exceeds? (the )?(model|context|maximum)"
     r"|context (window|limit|length)",
     re.IGNORECASE,
 )
+_TOO_MUCH_ASKED = re.compile(r"maximum tokens you requested|max_tokens", re.IGNORECASE)
 _BUSY = frozenset(
     {"ThrottlingException", "TooManyRequestsException", "ModelNotReadyException", "ServiceUnavailableException"}
 )
@@ -52,18 +55,39 @@ class Model:
 
     settings: LookerSettings
     client: Any
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
-    def answer(self, system: str, messages: Sequence[Message], tokens_left: int) -> Response:
-        """Ask once. Raises TooLongError, or StoppedError when the service gives no answer."""
-        from botocore.exceptions import BotoCoreError, ClientError
+    def answer(self, system: str, messages: Sequence[Message], tokens_left: int, seconds_left: float) -> Response:
+        """One answer. Raises TooLongError, or StoppedError when the service gives none."""
+        from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
+        request = self._request(system, messages, tokens_left)
         try:
-            return _response(self.client.converse(**self._request(system, messages, tokens_left)))
+            return _response(self._patiently(lambda: self.client.converse(**request), seconds_left))
         except ClientError as error:
             found = error.response["Error"]
             raise _failure(found["Code"], found.get("Message", "")) from None
+        except ReadTimeoutError:  # it may still be at work: asked again, it would be as slow and cost twice
+            raise StoppedError("seconds", "The model was asked and had not answered when its time was over.") from None
         except BotoCoreError as error:  # its text may repeat what was sent
             raise StoppedError("service", f"The model's service gave no answer: {type(error).__name__}.") from None
+
+    def _patiently(self, asked: Callable[[], Any], seconds_left: float) -> Any:
+        """What is asked, once more after each refusal that passes, as long as there is time to wait for it."""
+        from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+
+        deadline, wait = self.clock() + seconds_left, FIRST_WAIT_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return asked()
+            except (ClientError, ConnectionClosedError, EndpointConnectionError) as error:
+                passes = not isinstance(error, ClientError) or error.response["Error"]["Code"] in _BUSY
+                if not passes or attempt == ATTEMPTS or self.clock() + wait >= deadline:
+                    raise
+            self.pause(wait)
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
 
     def _request(self, system: str, messages: Sequence[Message], tokens_left: int) -> dict[str, Any]:
         return {
@@ -71,26 +95,36 @@ class Model:
             "messages": messages,
             "system": [{"text": system}],
             "toolConfig": TOOL_CONFIG,
-            "inferenceConfig": {"maxTokens": min(OUTPUT_TOKENS, tokens_left)},
+            "inferenceConfig": {"maxTokens": min(self.settings.max_output_tokens, tokens_left)},
             "requestMetadata": {"application": "log-lake-looker", "lake": self.settings.name},  # stands in their log
         }
 
-    def guarded(self, source: str, text: str) -> str | None:
+    def guarded(self, source: str, text: str, seconds_left: float) -> str | None:
         """The guardrail's words if it intervened; None if it did not, or if there is none. `source`: INPUT or OUTPUT.
 
-        Raises StoppedError when the guardrail cannot be asked: nothing goes past it unseen.
+        Long text is shown to it in pieces that overlap. Raises StoppedError when the guardrail cannot be asked: nothing
+        goes past it unseen.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
         if self.settings.guardrail is None:
             return None
+        deadline, step = self.clock() + seconds_left, GUARDRAIL_CHARACTERS - GUARDRAIL_OVERLAP
+        for start in range(0, max(len(text) - GUARDRAIL_OVERLAP, 1), step):
+            piece = text[start : start + GUARDRAIL_CHARACTERS]
+            if (said := self._guarded(self.settings.guardrail, source, piece, deadline - self.clock())) is not None:
+                return said
+        return None
+
+    def _guarded(self, guardrail: Guardrail, source: str, text: str, seconds_left: float) -> str | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        request = {
+            "guardrailIdentifier": guardrail.id,
+            "guardrailVersion": guardrail.version,
+            "source": source,
+            "content": [{"text": {"text": text}}],
+        }
         try:
-            found = self.client.apply_guardrail(
-                guardrailIdentifier=self.settings.guardrail.id,
-                guardrailVersion=self.settings.guardrail.version,
-                source=source,
-                content=[{"text": {"text": text}}],
-            )
+            found = self._patiently(lambda: self.client.apply_guardrail(**request), seconds_left)
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
             raise StoppedError("guardrail_failed", f"The guardrail could not be asked: {code}.") from None
@@ -107,6 +141,8 @@ def _response(answered: Mapping[str, Any]) -> Response:
 
 
 def _failure(code: str, said: str) -> Exception:
+    if code == "ValidationException" and _TOO_MUCH_ASKED.search(said) and "input" not in said.lower():
+        return StoppedError("output_tokens", "The model cannot give as many tokens in one answer as Looker asks for.")
     if code == "ValidationException" and _TOO_LONG.search(said):
         return TooLongError()
     if code in _BUSY:

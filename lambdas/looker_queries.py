@@ -5,12 +5,13 @@ Clients are passed in. Prints ids, counts and hashes; SQL and rows are for the p
 """
 
 import contextlib
-import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any, Protocol
 
 from lambdas.looker_answer import (
@@ -21,13 +22,19 @@ from lambdas.looker_answer import (
     QueryRefusedError,
     QueryResult,
     QueryRun,
+    text_hash,
 )
 from lambdas.looker_prompt import TableCard
 from lambdas.looker_settings import LookerSettings
 from loglake_assets.lake.layout import COMMITS_PREFIX, commits_prefix, coverage_key, parse_commit_key
 
 _GOING = frozenset({"QUEUED", "RUNNING"})
-_ABSENT = frozenset({"NoSuchKey", "404"})
+_NOT_MEASURED = frozenset({"NoSuchKey", "404", "AccessDenied", "403"})
+"""S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
+_ERROR_CODE = re.compile(r"[A-Z][A-Z_0-9]{2,}(?=:|$)")
+_SAID_OF_NO_ROW = ("Bytes scanned limit was exceeded", "Query exhausted resources at this scale factor")
+"""Reasons without a code that a person can act on."""
+RESULT_BYTES = 20_000_000
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
 
 
@@ -39,7 +46,7 @@ class GuardedSql(Protocol):
     @property
     def tables(self) -> tuple[str, ...]: ...
     @property
-    def days(self) -> Mapping[str, tuple[int, int]]: ...
+    def days(self) -> Mapping[str, tuple[int, ...]]: ...
 
 
 @dataclass
@@ -59,13 +66,14 @@ class LakeQueries:
         """Guard and run one statement. Raises QueryRefusedError or QueryFailedError."""
         deadline = self.clock() + seconds_left
         guarded = self.guard(sql)
-        days = {table: (_day(first), _day(last)) for table, (first, last) in guarded.days.items()}
+        days = {table: [_day(number) for number in numbers] for table, numbers in guarded.days.items()}
         with _failing_as(guarded.sql):
-            coverage = tuple(c for table, (first, last) in days.items() for c in self._coverage(table, first, last))
+            coverage = tuple(c for table, read in days.items() for c in self._coverage(table, read))
             query_id = self._started(guarded.sql)
         with _failing_as(guarded.sql, query_id):
-            scanned = self._run(guarded.sql, query_id, deadline)
+            scanned, location = self._run(guarded.sql, query_id, deadline)
         with _failing_as(guarded.sql, query_id, scanned):
+            self._check_size(guarded.sql, query_id, scanned, location)
             columns, rows, has_more = self._rows(query_id)
         run = QueryRun(
             sql=guarded.sql,
@@ -73,8 +81,8 @@ class LakeQueries:
             row_count=len(rows),
             bytes_scanned=scanned,
             tables=tuple(guarded.tables),
-            first_day=min((first for first, _ in days.values()), default=None),
-            last_day=max((last for _, last in days.values()), default=None),
+            first_day=min((day for read in days.values() for day in read), default=None),
+            last_day=max((day for read in days.values() for day in read), default=None),
         )
         return QueryResult(run, columns, rows, has_more or len(rows) >= self.settings.row_limit, coverage)
 
@@ -88,26 +96,26 @@ class LakeQueries:
             WorkGroup=self.settings.workgroup,
             ResultReuseConfiguration={"ResultReuseByAgeConfiguration": {"Enabled": False}},
         )["QueryExecutionId"]
-        print(json.dumps({"looker": "query", "query_id": query_id, "sql_sha256": sql_hash(sql)}))
+        print(json.dumps({"looker": "query", "query_id": query_id, "sql_sha256": text_hash(sql)}))
         return query_id
 
-    def _run(self, sql: str, query_id: str, deadline: float) -> int:
-        """Bytes scanned by a query that succeeded."""
+    def _run(self, sql: str, query_id: str, deadline: float) -> tuple[int, str]:
+        """Bytes scanned by a query that succeeded, and where its result lies."""
         execution = self._ended(query_id, deadline)
         state = execution["Status"]["State"]
         scanned = int(execution.get("Statistics", {}).get("DataScannedInBytes", 0))
         if state in _GOING:
             raise QueryFailedError("Athena was told to stop it: the time was over.", sql, query_id, scanned)
         if state != "SUCCEEDED":
-            reason = execution["Status"].get("StateChangeReason", "no reason given")
+            reason = _reason(execution["Status"].get("StateChangeReason", ""))
             raise QueryFailedError(f"Athena ended it as {state}: {reason}", sql, query_id, scanned)
-        return scanned
+        return scanned, execution.get("ResultConfiguration", {}).get("OutputLocation", "")
 
     def _ended(self, query_id: str, deadline: float) -> dict[str, Any]:
         """The execution once it has ended, or as it was when its time was over and it was told to stop."""
         wait = POLL_SECONDS
         while True:
-            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            execution = self._execution(query_id)
             if execution["Status"]["State"] not in _GOING:
                 return execution
             if self.clock() >= deadline:
@@ -115,6 +123,35 @@ class LakeQueries:
                 return execution
             self.pause(min(wait, max(deadline - self.clock(), 0)))
             wait = min(wait * 1.5, LONGEST_POLL_SECONDS)
+
+    def _execution(self, query_id: str) -> dict[str, Any]:
+        """A query as it is. One that cannot be looked at is stopped: nobody would notice what it does."""
+        try:
+            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+        except Exception:
+            with contextlib.suppress(Exception):
+                self.athena.stop_query_execution(QueryExecutionId=query_id)
+            raise
+        return execution
+
+    def _check_size(self, sql: str, query_id: str, scanned: int, location: str) -> None:
+        """Raises QueryFailedError where the rows are too much to hold. Who may not ask for the size reads on."""
+        from botocore.exceptions import ClientError
+
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        if not key:
+            return
+        try:
+            size: int = self.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        except ClientError:
+            return
+        if size > RESULT_BYTES:
+            raise QueryFailedError(
+                f"The result has {size:,} bytes; at most {RESULT_BYTES:,} are read. Select fewer or shorter columns.",
+                sql,
+                query_id,
+                scanned,
+            )
 
     def _rows(self, query_id: str) -> tuple[tuple[str, ...], list[list[str | None]], bool]:
         """Column names, at most `row_limit` rows as text, and whether there are more."""
@@ -127,13 +164,12 @@ class LakeQueries:
 
     # --- coverage -----------------------------------------------------------------------------------------------------
 
-    def _coverage(self, table: str, first: date, last: date) -> Iterator[DayCoverage]:
-        """Each day of a table or view, oldest first."""
+    def _coverage(self, table: str, days: Sequence[date]) -> Iterator[DayCoverage]:
+        """Each of the days of a table or view, which come oldest first."""
         card = next(card for card in self.cards if card.name == table)
-        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        if any((table, day) not in self._known for day in days):
-            commits = self._newest_commits(card.kept_in, first, last)
-            self._known |= {(table, day): self._day_coverage(card, day, commits.get(_number(day))) for day in days}
+        for run in _runs([day for day in days if (table, day) not in self._known]):
+            commits = self._newest_commits(card.kept_in, run[0], run[-1])
+            self._known |= {(table, day): self._day_coverage(card, day, commits.get(_number(day))) for day in run}
         yield from (self._known[table, day] for day in days)
 
     def _newest_commits(self, table: str, first: date, last: date) -> dict[int, int]:
@@ -166,7 +202,7 @@ class LakeQueries:
         try:
             body = self.s3.get_object(Bucket=self.settings.readready_bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in _ABSENT:
+            if error.response["Error"]["Code"] in _NOT_MEASURED:
                 return {}
             raise
         found: dict[str, Any] = json.loads(body)
@@ -187,9 +223,18 @@ def _failing_as(sql: str, query_id: str = "", bytes_scanned: int = 0) -> Iterato
         raise QueryFailedError(f"AWS gave no answer: {type(error).__name__}.", sql, query_id, bytes_scanned) from None
 
 
-def sql_hash(sql: str) -> str:
-    """What stands for a statement where its text may not: in the function's own log."""
-    return hashlib.sha256(sql.encode(errors="replace")).hexdigest()[:16]
+def _reason(said: str) -> str:
+    """What of Athena's reason is its own: the error's code. The words after it may quote a row, which nobody marks."""
+    known = next((known for known in _SAID_OF_NO_ROW if said.startswith(known)), None)
+    code = _ERROR_CODE.match(said)
+    shown = known or (code.group()[:60] if code else "no error code")
+    return f"{shown}. Its other words may hold a row's and are left out; they stand beside the query id in Athena."
+
+
+def _runs(days: Sequence[date]) -> Iterator[list[date]]:
+    """Neighbouring days together, such that what lies between others is not listed."""
+    for _, run in groupby(enumerate(days), key=lambda at: at[1] - timedelta(days=at[0])):
+        yield [day for _, day in run]
 
 
 def _number(day: date) -> int:

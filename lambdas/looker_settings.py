@@ -42,6 +42,8 @@ class LookerSettings:
     """Scanned by Athena. A query begins only below it, so the workgroup's cutoff bounds what lies above."""
     max_tokens: int = 200_000
     """Input and output of all calls together."""
+    max_output_tokens: int = 4_096
+    """Of one call: a page or two. Some models refuse to be asked for more than they can give."""
     max_days: int = 31
     row_limit: int = 100
     """At most 999: with the names of the columns that is one page of Athena's."""
@@ -77,6 +79,7 @@ def looker_settings(environment: Mapping[str, str] | None = None) -> LookerSetti
         max_seconds=_number(env, "LOOKER_MAX_SECONDS", 120, 5, 840),
         max_bytes=_number(env, "LOOKER_MAX_BYTES", 1 << 30, 10_000_000, 1 << 40),
         max_tokens=_number(env, "LOOKER_MAX_TOKENS", 200_000, 1_000, 10_000_000),
+        max_output_tokens=_number(env, "LOOKER_MAX_OUTPUT_TOKENS", 4_096, 256, 64_000),
         max_days=_number(env, "LOOKER_MAX_DAYS", 31, 1, 366),
         row_limit=_number(env, "LOOKER_ROW_LIMIT", 100, 1, 999),
         guardrail=_guardrail(env),

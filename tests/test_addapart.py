@@ -191,7 +191,19 @@ def test_a_denied_key_gets_no_partition_and_is_counted_under_the_rule(settings: 
 
 
 def commit(day: int, run: str) -> Commit:
-    return Commit("from_cloudtrail_readready", day, 0, run, f"s3://loglake-readready-000000000000/{run}/", "m", 1, 1, 1, "h", "2019-01-01T00:00:00Z")
+    return Commit(
+        "from_cloudtrail_readready",
+        day,
+        0,
+        run,
+        f"s3://loglake-readready-000000000000/{run}/",
+        "m",
+        1,
+        1,
+        1,
+        "h",
+        "2019-01-01T00:00:00Z",
+    )
 
 
 def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: OpenedLake) -> None:

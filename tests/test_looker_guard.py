@@ -89,16 +89,52 @@ def test_the_outermost_limit_is_lowered_and_never_raised(clause: str, limit: int
     ("joined", "days"),
     [
         ("JOIN {b} ON a.logcalendarday = b.logcalendarday WHERE b.logcalendarday = 20261101", (1, 1)),
-        ("JOIN {b} ON a.logcalendarday BETWEEN 20261101 AND 20261103 AND b.logcalendarday = 20261102", (1, 3)),
+        (
+            "JOIN {b} ON a.logcalendarday BETWEEN 20261101 AND 20261103 AND b.logcalendarday = 20261102 "
+            "AND a.f_sessionid = b.f_sessionid",
+            (1, 3),
+        ),
         ("LEFT JOIN {b} ON b.logcalendarday = a.logcalendarday WHERE a.logcalendarday = 20261103", (3, 3)),
-        ("RIGHT JOIN {b} ON a.logcalendarday = 20261101 WHERE b.logcalendarday = 20261102", (1, 1)),
-        ("FULL JOIN {b} ON true WHERE a.logcalendarday = 20261102 AND b.logcalendarday = 20261102", (2, 2)),
+        (
+            "RIGHT JOIN {b} ON a.logcalendarday = 20261101 AND a.f_sessionid = b.f_sessionid "
+            "WHERE b.logcalendarday = 20261102",
+            (1, 1),
+        ),
+        ("FULL JOIN {b} USING (f_sessionid) WHERE a.logcalendarday = 20261102 AND b.logcalendarday = 20261102", (2, 2)),
     ],
 )
 def test_days_follow_the_joins(joined: str, days: tuple[int, int]) -> None:
     sql = "SELECT a.eventname FROM from_cloudtrail_readready a " + joined.format(b="session_activity b")
-    first, last = guarded(sql, POLICY).days["from_cloudtrail_readready"]
-    assert (first - 20261100, last - 20261100) == days
+    read = guarded(sql, POLICY).days["from_cloudtrail_readready"]
+    assert read == tuple(range(20261100 + days[0], 20261101 + days[1]))
+
+
+def _month(month: str, table: str = "from_cloudtrail_readready") -> str:
+    return f"SELECT count(*) FROM {table} WHERE logcalendarday BETWEEN {month}01 AND {month}28"
+
+
+def test_the_days_of_all_selects_together_are_bounded_by_table() -> None:
+    year = " UNION ALL ".join(_month(f"2026{month:02}") for month in range(1, 13))
+    ends = " UNION ALL ".join(
+        f"SELECT eventname FROM from_cloudtrail_readready WHERE logcalendarday = {day}" for day in (19700101, 29991231)
+    )
+    with pytest.raises(RefusedError, match=r"too many days for .*at most 31 days of a table"):
+        guarded(year, POLICY)
+    assert guarded(ends, POLICY).days == {"from_cloudtrail_readready": (19700101, 29991231)}
+    same = guarded(" UNION ALL ".join([_month("202611")] * 40), POLICY)
+    assert same.days == {"from_cloudtrail_readready": tuple(range(20261101, 20261129))}
+    other = guarded(f"{_month('202611')} UNION ALL {_month('202610', 'session_activity')}", POLICY)
+    assert {table: len(days) for table, days in other.days.items()} == {
+        "from_cloudtrail_readready": 28,
+        "session_activity": 28,
+    }
+
+
+@pytest.mark.parametrize(("sql", "limit"), [("({0} LIMIT 5)", 5), ("(({0} ORDER BY 1 LIMIT 5))", 5), ("(({0}))", 200)])
+def test_brackets_around_the_whole_query_change_nothing(sql: str, limit: int) -> None:
+    accepted = guarded(sql.format(f"SELECT eventname FROM from_cloudtrail_readready WHERE {_DAYS}"), POLICY)
+    assert accepted.sql.endswith(f"LIMIT {limit}")
+    assert ("ORDER BY" in accepted.sql) is ("ORDER BY" in sql)
 
 
 def test_reasons_and_logs_hold_no_literal(caplog: pytest.LogCaptureFixture) -> None:
@@ -179,7 +215,7 @@ def _independently_safe(accepted: Guarded) -> bool:
     queries = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     assert not queries & set(POLICY.tables)
     names = [table.name.lower() for table in tree.find_all(exp.Table)]
-    days = [date.fromisoformat(str(day)) for range_ in accepted.days.values() for day in range_]
+    days = [date.fromisoformat(str(day)) for read in accepted.days.values() for day in read]
     writes = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Lateral, exp.Placeholder, exp.Parameter)
     return (
         set(names) <= set(POLICY.tables) | queries
@@ -188,7 +224,8 @@ def _independently_safe(accepted: Guarded) -> bool:
         and not any(isinstance(node, writes) and not isinstance(node, exp.Query) for node in tree.walk())
         and "$" not in re.sub(r"'[^']*'", "", accepted.sql)
         and int(tree.args["limit"].expression.name) <= POLICY.row_limit
-        and len(days) >= 2
+        and bool(days)
+        and all(0 < len(read) <= POLICY.max_days for read in accepted.days.values())
     )
 
 
