@@ -10,7 +10,8 @@ from infra.local.opened import OpenedLake
 from infra.local.reviewing import build_review_range
 from loglake_assets.config import source_config
 from loglake_assets.factory import build_source
-from loglake_assets.reviewing import build_review, review_config
+from loglake_assets.review_config import review_config
+from loglake_assets.reviewing import build_review
 from loglake_assets.reviews import UnknownReviewError, load_review
 from resources.assembly import lake_resources
 from resources.athena import AthenaError

@@ -15,7 +15,8 @@ from infra.local.reviewed_truth import session_problems
 from infra.local.reviewing import ReviewError, Wanted, build_review_range, write_review
 from infra.local.samples import SessionTruth
 from loglake_assets.lake.commits import head
-from loglake_assets.reviewing import changed_days, review_config
+from loglake_assets.review_config import review_config
+from loglake_assets.review_sensing import changed_days
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity.scoping import Reviewer
 from loglake_assets.sources import load_source

@@ -7,7 +7,8 @@ import dagster as dg
 from dagster.components import Component, ComponentLoadContext, Model, Resolvable
 from pydantic import Field
 
-from loglake_assets.reviewing import build_review, review_config
+from loglake_assets.review_config import review_config
+from loglake_assets.reviewing import build_review
 
 
 class ReviewComponent(Component, Model, Resolvable):
