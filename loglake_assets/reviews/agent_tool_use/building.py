@@ -43,15 +43,16 @@ def build(
     fetch = bool(options.get("fetch_bodies", False))
     bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch)
     rows = [with_bodies(row, bodies) for row in invocations]
+    back, ahead = timedelta(days=REVIEW.look_back_days), timedelta(days=REVIEW.look_ahead_days)
     for day in days:
         of_day = [row for row in invocations if row["request_time"].date() == day]
-        back, ahead = timedelta(days=REVIEW.look_back_days), timedelta(days=REVIEW.look_ahead_days)
         read = [i for i in inputs if day - back <= i.day <= day + ahead]
+        told = json.dumps([entry.document() for entry in read])
         near = [row for row in rows if day - back <= row["request_time"].date() <= day + ahead]
         calls = _with_events(lake, tool_calls(near, trail, day), bounds, progress)
         yield ReviewDay(
             day=day,
-            rows=[row_of(call, json.dumps([i.document() for i in read])) for call in calls],
+            rows=[row_of(call, told) for call in calls],
             inputs=read,
             files=iter(()),
             checks=[_traced(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],

@@ -1,5 +1,6 @@
 """A session as the row of its table and as the document of its packet: the same facts, twice."""
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -190,10 +191,12 @@ class _Objects:
         ]
 
 
+@functools.cache
 def _trail_table() -> str:
     return load_source("cloudtrail").readready.name
 
 
+@functools.cache
 def _typed_table() -> str:
     return load_source("cloudwatch").readready.name
 

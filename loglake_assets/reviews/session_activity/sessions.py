@@ -146,7 +146,7 @@ def _session(
         if events
         else [],
     )
-    return _complete(facts, found, rules)
+    return _complete(facts, found)
 
 
 def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: SessionRules) -> Session:
@@ -169,10 +169,10 @@ def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: Session
         keystrokes=events,
         gaps=_gaps([e.time for e in events], rules),
     )
-    return _complete(facts, found, rules)
+    return _complete(facts, found)
 
 
-def _complete(facts: Facts, session: Session, rules: SessionRules) -> Session:
+def _complete(facts: Facts, session: Session) -> Session:
     """The session with its transcript, and with what the lake held of all days that it may lie in."""
     found = blocks((event.lines, event.is_piece) for event in session.keystrokes)
     last = max(filter(None, (session.terminated, session.last_keystrokes, session.started + timedelta(hours=1))))
