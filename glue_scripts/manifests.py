@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
 from glue_scripts.arguments import JobArguments
 from glue_scripts.window import WindowObjects
-from loglake_assets.lake.layout import day_prefix, manifest_key
+from loglake_assets.lake.layout import day_prefix, manifest_key, quarantine_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
@@ -42,8 +42,29 @@ def put_manifests(
     }
     for account in accounts:
         body = json.dumps({**run, "base_seq": bases[account.day], **_day(source, arguments, account)}).encode()
+        _put_quarantine(s3, source, arguments, account)
         key = manifest_key(source.readready.name, account.day, arguments.run_id)
         _put_once(s3, arguments.readready_bucket, key, gzip.compress(body, mtime=0))
+
+
+def _put_quarantine(s3: Any, source: LogSource, arguments: JobArguments, account: DayAccount) -> None:
+    """What was not loaded, as JSON lines: the day's part of the quarantine table."""
+    versions = {o.ref.number: o for o in account.objects}
+    lines = [json.dumps(_quarantine_row(q, versions.get(q.ref.number))) for q in account.quarantine]
+    if lines:
+        prefix = f"{quarantine_prefix(source.readready.name, arguments.run_id)}logcalendarday={account.day}/"
+        _put_once(s3, arguments.readready_bucket, f"{prefix}quarantine.json", "\n".join(lines).encode())
+
+
+def _quarantine_row(entry: Quarantined, version: ObjectAccount | None) -> dict[str, Any]:
+    return {
+        "raw_bucket": entry.ref.bucket,
+        "raw_key": entry.ref.key,
+        "raw_etag": version.etag if version else None,
+        "raw_versionid": version.version_id if version else None,
+        "raw_ordinal": entry.ordinal,
+        "reason": entry.reason,
+    }
 
 
 def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:

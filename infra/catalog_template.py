@@ -12,9 +12,24 @@ from typing import Any
 
 from loglake_assets.reviews import Review, load_review, review_names, view_statement
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.companions import ORC, CompanionTable, companion_tables
 from loglake_assets.sources.model import Column, RawTable, ReadreadyTable
 
 _ORC = "org.apache.hadoop.hive.ql.io.orc"
+_ORC_FORMAT = {
+    "InputFormat": f"{_ORC}.OrcInputFormat",
+    "OutputFormat": f"{_ORC}.OrcOutputFormat",
+    # Athena reads ORC by position unless told otherwise: a column added in the middle would shift the rest.
+    "SerdeInfo": {
+        "SerializationLibrary": f"{_ORC}.OrcSerde",
+        "Parameters": {"orc.column.index.access": "FALSE"},
+    },
+}
+_JSON_FORMAT = {
+    "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+    "SerdeInfo": {"SerializationLibrary": "org.apache.hive.hcatalog.data.JsonSerDe"},
+}
 _DAY = "logcalendarday"
 _PRESTO = {"string": "varchar", "int": "integer", "timestamp": "timestamp(3)"}
 
@@ -25,6 +40,8 @@ def catalog_template(sources: Sequence[LogSource], reviews: Sequence[Review] = (
     for source in sources:
         resources[logical_id(source.raw.name)] = _table(source.raw.name, _raw(source))
         resources[logical_id(source.readready.name)] = _table(source.readready.name, _readready(source.readready))
+        for beside in companion_tables(source):
+            resources[logical_id(beside.name)] = _table(beside.name, _companion(beside, source.readready.partition_key))
     for review in reviews:
         resources[logical_id(review.table.name)] = _table(review.table.name, _readready(review.table))
     return {
@@ -51,6 +68,9 @@ def partition_indexes(
         raw_keys = [column.name for column in source.raw.partition_keys]
         yield source.raw.name, tuple(sorted(raw_keys, key=lambda name: name != _DAY))
         yield source.readready.name, (source.readready.partition_key.name,)
+        for beside in companion_tables(source):
+            if beside.is_partitioned:
+                yield beside.name, (source.readready.partition_key.name,)
     for review in reviews:
         yield review.table.name, (review.table.partition_key.name,)
 
@@ -120,6 +140,21 @@ def _raw(source: LogSource) -> dict[str, Any]:
     }
 
 
+def _companion(table: CompanionTable, day: Column) -> dict[str, Any]:
+    """A table beside a readready table; one without partitions is read whole, from its own prefix."""
+    keys = {"PartitionKeys": _columns((day,))} if table.is_partitioned else {}
+    return {
+        "Description": table.description,
+        **keys,
+        "Parameters": {"EXTERNAL": "TRUE", "classification": table.format, "partition_filtering.enabled": "true"},
+        "StorageDescriptor": {
+            "Columns": _columns(table.columns),
+            "Location": _location("readready", table.prefix),
+            **(_ORC_FORMAT if table.format == ORC else _JSON_FORMAT),
+        },
+    }
+
+
 def _readready(table: ReadreadyTable) -> dict[str, Any]:
     return {
         "Description": f"One row per {table.grain}, one partition per UTC day of the event.",
@@ -133,13 +168,7 @@ def _readready(table: ReadreadyTable) -> dict[str, Any]:
         "StorageDescriptor": {
             "Columns": _columns(table.all_columns),
             "Location": _location("readready", f"{table.name}/"),
-            "InputFormat": f"{_ORC}.OrcInputFormat",
-            "OutputFormat": f"{_ORC}.OrcOutputFormat",
-            # Athena reads ORC by position unless told otherwise: a column added in the middle would shift the rest.
-            "SerdeInfo": {
-                "SerializationLibrary": f"{_ORC}.OrcSerde",
-                "Parameters": {"orc.column.index.access": "FALSE"},
-            },
+            **_ORC_FORMAT,
         },
     }
 

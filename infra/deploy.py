@@ -19,6 +19,7 @@ from infra.stacks import DeployError, Progress, Stack, bring_about, is_absent
 from loglake_assets.lake.layout import COMMITS_PREFIX
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.companions import companion_tables
 from resources.settings import LakeSettings
 
 __all__ = [
@@ -172,6 +173,7 @@ def _refuse_other_account(settings: LakeSettings, clients: Clients) -> None:
 def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources: Sequence[LogSource]) -> None:
     """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
+    kept |= {beside.name for source in sources for beside in companion_tables(source)}
     kept |= {review.table.name for review in reviews_of(sources)}
     try:
         deployed = cloudformation.describe_stack_resources(StackName=f"{settings.name}-catalog")["StackResources"]

@@ -8,6 +8,7 @@ compare-and-set.
 import functools
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from lambdas.addapart_metrics import emit
 from lambdas.addapart_placing import PartitionPlacer, placer
 from lambdas.addapart_settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.commits import Commit, head
+from loglake_assets.lake.layout import companions
 
 FIRST_ARRIVAL = "loglake.first_arrival"
 LAST_ARRIVAL = "loglake.last_arrival"
@@ -98,27 +100,30 @@ class Consumer:
         return "existed"
 
     def _place_newest_commit(self, placed: PartitionPlacer) -> str:
-        """Point the day at its newest commit, until what was placed is still the newest."""
+        """Point the day at its newest commit, and what lies beside it, until what was placed is still the newest."""
         outcome, newest = "kept", self._head(placed)
         while True:
-            outcome = self._place_commit(placed, newest) or outcome
+            outcome = self._place_commit(placed, newest, newest.location) or outcome
+            for table, prefix in companions(placed.table, newest.run_id, newest.day):
+                location = f"s3://{self._settings.bucket}/{prefix}"
+                self._place_commit(replace(placed, table=table), newest, location)
             again = self._head(placed)
             if again.seq == newest.seq:
                 return outcome
             newest = again
 
-    def _place_commit(self, placed: PartitionPlacer, commit: Commit) -> str | None:
-        stamps = {COMMIT_SEQ: str(commit.seq), RUN: commit.run_id, "numRows": str(commit.rows)}
+    def _place_commit(self, placed: PartitionPlacer, commit: Commit, location: str) -> str | None:
+        stamps = {COMMIT_SEQ: str(commit.seq), RUN: commit.run_id}
+        if location == commit.location:
+            stamps["numRows"] = str(commit.rows)
         existing = self._partition(placed)
         if existing is None:
-            return "created" if self._create(placed, commit.location, stamps) else self._place_commit(placed, commit)
+            created = self._create(placed, location, stamps)
+            return "created" if created else self._place_commit(placed, commit, location)
         known = existing.get("Parameters", {})
-        if (
-            int(known.get(COMMIT_SEQ, "0")) == commit.seq
-            and existing["StorageDescriptor"]["Location"] == commit.location
-        ):
+        if int(known.get(COMMIT_SEQ, "0")) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
             return None
-        self._update(placed, commit.location, {**known, **stamps})
+        self._update(placed, location, {**known, **stamps})
         return "moved"
 
     def _head(self, placed: PartitionPlacer) -> Commit:

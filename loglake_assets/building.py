@@ -14,7 +14,7 @@ from loglake_assets.lake.commits import Commit, SupersededError
 from loglake_assets.lake.coverage import Coverage, put_coverage
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
-from loglake_assets.lake.publishing import PlacementError, Publisher, VerificationError
+from loglake_assets.lake.publishing import LostInputError, PlacementError, Publisher, VerificationError
 from loglake_assets.recording import closed_checks, recorded_days
 from loglake_assets.sources.placement import day_from_number, day_number
 from resources.glue_jobs import GlueJobs, GlueRun, Window
@@ -22,6 +22,8 @@ from resources.lake import LakeResource
 
 _DPU_HOUR_USD = 0.44  # AWS Glue list price in us-east-1, read 2026-11; other Regions differ
 QUARANTINE_SHOWN = 20
+ACCEPT_LOSS_TAG = "loglake/accept_loss"
+"""A run's tag: "true" commits days even where raw objects that were read before are gone or unreadable now."""
 LATE_DAYS_RECOUNTED = 7  # a run turns so many late days red at once, the newest; `changed_since_built` names all
 
 
@@ -50,7 +52,8 @@ def build_days(
     days = [date.fromisoformat(key) for key in context.partition_keys]
     window = Window(config.source.name, days[0], days[-1])
     run = glue_jobs.run_window(context, window, config.look_ahead_days, config.days_per_run)
-    built = _published(lake, config, days, run)
+    accepts_loss = context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
+    built = _published(lake, config, days, run, accepts_loss)
     committed = [b for b in built if b.commit]
     late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
     late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
@@ -84,12 +87,16 @@ def _recounted_or_why_not(
         ]
 
 
-def _published(lake: LakeResource, config: SourceConfig, days: Sequence[date], run: GlueRun) -> list[BuiltDay]:
+def _published(
+    lake: LakeResource, config: SourceConfig, days: Sequence[date], run: GlueRun, accepts_loss: bool
+) -> list[BuiltDay]:
     publisher = lake.publisher()
-    return [_publish(lake, publisher, config, day, run) for day in days]
+    return [_publish(lake, publisher, config, day, run, accepts_loss) for day in days]
 
 
-def _publish(lake: LakeResource, publisher: Publisher, config: SourceConfig, day: date, run: GlueRun) -> BuiltDay:
+def _publish(
+    lake: LakeResource, publisher: Publisher, config: SourceConfig, day: date, run: GlueRun, accepts_loss: bool
+) -> BuiltDay:
     """Commit one day. Its error is kept, so that a bad day does not hide the good ones beside it."""
     table, bucket = config.source.readready.name, lake.settings.readready_bucket
     try:
@@ -99,10 +106,11 @@ def _publish(lake: LakeResource, publisher: Publisher, config: SourceConfig, day
                 f"no source: {config.source.raw.name} has no partition for this day and no event of it was found. "
                 "If logs were delivered, run the reconcile job; if none were, there is nothing to build."
             )
-        return BuiltDay(day, manifest, publisher.publish(manifest))
+        return BuiltDay(day, manifest, publisher.publish(manifest, accepts_loss))
     except (
         NoSourceError,
         ManifestMissingError,
+        LostInputError,
         VerificationError,
         PlacementError,
         SupersededError,

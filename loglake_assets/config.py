@@ -20,6 +20,7 @@ class SourceConfig:
     coverage_error_below_pct: float = 90.0
     schedule_hour: int = 2
     heal_days: int = 35
+    recount_cron: str = "0 5 * * 0"
 
     @property
     def raw_key(self) -> dg.AssetKey:
@@ -32,6 +33,10 @@ class SourceConfig:
     @property
     def audit_key(self) -> dg.AssetKey:
         return dg.AssetKey(["audit", f"{self.source.name}_coverage"])
+
+    @property
+    def reconciliation_key(self) -> dg.AssetKey:
+        return dg.AssetKey(["audit", f"{self.source.name}_reconciliation"])
 
     @property
     def raw_days(self) -> dg.DailyPartitionsDefinition:

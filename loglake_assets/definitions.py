@@ -5,21 +5,32 @@ from pathlib import Path
 import dagster as dg
 
 from loglake_assets import reviews
+from loglake_assets.upkeep import upkeep
 from resources.assembly import lake_resources
 from resources.progress_log import progress_logger
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return dg.Definitions.merge(
+    made = dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
         _without_tree(dg.ComponentTree.from_module(reviews, Path(__file__).parent.parent).build_defs()),
+    )
+    return dg.Definitions.merge(
+        made,
+        upkeep(_days_by_asset(made)),
         dg.Definitions(
             resources=lake_resources(),
             executor=dg.in_process_executor,
             loggers={"console": dg.colored_console_logger, "progress": progress_logger},
         ),
     )
+
+
+def _days_by_asset(made: dg.Definitions) -> dict[dg.AssetKey, dg.PartitionsDefinition[str]]:
+    """The assets that runs make, with their days; raw tables are made by nobody here."""
+    found = (asset for asset in made.assets or () if isinstance(asset, dg.AssetsDefinition))
+    return {key: asset.partitions_def for asset in found if asset.partitions_def for key in asset.keys}
 
 
 def _without_tree(found: dg.Definitions) -> dg.Definitions:

@@ -9,8 +9,11 @@ import dagster as dg
 from loglake_assets.building import build_days, recounted
 from loglake_assets.checks import check_specs, coverage_metadata, evaluations
 from loglake_assets.config import SourceConfig
-from loglake_assets.reconcile import raw_checks, raw_checks_schedule, reconcile_job, reconcile_schedule
+from loglake_assets.reconcile import reconcile_job, reconcile_schedule
+from loglake_assets.reconciling import reconciliation_asset
+from loglake_assets.schedules import scheduled
 from loglake_assets.sensing import raw_sensor
+from loglake_assets.standing import look_back, standing_checks
 from resources.glue_jobs import GlueJobs
 from resources.lake import LakeResource
 
@@ -25,14 +28,16 @@ def build_source(config: SourceConfig) -> dg.Definitions:
         selection=dg.AssetSelection.assets(config.readready_key),
         description=f"Builds readready days of {config.source.title}.",
     )
-    reconcile = reconcile_job(config)
+    reconcile, standing, audit = reconcile_job(config), standing_checks(config), audit_asset(config)
     return dg.Definitions(
-        assets=[raw_asset(config), readready, audit_asset(config)],
-        asset_checks=raw_checks(config),
+        assets=[raw_asset(config), readready, audit, reconciliation_asset(config)],
+        asset_checks=[standing],
         jobs=[job, reconcile],
         schedules=[
             daily_schedule(config, job),
-            raw_checks_schedule(config),
+            # Before reconciling mends what the checks find: a lost notification is seen, not only mended.
+            scheduled(f"{config.source.name}_standing_checks_hourly", dg.AssetSelection.checks(standing), "10 * * * *"),
+            recount_schedule(config, audit),
             reconcile_schedule(config, reconcile),
         ],
         sensors=[raw_sensor(config), automation_sensor(config)],
@@ -134,6 +139,16 @@ def daily_schedule(config: SourceConfig, job: Any) -> Any:
         name=f"{config.source.name}_daily",
         hour_of_day=config.schedule_hour,
         default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def recount_schedule(config: SourceConfig, audit: dg.AssetsDefinition) -> dg.ScheduleDefinition:
+    """The full mode of checking, once a week over the closed days that healing looks after: it reads every object."""
+    return scheduled(
+        f"{config.source.name}_recount_weekly",
+        dg.AssetSelection.assets(audit),
+        config.recount_cron,
+        lambda now: [day for day in look_back(now, config.heal_days)[:-1] if day >= config.start_day],
     )
 
 

@@ -1,4 +1,4 @@
-"""Reconciling as Dagster sees it: a check that names the lag, and a job that has AddAPart mend it."""
+"""Reconciling as Dagster sees it: a job that has AddAPart mend what standing checks find, and tells of stale days."""
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
@@ -16,10 +16,8 @@ from loglake_assets.lake.reconciling import (
 from loglake_assets.lake.staleness import stale_days
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
+from loglake_assets.standing import LOOK_BACK_DAYS
 from resources.lake import LakeResource
-
-LOOK_BACK_DAYS = 35
-_SHOWN = 20
 
 
 class ReconcileDays(dg.Config):
@@ -113,66 +111,4 @@ def reconcile_schedule(config: SourceConfig, job: dg.JobDefinition) -> dg.Schedu
         job=job,
         cron_schedule="20 * * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-
-
-def raw_checks_schedule(config: SourceConfig) -> dg.ScheduleDefinition:
-    """Hourly, before reconciling mends what the checks found: a lost notification is seen, not only mended."""
-    return dg.ScheduleDefinition(
-        name=f"{config.source.name}_raw_checks_hourly",
-        job=dg.define_asset_job(
-            f"{config.source.name}_raw_checks", selection=dg.AssetSelection.checks_for_assets(config.raw_key)
-        ),
-        cron_schedule="10 * * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-
-
-def raw_checks(config: SourceConfig) -> list[dg.AssetChecksDefinition]:
-    """Checks of the raw table against storage, over the last 35 days."""
-
-    @dg.asset_check(
-        asset=config.raw_key,
-        name="catalog_lag",
-        description="Every delivery prefix of the last 35 days that holds objects has its partition.",
-    )
-    def catalog_lag(lake: LakeResource) -> dg.AssetCheckResult:
-        days = ReconcileDays().days(datetime.now(UTC).date())
-        return catalog_lag_result(config.source, lagging_prefixes(config.source, lake, days))
-
-    @dg.asset_check(
-        asset=config.raw_key,
-        name="changed_since_built",
-        description="Every built day of the last 35 read all its objects as they are now.",
-    )
-    def changed_since_built(lake: LakeResource) -> dg.AssetCheckResult:
-        days = stale(config.source, lake, ReconcileDays().days(datetime.now(UTC).date()))
-        return dg.AssetCheckResult(
-            passed=not days,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={
-                "stale_days": len(days),
-                "names": dg.MetadataValue.json([str(day) for day in days[:_SHOWN]]),
-                "remedy": "healing rebuilds them tonight; or backfill them now",
-            },
-        )
-
-    return [catalog_lag, changed_since_built]
-
-
-def catalog_lag_result(source: LogSource, lagging: Collection[UnregisteredPrefix]) -> dg.AssetCheckResult:
-    """Red while a prefix holds objects and has no partition, and is not denied by a rule."""
-    unregistered = [p for p in lagging if not p.denied_by]
-    denied = [p for p in lagging if p.denied_by]
-    return dg.AssetCheckResult(
-        passed=not unregistered,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={
-            "unregistered_prefixes": len(unregistered),
-            "objects_in_them": sum(p.object_count for p in unregistered),
-            "names": dg.MetadataValue.json([p.location for p in unregistered[:_SHOWN]]),
-            "denied_prefixes": len(denied),
-            "denied_by": dg.MetadataValue.json(sorted({str(p.denied_by) for p in denied})),
-            "remedy": f"run the job {source.name}_reconcile",
-        },
     )

@@ -1,14 +1,18 @@
 """The lake as a Dagster resource: its names, and boto3 clients for them. Assets get this and never import boto3."""
 
 import functools
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loglake_assets.lake.coverage import Recount
 from loglake_assets.lake.publishing import Publisher
+from loglake_assets.lake.reconciliation import Reconciler
 from loglake_assets.lake.reconciling import registered_values
+from loglake_assets.lake.recount import Recount
+from loglake_assets.lake.serving import Served, served_day
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.athena import Athena
 from resources.settings import LakeSettings, lake_settings
@@ -81,7 +85,27 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
             raw_bucket=settings.raw_bucket(source.name),
             readready_bucket=settings.readready_bucket,
             registered=lambda days: registered_values(self.glue, settings.database, source, days),
+            served=lambda day: self.served(source.readready.name, day),
             look_ahead=look_ahead,
+        )
+
+    def served(self, table: str, day: date) -> Served:
+        """Which run of a day readers are sent to."""
+        settings = self.settings
+        number = day_number(day)
+        return served_day(self.s3, self.glue, settings.database, settings.readready_bucket, table, number)
+
+    def reconciler(self, source: LogSource) -> Reconciler:
+        """What compares storage, catalog and builds of a source, by listing."""
+        settings = self.settings
+        return Reconciler(
+            s3=self.s3,
+            glue=self.glue,
+            source=source,
+            rules=load_rules(source.name),
+            database=settings.database,
+            raw_bucket=settings.raw_bucket(source.name),
+            readready_bucket=settings.readready_bucket,
         )
 
 

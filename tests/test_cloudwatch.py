@@ -18,7 +18,7 @@ from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
 from infra.local.samples import generate
-from loglake_assets.lake.coverage import _text
+from loglake_assets.lake.inflating import text_of
 from loglake_assets.lake.listing import raw_objects
 from loglake_assets.sources import load_source
 from loglake_assets.sources.cloudwatch import recount
@@ -112,7 +112,7 @@ def reason(content: bytes) -> str:
 
 def counted(content: bytes) -> list[CountedEvent]:
     """What the coverage check makes of it. Raises NotCountableError."""
-    return list(recount.events(_text(content, SOURCE.several_gzip_members)))
+    return list(recount.events(text_of(content, SOURCE.several_gzip_members)))
 
 
 def uncountable(content: bytes) -> str | None:
@@ -189,7 +189,7 @@ def test_members_end_anywhere_in_the_pieces_they_are_read_by(size: int) -> None:
     overhead = len(gzip.compress(bytes(1000), 0)) - 1000
     for length in range(size - overhead - 30, size - overhead + 30):
         content = gzip.compress(b" " * length, 0) + members(*numbered(2))
-        assert inflated(content, True) == _text(content, True).encode() == b" " * length + body(*numbered(2))
+        assert inflated(content, True) == text_of(content, True).encode() == b" " * length + body(*numbered(2))
 
 
 TWO = members(*numbered(2))
@@ -226,11 +226,11 @@ def test_no_flipped_bit_changes_what_is_read() -> None:
             content = TWO[:at] + bytes([TWO[at] ^ 1 << bit]) + TWO[at + 1 :]
             try:
                 assert inflated(content, True) == body(*numbered(2))
-                assert _text(content, True).encode() == body(*numbered(2))
+                assert text_of(content, True).encode() == body(*numbered(2))
             except UnreadableObjectError:
                 quarantined += 1
                 with pytest.raises(NotCountableError):
-                    _text(content, True)
+                    text_of(content, True)
     assert quarantined > 8 * (len(TWO) - 50)
 
 

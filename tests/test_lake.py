@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 
@@ -228,16 +229,23 @@ def publisher(built: BuiltLake) -> Publisher:
 
 
 def test_a_row_without_its_event_is_found_by_name(built: BuiltLake) -> None:
-    row = next(r for r in stored_rows(built, newest(built, LAST)) if f"{LAST:%Y/%m/%d}" in r["raw_key"])
-    s3, bucket = built.lake.client("s3"), row["raw_bucket"]
-    body = s3.get_object(Bucket=bucket, Key=row["raw_key"])["Body"].read()
+    """A raw object that is there and as it was read, and a row that names it and stands in it nowhere."""
+    s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
+    key = orc_keys(built, newest(built, LAST))[0]
+    whole = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    table = orc.ORCFile(io.BytesIO(whole)).read()
+    forged = table.slice(0, 1).set_column(
+        table.schema.get_field_index("f_eventkey"), "f_eventkey", pa.array(["00000000-made-up"])
+    )
+    longer = io.BytesIO()
+    orc.write_table(pa.concat_tables([table, forged]), longer)
     try:
-        s3.delete_object(Bucket=bucket, Key=row["raw_key"])
+        s3.put_object(Bucket=bucket, Key=key, Body=longer.getvalue())
         coverage = recounted(built, LAST)[LAST]
-        assert row["f_eventkey"] in coverage.surplus_events
-        assert coverage.missing == 0
+        assert coverage.surplus_events == ("00000000-made-up",)
+        assert coverage.missing == coverage.repeated == 0
     finally:
-        s3.put_object(Bucket=bucket, Key=row["raw_key"], Body=body)
+        s3.put_object(Bucket=bucket, Key=key, Body=whole)
 
 
 def state_of(built: BuiltLake, day: date) -> str:

@@ -1,6 +1,6 @@
 """Days built through Dagster, in this process: windows of the backfill policy's size, each a run of the job."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -83,7 +83,9 @@ def dagster_instance(lake: OpenedLake) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, say: Say) -> list[DayResult]:
+def build_range(
+    lake: OpenedLake, source: LogSource, first: date, last: date, say: Say, tags: Mapping[str, str] | None = None
+) -> list[DayResult]:
     """Build the days of a range that have a source; every window is a Dagster run, seen in the UI like any other.
 
     A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
@@ -96,7 +98,7 @@ def build_range(lake: OpenedLake, source: LogSource, first: date, last: date, sa
         while days := [d for d in days_with_source(lake, source, asked) if d not in results]:
             for window in windows(days, days_per_run(definitions, readready_key(source))):
                 say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run")
-                run_id, error = run_window(job, instance, window)
+                run_id, error = run_window(job, instance, window, tags)
                 key = readready_key(source)
                 results.update({day: DayResult(day, made_by_run(instance, key, day, run_id), error) for day in window})
     _tell_days_without_source(source, asked, results, say)
@@ -157,13 +159,16 @@ def readready_key(source: LogSource) -> dg.AssetKey:
     return dg.AssetKey(["readready", source.readready.name])
 
 
-def run_window(job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date]) -> tuple[str, str | None]:
+def run_window(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date], tags: Mapping[str, str] | None = None
+) -> tuple[str, str | None]:
     """Execute one window; returns the Dagster run's id, and the error's text or None."""
     result = job.execute_in_process(
         instance=instance,
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}},
         tags={
+            **(tags or {}),
             "dagster/asset_partition_range_start": window[0].isoformat(),
             "dagster/asset_partition_range_end": window[-1].isoformat(),
         },

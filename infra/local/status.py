@@ -21,6 +21,7 @@ REMEDIES = {
     "unbuilt": "make build",
     "stale": "make build",
     "unchecked": "make build",
+    "rolled_back": "as asked for by make rollback, until make build",
     "incomplete": "what is not loaded is named below; restore it, then make build",
 }
 

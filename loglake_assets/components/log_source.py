@@ -55,6 +55,10 @@ class LogSourceComponent(Component, Model, Resolvable):
     schedule_hour: int = Field(2, description="UTC hour in which the day just closed is built")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
 
+    recount_cron: str = Field(
+        "0 5 * * 0", description="when the closed days of heal_days are counted again in full, UTC"
+    )
+
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         settings: dict[str, Any] = self.model_dump()
         start_day = date.fromisoformat(settings.pop("start_day"))

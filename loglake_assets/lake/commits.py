@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from loglake_assets.lake.layout import commit_key, commits_prefix, parse_commit_key
+from loglake_assets.lake.layout import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
 from loglake_assets.lake.listed import keys
 
+ROLLBACK = "rollback"
+"""Reason of a commit by which a person sent readers back to an older run: it stands until a person builds the day."""
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -52,10 +54,19 @@ def head(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
 def heads(s3: Any, bucket: str, table: str) -> dict[int, Commit]:
     """The newest commit of every day of a table."""
     newest: dict[int, str] = {}
-    for key in _keys(s3, bucket, f"commits/{table}/"):
+    for key in _keys(s3, bucket, f"{COMMITS_PREFIX}{table}/"):
         if parts := parse_commit_key(key):
             newest[parts.day] = key
     return {day: _read(s3, bucket, key) for day, key in newest.items()}
+
+
+def sequences(s3: Any, bucket: str, table: str) -> dict[int, list[int]]:
+    """The sequence numbers that every day of a table has records of, in order; the keys say it, nothing is read."""
+    found: dict[int, list[int]] = {}
+    for key in keys(s3, bucket, f"{COMMITS_PREFIX}{table}/"):
+        if parts := parse_commit_key(key):
+            found.setdefault(parts.day, []).append(parts.seq)
+    return found
 
 
 def append(s3: Any, bucket: str, proposed: Commit, supersedes: Callable[[Commit], bool]) -> Commit:

@@ -16,6 +16,7 @@ from loglake_assets.lake.manifests import (
     promised_days,
     read_manifest,
 )
+from loglake_assets.sources.placement import day_from_number
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class LateObject:
     prefix_day: int
     events: int
     found_by_run: str
+    days_late: int = 0
 
 
 def late_objects(s3: Any, bucket: str, table: str, day: int) -> list[LateObject]:
@@ -56,7 +58,8 @@ def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[Lat
 
 def _late_object(entry: ManifestObject, day: int, run_id: str) -> LateObject:
     modified, prefix_day, events = entry.last_modified, entry.prefix_day, entry.days[day]
-    return LateObject(day, entry.bucket, entry.key, entry.etag, modified, prefix_day, events, run_id)
+    days_late = (day_from_number(prefix_day) - day_from_number(day)).days
+    return LateObject(day, entry.bucket, entry.key, entry.etag, modified, prefix_day, events, run_id, days_late)
 
 
 def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | None, look_ahead: int) -> bool:

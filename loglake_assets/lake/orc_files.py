@@ -1,6 +1,7 @@
 """ORC files in S3, read by ranges: the footer costs two small requests, a column its own bytes and no more."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -48,10 +49,10 @@ def row_count(s3: Any, bucket: str, key: str) -> int:
     return int(_opened(s3, bucket, key).nrows)
 
 
-def column_values(s3: Any, bucket: str, key: str, column: str) -> list[Any]:
-    """All values of one column of an ORC file."""
-    values: list[Any] = _opened(s3, bucket, key).read(columns=[column]).column(column).to_pylist()
-    return values
+def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> list[list[Any]]:
+    """All values of some columns of an ORC file, a list a column."""
+    table = _opened(s3, bucket, key).read(columns=list(columns))
+    return [table.column(name).to_pylist() for name in columns]
 
 
 def _opened(s3: Any, bucket: str, key: str) -> orc.ORCFile:

@@ -9,15 +9,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import Commit, append
+from loglake_assets.lake.commits import ROLLBACK, Commit, append, head
 from loglake_assets.lake.layout import bucket_and_prefix, commit_key, manifest_key
 from loglake_assets.lake.listed import entries
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import Manifest, ManifestMissingError, ManifestObject, read_manifest
 from loglake_assets.lake.orc_files import row_count
 
 
 class VerificationError(RuntimeError):
     """What a run wrote is not what its manifest says. Nothing was committed; building the day again can help."""
+
+
+class LostInputError(RuntimeError):
+    """A run would take events from readers whose raw objects were read once and cannot be read now. Not committed."""
 
 
 class PlacementError(TimeoutError):
@@ -38,9 +42,11 @@ class Publisher:
     resend_seconds: float = 20.0
     poll_seconds: float = 0.1
 
-    def publish(self, manifest: Manifest) -> Commit:
-        """Verify, commit, place. Raises VerificationError, SupersededError or PlacementError."""
+    def publish(self, manifest: Manifest, accepts_loss: bool = False) -> Commit:
+        """Verify, commit, place. Raises VerificationError, LostInputError, SupersededError or PlacementError."""
         self.verify(manifest)
+        if not accepts_loss:
+            self.refuse_lost_input(manifest)
         commit = self.commit(manifest)
         self.await_placement(commit)
         return commit
@@ -86,9 +92,40 @@ class Publisher:
         found = entries(self.s3, bucket, prefix)
         return {e["Key"]: e["Size"] for e in found if not e["Key"].endswith("/")}  # connectors leave folder markers
 
+    def refuse_lost_input(self, manifest: Manifest) -> None:
+        """Raise LostInputError when the run lacks objects that gave readers events of the day until now."""
+        current = head(self.s3, self.bucket, manifest.table, manifest.day)
+        if current is None:
+            return
+        try:
+            theirs = read_manifest(self.s3, self.bucket, current.table, current.day, current.run_id)
+        except ManifestMissingError:
+            return
+        lost = lost_input(manifest, theirs)
+        if lost:
+            shown = ", ".join(f"s3://{o.bucket}/{o.key}" for o in lost[:3])
+            events = sum(o.days[manifest.day] for o in lost)
+            raise LostInputError(
+                f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {events:,} events of "
+                f"{len(lost):,} raw objects that commit {current.seq} holds: they are gone, unreadable now, or their "
+                f"prefix has no partition; the first: {shown}. Nothing was committed, readers see commit {current.seq}."
+                " Run the reconcile job, or restore the objects from their bucket's versions, and build the day again; "
+                "where they are to be given up, build it with ACCEPT_LOSS=yes (run tag loglake/accept_loss)."
+            )
+
+    def roll_back(self, manifest: Manifest) -> Commit:
+        """Send readers to an older run again: verify it, commit it whatever is newer, and see it placed."""
+        self.verify(manifest)
+        commit = append(self.s3, self.bucket, self._proposed(manifest, ROLLBACK), lambda current: True)
+        self.await_placement(commit)
+        return commit
+
     def commit(self, manifest: Manifest, reason: str = "build") -> Commit:
         """Append the day's next commit. Raises SupersededError when a build of newer input was committed meanwhile."""
-        proposed = Commit(
+        return append(self.s3, self.bucket, self._proposed(manifest, reason), self._supersedes(manifest))
+
+    def _proposed(self, manifest: Manifest, reason: str) -> Commit:
+        return Commit(
             table=manifest.table,
             day=manifest.day,
             seq=0,
@@ -102,7 +139,6 @@ class Publisher:
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             reason=reason,
         )
-        return append(self.s3, self.bucket, proposed, self._supersedes(manifest))
 
     def _supersedes(self, manifest: Manifest) -> Callable[[Commit], bool]:
         """A commit that stood when the run listed its input is always followed; a newer one only by newer input."""
@@ -145,6 +181,12 @@ class Publisher:
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""
         send_commit(self.sqs, self.queue_url, self.bucket, commit)
+
+
+def lost_input(manifest: Manifest, before: Manifest) -> list[ManifestObject]:
+    """Objects that gave `before` events of the day and give this run none: absent, gone or unreadable."""
+    readable = {o.name for o in manifest.objects if o.reason is None}
+    return [o for o in before.objects if o.days.get(manifest.day) and o.name not in readable]
 
 
 def send_commit(sqs: Any, queue_url: str, bucket: str, commit: Commit) -> None:

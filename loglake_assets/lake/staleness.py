@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, head
+from loglake_assets.lake.commits import ROLLBACK, Commit, head
 from loglake_assets.lake.late import unread_late_objects
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
@@ -27,8 +27,11 @@ def stale_days(
 def is_stale(s3: Any, readready_bucket: str, commit: Commit, objects: Iterable[RawObject]) -> bool:
     """Whether the day's own prefixes hold an object the commit did not read as it is now, or the ledger names one.
 
-    The look-ahead's prefix grows all day without making the day stale: what it brings late stands in the ledger.
+    The look-ahead's prefix grows all day without making the day stale: what it brings late stands in the ledger. A day
+    that was rolled back is as a person wants it.
     """
+    if commit.reason == ROLLBACK:
+        return False
     try:
         manifest = read_manifest(s3, readready_bucket, commit.table, commit.day, commit.run_id)
     except ManifestMissingError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.lake.commits import ROLLBACK, Commit, heads
 from loglake_assets.lake.layout import coverage_key
 from loglake_assets.lake.listed import entries
 from loglake_assets.lake.listing import RawObject, raw_object
@@ -125,6 +125,8 @@ class Survey:
             return "open" if day >= today else "unbuilt"
         if not placed:
             return "unplaced"
+        if commit.reason == ROLLBACK:
+            return "rolled_back"
         if is_stale(self.s3, self.readready_bucket, commit, objects):
             return "stale"
         if coverage is None:

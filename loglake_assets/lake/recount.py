@@ -1,0 +1,266 @@
+"""Events counted again: raw objects against readready rows, both from storage, neither by the writer's numbers.
+
+The raw side lists the bucket (not the catalog), inflates with zlib and scans with the source's recount module; the
+readready side reads the ORC files that the newest commit names. The manifest is asked one thing: which content of each
+object was read, since an object that has changed since then says nothing of the rows made from it.
+"""
+
+import importlib
+import string
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from loglake_assets.lake.ahead import results_in_order
+from loglake_assets.lake.coverage import Coverage
+from loglake_assets.lake.inflating import text_of
+from loglake_assets.lake.late import late_objects
+from loglake_assets.lake.layout import bucket_and_prefix
+from loglake_assets.lake.listed import keys
+from loglake_assets.lake.listing import RawObject, raw_objects
+from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.orc_files import columns_of
+from loglake_assets.lake.serving import Served
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.rules import Rules
+
+Progress = Callable[[str], None]
+_GONE = "gone"
+_RAW_NAME = ("raw_bucket", "raw_key")
+
+
+@dataclass(frozen=True)
+class _Content:
+    """One raw object as it is now: its events, or the reason why they cannot be counted."""
+
+    name: tuple[str, str]
+    prefix_day: int
+    etag: str
+    size: int
+    events: list[CountedEvent] | str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name[0]}/{self.name[1]}"
+
+
+@dataclass
+class _Expected:
+    """What the raw side says about one day while its prefixes are being read.
+
+    `read` is what the day's build read (ETag by name); `unchanged` which of that was met again as it was.
+    """
+
+    served: Served
+    read: Mapping[tuple[str, str], str]
+    events: dict[str, str] = field(default_factory=dict)
+    excluded: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    denied: Counter[str] = field(default_factory=Counter)
+    changed: set[tuple[str, str]] = field(default_factory=set)
+    unchanged: set[tuple[str, str]] = field(default_factory=set)
+    unplaceable: int = 0
+    objects: int = 0
+    size: int = 0
+
+    def is_changed(self, content: _Content) -> bool:
+        """Whether the day's build read another content of the object."""
+        return self.read.get(content.name, content.etag) != content.etag
+
+    def set_aside(self) -> dict[tuple[str, str], str]:
+        """What the build read and is not there as it was: `changed` or `gone`, by name."""
+        lost = self.read.keys() - self.unchanged
+        return {name: "changed" if name in self.changed else _GONE for name in sorted(lost)}
+
+
+@dataclass(frozen=True)
+class Recount:
+    """Recounts days of one source. Clients are passed in; `in_flight` objects are read at a time."""
+
+    s3: Any
+    source: LogSource
+    rules: Rules
+    raw_bucket: str
+    readready_bucket: str
+    registered: Callable[[Collection[date]], Collection[tuple[str, ...]]]
+    """Values of the raw partitions of delivery days; asked only while a deny rule stands."""
+    served: Callable[[date], Served]
+    """Which run of a day readers are sent to."""
+    look_ahead: int = 1
+    in_flight: int = 16
+
+    def days(self, days: Collection[date], progress: Progress = lambda text: None) -> Iterator[Coverage]:
+        """The coverage of each day, in order; every object is read once for all the days it may concern."""
+        expected = self._expected(sorted(days), progress)
+        for day in sorted(days):
+            yield self._compared(day, expected[day_number(day)])
+
+    def _expected(self, days: list[date], progress: Progress) -> dict[int, _Expected]:
+        found = {day_number(day): self._nothing_yet(day) for day in days}
+        for done, content in enumerate(self._contents(self._names(days, found)), 1):
+            self._count(found, content)
+            if done % 500 == 0:
+                progress(f"recounted {done:,} objects")
+        return found
+
+    def _nothing_yet(self, day: date) -> _Expected:
+        served, number = self.served(day), day_number(day)
+        manifest = self._manifest(served)
+        objects = manifest.objects if manifest else ()
+        concerning = (o for o in objects if o.prefix_day == number or o.days.get(number))
+        return _Expected(served, {o.name: o.etag for o in concerning if o.etag})
+
+    def _manifest(self, served: Served) -> Manifest | None:
+        if served.run_id is None:
+            return None
+        try:
+            return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+        except ManifestMissingError:
+            return None
+
+    def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], int]:
+        """Delivery day by (bucket, key) of every object that can hold events of the days; denied ones are counted."""
+        delivered = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
+        registered = set(self.registered(delivered)) if self.rules.deny else set()
+        names: dict[tuple[str, str], int] = {}
+        for raw in raw_objects(self.s3, self.source, self.raw_bucket, delivered):
+            rule = None if raw.placement.values in registered else self._denied_by(raw)
+            if rule is None:
+                names[raw.name] = day_number(raw.placement.day)
+            elif day := found.get(day_number(raw.placement.day)):
+                day.denied[rule] += 1
+        for day_of_events in days:
+            table = self.source.readready.name
+            for late in late_objects(self.s3, self.readready_bucket, table, day_number(day_of_events)):
+                names.setdefault((late.bucket, late.key), late.prefix_day)
+        return names
+
+    def _denied_by(self, raw: RawObject) -> str | None:
+        keys = tuple(c.name for c in self.source.raw.partition_keys)
+        return self.rules.denied_by(raw.key, keys, raw.placement)
+
+    def _contents(self, names: Mapping[tuple[str, str], int]) -> Iterator[_Content]:
+        yield from results_in_order(lambda name: self._content(name, names[name]), names, self.in_flight)
+
+    def _content(self, name: tuple[str, str], prefix_day: int) -> _Content:
+        try:
+            answer = self.s3.get_object(Bucket=name[0], Key=name[1])
+            body = answer["Body"].read()
+        except self.s3.exceptions.NoSuchKey:
+            return _Content(name, prefix_day, _GONE, 0, _GONE)
+        return _Content(name, prefix_day, answer["ETag"].strip('"'), len(body), self._events(body))
+
+    def _events(self, body: bytes) -> list[CountedEvent] | str:
+        try:
+            text = text_of(body, self.source.several_gzip_members)
+            return (
+                list(importlib.import_module(self.source.recount).events(text)) if text.strip(string.whitespace) else []
+            )
+        except NotCountableError as error:
+            return error.reason
+        except (ValueError, LookupError, TypeError, RecursionError) as error:  # hostile content must not end the check
+            return f"uncountable_{type(error).__name__}"
+
+    def _count(self, found: dict[int, _Expected], content: _Content) -> None:
+        for day in (day for day in found.values() if content.name in day.read and content.etag != _GONE):
+            (day.changed if day.is_changed(content) else day.unchanged).add(content.name)
+        own = found.get(content.prefix_day)
+        if own:
+            own.objects += 1
+            own.size += content.size
+        if isinstance(content.events, str):
+            if own and not own.is_changed(content):
+                own.unreadable[content.url] = content.events
+            return
+        for event in content.events:
+            self._count_event(found, own, content, event)
+
+    def _count_event(
+        self, found: dict[int, _Expected], own: _Expected | None, content: _Content, event: CountedEvent
+    ) -> None:
+        moment = _moment(event.time)
+        if event.key is None or moment is None or not self._plausible(moment, content.prefix_day):
+            if own and not own.is_changed(content):
+                own.unplaceable += 1
+            return
+        of_day = found.get(day_number(moment.date()))
+        if of_day and not of_day.is_changed(content):
+            self._expect(of_day, event.key, event, content.url)
+
+    def _expect(self, day: _Expected, key: str, event: CountedEvent, url: str) -> None:
+        if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):
+            day.excluded.add(key)
+        else:
+            day.events.setdefault(key, url)
+
+    def _plausible(self, moment: datetime, prefix_day: int) -> bool:
+        """The same bounds as the declaration's: not before the log existed, not a day after its own delivery."""
+        return (
+            day_number(self.source.earliest_event) <= day_number(moment.date())
+            and _hours_after(moment, prefix_day) < 48
+        )
+
+    def _compared(self, day: date, expected: _Expected) -> Coverage:
+        set_aside = expected.set_aside()
+        rows, judged = self._stored_keys(expected.served, set_aside)
+        missing = [key for key in expected.events if key not in rows]
+        surplus = [key for key in judged if key not in expected.events]
+        return Coverage(
+            source=self.source.name,
+            day=day_number(day),
+            expected=len(expected.events),
+            found=len(rows),
+            missing=len(missing),
+            surplus=len(surplus),
+            repeated=sum(rows.values()) - len(rows),
+            excluded=len(expected.excluded),
+            denied=dict(expected.denied),
+            unreadable=expected.unreadable,
+            unplaceable_records=expected.unplaceable,
+            missing_by_object=dict(Counter(expected.events[key] for key in missing)),
+            missing_events=tuple(sorted(missing)),
+            surplus_events=tuple(sorted(surplus)),
+            commit_seq=expected.served.commit_seq,
+            object_count=expected.objects,
+            bytes_read=expected.size,
+            checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            set_aside={f"s3://{bucket}/{key}": why for (bucket, key), why in set_aside.items()},
+        )
+
+    def _stored_keys(
+        self, served: Served, set_aside: Collection[tuple[str, str]]
+    ) -> tuple[Counter[str], Collection[str]]:
+        """How often each event is stored, and the events of which the raw object is there to be judged by."""
+        rows: Counter[str] = Counter()
+        judged: set[str] = set()
+        for key, *name in self._stored_rows(served, set_aside):
+            rows[key] += 1
+            if tuple(name) not in set_aside:
+                judged.add(key)
+        return rows, judged if set_aside else rows
+
+    def _stored_rows(self, served: Served, set_aside: Collection[tuple[str, str]]) -> Iterable[tuple[str, ...]]:
+        """(event key,) of each row, with the raw object's bucket and key only where some are set aside."""
+        if not served.location:
+            return
+        bucket, prefix = bucket_and_prefix(served.location)
+        columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
+        for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
+            yield from zip(*columns_of(self.s3, bucket, key, columns), strict=True)
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _hours_after(moment: datetime, prefix_day: int) -> float:
+    midnight = datetime(prefix_day // 10000, prefix_day // 100 % 100, prefix_day % 100, tzinfo=UTC)
+    return (moment - midnight).total_seconds() / 3600

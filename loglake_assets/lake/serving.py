@@ -1,0 +1,87 @@
+"""Which run of a day readers are sent to, and whether the sequence of commits agrees with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from loglake_assets.lake.commits import Commit, commits, heads, sequences
+from loglake_assets.lake.reconciling import ALL_DAYS, partitions
+
+SEQ, RUN = "loglake.commit_seq", "loglake.run"
+
+
+class Placing(StrEnum):
+    """How the catalog's partition of a day stands to the day's newest commit."""
+
+    PLACED = "placed"
+    NOT_COMMITTED = "not_committed"
+    """No commit and no partition: the day is not built."""
+    PARTITION_MISSING = "partition_missing"
+    PARTITION_BEHIND = "partition_behind"
+    """The partition shows an older commit than the newest."""
+    COMMIT_MISSING = "commit_missing"
+    """The partition shows a commit that is not among the records, or their sequence has a gap: one was removed."""
+    LOCATION_DIFFERS = "location_differs"
+    """The partition has the newest commit's number and another location."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A day as it is read: `run_id` and `location` of the newest commit, or of the partition where no commit is left.
+
+    `run_id` is None where there is neither. Sequence numbers are 0 where there is none.
+    """
+
+    table: str
+    day: int
+    placing: Placing
+    run_id: str | None
+    location: str
+    commit_seq: int
+    partition_seq: int
+    commit: Commit | None
+
+
+def served_days(s3: Any, glue: Any, database: str, bucket: str, table: str) -> dict[int, Served]:
+    """Every day (yyyymmdd) of a table that has a commit or a partition."""
+    committed, numbers = heads(s3, bucket, table), sequences(s3, bucket, table)
+    placed = {int(p["Values"][0]): p for p in partitions(glue, database, table, ALL_DAYS)}
+    return {
+        day: _served(table, day, committed.get(day), numbers.get(day, []), placed.get(day))
+        for day in sorted({*committed, *placed})
+    }
+
+
+def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
+    """One day of a table."""
+    try:
+        partition = glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=[str(day)])["Partition"]
+    except glue.exceptions.EntityNotFoundException:
+        partition = None
+    found = list(commits(s3, bucket, table, day))
+    return _served(table, day, found[-1] if found else None, [c.seq for c in found], partition)
+
+
+def _served(
+    table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: dict[str, Any] | None
+) -> Served:
+    parameters = (partition or {}).get("Parameters", {})
+    partition_seq = int(parameters.get(SEQ, "0"))
+    location = partition["StorageDescriptor"]["Location"] if partition else ""
+    placing = _placing(commit, partition_seq, location if partition else None)
+    if list(numbers) != list(range(1, len(numbers) + 1)):
+        placing = Placing.COMMIT_MISSING
+    if commit:
+        return Served(table, day, placing, commit.run_id, commit.location, commit.seq, partition_seq, commit)
+    return Served(table, day, placing, parameters.get(RUN), location, 0, partition_seq, None)
+
+
+def _placing(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:
+    if location is None:
+        return Placing.PARTITION_MISSING if commit else Placing.NOT_COMMITTED
+    if commit is None or partition_seq > commit.seq:
+        return Placing.COMMIT_MISSING
+    if partition_seq < commit.seq:
+        return Placing.PARTITION_BEHIND
+    return Placing.PLACED if location == commit.location else Placing.LOCATION_DIFFERS

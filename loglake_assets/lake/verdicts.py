@@ -1,0 +1,116 @@
+"""What became of each object of a delivery day, as verdicts, with what mends each. No storage is looked at here."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from loglake_assets.lake.serving import Placing
+from loglake_assets.sources.placement import day_number
+
+
+class Verdict(StrEnum):
+    """What became of one object of a delivery day. Exactly one holds."""
+
+    BUILT = "built"
+    QUARANTINED = "quarantined"
+    """Read and not loaded; the detail is the reason."""
+    EXCLUDED = "excluded_by_rule"
+    """Without a partition because a deny rule wants it so; the detail is the rule."""
+    OPEN = "day_still_open"
+    UNREGISTERED = "landed_unregistered"
+    UNBUILT = "registered_unbuilt"
+    LATE = "late_unbuilt"
+    """Under a far later prefix: the late ledger names it, the day's build did not read it."""
+    OLDER_VERSION = "built_from_older_version"
+    GONE = "gone_since_built"
+    SHORT = "built_short"
+    """A file of the build is absent or has another size; the detail says which."""
+
+
+REMEDIES: Mapping[Verdict, str] = {
+    Verdict.QUARANTINED: "restore the object or mend its reader, then make requeue SOURCE={source} FROM={day} TO={day}",
+    Verdict.EXCLUDED: "nothing to mend: a rule of rules.toml wants it so",
+    Verdict.UNREGISTERED: "make reconcile",
+    Verdict.UNBUILT: "make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.LATE: "make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.OLDER_VERSION: "find out who overwrote it; then make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
+    Verdict.SHORT: "make build SOURCE={source} FROM={day} TO={day}",
+}
+_WHOLE = frozenset({Verdict.BUILT})
+_UNCOUNTED = frozenset({Verdict.EXCLUDED, Verdict.OPEN})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One object, or one file of the build where the verdict is SHORT, under its verdict."""
+
+    verdict: Verdict
+    bucket: str
+    key: str
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class DayReconciliation:
+    """One delivery day of one source. `rules` counts records that the build excluded, by rule."""
+
+    source: str
+    day: date
+    placing: Placing
+    commit_seq: int
+    partition_seq: int
+    run_id: str | None
+    is_rolled_back: bool
+    judged: tuple[Judged, ...]
+    rules: Mapping[str, int] = field(default_factory=dict)
+    listed_count: int = 0
+    checked_at: str = ""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(Counter(str(j.verdict) for j in self.judged))
+
+    def named(self, *verdicts: Verdict) -> list[Judged]:
+        return [j for j in self.judged if j.verdict in verdicts]
+
+    @property
+    def pct(self) -> float | None:
+        """Percentage of the day's objects that its build holds as they are now, rounded down; None for no object."""
+        counted = [j for j in self.judged if j.verdict not in _UNCOUNTED]
+        if not counted:
+            return None
+        return int(1_000_000 * sum(j.verdict in _WHOLE for j in counted) / len(counted)) / 10_000
+
+    def remedy(self, verdict: Verdict) -> str:
+        return REMEDIES.get(verdict, "nothing to mend").format(source=self.source, day=self.day.isoformat())
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with every name."""
+        names: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for judged in self.judged:
+            if judged.verdict is not Verdict.BUILT:
+                names[judged.verdict].append({"name": judged.name, "detail": judged.detail})
+        return {
+            "source": self.source,
+            "day": day_number(self.day),
+            "placing": self.placing,
+            "commit_seq": self.commit_seq,
+            "partition_seq": self.partition_seq,
+            "run_id": self.run_id,
+            "is_rolled_back": self.is_rolled_back,
+            "objects_pct": self.pct,
+            "counts": self.counts,
+            "excluded_records_by_rule": dict(self.rules),
+            "names": dict(names),
+            "remedies": {v: self.remedy(Verdict(v)) for v in names},
+            "listed_count": self.listed_count,
+            "checked_at": self.checked_at,
+        }

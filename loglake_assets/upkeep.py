@@ -1,0 +1,126 @@
+"""What looks after the whole lake: old runs collected by rule, and a check that no day was left failed."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+
+from loglake_assets.lake.retention import Collected, RetentionRule, collect, old_runs
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.sources import load_source, source_names
+from resources.lake import LakeResource
+
+LAKE = dg.AssetKey(["lake"])
+NOTHING_LEFT_FAILED = "nothing_left_failed"
+_DAYS_SHOWN = 20
+
+
+def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Definitions:
+    """The definitions that are about the whole lake; `assets` are those that runs make, with their days."""
+    collecting, check = collect_job(), nothing_left_failed(assets)
+    checking = dg.define_asset_job("nothing_left_failed_check", selection=dg.AssetSelection.checks(check))
+    running = dg.DefaultScheduleStatus.RUNNING
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(LAKE, description="The lake as a whole: what no single table can say.", group_name="lake")
+        ],
+        asset_checks=[check],
+        jobs=[collecting, checking],
+        schedules=[
+            dg.ScheduleDefinition(job=collecting, cron_schedule="0 6 * * 6", default_status=running),
+            dg.ScheduleDefinition(job=checking, cron_schedule="30 * * * *", default_status=running),
+        ],
+    )
+
+
+def table_names() -> tuple[str, ...]:
+    """Every table whose days are committed."""
+    tables = [load_source(name).readready.name for name in source_names()]
+    return (*tables, *(load_review(name).table.name for name in review_names()))
+
+
+class Retention(dg.Config):
+    """The rule that old runs are collected by. `apply` false tells what would be deleted, and deletes nothing."""
+
+    keep_days: int = 30
+    keep_generations: int = 3
+    apply: bool = True
+
+
+def collect_job() -> dg.JobDefinition:
+    """The job that deletes what runs wrote which nobody needs any more, in every table."""
+
+    @dg.op(name="collect_old_runs_of_every_table")
+    def collect_runs(context: dg.OpExecutionContext, config: Retention, lake: LakeResource) -> None:
+        rule, now = RetentionRule(config.keep_days, config.keep_generations), datetime.now(UTC)
+        totals: Counter[str] = Counter()
+        kept: dict[str, str] = {}
+        for table in table_names():
+            for done in collected_runs(lake, table, rule, now, config.apply):
+                totals.update(runs=1, keys=done.deleted_count, bytes=done.run.bytes)
+                kept |= done.kept
+                verb = "Collected" if config.apply else "Would collect"
+                context.log.info(f"{verb} run {done.run.run_id} of {table} {done.run.day} ({done.run.why}).")
+        if kept:
+            context.log.warning(f"{len(kept)} keys stay, S3 did not delete them: {sorted(set(kept.values()))}.")
+        context.add_output_metadata({**totals, "keys_not_deleted": len(kept), "names": list(kept)[:_DAYS_SHOWN]})
+
+    @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
+    def collect_old_runs() -> None:
+        collect_runs()
+
+    return collect_old_runs
+
+
+def collected_runs(
+    lake: LakeResource, table: str, rule: RetentionRule, now: datetime, apply: bool
+) -> Iterator[Collected]:
+    """Old runs of a table, collected; or only named, with nothing deleted."""
+    bucket = lake.settings.readready_bucket
+    old = old_runs(lake.s3, bucket, table, rule, now)
+    if apply:
+        yield from collect(lake.s3, bucket, old, rule, now)
+    else:
+        yield from (Collected(run, 0, {}) for run in old)
+
+
+def nothing_left_failed(
+    assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]],
+) -> dg.AssetChecksDefinition:
+    """A check over every asset that runs make: red while a day's last run failed and nothing has made the day since."""
+
+    @dg.asset_check(
+        asset=LAKE,
+        name=NOTHING_LEFT_FAILED,
+        description="No asset has a day of which the last run failed and which was not made since.",
+    )
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        found = {key: failed_days(context.instance, key, days) for key, days in assets.items()}
+        return failed_days_result(found)
+
+    return check
+
+
+def failed_days(instance: dg.DagsterInstance, key: dg.AssetKey, days: dg.PartitionsDefinition[str]) -> list[str]:
+    """The days (partition keys) of an asset that were left failed, oldest first."""
+    statuses = instance.get_status_by_partition(key, days.get_partition_keys(), days) or {}
+    return sorted(day for day, status in statuses.items() if status == AssetPartitionStatus.FAILED)
+
+
+def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:
+    """Red where a day is left failed, naming asset and day."""
+    failed = [(key.to_user_string(), day) for key, days in found.items() for day in days]
+    records = [dg.TableRecord({"asset": asset, "day": day}) for asset, day in failed[:_DAYS_SHOWN]]
+    columns = [dg.TableColumn("asset", "string"), dg.TableColumn("day", "string")]
+    return dg.AssetCheckResult(
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "failed_days": len(failed),
+            "assets_looked_at": len(found),
+            "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+            "remedy": "read why in the asset's newest run, then backfill the named days" if failed else "none needed",
+        },
+    )

@@ -1,0 +1,297 @@
+"""Three-way reconciliation on a built lake: each thing that can go wrong turns exactly the right check red, by name."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow.orc as orc
+import pytest
+
+from infra.local.building import dagster_instance, loaded_definitions
+from lambdas.addapart_consumer import COMMIT_SEQ
+from loglake_assets.config import SourceConfig, source_config
+from loglake_assets.lake.commits import Commit, commits, head
+from loglake_assets.lake.layout import commit_key
+from loglake_assets.lake.serving import Placing
+from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.sources.placement import day_number
+from loglake_assets.standing import PLACEMENT, first_open_day, standing_results
+from tests.conftest import FIRST, LAST, BuiltLake
+
+TABLE = "from_cloudtrail_readready"
+DAYS = [FIRST + timedelta(days=n) for n in range(3)]
+DAY = FIRST + timedelta(days=1)
+LONG_AFTER = date(2026, 11, 20)
+
+
+@pytest.fixture
+def config() -> SourceConfig:
+    return source_config("cloudtrail", start_day=date(2020, 1, 1))
+
+
+def s3(built: BuiltLake) -> Any:
+    return built.lake.client("s3")
+
+
+def newest(built: BuiltLake, day: date) -> Commit:
+    found = head(s3(built), built.lake.settings.readready_bucket, TABLE, day_number(day))
+    assert found is not None
+    return found
+
+
+def red(built: BuiltLake, config: SourceConfig) -> dict[str, str]:
+    """Every check that is red over the sample days, cheap and full, with what it names."""
+    found = {
+        str(result.check_name): str({name: value.value for name, value in (result.metadata or {}).items()})
+        for result in standing_results(config, built.lake.resource, DAYS, LONG_AFTER)
+        if not result.passed
+    }
+    coverage = dict(zip(DAYS, built.lake.resource.recount(built.source, 1).days(DAYS), strict=True))
+    for of_day in coverage.values():
+        unreadable = {name.split("/", 3)[3] for name in of_day.unreadable}
+        if of_day.missing or unreadable - set(built.truth.quarantined_objects):
+            found["coverage"] = str(of_day.document())
+        if of_day.surplus or of_day.repeated:
+            found["grain"] = str(of_day.document())
+    return found
+
+
+def an_object(built: BuiltLake) -> str:
+    """A raw object of the day of which rows are stored."""
+    manifest = built.lake.resource.reconciler(built.source).days([DAY], LONG_AFTER)[0]
+    return next(j.key for j in manifest.judged if j.verdict is Verdict.BUILT and "777788889999" not in j.key)
+
+
+@contextmanager
+def put_back(built: BuiltLake, bucket: str, key: str) -> Iterator[bytes]:
+    """The bytes of an object, which is as it was when the block is left."""
+    answer = s3(built).get_object(Bucket=bucket, Key=key)
+    body = answer["Body"].read()
+    try:
+        yield body
+    finally:
+        s3(built).put_object(Bucket=bucket, Key=key, Body=body, Metadata=answer["Metadata"])
+
+
+def test_nothing_is_red_while_nothing_is_wrong(built: BuiltLake, config: SourceConfig) -> None:
+    assert red(built, config) == {}
+
+
+def test_a_removed_raw_object_turns_only_its_check_red(built: BuiltLake, config: SourceConfig) -> None:
+    bucket, key = built.lake.settings.raw_bucket("cloudtrail"), an_object(built)
+    with put_back(built, bucket, key):
+        s3(built).delete_object(Bucket=bucket, Key=key)
+        found = red(built, config)
+        assert set(found) == {"changed_since_built"}
+        assert f"gone_since_built: s3://{bucket}/{key}" in found["changed_since_built"]
+        assert "restore the object" in found["changed_since_built"]
+
+
+@pytest.mark.parametrize("position", [0, 12, -5])
+def test_an_edited_byte_of_a_raw_object_turns_only_its_check_red(
+    built: BuiltLake, config: SourceConfig, position: int
+) -> None:
+    bucket, key = built.lake.settings.raw_bucket("cloudtrail"), an_object(built)
+    with put_back(built, bucket, key) as body:
+        edited = bytearray(body)
+        edited[position] ^= 0x55
+        s3(built).put_object(Bucket=bucket, Key=key, Body=bytes(edited))
+        found = red(built, config)
+        assert set(found) == {"changed_since_built"}
+        assert f"built_from_older_version: s3://{bucket}/{key}" in found["changed_since_built"]
+
+
+def test_an_event_missing_from_an_orc_file_turns_only_coverage_red(built: BuiltLake, config: SourceConfig) -> None:
+    bucket = built.lake.settings.readready_bucket
+    prefix = newest(built, DAY).location.split("/", 3)[3]
+    key = s3(built).list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"][0]["Key"]
+    with put_back(built, bucket, key) as whole:
+        table, short = orc.ORCFile(io.BytesIO(whole)).read(), io.BytesIO()
+        orc.write_table(table.slice(1), short)
+        s3(built).put_object(Bucket=bucket, Key=key, Body=short.getvalue())
+        found = red(built, config)
+        assert set(found) == {"coverage"}
+        assert table.column("f_eventkey")[0].as_py() in found["coverage"]
+        (judged,) = built.lake.resource.reconciler(built.source).days([DAY], LONG_AFTER)[0].named(Verdict.SHORT)
+        assert judged.key == key, "the cheap mode sees it too, and turns coverage red without reading an object"
+
+
+@contextmanager
+def without_partition(built: BuiltLake, table: str, values: list[str]) -> Iterator[str]:
+    """A catalog that has lost one partition, which is back when the block is left; yields its location."""
+    glue, names = built.lake.client("glue"), {"DatabaseName": built.lake.settings.database, "TableName": table}
+    partition = glue.get_partition(**names, PartitionValues=values)["Partition"]
+    kept = {name: partition[name] for name in ("Values", "StorageDescriptor", "Parameters")}
+    glue.delete_partition(**names, PartitionValues=values)
+    try:
+        yield partition["StorageDescriptor"]["Location"]
+    finally:
+        glue.create_partition(**names, PartitionInput=kept)
+
+
+def test_a_removed_raw_partition_turns_only_catalog_lag_red(built: BuiltLake, config: SourceConfig) -> None:
+    values = ["AWSLogs/o-exampleorg1", "111122223333", "us-east-1", str(day_number(DAY))]
+    with without_partition(built, "from_cloudtrail_raw", values) as location:
+        found = red(built, config)
+        assert set(found) == {"catalog_lag"}
+        assert location in found["catalog_lag"]
+        assert "make reconcile" in found["catalog_lag"]
+
+
+def test_a_removed_readready_partition_turns_only_placement_red(built: BuiltLake, config: SourceConfig) -> None:
+    with without_partition(built, TABLE, [str(day_number(DAY))]):
+        found = red(built, config)
+        assert set(found) == {PLACEMENT}
+        assert f"{DAY}: partition_missing" in found[PLACEMENT]
+
+
+def test_a_partition_that_was_moved_turns_only_placement_red(built: BuiltLake, config: SourceConfig) -> None:
+    glue, names = built.lake.client("glue"), {"DatabaseName": built.lake.settings.database, "TableName": TABLE}
+    partition = glue.get_partition(**names, PartitionValues=[str(day_number(DAY))])["Partition"]
+    kept = {name: partition[name] for name in ("Values", "StorageDescriptor", "Parameters")}
+    for odd, placing in (
+        ({"StorageDescriptor": {**kept["StorageDescriptor"], "Location": "s3://elsewhere/x/"}}, "location_differs"),
+        ({"Parameters": {**kept["Parameters"], COMMIT_SEQ: "0"}}, "partition_behind"),
+    ):
+        try:
+            point(built, {**kept, **odd})
+            assert set(found := red(built, config)) == {PLACEMENT}
+            assert f"{DAY}: {placing}" in found[PLACEMENT]
+        finally:
+            point(built, kept)
+
+
+def point(built: BuiltLake, partition: dict[str, Any]) -> None:
+    built.lake.client("glue").batch_update_partition(
+        DatabaseName=built.lake.settings.database,
+        TableName=TABLE,
+        Entries=[{"PartitionValueList": partition["Values"], "PartitionInput": partition}],
+    )
+
+
+@pytest.mark.parametrize("which", ["newest", "first"])
+def test_a_removed_commit_turns_only_placement_red_and_rolling_back_mends_it(
+    built: BuiltLake, config: SourceConfig, which: str
+) -> None:
+    bucket, day = built.lake.settings.readready_bucket, day_number(DAY)
+    sequence = list(commits(s3(built), bucket, TABLE, day))
+    removed = sequence[-1 if which == "newest" else 0]
+    key = commit_key(TABLE, day, removed.seq)
+    with put_back(built, bucket, key):
+        s3(built).delete_object(Bucket=bucket, Key=key)
+        found = red(built, config)
+        assert set(found) == {PLACEMENT}
+        assert f"{DAY}: commit_missing" in found[PLACEMENT]
+        assert f"make rollback SOURCE=cloudtrail DAY={DAY} RUN={sequence[-1].run_id}" in found[PLACEMENT]
+
+
+def test_objects_that_no_build_read_turn_only_unbuilt_red(built: BuiltLake, config: SourceConfig) -> None:
+    bucket = built.lake.settings.raw_bucket("cloudtrail")
+    key = an_object(built).rpartition("/")[0] + "/111122223333_CloudTrail_us-east-1_arrived_later.json.gz"
+    try:
+        s3(built).put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
+        found = red(built, config)
+        assert set(found) == {"unbuilt"}
+        assert f"registered_unbuilt: s3://{bucket}/{key}" in found["unbuilt"]
+        assert f"make build SOURCE=cloudtrail FROM={DAY} TO={DAY}" in found["unbuilt"]
+    finally:
+        s3(built).delete_object(Bucket=bucket, Key=key)
+
+
+def reconciled_day(built: BuiltLake, day: date, first_open: date = LONG_AFTER) -> DayReconciliation:
+    (found,) = built.lake.resource.reconciler(built.source).days([day], first_open)
+    return found
+
+
+def test_a_day_counts_every_object_under_one_verdict(built: BuiltLake) -> None:
+    for day in DAYS:
+        found = reconciled_day(built, day)
+        assert found.placing is Placing.PLACED
+        assert sum(found.counts.values()) == found.listed_count == len({j.name for j in found.judged})
+        quarantined = {key for key in built.truth.quarantined_objects if f"/{day:%Y/%m/%d}/" in key}
+        assert {j.key for j in found.named(Verdict.QUARANTINED)} == quarantined
+        assert found.pct is not None
+        assert (found.pct == 100) == (not quarantined)
+
+
+def test_a_day_that_need_not_be_built_yet_is_open(built: BuiltLake) -> None:
+    bucket, key = built.lake.settings.raw_bucket("cloudtrail"), "AWSLogs/111122223333/CloudTrail/eu-west-1/2016/01/05/a"
+    s3(built).put_object(Bucket=bucket, Key=key, Body=b"")
+    try:
+        from tests.waiting import until
+
+        day = date(2016, 1, 5)
+        until(lambda: not reconciled_day(built, day).named(Verdict.UNREGISTERED))
+        assert reconciled_day(built, day, first_open=day).counts == {"day_still_open": 1}
+        assert reconciled_day(built, day).counts == {"registered_unbuilt": 1}
+        assert reconciled_day(built, day).pct == 0
+    finally:
+        s3(built).delete_object(Bucket=bucket, Key=key)
+
+
+def test_a_closed_day_gets_until_its_schedule_has_run() -> None:
+    from datetime import UTC, datetime
+
+    assert first_open_day(datetime(2026, 11, 22, 3, 59, tzinfo=UTC), 2) == date(2026, 11, 21)
+    assert first_open_day(datetime(2026, 11, 22, 4, 0, tzinfo=UTC), 2) == date(2026, 11, 22)
+
+
+def run_asset(built: BuiltLake, key: dg.AssetKey, first: date, last: date) -> dg.ExecuteInProcessResult:
+    with dagster_instance(built.lake) as instance:
+        return (
+            loaded_definitions()
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=instance,
+                asset_selection=[key],
+                tags={
+                    "dagster/asset_partition_range_start": str(first),
+                    "dagster/asset_partition_range_end": str(last),
+                },
+            )
+        )
+
+
+def test_the_comparison_is_an_asset_by_day_that_turns_coverage_red_for_a_short_file(
+    built: BuiltLake, config: SourceConfig
+) -> None:
+    bucket = built.lake.settings.readready_bucket
+    prefix = newest(built, DAY).location.split("/", 3)[3]
+    key = s3(built).list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"][0]["Key"]
+    with put_back(built, bucket, key):
+        s3(built).delete_object(Bucket=bucket, Key=key)
+        result = run_asset(built, config.reconciliation_key, FIRST, LAST)
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.check_name, evaluation.partition, evaluation.passed) == ("coverage", str(DAY), False)
+    with dagster_instance(built.lake) as instance:
+        assert set(instance.get_materialized_partitions(config.reconciliation_key)) >= {str(d) for d in DAYS}
+    healed = run_asset(built, config.audit_key, DAY, DAY)
+    counted = {e.check_name: e for e in healed.get_asset_check_evaluations()}
+    assert set(counted) == {"coverage", "grain"}
+    assert counted["coverage"].metadata["missing"].value == 0, "the full mode writes the same check anew"
+
+
+def test_the_standing_checks_run_in_dagster_by_themselves(built: BuiltLake, config: SourceConfig) -> None:
+    job = loaded_definitions().resolve_job_def("cloudtrail_standing_checks_hourly")
+    with dagster_instance(built.lake) as instance:
+        result = job.execute_in_process(instance=instance)
+    assert {e.check_name for e in result.get_asset_check_evaluations()} == {
+        "catalog_lag",
+        "unbuilt",
+        "changed_since_built",
+        PLACEMENT,
+    }
+
+
+def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_looks_after() -> None:
+    from datetime import UTC, datetime
+
+    schedule: Callable[..., Any] = loaded_definitions().resolve_schedule_def("cloudtrail_recount_weekly_scheduled")
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 22, 5, tzinfo=UTC))
+    (request,) = schedule.evaluate_tick(context).run_requests  # type: ignore[attr-defined]
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-10-18"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-21"
