@@ -11,6 +11,7 @@ from loglake_assets.checks import check_specs, coverage_metadata, evaluations
 from loglake_assets.config import SourceConfig
 from loglake_assets.reconcile import raw_checks, raw_checks_schedule, reconcile_job, reconcile_schedule
 from loglake_assets.sensing import raw_sensor
+from loglake_assets.worm_check import object_lock_check, object_lock_schedule
 from resources.glue_jobs import GlueJobs
 from resources.lake import LakeResource
 
@@ -28,12 +29,13 @@ def build_source(config: SourceConfig) -> dg.Definitions:
     reconcile = reconcile_job(config)
     return dg.Definitions(
         assets=[raw_asset(config), readready, audit_asset(config)],
-        asset_checks=raw_checks(config),
+        asset_checks=[*raw_checks(config), object_lock_check(config)],
         jobs=[job, reconcile],
         schedules=[
             daily_schedule(config, job),
             raw_checks_schedule(config),
             reconcile_schedule(config, reconcile),
+            object_lock_schedule(config),
         ],
         sensors=[raw_sensor(config), automation_sensor(config)],
     )

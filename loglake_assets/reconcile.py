@@ -16,6 +16,7 @@ from loglake_assets.lake.reconciling import (
 from loglake_assets.lake.staleness import stale_days
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
+from loglake_assets.worm_check import object_lock_selection
 from resources.lake import LakeResource
 
 LOOK_BACK_DAYS = 35
@@ -121,7 +122,8 @@ def raw_checks_schedule(config: SourceConfig) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name=f"{config.source.name}_raw_checks_hourly",
         job=dg.define_asset_job(
-            f"{config.source.name}_raw_checks", selection=dg.AssetSelection.checks_for_assets(config.raw_key)
+            f"{config.source.name}_raw_checks",
+            selection=dg.AssetSelection.checks_for_assets(config.raw_key) - object_lock_selection(config),
         ),
         cron_schedule="10 * * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -88,7 +88,7 @@ class ObjectLock:
 
 @dataclass(frozen=True)
 class LockResult:
-    """A bucket and a sample of its objects against the terms. `vanished_count` objects were listed and then not there."""
+    """A bucket and a sample of its objects against the terms; `vanished_count` of them were listed and then gone."""
 
     bucket: str
     terms: LockTerms
@@ -187,8 +187,8 @@ def _asked(call: Any, none: Iterable[str] = (), **asked: str) -> dict[str, Any]:
         if (code := error.response["Error"]["Code"]) in none:
             return {}
         raise LockUnreadableError(
-            f"S3 answered {code} to {error.operation_name} of s3://{asked['Bucket']}/{asked.get('Key', '')}, so its lock "
-            "is not known. Where access was denied, a retry cannot help: deploy the jobs stack, whose policy allows the "
-            "orchestrator to read locks. Otherwise run the check again."
+            f"S3 answered {code} to {error.operation_name} of s3://{asked['Bucket']}/{asked.get('Key', '')}, so its "
+            "lock is not known. Where access was denied, a retry cannot help: deploy the jobs stack, whose policy lets "
+            "the orchestrator read locks. Otherwise run the check again."
         ) from error
     return answer
