@@ -6,7 +6,10 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from loglake_assets.lake.worm import LOCK_MODES, NO_LOCK, LockTerms
 from loglake_assets.sources import LogSource, load_source
+
+LONGEST_LOCK_DAYS = 36_500  # S3's own limit
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,10 @@ class SourceConfig:
     schedule_hour: int = 2
     heal_days: int = 35
     recount_cron: str = "0 5 * * 0"
+    object_lock_mode: str = NO_LOCK
+    object_lock_days: int = 0
+    commit_lock_mode: str = NO_LOCK
+    commit_lock_days: int = 0
 
     @property
     def raw_key(self) -> dg.AssetKey:
@@ -37,6 +44,16 @@ class SourceConfig:
     @property
     def reconciliation_key(self) -> dg.AssetKey:
         return dg.AssetKey(["audit", f"{self.source.name}_reconciliation"])
+
+    @property
+    def raw_lock(self) -> LockTerms:
+        """What S3 Object Lock is to promise of raw objects."""
+        return LockTerms(self.object_lock_mode, self.object_lock_days)
+
+    @property
+    def commit_lock(self) -> LockTerms:
+        """What it is to promise of the commit records of this source's days."""
+        return LockTerms(self.commit_lock_mode, self.commit_lock_days)
 
     @property
     def raw_days(self) -> dg.DailyPartitionsDefinition:
@@ -56,7 +73,18 @@ def source_config(name: str, **settings: object) -> SourceConfig:
         raise ValueError(f"days_per_run of {name} is {config.days_per_run}; accepted: 1 to 31 days in one Glue run.")
     if not 0 <= config.look_ahead_days <= 7:
         raise ValueError(f"look_ahead_days of {name} is {config.look_ahead_days}; accepted: 0 to 7.")
+    _refuse_odd_lock(name, "object_lock", config.raw_lock)
+    _refuse_odd_lock(name, "commit_lock", config.commit_lock)
     return config
+
+
+def _refuse_odd_lock(name: str, setting: str, terms: LockTerms) -> None:
+    if terms.mode not in LOCK_MODES:
+        raise ValueError(f"{setting}_mode of {name} is {terms.mode!r}; accepted: {', '.join(LOCK_MODES)}.")
+    fewest, most = (1, LONGEST_LOCK_DAYS) if terms else (0, 0)
+    if not fewest <= terms.days <= most:
+        accepted = f"1 to {LONGEST_LOCK_DAYS:,} days" if terms else "0 where no mode is set"
+        raise ValueError(f"{setting}_days of {name} is {terms.days} with mode {terms.mode}; accepted: {accepted}.")
 
 
 def windows(days: Sequence[date], length: int) -> list[list[date]]:

@@ -14,6 +14,7 @@ from loglake_assets.reconciling import reconciliation_asset
 from loglake_assets.schedules import scheduled
 from loglake_assets.sensing import raw_sensor
 from loglake_assets.standing import look_back, standing_checks
+from loglake_assets.worm_check import object_lock_check, object_lock_schedule
 from resources.glue_jobs import GlueJobs
 from resources.lake import LakeResource
 
@@ -31,7 +32,7 @@ def build_source(config: SourceConfig) -> dg.Definitions:
     reconcile, standing, audit = reconcile_job(config), standing_checks(config), audit_asset(config)
     return dg.Definitions(
         assets=[raw_asset(config), readready, audit, reconciliation_asset(config)],
-        asset_checks=[standing],
+        asset_checks=[standing, object_lock_check(config)],
         jobs=[job, reconcile],
         schedules=[
             daily_schedule(config, job),
@@ -39,6 +40,7 @@ def build_source(config: SourceConfig) -> dg.Definitions:
             scheduled(f"{config.source.name}_standing_checks_hourly", dg.AssetSelection.checks(standing), "10 * * * *"),
             recount_schedule(config, audit),
             reconcile_schedule(config, reconcile),
+            object_lock_schedule(config),
         ],
         sensors=[raw_sensor(config), automation_sensor(config)],
     )

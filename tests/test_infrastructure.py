@@ -266,6 +266,28 @@ def test_every_bucket_is_private_encrypted_versioned_and_kept() -> None:
         assert any("AbortIncompleteMultipartUpload" in rule for rule in rules), name
 
 
+def test_object_lock_is_given_to_a_layers_bucket_as_its_parameters_say() -> None:
+    """Read from the template, since the emulator's CloudFormation passes over these properties."""
+    bucket = _resources("AWS::S3::Bucket")["addapart.Bucket"]
+    assert bucket["ObjectLockEnabled"]["Fn::If"] == ["Locks", True, {"Ref": "AWS::NoValue"}]
+    condition, lock, otherwise = bucket["ObjectLockConfiguration"]["Fn::If"]
+    assert (condition, otherwise) == ("Locks", {"Ref": "AWS::NoValue"})
+    retention = {"Mode": {"Ref": "ObjectLockMode"}, "Days": {"Ref": "ObjectLockDays"}}
+    assert lock == {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+
+
+def test_the_orchestrator_may_read_every_lock_that_its_check_reads() -> None:
+    """Without s3:GetObjectRetention S3 answers HeadObject as if nothing were locked."""
+    allowed = {(a, r["Fn::Sub"]) for policy, a, r in _allowed() if policy == "jobs.DagsterPolicy" and "Fn::Sub" in r}
+    buckets = ["${LakeName}-raw-*-${AWS::AccountId}", "${LakeName}-readready-${AWS::AccountId}"]
+    arns = [f"arn:${{AWS::Partition}}:s3:::{bucket}" for bucket in buckets]
+    for action in ("s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"):
+        assert {(action, arn) for arn in arns} <= allowed
+    for action in ("s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectLegalHold"):
+        objects = [resource for a, resource in allowed if a == action]
+        assert all(any(fnmatchcase(f"{arn}/commits/x", f) for f in objects) for arn in arns), action
+
+
 def test_every_bucket_refuses_plain_http() -> None:
     refusing = {
         policy["Bucket"]["Ref"]

@@ -54,6 +54,10 @@ class LogSourceComponent(Component, Model, Resolvable):
     coverage_error_below_pct: float = Field(90.0, description="below it the coverage check is an error, else a warning")
     schedule_hour: int = Field(2, description="UTC hour in which the day just closed is built")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
+    object_lock_mode: str = Field("none", description="lock that raw objects must have: none, GOVERNANCE or COMPLIANCE")
+    object_lock_days: int = Field(0, description="days for which raw objects must be locked; 0 with none")
+    commit_lock_mode: str = Field("none", description="lock that commit records of its days must have, likewise")
+    commit_lock_days: int = Field(0, description="days for which commit records must be locked; 0 with none")
 
     recount_cron: str = Field(
         "0 5 * * 0", description="when the closed days of heal_days are counted again in full, UTC"
