@@ -23,9 +23,18 @@ override REVIEWER := $(value REVIEWER)
 override REVIEWERS := $(value REVIEWERS)
 override OUT := $(value OUT)
 override Q := $(value Q)
+override DAY := $(value DAY)
+override RUN := $(value RUN)
+override EVENT_ID := $(value EVENT_ID)
+override APPLY := $(value APPLY)
+override KEEP_DAYS := $(value KEEP_DAYS)
+override KEEP_GENERATIONS := $(value KEEP_GENERATIONS)
+override ACCEPT_LOSS := $(value ACCEPT_LOSS)
 export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
+export DAY RUN EVENT_ID APPLY KEEP_DAYS KEEP_GENERATIONS ACCEPT_LOSS
 
-.PHONY: help setup demo up down load build review query ask status reconcile test lock wheels clean
+.PHONY: help setup demo up down load build review query ask status reconcile requeue evidence rollback collect
+.PHONY: test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -54,7 +63,7 @@ down: $(READY) ## stop what `make up` or a command left running
 load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
 	@$(LAKE) load
 
-build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07: build those days through Dagster
+build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07 [ACCEPT_LOSS=yes]: build those days through Dagster
 	@$(LAKE) build
 
 review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>]: packets to read
@@ -71,6 +80,18 @@ status: $(READY) ## per source and day: objects, partitions, commit, coverage, s
 
 reconcile: $(READY) ## compare storage with the catalog and send AddAPart what is missing
 	@$(LAKE) reconcile
+
+requeue: $(READY) ## SOURCE=<log> FROM=2026-11-01 TO=2026-11-07: load what is in quarantine, after a fix
+	@$(LAKE) requeue
+
+evidence: $(READY) ## EVENT_ID=<id> [SOURCE=<log>] [DAY=2026-11-01] [FORMAT=json]: a row and all that stands behind it
+	@$(LAKE) evidence
+
+rollback: $(READY) ## SOURCE=<log or review> DAY=2026-11-01 RUN=<run>: send readers back to an older run
+	@$(LAKE) rollback
+
+collect: $(READY) ## [KEEP_DAYS=30] [KEEP_GENERATIONS=3] [APPLY=yes]: old runs that retention lets go
+	@$(LAKE) collect
 
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -60,6 +60,27 @@ def decoded_schema(source: LogSource) -> pa.Schema:
     return pa.schema([pa.field(name, _ARROW[kind]) for name, kind in decoded_fields(source)])
 
 
+def records_of(
+    source: LogSource, body: bytes, limits: ContentLimits = ContentLimits()
+) -> tuple[bytes, list[Any], bool]:
+    """(content, records as delivered, whether characters had to be replaced) of one object's bytes.
+
+    Raises UnreadableObjectError or NotThisLogError with the reason: all of an object or none of it.
+    """
+    split = importlib.import_module(source.decoder).split
+    content = inflated(body, source.several_gzip_members, limits)
+    if not content.strip():
+        return content, [], False
+    content, replaced = utf8(content)
+    try:
+        return content, split(content), replaced
+    except NotThisLogError:
+        repaired = without_lone_surrogates(content)
+        if repaired == content:
+            raise
+        return repaired, split(repaired), True
+
+
 @dataclass
 class _Batch:
     """Columns being filled; becomes one RecordBatch."""
@@ -136,17 +157,7 @@ class _Accountant:
     def _records(self, fetched: FetchedObject) -> tuple[bytes, list[Any], bool]:
         if fetched.body is None:
             raise UnreadableObjectError("gone_while_reading")
-        content = inflated(fetched.body, self.source.several_gzip_members, self._limits)
-        if not content.strip():
-            return content, [], False
-        content, replaced = utf8(content)
-        try:
-            return content, self._decoder.split(content), replaced
-        except NotThisLogError:
-            repaired = without_lone_surrogates(content)
-            if repaired == content:
-                raise
-            return repaired, self._decoder.split(repaired), True
+        return records_of(self.source, fetched.body, self._limits)
 
     def _evidence(self, fetched: FetchedObject) -> dict[str, Any]:
         ref = fetched.ref

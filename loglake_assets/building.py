@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loglake_assets.checks import COVERAGE, GRAIN, coverage_value, evaluations
+from loglake_assets.checks import COVERAGE, DRIFT, GRAIN, coverage_value, drift_evaluations, evaluations
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.commits import Commit, SupersededError
 from loglake_assets.lake.coverage import Coverage, put_coverage
+from loglake_assets.lake.drift import Drift, drift, put_drift
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.publishing import LostInputError, PlacementError, Publisher, VerificationError
@@ -69,9 +70,11 @@ def build_days(
         config.coverage_error_below_pct,
         lake.settings.readready_bucket,
     )
+    drifted = measured_drift(config, lake, [b.day for b in committed])
+    yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings.readready_bucket)
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
         raise dg.Failure("; ".join(bad), allow_retries=False)
-    yield from closed_checks(context, (COVERAGE, GRAIN))
+    yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
 
 
 def _recounted_or_why_not(
@@ -132,6 +135,16 @@ def recounted(
         put_coverage(lake.s3, lake.settings.readready_bucket, config.source.readready.name, coverage)
         coverages[day.isoformat()] = coverage
     return coverages
+
+
+def measured_drift(config: SourceConfig, lake: LakeResource, days: Sequence[date]) -> dict[str, Drift]:
+    """The drift of days by partition key, read off what readers see, and kept there with all its names."""
+    found = {}
+    for day in days:
+        if location := lake.served(config.source.readready.name, day).location:
+            found[day.isoformat()] = drift(lake.s3, config.source, day_number(day), location)
+            put_drift(lake.s3, lake.settings.readready_bucket, config.source.readready.name, found[day.isoformat()])
+    return found
 
 
 def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_in_run: int) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from loglake_assets.lake.coverage import NAMES_SHOWN, Coverage
-from loglake_assets.lake.layout import coverage_key
+from loglake_assets.lake.drift import DOES_NOT_FIT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
+from loglake_assets.lake.layout import check_key, coverage_key
 from loglake_assets.sources import load_source
 
 COVERAGE = "coverage"
 GRAIN = "grain"
+DRIFT = "drift"
 
 
 def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
@@ -37,6 +39,12 @@ def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) 
             partitions_def=partitions_def,
             blocking=True,
             description="Every event once, and no row without its event in the raw objects.",
+        ),
+        dg.AssetCheckSpec(
+            DRIFT,
+            asset=key,
+            partitions_def=partitions_def,
+            description="Records are as the lake knows this log: no unknown version, no unseen key, no other type.",
         ),
     ]
 
@@ -78,6 +86,7 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "excluded_by_rule": coverage.excluded,
         "denied_objects_by_rule": dg.MetadataValue.json(dict(coverage.denied)),
         "unreadable_objects": len(coverage.unreadable),
+        "objects_set_aside": len(coverage.set_aside),
         "records_without_a_day": coverage.unplaceable_records,
         "missing_from": dg.MetadataValue.json(_first(coverage.missing_by_object)),
         "unreadable": dg.MetadataValue.json(_first(coverage.unreadable)),
@@ -122,6 +131,45 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
         },
         target_materialization_data=target,
     )
+
+
+def drift_evaluations(
+    instance: dg.DagsterInstance, key: dg.AssetKey, found: Mapping[str, Drift], bucket: str
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Drift of each day (by partition key): a warning, since what has no column is kept beside the columns."""
+    targets = newest_materializations(instance, key, list(found))
+    for partition, drift in found.items():
+        if target := targets.get(partition):
+            yield dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=DRIFT,
+                partition=partition,
+                passed=not drift.found,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=drift_metadata(drift, bucket),
+                target_materialization_data=target,
+            )
+
+
+def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
+    """Counts, names of keys (escaped and bounded), and ids of examples: never a value of a record."""
+    kinds = (UNKNOWN_VERSION, UNSEEN_KEY, DOES_NOT_FIT)
+    shown = {kind: list(drift.of_kind(kind).items())[:NAMES_SHOWN] for kind in kinds}
+    records = [
+        dg.TableRecord({"kind": kind, "name": name, "rows": one.count, "example": one.example})
+        for kind, named in shown.items()
+        for name, one in named
+    ]
+    columns = [dg.TableColumn(name, "string") for name in ("kind", "name", "rows", "example")]
+    return {
+        "rows": drift.row_count,
+        **{kind: len(drift.of_kind(kind)) for kind in kinds},
+        "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        "all_names": f"s3://{bucket}/{check_key(load_source(drift.source).readready.name, drift.day, DRIFT)}",
+        "remedy": "give what is new a column in the source's folder, or make it known there; build the days again"
+        if drift.found
+        else "none needed",
+    }
 
 
 def _first(names: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.building import build_days, recounted
-from loglake_assets.checks import check_specs, coverage_metadata, evaluations
+from loglake_assets.building import build_days, measured_drift, recounted
+from loglake_assets.checks import check_specs, coverage_metadata, drift_evaluations, evaluations
 from loglake_assets.config import SourceConfig
 from loglake_assets.reconcile import reconcile_job, reconcile_schedule
 from loglake_assets.reconciling import reconciliation_asset
@@ -114,6 +114,7 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
         yield from evaluations(
             context.instance, config.readready_key, coverages, config.coverage_error_below_pct, bucket
         )
+        yield from drift_evaluations(context.instance, config.readready_key, measured_drift(config, lake, days), bucket)
 
     return audit
 

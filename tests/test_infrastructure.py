@@ -28,6 +28,7 @@ from infra.deploy import DeployError, deploy, reviews_of
 from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
 from resources.settings import LakeSettings
 from tests.waiting import until
@@ -313,8 +314,23 @@ def test_addapart_is_the_only_writer_of_partitions_and_nobody_changes_tables_or_
 
 
 def test_nothing_but_leftovers_of_a_write_may_be_deleted() -> None:
-    deleted = [r["Fn::Sub"].rsplit("}", 1)[1] for _, action, r in _allowed() if action.startswith("s3:Delete")]
-    assert sorted(deleted) == ["/*/__magic*", "/*/_temporary/*", "/*_$folder$"]
+    """By the job; and by the policy of retention, what runs wrote: no commit, no manifest, no ledger, no raw object."""
+    deleted = [
+        (policy, r["Fn::Sub"].rsplit("}", 1)[1], r["Fn::Sub"])
+        for policy, action, r in _allowed()
+        if action.startswith("s3:Delete")
+    ]
+    assert all("-readready-" in resource for _, _, resource in deleted)
+    by_retention = sorted(path for policy, path, _ in deleted if "Retention" in policy)
+    others = sorted(path for policy, path, _ in deleted if "Retention" not in policy)
+    assert others == ["/*/__magic*", "/*/_temporary/*", "/*_$folder$"]
+    assert by_retention == [
+        "/*_review/run=*",
+        "/duplicates/*",
+        "/from_*_readready/run=*",
+        "/packets/*",
+        "/quarantine/*",
+    ]
 
 
 def test_the_producer_never_reads_an_object() -> None:
@@ -330,10 +346,11 @@ def test_the_orchestrators_policy_fits_into_a_managed_policy() -> None:
 # --- the catalog ------------------------------------------------------------------------------------------------------
 
 
-def test_the_catalog_has_two_tables_of_every_source_and_one_of_every_review() -> None:
+def test_the_catalog_has_the_tables_of_every_source_and_one_of_every_review() -> None:
     tables = _tables()
     of_sources = {name for source in SOURCES for name in (source.raw.name, source.readready.name)}
-    assert set(tables) == of_sources | {review.table.name for review in REVIEWS}
+    beside = {table.name for source in SOURCES for table in companion_tables(source)}
+    assert set(tables) == of_sources | beside | {review.table.name for review in REVIEWS}
     for source in SOURCES:
         raw = tables[source.raw.name]["StorageDescriptor"]
         assert raw["SerdeInfo"]["SerializationLibrary"] == source.raw.serde

@@ -15,9 +15,10 @@ from infra.local.building import build_range, dagster_instance, loaded_definitio
 from infra.local.loading import await_partitions, put_objects
 from infra.local.querying import ask
 from infra.local.status import survey
-from loglake_assets.checks import COVERAGE, GRAIN
+from loglake_assets.checks import COVERAGE, DRIFT, GRAIN
 from loglake_assets.lake.commits import Commit, commits, head
 from loglake_assets.lake.coverage import Coverage
+from loglake_assets.lake.drift import drift
 from loglake_assets.lake.late import late_objects
 from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.lake.publishing import Publisher, VerificationError
@@ -246,6 +247,35 @@ def test_a_row_without_its_event_is_found_by_name(built: BuiltLake) -> None:
         assert coverage.missing == coverage.repeated == 0
     finally:
         s3.put_object(Bucket=bucket, Key=key, Body=whole)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_drift_is_what_the_samples_hold_of_it_and_no_more(built: BuiltLake, day: date) -> None:
+    """Three oddities are drift: a version to come with a key to come, and a boolean that is a text."""
+    found = drift(built.lake.client("s3"), built.source, day_number(day), newest(built, day).location)
+    rows = stored_rows(built, newest(built, day))
+    odd = {
+        ("unknown_version", "1.14"): [r for r in rows if r["eventversion"] == "1.14"],
+        ("unseen_key", "futureDetails"): [r for r in rows if "futureDetails" in (r["otherfields"] or "")],
+        ("does_not_fit", "readOnly"): [r for r in rows if '"readOnly":"true"' in (r["otherfields"] or "")],
+    }
+    assert {name: one.count for name, one in found.found.items()} == {n: len(r) for n, r in odd.items() if r}
+    for name, one in found.found.items():
+        assert one.example in {r["f_eventkey"] for r in odd[name]}
+    assert found.row_count == len(rows)
+    evaluation = check_history(built, DRIFT)[day.isoformat()]
+    assert evaluation.passed == (not found.found)
+
+
+def test_keys_that_drift_are_shown_in_ascii_and_bounded() -> None:
+    from loglake_assets.lake.drift import _Seen
+
+    seen = _Seen()
+    seen.add("unseen_key", "\u001b[31m" + "x" * 1000 + "\u202e", "id-1")
+    ((_, name),) = seen.found
+    assert name.isascii()
+    assert name.isprintable()
+    assert len(name) < 100
 
 
 def state_of(built: BuiltLake, day: date) -> str:

@@ -58,9 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     load = command("load", _load)
     load.add_argument("--source", default=os.environ.get("SOURCE"))
     load.add_argument("--dir", default=os.environ.get("DIR"))
-    build = command("build", _build)
-    for name in ("source", "from", "to"):
-        build.add_argument(f"--{name}", default=os.environ.get(name.upper()))
+    for name, run, given in (
+        ("build", _build, ("source", "from", "to", "accept_loss")),
+        ("rollback", _rollback, ("source", "day", "run")),
+        ("collect", _collect, ("keep_days", "keep_generations", "apply")),
+        ("requeue", _requeue, ("source", "from", "to")),
+        ("evidence", _evidence, ("event_id", "source", "day", "format", "keys")),
+    ):
+        added = command(name, run)
+        for option in given:
+            added.add_argument(f"--{option}", dest=f"given_{option}", default=os.environ.get(option.upper()) or None)
     command("query", _query)
     command("ask", _ask).add_argument("--question", default=os.environ.get("Q"))
     review = command("review", _review)
@@ -130,21 +137,22 @@ def _range(days: Sequence[str]) -> str:
 def _build(options: argparse.Namespace) -> int:
     from infra.local.building import build_range, parsed_day, print_days
     from infra.local.quarantined import print_quarantine
+    from loglake_assets.building import ACCEPT_LOSS_TAG
     from loglake_assets.reviews import review_names
     from loglake_assets.sources import UnknownSourceError, load_source, source_names
 
-    first_text = getattr(options, "from")
+    name, first_text, last_text = options.given_source, options.given_from, options.given_to
     wanted = "make build SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07"
-    _all_given(wanted, SOURCE=options.source, FROM=first_text, TO=options.to)
-    first, last = parsed_day(first_text, "FROM"), parsed_day(options.to, "TO")
-    if options.source in review_names():
-        return _build_review(options.source, first, last)
-    if options.source not in source_names():
+    _all_given(wanted, SOURCE=name, FROM=first_text, TO=last_text)
+    first, last = parsed_day(first_text, "FROM"), parsed_day(last_text, "TO")
+    if name in review_names():
+        return _build_review(name, first, last)
+    if name not in source_names():
         known = f"logs {', '.join(source_names())}; reviews {', '.join(review_names())}"
-        raise UnknownSourceError(f"There is no log or review {options.source!r}. Declared: {known}.")
-    source = load_source(options.source)
+        raise UnknownSourceError(f"There is no log or review {name!r}. Declared: {known}.")
+    source, tags = load_source(name), {ACCEPT_LOSS_TAG: "true"} if _is_yes(options, "accept_loss") else {}
     with opened_lake(lake_home(), _quiet) as lake:
-        results = build_range(lake, source, first, last, _say)
+        results = build_range(lake, source, first, last, _say, tags)
         print_days(source, results)
         print_quarantine(lake, source, [r.day for r in results if r.metadata])
     return EXIT_FAILED if any(r.error for r in results) else 0
@@ -158,6 +166,72 @@ def _build_review(name: str, first: date, last: date) -> int:
         results = build_review_range(lake, load_review(name), first, last, _say)
         print_review_days(load_review(name), results)
     return EXIT_FAILED if any(r.error for r in results) else 0
+
+
+def _is_yes(options: argparse.Namespace, name: str) -> bool:
+    """Whether a switch was given as yes. Raises UsageError for anything but yes and no."""
+    given = getattr(options, f"given_{name}") or "no"
+    if given not in {"yes", "no"}:
+        raise UsageError(f"{name.upper()}={given} is not known; accepted: yes, no.")
+    return bool(given == "yes")
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    from infra.local.building import parsed_day
+    from infra.local.mending import roll_back
+
+    name, day, run = options.given_source, options.given_day, options.given_run
+    _all_given("make rollback SOURCE=<log or review> DAY=2026-11-01 RUN=<run>", SOURCE=name, DAY=day, RUN=run)
+    with opened_lake(lake_home(), _quiet) as lake:
+        roll_back(lake, name, parsed_day(day, "DAY"), run, _say)
+    return 0
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from infra.local.mending import collect_old_runs
+    from loglake_assets.lake.retention import RetentionRule
+
+    numbers = {"KEEP_DAYS": options.given_keep_days or "30", "KEEP_GENERATIONS": options.given_keep_generations or "3"}
+    for name, text in numbers.items():
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise UsageError(f"{name}={text} is not a number of 1 or more.")
+    rule = RetentionRule(int(numbers["KEEP_DAYS"]), int(numbers["KEEP_GENERATIONS"]))
+    apply = _is_yes(options, "apply")
+    with opened_lake(lake_home(), _quiet) as lake:
+        return EXIT_FAILED if collect_old_runs(lake, rule, apply, _say) else 0
+
+
+def _requeue(options: argparse.Namespace) -> int:
+    from infra.local.building import parsed_day, print_days
+    from infra.local.mending import requeue, requeue_messages
+    from loglake_assets.sources import load_source
+
+    name, first, last = options.given_source, options.given_from, options.given_to
+    _all_given("make requeue SOURCE=<log> FROM=2026-11-01 TO=2026-11-07", SOURCE=name, FROM=first, TO=last)
+    source = load_source(name)
+    with opened_lake(lake_home(), _quiet) as lake:
+        requeue_messages(lake, source, _say)
+        done = requeue(lake, source, parsed_day(first, "FROM"), parsed_day(last, "TO"), _say)
+        if done.results:
+            print_days(source, list(done.results))
+    _say(f"{done.before:,} entries were in quarantine, {done.after:,} are.")
+    return EXIT_FAILED if any(r.error for r in done.results) else 0
+
+
+def _evidence(options: argparse.Namespace) -> int:
+    from infra.local.building import parsed_day
+    from infra.local.evidence import event_evidence, print_evidence
+
+    usage = "make evidence EVENT_ID=<id> [SOURCE=<log>] [DAY=2026-11-01] [FORMAT=json]"
+    _all_given(usage, EVENT_ID=options.given_event_id)
+    form = {None: "table"}.get(options.given_format, options.given_format)
+    if form not in {"table", "json"}:
+        raise UsageError(f"FORMAT={form} is not known; accepted: table, json.")
+    day = parsed_day(options.given_day, "DAY") if options.given_day else None
+    with opened_lake(lake_home(), _quiet) as lake:
+        found = event_evidence(lake, options.given_event_id, options.given_source, day)
+        print_evidence(found, form)
+    return 0 if found and all(one.agrees for one in found) else EXIT_FAILED
 
 
 def _review(options: argparse.Namespace) -> int:

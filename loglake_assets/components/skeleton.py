@@ -84,6 +84,7 @@ import msgspec
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
 
 FIELDS = (("eventkey", "string"), ("eventtime", "timestamp"), ("record", "string"))
+KNOWN_KEYS = frozenset(("eventTime",))  # top-level keys that have a column
 _RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 

@@ -51,8 +51,13 @@ def row_count(s3: Any, bucket: str, key: str) -> int:
 
 def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> list[list[Any]]:
     """All values of some columns of an ORC file, a list a column."""
-    table = _opened(s3, bucket, key).read(columns=list(columns))
+    table = table_of(s3, bucket, key, columns)
     return [table.column(name).to_pylist() for name in columns]
+
+
+def table_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> pa.Table:
+    """Some columns of an ORC file."""
+    return _opened(s3, bucket, key).read(columns=list(columns))
 
 
 def _opened(s3: Any, bucket: str, key: str) -> orc.ORCFile:

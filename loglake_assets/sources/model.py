@@ -83,6 +83,18 @@ class KeyPattern:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What the lake knows of a log's records beyond their columns; what differs is drift, and nothing is lost by it.
+
+    `blocks` names columns of JSON text with the character that such a block begins with, `{` or `[`.
+    """
+
+    version_column: str | None = None
+    versions: tuple[str, ...] = ()
+    blocks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class LogSource:
     """One log, declared once. Its folder holds this declaration, the `.sql` views, the decoder and `defs.yaml`."""
 
@@ -103,5 +115,6 @@ class LogSource:
     delivers: str = "log files"
     several_gzip_members: bool = False
     """False: a second gzip member is tampering and quarantines the object. True: members are how it is delivered."""
+    shape: Shape = Shape()
     earliest_event: date = field(default=date(2013, 1, 1))
     """An event older than this cannot be real and is quarantined with the reason `eventtime_implausible`."""

@@ -66,6 +66,16 @@ FIELDS: tuple[tuple[str, str], ...] = (
 """(name, Hive type) of what `decode` yields: the columns of the view `records_as_view`."""
 
 
+KNOWN_KEYS = frozenset(
+    (
+        *("timestamp", *_TEXT, "identity.arn", "requestMetadata", "region", *_UNREMARKABLE),
+        *(f"input.{key}" for key in (*_OF_INPUT, "inputBodyJson")),
+        *(f"output.{key}" for key in (*_OF_OUTPUT, "outputBodyJson")),
+    )
+)
+"""Keys that have a column. One of them in `otherfields` has a value that fits none."""
+
+
 class Line(bytes):
     """One line as delivered, and the object it spells."""
 

@@ -1,6 +1,6 @@
 """AWS CloudTrail, as a trail delivers it to S3: one gzip object is `{"Records": [...]}`."""
 
-from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
+from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable, Shape
 
 SOURCE = LogSource(
     name="cloudtrail",
@@ -144,6 +144,19 @@ SOURCE = LogSource(
     views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
     decoder="loglake_assets.sources.cloudtrail.decode",
     recount="loglake_assets.sources.cloudtrail.recount",
+    shape=Shape(
+        version_column="eventversion",
+        versions=("1.0", *(f"1.{minor:02d}" for minor in range(1, 12))),
+        blocks=(
+            ("useridentity", "{"),
+            ("requestparameters", "{"),
+            ("responseelements", "{"),
+            ("additionaleventdata", "{"),
+            ("tlsdetails", "{"),
+            ("addendum", "{"),
+            ("resources", "["),
+        ),
+    ),
     excludable=(
         "eventname",
         "eventsource",

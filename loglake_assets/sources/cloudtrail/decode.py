@@ -98,6 +98,10 @@ FIELDS: tuple[tuple[str, str], ...] = (
 """(name, Hive type) of what `decode` yields, in this order: the columns of the view `records_as_view`."""
 
 
+KNOWN_KEYS = frozenset(("eventTime", *_TEXT, *_BOOLEAN, *_JSON))
+"""Top-level keys that have a column. One of them in `otherfields` has a value that fits none."""
+
+
 def _tree() -> dict[str, Any]:
     root: dict[str, Any] = {}
     for (block, path), column in _NESTED.items():
@@ -150,12 +154,9 @@ def decode(raw: msgspec.Raw) -> DecodedRecord:
     return DecodedRecord(fields, eventtime, digest)
 
 
-_KNOWN = frozenset(("eventTime", *_TEXT, *_BOOLEAN, *_JSON))
-
-
 def _drop_known_nulls(record: dict[str, msgspec.Raw]) -> None:
     """A null under a known key says what an absent key says: the column is null, and otherfields stays for the rest."""
-    for key in [key for key, raw in record.items() if len(memoryview(raw)) == 4 and key in _KNOWN]:
+    for key in [key for key, raw in record.items() if len(memoryview(raw)) == 4 and key in KNOWN_KEYS]:
         if bytes(record[key]) == b"null":
             del record[key]
 

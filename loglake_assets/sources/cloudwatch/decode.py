@@ -41,6 +41,14 @@ FIELDS: tuple[tuple[str, str], ...] = (
 )
 """(name, Hive type) of what `decode` yields: the columns of the view `records_as_view`."""
 
+KNOWN_KEYS = frozenset(
+    (
+        *("messageType", "owner", "logGroup", "logStream", "subscriptionFilters", "logEvents"),
+        *("id", "timestamp", "message", "extractedFields"),
+    )
+)
+"""Keys of document and event that have a column. One of them in `otherfields` has a value that fits none."""
+
 _BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[^\s,:\]}])')
 _LARGEST_ENVELOPE = 1 << 14  # bytes of a document beside its events: each row repeats them; real names make 3,000
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

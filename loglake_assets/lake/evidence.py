@@ -1,0 +1,168 @@
+"""From a row back to what it was made from, and whether all of it still agrees: object, record, commit, catalog.
+
+How a row is found, and how this is shown to people, does not belong here.
+"""
+
+import hashlib
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loglake_assets.lake.commits import Commit, commits
+from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.serving import Served
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.vouching import Vouching
+
+Records = Callable[[LogSource, bytes], tuple[bytes, list[Any], bool]]
+"""From an object's bytes to (content, records as delivered, whether characters were replaced); raises ValueError."""
+Vouch = Callable[[str, str], Vouching | None]
+"""From bucket and key of a raw object to the digest that names it."""
+_NO_VERSION = frozenset({None, "", "null"})
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that was compared: `agrees` None where it cannot be known. `said` holds keys, hashes and numbers."""
+
+    what: str
+    agrees: bool | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A row with all that stands behind it. `record` is the record's bytes as they stand in the raw object."""
+
+    source: str
+    table: str
+    day: int
+    row: Mapping[str, Any]
+    record: bytes | None
+    commit: Commit | None
+    vouching: Vouching | None
+    statements: tuple[Statement, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing that was compared disagrees."""
+        return all(statement.agrees is not False for statement in self.statements)
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Examines rows of one source. Clients are passed in; `vouch` is None for a log without digests."""
+
+    s3: Any
+    source: LogSource
+    readready_bucket: str
+    served: Served
+    records: Records
+    vouch: Vouch | None = None
+
+    def examine(self, row: Mapping[str, Any]) -> Evidence:
+        """What stands behind a row of the day that `served` is of; `row` is by column name, values as Athena gives."""
+        body, object_statements = self._object(row)
+        record, record_statements = self._record(row, body)
+        commit, commit_statements = self._commit(row)
+        vouching, digest_statements = self._vouching(row)
+        return Evidence(
+            source=self.source.name,
+            table=self.served.table,
+            day=self.served.day,
+            row=row,
+            record=record,
+            commit=commit,
+            vouching=vouching,
+            statements=(*object_statements, *record_statements, *digest_statements, *commit_statements),
+        )
+
+    def _object(self, row: Mapping[str, Any]) -> tuple[bytes | None, list[Statement]]:
+        name = f"s3://{row['raw_bucket']}/{row['raw_key']}"
+        now, etag = self._get(row["raw_bucket"], row["raw_key"], None)
+        if now is not None and etag == row["raw_etag"]:
+            said = f"{name}, ETag {etag}, {len(now):,} bytes, SHA-256 {hashlib.sha256(now).hexdigest()}"
+            return now, [Statement("raw object", True, said)]
+        found = "gone" if now is None else f"ETag {etag} now"
+        changed = Statement("raw object", False, f"{name} was read with ETag {row['raw_etag']} and is {found}")
+        if row.get("raw_versionid") in _NO_VERSION:
+            return None, [changed]
+        old, old_etag = self._get(row["raw_bucket"], row["raw_key"], str(row["raw_versionid"]))
+        kept = old is not None and old_etag == row["raw_etag"]
+        said = f"version {row['raw_versionid']}, which was read, is {'still kept' if kept else 'not kept'}"
+        return (old if kept else None), [changed, Statement("raw version", kept, said)]
+
+    def _get(self, bucket: str, key: str, version: str | None) -> tuple[bytes | None, str]:
+        from botocore.exceptions import ClientError
+
+        asked = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        try:
+            answer = self.s3.get_object(**asked)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}:
+                return None, ""
+            raise
+        return answer["Body"].read(), answer["ETag"].strip('"')
+
+    def _record(self, row: Mapping[str, Any], body: bytes | None) -> tuple[bytes | None, list[Statement]]:
+        """The record cut out of the object, by its position, and compared by its hash and by its key."""
+        if body is None:
+            return None, [Statement("raw record", None, "the object that was read is not there to look into")]
+        ordinal = int(row["raw_ordinal"])
+        try:
+            _, found, _ = self.records(self.source, body)
+            raw = found[ordinal]
+        except (ValueError, IndexError) as error:
+            said = f"record {ordinal} cannot be cut out of the object ({type(error).__name__})"
+            return None, [Statement("raw record", False, said)]
+        digest = hashlib.sha256(raw).hexdigest()
+        said = f"record {ordinal} of {len(found):,}, {len(memoryview(raw)):,} bytes, SHA-256 {digest}"
+        same = Statement("raw record", digest == row["raw_sha256"], said)
+        return bytes(raw), [same, self._decoded(row, raw)]
+
+    def _decoded(self, row: Mapping[str, Any], raw: Any) -> Statement:
+        decoded = importlib.import_module(self.source.decoder).decode(raw)
+        key = decoded.fields["eventkey"]
+        return Statement("record is this row", key == row[self.source.readready.grain], f"its key is {key}")
+
+    def _commit(self, row: Mapping[str, Any]) -> tuple[Commit | None, list[Statement]]:
+        sequence = list(commits(self.s3, self.readready_bucket, self.served.table, self.served.day))
+        own = [commit for commit in sequence if commit.run_id == row["f_run"]]
+        if not own:
+            return None, [Statement("commit", False, f"no commit of the day refers to run {row['f_run']}")]
+        commit, newest = own[-1], sequence[-1]
+        is_newest = commit.seq == newest.seq
+        said = f"commit {commit.seq} ({commit.reason}) of run {commit.run_id}, {commit.committed_at}"
+        placed = f"the catalog shows commit {self.served.partition_seq} at {self.served.location}"
+        return commit, [
+            Statement("commit", is_newest, said if is_newest else f"{said}; the newest is {newest.seq}"),
+            Statement("catalog", self.served.placing == "placed", f"{placed} ({self.served.placing})"),
+            self._manifest(row, commit),
+        ]
+
+    def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Statement:
+        try:
+            manifest = read_manifest(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
+        except ManifestMissingError:
+            return Statement("manifest", False, f"{commit.manifest} is not there")
+        return _named_in(manifest, row, commit)
+
+    def _vouching(self, row: Mapping[str, Any]) -> tuple[Vouching | None, list[Statement]]:
+        if self.vouch is None:
+            return None, [Statement("digest", None, "this log is delivered without digests")]
+        found = self.vouch(row["raw_bucket"], row["raw_key"])
+        if found is None:
+            return None, [Statement("digest", None, "no digest names the object: nothing vouches for it")]
+        agrees = found.is_same_content and found.is_signature_valid
+        fault = f": {found.fault}" if found.fault else ""
+        said = f"{found.digest_key}, signed by {found.fingerprint}{fault}"
+        return found, [Statement("digest", agrees, said)]
+
+
+def _named_in(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Statement:
+    entry = next((o for o in manifest.objects if o.name == (row["raw_bucket"], row["raw_key"])), None)
+    if entry is None:
+        return Statement("manifest", False, f"{commit.manifest} does not name the raw object")
+    said = f"{commit.manifest} names the object with ETag {entry.etag} and {entry.records:,} records"
+    return Statement("manifest", entry.etag == row["raw_etag"], said)
