@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.local.asking import ask_looker, print_looker_answer
 from infra.local.building import DayResult, build_range, dagster_instance, print_days
-from infra.local.loading import Loaded, await_partitions, put_objects, registered
+from infra.local.loading import Loaded, await_partitions, put_objects, registered, samples_to_put
 from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
 from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask, print_answer
@@ -103,8 +103,7 @@ def _last_day() -> date:
 
 def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Say) -> tuple[Loaded, set[tuple[str, ...]]]:
     say(f"\n2. Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
-    objects = ((o.key, lambda body=o.body: body) for o in samples.objects())
-    loaded = put_objects(lake, source, objects, say)
+    loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
     started = time.monotonic()
     missing = await_partitions(lake, source, loaded.partitions, say, 60)
     say(f"   {loaded.objects:,} objects in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} a second)")

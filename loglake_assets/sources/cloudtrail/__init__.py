@@ -144,6 +144,7 @@ SOURCE = LogSource(
     views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
     decoder="loglake_assets.sources.cloudtrail.decode",
     recount="loglake_assets.sources.cloudtrail.recount",
+    digests="loglake_assets.sources.cloudtrail.digests",
     excludable=(
         "eventname",
         "eventsource",
