@@ -1,14 +1,13 @@
 """Generated deliveries to try the lake on, with the truth about them. What a record looks like, each source knows.
 
-A source's `samples` module has `generate(first_day, days, events, seed, **faults) -> Samples`, and where its log vouches
-for itself, `public_keys()`: the keys its samples are signed with. Standard library only.
+A source's `samples` module has `generate(first_day, days, events, seed, **faults) -> Samples`, and where its log
+vouches for itself, `public_keys()`: the keys its samples are signed with. Standard library only.
 """
 
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from types import MappingProxyType
 from typing import Any, Protocol
 
 FIRST_DAY = date(2026, 11, 1)
@@ -24,7 +23,7 @@ class SampleObject:
     key: str
     body: bytes
     kind: str
-    metadata: Mapping[str, str] = MappingProxyType({})
+    metadata: Mapping[str, str] = field(default_factory=dict)
     """What S3 keeps beside it, such as the signature of a digest."""
 
 

@@ -7,7 +7,7 @@ never content.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -76,7 +76,7 @@ class DigestReport:
     files_unvouched: int = 0
     files_undecided: int = 0
     findings: tuple[DigestFinding, ...] = ()
-    unproved: Mapping[str, int] = MappingProxyType({})
+    unproved: Mapping[str, int] = field(default_factory=dict)
     object_count: int = 0
     bytes_read: int = 0
 

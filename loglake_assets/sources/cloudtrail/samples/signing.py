@@ -73,9 +73,9 @@ def _prime(rng: Random) -> int:
     bits = _BITS // 2
     while True:
         candidate = rng.getrandbits(bits) | 3 << (bits - 2) | 1
-        if candidate % _EXPONENT != 1 and all(candidate % small for small in _SMALL_PRIMES):
-            if _is_probably_prime(candidate, rng):
-                return candidate
+        sieved = candidate % _EXPONENT != 1 and all(candidate % small for small in _SMALL_PRIMES)
+        if sieved and _is_probably_prime(candidate, rng):
+            return candidate
 
 
 def _is_probably_prime(candidate: int, rng: Random) -> bool:
