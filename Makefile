@@ -23,9 +23,10 @@ override REVIEWER := $(value REVIEWER)
 override REVIEWERS := $(value REVIEWERS)
 override OUT := $(value OUT)
 override Q := $(value Q)
-export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
+override KEYS := $(value KEYS)
+export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q KEYS
 
-.PHONY: help setup demo up down load build review query ask status reconcile test lock wheels clean
+.PHONY: help setup demo up down load build review digests query ask status reconcile test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -59,6 +60,9 @@ build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07: build t
 
 review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>]: packets to read
 	@$(LAKE) review
+
+digests: $(READY) ## SOURCE=cloudtrail FROM= TO= [KEYS=file]: stored files against the log's own signed digests
+	@$(LAKE) digests
 
 query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
 	@$(LAKE) query

@@ -9,6 +9,7 @@ import dagster as dg
 from loglake_assets.building import build_days, recounted
 from loglake_assets.checks import check_specs, coverage_metadata, evaluations
 from loglake_assets.config import SourceConfig
+from loglake_assets.digesting import digest_audit_asset, digest_check, digest_schedule
 from loglake_assets.reconcile import raw_checks, raw_checks_schedule, reconcile_job, reconcile_schedule
 from loglake_assets.sensing import raw_sensor
 from resources.glue_jobs import GlueJobs
@@ -26,7 +27,7 @@ def build_source(config: SourceConfig) -> dg.Definitions:
         description=f"Builds readready days of {config.source.title}.",
     )
     reconcile = reconcile_job(config)
-    return dg.Definitions(
+    definitions = dg.Definitions(
         assets=[raw_asset(config), readready, audit_asset(config)],
         asset_checks=raw_checks(config),
         jobs=[job, reconcile],
@@ -36,6 +37,14 @@ def build_source(config: SourceConfig) -> dg.Definitions:
             reconcile_schedule(config, reconcile),
         ],
         sensors=[raw_sensor(config), automation_sensor(config)],
+    )
+    return dg.Definitions.merge(definitions, digest_definitions(config)) if config.source.digests else definitions
+
+
+def digest_definitions(config: SourceConfig) -> dg.Definitions:
+    """What a log that is delivered with signed digests has besides: their audit, their check, and its schedule."""
+    return dg.Definitions(
+        assets=[digest_audit_asset(config)], asset_checks=[digest_check(config)], schedules=[digest_schedule(config)]
     )
 
 

@@ -20,6 +20,7 @@ from resources.lake import LakeResource
 
 LOOK_BACK_DAYS = 35
 _SHOWN = 20
+_HOURLY = ("catalog_lag", "changed_since_built")  # checks of the raw table; others have schedules of their own
 
 
 class ReconcileDays(dg.Config):
@@ -121,7 +122,8 @@ def raw_checks_schedule(config: SourceConfig) -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name=f"{config.source.name}_raw_checks_hourly",
         job=dg.define_asset_job(
-            f"{config.source.name}_raw_checks", selection=dg.AssetSelection.checks_for_assets(config.raw_key)
+            f"{config.source.name}_raw_checks",
+            selection=dg.AssetSelection.checks(*(dg.AssetCheckKey(config.raw_key, name) for name in _HOURLY)),
         ),
         cron_schedule="10 * * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,

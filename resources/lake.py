@@ -1,6 +1,7 @@
 """The lake as a Dagster resource: its names, and boto3 clients for them. Assets get this and never import boto3."""
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
 from resources.athena import Athena
-from resources.settings import LakeSettings, lake_settings
+from resources.settings import LakeSettings, digest_keys_file, lake_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -53,6 +54,15 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
         """The orchestrator's queries of this lake."""
         client = _client("athena", self.region, self.endpoint_url)
         return Athena(client, self.settings.database, self.settings.dagster_workgroup)
+
+    @property
+    def digest_keys_file(self) -> Path | None:
+        """The file of public keys that the environment names for validating digests, or None."""
+        return digest_keys_file()
+
+    def client(self, service: str, region: str) -> Any:
+        """A client of a service in any Region, for what the lake's own Region does not know."""
+        return _client(service, region, self.endpoint_url)
 
     def queue_url(self, layer: str) -> str:
         """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""

@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     build = command("build", _build)
     for name in ("source", "from", "to"):
         build.add_argument(f"--{name}", default=os.environ.get(name.upper()))
+    digests = command("digests", _digests)
+    for name in ("source", "from", "to", "keys"):
+        digests.add_argument(f"--{name}", default=os.environ.get(name.upper()) or None)
     command("query", _query)
     command("ask", _ask).add_argument("--question", default=os.environ.get("Q"))
     review = command("review", _review)
@@ -158,6 +161,23 @@ def _build_review(name: str, first: date, last: date) -> int:
         results = build_review_range(lake, load_review(name), first, last, _say)
         print_review_days(load_review(name), results)
     return EXIT_FAILED if any(r.error for r in results) else 0
+
+
+def _digests(options: argparse.Namespace) -> int:
+    from infra.local.building import parsed_day
+    from infra.local.digesting import print_digests, validate_days
+    from loglake_assets.sources import load_source
+
+    first_text = getattr(options, "from")
+    usage = "make digests SOURCE=<log> FROM=2026-11-01 TO=2026-11-07 [KEYS=file]"
+    _all_given(usage, SOURCE=options.source, FROM=first_text, TO=options.to)
+    source = load_source(options.source)
+    first, last = parsed_day(first_text, "FROM"), parsed_day(options.to, "TO")
+    keys = Path(options.keys) if options.keys else None
+    with opened_lake(lake_home(), _quiet) as lake:
+        reports = validate_days(lake, source, first, last, keys, _say)
+        print_digests(source, reports)
+    return EXIT_FAILED if any(report.findings for report in reports) else 0
 
 
 def _review(options: argparse.Namespace) -> int:

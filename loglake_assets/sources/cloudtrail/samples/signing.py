@@ -33,6 +33,7 @@ class KeyPair:
     def _exponent(self) -> int:
         return pow(_EXPONENT, -1, math.lcm(self.p - 1, self.q - 1))
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019  # a pair lives as long as its process
     def signature(self, text: bytes) -> str:
         """RSA PKCS#1 v1.5 over SHA-256, in hexadecimal."""
         size = _BITS // 8
@@ -40,10 +41,14 @@ class KeyPair:
         padded = b"\x00\x01" + b"\xff" * (size - len(told) - 3) + b"\x00" + told
         return self._raised(int.from_bytes(padded)).to_bytes(size).hex()
 
+    @functools.cached_property
+    def _inverse(self) -> int:
+        return pow(self.q, -1, self.p)
+
     def _raised(self, number: int) -> int:
         of_p = pow(number, self._exponent % (self.p - 1), self.p)
         of_q = pow(number, self._exponent % (self.q - 1), self.q)
-        return of_q + self.q * ((of_p - of_q) * pow(self.q, -1, self.p) % self.p)
+        return of_q + self.q * ((of_p - of_q) * self._inverse % self.p)
 
     @property
     def public_der(self) -> bytes:
