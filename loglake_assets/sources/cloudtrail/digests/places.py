@@ -18,7 +18,6 @@ _KEY = re.compile(
 _ACCOUNT = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]+/)?\d{12}/$")
 _DIGEST = re.compile(r"^(?P<stem>.+)_(?P<stamp>\d{8}T\d{6}Z)(?P<backfill>_backfill)?\.json\.gz$", re.DOTALL)
 _DELIVERED = re.compile(r"_(\d{8}T\d{4}Z)_[^_]+$")
-_YEAR = re.compile(r"(?:^|/)20\d\d/$")  # days follow, of some other log
 _DEEPEST = 12  # levels of prefixes above an account
 HOUR = timedelta(hours=1)
 
@@ -139,7 +138,7 @@ def _accounts(s3: Any, bucket: str, prefix: str, depth: int) -> Iterator[str]:
     if _ACCOUNT.search(prefix):
         yield prefix
     elif depth <= _DEEPEST:
-        for child in (c for c in _children(s3, bucket, prefix) if not _YEAR.search(c)):
+        for child in _children(s3, bucket, prefix):
             yield from _accounts(s3, bucket, child, depth + 1)
 
 

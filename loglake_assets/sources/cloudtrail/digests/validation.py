@@ -14,12 +14,15 @@ from typing import Any
 from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.sources.cloudtrail.digests.accounts import JudgedGroup, VouchedFile, judged_group
 from loglake_assets.sources.cloudtrail.digests.fetching import StoredContent, StoredDay, stored_content, stored_day
+from loglake_assets.sources.cloudtrail.digests.judging import JudgedDigest
 from loglake_assets.sources.cloudtrail.digests.places import Group, groups
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 from loglake_assets.sources.vouching import DigestFinding, DigestReport, PublicKeys
 
 Progress = Callable[[str], None]
+_ReadFile = tuple[JudgedGroup, VouchedFile, str, StoredContent]
+"""A named file, its group, the key it is stored under, and what is stored there."""
 _DAY = timedelta(days=1)
 _TELL_EVERY = 1_000  # files
 
@@ -62,10 +65,10 @@ def validate(
 ) -> Iterator[DigestReport]:
     """The report of each delivery day, in order. Raises PublicKeysError where there are no keys to validate with."""
     tallies: dict[date, _Tally] = defaultdict(_Tally)
-    known = list(groups(s3, bucket))
+    reading = _Reading(s3, source, bucket, public_keys, in_flight, list(groups(s3, bucket)))
     done = 0
     for run in _runs(days):
-        for judged, file, (key, found) in _checked(s3, source, bucket, run, known, public_keys, in_flight, tallies):
+        for judged, file, key, found in reading.files(run, tallies):
             _count_file(tallies[file.day], bucket, judged, file, key, found)
             done += 1
             if done % _TELL_EVERY == 0:
@@ -85,47 +88,42 @@ def _runs(days: Collection[date]) -> list[list[date]]:
     return runs
 
 
-def _checked(
-    s3: Any,
-    source: LogSource,
-    bucket: str,
-    run: list[date],
-    known: list[Group],
-    public_keys: PublicKeys,
-    in_flight: int,
-    tallies: dict[date, _Tally],
-) -> Iterator[tuple[JudgedGroup, VouchedFile, tuple[str, StoredContent]]]:
-    """Every file that is named, with what is stored of it; counts what is said of digests on the way."""
+@dataclass(frozen=True)
+class _Reading:
+    """What is read, `in_flight` requests at a time: digests by group, then every file that they name."""
 
-    def named() -> Iterator[tuple[JudgedGroup, VouchedFile]]:
-        for judged in _judged(s3, source, bucket, run, known, public_keys, in_flight):
-            _count_group(tallies, bucket, judged, run)
+    s3: Any
+    source: LogSource
+    bucket: str
+    public_keys: PublicKeys
+    in_flight: int
+    groups: list[Group]
+
+    def files(self, run: list[date], tallies: dict[date, _Tally]) -> Iterator[_ReadFile]:
+        """Every file that is named, with what is stored of it; counts what is said of digests on the way."""
+        return results_in_order(self._read, self._named(run, tallies), self.in_flight)
+
+    def _named(self, run: list[date], tallies: dict[date, _Tally]) -> Iterator[tuple[JudgedGroup, VouchedFile]]:
+        for judged in self._judged(run):
+            _count_group(tallies, self.bucket, judged, run)
             yield from ((judged, file) for file in judged.files.values())
 
-    def read(task: tuple[JudgedGroup, VouchedFile]) -> tuple[JudgedGroup, VouchedFile, tuple[str, StoredContent]]:
-        return (*task, stored_content(s3, bucket, task[1].candidates))
+    def _read(self, task: tuple[JudgedGroup, VouchedFile]) -> _ReadFile:
+        return (*task, *stored_content(self.s3, self.bucket, task[1].candidates))
 
-    return results_in_order(read, named(), in_flight)
+    def _judged(self, run: list[date]) -> Iterator[JudgedGroup]:
+        wanted = ((group, day) for group in self.groups for day in (run[0] - _DAY, *run, run[-1] + _DAY))
 
+        def load(asked: tuple[Group, date]) -> StoredDay:
+            return stored_day(self.s3, self.bucket, *asked, with_logs=asked[1] in run)
 
-def _judged(
-    s3: Any,
-    source: LogSource,
-    bucket: str,
-    run: list[date],
-    known: list[Group],
-    public_keys: PublicKeys,
-    in_flight: int,
-) -> Iterator[JudgedGroup]:
-    wanted = ((group, day) for group in known for day in (run[0] - _DAY, *run, run[-1] + _DAY))
+        for group, loaded in groupby(results_in_order(load, wanted, self.in_flight), key=lambda day: day.group):
+            of_group = list(loaded)
+            logs = [key for day in of_group for key in day.log_keys if self._is_log(key)]
+            yield judged_group(group, of_group, run, self.public_keys, logs)
 
-    def load(asked: tuple[Group, date]) -> StoredDay:
-        return stored_day(s3, bucket, *asked, with_logs=asked[1] in run)
-
-    for group, loaded in groupby(results_in_order(load, wanted, in_flight), key=lambda day: day.group):
-        of_group = list(loaded)
-        logs = [key for day in of_group for key in day.log_keys if isinstance(place(source, bucket, key), Placement)]
-        yield judged_group(group, of_group, run, public_keys, logs)
+    def _is_log(self, key: str) -> bool:
+        return isinstance(place(self.source, self.bucket, key), Placement)
 
 
 def _count_group(tallies: dict[date, _Tally], bucket: str, judged: JudgedGroup, run: list[date]) -> None:
@@ -137,12 +135,7 @@ def _count_group(tallies: dict[date, _Tally], bucket: str, judged: JudgedGroup, 
         )
         tallies[finding.day].counts["digests_expected"] += finding.kind == "missing_digest"
     for digest in (d for d in judged.digests if d.stored.place.day in run):
-        what, counts = digest.stored.place.is_backfill, tallies[digest.stored.place.day].counts
-        counts["digests_expected"] += not what
-        counts["backfills_found" if what else "digests_found"] += 1
-        counts["backfills_valid" if what else "digests_valid"] += digest.is_valid
-        counts["object_count"] += 1
-        counts["bytes_read"] += digest.stored.size
+        _count_digest(tallies[digest.stored.place.day].counts, digest)
     for day, key in judged.unvouched:
         tallies[day].findings.append(DigestFinding(day_number(day), "unvouched_file", bucket, key))
         tallies[day].counts["files_unvouched"] += 1
@@ -150,6 +143,15 @@ def _count_group(tallies: dict[date, _Tally], bucket: str, judged: JudgedGroup, 
         tallies[day].counts["files_undecided"] += judged.undecided[day]
         if judged.unproved[day]:
             tallies[day].unproved[judged.group.name] = judged.unproved[day]
+
+
+def _count_digest(counts: Counter[str], digest: JudgedDigest) -> None:
+    kind = "backfills" if digest.stored.place.is_backfill else "digests"
+    counts["digests_expected"] += kind == "digests"
+    counts[f"{kind}_found"] += 1
+    counts[f"{kind}_valid"] += digest.is_valid
+    counts["object_count"] += 1
+    counts["bytes_read"] += digest.stored.size
 
 
 def _count_file(
