@@ -259,6 +259,61 @@ def test_a_stranger_who_names_the_trusted_key_has_no_valid_signature(validated: 
     assert report.digests_valid == 23
 
 
+def test_a_made_up_backfill_vouches_for_nothing(validated: Found, trail: Trail) -> None:
+    made_up = Trail(by=signer("d" * 32))
+    injected = made_up.file(moment("10 13:25"), "INJECTED")
+    key = made_up.digest(moment("10 14:00"), "_backfill")
+    trail.objects |= made_up.objects
+    assert set(found(validated(trail))) == {("unvouched_file", injected), ("unknown_public_key", key)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digestStartTime": "0001-01-01T00:00:00Z"},
+        {"digestEndTime": "9999-12-31T23:00:00Z"},
+        {"digestPublicKeyFingerprint": "<script>"},
+        {"digestS3Object": "x" * 2000},
+        {"previousDigestS3Object": "x" * 2000},
+        {"logFiles": [{"s3Bucket": "b", "s3Object": "k", "hashValue": "0", "hashAlgorithm": "SHA-256"}]},
+    ],
+)
+def test_a_made_up_digest_is_one_finding_and_costs_nothing(
+    validated: Found, trail: Trail, changes: dict[str, Any]
+) -> None:
+    made_up = Trail(by=signer("c" * 32))
+    key = made_up.digest_key(moment("10 13:30"))
+    made_up.digest(moment("10 13:30"), **changes)
+    trail.objects[key] = made_up.objects[key]
+    report = validated(trail)
+    assert found(report) == [("unreadable_digest", key)]
+    assert "script" not in report.findings[0].sentence
+
+
+def test_a_strangers_digest_between_two_accuses_neither(validated: Found, trail: Trail) -> None:
+    stranger = Trail(by=signer("c" * 32))
+    key = stranger.digest(moment("10 13:30"))
+    trail.objects |= stranger.objects
+    assert found(validated(trail)) == [("unknown_public_key", key)]
+
+
+def test_without_any_key_every_digest_is_unknown_and_gaps_are_still_named(
+    lake: OpenedLake, source: LogSource, bucket: str, trail: Trail
+) -> None:
+    gone = trail.digest_key(moment("10 14:00"))
+    del trail.objects[gone]
+    trail.put(lake.client("s3"), bucket)
+    (report,) = validate(lake.client("s3"), source, bucket, [DAY], GivenKeys({}))
+    assert report.counts == {"missing_digest": 1, "unknown_public_key": 23}
+    assert (report.pct, report.digests_valid, report.files_matching) == (0, 0, 0)
+
+
+def test_a_digest_under_a_key_of_another_day_is_no_digest(validated: Found, trail: Trail) -> None:
+    key = trail.digest_key(moment("10 13:00"))
+    trail.objects[key.replace("T130000Z", "T131500Z").replace("_20150310", "_99991231")] = trail.objects[key]
+    assert found(validated(trail)) == []
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"[" * 100_000, gzip.compress(b"{}")[:-3], gzip.compress(b"null")])
 def test_a_digest_that_cannot_be_read_is_named_once(validated: Found, trail: Trail, body: bytes) -> None:
     key = trail.digest_key(moment("10 14:00"))

@@ -52,7 +52,7 @@ def judged_group(
     files = _files(digests, days)
     owners = {sha256: key for key, file in files.items() for sha256 in file.told}
     made = JudgedGroup(group, digests, findings, files, owners, [], Counter(), Counter())
-    _place_the_unnamed(made, _named_keys(digests), logs, days)
+    _place_the_unnamed(made, logs, days)
     return made
 
 
@@ -93,8 +93,9 @@ def candidate_keys(digest: JudgedDigest, named: NamedFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys((moved, named.key)))
 
 
-def _named_keys(digests: Sequence[JudgedDigest]) -> set[str]:
-    return {key for digest, named in _named(digests) for key in candidate_keys(digest, named)}
+def _named_keys(digests: Sequence[JudgedDigest], proved_only: bool) -> set[str]:
+    wanted = [d for d in digests if d.is_proved or not proved_only]
+    return {key for digest, named in _named(wanted) for key in candidate_keys(digest, named)}
 
 
 def _day_of(key: str, digest_day: date) -> date:
@@ -103,17 +104,23 @@ def _day_of(key: str, digest_day: date) -> date:
     return own if own and timedelta(0) <= digest_day - own <= timedelta(days=1) else digest_day
 
 
-def _place_the_unnamed(made: JudgedGroup, named: set[str], logs: Iterable[str], days: Collection[date]) -> None:
-    """Stored files that no digest names: injected where digests cover their hour, undecided or unproved elsewhere."""
+def _place_the_unnamed(made: JudgedGroup, logs: Iterable[str], days: Collection[date]) -> None:
+    """Stored files that no digest names: injected where digests cover their hour, undecided or unproved elsewhere.
+
+    In an hour that proved digests cover, being named by one that was made up is being named by none.
+    """
     covered = _covered(made.digests)
+    named, proved = _named_keys(made.digests, False), _named_keys(made.digests, True)
     digest_days = {d.stored.place.day for d in made.digests if not d.stored.place.is_backfill}
     told_days = digest_days | {f.day for f in made.findings}
     for key in logs:
         day = log_day(key)
-        if day is None or day not in days or key in named:
+        if day is None or day not in days or key in proved:
             continue
         if _is_covered(delivered_at(key), day, covered):
             made.unvouched.append((day, key))
+        elif key in named:
+            continue
         elif day in told_days:
             made.undecided[day] += 1
         else:

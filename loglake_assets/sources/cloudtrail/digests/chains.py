@@ -43,8 +43,8 @@ def chains(digests: Iterable[JudgedDigest]) -> dict[str, list[JudgedDigest]]:
 def chain_findings(digests: Sequence[JudgedDigest], last_day: date) -> list[ChainFinding]:
     """What is missing or changed in one chain up to the end of `last_day`, every missing hour by its key."""
     present = {d.stored.place.key for d in digests}
-    links = [d for d in digests if d.can_link]
-    found = [finding for d in links for finding in _changed(d, digests)]
+    links = _links(digests)
+    found = list(_changed(links, digests))
     found += [finding for before, link in pairwise([None, *links]) if link for finding in _gap(before, link, present)]
     found += _missing_at_end(digests, present, last_day)
     return list({(f.kind, f.key): f for f in found}.values())
@@ -53,13 +53,20 @@ def chain_findings(digests: Sequence[JudgedDigest], last_day: date) -> list[Chai
 def backfill_findings(digests: Sequence[JudgedDigest]) -> list[ChainFinding]:
     """What is changed or missing among backfill digests: they follow no clock, so only what one of them names."""
     present = {d.stored.place.key for d in digests}
-    links = [d for d in digests if d.can_link]
-    found = [finding for d in links for finding in _changed(d, digests)]
+    links = _links(digests)
+    found = list(_changed(links, digests))
     for link in links:
         pointed = _pointed(link)
         if pointed and pointed.key not in present and pointed.is_backfill:
             found.append(_missing(pointed, f"{link.stored.place.key} names it"))
     return found
+
+
+def _links(digests: Sequence[JudgedDigest]) -> list[JudgedDigest]:
+    """Those that may tell of their neighbours; a stranger's may where no other is known, as without any key."""
+    links = [d for d in digests if d.can_link]
+    known = [d for d in links if d.kind != "unknown_public_key"]
+    return known if any(d.is_proved for d in known) else links
 
 
 def _digest(link: JudgedDigest) -> Digest:
@@ -75,11 +82,13 @@ def _pointed(link: JudgedDigest) -> DigestPlace | None:
     return digest_place(link.moved.stored(digest.previous_key))
 
 
-def _changed(link: JudgedDigest, digests: Sequence[JudgedDigest]) -> Iterator[ChainFinding]:
-    pointed, said = _pointed(link), _digest(link).previous_sha256
-    for digest in digests:
-        stored = digest.stored
-        if pointed and stored.place.key == pointed.key and stored.digest and digest.moved and stored.sha256 != said:
+def _changed(links: Sequence[JudgedDigest], digests: Sequence[JudgedDigest]) -> Iterator[ChainFinding]:
+    """Digests, in their place, that are not what their successor says they were."""
+    in_place = {d.stored.place.key: d.stored for d in digests if d.moved}
+    for link in links:
+        pointed = _pointed(link)
+        stored = in_place.get(pointed.key) if pointed else None
+        if stored and stored.sha256 != _digest(link).previous_sha256:
             detail = f"{link.stored.place.key} tells another hash of it"
             yield ChainFinding("changed_digest", stored.place.key, stored.place.day, detail)
 

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 LARGEST_DIGEST = 64 << 20  # bytes inflated; an entry is about 400, and an hour has some thousands at most
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_FINGERPRINT = re.compile(r"^[0-9A-Za-z:]{8,128}\Z")
+_LONGEST_KEY = 1024  # bytes, of S3
+_SHA256 = re.compile(r"^[0-9a-f]{64}\Z")
 
 
 class UnreadableDigestError(ValueError):
@@ -61,13 +63,20 @@ def parsed(content: bytes) -> Digest:
         start=_time(document, "digestStartTime"),
         end=_time(document, "digestEndTime"),
         end_text=_text(document, "digestEndTime"),
-        fingerprint=_text(document, "digestPublicKeyFingerprint"),
+        fingerprint=_fingerprint(document),
         previous_bucket=_text_or_none(document, "previousDigestS3Bucket"),
         previous_key=_text_or_none(document, "previousDigestS3Object"),
         previous_sha256=_text_or_none(document, "previousDigestHashValue"),
         previous_signature=_text_or_none(document, "previousDigestSignature"),
         files=_files(document),
     )
+
+
+def _fingerprint(document: Mapping[str, Any]) -> str:
+    fingerprint = _text(document, "digestPublicKeyFingerprint")
+    if not _FINGERPRINT.match(fingerprint):  # it is told in findings, so it must be one
+        raise UnreadableDigestError("odd_digestPublicKeyFingerprint")
+    return fingerprint
 
 
 def _files(document: Mapping[str, Any]) -> tuple[NamedFile, ...]:
@@ -81,7 +90,14 @@ def _file(entry: Mapping[str, Any]) -> NamedFile:
     sha256 = _text(entry, "hashValue").lower()
     if entry.get("hashAlgorithm") != "SHA-256" or not _SHA256.match(sha256):
         raise UnreadableDigestError("unknown_hash")
-    return NamedFile(_text(entry, "s3Bucket"), _text(entry, "s3Object"), sha256)
+    key = _text(entry, "s3Object")
+    if _is_no_key(key):
+        raise UnreadableDigestError("odd_key")
+    return NamedFile(_text(entry, "s3Bucket"), key, sha256)
+
+
+def _is_no_key(text: str) -> bool:
+    return len(text.encode(errors="replace")) > _LONGEST_KEY
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
@@ -93,7 +109,7 @@ def _text(document: Mapping[str, Any], name: str) -> str:
 
 def _text_or_none(document: Mapping[str, Any], name: str) -> str | None:
     value = document.get(name)
-    if not isinstance(value, str | None):
+    if not isinstance(value, str | None) or (value and name.endswith("S3Object") and _is_no_key(value)):
         raise UnreadableDigestError(f"odd_{name}")
     return value
 

@@ -58,6 +58,8 @@ def stored_digest(s3: Any, bucket: str, place: DigestPlace) -> StoredDigest:
     """Read one digest. What is wrong with its bytes stands in the answer."""
     body, metadata = _whole(s3, bucket, place.key)
     signature = metadata.get("signature")
+    if len(body) > LARGEST_DIGEST:
+        return StoredDigest(place, len(body), "", None, "too_large", signature)
     try:
         inflated = b"".join(content([body], LARGEST_DIGEST))
         sha256 = hashlib.sha256(inflated).hexdigest()
@@ -69,14 +71,22 @@ def stored_digest(s3: Any, bucket: str, place: DigestPlace) -> StoredDigest:
 
 
 def _whole(s3: Any, bucket: str, key: str) -> tuple[bytes, Mapping[str, str]]:
+    """Body and metadata; of a body larger than any digest, so much that it is seen to be."""
     for attempt in range(_ATTEMPTS):
         answer = s3.get_object(Bucket=bucket, Key=key)
         try:
-            return answer["Body"].read(), answer["Metadata"]
+            size = min(int(answer["ContentLength"]), LARGEST_DIGEST + 1)
+            return b"".join(_so_much(answer["Body"], size)), answer["Metadata"]
         except _cut_short():
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _so_much(body: Any, size: int) -> Iterator[bytes]:
+    while size > 0 and (piece := body.read(min(_PIECE, size))):
+        size -= len(piece)
+        yield piece
 
 
 def stored_content(s3: Any, bucket: str, candidates: tuple[str, ...]) -> tuple[str, StoredContent]:

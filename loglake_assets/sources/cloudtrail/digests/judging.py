@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from loglake_assets.sources.cloudtrail.digests.documents import Digest
 from loglake_assets.sources.cloudtrail.digests.fetching import StoredDigest
-from loglake_assets.sources.cloudtrail.digests.places import Relocation, relocation
+from loglake_assets.sources.cloudtrail.digests.places import Relocation, digest_place, relocation
 from loglake_assets.sources.cloudtrail.digests.signatures import is_signed_by, signed_text
 from loglake_assets.sources.vouching import PublicKeys
+
+_LONGEST = timedelta(days=1)  # they are of an hour; one that was made up could speak of ten thousand years
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,21 @@ def judged(stored: Sequence[StoredDigest], keys: PublicKeys) -> list[JudgedDiges
 def _judged(stored: StoredDigest, digest: Digest | None, keys: PublicKeys, told: Mapping[str, str]) -> JudgedDigest:
     if digest is None:
         return JudgedDigest(stored, None, "unreadable_digest", f"it cannot be read: {stored.fault}")
+    if not _is_of_its_time(stored, digest):
+        return JudgedDigest(stored, None, "unreadable_digest", "its times are not those of its key")
     moved = relocation(stored.place.key, digest.key)
     kind, detail, is_proved = _signature(stored, digest, keys, told.get(digest.key))
     if moved is None:
-        kind, detail = "swapped_digest", f"it says that it was delivered as {digest.key}"
+        kind = "swapped_digest"
+        detail = f"it was delivered as {digest.key}" if is_proved else "and no trusted key signed it"
     return JudgedDigest(stored, moved, kind, detail, is_proved)
+
+
+def _is_of_its_time(stored: StoredDigest, digest: Digest) -> bool:
+    """Whether it speaks of some hours that end when the key that it was delivered under says."""
+    delivered = digest_place(digest.key)
+    length = digest.end - digest.start
+    return delivered is not None and delivered.end == digest.end and timedelta(0) < length <= _LONGEST
 
 
 def _signature(stored: StoredDigest, digest: Digest, keys: PublicKeys, told: str | None) -> tuple[str, str, bool]:

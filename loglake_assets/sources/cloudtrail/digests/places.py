@@ -67,11 +67,11 @@ def day_of_end(end: datetime) -> date:
 
 
 def digest_place(key: str) -> DigestPlace | None:
-    """The place of a digest's key, or None for any other key."""
+    """The place of a digest's key, or None for any other key, such as one whose time is not of its folder's day."""
     found = _KEY.match(key)
     named = _DIGEST.match(found["name"]) if found and found["log"] == "CloudTrail-Digest" else None
     end = _moment(named["stamp"], "%Y%m%dT%H%M%SZ") if named else None
-    if not (found and named and end):
+    if not (found and named and end) or f"{end:%Y/%m/%d}" != f"{found['year']}/{found['month']}/{found['day']}":
         return None
     return DigestPlace(key, _group(found), named["stem"], end, bool(named["backfill"]))
 
