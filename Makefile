@@ -23,6 +23,7 @@ override REVIEWER := $(value REVIEWER)
 override REVIEWERS := $(value REVIEWERS)
 override OUT := $(value OUT)
 override Q := $(value Q)
+override KEYS := $(value KEYS)
 override DAY := $(value DAY)
 override RUN := $(value RUN)
 override EVENT_ID := $(value EVENT_ID)
@@ -31,9 +32,9 @@ override KEEP_DAYS := $(value KEEP_DAYS)
 override KEEP_GENERATIONS := $(value KEEP_GENERATIONS)
 override ACCEPT_LOSS := $(value ACCEPT_LOSS)
 export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
-export DAY RUN EVENT_ID APPLY KEEP_DAYS KEEP_GENERATIONS ACCEPT_LOSS
+export KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS KEEP_GENERATIONS ACCEPT_LOSS
 
-.PHONY: help setup demo up down load build review query ask status reconcile requeue evidence rollback collect
+.PHONY: help setup demo up down load build review digests query ask status reconcile requeue evidence rollback collect
 .PHONY: test lock wheels clean
 
 help: ## this list
@@ -68,6 +69,9 @@ build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07 [ACCEPT_
 
 review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>]: packets to read
 	@$(LAKE) review
+
+digests: $(READY) ## SOURCE=cloudtrail FROM= TO= [KEYS=file]: stored files against the log's own signed digests
+	@$(LAKE) digests
 
 query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
 	@$(LAKE) query

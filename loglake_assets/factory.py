@@ -9,6 +9,7 @@ import dagster as dg
 from loglake_assets.building import build_days, measured_drift, recounted
 from loglake_assets.checks import check_specs, coverage_metadata, drift_evaluations, evaluations
 from loglake_assets.config import SourceConfig
+from loglake_assets.digesting import digest_audit_asset, digest_check, digest_schedule
 from loglake_assets.reconcile import reconcile_job, reconcile_schedule
 from loglake_assets.reconciling import reconciliation_asset
 from loglake_assets.schedules import scheduled
@@ -30,7 +31,7 @@ def build_source(config: SourceConfig) -> dg.Definitions:
         description=f"Builds readready days of {config.source.title}.",
     )
     reconcile, standing, audit = reconcile_job(config), standing_checks(config), audit_asset(config)
-    return dg.Definitions(
+    definitions = dg.Definitions(
         assets=[raw_asset(config), readready, audit, reconciliation_asset(config)],
         asset_checks=[standing, object_lock_check(config)],
         jobs=[job, reconcile],
@@ -43,6 +44,14 @@ def build_source(config: SourceConfig) -> dg.Definitions:
             object_lock_schedule(config),
         ],
         sensors=[raw_sensor(config), automation_sensor(config)],
+    )
+    return dg.Definitions.merge(definitions, digest_definitions(config)) if config.source.digests else definitions
+
+
+def digest_definitions(config: SourceConfig) -> dg.Definitions:
+    """What a log that is delivered with signed digests has besides: their audit, their check, and its schedule."""
+    return dg.Definitions(
+        assets=[digest_audit_asset(config)], asset_checks=[digest_check(config)], schedules=[digest_schedule(config)]
     )
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,7 +16,7 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.athena import Athena
-from resources.settings import LakeSettings, lake_settings
+from resources.settings import LakeSettings, digest_keys_file, lake_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -57,6 +58,15 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
         """The orchestrator's queries of this lake."""
         client = _client("athena", self.region, self.endpoint_url)
         return Athena(client, self.settings.database, self.settings.dagster_workgroup)
+
+    @property
+    def digest_keys_file(self) -> Path | None:
+        """The file of public keys that the environment names for validating digests, or None."""
+        return digest_keys_file()
+
+    def client(self, service: str, region: str) -> Any:
+        """A client of a service in any Region, for what the lake's own Region does not know."""
+        return _client(service, region, self.endpoint_url)
 
     def queue_url(self, layer: str) -> str:
         """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""

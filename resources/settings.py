@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
@@ -71,6 +72,19 @@ def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
         region=_accepted(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
         endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
     )
+
+
+def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | None:
+    """The file of public keys that digests are validated with, LOGLAKE_DIGEST_KEYS; None: the cloud is asked for them.
+
+    Raises SettingsError where it names no file.
+    """
+    value = (os.environ if environment is None else environment).get("LOGLAKE_DIGEST_KEYS")
+    if value and not Path(value).is_file():
+        raise SettingsError(
+            f"LOGLAKE_DIGEST_KEYS is {value!r}, which is no file. Name a JSON file of public keys, or unset it."
+        )
+    return Path(value) if value else None
 
 
 def _accepted(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:

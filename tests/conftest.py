@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.local.building import DayResult, build_range
-from infra.local.loading import await_partitions, put_objects
+from infra.local.loading import await_partitions, put_objects, samples_to_put
 from infra.local.opened import OpenedLake, opened_lake
 from infra.local.reviewing import ReviewResult, build_review_range
 from infra.local.samples import GroundTruth, Samples, generate
@@ -58,7 +58,7 @@ class BuiltLake:
 def built(lake: OpenedLake, source: LogSource) -> BuiltLake:
     """Three sample days, loaded through S3 and AddAPart, built through Dagster by one Glue run."""
     samples = generate(source.name, FIRST, 3, 5_000, very_late=1)
-    loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    loaded = put_objects(lake, source, samples_to_put(samples.objects()), quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
     results = build_range(lake, source, FIRST, LAST, quiet)
     assert [r.error for r in results] == [None, None, None]
@@ -83,7 +83,7 @@ def reviewed(built: BuiltLake) -> ReviewedLake:
     lake, review = built.lake, load_review("session_activity")
     typed = load_source("cloudwatch")
     samples = generate(typed.name, FIRST, 3, 5_000)
-    loaded = put_objects(lake, typed, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    loaded = put_objects(lake, typed, samples_to_put(samples.objects()), quiet)
     assert not await_partitions(lake, typed, loaded.partitions, quiet, 60)
     days = build_range(lake, typed, FIRST, LAST, quiet)
     assert [r.error for r in days] == [None, None, None]
@@ -110,7 +110,7 @@ def tools(built: BuiltLake) -> ToolLake:
     """The same days of the log that agents leave, and the review of their tool calls."""
     lake, source = built.lake, load_source("bedrock")
     samples = generate(source.name, FIRST, 3, 5_000)
-    loaded = put_objects(lake, source, ((o.key, o.body.__bytes__) for o in samples.objects()), quiet)
+    loaded = put_objects(lake, source, samples_to_put(samples.objects()), quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
     assert loaded.ignored == samples.ground_truth().ignored_keys
     days = build_range(lake, source, FIRST, LAST, quiet)

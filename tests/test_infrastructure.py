@@ -43,10 +43,14 @@ LOCAL = {"RequireTls": "false"}
 # AWS's own words in which a source's name occurs: its alarms, metrics and job arguments, not its log.
 AWS_WORDS = re.compile(
     r"AWS::CloudWatch::Alarm|cloudwatch:(PutMetricData|namespace)|continuous-cloudwatch-log|PublishCloudWatchMetrics"
-    r"|visible in CloudWatch only|bedrock:(InvokeModel|ApplyGuardrail|\*|\$\{AWS::Region\})|Bedrock Guardrail",
+    r"|visible in CloudWatch only|bedrock:(InvokeModel|ApplyGuardrail|\*|\$\{AWS::Region\})|Bedrock Guardrail"
+    r"|cloudtrail:ListPublicKeys",
 )
 # Allowed statements on every resource, and why. An addition needs a reason that a reviewer accepts.
-EVERY_RESOURCE = {"cloudwatch:PutMetricData": "the action knows no resource; its namespace is fixed by a condition"}
+EVERY_RESOURCE = {
+    "cloudwatch:PutMetricData": "the action knows no resource; its namespace is fixed by a condition",
+    "cloudtrail:ListPublicKeys": "the action knows no resource; it reads public keys only",
+}
 
 
 # --- bundles ----------------------------------------------------------------------------------------------------------

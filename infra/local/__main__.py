@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         ("collect", _collect, ("keep_days", "keep_generations", "apply")),
         ("requeue", _requeue, ("source", "from", "to")),
         ("evidence", _evidence, ("event_id", "source", "day", "format", "keys")),
+        ("digests", _digests, ("source", "from", "to", "keys")),
     ):
         added = command(name, run)
         for option in given:
@@ -222,16 +223,34 @@ def _evidence(options: argparse.Namespace) -> int:
     from infra.local.building import parsed_day
     from infra.local.evidence import event_evidence, print_evidence
 
-    usage = "make evidence EVENT_ID=<id> [SOURCE=<log>] [DAY=2026-11-01] [FORMAT=json]"
+    usage = "make evidence EVENT_ID=<id> [SOURCE=<log>] [DAY=2026-11-01] [KEYS=file] [FORMAT=json]"
     _all_given(usage, EVENT_ID=options.given_event_id)
     form = {None: "table"}.get(options.given_format, options.given_format)
     if form not in {"table", "json"}:
         raise UsageError(f"FORMAT={form} is not known; accepted: table, json.")
     day = parsed_day(options.given_day, "DAY") if options.given_day else None
     with opened_lake(lake_home(), _quiet) as lake:
-        found = event_evidence(lake, options.given_event_id, options.given_source, day)
+        keys = Path(options.given_keys) if options.given_keys else None
+        found = event_evidence(lake, options.given_event_id, options.given_source, day, keys)
         print_evidence(found, form)
     return 0 if found and all(one.agrees for one in found) else EXIT_FAILED
+
+
+def _digests(options: argparse.Namespace) -> int:
+    from infra.local.building import parsed_day
+    from infra.local.digesting import print_digests, validate_days
+    from loglake_assets.sources import load_source
+
+    name, first_text, last_text = options.given_source, options.given_from, options.given_to
+    usage = "make digests SOURCE=<log> FROM=2026-11-01 TO=2026-11-07 [KEYS=file]"
+    _all_given(usage, SOURCE=name, FROM=first_text, TO=last_text)
+    source = load_source(name)
+    first, last = parsed_day(first_text, "FROM"), parsed_day(last_text, "TO")
+    keys = Path(options.given_keys) if options.given_keys else None
+    with opened_lake(lake_home(), _quiet) as lake:
+        reports = validate_days(lake, source, first, last, keys, _say)
+        print_digests(source, reports)
+    return EXIT_FAILED if any(report.findings for report in reports) else 0
 
 
 def _review(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The whole lake on a private stack, from sample logs to reviewed sessions. Exit code 0 only if all numbers add up."""
 
+import json
 import shutil
 import statistics
 import tempfile
@@ -10,13 +11,14 @@ from pathlib import Path
 
 from infra.local.asking import ask_looker, print_looker_answer
 from infra.local.building import DayResult, build_range, dagster_instance, print_days
-from infra.local.loading import Loaded, await_partitions, put_objects, registered
+from infra.local.digesting import print_digests, validate_days
+from infra.local.loading import Loaded, await_partitions, put_objects, registered, samples_to_put
 from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
 from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask, print_answer
 from infra.local.reviewed_truth import review_problems
 from infra.local.reviewing import Wanted, build_review_range, print_review_days, write_review
-from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate
+from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate, sample_keys
 from infra.local.sensing import tick_raw_sensor
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -70,7 +72,21 @@ def _demo_source(
     print_days(source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
-    return [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
+    problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
+    return problems + _digest_problems(lake, source, say)
+
+
+def _digest_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
+    """Where the log vouches for itself: nothing may be found, since nothing was touched after delivery."""
+    if not source.digests:
+        return []
+    say(f"\n   The digests of {source.title}: what was delivered against what is stored")
+    keys = lake.home / "sample-keys.json"
+    keys.write_text(json.dumps(sample_keys(source.name)), encoding="utf-8")
+    reports = validate_days(lake, source, FIRST_DAY, _last_day(), keys, say)
+    print_digests(source, reports)
+    problems = [finding.sentence for report in reports for finding in report.findings]
+    return problems if any(report.files_named for report in reports) else [*problems, "no digest names a file"]
 
 
 def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth], say: Say) -> list[str]:
@@ -103,8 +119,7 @@ def _last_day() -> date:
 
 def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Say) -> tuple[Loaded, set[tuple[str, ...]]]:
     say(f"\n2. Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
-    objects = ((o.key, lambda body=o.body: body) for o in samples.objects())
-    loaded = put_objects(lake, source, objects, say)
+    loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
     started = time.monotonic()
     missing = await_partitions(lake, source, loaded.partitions, say, 60)
     say(f"   {loaded.objects:,} objects in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} a second)")

@@ -1,21 +1,25 @@
 """Evidence of a row, from the command line: the row as Athena gives it, and all that stands behind it."""
 
+import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 from glue_scripts.reading import records_of
 from infra.local.opened import OpenedLake
 from infra.local.shown import escaped, print_table
-from loglake_assets.lake.evidence import Evidence, Examiner
+from loglake_assets.lake.evidence import Evidence, Examiner, Vouch
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.vouching import Vouching
 from resources.athena import quoted
 
 _IDS = ("eventid", "requestid")  # what a log's own id is called, beside the grain
 _RECORD_SHOWN = 4_000  # bytes of a record on a terminal; FORMAT=json has all of it
+_KEYS_BEFORE = timedelta(days=2)  # a key may have begun to sign before the day
 _MOST = 20  # rows of one id: a request id may be shared
 
 
@@ -23,10 +27,15 @@ class EventNotFoundError(LookupError):
     """No row has the id; the message says where was looked and what else to try."""
 
 
-def event_evidence(lake: OpenedLake, event_id: str, source_name: str | None, day: date | None) -> list[Evidence]:
-    """The evidence of every row with this id, in one log or in all of them. Raises EventNotFoundError."""
+def event_evidence(
+    lake: OpenedLake, event_id: str, source_name: str | None, day: date | None, keys: Path | None = None
+) -> list[Evidence]:
+    """The evidence of every row with this id, in one log or in all of them. Raises EventNotFoundError.
+
+    `keys` is a file of the public keys that sign digests; without it they are asked for, as the digests' check does.
+    """
     sources = [load_source(name) for name in ([source_name] if source_name else source_names())]
-    found = [evidence for source in sources for evidence in _of_source(lake, source, event_id, day)]
+    found = [evidence for source in sources for evidence in _of_source(lake, source, event_id, day, keys)]
     if not found:
         tables = ", ".join(source.readready.name for source in sources)
         where = f" on {day}" if day else ""
@@ -37,7 +46,9 @@ def event_evidence(lake: OpenedLake, event_id: str, source_name: str | None, day
     return found
 
 
-def _of_source(lake: OpenedLake, source: LogSource, event_id: str, day: date | None) -> Iterator[Evidence]:
+def _of_source(
+    lake: OpenedLake, source: LogSource, event_id: str, day: date | None, keys: Path | None
+) -> Iterator[Evidence]:
     for row in _rows(lake, source, event_id, day):
         served = lake.resource.served(source.readready.name, day_from_number(row["logcalendarday"]))
         examiner = Examiner(
@@ -46,9 +57,23 @@ def _of_source(lake: OpenedLake, source: LogSource, event_id: str, day: date | N
             readready_bucket=lake.settings.readready_bucket,
             served=served,
             records=records_of,
-            vouch=None,
+            vouch=_voucher(lake, source, day_from_number(row["logcalendarday"]), keys) if source.digests else None,
         )
         yield examiner.examine(row)
+
+
+def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
+    """What asks the log's own digests of an object, with the keys of that time."""
+    validation = importlib.import_module(str(source.digests))
+    since = datetime.combine(day, time(), UTC) - _KEYS_BEFORE
+    given = keys or lake.resource.digest_keys_file
+
+    def vouch(bucket: str, key: str) -> Vouching | None:
+        trusted = validation.trusted_keys(given, lake.resource.client, since, datetime.now(UTC))
+        found: Vouching | None = validation.vouching(lake.client("s3"), source, bucket, key, trusted)
+        return found
+
+    return vouch
 
 
 def _rows(lake: OpenedLake, source: LogSource, event_id: str, day: date | None) -> list[dict[str, Any]]:

@@ -1,15 +1,19 @@
 """Files into a source's raw bucket, through S3 as a delivery would come, so that AddAPart registers them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.opened import OpenedLake
+from infra.local.samples import SampleObject
 from loglake_assets.lake.reconciling import ALL_DAYS, partitions
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place
+
+ToPut = tuple[str, Callable[[], bytes]] | tuple[str, Callable[[], bytes], Mapping[str, str]]
+"""Key, body when it is asked for, and the object's metadata where it has any."""
 
 
 class LoadError(RuntimeError):
@@ -47,15 +51,18 @@ def refuse_strays(source: LogSource, keys: Sequence[str]) -> None:
         )
 
 
-def put_objects(
-    lake: OpenedLake, source: LogSource, objects: Iterable[tuple[str, Callable[[], bytes]]], say: Callable[[str], None]
-) -> Loaded:
-    """Put every (key, body) into the source's raw bucket, a few at a time, telling the rate."""
+def samples_to_put(objects: Iterable[SampleObject]) -> Iterator[ToPut]:
+    """Samples as `put_objects` takes them, with their metadata."""
+    return ((sample.key, sample.body.__bytes__, sample.metadata) for sample in objects)
+
+
+def put_objects(lake: OpenedLake, source: LogSource, objects: Iterable[ToPut], say: Callable[[str], None]) -> Loaded:
+    """Put every (key, body, metadata if it has any) into the source's raw bucket, a few at a time, telling the rate."""
     bucket, s3 = lake.settings.raw_bucket(source.name), lake.client("s3")
 
-    def put(entry: tuple[str, Callable[[], bytes]]) -> tuple[str, int]:
-        key, body = entry[0], entry[1]()
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
+    def put(entry: ToPut) -> tuple[str, int]:
+        key, body, metadata = entry[0], entry[1](), entry[2] if len(entry) == 3 else {}
+        s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=dict(metadata))
         return key, len(body)
 
     started = time.monotonic()

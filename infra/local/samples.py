@@ -1,13 +1,14 @@
 """Generated deliveries to try the lake on, with the truth about them. What a record looks like, each source knows.
 
-A source's `samples` module has `generate(first_day, days, events, seed, **faults) -> Samples`. Standard library only.
+A source's `samples` module has `generate(first_day, days, events, seed, **faults) -> Samples`, and where its log
+vouches for itself, `public_keys()`: the keys its samples are signed with. Standard library only.
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 FIRST_DAY = date(2026, 11, 1)
 DAYS = 3
@@ -22,6 +23,8 @@ class SampleObject:
     key: str
     body: bytes
     kind: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What S3 keeps beside it, such as the signature of a digest."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,20 @@ def generate(
 
     Raises NoSamplesError where the source has no `samples` module, ValueError for numbers that leave no room.
     """
+    made: Samples = _module(source_name).generate(first_day, days, events, seed, **faults)
+    return made
+
+
+def sample_keys(source_name: str) -> dict[str, str]:
+    """The public keys that a source's samples are signed with, as a file of keys holds them; none where none are."""
+    keys: dict[str, str] = getattr(_module(source_name), "public_keys", dict)()
+    return keys
+
+
+def _module(source_name: str) -> Any:
     module_name = f"loglake_assets.sources.{source_name}.samples"
     try:
-        module = importlib.import_module(module_name)
+        return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise
@@ -154,5 +168,3 @@ def generate(
             f"No samples can be made for source {source_name!r}: there is no module {module_name}. "
             "Trying again does not help; write it, or name another source."
         ) from error
-    samples: Samples = module.generate(first_day, days, events, seed, **faults)
-    return samples

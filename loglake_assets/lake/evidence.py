@@ -13,7 +13,7 @@ from loglake_assets.lake.commits import Commit, commits
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.serving import Served
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.vouching import Vouching
+from loglake_assets.sources.vouching import PublicKeysError, Vouching
 
 Records = Callable[[LogSource, bytes], tuple[bytes, list[Any], bool]]
 """From an object's bytes to (content, records as delivered, whether characters were replaced); raises ValueError."""
@@ -151,7 +151,10 @@ class Examiner:
     def _vouching(self, row: Mapping[str, Any]) -> tuple[Vouching | None, list[Statement]]:
         if self.vouch is None:
             return None, [Statement("digest", None, "this log is delivered without digests")]
-        found = self.vouch(row["raw_bucket"], row["raw_key"])
+        try:
+            found = self.vouch(row["raw_bucket"], row["raw_key"])
+        except PublicKeysError as error:
+            return None, [Statement("digest", None, str(error))]
         if found is None:
             return None, [Statement("digest", None, "no digest names the object: nothing vouches for it")]
         agrees = found.is_same_content and found.is_signature_valid

@@ -110,6 +110,8 @@ class LogSource:
     """Dotted path of the decoder module, imported by the Glue job only (it may need msgspec)."""
     recount: str
     """Dotted path of the module that counts events by another path than the decoder's, for the coverage check."""
+    digests: str | None = None
+    """Dotted path of the module that validates the log's own digests: `validate`, `vouching`, `trusted_keys`."""
     excludable: tuple[str, ...] = ()
     """Fields that exclusion rules may name: readready columns that the recount knows as well."""
     delivers: str = "log files"

@@ -157,6 +157,7 @@ SOURCE = LogSource(
             ("resources", "["),
         ),
     ),
+    digests="loglake_assets.sources.cloudtrail.digests",
     excludable=(
         "eventname",
         "eventsource",

@@ -10,6 +10,9 @@ from datetime import date
 
 from loglake_assets.sources.cloudtrail.samples.objects import CloudTrailSamples
 from loglake_assets.sources.cloudtrail.samples.plan import MIN_EVENTS, Faults
+from loglake_assets.sources.cloudtrail.samples.signing import public_keys
+
+__all__ = ["generate", "public_keys"]
 
 
 def generate(first_day: date, days: int, events: int, seed: int, **faults: int) -> CloudTrailSamples:

@@ -4,17 +4,18 @@ import hashlib
 import json
 
 from loglake_assets.sources.cloudtrail.samples.identifiers import stamp
+from loglake_assets.sources.cloudtrail.samples.signing import trail_key
 from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, BUCKET, Json
 
 
 class DigestChain:
-    """Hourly digests of one account and Region, each with the hash of the one before. Unsigned: no key here."""
+    """Hourly digests of one account and Region, each with hash and signature of the one before."""
 
     def __init__(self, group: tuple[int, str]) -> None:
         self._account = ACCOUNTS[group[0]][1]
         self._files: list[Json] = []
         self._times: list[int] = []
-        self._previous: tuple[str | None, str | None] = (None, None)
+        self._previous: tuple[str | None, str | None, str | None] = (None, None, None)
 
     def add(self, key: str, content: bytes, times: list[int]) -> None:
         times = sorted(filter(None, times))
@@ -30,9 +31,9 @@ class DigestChain:
             }
         )
 
-    def close(self, key: str, end: int) -> bytes:
-        """The digest of the hour that ends at `end`, also when nothing was delivered in it."""
-        previous_key, previous_hash = self._previous
+    def close(self, key: str, end: int) -> tuple[bytes, str]:
+        """The digest of the hour that ends at `end`, also when nothing was delivered in it, and its signature."""
+        previous_key, previous_hash, previous_signature = self._previous
         digest = {
             "awsAccountId": self._account,
             "digestStartTime": stamp(end - 3600),
@@ -45,12 +46,15 @@ class DigestChain:
             "previousDigestS3Object": previous_key,
             "previousDigestHashValue": previous_hash,
             "previousDigestHashAlgorithm": "SHA-256" if previous_key else None,
-            "previousDigestSignature": None,
-            "digestPublicKeyFingerprint": "example",
+            "previousDigestSignature": previous_signature,
+            "digestPublicKeyFingerprint": trail_key().fingerprint,
             "digestSignatureAlgorithm": "SHA256withRSA",
             "logFiles": self._files,
         }
         content = json.dumps(digest, separators=(",", ":")).encode()
-        self._previous = (key, hashlib.sha256(content).hexdigest())
+        told = hashlib.sha256(content).hexdigest()
+        text = f"{stamp(end)}\n{BUCKET}/{key}\n{told}\n{previous_signature or 'null'}"
+        signature = trail_key().signature(text.encode())
+        self._previous = (key, told, signature)
         self._files, self._times = [], []
-        return content
+        return content, signature

@@ -33,8 +33,13 @@ class CloudTrailSamples:
         digests = DigestChain(GROUPS[DIGEST_GROUP])
         for delivery in self._plan.deliveries:
             key = delivery.key
-            content = digests.close(key, delivery.time) if delivery.kind == "digest" else self._content(delivery)
-            if delivery.group == DIGEST_GROUP and delivery.kind != "digest":
+            if delivery.kind == "digest":
+                content, signature = digests.close(key, delivery.time)
+                metadata = {"signature": signature, "signature-algorithm": "SHA256withRSA"}
+                yield SampleObject(key, _body("digest", content), "digest", metadata)
+                continue
+            content = self._content(delivery)
+            if delivery.group == DIGEST_GROUP:
                 digests.add(key, content, [self._plan.times[i] for i in delivery.events])
             yield SampleObject(key, _body(delivery.kind, content), delivery.kind)
 
