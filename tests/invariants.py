@@ -8,20 +8,23 @@ I5 every raw delivery prefix that holds objects has its partition
 I6 the counts add up, and each is what storage gives when it is counted again
 
 Nothing here asks the program how it went: its coverage, its states, its decoders and its recounts are not used. Bodies
-are read in raw_events and raw_side, the rest of storage in stored_lake, days are judged in judged_day.
+are read in raw_events and raw_side, the rest of storage in stored_lake and stored_day; days
+are judged in judged_day and day_account.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import Placement, day_number
+from loglake_assets.sources.placement import Placement, day_from_number, day_number
 from loglake_assets.sources.rules import Rules, load_rules
-from tests.judged_day import JudgedDay, Verdict, Violation, named, same_location, with_look_ahead
+from tests.judged_day import JudgedDay
 from tests.raw_side import Progress, placements, raw_side
+from tests.stored_day import StoredDay, same_location
 from tests.stored_lake import CatalogPartition, StoredLake, listed
+from tests.verdict import Verdict, Violation, named
 
 
 def _unheard(text: str) -> None:
@@ -63,10 +66,11 @@ def judged(
     days = {day_number(day) for day in closed_days} if closed_days is not None else {*commits, *shown}
     verdict = Verdict(object_count=len(raw.objects))
     verdict.violations += _raw_changed(baseline or {}, etags)
-    verdict.violations += prefixes.judge(with_look_ahead(days, look_ahead) if closed_days is not None else None)
+    verdict.violations += prefixes.judge(_with_look_ahead(days, look_ahead) if closed_days is not None else None)
     for day in sorted(days):
         found = commits.get(day, {})
-        JudgedDay(lake, raw, rules, look_ahead, day, found, shown.get(day), frozenset(commits)).judge(verdict)
+        stored = StoredDay(lake, raw, rules, look_ahead, day, found, shown.get(day), frozenset(commits))
+        JudgedDay(stored).judge(verdict)
         progress(f"invariants: {day} judged, {len(verdict.violations)} violations so far")
     if strict:
         verdict.violations, verdict.pending = [*verdict.violations, *verdict.pending], []
@@ -114,3 +118,8 @@ class _Prefixes:
     def _is_denied(self, key: str, placement: Placement) -> bool:
         names = tuple(column.name for column in self.source.raw.partition_keys)
         return self.rules.denied_by(key, names, placement) is not None
+
+
+def _with_look_ahead(days: Iterable[int], look_ahead: int) -> set[int]:
+    """Days and the delivery days that a build of them reads."""
+    return {day_number(day_from_number(day) + timedelta(days=n)) for day in days for n in range(look_ahead + 1)}
