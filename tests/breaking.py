@@ -75,13 +75,23 @@ def put(s3: Any, bucket: str, key: str, body: bytes | None) -> None:
 
 @contextmanager
 def holding(s3: Any, bucket: str, key: str, body: bytes | None) -> Iterator[None]:
-    """The object with other content, or gone, for as long as the block runs."""
-    before = body_of(s3, bucket, key)
+    """The object with other content, or gone, for as long as the block runs; then the very version it was."""
+    before, versions = body_of(s3, bucket, key), versions_of(s3, bucket, key)
     try:
         put(s3, bucket, key, body)
         yield
     finally:
-        put(s3, bucket, key, before)
+        for version in versions_of(s3, bucket, key) - versions:
+            s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        if body_of(s3, bucket, key) != before:  # a bucket without versions
+            put(s3, bucket, key, before)
+
+
+def versions_of(s3: Any, bucket: str, key: str) -> set[str]:
+    """Ids of an object's versions and delete markers: rows name the version they are from, and hash it."""
+    answer = s3.list_object_versions(Bucket=bucket, Prefix=key)
+    found = [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]
+    return {entry["VersionId"] for entry in found if entry["Key"] == key and entry["VersionId"] != "null"}
 
 
 @contextmanager

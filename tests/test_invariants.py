@@ -25,6 +25,7 @@ from tests.breaking import (
     orc_bytes,
     sent_to,
     stored_lake,
+    versions_of,
     with_value,
 )
 from tests.conftest import FIRST, LAST, BuiltLake, ReviewedLake, ToolLake
@@ -189,6 +190,7 @@ def test_a_touched_raw_object_is_found_against_the_baseline(stored: StoredLake, 
     keys = first.rows().column("raw_key").to_pylist()
     key = next(key for key in keys if f"/{FIRST:%Y/%m/%d}/" in key)
     baseline, body = listed(stored.s3, stored.raw_bucket), body_of(stored.s3, stored.raw_bucket, key)
+    versions = versions_of(stored.s3, stored.raw_bucket, key)
     assert body is not None
     with holding(stored.s3, stored.raw_bucket, key, None if is_removed else body + b"\0"):
         verdict = judge(stored, baseline=baseline)
@@ -196,6 +198,7 @@ def test_a_touched_raw_object_is_found_against_the_baseline(stored: StoredLake, 
         assert any("raw cannot be counted again" in p.what for p in verdict.pending)
         assert judge(stored).broken == set(), "what was there before, nobody can tell without a baseline"
     assert listed(stored.s3, stored.raw_bucket) == baseline
+    assert versions_of(stored.s3, stored.raw_bucket, key) == versions
 
 
 @pytest.mark.parametrize("change", [None, sent_to("s3://elsewhere/")], ids=["removed", "elsewhere"])
