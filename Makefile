@@ -23,9 +23,18 @@ override REVIEWER := $(value REVIEWER)
 override REVIEWERS := $(value REVIEWERS)
 override OUT := $(value OUT)
 override Q := $(value Q)
+override EVENTS := $(value EVENTS)
+override DAYS := $(value DAYS)
+override FAULTS := $(value FAULTS)
+override RATE := $(value RATE)
+override STEP_SECONDS := $(value SECONDS)
+override NEW_PREFIX_PCT := $(value NEW_PREFIX_PCT)
+override UP_TO := $(value UP_TO)
+override ON := $(value ON)
 export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
+export EVENTS DAYS FAULTS RATE STEP_SECONDS NEW_PREFIX_PCT UP_TO ON
 
-.PHONY: help setup demo up down load build review query ask status reconcile test lock wheels clean
+.PHONY: help setup demo up down generate load stress build review query ask status reconcile test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -51,8 +60,14 @@ up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; 
 down: $(READY) ## stop what `make up` or a command left running
 	@$(LAKE) down
 
+generate: $(READY) ## SOURCE=cloudtrail DIR=path [EVENTS=100000 DAYS=3 FROM=2026-11-01 FAULTS=corrupt=2]: sample logs as files
+	@$(LAKE) generate
+
 load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
 	@$(LAKE) load
+
+stress: $(READY) ## SOURCE=cloudtrail [RATE=50 SECONDS=30 NEW_PREFIX_PCT=10 UP_TO=rate ON=lake]: load to break
+	@$(LAKE) stress
 
 build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07: build those days through Dagster
 	@$(LAKE) build

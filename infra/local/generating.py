@@ -6,12 +6,13 @@ The truth about them stands beside the tree and not in it, since whatever is in 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 
-from infra.local.samples import GroundTruth, SampleObject, generate
+from infra.local.building import parsed_day
+from infra.local.samples import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate
 
 Say = Callable[[str], None]
 TOLD_EVERY_SECONDS = 2.0
@@ -31,6 +32,29 @@ class Written:
     skipped_by_kind: dict[str, int]
     truth_path: Path
     late_folder: Path
+
+
+def generate_files(given: Mapping[str, str | None], say: Say) -> int:
+    """The command: `given` are its options by name, None where not given. Raises GenerateError."""
+    source, folder = str(given["source"]), Path(str(given["dir"]))
+    first_day = parsed_day(given["from"], "FROM") if given["from"] else FIRST_DAY
+    days, events = _count(given["days"], "DAYS", DAYS), _count(given["events"], "EVENTS", EVENTS)
+    written = write_samples(source, folder, first_day, days, events, parsed_faults(given["faults"] or ""), say)
+    say(f"{written.files:,} files, {written.bytes:,} bytes in {folder}; the truth about them: {written.truth_path}")
+    for kind, count in sorted(written.skipped_by_kind.items()):
+        say(f"  {count:,} objects end in / and can be no file, so they are in neither: {kind}")
+    if written.late_files:
+        say(f"  {written.late_files:,} very late ones, to be loaded once the days are built: {written.late_folder}")
+    say(f"make load SOURCE={source} DIR={folder}")
+    return 0
+
+
+def _count(text: str | None, name: str, otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    if not text.isdecimal() or int(text) < 1:
+        raise GenerateError(f"{name}={text!r} is not a count; accepted: 1 and more, such as {otherwise}.")
+    return int(text)
 
 
 def parsed_faults(text: str) -> dict[str, int]:

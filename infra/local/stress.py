@@ -8,13 +8,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from infra.local.opened import OpenedLake
 from infra.local.stress_plan import FAR_DAY, Replay, StressError
-from infra.local.stress_results import Bounds, Depth, Loss, Put, Step, next_rate, percentile, what_gave
+from infra.local.stress_results import Bounds, Depth, Put, Step, next_rate, percentile, what_gave
 from infra.local.stress_sending import Sending, stress_client
 from infra.local.stress_watching import Cores, Values, Watch, latencies
-from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
 
 Say = Callable[[str], None]
@@ -93,7 +93,7 @@ class Stress:
         _, more = self._drained(pending)
         puts = tuple(sorted(sending.puts, key=lambda put: put.due))
         self._puts += puts
-        catalog = self._watch.catalog(self._replay.days())
+        catalog = self.partitions()
         drained = max([ended, *(p["CreationTime"].timestamp() for p in catalog.values())]) - ended
         return Step(
             rate,
@@ -106,6 +106,10 @@ class Stress:
             used,
         )
 
+    def partitions(self) -> dict[Values, dict[str, Any]]:
+        """The run's partitions in the catalog, by their values."""
+        return self._watch.catalog(self._replay.days())
+
     def clear_away(self) -> None:
         """Delete the run's objects, every version, and its partitions. Twice is once."""
         bucket, s3 = self._watch.bucket, self.lake.client("s3")
@@ -115,7 +119,7 @@ class Stress:
             if named:
                 answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
                 _refuse_errors(answer.get("Errors", ()), bucket)
-        for values in self._watch.catalog(self._replay.days()):
+        for values in self.partitions():
             self.lake.client("glue").delete_partition(
                 DatabaseName=self.lake.settings.database,
                 TableName=self.source.raw.name,
@@ -195,5 +199,3 @@ def _refuse_errors(errors: list[dict[str, str]], bucket: str) -> None:
             f"S3 did not delete {len(errors)} objects of the stress run in {bucket}, the first {errors[0].get('Key')}: "
             f"{errors[0].get('Code')}. Delete them by hand, or the lake that holds nothing else."
         )
-
-

@@ -1,7 +1,7 @@
 """What a stress run offers: samples of a source under prefixes of the run's own, as many as are asked for.
 
-Bodies repeat, since AddAPart never reads them; keys never do. Days lie where no log has any yet, and a leading folder of
-the run keeps its objects, partitions and FIFO deduplication apart from those of logs and of other runs.
+Bodies repeat, since AddAPart never reads them; keys never do. Days lie where no log has any yet, and a leading folder
+of the run keeps its objects, partitions and FIFO deduplication apart from those of logs and of other runs.
 """
 
 import gzip
@@ -47,7 +47,7 @@ class Template:
 
 
 class Replay:
-    """Prefixes by number, and objects in them. Prefixes below `warm` are filled by all steps, others are opened once."""
+    """Prefixes by number, and objects in them. Those below `warm` are filled by all steps, others are opened once."""
 
     def __init__(self, source: LogSource, bucket: str, folder: str, first_day: date = FAR_DAY) -> None:
         self.source, self.bucket, self.folder, self._first_day = source, bucket, folder, first_day
@@ -82,7 +82,9 @@ class Replay:
         template = self._templates[prefix_number % len(self._templates)]
         day = self._first_day + timedelta(days=prefix_number // len(self._templates))
         if day > LAST_DAY:
-            raise StressError(f"A run opens at most {prefix_number:,} prefixes; lower NEW_PREFIX_PCT, SECONDS or UP_TO.")
+            raise StressError(
+                f"A run opens at most {prefix_number:,} prefixes; lower NEW_PREFIX_PCT, SECONDS or UP_TO."
+            )
         key = _key(template.key, template.day, day, self.folder, f"{self._objects:08d}-")
         body, events = template.bodies[self._objects % len(template.bodies)]
         self._objects += 1
