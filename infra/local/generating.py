@@ -42,7 +42,7 @@ def generate_files(given: Mapping[str, str | None], say: Say) -> int:
     written = write_samples(source, folder, first_day, days, events, parsed_faults(given["faults"] or ""), say)
     say(f"{written.files:,} files, {written.bytes:,} bytes in {folder}; the truth about them: {written.truth_path}")
     for kind, count in sorted(written.skipped_by_kind.items()):
-        say(f"  {count:,} objects end in / and can be no file, so they are in neither: {kind}")
+        say(f"  {kind}: {count:,} left out, here and in the truth, as keys that end in / can be no file")
     if written.late_files:
         say(f"  {written.late_files:,} very late ones, to be loaded once the days are built: {written.late_folder}")
     say(f"make load SOURCE={source} DIR={folder}")
@@ -84,7 +84,10 @@ def write_samples(
     late_folder, truth_path = beside(folder, ".late"), beside(folder, ".ground_truth.json")
     for taken in (folder, late_folder):
         refuse_files_in(taken)
-    samples = generate(source_name, first_day, days, events, **faults)
+    try:
+        samples = generate(source_name, first_day, days, events, **faults)
+    except ValueError as error:
+        raise GenerateError(f"Nothing was written. {error}") from error
     truth = samples.ground_truth()
     folder.mkdir(parents=True, exist_ok=True)
     files, size, skipped = _write_objects(folder, samples.objects(), say)

@@ -5,6 +5,7 @@ The original's rule: the year's busiest day within an hour. Slowness is a result
 
 import time
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -133,16 +134,19 @@ class Stress:
         """Look each half second until all is sent, telling of each second; returns what is then not placed yet."""
         depths: list[Depth] = []
         pending: list[Values] = []
+        recent: list[Put] = []
         seen, told = 0, time.monotonic()
         while not sending.is_done:
             time.sleep(LOOK_SECONDS)
             puts = sending.puts[seen:]
             seen += len(puts)
+            recent += puts
             pending = self._watch.still_pending(pending + _new(puts))
             depths.append(Depth(time.time(), self._watch.depth(), len(pending)))
             if time.monotonic() - told >= 1:
                 told = time.monotonic()
-                self._say(_progress(sending, depths[-1], self.settings.bounds))
+                self._say(_progress(sending, seen, recent, depths[-1], self.settings.bounds))
+                recent = []
         return depths, pending + _new(sending.puts[seen:])
 
     def _drained(self, pending: list[Values]) -> tuple[list[Values], list[Depth]]:
@@ -174,21 +178,18 @@ def _with_pending(
 ) -> tuple[Depth, ...]:
     """The looks with what was pending then, exactly: polls see a partition later than it came."""
     answered = [put.answered for put in puts if put.is_new and put.answered is not None]
-    created = [at + seconds for at, seconds in placed]
-
-    def pending(moment: float) -> int:
-        return sum(at <= moment for at in answered) - sum(at <= moment for at in created)
-
-    return tuple(replace(depth, pending=pending(depth.time)) for depth in depths)
+    created = sorted(at + seconds for at, seconds in placed)
+    answered.sort()
+    return tuple(replace(d, pending=bisect_right(answered, d.time) - bisect_right(created, d.time)) for d in depths)
 
 
-def _progress(sending: Sending, depth: Depth, bounds: Bounds) -> str:
-    puts = list(sending.puts)
-    late = sum(put.started - put.due > bounds.late_seconds for put in puts)
-    p95 = percentile([put.answered - put.started for put in puts if put.answered is not None], 95)
+def _progress(sending: Sending, seen: int, recent: list[Put], depth: Depth, bounds: Bounds) -> str:
+    """A line of the last second; only the count of puts is of the whole step."""
+    late = sum(put.started - put.due > bounds.late_seconds for put in recent)
+    p95 = percentile([put.answered - put.started for put in recent if put.answered is not None], 95)
     return (
-        f"    {depth.time - sending.began:5.1f} s  put {len(puts):,} of {sending.count:,}, {late:,} late, "
-        f"{sum(put.answered is None for put in puts):,} refused, put p95 {(p95 or 0) * 1000:,.0f} ms; "
+        f"    {depth.time - sending.began:5.1f} s  put {seen:,} of {sending.count:,}; lately {late:,} late, "
+        f"{sum(put.answered is None for put in recent):,} refused, p95 {(p95 or 0) * 1000:,.0f} ms; "
         f"queue {depth.queued:,}, partitions to come {depth.pending:,}"
     )
 
