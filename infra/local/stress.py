@@ -31,8 +31,8 @@ class StressSettings:
     new_prefix_pct: float = 10.0
     up_to: float | None = None
     factor: float = 1.5
-    patience_seconds: float = 30.0
-    """Draining is given up once nothing has moved for so long."""
+    patience_seconds: float = 200.0
+    """Draining is given up once nothing has moved for so long: a failed message comes again after 180 s."""
     first_day: date = FAR_DAY
     bounds: Bounds = field(default_factory=Bounds)
 

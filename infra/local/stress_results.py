@@ -205,11 +205,11 @@ def verdict(steps: Sequence[Step], bounds: Bounds) -> str:
     return f"Nothing gave up to {max((step.rate for step in steps), default=0):,.0f} objects/s."
 
 
-def scaled(steps: Sequence[Step], bounds: Bounds) -> str:
+def scaled(steps: Sequence[Step], bounds: Bounds, new_prefix_pct: float) -> str:
     """The original's rule, the busiest day within an hour, against the rates that were held."""
     rule = (
-        f"The original's rule, the busiest day ({BUSIEST_DAY_FILES:,} files) within an hour, "
-        f"is {BUSIEST_RATE:,.0f} objects/s: "
+        f"The original's rule, the busiest day ({BUSIEST_DAY_FILES:,} files) within an hour, is {BUSIEST_RATE:,.0f} "
+        f"objects/s; with {new_prefix_pct:g} % of them opening a prefix: "
     )
     held = max((step for step in steps if not what_gave(step, bounds)), key=lambda step: step.rate, default=None)
     broke = min((step for step in steps if what_gave(step, bounds)), key=lambda step: step.rate, default=None)

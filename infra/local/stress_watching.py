@@ -107,7 +107,10 @@ def latencies(puts: Iterable[Put], catalog: dict[Values, dict[str, Any]]) -> tup
 
 
 class Cores:
-    """Cores in use since it was made: by the generator, by the stack's own process, and by its Lambda workers."""
+    """Cores in use since it was made: the generator's, the stack's own, its Lambda workers', and all others'.
+
+    What others use is what makes two runs differ on a machine that is shared.
+    """
 
     def __init__(self, stack_pid: int) -> None:
         self._stack = psutil.Process(stack_pid)
@@ -124,7 +127,10 @@ class Cores:
                 workers += _cpu_seconds(child)
             except psutil.NoSuchProcess:  # it ended between the listing and the look
                 continue
-        return {"generator": time.process_time(), "stack": _cpu_seconds(self._stack), "lambdas": workers}
+        own = {"generator": time.process_time(), "stack": _cpu_seconds(self._stack), "lambdas": workers}
+        machine = psutil.cpu_times()
+        busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0)
+        return {**own, "others": busy - sum(own.values())}
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

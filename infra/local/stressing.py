@@ -20,7 +20,15 @@ from loglake_assets.sources import LogSource
 
 HEADINGS = (
     *("offered/s", "stored/s", "events/s", "objects", "late", "refused", "put ms p50/p95/max", "new prefixes"),
-    *("partition s p50/p95/max", "queue", "before it", "drained s", "lost", "cores: generator/stack/lambdas", "held"),
+    *(
+        "partition s p50/p95/max",
+        "queue",
+        "before it",
+        "drained s",
+        "lost",
+        "cores: generator/stack/lambdas/others",
+        "held",
+    ),
 )
 
 
@@ -70,7 +78,7 @@ def stress(source: LogSource, settings: StressSettings, on_own_lake: bool, say: 
     for path in keep(home / "stress", source, steps, settings):
         say(f"kept {path}")
     say(verdict(steps, settings.bounds))
-    say(scaled(steps, settings.bounds))
+    say(scaled(steps, settings.bounds, settings.new_prefix_pct))
     lost = [step for step in steps if step.loss.total]
     say(f"LOST at {lost[0].rate:,.0f}/s: {loss_sentence(lost[0].loss)}" if lost else "Nothing was lost.")
     return 1 if lost else 0
