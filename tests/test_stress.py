@@ -67,6 +67,10 @@ def test_only_a_backlog_that_keeps_growing_grows_without_end(counts: list[float]
     assert grows(counts, 20) is expected
 
 
+def test_few_new_prefixes_show_a_backlog_by_few() -> None:
+    assert [BOUNDS.floor(rate) for rate in (0.2, 5, 50)] == [3, 10, 20]
+
+
 def test_the_rate_rises_to_the_last_one_and_ends() -> None:
     assert next_rate(50, 1.5, None) == 75
     assert next_rate(100, 1.5, 111) == 111

@@ -68,7 +68,10 @@ class Bounds:
     late_pct: float = 5.0
     latency_p95_seconds: float = 5.0
     backlog: int = 20
-    """A backlog below this many is no backlog, however it grows."""
+    """A backlog below so many is none, however it grows; where few prefixes are opened, below two seconds of them."""
+
+    def floor(self, new_a_second: float) -> float:
+        return max(3.0, min(self.backlog, 2 * new_a_second))
 
 
 @dataclass(frozen=True)
@@ -165,9 +168,10 @@ def what_gave(step: Step, bounds: Bounds) -> list[str]:
             f"puts fell behind: {late:,} of {len(step.puts):,} began over {bounds.late_seconds:g} s late, "
             f"{step.achieved:,.0f} objects/s were stored"
         )
-    if grows([depth.unsent for depth in step.sending], bounds.backlog):
+    floor = bounds.floor(step.new_prefixes / step.seconds)
+    if grows([depth.unsent for depth in step.sending], floor):
         found.append(f"the producer fell behind: {max(d.unsent for d in step.sending):,} new prefixes before the queue")
-    if grows([depth.queued for depth in step.sending], bounds.backlog):
+    if grows([depth.queued for depth in step.sending], floor):
         found.append(f"the queue before the consumer grew without end, to {max(d.queued for d in step.sending):,}")
     if p95 is not None and p95 > bounds.latency_p95_seconds:
         found.append(f"partitions came late: p95 {p95:.1f} s, over the bound of {bounds.latency_p95_seconds:g} s")
