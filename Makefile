@@ -9,33 +9,16 @@ LAKE := $(BIN)/python -m infra.local
 
 FORMAT ?= table
 # Given values reach the commands by the environment as they were typed: make would expand $ in them, a shell would run them.
-override SQL := $(value SQL)
-override DIR := $(value DIR)
-override SOURCE := $(value SOURCE)
-override FROM := $(value FROM)
-override TO := $(value TO)
-override FORMAT := $(value FORMAT)
 # A reviewer that is given and empty must not become no reviewer: that would be everybody's sessions.
 override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
-override SESSION := $(value SESSION)
-override WHO := $(value WHO)
-override REVIEWER := $(value REVIEWER)
-override REVIEWERS := $(value REVIEWERS)
-override OUT := $(value OUT)
-override Q := $(value Q)
-override KEYS := $(value KEYS)
-override DAY := $(value DAY)
-override RUN := $(value RUN)
-override EVENT_ID := $(value EVENT_ID)
-override APPLY := $(value APPLY)
-override KEEP_DAYS := $(value KEEP_DAYS)
-override KEEP_GENERATIONS := $(value KEEP_GENERATIONS)
-override ACCEPT_LOSS := $(value ACCEPT_LOSS)
-export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
-export KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS KEEP_GENERATIONS ACCEPT_LOSS
+override STEP_SECONDS := $(value SECONDS)
+GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
+GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
 
-.PHONY: help setup demo up down load build review digests query ask status reconcile requeue evidence rollback collect
-.PHONY: test lock wheels clean
+.PHONY: help setup demo up down generate load stress build review digests query ask status reconcile requeue evidence
+.PHONY: rollback collect test lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -61,8 +44,14 @@ up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; 
 down: $(READY) ## stop what `make up` or a command left running
 	@$(LAKE) down
 
+generate: $(READY) ## SOURCE=cloudtrail DIR=path [EVENTS=100000 DAYS=3 FROM=2026-11-01 FAULTS=corrupt=2]: sample logs as files
+	@$(LAKE) generate
+
 load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
 	@$(LAKE) load
+
+stress: $(READY) ## SOURCE=cloudtrail [RATE=50 SECONDS=30 NEW_PREFIX_PCT=10 UP_TO=rate ON=lake]: load to break
+	@$(LAKE) stress
 
 build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07 [ACCEPT_LOSS=yes]: build those days through Dagster
 	@$(LAKE) build

@@ -55,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     command("demo", _demo).add_argument("--events", type=int, default=50_000)
     command("up", _up)
     command("down", _down)
+    generate = command("generate", _generate)
+    for name in ("source", "dir", "events", "days", "from", "faults"):
+        generate.add_argument(f"--{name}", default=os.environ.get(name.upper()) or None)
+    stress = command("stress", _stress)
+    for name in ("source", "rate", "step-seconds", "new-prefix-pct", "up-to", "on"):
+        stress.add_argument(f"--{name}", default=os.environ.get(name.upper().replace("-", "_")) or None)
     load = command("load", _load)
     load.add_argument("--source", default=os.environ.get("SOURCE"))
     load.add_argument("--dir", default=os.environ.get("DIR"))
@@ -109,6 +115,22 @@ def _down(options: argparse.Namespace) -> int:
     from infra.local.up import down
 
     return down(lake_home(), _say)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from infra.local.generating import generate_files
+
+    _all_given("make generate SOURCE=<log> DIR=path [EVENTS=100000]", SOURCE=options.source, DIR=options.dir)
+    return generate_files(vars(options), _say)
+
+
+def _stress(options: argparse.Namespace) -> int:
+    from infra.local.stressing import stress, stress_settings
+    from loglake_assets.sources import load_source
+
+    _all_given("make stress SOURCE=<log> [RATE=50] [SECONDS=30]", SOURCE=options.source)
+    settings, on_own_lake = stress_settings(vars(options))
+    return stress(load_source(options.source), settings, on_own_lake, _say)
 
 
 def _load(options: argparse.Namespace) -> int:
