@@ -74,6 +74,20 @@ def put(s3: Any, bucket: str, key: str, body: bytes | None) -> None:
 
 
 @contextmanager
+def put_back(s3: Any, bucket: str, key: str) -> Iterator[bytes]:
+    """The bytes of an object, to do with as the block likes; afterwards it is the very version it was."""
+    before, versions = s3.get_object(Bucket=bucket, Key=key), versions_of(s3, bucket, key)
+    body: bytes = before["Body"].read()
+    try:
+        yield body
+    finally:
+        for version in versions_of(s3, bucket, key) - versions:
+            s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        if body_of(s3, bucket, key) != body:  # a bucket without versions
+            s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=before["Metadata"])
+
+
+@contextmanager
 def holding(s3: Any, bucket: str, key: str, body: bytes | None) -> Iterator[None]:
     """The object with other content, or gone, for as long as the block runs; then the very version it was."""
     before, versions = body_of(s3, bucket, key), versions_of(s3, bucket, key)

@@ -28,9 +28,10 @@ class Placing(StrEnum):
 
 @dataclass(frozen=True)
 class Served:
-    """A day as it is read: `run_id` and `location` of the newest commit, or of the partition where no commit is left.
+    """A day as it is read: `run_id` and `location` of the newest commit, or of the partition where its record is gone.
 
-    `run_id` is None where there is neither. Sequence numbers are 0 where there is none.
+    `run_id` is None where there is neither. Sequence numbers are 0 where there is none. `commit` is the record of
+    that run, None where there is none.
     """
 
     table: str
@@ -72,9 +73,9 @@ def _served(
     placing = _placing(commit, partition_seq, location if partition else None)
     if list(numbers) != list(range(1, len(numbers) + 1)):
         placing = Placing.COMMIT_MISSING
-    if commit:
+    if commit and partition_seq <= commit.seq:
         return Served(table, day, placing, commit.run_id, commit.location, commit.seq, partition_seq, commit)
-    return Served(table, day, placing, parameters.get(RUN), location, 0, partition_seq, None)
+    return Served(table, day, placing, parameters.get(RUN), location, commit.seq if commit else 0, partition_seq, None)
 
 
 def _placing(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:
