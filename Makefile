@@ -18,7 +18,7 @@ $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
 
 .PHONY: help setup demo up down generate load stress build review digests query ask status reconcile requeue evidence
-.PHONY: rollback collect test lock wheels clean
+.PHONY: rollback collect test soak lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -89,6 +89,9 @@ collect: $(READY) ## [KEEP_DAYS=30] [KEEP_GENERATIONS=3] [APPLY=yes]: old runs t
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest
+
+soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
+	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 \

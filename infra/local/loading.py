@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.opened import OpenedLake
 from infra.local.samples import SampleObject
+from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.reconciling import ALL_DAYS, partitions
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place
 
+_IN_FLIGHT = 8
 ToPut = tuple[str, Callable[[], bytes]] | tuple[str, Callable[[], bytes], Mapping[str, str]]
 """Key, body when it is asked for, and the object's metadata where it has any."""
 
@@ -69,13 +70,12 @@ def put_objects(lake: OpenedLake, source: LogSource, objects: Iterable[ToPut], s
     told = started
     keys: list[str] = []
     total = 0
-    with ThreadPoolExecutor(8) as pool:
-        for key, length in pool.map(put, objects):
-            keys.append(key)
-            total += length
-            if time.monotonic() - told >= 2:
-                told = time.monotonic()
-                say(f"  {len(keys):,} objects, {len(keys) / (time.monotonic() - started):,.0f} a second")
+    for key, length in results_in_order(put, objects, _IN_FLIGHT):
+        keys.append(key)
+        total += length
+        if time.monotonic() - told >= 2:
+            told = time.monotonic()
+            say(f"  {len(keys):,} objects, {len(keys) / (time.monotonic() - started):,.0f} a second")
     return _loaded(source, bucket, keys, total, time.monotonic() - started)
 
 
