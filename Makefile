@@ -25,10 +25,10 @@ override OUT := $(value OUT)
 override Q := $(value Q)
 export SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWER_GIVEN REVIEWERS OUT Q
 
-.PHONY: help setup demo up down load build review query ask status reconcile test lock wheels clean
+.PHONY: help setup demo up down load build review query ask status reconcile test faults faults-all lock wheels clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 	@echo; echo "LOGLAKE_HOME puts the lake elsewhere than .loglake/, so that two lakes can stand side by side."
 
 setup: $(READY) ## install everything into .venv/, from the hash-locked requirements.lock
@@ -75,6 +75,12 @@ reconcile: $(READY) ## compare storage with the catalog and send AddAPart what i
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest
+
+faults: $(READY) ## what may go wrong, done: a line for each fault, and whether what must hold held
+	@$(BIN)/python -m pytest -q --faults -m "fault and not slow"
+
+faults-all: $(READY) ## the same with the slow ones
+	@$(BIN)/python -m pytest -q --faults -m fault
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 \
