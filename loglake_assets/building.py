@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from loglake_assets.checks import COVERAGE, GRAIN, coverage_value, evaluations
 from loglake_assets.config import SourceConfig
-from loglake_assets.lake.commits import Commit, SupersededError
+from loglake_assets.lake.commits import Commit, CommitError, SupersededError
 from loglake_assets.lake.coverage import Coverage, put_coverage
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
@@ -106,8 +106,10 @@ def _publish(lake: LakeResource, publisher: Publisher, config: SourceConfig, day
         VerificationError,
         PlacementError,
         SupersededError,
+        CommitError,
         ClientError,
         BotoCoreError,
+        OSError,
     ) as error:
         return BuiltDay(day, error=error)
 

@@ -1,7 +1,7 @@
 """The fault suite's report: a line for each row of tests/faults.toml, from the tests that carry its number.
 
-A pytest plugin. `@pytest.mark.fault(number, done, held)` says which row a test is about, what is done and what held when
-it passes; a test may carry several. `--faults` prints the report. What the rows are does not belong here.
+A pytest plugin. `@pytest.mark.fault(number, done, held)` says which row a test is about, what is done, and what held
+when it passes; a test may carry several. `--faults` prints the report. What the rows are does not belong here.
 """
 
 import tomllib

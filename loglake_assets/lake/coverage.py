@@ -21,6 +21,7 @@ from loglake_assets.lake.layout import bucket_and_prefix, coverage_key
 from loglake_assets.lake.listed import keys
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.orc_files import column_values
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
@@ -149,7 +150,7 @@ class Recount:
     def _events(self, name: tuple[str, str]) -> tuple[int, "list[CountedEvent] | str"]:
         bucket, key = name
         try:
-            body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            body = whole_object(self.s3, bucket, key)["Body"]
         except self.s3.exceptions.NoSuchKey:
             return 0, "gone"
         try:
