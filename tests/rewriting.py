@@ -16,16 +16,24 @@ Change = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 """Called with the operation and the answer's body; gives the status and the body that the client gets."""
 
 
+def _unchanged(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    return 200, answer
+
+
 @contextmanager
-def rewriting_proxy(upstream: str, change: Change) -> Iterator[str]:
-    """The URL of a proxy before `upstream` for as long as the block runs."""
+def rewriting_proxy(upstream: str, change: Change = _unchanged, heads: str | None = None) -> Iterator[str]:
+    """The URL of a proxy before `upstream` for as long as the block runs.
+
+    HEAD requests go to `heads`: microburst loses the length that they ask for.
+    """
 
     class Forwarding(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=60)
+            to = heads if heads and self.command == "HEAD" else upstream
+            connection = http.client.HTTPConnection(urlsplit(to).netloc, timeout=600)
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()
             status, content = answer.status, answer.read()
@@ -37,7 +45,8 @@ def rewriting_proxy(upstream: str, change: Change) -> Iterator[str]:
             for name, value in answer.getheaders():
                 if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
                     self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
+            length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(content))
+            self.send_header("Content-Length", length or "0")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
@@ -48,7 +57,11 @@ def rewriting_proxy(upstream: str, change: Change) -> Iterator[str]:
         def log_message(self, format: str, *arguments: Any) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Forwarding)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that was killed is no error here."""
+
+    server = Quiet(("127.0.0.1", 0), Forwarding)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
