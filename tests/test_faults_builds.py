@@ -267,6 +267,28 @@ def test_an_event_of_50_mb_is_a_row_and_its_day_lives(large: Days) -> None:
     assert large.lake.resource.athena.ask(sql).rows[0]["longest"] == LARGE_BYTES + len('{"x": ""}')
 
 
+READ_LARGE = """
+import gzip, json, resource, sys
+from glue_scripts.fetching import FetchedObject, ObjectRef
+from glue_scripts.reading import ObjectReader
+event = {"eventTime": "2020-09-12T12:00:00Z", "requestParameters": {"x": "y" * int(sys.argv[1])}}
+body = gzip.compress(json.dumps({"Records": [event, {"eventTime": "2020-09-12T12:00:00Z"}]}).encode(), 1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+fetched = FetchedObject(ObjectRef(0, "logs", "AWSLogs/1/x", 20200912), body, "e", None, 1.0)
+kinds = [row["kind"] for batch in ObjectReader("cloudtrail", "x").batches([fetched]) for row in batch.to_pylist()]
+print(kinds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 12 * int(sys.argv[1]))
+"""
+
+
+@pytest.mark.fault(
+    28, "an event of 50 MB through the job's reader", "a row beside its neighbour, memory within 12 times it"
+)
+def test_an_event_of_50_mb_is_read_in_bounded_memory() -> None:
+    command = [sys.executable, "-c", READ_LARGE, str(LARGE_BYTES)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "['record', 'record', 'object'] True"
+
+
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
     """A disk of so many MB over a folder."""

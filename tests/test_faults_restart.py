@@ -29,7 +29,7 @@ def stack(tmp_path: Path) -> Iterator[tuple[Path, StackInfo]]:
     """A stack of its own with nine days of logs; `make up` uses it and leaves it."""
     home, files = tmp_path / "home", tmp_path / "files"
     info = start_stack(home, log=lambda text: None)
-    for sample in generate("cloudtrail", FIRST, len(DAYS), 2_000).objects():
+    for sample in generate("cloudtrail", FIRST, len(DAYS), 4_500).objects():
         if not sample.key.endswith("/"):
             path = files / sample.key
             path.parent.mkdir(parents=True, exist_ok=True)
