@@ -18,10 +18,10 @@ $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
 
 .PHONY: help setup demo up down generate load stress build review digests query ask status reconcile requeue evidence
-.PHONY: rollback collect test soak lock wheels clean
+.PHONY: rollback collect test faults faults-all soak lock wheels clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 	@echo; echo "LOGLAKE_HOME puts the lake elsewhere than .loglake/, so that two lakes can stand side by side."
 
 setup: $(READY) ## install everything into .venv/, from the hash-locked requirements.lock
@@ -92,6 +92,12 @@ test: $(READY) ## everything that must hold: format, lint, types, definitions, t
 
 soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
 	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)
+
+faults: $(READY) ## what may go wrong, done: a line for each fault, and whether what must hold held
+	@$(BIN)/python -m pytest -q --faults -m "fault and not slow"
+
+faults-all: $(READY) ## the same with the slow ones
+	@$(BIN)/python -m pytest -q --faults -m fault
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 \

@@ -1,34 +1,14 @@
-"""Whole objects from S3, many requests in flight, with the retries that the SDK does not do itself.
+"""Whole objects from S3, many requests in flight, each read again when it was cut or damaged on the way."""
 
-botocore retries refused and throttled requests; a body cut in mid-stream or failing its checksum it does not
-(measured), so each read is tried again here as a whole.
-"""
-
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import (
-    ClientError,
-    ConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import ClientError
 
 from loglake_assets.lake.ahead import results_in_order
+from loglake_assets.lake.whole import ATTEMPTS, FIRST_PAUSE_SECONDS, CutObjectError, whole_object
 
-_CUT_OR_DAMAGED = (
-    ConnectionError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
 _GONE = {"NoSuchKey", "404", "NoSuchVersion"}
 
 
@@ -62,33 +42,21 @@ def fetch_all(s3: Any, refs: Iterable[ObjectRef], in_flight: int = 16) -> Iterat
     yield from results_in_order(lambda ref: fetch(s3, ref), refs, in_flight)
 
 
-def fetch(s3: Any, ref: ObjectRef, attempts: int = 4, pause_seconds: float = 0.5) -> FetchedObject:
+def fetch(
+    s3: Any, ref: ObjectRef, attempts: int = ATTEMPTS, pause_seconds: float = FIRST_PAUSE_SECONDS
+) -> FetchedObject:
     """The whole object. Raises FetchError after `attempts` reads that were cut or damaged, or when S3 refuses."""
-    for attempt in range(1, attempts + 1):
-        try:
-            return _fetch_once(s3, ref)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
-                return FetchedObject(ref, None)
-            raise FetchError(_refused(ref, error)) from error
-        except _CUT_OR_DAMAGED as error:
-            if attempt == attempts:
-                raise FetchError(
-                    f"Reading s3://{ref.bucket}/{ref.key} was cut or damaged {attempts} times, at last with "
-                    f"{type(error).__name__}. Nothing was committed; running the same days again can help."
-                ) from error
-            time.sleep(pause_seconds * 2 ** (attempt - 1))
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _fetch_once(s3: Any, ref: ObjectRef) -> FetchedObject:
-    answer = s3.get_object(Bucket=ref.bucket, Key=ref.key)
-    body = answer["Body"].read()
-    if len(body) != answer["ContentLength"]:
-        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=answer["ContentLength"])
+    try:
+        answer = whole_object(s3, ref.bucket, ref.key, attempts, pause_seconds)
+    except CutObjectError as error:
+        raise FetchError(f"{error} Nothing was committed; running the same days again can help.") from error
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _GONE:
+            return FetchedObject(ref, None)
+        raise FetchError(_refused(ref, error)) from error
     return FetchedObject(
         ref,
-        body,
+        answer["Body"],
         etag=answer["ETag"].strip('"'),
         version_id=answer.get("VersionId"),
         last_modified=answer["LastModified"].timestamp(),

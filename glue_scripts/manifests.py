@@ -11,11 +11,16 @@ from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
 from glue_scripts.arguments import JobArguments
 from glue_scripts.window import WindowObjects
 from loglake_assets.lake.layout import day_prefix, manifest_key, quarantine_prefix
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 
 FORMAT = 1
+
+
+class ManifestRefusedError(RuntimeError):
+    """S3 did not take a manifest; the message names its key and what came back. The day cannot be committed."""
 
 
 def put_manifests(
@@ -73,9 +78,17 @@ def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
+            raise ManifestRefusedError(_refused(bucket, key, error)) from error
+        if whole_object(s3, bucket, key)["Body"] != body:
             raise
-        if s3.get_object(Bucket=bucket, Key=key)["Body"].read() != body:
-            raise
+
+
+def _refused(bucket: str, key: str, error: ClientError) -> str:
+    said = error.response["Error"]
+    return (
+        f"S3 did not take the manifest s3://{bucket}/{key}: {said['Code']}. {said.get('Message', '')} The day of it is "
+        "not committed. What a grant to the job's role or new credentials mend, mend; then build the day again."
+    )
 
 
 def _day(source: LogSource, arguments: JobArguments, account: DayAccount) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
 from loglake_assets.lake.layout import bucket_and_prefix, late_prefix
 from loglake_assets.lake.listed import entries, keys
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 
@@ -73,8 +74,7 @@ def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple
     for day in arguments.days:
         prefix = late_prefix(source.readready.name, day_number(day))
         for key in keys(s3, arguments.readready_bucket, prefix):
-            body = s3.get_object(Bucket=arguments.readready_bucket, Key=key)["Body"].read()
-            late = json.loads(body)
+            late = json.loads(whole_object(s3, arguments.readready_bucket, key)["Body"])
             yield late["bucket"], late["key"]
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from loglake_assets.checks import COVERAGE, DRIFT, GRAIN, coverage_value, drift_evaluations, evaluations
 from loglake_assets.config import SourceConfig
-from loglake_assets.lake.commits import Commit, SupersededError
+from loglake_assets.lake.commits import Commit, CommitError, SupersededError
 from loglake_assets.lake.coverage import Coverage, put_coverage
 from loglake_assets.lake.drift import Drift, drift, put_drift
 from loglake_assets.lake.late import record_late
@@ -117,8 +117,10 @@ def _publish(
         VerificationError,
         PlacementError,
         SupersededError,
+        CommitError,
         ClientError,
         BotoCoreError,
+        OSError,
     ) as error:
         return BuiltDay(day, error=error)
 

@@ -22,6 +22,7 @@ from resources.lake import LakeResource
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 """States in which a run may still write; every other state is its end."""
 _SUCCEEDED = "SUCCEEDED"
+_PASSES = frozenset({"ConcurrentRunsExceededException", "ThrottlingException"})
 _TELL_SECONDS = 10.0
 _ADVICE = {
     "TIMEOUT": "It ran out of time: ask for fewer days in a window or give the job more workers.",
@@ -146,21 +147,20 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
             try:
                 return str(glue.start_job_run(JobName=self._job, Arguments=arguments)["JobRunId"])
             except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code not in {"ConcurrentRunsExceededException", "ThrottlingException"}:
-                    raise GlueRunError(f"Glue refused to start {self._job}: {code}. {error}") from error
-                if time.monotonic() > give_up:
-                    raise GlueRunError(
-                        f"{self._job} had no room for another run in {self.capacity_wait_seconds:.0f} s ({code}). "
-                        "Nothing was started; build the days again later or raise MaxConcurrentRuns."
-                    ) from error
-                context.log.info(f"{self._job} has no room ({code}); waiting.")
-            except BotoCoreError as error:  # the request may have arrived: look before starting again
-                if arrived := self._by_run_id(arguments["--run_id"]):
-                    return str(arrived["Id"])
-                context.log.warning(f"StartJobRun gave no answer ({type(error).__name__}) and no run; trying again.")
-                if time.monotonic() > give_up:
-                    raise
+                reason, is_lost = error.response["Error"]["Code"], _is_of_the_server(error)
+                if reason not in _PASSES and not is_lost:
+                    raise GlueRunError(f"Glue refused to start {self._job}: {reason}. {error}") from error
+            except BotoCoreError as error:
+                reason, is_lost = type(error).__name__, True
+            if is_lost and (arrived := self._by_run_id(arguments["--run_id"])):  # it may have arrived: look first
+                context.log.info(f"StartJobRun gave no answer ({reason}), and the run is there.")
+                return str(arrived["Id"])
+            if time.monotonic() > give_up:
+                raise GlueRunError(
+                    f"{self._job} could not be started in {self.capacity_wait_seconds:.0f} s ({reason}). Nothing was "
+                    "started; build the days again later, or raise MaxConcurrentRuns where there was no room."
+                )
+            context.log.info(f"{self._job} was not started ({reason}); trying again.")
             time.sleep(self._pause(started))
 
     def _pause(self, started: float) -> float:
@@ -191,6 +191,11 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
     def _runs(self) -> list[Mapping[str, Any]]:
         """The job's newest runs, newest first; older ones than these are no longer going."""
         return list(self.lake.glue.get_job_runs(JobName=self._job, MaxResults=200)["JobRuns"])
+
+
+def _is_of_the_server(error: ClientError) -> bool:
+    """Whether the answer leaves open what became of the request."""
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"]) >= 500
 
 
 def _failure(job: str, run: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from infra.local.samples import GroundTruth, Samples, generate
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
 
+pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 

@@ -52,6 +52,7 @@ def partition(lake: OpenedLake, table: str, values: list[str]) -> dict[str, Any]
     return found
 
 
+@pytest.mark.fault(10, "an object with umlauts, a space, + and %3D in its key", "its partition at the right prefix")
 def test_an_object_becomes_a_partition_by_itself(lake: OpenedLake, source: LogSource) -> None:
     key = key_of("2019/01/02", name="größe und+mehr%3D.json.gz")
     lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=b"")
@@ -71,6 +72,7 @@ def test_a_thousand_objects_lose_no_partition(lake: OpenedLake, source: LogSourc
         until(lambda day=day: partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", str(day)]), 60)
 
 
+@pytest.mark.fault(2, "messages with arrival times out of order", "one partition with the first and the last arrival")
 def test_the_same_message_many_times_is_one_partition(
     lake: OpenedLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
 ) -> None:
@@ -85,6 +87,11 @@ def test_the_same_message_many_times_is_one_partition(
     assert found["Parameters"]["loglake.last_arrival"] == "2019-05-01T11:00:00.000Z"
 
 
+@pytest.mark.fault(
+    8,
+    "text that is no message, a key of another bucket",
+    "both in quarantine with a reason, the message behind them placed",
+)
 def test_a_poison_message_goes_to_quarantine_and_its_group_goes_on(
     lake: OpenedLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
 ) -> None:
@@ -113,6 +120,9 @@ class FailsFor:
         return self._glue.create_partition(**request)
 
 
+@pytest.mark.fault(
+    6, "CreatePartition fails for one of three days", "that message and its group come back, the other group goes on"
+)
 def test_a_failure_returns_the_message_and_what_follows_it_in_its_group(
     lake: OpenedLake, source: LogSource, settings: AddAPartSettings
 ) -> None:
@@ -126,6 +136,7 @@ def test_a_failure_returns_the_message_and_what_follows_it_in_its_group(
     assert partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20190505"])
 
 
+@pytest.mark.fault(12, "a consumer whose database is not there", "the message is given back, nothing is made")
 def test_a_missing_table_is_retried_and_never_created(lake: OpenedLake, settings: AddAPartSettings) -> None:
     nowhere = AddAPartSettings(**{**vars(settings), "database": "absent"})
     consumer = Consumer(nowhere, lake.client("glue"), lake.client("s3"), lake.client("sqs"))
@@ -165,6 +176,7 @@ def event(settings: AddAPartSettings, keys: list[str]) -> dict[str, Any]:
     return {"Records": records}
 
 
+@pytest.mark.fault(9, "36 deliveries, a digest and an odd key", "12 messages; the others counted by reason")
 def test_a_producer_sends_one_message_a_partition_and_counts_the_rest(settings: AddAPartSettings) -> None:
     outbox = Outbox()
     keys = [key_of(f"2019/07/{n % 12 + 1:02d}", name=str(n)) for n in range(36)]
@@ -177,11 +189,13 @@ def test_a_producer_sends_one_message_a_partition_and_counts_the_rest(settings: 
     assert all(len(entry["MessageGroupId"]) <= 128 for entry in sent)
 
 
+@pytest.mark.fault(4, "SQS refuses an entry of a batch", "the producer raises, so that Lambda tries again")
 def test_a_producer_fails_when_sqs_does_not_take_a_message(settings: AddAPartSettings) -> None:
     with pytest.raises(RuntimeError, match="did not take 1 of 1"):
         produce(event(settings, [key_of()]), settings, Outbox(failing=1))
 
 
+@pytest.mark.fault(11, "a key of a denied account", "no message, counted under the rule")
 def test_a_denied_key_gets_no_partition_and_is_counted_under_the_rule(settings: AddAPartSettings) -> None:
     rules = '[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["111122223333"]'
     outbox = Outbox()
@@ -206,6 +220,7 @@ def commit(day: int, run: str) -> Commit:
     )
 
 
+@pytest.mark.fault(18, "8 writers commit one day at once", "8 numbers, no gap")
 def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: OpenedLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     with ThreadPoolExecutor(8) as pool:
@@ -223,6 +238,7 @@ def test_committing_twice_is_committing_once(lake: OpenedLake) -> None:
     assert len(list(commits(s3, bucket, first.table, 20190802))) == 1
 
 
+@pytest.mark.fault(18, "an older build commits after a newer one", "superseded, and said so")
 def test_an_older_build_does_not_follow_a_newer_one(lake: OpenedLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     append(s3, bucket, commit(20190803, "newer"), lambda head: False)
@@ -236,6 +252,7 @@ def placed_commits(lake: OpenedLake) -> list[Commit]:
     return [append(s3, bucket, commit(20190804, f"r{n}"), lambda head: True) for n in range(3)]
 
 
+@pytest.mark.fault(2, "news of an old commit after the newest", "the partition stays at the newest commit")
 def test_the_catalog_follows_the_newest_commit_whatever_order_the_news_come_in(
     lake: OpenedLake, placed_commits: list[Commit]
 ) -> None:

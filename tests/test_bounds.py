@@ -75,6 +75,7 @@ def test_a_window_with_too_much_in_it_is_refused_and_never_cut_short(
         window_objects(lake.client("glue"), s3, source, arguments)
 
 
+@pytest.mark.fault(46, "a disk with too little room at the start", "refused before anything starts")
 def test_a_full_disk_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(LakeHomeError, match="MB free, and a local lake needs"):
         refuse_full_disk(tmp_path / "not" / "made", needed=1 << 60)
@@ -120,5 +121,6 @@ def test_an_odd_setting_stops_with_its_name_and_what_is_accepted(environment: di
         ("\x9b31m", "\\u{9b}31m"),
     ],
 )
+@pytest.mark.fault(50, "escapes, bidi and zero-width characters on a terminal", "shown as escapes")
 def test_text_of_a_log_is_shown_escaped(text: str, shown: str) -> None:
     assert escaped(text) == shown

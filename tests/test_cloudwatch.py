@@ -172,11 +172,13 @@ def is_plausible(time: str | None, prefix_day: int) -> bool:
     ],
     ids=["plain", "members", "gzip of members", "one gzip", "zero padding", "empty members", "cut anywhere"],
 )
+@pytest.mark.fault(24, "the keystrokes' log in every packing", "read by content")
 def test_content_decides_how_an_object_is_read_not_its_name(content: bytes, key: str) -> None:
     assert [row["message"] for row in rows(content, key=key)[:-1]] == ["line 0", "line 1", "line 2"]
     assert assert_counted_alike(content, key) is None
 
 
+@pytest.mark.fault(25, "20,000 gzip members in an object of Firehose", "every one read")
 def test_every_one_of_20_000_members_is_read() -> None:
     content = members(*numbered(20_000))
     assert len({row["eventkey"] for row in rows(content)[:-1]}) == 20_000
@@ -268,6 +270,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("between", ["", " ", "\n", "\r\n", "\t \n\n"])
 @pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.fault(26, "documents on one line", "parted where they end")
 def test_documents_part_where_they_end_and_not_where_a_message_says_so(between: str, ascii_only: bool) -> None:
     documents = [document(event(m, id=f"{n:056}"), extractedFields={m: m}) for n, m in enumerate(HOSTILE)]
     content = between.join(json.dumps(d, ensure_ascii=ascii_only) for d in documents).encode()
@@ -277,6 +280,7 @@ def test_documents_part_where_they_end_and_not_where_a_message_says_so(between: 
 
 
 @pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.fault(26, "boundaries inside strings of every field", "the exact count")
 def test_a_hostile_string_does_not_part_a_document_wherever_it_stands(text: str) -> None:
     hostile = document(
         event(text, id=text, **{text + "k": text, "list": [text, text, {text: text}]}),
@@ -344,6 +348,7 @@ def test_what_stands_beside_the_events_is_bounded_since_every_row_repeats_it() -
 # --- characters (fault 27) --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(27, "bytes that are no UTF-8 in a message", "replaced, flagged, a row")
 def test_bytes_that_are_not_utf8_are_replaced_and_flagged_and_the_row_stays() -> None:
     content = body(document(event("XX"), event("fine", id="4"))).replace(b"XX", b"\xff\xfea\xed\xa0\x80")
     first, second, _ = rows(gzip.compress(content))
@@ -459,6 +464,7 @@ def test_an_event_that_is_no_object_is_quarantined(odd: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.fault(36, "times around midnight", "the UTC day")
 def test_the_day_is_the_utc_day_of_the_event(time: str, day: int, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", zone)
     moment = datetime.fromisoformat(time)
@@ -469,6 +475,7 @@ def test_the_day_is_the_utc_day_of_the_event(time: str, day: int, zone: str, mon
     assert assert_counted_alike(content) is None
 
 
+@pytest.mark.fault(33, "a control message", "counted, and excluded by name")
 def test_a_control_message_is_counted_and_excluded_by_name() -> None:
     content = body(CONTROL, document(event()), {**CONTROL, "logEvents": []})
     control, other, closing = rows(content)
@@ -741,6 +748,7 @@ def test_a_partition_is_its_delivery_prefix(folder: str, values: tuple[str, ...]
         (f".hidden/2026/11/01/12/{NAME}", "hidden"),
     ],
 )
+@pytest.mark.fault(9, "keys that are no delivery of the keystrokes' log", "ignored under a reason")
 def test_what_is_no_delivery_is_ignored_under_its_reason(key: str, why: str) -> None:
     assert place(SOURCE, "logs", key) == Ignored(why)
 

@@ -59,6 +59,9 @@ def at_noon(**changes: Any) -> dict[str, Any]:
     return record(eventTime="2014-07-07T12:00:00Z", **changes)
 
 
+@pytest.mark.fault(
+    29, "a bomb, nesting, doubled keys before the recount", "unreadable under a reason, the others counted"
+)
 def test_hostile_objects_are_unreadable_and_the_others_count(
     lake: OpenedLake, source: LogSource, bucket: str, put: Put
 ) -> None:
@@ -87,6 +90,7 @@ def test_an_event_without_a_day_counts_as_missing_on_its_delivery_day(
     assert (coverage.expected, coverage.unplaceable_records, coverage.pct) == (0, 1, 0)
 
 
+@pytest.mark.fault(34, "a day of one empty object recounted", "no percentage")
 def test_a_day_without_events_has_no_percentage(lake: OpenedLake, source: LogSource, bucket: str, put: Put) -> None:
     put("empty", body())
     coverage = counted(lake, source, bucket)
@@ -94,6 +98,7 @@ def test_a_day_without_events_has_no_percentage(lake: OpenedLake, source: LogSou
     assert coverage.object_count == 1
 
 
+@pytest.mark.fault(11, "a day with a denied account", "counted under the rule, not as missing")
 def test_what_a_deny_rule_keeps_out_is_neither_missing_nor_complete(
     lake: OpenedLake, source: LogSource, bucket: str, put: Any
 ) -> None:

@@ -234,6 +234,7 @@ def test_every_glue_job_pins_its_version_and_leaves_retries_to_the_orchestrator(
     assert re.fullmatch(r"\d+\.\d+", versions["GlueVersion"]["Default"])
 
 
+@pytest.mark.fault(4, "the templates read", "every producer has an on-failure queue")
 def test_a_notification_that_the_producer_fails_on_is_kept() -> None:
     kept = {p["FunctionName"]["Ref"]: p for p in _resources("AWS::Lambda::EventInvokeConfig").values()}
     invoked_by_s3 = {
@@ -248,6 +249,7 @@ def test_only_s3_of_this_account_and_bucket_may_invoke() -> None:
         assert {"SourceAccount", "SourceArn"} <= permission.keys(), name
 
 
+@pytest.mark.fault(7, "the templates read", "every queue has its dead-letter queue")
 def test_every_fifo_queue_has_a_dead_letter_queue_that_is_fifo_too() -> None:
     queues = _resources("AWS::SQS::Queue")
     dead = {p["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"] for p in queues.values() if "RedrivePolicy" in p}

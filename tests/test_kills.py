@@ -111,6 +111,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
         stop_stack(info)
 
 
+@pytest.mark.fault(13, "kill -9 of Spark in mid-build", "no commit, the old day whole, another build the same rows")
 def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(killed: KilledLake) -> None:
     before, commits = killed.hashes(), killed.heads()
     building = killed.build()
@@ -128,6 +129,10 @@ def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(kille
     assert killed.hashes() == before
 
 
+@pytest.mark.fault(
+    16, "kill -9 of Dagster while its Glue run goes on", "the next one adopts the run; one run, one commit"
+)
+@pytest.mark.fault(45, "kill -9 of Dagster in mid-build", "the run that goes on is adopted")
 def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(killed: KilledLake) -> None:
     before, count = killed.hashes(), len(killed.runs())
     building = killed.build()
@@ -143,6 +148,7 @@ def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(killed:
     assert killed.hashes() == before
 
 
+@pytest.mark.fault(43, "a build cancelled by SIGINT", "its Glue run is STOPPED, no commit")
 def test_a_cancelled_build_stops_its_run(killed: KilledLake) -> None:
     commits, count = killed.heads(), len(killed.runs())
     building = killed.build()
@@ -154,6 +160,7 @@ def test_a_cancelled_build_stops_its_run(killed: KilledLake) -> None:
     assert killed.heads() == commits
 
 
+@pytest.mark.fault(13, "kill -9 of the whole stack in mid-build", "everything comes back, another build the same rows")
 def test_a_killed_stack_comes_back_with_everything_and_builds_again(killed: KilledLake) -> None:
     before, count = killed.hashes(), len(killed.runs())
     building = killed.build()

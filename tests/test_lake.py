@@ -63,6 +63,8 @@ def raw_versions(built: BuiltLake) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("day", DAYS)
+@pytest.mark.fault(37, "events under the next day's prefix", "in their own day, once")
+@pytest.mark.fault(32, "copies in other objects", "every event once")
 def test_a_day_holds_every_event_once(built: BuiltLake, day: date) -> None:
     metadata = next(r.metadata for r in built.results if r.day == day)
     assert metadata["dagster/row_count"] == built.truth.distinct_by_day[day.isoformat()]
@@ -72,6 +74,8 @@ def test_a_day_holds_every_event_once(built: BuiltLake, day: date) -> None:
     assert len(keys) == built.truth.distinct_by_day[day.isoformat()]
 
 
+@pytest.mark.fault(22, "sample days with corrupt objects", "each in quarantine by name and reason")
+@pytest.mark.fault(31, "records without an event time", "in quarantine with the reason")
 def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:
     s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
     manifests = [read_manifest(s3, bucket, TABLE, day_number(d), newest(built, d).run_id) for d in DAYS]
@@ -82,6 +86,9 @@ def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:
     assert records == built.truth.quarantined_records
 
 
+@pytest.mark.fault(
+    38, "sample days with implausible records", "records read are written, excluded, duplicate or in quarantine"
+)
 def test_every_record_that_was_read_is_accounted_for(built: BuiltLake) -> None:
     for result in built.results:
         m = result.metadata
@@ -89,6 +96,7 @@ def test_every_record_that_was_read_is_accounted_for(built: BuiltLake) -> None:
         assert accounted == m["records_read"]
 
 
+@pytest.mark.fault(32, "copies in other objects", "listed with both keys, counted")
 def test_duplicates_are_listed_with_both_object_keys(built: BuiltLake) -> None:
     s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
     run = newest(built, FIRST).run_id
@@ -173,6 +181,7 @@ def test_each_day_of_a_window_has_check_results_of_its_own(built: BuiltLake) -> 
     assert unreadable
 
 
+@pytest.mark.fault(22, "a day with a corrupt object recounted", "below 100 %, the object named")
 def test_the_day_with_an_unreadable_object_is_below_100_and_names_it(built: BuiltLake) -> None:
     for day, coverage in recounted(built, *DAYS).items():
         names = {key for key in built.truth.quarantined_objects if f"/{day:%Y/%m/%d}/" in key}
@@ -182,6 +191,7 @@ def test_the_day_with_an_unreadable_object_is_below_100_and_names_it(built: Buil
         assert (coverage.pct == 100) == (not coverage.unreadable and not coverage.unplaceable_records)
 
 
+@pytest.mark.fault(17, "three built days built again", "same content hash under a new commit, no raw object changed")
 def test_building_again_changes_no_row_and_no_raw_object(built: BuiltLake) -> None:
     before, raw = {d: newest(built, d) for d in DAYS}, raw_versions(built)
     build_range(built.lake, built.source, FIRST, LAST, quiet)
@@ -283,6 +293,10 @@ def state_of(built: BuiltLake, day: date) -> str:
     return next(d.state for d in found.days if d.day == day)
 
 
+@pytest.mark.fault(20, "an object three days late", "the check red, the day stale, a rebuild whole")
+@pytest.mark.fault(
+    37, "an object three days after its events", "in the late ledger, and in its own day after a rebuild"
+)
 def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake) -> None:
     """The object lies three days after the events it holds: no build of their day looks there by itself."""
     late = list(built.samples.late_objects())
@@ -310,6 +324,7 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     assert state_of(built, FIRST) in {"complete", "incomplete"}
 
 
+@pytest.mark.fault(21, "another version of one key", "the day is stale, and no longer when the bytes are back")
 def test_an_overwritten_object_makes_its_day_stale(built: BuiltLake) -> None:
     day = FIRST + timedelta(days=1)
     row = next(r for r in stored_rows(built, newest(built, day)) if f"{day:%Y/%m/%d}" in r["raw_key"])
@@ -343,6 +358,9 @@ def test_the_audit_asset_rewrites_the_checks_of_its_days(built: BuiltLake) -> No
         assert after[day].target_materialization_data.storage_id >= before[day].target_materialization_data.storage_id
 
 
+@pytest.mark.fault(
+    35, "a window of which one day has no partition", "that day fails as without a source, the others are built"
+)
 def test_a_day_without_a_source_fails_by_name_beside_days_that_are_built(built: BuiltLake) -> None:
     """The days of a window are judged one by one: a backfill shows exactly the bad one as failed."""
     definitions = loaded_definitions()

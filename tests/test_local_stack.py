@@ -174,6 +174,7 @@ def test_a_script_that_is_not_there_is_a_failed_run(lake: Lake) -> None:
     assert "s3://artifacts/scripts/absent.py could not be read" in run["ErrorMessage"]
 
 
+@pytest.mark.fault(43, "one run more than MaxConcurrentRuns", "ConcurrentRunsExceeded until the first is stopped")
 def test_one_run_too_many_is_refused_until_the_first_is_stopped(lake: Lake) -> None:
     glue = lake.client("glue")
     lake.make_job("slow", "import time; time.sleep(600)", ExecutionProperty={"MaxConcurrentRuns": 1})
@@ -197,6 +198,7 @@ def test_one_run_too_many_is_refused_until_the_first_is_stopped(lake: Lake) -> N
     assert "NextToken" not in older
 
 
+@pytest.mark.fault(43, "a run longer than its Timeout", "TIMEOUT, with all it started ended")
 def test_a_run_beyond_its_timeout_is_ended_with_all_it_started(lake: Lake) -> None:
     script = "import subprocess, time\nprint(subprocess.Popen(['sleep', '600']).pid, flush=True)\ntime.sleep(600)"
     lake.make_job("late", script, Timeout=1)

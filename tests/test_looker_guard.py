@@ -48,6 +48,7 @@ POLICY = Policy(
 
 
 @pytest.mark.parametrize("case", _REFUSED, ids=[f"{i}-{c['kind']}" for i, c in enumerate(_REFUSED)])
+@pytest.mark.fault(51, "the corpus of hostile SQL", "refused with a reason")
 def test_a_statement_that_must_not_run_is_refused_with_its_reason(case: dict[str, Any]) -> None:
     with pytest.raises(RefusedError) as refused:
         guarded(case["sql"], POLICY)
@@ -175,6 +176,7 @@ def test_a_name_in_a_reason_is_short_and_printable() -> None:
     assert "x" * 58 not in refused.value.reason
 
 
+@pytest.mark.fault(51, "mutated statements", "refused, or of allowed tables only")
 def test_mutations_are_refused_or_read_allowed_tables_only() -> None:
     chance = random.Random(4)
     statements = [case["sql"] for case in (*_REFUSED, *_ACCEPTED * 4) if len(case["sql"]) < 2_000]

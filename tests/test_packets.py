@@ -257,6 +257,7 @@ def pages() -> Iterator[tuple[str, Page]]:
 # --- hostile text -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(50, "hostile text in every field of a packet", "no element, no attribute")
 def test_hostile_text_in_any_field_becomes_no_element_and_no_attribute() -> None:
     allowed = {tag for page in (Page(packet_html(partly())), Page(index_html([], ""))) for tag, _ in page.elements}
     assert not allowed & {"script", "img", "iframe", "link", "object", "embed", "svg", "form", "base"}
@@ -295,6 +296,7 @@ def test_a_page_may_load_nothing_and_run_nothing_and_has_the_one_style_its_polic
         assert not re.search(r"url\(|@import|expression", page.style)
 
 
+@pytest.mark.fault(50, "control and bidi characters in a packet", "written out")
 def test_no_character_that_acts_or_hides_reaches_the_page() -> None:
     for html, _ in pages():
         unusual = {c for c in html if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}} - {"\n"}
@@ -318,6 +320,7 @@ def test_text_is_shown_and_not_evaluated() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.fault(50, "the same in the packet's JSON", "ASCII, and the same when read")
 def test_the_twin_is_ascii_and_comes_back_exactly(text: str) -> None:
     document = hostile(text)
     before = copy.deepcopy(document)

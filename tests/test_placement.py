@@ -27,6 +27,7 @@ def placed(key: str) -> Placement:
         ("a+b=c%3D/AWSLogs", "a+b=c%3D/AWSLogs"),
     ],
 )
+@pytest.mark.fault(10, "prefixes with spaces, umlauts, +, = and %3D", "the prefix as it is")
 def test_a_partition_is_its_delivery_prefix(prefix: str, first_value: str) -> None:
     folder = f"{prefix}/111122223333/CloudTrail/eu-west-1/2024/02/29"
     placement = placed(f"{folder}/{NAME}")
@@ -63,6 +64,7 @@ def test_two_trails_in_one_bucket_get_partitions_of_their_own() -> None:
         ("", "unknown_key"),
     ],
 )
+@pytest.mark.fault(9, "digests, insights, folder markers, hidden and temporary keys", "ignored under a reason")
 def test_what_is_no_event_is_ignored_under_its_reason(key: str, reason: str) -> None:
     assert place(CLOUDTRAIL, "logs", key) == Ignored(reason)
 

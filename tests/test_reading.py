@@ -60,11 +60,13 @@ def only(content: bytes) -> dict[str, Any]:
     ],
     ids=["plain", "gzip", "gzip of gzip", "pretty", "zero padding"],
 )
+@pytest.mark.fault(24, "plain text, gzip, gzip of gzip under one name", "read by content")
 def test_content_decides_how_an_object_is_read_not_its_name(content: bytes) -> None:
     assert only(content)["eventname"] == "GetObject"
 
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b""), b'{"Records":[]}', b'{"Records":null}', b"  \n"])
+@pytest.mark.fault(33, "empty objects and empty lists", "no rows, closed as read")
 def test_an_object_without_events_is_read_and_holds_none(content: bytes) -> None:
     (closing,) = rows(content)
     assert (closing["kind"], closing["record_count"], closing["reason"]) == ("object", 0, None)
@@ -93,11 +95,15 @@ GOOD = gzip.compress(body(*[record(eventID=str(n), x=os.urandom(20).hex()) for n
         (None, "gone_while_reading"),
     ],
 )
+@pytest.mark.fault(23, "gzip and JSON cut in several places", "the whole object in quarantine")
+@pytest.mark.fault(25, "a second member in a CloudTrail object", "in quarantine as tampering")
+@pytest.mark.fault(29, "a bomb of 80 MB, nesting of 100,000", "in quarantine")
 def test_what_cannot_be_read_whole_is_not_read_at_all(content: bytes | None, reason: str) -> None:
     (closing,) = rows(content)
     assert (closing["kind"], closing["reason"], closing["raw_key"]) == ("object", reason, KEY)
 
 
+@pytest.mark.fault(29, "more than the cap at a ratio of one", "refused")
 def test_a_cap_on_inflated_bytes_holds_whatever_the_ratio() -> None:
     with pytest.raises(UnreadableObjectError, match="inflates_too_large"):
         inflated(gzip.compress(os.urandom(4096)), False, ContentLimits(inflated=1000))
@@ -118,6 +124,8 @@ def test_a_cap_on_inflated_bytes_holds_whatever_the_ratio() -> None:
         ({"eventTime": "2999-01-01T00:00:00Z"}, "eventtime_implausible"),
     ],
 )
+@pytest.mark.fault(31, "records without or with an odd time", "in quarantine with a reason, the neighbours are rows")
+@pytest.mark.fault(38, "event times of 1970 and of the future", "in quarantine as implausible")
 def test_a_record_without_a_believable_time_is_quarantined_and_its_neighbours_are_not(
     changes: dict[str, Any], reason: str
 ) -> None:
@@ -143,6 +151,7 @@ def test_a_record_that_is_no_object_is_quarantined(odd: Any) -> None:
         ("2026-10-31T23:59:59Z", 20261031),
     ],
 )
+@pytest.mark.fault(36, "the last millisecond, a leap day, a host in New York", "the UTC day")
 def test_the_day_is_the_utc_day_of_the_event(time: str, day: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     found = only(body(record(eventTime=time)))
@@ -150,6 +159,7 @@ def test_the_day_is_the_utc_day_of_the_event(time: str, day: int, monkeypatch: p
     assert found["eventtime"] == datetime.fromisoformat(time).astimezone(UTC)
 
 
+@pytest.mark.fault(27, "two bytes that are no UTF-8", "replaced, flagged, a row")
 def test_bytes_that_are_not_utf8_are_replaced_and_flagged_and_the_row_stays() -> None:
     content = body(record(userAgent="XX"), record(eventID="2")).replace(b"XX", b"\xff\xfe")
     first, second, _ = rows(content)
@@ -196,10 +206,12 @@ def test_an_event_of_a_version_without_an_id_is_known_by_its_bytes() -> None:
         ("anotherNew", None),
     ],
 )
+@pytest.mark.fault(30, "new fields and fields of another type", "kept in otherfields as delivered")
 def test_what_fits_no_column_stands_in_otherfields_as_it_was(key: str, value: Any) -> None:
     assert json.loads(only(body(record(**{key: value})))["otherfields"]) == {key: value}
 
 
+@pytest.mark.fault(30, "one path as number, text, list and object", "kept as JSON text")
 def test_the_same_path_may_be_anything() -> None:
     for value in (1, "1", [1], {"a": 1}, True):
         found = only(body(record(requestParameters={"x": value}, resources=value)))

@@ -311,6 +311,7 @@ def test_what_an_unreadable_object_held_is_known_by_day() -> None:
     assert {day: count for day, count in lost.items() if count} == damaged.events_in_unreadable_objects
 
 
+@pytest.mark.fault(9, "bodies apart and permission checks", "ignored and counted")
 def test_every_key_is_placed_or_ignored_as_counted(objects: list[SampleObject], truth: GroundTruth) -> None:
     placed = [place(SOURCE, "bucket", item.key) for item in objects]
     assert Counter(p.reason for p in placed if isinstance(p, Ignored)) == Counter(truth.ignored_keys)

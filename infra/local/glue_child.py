@@ -31,6 +31,8 @@ DEFAULT_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL")
 _MARK = "LOGLAKE_JOB_RUN"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(:|$)")
+_JAVA_IO = re.compile(r"^Caused by: (java\.io\.\w+: .+)")
+"""What Java says of disks and networks; its other causes may quote a row."""
 
 
 class RunError(RuntimeError):
@@ -152,9 +154,11 @@ def failure_message(log: Path, code: int) -> str:
     """The exception that ended the script, as its traceback spells it, else its last line with the exit code."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     starts = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last):")]
-    for line in lines[starts[-1] + 1 :] if starts else []:
+    told = lines[starts[-1] + 1 :] if starts else []
+    for line in told:
         if _EXCEPTION.match(line):
-            return line[:MESSAGE_LIMIT]
+            cause = next((found[1] for line in reversed(told) if (found := _JAVA_IO.match(line))), "")
+            return " ".join(filter(None, (line, cause)))[:MESSAGE_LIMIT]
     last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
     ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return f"The script ended with {ended}; its last line was: {last}"[:MESSAGE_LIMIT]

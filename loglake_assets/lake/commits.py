@@ -11,6 +11,7 @@ from typing import Any
 
 from loglake_assets.lake.layout import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
 from loglake_assets.lake.listed import keys
+from loglake_assets.lake.whole import whole_object
 
 ROLLBACK = "rollback"
 """Reason of a commit by which a person sent readers back to an older run: it stands until a person builds the day."""
@@ -33,6 +34,10 @@ class Commit:
     content_hash: str
     committed_at: str
     reason: str = "build"
+
+
+class CommitError(RuntimeError):
+    """S3 did not take a commit; the message names its key and what came back. Readers see the day as before."""
 
 
 class SupersededError(RuntimeError):
@@ -73,7 +78,7 @@ def append(s3: Any, bucket: str, proposed: Commit, supersedes: Callable[[Commit]
     """Commit `proposed` at the next free sequence number; committing the head's own run again returns the head.
 
     `supersedes(current)` says whether the proposal is newer than the head it would follow. Raises SupersededError when
-    it is not.
+    it is not, and CommitError when S3 refuses.
     """
     while True:
         current = head(s3, bucket, proposed.table, proposed.day)
@@ -103,8 +108,18 @@ def _put_if_absent(s3: Any, bucket: str, commit: Commit) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] in _LOST_THE_RACE:
             return False
-        raise
+        raise CommitError(_refused(bucket, commit, error)) from error
     return True
+
+
+def _refused(bucket: str, commit: Commit, error: Any) -> str:
+    said = error.response["Error"]
+    return (
+        f"S3 did not take commit {commit.seq} of {commit.table} {commit.day} at "
+        f"s3://{bucket}/{commit_key(commit.table, commit.day, commit.seq)}: {said['Code']}. {said.get('Message', '')} "
+        "Nothing was committed, and readers see the day as before. What a grant or new credentials mend, mend; then "
+        "build the day again."
+    )
 
 
 def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
@@ -112,4 +127,4 @@ def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 
 def _read(s3: Any, bucket: str, key: str) -> Commit:
-    return Commit(**json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+    return Commit(**json.loads(whole_object(s3, bucket, key)["Body"]))

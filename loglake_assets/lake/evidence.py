@@ -12,6 +12,7 @@ from typing import Any
 from loglake_assets.lake.commits import Commit, commits
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.serving import Served
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.vouching import PublicKeysError, Vouching
 
@@ -96,14 +97,14 @@ class Examiner:
     def _get(self, bucket: str, key: str, version: str | None) -> tuple[bytes | None, str]:
         from botocore.exceptions import ClientError
 
-        asked = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        asked: dict[str, Any] = {"VersionId": version} if version else {}
         try:
-            answer = self.s3.get_object(**asked)
+            answer = whole_object(self.s3, bucket, key, **asked)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}:
                 return None, ""
             raise
-        return answer["Body"].read(), answer["ETag"].strip('"')
+        return answer["Body"], answer["ETag"].strip('"')
 
     def _record(self, row: Mapping[str, Any], body: bytes | None) -> tuple[bytes | None, list[Statement]]:
         """The record cut out of the object, by its position, and compared by its hash and by its key."""

@@ -16,6 +16,7 @@ from loglake_assets.lake.manifests import (
     promised_days,
     read_manifest,
 )
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources.placement import day_from_number
 
 
@@ -37,7 +38,7 @@ class LateObject:
 def late_objects(s3: Any, bucket: str, table: str, day: int) -> list[LateObject]:
     """The ledger's entries for a day."""
     named = keys(s3, bucket, late_prefix(table, day))
-    return [LateObject(**json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())) for key in named]
+    return [LateObject(**json.loads(whole_object(s3, bucket, key)["Body"])) for key in named]
 
 
 def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from loglake_assets.lake.layout import manifest_key
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources.placement import day_from_number, day_number
 
 
@@ -80,7 +81,7 @@ def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Ma
     """The manifest of one day of one run. Raises ManifestMissingError."""
     key = manifest_key(table, day, run_id)
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        body = whole_object(s3, bucket, key)["Body"]
     except s3.exceptions.NoSuchKey as error:
         raise ManifestMissingError(
             f"Run {run_id} left no manifest for {table} {day} at s3://{bucket}/{key}: it did not finish the day. "

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
+from loglake_assets.lake.whole import whole_object
+
 
 class S3RangeFile(io.RawIOBase):
     """A seekable read-only file over one object, by ranged GETs."""
@@ -39,7 +41,7 @@ class S3RangeFile(io.RawIOBase):
         if end <= self._position:
             return b""
         wanted = f"bytes={self._position}-{end - 1}"
-        body: bytes = self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=wanted)["Body"].read()
+        body: bytes = whole_object(self._s3, self._bucket, self._key, Range=wanted)["Body"]
         self._position += len(body)
         return body
 

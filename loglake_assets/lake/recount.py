@@ -23,6 +23,7 @@ from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.orc_files import columns_of
 from loglake_assets.lake.serving import Served
+from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
@@ -148,10 +149,10 @@ class Recount:
 
     def _content(self, name: tuple[str, str], prefix_day: int) -> _Content:
         try:
-            answer = self.s3.get_object(Bucket=name[0], Key=name[1])
-            body = answer["Body"].read()
+            answer = whole_object(self.s3, *name)
         except self.s3.exceptions.NoSuchKey:
             return _Content(name, prefix_day, _GONE, 0, _GONE)
+        body = answer["Body"]
         return _Content(name, prefix_day, answer["ETag"].strip('"'), len(body), self._events(body))
 
     def _events(self, body: bytes) -> list[CountedEvent] | str:

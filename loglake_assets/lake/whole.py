@@ -1,0 +1,56 @@
+"""An object, read whole, and again when it was cut or damaged on the way. Standard library only; clients are passed in.
+
+botocore retries refused and throttled requests; a body cut in mid-stream or failing its checksum it does not
+(measured), so each read is tried again here as a whole.
+"""
+
+import time
+from typing import Any
+
+ATTEMPTS, FIRST_PAUSE_SECONDS = 4, 0.5
+
+
+class CutObjectError(OSError):
+    """A body came cut or damaged every time; the message names the object. Reading it later can help."""
+
+
+def whole_object(
+    s3: Any, bucket: str, key: str, attempts: int = ATTEMPTS, pause_seconds: float = FIRST_PAUSE_SECONDS, **request: Any
+) -> dict[str, Any]:
+    """GetObject's answer with all bytes as its `Body`. Raises CutObjectError, or what S3 refuses with, at once."""
+    cut_or_damaged = _cut_or_damaged()
+    for attempt in range(1, attempts + 1):
+        try:
+            return _read_once(s3, bucket, key, request)
+        except cut_or_damaged as error:
+            if attempt == attempts:
+                raise CutObjectError(
+                    f"Reading s3://{bucket}/{key} was cut or damaged {attempts} times, at last with "
+                    f"{type(error).__name__}."
+                ) from error
+            time.sleep(pause_seconds * 2 ** (attempt - 1))
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _read_once(s3: Any, bucket: str, key: str, request: dict[str, Any]) -> dict[str, Any]:
+    from botocore.exceptions import IncompleteReadError
+
+    answer = s3.get_object(Bucket=bucket, Key=key, **request)
+    body = answer["Body"].read()
+    expected = answer.get("ContentLength", len(body))  # S3 always says it, a proxy in between may not
+    if len(body) != expected:
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=expected)
+    return {**answer, "Body": body}
+
+
+def _cut_or_damaged() -> tuple[type[Exception], ...]:
+    from botocore import exceptions
+
+    return (
+        exceptions.ConnectionError,
+        exceptions.FlexibleChecksumError,
+        exceptions.HTTPClientError,
+        exceptions.IncompleteReadError,
+        exceptions.ReadTimeoutError,
+        exceptions.ResponseStreamingError,
+    )

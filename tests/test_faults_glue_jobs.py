@@ -1,0 +1,196 @@
+"""Glue runs that do not start, do not succeed, or whose start is not answered: a small job that really runs."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local.opened import OpenedLake
+from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
+from resources.lake import LakeResource
+from tests.faulting import FaultProxy, fault_proxy
+from tests.rewriting import rewriting_proxy
+
+WINDOW = Window("cloudtrail", date(2026, 11, 1), date(2026, 11, 2))
+SCRIPT = b"""
+import sys, time
+time.sleep(float(sys.argv[sys.argv.index("--sleep") + 1]))
+if "--dagster-pipes-context" in sys.argv:
+    import boto3
+    from dagster_pipes import PipesCliArgsParamsLoader, PipesS3MessageWriter, open_dagster_pipes
+    writer = PipesS3MessageWriter(client=boto3.client("s3"))
+    with open_dagster_pipes(params_loader=PipesCliArgsParamsLoader(), message_writer=writer):
+        pass
+"""
+
+
+@dataclass(frozen=True)
+class SmallJob:
+    """A job of the emulator under the name that the lake `name` gives it; its script sleeps, greets and succeeds."""
+
+    lake: OpenedLake
+    name: str = field(default_factory=lambda: f"j{uuid.uuid4().hex[:8]}")
+
+    @property
+    def job(self) -> str:
+        return f"{self.name}-readready"
+
+    def make(self, sleep_seconds: float) -> "SmallJob":
+        s3, glue = self.lake.client("s3"), self.lake.client("glue")
+        bucket = f"{self.name}-artifacts-{self.lake.settings.account}"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="script.py", Body=SCRIPT)
+        glue.create_job(
+            Name=self.job,
+            Role=f"arn:aws:iam::{self.lake.settings.account}:role/any",
+            Command={"Name": "glueetl", "ScriptLocation": f"s3://{bucket}/script.py"},
+            GlueVersion="5.1",
+            DefaultArguments={"--sleep": str(sleep_seconds)},
+        )
+        return self
+
+    def runs(self) -> list[dict[str, Any]]:
+        return list(self.lake.client("glue").get_job_runs(JobName=self.job)["JobRuns"])
+
+    def run_through(self, endpoint_url: str, **seconds: float) -> GlueRun:
+        """The window run by an asset whose clients talk to `endpoint_url`."""
+        named = self.lake.settings
+        lake = LakeResource(name=self.name, account=named.account, region=named.region, endpoint_url=endpoint_url)
+        made: list[GlueRun] = []
+
+        @dg.asset
+        def built(context: dg.AssetExecutionContext, glue_jobs: GlueJobs) -> Iterator[Any]:
+            made.append(glue_jobs.run_window(context, WINDOW, 1, 7))
+            yield dg.MaterializeResult()
+
+        with dg.DagsterInstance.ephemeral() as instance:
+            resources = {"lake": lake, "glue_jobs": GlueJobs(lake=lake, **seconds)}
+            dg.materialize([built], resources=resources, instance=instance)
+        return made[0]
+
+
+@pytest.fixture
+def job(lake: OpenedLake) -> SmallJob:
+    return SmallJob(lake).make(sleep_seconds=0)
+
+
+@pytest.fixture(scope="module")
+def proxy(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as running:
+        yield running
+
+
+def telling(state: str) -> Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]:
+    """Every run that succeeded is told as ended in another state."""
+
+    def change(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if operation == "GetJobRun" and answer["JobRun"]["JobRunState"] == "SUCCEEDED":
+            answer["JobRun"].update(JobRunState=state, ErrorMessage=f"said of {state}")
+        return 200, answer
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [
+        ("FAILED", "only when the cause is gone"),
+        ("TIMEOUT", "ask for fewer days"),
+        ("STOPPED", "Somebody stopped it"),
+        ("EXPIRED", "waited too long for capacity"),
+        ("ERROR", "Glue itself failed"),
+    ],
+)
+@pytest.mark.fault(
+    43, "a run that ends FAILED, TIMEOUT, STOPPED, EXPIRED or ERROR", "a failure with the state and what to do"
+)
+def test_every_end_but_success_is_a_failure_that_says_what_to_do(job: SmallJob, state: str, advice: str) -> None:
+    with rewriting_proxy(job.lake.info.endpoint_url, telling(state)) as url:
+        with pytest.raises(
+            GlueRunError, match=f"ended {state} .*said of {state}.*No day of it was committed.*{advice}"
+        ):
+            job.run_through(url)
+
+
+@pytest.mark.fault(43, "a run that is WAITING for a while", "polled until it runs and ends")
+def test_a_waiting_run_is_waited_for(job: SmallJob) -> None:
+    told: list[str] = []
+
+    def change(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if operation == "GetJobRun":
+            told.append("WAITING" if len(told) < 4 else answer["JobRun"]["JobRunState"])
+            answer["JobRun"]["JobRunState"] = told[-1]
+        return 200, answer
+
+    with rewriting_proxy(job.lake.info.endpoint_url, change) as url:
+        job.run_through(url)
+    assert told[:4] == ["WAITING"] * 4
+    assert told[-1] == "SUCCEEDED"
+
+
+@pytest.mark.fault(
+    43, "one run more than the job has room for", "waited for, then run; no longer than it was told to wait"
+)
+def test_a_job_without_room_is_waited_for_and_not_forever(lake: OpenedLake) -> None:
+    job, glue = SmallJob(lake).make(sleep_seconds=6), lake.client("glue")
+    glue.start_job_run(JobName=job.job, Arguments={"--source": "other"})
+    with pytest.raises(GlueRunError, match=r"could not be started in 1 s \(ConcurrentRunsExceededException\)"):
+        job.run_through(lake.info.endpoint_url, capacity_wait_seconds=1)
+    assert len(job.runs()) == 1
+    job.run_through(lake.info.endpoint_url)
+    assert [run["JobRunState"] for run in job.runs()] == ["SUCCEEDED", "SUCCEEDED"]
+
+
+@pytest.mark.fault(43, "a job that is not there", "refused at once, in a sentence")
+def test_what_no_waiting_mends_is_refused_at_once(lake: OpenedLake, job: SmallJob) -> None:
+    lake.client("glue").delete_job(JobName=job.job)
+    with pytest.raises(ClientError, match="not found"):
+        job.run_through(lake.info.endpoint_url)
+
+
+@pytest.mark.fault(43, "polls of a run throttled", "polled on; one run")
+def test_throttled_polls_are_tried_again(job: SmallJob, proxy: FaultProxy) -> None:
+    throttled = {"service": "glue", "operation": "GetJobRun", "error": {"code": "ThrottlingException"}, "times": 3}
+    proxy.break_it(throttled)
+    job.run_through(proxy.url)
+    assert proxy.fired("GetJobRun") == 3
+    assert len(job.runs()) == 1
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param({"response": {"abort_bytes": 0}}, id="answer cut"),
+        pytest.param({"reset": True}, id="request cut"),
+        pytest.param({"error": {"code": "InternalServiceException", "status": 500}}, id="500 before it started"),
+    ],
+)
+@pytest.mark.fault(
+    44, "StartJobRun or its answer lost on the way", "looked for by run id, started when it is not there: one run"
+)
+def test_a_start_without_an_answer_is_one_run(job: SmallJob, proxy: FaultProxy, rule: dict[str, Any]) -> None:
+    proxy.break_it({"service": "glue", "operation": "StartJobRun", "times": 1, **rule})
+    made = job.run_through(proxy.url)
+    assert proxy.fired("StartJobRun") == 1
+    (run,) = job.runs()
+    assert (run["Id"], run["Arguments"]["--run_id"]) == (made.job_run_id, made.run_id)
+
+
+@pytest.mark.fault(44, "StartJobRun answered 500 although the run began", "found by its run id and followed: one run")
+def test_a_start_answered_with_an_error_of_the_server_is_one_run(job: SmallJob) -> None:
+    spoiled: list[dict[str, Any]] = []
+
+    def change(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if operation == "StartJobRun" and not spoiled:
+            spoiled.append(answer)
+            return 500, {"__type": "InternalServiceException", "Message": "try again"}
+        return 200, answer
+
+    with rewriting_proxy(job.lake.info.endpoint_url, change) as url:
+        made = job.run_through(url)
+    assert [run["Id"] for run in job.runs()] == [made.job_run_id] == [spoiled[0]["JobRunId"]]

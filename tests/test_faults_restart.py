@@ -1,0 +1,85 @@
+"""Dagster killed in mid-backfill under `make up`, and started again: what is built stays, what is not is built."""
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local.opened import ACCOUNT, NAME, REGION
+from infra.local.processes import StackInfo, start_stack, stop_stack
+from infra.local.samples import generate
+from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.sources.placement import day_number
+from tests.test_up import BACKFILL, STATUS, RunningLake, command
+from tests.waiting import until
+
+FIRST = date(2026, 11, 1)
+DAYS = [FIRST + timedelta(days=n) for n in range(9)]
+WINDOW = 7
+"""Days of a Glue run, as the source's defs.yaml has them: nine days are two runs."""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[tuple[Path, StackInfo]]:
+    """A stack of its own with nine days of logs; `make up` uses it and leaves it."""
+    home, files = tmp_path / "home", tmp_path / "files"
+    info = start_stack(home, log=lambda text: None)
+    for sample in generate("cloudtrail", FIRST, len(DAYS), 4_500).objects():
+        if not sample.key.endswith("/"):
+            path = files / sample.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.body)
+    done = command(home, "load", "--source", "cloudtrail", "--dir", str(files))
+    assert done.returncode == 0, done.stdout
+    yield home, info
+    stop_stack(info)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    45, "kill -9 of all of Dagster in a backfill's second window", "goes on: no built day again, all days built"
+)
+def test_a_backfill_goes_on_after_dagster_was_killed(stack: tuple[Path, StackInfo]) -> None:
+    home, info = stack
+
+    def client(service: str) -> Any:
+        named = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+        return boto3.client(service, endpoint_url=info.endpoint_url, **named)  # type: ignore[call-overload]
+
+    def committed() -> dict[int, Commit]:
+        return heads(client("s3"), f"{NAME}-readready-{ACCOUNT}", "from_cloudtrail_readready")
+
+    def runs() -> list[dict[str, Any]]:
+        return list(client("glue").get_job_runs(JobName=f"{NAME}-readready")["JobRuns"])
+
+    lake = RunningLake(home)
+    until(lake.ui.answers, 180)
+    wanted = [{"path": ["readready", "from_cloudtrail_readready"]}]
+    given = {"assetSelection": wanted, "partitionNames": [day.isoformat() for day in DAYS]}
+    backfill = lake.ui.ask(BACKFILL, params=given)["launchPartitionBackfill"]
+    until(lambda: len(committed()) >= WINDOW or len(committed()) == 2, 300)
+    until(lambda: len(runs()) == 2 and runs()[0]["JobRunState"] == "RUNNING", 300)
+    before = committed()
+    os.killpg(int((home / "dagster.pid").read_text()), signal.SIGKILL)
+    lake.process.wait(60)
+    lake.log.close()
+    assert not lake.ui.answers()
+
+    again = RunningLake(home)
+    until(again.ui.answers, 180)
+
+    def ended() -> Any:
+        found = again.ui.ask(STATUS, id=backfill["backfillId"])["partitionBackfillOrError"]
+        return found if found["status"] not in {"REQUESTED", "IN_PROGRESS"} else None
+
+    assert until(ended, 560)["status"] == "COMPLETED_SUCCESS"
+    after = committed()
+    assert again.stop() == 0
+    assert set(after) == {day_number(day) for day in DAYS}
+    assert {day: after[day] for day in before} == before, "a built day is not built again"
+    assert {commit.seq for commit in after.values()} == {1}
