@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,9 @@ from infra.local.reviewing import ReviewResult, build_review_range
 from infra.local.samples import GroundTruth, Samples, generate
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
+from tests.breaking import stored_lake
+from tests.invariants import judged
+from tests.stored_lake import StoredLake, listed
 
 pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
@@ -123,3 +126,37 @@ def tools(built: BuiltLake) -> ToolLake:
 @pytest.fixture
 def repository() -> Path:
     return Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class JudgedDays:
+    """The days of a lake that a test about a fault leaves behind, for the checker of invariants."""
+
+    stored: StoredLake
+    days: tuple[date, ...]
+
+
+Judged = Callable[[], JudgedDays]
+"""Asked before and after a test: a stack that was killed comes back on another port."""
+
+
+@pytest.fixture
+def judged_days(request: pytest.FixtureRequest) -> Judged | None:
+    """The sample days, where a test works on them; modules with days or a lake of their own say theirs."""
+    built = request.getfixturevalue("built") if "built" in request.fixturenames else None
+    if not isinstance(built, BuiltLake):
+        return None
+    return lambda: JudgedDays(stored_lake(built.lake, built.source), (FIRST, date(2026, 11, 2), LAST))
+
+
+@pytest.fixture(autouse=True)
+def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test about a fault, the six invariants of the days it worked on, judged from storage alone."""
+    is_of_a_fault = request.node.get_closest_marker("fault") is not None
+    days: Judged | None = request.getfixturevalue("judged_days") if is_of_a_fault else None
+    before = days().stored if days else None
+    baseline = listed(before.s3, before.raw_bucket) if before else {}
+    yield
+    if days:
+        after = days()
+        assert judged(after.stored, baseline=baseline, closed_days=after.days).violations == []

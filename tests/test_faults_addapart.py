@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from infra.local.opened import REPOSITORY, OpenedLake
 from lambdas.addapart_placing import PartitionPlacer, placer
 from lambdas.addapart_producer import produce
 from lambdas.addapart_settings import AddAPartSettings
-from loglake_assets.reconcile import catalog_lag_result, lagging_prefixes, reconcile
+from loglake_assets.config import source_config
+from loglake_assets.reconcile import reconcile
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored
+from loglake_assets.standing import standing_results
 from tests.faulting import FaultProxy, fault_proxy
 from tests.test_addapart import event, key_of, message, partition
 from tests.waiting import until
@@ -163,11 +166,16 @@ def test_the_catalog_lag_check_is_red_until_reconciling_has_mended_it(layer: Lay
         layer.put(day)
     finally:
         s3.put_bucket_notification_configuration(Bucket=layer.bucket, NotificationConfiguration=configuration)
-    red = catalog_lag_result(layer.source, lagging_prefixes(layer.source, lake, [day]))
-    assert not red.passed
+    config = source_config(layer.source.name, start_day=date(2013, 1, 1))
+
+    def lag() -> dg.AssetCheckResult:
+        found = standing_results(config, lake, [day], date(2026, 1, 1))
+        return next(result for result in found if result.check_name == "catalog_lag")
+
+    assert not lag().passed
     assert reconcile(layer.source, lake, [day])[0] == 1
     until(lambda: layer.partition(day))
-    assert catalog_lag_result(layer.source, lagging_prefixes(layer.source, lake, [day])).passed
+    assert lag().passed
 
 
 @pytest.mark.fault(

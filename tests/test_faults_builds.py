@@ -19,11 +19,13 @@ import pytest
 from infra.local.building import readready_key
 from infra.local.opened import REPOSITORY, OpenedLake, write_dagster_home
 from infra.local.status import survey
-from loglake_assets.lake.commits import Commit, commits, head
+from loglake_assets.lake.commits import Commit, commits, head, heads
 from loglake_assets.lake.reconciling import placed_commits
 from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
+from tests.breaking import stored_lake
+from tests.conftest import Judged, JudgedDays
 from tests.faulting import FaultProxy, fault_proxy, s3_error
 from tests.rewriting import rewriting_proxy
 from tests.test_addapart import partition
@@ -130,6 +132,16 @@ def proxy(running: FaultProxy) -> Iterator[FaultProxy]:
     running.break_it()
     yield running
     running.break_it()
+
+
+@pytest.fixture
+def judged_days(days: Days) -> Judged:
+    def of_here() -> JudgedDays:
+        built = heads(days.lake.client("s3"), days.lake.settings.readready_bucket, days.table)
+        committed = tuple(day for day in (DAY, EMPTY, LARGE) if day_number(day) in built)
+        return JudgedDays(stored_lake(days.lake, days.source), committed)
+
+    return of_here
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from infra.local.opened import ACCOUNT, NAME, REGION, REPOSITORY
 from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
 from infra.local.samples import generate
 from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.sources import load_source
+from tests.conftest import Judged, JudgedDays
+from tests.stored_lake import StoredLake
 from tests.waiting import until
 
 DAYS = ("2026-11-01", "2026-11-02")
@@ -109,6 +113,14 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
     yield lake
     if info := running_stack(lake.home):
         stop_stack(info)
+
+
+@pytest.fixture
+def judged_days(killed: KilledLake) -> Judged:
+    source = load_source("cloudtrail")
+    names = f"{NAME}-raw-{source.name}-{ACCOUNT}", f"{NAME}-readready-{ACCOUNT}"
+    days = tuple(date.fromisoformat(day) for day in DAYS)
+    return lambda: JudgedDays(StoredLake(killed.client("s3"), killed.client("glue"), NAME, source, *names), days)
 
 
 @pytest.mark.fault(13, "kill -9 of Spark in mid-build", "no commit, the old day whole, another build the same rows")

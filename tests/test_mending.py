@@ -118,6 +118,11 @@ def test_a_run_that_is_not_there_cannot_be_rolled_back_to(rebuilt: BuiltLake) ->
 # --- input that was lost ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(
+    21,
+    "a raw object removed, then its day built again",
+    "refused by name, readers keep the older commit, the day is named as failed",
+)
 def test_a_build_that_would_take_events_from_readers_is_refused_until_that_is_accepted(rebuilt: BuiltLake) -> None:
     raw, key, before = rebuilt.lake.settings.raw_bucket("cloudtrail"), an_object(rebuilt), newest(rebuilt, DAY)
     with put_back(rebuilt, raw, key):
@@ -198,6 +203,11 @@ def test_every_part_of_a_run_is_known_by_its_key() -> None:
     assert parse_run_key("other", f"{day_prefix(TABLE, 'r', day)}part.orc") is None
 
 
+@pytest.mark.fault(
+    49,
+    "runs collected as of a year from now, then the day read",
+    "only superseded and orphaned runs went; readers' rows are the same",
+)
 def test_old_runs_go_by_age_and_generations_and_what_is_referred_to_stays(
     rebuilt: BuiltLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,12 +232,14 @@ def test_old_runs_go_by_age_and_generations_and_what_is_referred_to_stays(
     assert "Would be collected" in capsys.readouterr().out
 
 
+@pytest.mark.fault(49, "a rollback between listing and deleting", "its run stays")
 def test_a_run_that_a_rollback_took_up_meanwhile_is_not_collected(rebuilt: BuiltLake) -> None:
     current = newest(rebuilt, DAY)
     listed_before = OldRun(TABLE, day_number(DAY), current.run_id, "superseded", ("never-deleted",), 1)
     assert list(collect(s3(rebuilt), bucket(rebuilt), [listed_before], RetentionRule(), datetime.now(UTC))) == []
 
 
+@pytest.mark.fault(48, "one of two keys refused by S3 while collecting", "kept and told by name, the other gone")
 def test_what_s3_will_not_delete_is_kept_and_told_and_the_rest_goes_on(built: BuiltLake) -> None:
     client, locked = s3(built), f"refusing-{day_number(DAY)}"
     client.create_bucket(Bucket=locked)

@@ -85,6 +85,7 @@ def test_a_removed_raw_object_turns_only_its_check_red(built: BuiltLake, config:
         assert "restore the object" in found["changed_since_built"]
 
 
+@pytest.mark.fault(21, "one byte of a raw object edited", "changed_since_built is red, naming it, and nothing else")
 @pytest.mark.parametrize("position", [0, 12, -5])
 def test_an_edited_byte_of_a_raw_object_turns_only_its_check_red(
     built: BuiltLake, config: SourceConfig, position: int
@@ -127,6 +128,7 @@ def without_partition(built: BuiltLake, table: str, values: list[str]) -> Iterat
         glue.create_partition(**names, PartitionInput=kept)
 
 
+@pytest.mark.fault(3, "a raw partition removed from the catalog", "catalog_lag is red, naming it, and nothing else")
 def test_a_removed_raw_partition_turns_only_catalog_lag_red(built: BuiltLake, config: SourceConfig) -> None:
     values = ["AWSLogs/o-exampleorg1", "111122223333", "us-east-1", str(day_number(DAY))]
     with without_partition(built, "from_cloudtrail_raw", values) as location:
@@ -183,6 +185,7 @@ def test_a_removed_commit_turns_only_placement_red_and_rolling_back_mends_it(
         assert f"make rollback SOURCE=cloudtrail DAY={DAY} RUN={sequence[-1].run_id}" in found[PLACEMENT]
 
 
+@pytest.mark.fault(20, "an object that arrives after its day was built", "unbuilt is red, naming it and what mends it")
 def test_objects_that_no_build_read_turn_only_unbuilt_red(built: BuiltLake, config: SourceConfig) -> None:
     bucket = built.lake.settings.raw_bucket("cloudtrail")
     key = an_object(built).rpartition("/")[0] + "/111122223333_CloudTrail_us-east-1_arrived_later.json.gz"
