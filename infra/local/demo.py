@@ -12,6 +12,7 @@ from pathlib import Path
 from infra.local.asking import ask_looker, print_looker_answer
 from infra.local.building import DayResult, build_range, dagster_instance, print_days
 from infra.local.digesting import print_digests, validate_days
+from infra.local.evidence import event_evidence
 from infra.local.loading import Loaded, await_partitions, put_objects, registered, samples_to_put
 from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
 from infra.local.quarantined import print_quarantine
@@ -20,9 +21,10 @@ from infra.local.reviewed_truth import review_problems
 from infra.local.reviewing import Wanted, build_review_range, print_review_days, write_review
 from infra.local.samples import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate, sample_keys
 from infra.local.sensing import tick_raw_sensor
+from infra.local.shown import escaped
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import Placement, place
+from loglake_assets.sources.placement import Placement, day_number, place
 
 Say = Callable[[str], None]
 PROBES = 9
@@ -73,7 +75,20 @@ def _demo_source(
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
     problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
-    return problems + _digest_problems(lake, source, say)
+    return [*problems, *_digest_problems(lake, source, say), *_evidence_problems(lake, source, say)]
+
+
+def _evidence_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
+    """One row, and whether everything that stands behind it still agrees."""
+    grain, day = source.readready.grain, day_number(FIRST_DAY)
+    sql = f"SELECT min({grain}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
+    event_id = str(ask(lake, sql).rows[0][0])
+    say(f"\n   What stands behind one row: make evidence EVENT_ID={escaped(event_id)} DAY={FIRST_DAY}")
+    (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY, lake.home / "sample-keys.json")
+    marks = {True: "agrees", False: "DIFFERS", None: "not known"}
+    for statement in found.statements:
+        say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escaped(statement.said)}")
+    return [] if found.agrees else [f"the evidence of one row of {source.title} does not agree"]
 
 
 def _digest_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:

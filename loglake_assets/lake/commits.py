@@ -74,6 +74,17 @@ def sequences(s3: Any, bucket: str, table: str) -> dict[int, list[int]]:
     return found
 
 
+def commit_numbers(s3: Any, bucket: str, table: str, day: int) -> list[int]:
+    """The sequence numbers that a day has records of, in order."""
+    parts = (parse_commit_key(key) for key in _keys(s3, bucket, commits_prefix(table, day)))
+    return [part.seq for part in parts if part]
+
+
+def commit_numbered(s3: Any, bucket: str, table: str, day: int, seq: int) -> Commit:
+    """The commit of one number."""
+    return _read(s3, bucket, commit_key(table, day, seq))
+
+
 def append(s3: Any, bucket: str, proposed: Commit, supersedes: Callable[[Commit], bool]) -> Commit:
     """Commit `proposed` at the next free sequence number; committing the head's own run again returns the head.
 

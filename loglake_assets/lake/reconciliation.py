@@ -42,17 +42,15 @@ class Reconciler:
 
     def days(self, days: Collection[date], first_open: date) -> list[DayReconciliation]:
         """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due."""
+        landed = self._landed(days)  # before the commits: what a build made meanwhile then holds all that is listed
         table = self.source.readready.name
-        served = served_days(self.s3, self.glue, self.database, self.readready_bucket, table)
-        landed = self._landed(days)
-        known = [d for d in sorted(set(days)) if d in landed or day_number(d) in served]
-        manifests = {d: self._manifest(served.get(day_number(d))) for d in known}
+        served = served_days(self.s3, self.glue, self.database, self.readready_bucket, table, days)
+        known = [d for d in sorted(set(days)) if d in landed or d in served]
+        manifests = {d: self._manifest(served.get(d)) for d in known}
         registered = registered_values(self.glue, self.database, self.source, list(days)) if known else set()
         listing = {o.name: o.etag for objects in landed.values() for o in objects}
         return [
-            self._day(
-                d, landed.get(d, []), registered, served.get(day_number(d)), manifests[d], listing, d < first_open
-            )
+            self._day(d, landed.get(d, []), registered, served.get(d), manifests[d], listing, d < first_open)
             for d in known
         ]
 

@@ -1,12 +1,14 @@
 """Which run of a day readers are sent to, and whether the sequence of commits agrees with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, commits, heads, sequences
-from loglake_assets.lake.reconciling import ALL_DAYS, partitions
+from loglake_assets.lake.commits import Commit, commit_numbered, commit_numbers, sequences
+from loglake_assets.lake.reconciling import days_expression, partitions
+from loglake_assets.sources.placement import day_number
 
 SEQ, RUN = "loglake.commit_seq", "loglake.run"
 
@@ -44,14 +46,24 @@ class Served:
     commit: Commit | None
 
 
-def served_days(s3: Any, glue: Any, database: str, bucket: str, table: str) -> dict[int, Served]:
-    """Every day (yyyymmdd) of a table that has a commit or a partition."""
-    committed, numbers = heads(s3, bucket, table), sequences(s3, bucket, table)
-    placed = {int(p["Values"][0]): p for p in partitions(glue, database, table, ALL_DAYS)}
+def served_days(
+    s3: Any, glue: Any, database: str, bucket: str, table: str, days: Collection[date]
+) -> dict[date, Served]:
+    """Those of the days that have a commit or a partition. One record is read of each, however long its sequence."""
+    numbers = sequences(s3, bucket, table)
+    found = partitions(glue, database, table, days_expression(days)) if days else ()
+    placed = {int(p["Values"][0]): p for p in found}
     return {
-        day: _served(table, day, committed.get(day), numbers.get(day, []), placed.get(day))
-        for day in sorted({*committed, *placed})
+        day: _served(
+            table, number, _newest(s3, bucket, table, number, numbers), numbers.get(number, []), placed.get(number)
+        )
+        for day in sorted(days)
+        if (number := day_number(day)) in numbers or number in placed
     }
+
+
+def _newest(s3: Any, bucket: str, table: str, day: int, numbers: Mapping[int, Sequence[int]]) -> Commit | None:
+    return commit_numbered(s3, bucket, table, day, numbers[day][-1]) if numbers.get(day) else None
 
 
 def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
@@ -60,8 +72,8 @@ def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: 
         partition = glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=[str(day)])["Partition"]
     except glue.exceptions.EntityNotFoundException:
         partition = None
-    found = list(commits(s3, bucket, table, day))
-    return _served(table, day, found[-1] if found else None, [c.seq for c in found], partition)
+    numbers = commit_numbers(s3, bucket, table, day)
+    return _served(table, day, _newest(s3, bucket, table, day, {day: numbers}), numbers, partition)
 
 
 def _served(
