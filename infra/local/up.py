@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from infra.local.opened import REPOSITORY, OpenedLake, environment, opened_lake
+from infra.local.orphaned_runs import end_orphaned_runs
 from infra.local.processes import free_port, is_running, running_stack, stop_stack
 
 DEFAULT_UI_PORT = 3000
@@ -28,6 +29,8 @@ def up(home: Path, say: Callable[[str], None]) -> int:
     with opened_lake(home, lambda text: None) as lake:
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
         say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
+        if count := end_orphaned_runs(lake.dagster_home):
+            say(f"{count} Dagster runs were cut off when it was last stopped or killed; they are tried once more.")
         return _dagster(lake, port, say)
 
 
