@@ -317,6 +317,8 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     entries = late_objects(s3, bucket, TABLE, day_number(FIRST))
     assert {e.key for e in entries} == {o.key for o in late}
     assert sum(e.events for e in entries) == sum(built.truth.very_late_by_day.values())
+    sql = "SELECT day, prefix_day, days_late, key FROM from_cloudtrail_late WHERE day = 20261101"
+    assert ask(built.lake, sql).rows == [["20261101", "20261104", "3", entry.key] for entry in entries]
     assert recounted(built, FIRST)[FIRST].missing == sum(built.truth.very_late_by_day.values())
     red = check_history(built, COVERAGE)[FIRST.isoformat()]
     assert not red.passed, "the build that found the late events turned their day red"

@@ -21,6 +21,7 @@ from loglake_assets.sources.placement import day_number
 from loglake_assets.standing import PLACEMENT, first_open_day, standing_results
 from tests import breaking
 from tests.conftest import FIRST, LAST, BuiltLake
+from tests.test_lake import state_of
 
 TABLE = "from_cloudtrail_readready"
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
@@ -83,6 +84,7 @@ def test_a_removed_raw_object_turns_only_its_check_red(built: BuiltLake, config:
         assert set(found) == {"changed_since_built"}
         assert f"gone_since_built: s3://{bucket}/{key}" in found["changed_since_built"]
         assert "restore the object" in found["changed_since_built"]
+        assert state_of(built, DAY) == "raw_gone"
 
 
 @pytest.mark.fault(21, "one byte of a raw object edited", "changed_since_built is red, naming it, and nothing else")

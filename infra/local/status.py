@@ -20,6 +20,7 @@ REMEDIES = {
     "unplaced": "make reconcile",
     "unbuilt": "make build",
     "stale": "make build",
+    "raw_gone": "an object that was read is gone: restore it from its bucket's versions (changed_since_built names it)",
     "unchecked": "make build",
     "rolled_back": "as asked for by make rollback, until make build",
     "incomplete": "what is not loaded is named below; restore it, then make build",

@@ -24,17 +24,33 @@ def stale_days(
     return [day for day, commit in commits.items() if commit and is_stale(s3, readready_bucket, commit, landed[day])]
 
 
+STALE, RAW_GONE = "stale", "raw_gone"
+
+
 def is_stale(s3: Any, readready_bucket: str, commit: Commit, objects: Iterable[RawObject]) -> bool:
-    """Whether the day's own prefixes hold an object the commit did not read as it is now, or the ledger names one.
+    """Whether building the day again would bring it something."""
+    return difference(s3, readready_bucket, commit, objects) == STALE
+
+
+def difference(s3: Any, readready_bucket: str, commit: Commit, objects: Iterable[RawObject]) -> str | None:
+    """STALE where the day's own prefixes hold an object the commit did not read as it is now, or the ledger names one.
+
+    RAW_GONE where nothing is new and an object that it read there is gone, which no build mends. None: as it was read.
 
     The look-ahead's prefix grows all day without making the day stale: what it brings late stands in the ledger. A day
     that was rolled back is as a person wants it.
     """
     if commit.reason == ROLLBACK:
-        return False
+        return None
     try:
         manifest = read_manifest(s3, readready_bucket, commit.table, commit.day, commit.run_id)
     except ManifestMissingError:
-        return True
+        return STALE
     read = {o.name: o.etag for o in manifest.objects}
-    return any(read.get(o.name) != o.etag for o in objects) or bool(unread_late_objects(s3, readready_bucket, manifest))
+    listed = {o.name: o.etag for o in objects}
+    if any(read.get(name) != etag for name, etag in listed.items()):
+        return STALE
+    if unread_late_objects(s3, readready_bucket, manifest):
+        return STALE
+    own = (o for o in manifest.objects if o.prefix_day == commit.day and o.reason != "gone_while_reading")
+    return RAW_GONE if any(o.name not in listed for o in own) else None

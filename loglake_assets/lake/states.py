@@ -12,7 +12,7 @@ from loglake_assets.lake.layout import coverage_key
 from loglake_assets.lake.listed import entries
 from loglake_assets.lake.listing import RawObject, raw_object
 from loglake_assets.lake.reconciling import ALL_DAYS, partitions, placed_commits
-from loglake_assets.lake.staleness import is_stale
+from loglake_assets.lake.staleness import difference
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, day_from_number, day_number, place
 from loglake_assets.sources.rules import Rules
@@ -127,8 +127,8 @@ class Survey:
             return "unplaced"
         if commit.reason == ROLLBACK:
             return "rolled_back"
-        if is_stale(self.s3, self.readready_bucket, commit, objects):
-            return "stale"
+        if differs := difference(self.s3, self.readready_bucket, commit, objects):
+            return differs
         if coverage is None:
             return "unchecked"
         if coverage["coverage_pct"] is None:
