@@ -18,7 +18,7 @@ from resources.lake import LakeResource
 
 LOOK_BACK_DAYS = 35
 NAMES_SHOWN = 20
-PLACEMENT = "placement"
+DELIVERED, PLACEMENT = "delivered", "placement"
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built
 _IN_ORDER = frozenset({Placing.PLACED, Placing.NOT_COMMITTED})
 _PLACEMENT_REMEDIES = {
@@ -83,10 +83,17 @@ def standing_checks(config: SourceConfig) -> dg.AssetChecksDefinition:
         description="Readers of every day are sent to its newest commit, and the sequence of commits is whole.",
     )
 
-    @dg.multi_asset_check(specs=[*specs, placement], name=f"{config.source.name}_standing_checks")
+    delivered = dg.AssetCheckSpec(
+        DELIVERED,
+        asset=config.raw_key,
+        description="Every closed day of the look-back, from the first that has any, has objects.",
+    )
+
+    @dg.multi_asset_check(specs=[*specs, delivered, placement], name=f"{config.source.name}_standing_checks")
     def checks(lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         now = datetime.now(UTC)
-        yield from standing_results(config, lake, look_back(now), first_open_day(now, config.schedule_hour))
+        days = [day for day in look_back(now) if day >= config.start_day]
+        yield from standing_results(config, lake, days, first_open_day(now, config.schedule_hour))
 
     return checks
 
@@ -98,6 +105,7 @@ def standing_results(
     found = reconciled(config, lake, days, first_open)
     for check in STANDING:
         yield _verdict_result(config, check, found)
+    yield _delivered_result(config, found, days, first_open)
     yield _placement_result(config, found)
 
 
@@ -160,6 +168,28 @@ def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> 
     ]
     columns = [dg.TableColumn("day", "string"), dg.TableColumn("verdict", "string"), dg.TableColumn("objects", "int")]
     return dg.MetadataValue.table(records, dg.TableSchema([*columns, dg.TableColumn("detail", "string")]))
+
+
+def _delivered_result(
+    config: SourceConfig, found: Sequence[DayReconciliation], days: Sequence[date], first_open: date
+) -> dg.AssetCheckResult:
+    """A day without any object has nothing that could be missing from it, which is not the same as being complete."""
+    landed = {day.day for day in found if day.listed_count}
+    absent = [day for day in days if landed and min(landed) < day < first_open and day not in landed]
+    return dg.AssetCheckResult(
+        asset_key=config.raw_key,
+        check_name=DELIVERED,
+        passed=not absent,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "days": len(absent),
+            "days_with_objects": len(landed),
+            "names": dg.MetadataValue.json([day.isoformat() for day in absent[:NAMES_SHOWN]]),
+            "remedy": "ask who delivers this log whether it was switched off on these days"
+            if absent
+            else "none needed",
+        },
+    )
 
 
 def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) -> dg.AssetCheckResult:

@@ -201,6 +201,22 @@ def test_objects_that_no_build_read_turn_only_unbuilt_red(built: BuiltLake, conf
         s3(built).delete_object(Bucket=bucket, Key=key)
 
 
+def test_a_closed_day_without_any_object_is_named(built: BuiltLake, config: SourceConfig) -> None:
+    """Days are of deliveries: the sample days and the day after hold objects, some days of tests further on do not."""
+    days = [date(2026, 10, 25) + timedelta(days=n) for n in range(12)]
+    found = {r.check_name: r for r in standing_results(config, built.lake.resource, days, date(2026, 11, 4))}
+    assert found["delivered"].passed, "nothing is asked of days before the first that has any, nor of open ones"
+    bucket = built.lake.settings.raw_bucket("cloudtrail")
+    key = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/10/25/first.json.gz"
+    try:
+        s3(built).put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
+        found = {r.check_name: r for r in standing_results(config, built.lake.resource, days, date(2026, 11, 4))}
+        assert not found["delivered"].passed
+        assert (found["delivered"].metadata or {})["names"].value == [f"2026-10-{day}" for day in range(26, 32)]
+    finally:
+        s3(built).delete_object(Bucket=bucket, Key=key)
+
+
 def reconciled_day(built: BuiltLake, day: date, first_open: date = LONG_AFTER) -> DayReconciliation:
     (found,) = built.lake.resource.reconciler(built.source).days([day], first_open)
     return found
@@ -283,6 +299,7 @@ def test_the_standing_checks_run_in_dagster_by_themselves(built: BuiltLake, conf
         "catalog_lag",
         "unbuilt",
         "changed_since_built",
+        "delivered",
         PLACEMENT,
     }
 
