@@ -98,9 +98,15 @@ def deploy(
     _refuse_to_drop_tables(settings, cloudformation, sources)
     bring_about(cloudformation, clients("s3"), settings, stacks[:1], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
-    bring_about(cloudformation, clients("s3"), settings, stacks[1:], progress)
+    # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have.
+    bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if _is_catalog(s)], progress)
+    bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if not _is_catalog(s)], progress)
     _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
     _create_views(clients("glue"), settings.database, reviews, progress)
+
+
+def _is_catalog(stack: Stack) -> bool:
+    return stack.name.endswith("-catalog")
 
 
 def reviews_of(sources: Sequence[LogSource]) -> list[Review]:

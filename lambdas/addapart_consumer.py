@@ -29,6 +29,10 @@ class PoisonError(ValueError):
     """The message can never become a partition; it goes to the quarantine queue and its group goes on."""
 
 
+class CommitGoneError(RuntimeError):
+    """The catalog shows a commit that has no record any more: for a person to look at, so it ends dead and alarmed."""
+
+
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Lambda's entry point: SQS records in, partial batch failures out."""
     return consumer().consume(event)
@@ -121,6 +125,11 @@ class Consumer:
             created = self._create(placed, location, stamps)
             return "created" if created else self._place_commit(placed, commit, location)
         known = existing.get("Parameters", {})
+        if int(known.get(COMMIT_SEQ, "0")) > commit.seq:
+            raise CommitGoneError(
+                f"Partition {list(placed.values)} of {placed.table} shows commit {known[COMMIT_SEQ]}, and the newest "
+                f"record is {commit.seq}: one was removed. Readers are not sent back; placement names the day."
+            )
         if int(known.get(COMMIT_SEQ, "0")) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
             return None
         self._update(placed, location, {**known, **stamps})

@@ -70,7 +70,8 @@ def build_days(
         config.coverage_error_below_pct,
         lake.settings.readready_bucket,
     )
-    drifted = measured_drift(config, lake, [b.day for b in committed])
+    drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
+    problem += odd
     yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings.readready_bucket)
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
         raise dg.Failure("; ".join(bad), allow_retries=False)
@@ -139,6 +140,19 @@ def recounted(
     return coverages
 
 
+def _drift_or_why_not(
+    config: SourceConfig, lake: LakeResource, days: Sequence[date]
+) -> tuple[dict[str, Drift], list[str]]:
+    """Drift by partition key. As with the recount: that it cannot be measured must not hide the days."""
+    try:
+        return measured_drift(config, lake, days), []
+    except (ClientError, BotoCoreError, OSError) as error:
+        return {}, [
+            f"The days are built and readers see them, but their drift could not be measured ({type(error).__name__}). "
+            f"Materialize {config.audit_key.to_user_string()} for them."
+        ]
+
+
 def measured_drift(config: SourceConfig, lake: LakeResource, days: Sequence[date]) -> dict[str, Drift]:
     """The drift of days by partition key, read off what readers see, and kept there with all its names."""
     found = {}
@@ -168,6 +182,7 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
         "orc_bytes": commit.bytes,
         "orc_files": commit.files,
         "commit": commit.seq,
+        "commit_reason": commit.reason,
         "content_hash": commit.content_hash,
         "location": commit.location,
         "glue_run": run.job_run_id,

@@ -6,6 +6,7 @@ upstream makes this unnecessary.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,10 +18,12 @@ from loglake_assets.lake.coverage import NAMES_SHOWN, Coverage
 from loglake_assets.lake.drift import DOES_NOT_FIT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
 from loglake_assets.lake.layout import check_key, coverage_key
 from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_from_number
 
 COVERAGE = "coverage"
 GRAIN = "grain"
 DRIFT = "drift"
+WATCHED_DAYS = 35  # the look-back of the standing checks
 
 
 def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
@@ -38,7 +41,7 @@ def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) 
             asset=key,
             partitions_def=partitions_def,
             blocking=True,
-            description="Every event once, and no row without its event in the raw objects.",
+            description="Every event once, no row without its event in the raw objects, no two contents under one id.",
         ),
         dg.AssetCheckSpec(
             DRIFT,
@@ -69,11 +72,23 @@ def _coverage_evaluation(
         asset_key=key,
         check_name=COVERAGE,
         partition=partition,
-        passed=pct is None or pct >= 100,
+        passed=(pct is None or pct >= 100) and not is_unwatched(coverage),
         severity=severity,
         metadata=coverage_metadata(coverage, bucket),
         target_materialization_data=target,
     )
+
+
+def is_unwatched(coverage: Coverage) -> bool:
+    """Whether objects were set aside of which no other check of the day tells.
+
+    Within the look-back `changed_since_built` is red for them, hourly. Of an older day, and of one of which nothing is
+    left to count, this check is.
+    """
+    if not coverage.set_aside:
+        return False
+    today = datetime.fromisoformat(coverage.checked_at).date()
+    return coverage.pct is None or day_from_number(coverage.day) < today - timedelta(days=WATCHED_DAYS)
 
 
 def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
@@ -87,6 +102,7 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "denied_objects_by_rule": dg.MetadataValue.json(dict(coverage.denied)),
         "unreadable_objects": len(coverage.unreadable),
         "objects_set_aside": len(coverage.set_aside),
+        "set_aside": dg.MetadataValue.json(_first(coverage.set_aside)),
         "records_without_a_day": coverage.unplaceable_records,
         "missing_from": dg.MetadataValue.json(_first(coverage.missing_by_object)),
         "unreadable": dg.MetadataValue.json(_first(coverage.unreadable)),
@@ -110,6 +126,8 @@ def remedy(coverage: Coverage) -> str:
     day = f"{coverage.day // 10000}-{coverage.day // 100 % 100:02d}-{coverage.day % 100:02d}"
     if coverage.missing or coverage.surplus or coverage.repeated:
         return f"make build SOURCE={coverage.source} FROM={day} TO={day}"
+    if coverage.set_aside:
+        return "the objects set aside are gone or overwritten: restore them from their bucket's versions"
     if coverage.unreadable or coverage.unplaceable_records:
         return (
             "The named objects cannot be read: restore them from the account that delivered them, then build the day."
@@ -122,11 +140,13 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
         asset_key=key,
         check_name=GRAIN,
         partition=partition,
-        passed=not coverage.repeated and not coverage.surplus,
+        passed=not coverage.repeated and not coverage.surplus and not coverage.differing,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
             "rows_repeated": coverage.repeated,
             "rows_without_raw_event": coverage.surplus,
+            "copies_with_other_content": len(coverage.differing),
+            "objects_of_such_copies": dg.MetadataValue.json(_first(coverage.differing)),
             "surplus_event_ids": dg.MetadataValue.json(list(coverage.surplus_events[:NAMES_SHOWN])),
         },
         target_materialization_data=target,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from loglake_assets.building import build_days, measured_drift, recounted
 from loglake_assets.checks import check_specs, coverage_metadata, drift_evaluations, evaluations
-from loglake_assets.config import SourceConfig
+from loglake_assets.config import SourceConfig, windows
 from loglake_assets.digesting import digest_audit_asset, digest_check, digest_schedule
 from loglake_assets.reconcile import reconcile_job, reconcile_schedule
 from loglake_assets.reconciling import reconciliation_asset
@@ -160,7 +160,9 @@ def recount_schedule(config: SourceConfig, audit: dg.AssetsDefinition) -> dg.Sch
         f"{config.source.name}_recount_weekly",
         dg.AssetSelection.assets(audit),
         config.recount_cron,
-        lambda now: [day for day in look_back(now, config.heal_days)[:-1] if day >= config.start_day],
+        lambda now: windows(
+            [day for day in look_back(now, config.heal_days)[:-1] if day >= config.start_day], config.days_per_run
+        ),
     )
 
 

@@ -1,18 +1,18 @@
 """Storage, catalog and builds compared by day, as an asset: days can be backfilled, and a percentage plots."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 
-from loglake_assets.checks import COVERAGE, newest_materializations
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.layout import check_key
 from loglake_assets.lake.reconciliation import CHECK
-from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.verdicts import DayReconciliation
 from loglake_assets.sources.placement import day_number
 from loglake_assets.standing import NAMES_SHOWN, first_open_day, name_text, reconciled
+from loglake_assets.sweeping import short_days
 from resources.lake import LakeResource
 
 
@@ -35,14 +35,14 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
             metadata = day_metadata(day, lake.settings.readready_bucket, config.source.readready.name)
             context.add_asset_metadata(metadata, asset_key=config.reconciliation_key, partition_key=day.day.isoformat())
         yield dg.MaterializeResult(asset_key=config.reconciliation_key)
-        yield from short_days(context.instance, config, found, lake.settings.readready_bucket)
+        yield from short_days(context.instance, config, found)
 
     return reconciliation
 
 
 def day_metadata(day: DayReconciliation, bucket: str, table: str) -> dict[str, Any]:
     """Counts, keys and ids of one day: never content of a log."""
-    bad = [j for j in day.judged if j.verdict is not Verdict.BUILT]
+    bad = day.judged
     return {
         "objects_pct": day.pct if day.pct is not None else "n/a: no object that day",
         "objects_listed": day.listed_count,
@@ -53,26 +53,3 @@ def day_metadata(day: DayReconciliation, bucket: str, table: str) -> dict[str, A
         "all_names": f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}",
         "remedy": "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad)) or "none needed",
     }
-
-
-def short_days(
-    instance: dg.DagsterInstance, config: SourceConfig, found: Sequence[DayReconciliation], bucket: str
-) -> Iterator[dg.AssetCheckEvaluation]:
-    """Coverage turned red for days of which a file is not as it was written: no recount is needed to know it."""
-    short = {day.day.isoformat(): day for day in found if day.named(Verdict.SHORT)}
-    targets = newest_materializations(instance, config.readready_key, list(short))
-    for partition, day in short.items():
-        if target := targets.get(partition):
-            yield dg.AssetCheckEvaluation(
-                asset_key=config.readready_key,
-                check_name=COVERAGE,
-                partition=partition,
-                passed=False,
-                severity=dg.AssetCheckSeverity.ERROR,
-                metadata={
-                    "mode": "cheap: files against manifest",
-                    "files": dg.MetadataValue.json([name_text(j) for j in day.named(Verdict.SHORT)[:NAMES_SHOWN]]),
-                    "remedy": day.remedy(Verdict.SHORT),
-                },
-                target_materialization_data=target,
-            )

@@ -1,15 +1,18 @@
 """Schedules of checks: a selection at a time of its own, over a range of days where the selection has days."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 import dagster as dg
 
 
 def scheduled(
-    name: str, selection: dg.AssetSelection, cron: str, asked: Callable[[datetime], Sequence[date]] | None = None
+    name: str,
+    selection: dg.AssetSelection,
+    cron: str,
+    asked: Callable[[datetime], Sequence[Sequence[date]]] | None = None,
 ) -> dg.ScheduleDefinition:
-    """A job over a selection at a time of its own; with `asked`, one run over those consecutive days."""
+    """A job over a selection at a time of its own; with `asked`, a run for each of those windows of days."""
     job = dg.define_asset_job(name, selection=selection)
     if asked is None:
         return dg.ScheduleDefinition(
@@ -17,13 +20,17 @@ def scheduled(
         )
 
     @dg.schedule(name=f"{name}_scheduled", job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        days = asked(context.scheduled_execution_time)
-        return dg.RunRequest(
-            tags={
-                "dagster/asset_partition_range_start": days[0].isoformat(),
-                "dagster/asset_partition_range_end": days[-1].isoformat(),
-            }
-        )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        windows = asked(context.scheduled_execution_time)
+        if not windows:
+            yield dg.SkipReason("There is no day yet.")
+        for days in windows:
+            yield dg.RunRequest(
+                run_key=f"{context.scheduled_execution_time.isoformat()} {days[0]}",
+                tags={
+                    "dagster/asset_partition_range_start": days[0].isoformat(),
+                    "dagster/asset_partition_range_end": days[-1].isoformat(),
+                },
+            )
 
     return schedule

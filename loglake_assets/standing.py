@@ -10,17 +10,18 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.checks import WATCHED_DAYS
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.reconciliation import put_reconciliation
-from loglake_assets.lake.serving import Placing
+from loglake_assets.lake.serving import IN_ORDER, Placing
 from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.sweeping import hour_of, known_wrong, put_known_wrong, short_days, swept, swept_days
 from resources.lake import LakeResource
 
-LOOK_BACK_DAYS = 35
+LOOK_BACK_DAYS = WATCHED_DAYS
 NAMES_SHOWN = 20
-DELIVERED, PLACEMENT = "delivered", "placement"
+DELIVERED, PLACEMENT, OLDER_DAYS = "delivered", "placement", "older_days"
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built
-_IN_ORDER = frozenset({Placing.PLACED, Placing.NOT_COMMITTED})
 _PLACEMENT_REMEDIES = {
     Placing.PARTITION_MISSING: "make reconcile",
     Placing.PARTITION_BEHIND: "make reconcile",
@@ -89,11 +90,22 @@ def standing_checks(config: SourceConfig) -> dg.AssetChecksDefinition:
         description="Every closed day of the look-back, from the first that has any, has objects.",
     )
 
-    @dg.multi_asset_check(specs=[*specs, delivered, placement], name=f"{config.source.name}_standing_checks")
-    def checks(lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
+    older = dg.AssetCheckSpec(
+        OLDER_DAYS,
+        asset=config.raw_key,
+        description="The same of all days before the look-back, a week of them an hour: none is known to be otherwise.",
+    )
+
+    @dg.multi_asset_check(specs=[*specs, delivered, placement, older], name=f"{config.source.name}_standing_checks")
+    def checks(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         now = datetime.now(UTC)
+        first_open = first_open_day(now, config.schedule_hour)
         days = [day for day in look_back(now) if day >= config.start_day]
-        yield from standing_results(config, lake, days, first_open_day(now, config.schedule_hour))
+        found = reconciled(config, lake, days, first_open)
+        yield from results(config, found, days, first_open)
+        yield older_days_result(config, lake, now)
+        for evaluation in short_days(context.instance, config, found):
+            context.instance.report_runless_asset_event(evaluation)
 
     return checks
 
@@ -101,8 +113,14 @@ def standing_checks(config: SourceConfig) -> dg.AssetChecksDefinition:
 def standing_results(
     config: SourceConfig, lake: LakeResource, days: Sequence[date], first_open: date
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of all standing checks over `days`; every day's names are kept in the readready bucket."""
-    found = reconciled(config, lake, days, first_open)
+    """The results of the standing checks over `days`; every day's names are kept in the readready bucket."""
+    yield from results(config, reconciled(config, lake, days, first_open), days, first_open)
+
+
+def results(
+    config: SourceConfig, found: Sequence[DayReconciliation], days: Sequence[date], first_open: date
+) -> Iterator[dg.AssetCheckResult]:
+    """What was found of `days`, as the results of their checks."""
     for check in STANDING:
         yield _verdict_result(config, check, found)
     yield _delivered_result(config, found, days, first_open)
@@ -113,9 +131,10 @@ def reconciled(
     config: SourceConfig, lake: LakeResource, days: Sequence[date], first_open: date
 ) -> list[DayReconciliation]:
     """Days compared, and kept by name."""
-    found = lake.reconciler(config.source).days(days, first_open)
-    for day in found:
+    found = []
+    for day in lake.reconciler(config.source, config.look_ahead_days).days(days, first_open):
         put_reconciliation(lake.s3, lake.settings.readready_bucket, config.source.readready.name, day)
+        found.append(day)
     return found
 
 
@@ -147,7 +166,7 @@ def name_text(judged: Judged) -> str:
 
 def objects_pct(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> float | str:
     """Percentage of the landed objects that have none of the verdicts, rounded down."""
-    landed = sum(len(day.judged) for day in found)
+    landed = sum(day.built + len(day.judged) for day in found)
     bad = sum(len(day.named(*verdicts)) for day in found)
     return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
 
@@ -192,8 +211,30 @@ def _delivered_result(
     )
 
 
+def older_days_result(config: SourceConfig, lake: LakeResource, now: datetime) -> dg.AssetCheckResult:
+    """A week of the days before the look-back compared; red while one of them is known not to be as it must."""
+    before = now.date() - timedelta(days=LOOK_BACK_DAYS)
+    days = swept_days(config.start_day, before, hour_of(now))
+    found = reconciled(config, lake, days, before) if days else []
+    known = swept(known_wrong(lake, config, OLDER_DAYS), days, found)
+    put_known_wrong(lake, config, OLDER_DAYS, known)
+    return dg.AssetCheckResult(
+        asset_key=config.raw_key,
+        check_name=OLDER_DAYS,
+        passed=not known,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "days": len(known),
+            "names": dg.MetadataValue.json(dict(sorted(known.items())[:NAMES_SHOWN])),
+            "looked_at_now": f"{days[0]} to {days[-1]}" if days else "no day is older than the look-back",
+            "remedy": f"backfill {config.reconciliation_key.to_user_string()} for these days: it says what mends each",
+            **_cost(found),
+        },
+    )
+
+
 def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) -> dg.AssetCheckResult:
-    odd = [day for day in found if day.placing not in _IN_ORDER]
+    odd = [day for day in found if day.placing not in IN_ORDER]
     return dg.AssetCheckResult(
         asset_key=config.raw_key,
         check_name=PLACEMENT,

@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from loglake_assets.lake.late import late_counts
+from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.lake.retention import Collected, RetentionRule, collect, old_runs
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.placement import day_number
 from resources.lake import LakeResource
 
 LAKE = dg.AssetKey(["lake"])
@@ -29,7 +32,12 @@ def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Def
         asset_checks=[check],
         jobs=[collecting, checking],
         schedules=[
-            dg.ScheduleDefinition(job=collecting, cron_schedule="0 6 * * 6", default_status=running),
+            # Stopped until somebody wants it: it deletes, and on AWS it needs a policy of its own.
+            dg.ScheduleDefinition(
+                job=collecting,
+                cron_schedule="0 6 * * 6",
+                run_config={"ops": {"collect_old_runs_of_every_table": {"config": {"apply": True}}}},
+            ),
             dg.ScheduleDefinition(job=checking, cron_schedule="30 * * * *", default_status=running),
         ],
     )
@@ -42,11 +50,11 @@ def table_names() -> tuple[str, ...]:
 
 
 class Retention(dg.Config):
-    """The rule that old runs are collected by. `apply` false tells what would be deleted, and deletes nothing."""
+    """The rule that old runs are collected by. Unless `apply` is true, what would be deleted is told and stays."""
 
     keep_days: int = 30
     keep_generations: int = 3
-    apply: bool = True
+    apply: bool = False
 
 
 def collect_job() -> dg.JobDefinition:
@@ -79,7 +87,7 @@ def collected_runs(
 ) -> Iterator[Collected]:
     """Old runs of a table, collected; or only named, with nothing deleted."""
     bucket = lake.settings.readready_bucket
-    old = old_runs(lake.s3, bucket, table, rule, now)
+    old = old_runs(lake.s3, bucket, table, rule, now, lake.run_of_partition)
     if apply:
         yield from collect(lake.s3, bucket, old, rule, now)
     else:
@@ -96,9 +104,9 @@ def nothing_left_failed(
         name=NOTHING_LEFT_FAILED,
         description="No asset has a day of which the last run failed and which was not made since.",
     )
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         found = {key: failed_days(context.instance, key, days) for key, days in assets.items()}
-        return failed_days_result(found)
+        return failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
 
     return check
 
@@ -107,6 +115,18 @@ def failed_days(instance: dg.DagsterInstance, key: dg.AssetKey, days: dg.Partiti
     """The days (partition keys) of an asset that were left failed, oldest first."""
     statuses = instance.get_status_by_partition(key, days.get_partition_keys(), days) or {}
     return sorted(day for day, status in statuses.items() if status == AssetPartitionStatus.FAILED)
+
+
+def _with_source(lake: LakeResource, key: dg.AssetKey, days: Sequence[str]) -> list[str]:
+    """Those of a readready table's days that have anything to be built from: `delivered` is about the others."""
+    source = next((s for s in map(load_source, source_names()) if s.readready.name == key.path[-1]), None)
+    if source is None or not days:
+        return list(days)
+    asked = [date.fromisoformat(day) for day in days]
+    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
+    known = {int(v[position]) for v in registered_values(lake.glue, lake.settings.database, source, asked)}
+    known |= set(late_counts(lake.s3, lake.settings.readready_bucket, source.readready.name))
+    return [day.isoformat() for day in asked if day_number(day) in known]
 
 
 def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:

@@ -105,7 +105,19 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
         number = day_number(day)
         return served_day(self.s3, self.glue, settings.database, settings.readready_bucket, table, number)
 
-    def reconciler(self, source: LogSource) -> Reconciler:
+    def run_of_partition(self, table: str, day: int) -> set[str]:
+        """The run that the catalog's partition of a day (yyyymmdd) names; empty where there is none."""
+        try:
+            answer = self.glue.get_partition(
+                DatabaseName=self.settings.database, TableName=table, PartitionValues=[str(day)]
+            )
+        except self.glue.exceptions.EntityNotFoundException:
+            return set()
+        location = answer["Partition"].get("StorageDescriptor", {}).get("Location", "")
+        runs = {part.removeprefix("run=") for part in location.split("/") if part.startswith("run=")}
+        return runs | {answer["Partition"].get("Parameters", {}).get("loglake.run", "")}
+
+    def reconciler(self, source: LogSource, look_ahead: int = 1) -> Reconciler:
         """What compares storage, catalog and builds of a source, by listing."""
         settings = self.settings
         return Reconciler(
@@ -116,6 +128,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
             database=settings.database,
             raw_bucket=settings.raw_bucket(source.name),
             readready_bucket=settings.readready_bucket,
+            look_ahead=look_ahead,
         )
 
 

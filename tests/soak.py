@@ -206,7 +206,7 @@ class Soak:
         expected = {("unknown_version", "1.14"), ("unseen_key", "futureDetails"), ("does_not_fit", "readOnly")}
         self.expect("drift", odd, expected)
         self.compare_digests(lake, source, truth, gone)
-        found = lake.resource.reconciler(source).days(self.days, self.days[-1] + timedelta(days=2))
+        found = list(lake.resource.reconciler(source).days(self.days, self.days[-1] + timedelta(days=2)))
         verdicts = {v for day in found for v in day.counts}
         self.expect("verdicts of objects", verdicts - {Verdict.BUILT}, {"quarantined", "gone_since_built"})
         self.expect("objects gone", [j.key for day in found for j in day.named(Verdict.GONE)], [gone])
@@ -244,7 +244,7 @@ class Soak:
         named = lake.settings
         buckets = named.raw_bucket(source.name), named.readready_bucket
         stored = StoredLake(lake.client("s3"), lake.client("glue"), named.database, source, *buckets)
-        verdict = judged(stored, baseline=baseline, closed_days=self.days, progress=self.say)
+        verdict = judged(stored, baseline=baseline, closed_days=self.days, strict=True, progress=self.say)
         self.say(
             f"judged {verdict.object_count:,} objects, {verdict.record_count:,} records, {verdict.row_count:,} rows"
         )

@@ -332,6 +332,7 @@ def test_nothing_but_leftovers_of_a_write_may_be_deleted() -> None:
     assert others == ["/*/__magic*", "/*/_temporary/*", "/*_$folder$"]
     assert by_retention == [
         "/*_review/run=*",
+        "/collected/*",
         "/duplicates/*",
         "/from_*_readready/run=*",
         "/packets/*",

@@ -213,10 +213,12 @@ def test_old_runs_go_by_age_and_generations_and_what_is_referred_to_stays(
 ) -> None:
     """Judged as of a year from now: all is old, so the generations decide."""
     client, later, rule = s3(rebuilt), datetime.now(UTC) + timedelta(days=365), RetentionRule(30, 1)
+    shown = rebuilt.lake.resource.run_of_partition
+    shown = rebuilt.lake.resource.run_of_partition
     orphan = f"{day_prefix(TABLE, 'orphan', day_number(DAY))}part-0.orc"
     client.put_object(Bucket=bucket(rebuilt), Key=orphan, Body=b"x")
-    assert old_runs(client, bucket(rebuilt), TABLE, rule, datetime.now(UTC)) == [], "nothing is old today"
-    old = [run for run in old_runs(client, bucket(rebuilt), TABLE, rule, later) if run.day == day_number(DAY)]
+    assert old_runs(client, bucket(rebuilt), TABLE, rule, datetime.now(UTC), shown) == [], "nothing is old today"
+    old = [run for run in old_runs(client, bucket(rebuilt), TABLE, rule, later, shown) if run.day == day_number(DAY)]
     assert {run.run_id for run in old if run.why == "never_committed"} >= {"orphan"}
     superseded = next(run for run in old if run.why == "superseded")
     assert superseded.run_id != newest(rebuilt, DAY).run_id

@@ -11,17 +11,19 @@ from infra.local.opened import OpenedLake
 from infra.local.shown import escaped, print_table, size
 from lambdas.addapart_placing import PartitionPlacer
 from loglake_assets.config import windows
-from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.lake.commits import Commit, head, heads
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.publishing import send_key
-from loglake_assets.lake.retention import RetentionRule, run_to_roll_back_to
+from loglake_assets.lake.retention import RetentionRule, RollbackError, is_collected, run_to_roll_back_to
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, UnknownSourceError, load_source, source_names
 from loglake_assets.sources.notifications import objects_created
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
+from loglake_assets.sources.rules import load_rules
 from loglake_assets.upkeep import collected_runs, table_names
 
 Say = Callable[[str], None]
+_WAIT_SECONDS = 2  # without it SQS asks some of its servers only, and an empty answer says little
 _MESSAGES_AT_A_TIME = 10  # ReceiveMessage gives no more
 
 
@@ -42,9 +44,15 @@ def roll_back(lake: OpenedLake, name: str, day: date, run_id: str, say: Say) -> 
     """Send readers of a day back to an older run, by a new commit. Raises RollbackError or VerificationError."""
     table, bucket = committed_table(name), lake.settings.readready_bucket
     manifest = run_to_roll_back_to(lake.client("s3"), bucket, table, day_number(day), run_id)
-    commit = lake.resource.publisher().roll_back(manifest)
+    before = head(lake.client("s3"), bucket, table, day_number(day))
+    publisher = lake.resource.publisher()
+    commit = publisher.roll_back(manifest)
+    if is_collected(lake.client("s3"), bucket, table, day_number(day), run_id):  # retention took it up meanwhile
+        if before:
+            publisher.roll_back(read_manifest(lake.client("s3"), bucket, table, day_number(day), before.run_id))
+        raise RollbackError(f"Retention took up run {run_id} of {table} {day} meanwhile; readers see what they saw.")
     say(f"{name} {day}: readers see run {run_id} again ({commit.rows:,} rows), by commit {commit.seq}.")
-    say("It stands until the day is built again: healing leaves a day that was rolled back as it is.")
+    say("It stands until the day is built again, by a person or because objects of that day arrive.")
     return commit
 
 
@@ -140,7 +148,10 @@ def _messages(lake: OpenedLake, queue: str) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     while True:
-        taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=_MESSAGES_AT_A_TIME).get("Messages", ())
+        answer = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=_MESSAGES_AT_A_TIME, WaitTimeSeconds=_WAIT_SECONDS
+        )
+        taken = answer.get("Messages", ())
         fresh = [message for message in taken if message["MessageId"] not in seen]
         if not fresh:
             return
@@ -152,7 +163,8 @@ def _sent_again(lake: OpenedLake, source: LogSource, layer: str, key: str) -> bo
     """Whether the key means a partition, which AddAPart is then told of once more."""
     bucket = lake.settings.raw_bucket(source.name)
     placement = place(source, bucket, key)
-    if not isinstance(placement, Placement):
+    names = tuple(column.name for column in source.raw.partition_keys)
+    if not isinstance(placement, Placement) or load_rules(source.name).denied_by(key, names, placement):
         return False
     placer = PartitionPlacer(source.raw.name, placement.values, placement.location)
     queue_url = lake.client("sqs").get_queue_url(QueueName=lake.settings.addapart_queue(layer))["QueueUrl"]

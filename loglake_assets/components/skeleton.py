@@ -138,7 +138,7 @@ WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
   AND r.excluded_by IS NULL
 """
 
-_DUPLICATES = """-- Copies of an event in other objects: the first by key is kept, the others are listed with both keys.
+_DUPLICATES = """-- Copies of an event in other objects: the one stored first is kept, the others are listed.
 SELECT
   object_number,
   raw_ordinal,
@@ -158,7 +158,7 @@ FROM (
     first_value(raw_key) OVER copies AS kept_key,
     first_value(raw_ordinal) OVER copies AS kept_ordinal
   FROM identified_as_view
-  WINDOW copies AS (PARTITION BY logcalendarday, eventkey ORDER BY raw_key, raw_bucket, raw_ordinal)
+  WINDOW copies AS (PARTITION BY logcalendarday, eventkey ORDER BY raw_lastmodified, raw_key, raw_bucket, raw_ordinal)
 )
 WHERE copy > 1
 """

@@ -5,8 +5,8 @@ Glue has no compare-and-set on partitions, so order is decided here, by S3's con
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from loglake_assets.lake.layout import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
@@ -14,7 +14,7 @@ from loglake_assets.lake.listed import keys
 from loglake_assets.lake.whole import whole_object
 
 ROLLBACK = "rollback"
-"""Reason of a commit by which a person sent readers back to an older run: it stands until a person builds the day."""
+"""Reason of a commit by which a person sent readers back to an older run: it stands until the day is built again."""
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -34,6 +34,10 @@ class Commit:
     content_hash: str
     committed_at: str
     reason: str = "build"
+    acknowledged: tuple[int, ...] = ()
+    """Numbers before this one of which a person knows that no record is left; kept by every later commit."""
+    etags: Mapping[str, str] = field(default_factory=dict)
+    """ETag by key of the files that were verified: a file of the same size and another content is not the one."""
 
 
 class CommitError(RuntimeError):
@@ -85,22 +89,35 @@ def commit_numbered(s3: Any, bucket: str, table: str, day: int, seq: int) -> Com
     return _read(s3, bucket, commit_key(table, day, seq))
 
 
-def append(s3: Any, bucket: str, proposed: Commit, supersedes: Callable[[Commit], bool]) -> Commit:
-    """Commit `proposed` at the next free sequence number; committing the head's own run again returns the head.
+def append(
+    s3: Any,
+    bucket: str,
+    proposed: Commit,
+    supersedes: Callable[[Commit], bool],
+    after: int = 0,
+    acknowledge: bool = False,
+) -> Commit:
+    """Commit `proposed` at the next sequence number; committing the head's own run again returns the head.
 
-    `supersedes(current)` says whether the proposal is newer than the head it would follow. Raises SupersededError when
-    it is not, and CommitError when S3 refuses.
+    `supersedes(current)` says whether the proposal is newer than the head it would follow. `after` is the number that
+    readers have seen already: a number whose record is gone is not given twice. `acknowledge` says that a person knows
+    of the records that are missing. Raises SupersededError when superseded, and CommitError when S3 refuses.
     """
     while True:
-        current = head(s3, bucket, proposed.table, proposed.day)
-        if current and current.run_id == proposed.run_id and current.reason == proposed.reason:
+        numbers = commit_numbers(s3, bucket, proposed.table, proposed.day)
+        current = commit_numbered(s3, bucket, proposed.table, proposed.day, numbers[-1]) if numbers else None
+        following = max(numbers[-1] if numbers else 0, after) + 1
+        known = current.acknowledged if current else ()
+        missing = tuple(n for n in range(1, following) if n not in numbers) if acknowledge else known
+        again = current and current.run_id == proposed.run_id and current.reason == proposed.reason
+        if current and again and missing == known and current.seq >= after:
             return current
         if current and not supersedes(current):
             raise SupersededError(
                 f"Run {proposed.run_id} of {proposed.table} {proposed.day} is superseded by commit {current.seq} of "
                 f"run {current.run_id}, which read newer input. It stays unseen; there is nothing to do."
             )
-        numbered = replace(proposed, seq=current.seq + 1 if current else 1)
+        numbered = replace(proposed, seq=following, acknowledged=missing)
         if _put_if_absent(s3, bucket, numbered):
             return numbered
 
@@ -138,4 +155,5 @@ def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 
 def _read(s3: Any, bucket: str, key: str) -> Commit:
-    return Commit(**json.loads(whole_object(s3, bucket, key)["Body"]))
+    document = json.loads(whole_object(s3, bucket, key)["Body"])
+    return Commit(**{**document, "acknowledged": tuple(document.get("acknowledged", ()))})

@@ -38,6 +38,8 @@ class Coverage:
     bytes_read: int
     checked_at: str
     set_aside: Mapping[str, str] = field(default_factory=dict)
+    differing: Mapping[str, str] = field(default_factory=dict)
+    """Events of which a dropped copy has other content than the kept one, with the object of that copy."""
 
     @property
     def denominator(self) -> int:

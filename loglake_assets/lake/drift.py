@@ -1,5 +1,7 @@
 """How a day's records differ from what the lake knows of the log: versions, keys and types. Nothing is lost meanwhile.
 
+Names of keys and of versions are shown, escaped and bounded, since they are what is to be known; values never are.
+
 What has no column stands in `otherfields`, so drift is read off the stored rows and needs no raw object.
 """
 
@@ -14,7 +16,7 @@ import pyarrow.compute as pc
 
 from loglake_assets.lake.layout import bucket_and_prefix, check_key
 from loglake_assets.lake.listed import keys
-from loglake_assets.lake.orc_files import table_of
+from loglake_assets.lake.orc_files import stripes_of
 from loglake_assets.sources import LogSource
 
 CHECK = "drift"
@@ -80,8 +82,8 @@ def drift(s3: Any, source: LogSource, day: int, location: str) -> Drift:
     has_others = any(column.name == OTHERS for column in source.readready.columns)
     optional = ((shape.version_column, shape.version_column), (OTHERS, has_others))
     wanted = [source.readready.grain, *(str(name) for name, has in optional if has), *blocks]
-    for key in (key for key in keys(s3, bucket, prefix) if key.endswith(".orc")):
-        table = table_of(s3, bucket, key, wanted)
+    files = (key for key in keys(s3, bucket, prefix) if key.endswith(".orc"))
+    for table in (stripe for key in files for stripe in stripes_of(s3, bucket, key, wanted)):
         rows += table.num_rows
         events = table.column(source.readready.grain)
         if shape.version_column:

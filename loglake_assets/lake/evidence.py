@@ -5,7 +5,7 @@ How a row is found, and how this is shown to people, does not belong here.
 
 import hashlib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,9 +123,15 @@ class Examiner:
         return bytes(raw), [same, self._decoded(row, raw)]
 
     def _decoded(self, row: Mapping[str, Any], raw: Any) -> Statement:
-        decoded = importlib.import_module(self.source.decoder).decode(raw)
-        key = decoded.fields["eventkey"]
-        return Statement("record is this row", key == row[self.source.readready.grain], f"its key is {key}")
+        """The record decoded again: its key, and every column that is a text of it, as the row has them."""
+        fields = importlib.import_module(self.source.decoder).decode(raw).fields
+        texts = {c.name for c in self.source.readready.columns if c.type == "string"} & fields.keys()
+        differing = sorted(name for name in texts if fields[name] != row.get(name))
+        key = fields["eventkey"]
+        if key != row[self.source.readready.grain]:
+            differing.insert(0, self.source.readready.grain)
+        said = f"its key is {key}; {len(texts):,} columns compared"
+        return Statement("record is this row", not differing, f"{said}; differing: {', '.join(differing) or 'none'}")
 
     def _commit(self, row: Mapping[str, Any]) -> tuple[Commit | None, list[Statement]]:
         sequence = list(commits(self.s3, self.readready_bucket, self.served.table, self.served.day))
@@ -139,8 +145,22 @@ class Examiner:
         return commit, [
             Statement("commit", is_newest, said if is_newest else f"{said}; the newest is {newest.seq}"),
             Statement("catalog", self.served.placing == "placed", f"{placed} ({self.served.placing})"),
+            *self._file(row, commit),
             self._manifest(row, commit),
         ]
+
+    def _file(self, row: Mapping[str, Any], commit: Commit) -> Iterator[Statement]:
+        """The ORC file that the row was read from, against what was verified when it was committed."""
+        if not (file := str(row.get("orc_file") or "")):
+            return
+        bucket, _, key = file.removeprefix("s3://").partition("/")
+        if not file.startswith(commit.location):
+            yield Statement("ORC file", False, f"{file} does not lie where commit {commit.seq} sends readers")
+        elif key in commit.etags:
+            etag = self.s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+            said = f"{file}, ETag {etag}"
+            same = etag == commit.etags[key]
+            yield Statement("ORC file", same, said if same else f"{said}, committed with {commit.etags[key]}")
 
     def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Statement:
         try:

@@ -9,6 +9,7 @@ from loglake_assets.lake.commits import Commit, head
 from loglake_assets.lake.layout import late_key, late_prefix
 from loglake_assets.lake.listed import keys
 from loglake_assets.lake.manifests import (
+    GONE_WHILE_READING,
     Manifest,
     ManifestMissingError,
     ManifestObject,
@@ -85,14 +86,14 @@ def unread_late_objects(s3: Any, bucket: str, manifest: Manifest) -> list[LateOb
     """Ledger entries of a day that its committed run did not read: what asks for a rebuild."""
     read = {o.name: o for o in manifest.objects}
     ledger = late_objects(s3, bucket, manifest.table, manifest.day)
-    return [late for late in ledger if not _was_read(late, read.get((late.bucket, late.key)))]
+    return [late for late in ledger if not was_read(late, read.get((late.bucket, late.key)))]
 
 
-def _was_read(late: LateObject, read: ManifestObject | None) -> bool:
+def was_read(late: LateObject, read: ManifestObject | None) -> bool:
     """Whether a build read this content or a later one of the object, or found the object gone."""
     if read is None:
         return False
-    return read.etag == late.etag or read.last_modified >= late.last_modified or read.reason == "gone_while_reading"
+    return read.etag == late.etag or read.last_modified >= late.last_modified or read.reason == GONE_WHILE_READING
 
 
 def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:

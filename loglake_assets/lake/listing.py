@@ -39,6 +39,18 @@ def raw_objects(s3: Any, source: LogSource, bucket: str, days: Collection[date])
             yield from objects
 
 
+def raw_objects_by_day(
+    s3: Any, source: LogSource, bucket: str, days: Collection[date]
+) -> Iterator[tuple[date, list[RawObject]]]:
+    """(day, its objects) in order of days: the tree is walked once, and one day's objects are held at a time."""
+    prefixes = list(_day_prefixes(s3, source, bucket, "", sorted(set(days)), 0))
+    with ThreadPoolExecutor(16) as pool:
+        for day in sorted(set(days)):
+            of_day = (prefix for prefix in prefixes if prefix.endswith(f"{day:%Y/%m/%d}/"))
+            found = pool.map(lambda prefix: list(_objects(s3, source, bucket, prefix)), of_day)
+            yield day, [entry for objects in found for entry in objects]
+
+
 def _day_prefixes(s3: Any, source: LogSource, bucket: str, prefix: str, days: list[date], depth: int) -> Iterator[str]:
     """The prefixes that hold the days' objects: the tree is walked down to where a day would follow, and no further.
 

@@ -11,6 +11,9 @@ from loglake_assets.lake.layout import manifest_key
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources.placement import day_from_number, day_number
 
+GONE_WHILE_READING = "gone_while_reading"
+"""Reason of an object that was listed and not there any more when it was read."""
+
 
 class ManifestMissingError(LookupError):
     """A run left no manifest for a day: it did not finish it. Building the day again helps."""

@@ -1,7 +1,7 @@
 """ORC files in S3, read by ranges: the footer costs two small requests, a column its own bytes and no more."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -60,6 +60,13 @@ def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> list[l
 def table_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> pa.Table:
     """Some columns of an ORC file."""
     return _opened(s3, bucket, key).read(columns=list(columns))
+
+
+def stripes_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of an ORC file, a stripe at a time."""
+    file = _opened(s3, bucket, key)
+    for number in range(file.nstripes):
+        yield pa.Table.from_batches([file.read_stripe(number, columns=list(columns))])
 
 
 def _opened(s3: Any, bucket: str, key: str) -> orc.ORCFile:

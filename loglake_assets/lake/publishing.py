@@ -3,17 +3,28 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import ROLLBACK, Commit, append, head
+from loglake_assets.lake.commits import ROLLBACK, Commit, append, commits
 from loglake_assets.lake.layout import bucket_and_prefix, commit_key, manifest_key
 from loglake_assets.lake.listed import entries
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, ManifestObject, read_manifest
+from loglake_assets.lake.manifests import (
+    GONE_WHILE_READING,
+    Manifest,
+    ManifestMissingError,
+    ManifestObject,
+    read_manifest,
+)
 from loglake_assets.lake.orc_files import row_count
+
+BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
+_KEPT = "Nothing was committed; readers see what they saw."
+_ANYWAY = "where the loss is meant, build it with ACCEPT_LOSS=yes (run tag loglake/accept_loss)."
 
 
 class VerificationError(RuntimeError):
@@ -22,6 +33,14 @@ class VerificationError(RuntimeError):
 
 class LostInputError(RuntimeError):
     """A run would take events from readers whose raw objects were read once and cannot be read now. Not committed."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a day's partition shows: 0 and no location where there is none."""
+
+    seq: int
+    location: str
 
 
 class PlacementError(TimeoutError):
@@ -44,16 +63,24 @@ class Publisher:
 
     def publish(self, manifest: Manifest, accepts_loss: bool = False) -> Commit:
         """Verify, commit, place. Raises VerificationError, LostInputError, SupersededError or PlacementError."""
-        self.verify(manifest)
-        if not accepts_loss:
-            self.refuse_lost_input(manifest)
-        commit = self.commit(manifest)
+        etags = self.verify(manifest)
+        lost = self.lost_input(manifest)
+        if lost and not accepts_loss:
+            raise LostInputError(lost)
+        reason = ACCEPTING_LOSS if lost else BUILD
+        proposed = self._proposed(manifest, reason, etags)
+        after = self.placed(manifest.table, manifest.day).seq
+        commit = append(self.s3, self.bucket, proposed, self._supersedes(manifest), after)
         self.await_placement(commit)
         return commit
 
-    def verify(self, manifest: Manifest) -> None:
-        """Manifest against listing, ORC footers recounted, every record accounted for. Raises VerificationError."""
-        listed = self._listed(manifest.location)
+    def verify(self, manifest: Manifest) -> dict[str, str]:
+        """Manifest against listing, ORC footers recounted, every record accounted for; the files' ETags by key.
+
+        Raises VerificationError.
+        """
+        found = self._listed(manifest.location)
+        listed = {key: size for key, (size, _) in found.items()}
         named = {f["key"]: f["bytes"] for f in manifest.files}
         if listed != named:
             odd = sorted(set(listed.items()) ^ set(named.items()))[:3]
@@ -65,6 +92,7 @@ class Publisher:
                     self._differs(manifest, f"{entry['key']} has {counted} rows, the manifest says {entry['rows']}")
                 )
         self._verify_account(manifest)
+        return {key: etag for key, (_, etag) in found.items()}
 
     def _row_count(self, manifest: Manifest, key: str) -> int:
         try:
@@ -87,44 +115,61 @@ class Publisher:
             f"directory {manifest.location} is the evidence."
         )
 
-    def _listed(self, location: str) -> dict[str, int]:
+    def _listed(self, location: str) -> dict[str, tuple[int, str]]:
+        """Size and ETag by key. Connectors leave folder markers, which are no files."""
         bucket, prefix = bucket_and_prefix(location)
-        found = entries(self.s3, bucket, prefix)
-        return {e["Key"]: e["Size"] for e in found if not e["Key"].endswith("/")}  # connectors leave folder markers
+        found = (e for e in entries(self.s3, bucket, prefix) if not e["Key"].endswith("/"))
+        return {e["Key"]: (e["Size"], e["ETag"].strip('"')) for e in found}
 
-    def refuse_lost_input(self, manifest: Manifest) -> None:
-        """Raise LostInputError when the run lacks objects that gave readers events of the day until now."""
-        current = head(self.s3, self.bucket, manifest.table, manifest.day)
-        if current is None:
-            return
+    def lost_input(self, manifest: Manifest) -> str:
+        """What readers would lose by this run, as a sentence; empty where they would lose nothing.
+
+        Compared with what they see now, and with the newest build where that is a rollback.
+        """
+        sequence = list(commits(self.s3, self.bucket, manifest.table, manifest.day))
+        builds = [commit for commit in sequence if commit.reason != ROLLBACK]
+        for before in {c.seq: c for c in (*sequence[-1:], *builds[-1:])}.values():
+            if lost := self._lost_against(manifest, before):
+                return lost
+        return ""
+
+    def _lost_against(self, manifest: Manifest, before: Commit) -> str:
+        named = f"Run {manifest.run_id} of {manifest.table} {manifest.day}"
         try:
-            theirs = read_manifest(self.s3, self.bucket, current.table, current.day, current.run_id)
+            theirs = read_manifest(self.s3, self.bucket, before.table, before.day, before.run_id)
         except ManifestMissingError:
-            return
-        lost = lost_input(manifest, theirs)
-        if lost:
-            shown = ", ".join(f"s3://{o.bucket}/{o.key}" for o in lost[:3])
-            events = sum(o.days[manifest.day] for o in lost)
-            raise LostInputError(
-                f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {events:,} events of "
-                f"{len(lost):,} raw objects that commit {current.seq} holds: they are gone, unreadable now, or their "
-                f"prefix has no partition; the first: {shown}. Nothing was committed, readers see commit {current.seq}."
-                " Run the reconcile job, or restore the objects from their bucket's versions, and build the day again; "
-                "where they are to be given up, build it with ACCEPT_LOSS=yes (run tag loglake/accept_loss)."
+            return (
+                f"{named} cannot be compared with commit {before.seq}, since its manifest {before.manifest} "
+                f"is gone. {_KEPT} Restore it from the bucket's versions, {_ANYWAY}"
             )
+        lost = lost_objects(manifest, theirs)
+        if not lost:
+            return ""
+        shown = ", ".join(f"s3://{o.bucket}/{o.key}" for o in lost[:3])
+        return (
+            f"{named} does not have all of {sum(o.days.get(manifest.day, 0) for o in lost):,} events that commit "
+            f"{before.seq} has from {len(lost):,} raw objects: they are gone, unreadable, hold fewer events, or their "
+            f"prefix has no partition; the first: {shown}. {_KEPT} Run the reconcile job, or restore the objects from "
+            f"their bucket's versions, and build the day again; {_ANYWAY}"
+        )
 
     def roll_back(self, manifest: Manifest) -> Commit:
-        """Send readers to an older run again: verify it, commit it whatever is newer, and see it placed."""
-        self.verify(manifest)
-        commit = append(self.s3, self.bucket, self._proposed(manifest, ROLLBACK), lambda current: True)
+        """Send readers to an older run again: verify it, commit it whatever is newer, and see it placed.
+
+        It also says that a person knows of commit records that are missing, which ends their being told of.
+        """
+        etags = self.verify(manifest)
+        proposed = self._proposed(manifest, ROLLBACK, etags)
+        after = self.placed(manifest.table, manifest.day).seq
+        commit = append(self.s3, self.bucket, proposed, lambda current: True, after, acknowledge=True)
         self.await_placement(commit)
         return commit
 
-    def commit(self, manifest: Manifest, reason: str = "build") -> Commit:
+    def commit(self, manifest: Manifest, reason: str = BUILD) -> Commit:
         """Append the day's next commit. Raises SupersededError when a build of newer input was committed meanwhile."""
         return append(self.s3, self.bucket, self._proposed(manifest, reason), self._supersedes(manifest))
 
-    def _proposed(self, manifest: Manifest, reason: str) -> Commit:
+    def _proposed(self, manifest: Manifest, reason: str, etags: Mapping[str, str] = MappingProxyType({})) -> Commit:
         return Commit(
             table=manifest.table,
             day=manifest.day,
@@ -138,6 +183,7 @@ class Publisher:
             content_hash=manifest.content_hash,
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             reason=reason,
+            etags=dict(etags),
         )
 
     def _supersedes(self, manifest: Manifest) -> Callable[[Commit], bool]:
@@ -146,6 +192,8 @@ class Publisher:
         def supersedes(current: Commit) -> bool:
             if current.seq <= manifest.base_seq:
                 return True
+            if current.reason == ROLLBACK:
+                return False  # a person's word that came after the run began
             try:
                 theirs = read_manifest(self.s3, self.bucket, current.table, current.day, current.run_id)
             except ManifestMissingError:
@@ -158,7 +206,8 @@ class Publisher:
         """Wait until the catalog shows this commit or a newer one; send it again meanwhile. Raises PlacementError."""
         started = sent = time.monotonic()
         while (now := time.monotonic()) - started < self.wait_seconds:
-            if self.placed_seq(commit.table, commit.day) >= commit.seq:
+            placed = self.placed(commit.table, commit.day)
+            if placed.seq > commit.seq or placed == Placed(commit.seq, commit.location):
                 return
             if now - sent >= self.resend_seconds:
                 self.send_again(commit)
@@ -170,23 +219,34 @@ class Publisher:
             "queue, then run the reconcile job, which sends it again."
         )
 
-    def placed_seq(self, table: str, day: int) -> int:
-        """The commit that the catalog's partition of a day shows, 0 where there is no partition."""
+    def placed(self, table: str, day: int) -> Placed:
+        """The commit that the catalog's partition of a day shows, and where it sends readers."""
         try:
             answer = self.glue.get_partition(DatabaseName=self.database, TableName=table, PartitionValues=[str(day)])
         except self.glue.exceptions.EntityNotFoundException:
-            return 0
-        return int(answer["Partition"].get("Parameters", {}).get("loglake.commit_seq", "0"))
+            return Placed(0, "")
+        found = answer["Partition"]
+        seq = int(found.get("Parameters", {}).get("loglake.commit_seq", "0"))
+        return Placed(seq, found["StorageDescriptor"]["Location"])
 
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""
         send_commit(self.sqs, self.queue_url, self.bucket, commit)
 
 
-def lost_input(manifest: Manifest, before: Manifest) -> list[ManifestObject]:
-    """Objects that gave `before` events of the day and give this run none: absent, gone or unreadable."""
-    readable = {o.name for o in manifest.objects if o.reason is None}
-    return [o for o in before.objects if o.days.get(manifest.day) and o.name not in readable]
+def lost_objects(manifest: Manifest, before: Manifest) -> list[ManifestObject]:
+    """Objects of which this run has less than `before` has: fewer events of the day, or no longer the object at all.
+
+    An object of the day's own prefix is missed even where it held no event: one that could not be read may not
+    vanish by being deleted.
+    """
+    now = {o.name: o for o in manifest.objects if o.reason != GONE_WHILE_READING}
+    return [o for o in before.objects if o.reason != GONE_WHILE_READING and _has_less(now.get(o.name), o, manifest.day)]
+
+
+def _has_less(now: ManifestObject | None, before: ManifestObject, day: int) -> bool:
+    events = now.days.get(day, 0) if now else 0
+    return events < before.days.get(day, 0) or (now is None and before.prefix_day == day)
 
 
 def send_commit(sqs: Any, queue_url: str, bucket: str, commit: Commit) -> None:

@@ -5,32 +5,36 @@ it lists and reads manifests, and opens no object; coverage.py is the full mode,
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.commits import ROLLBACK
-from loglake_assets.lake.late import unread_late_objects
+from loglake_assets.lake.late import late_objects, was_read
 from loglake_assets.lake.layout import bucket_and_prefix, check_key
 from loglake_assets.lake.listed import entries
-from loglake_assets.lake.listing import RawObject, raw_objects
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, ManifestObject, read_manifest
+from loglake_assets.lake.listing import RawObject, raw_objects_by_day
+from loglake_assets.lake.manifests import (
+    GONE_WHILE_READING,
+    Manifest,
+    ManifestMissingError,
+    ManifestObject,
+    read_manifest,
+)
 from loglake_assets.lake.reconciling import registered_values
-from loglake_assets.lake.serving import Placing, Served, served_days
+from loglake_assets.lake.serving import Placing, Served, served_day
 from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
 
 CHECK = "reconciliation"
-_GONE_WHILE_READING = "gone_while_reading"
 
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Compares days of one source of one lake. Clients are passed in."""
+    """Compares days of one source of one lake. Clients are passed in; two days of objects are held at a time."""
 
     s3: Any
     glue: Any
@@ -39,31 +43,38 @@ class Reconciler:
     database: str
     raw_bucket: str
     readready_bucket: str
+    look_ahead: int = 1
 
-    def days(self, days: Collection[date], first_open: date) -> list[DayReconciliation]:
+    def days(self, days: Collection[date], first_open: date) -> Iterator[DayReconciliation]:
         """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due."""
-        landed = self._landed(days)  # before the commits: what a build made meanwhile then holds all that is listed
-        table = self.source.readready.name
-        served = served_days(self.s3, self.glue, self.database, self.readready_bucket, table, days)
-        known = [d for d in sorted(set(days)) if d in landed or d in served]
-        manifests = {d: self._manifest(served.get(d)) for d in known}
-        registered = registered_values(self.glue, self.database, self.source, list(days)) if known else set()
-        listing = {o.name: o.etag for objects in landed.values() for o in objects}
-        return [
-            self._day(d, landed.get(d, []), registered, served.get(d), manifests[d], listing, d < first_open)
-            for d in known
-        ]
+        if not days:
+            return
+        registered = registered_values(self.glue, self.database, self.source, list(days))
+        for day, landed in self._with_days_ahead(sorted(set(days))):
+            # After the listing: what a build made meanwhile then holds all that is listed.
+            served = self._served(day)
+            if landed[day] or served.placing is not Placing.NOT_COMMITTED:
+                yield self._day(day, landed, registered, served, day < first_open)
 
-    def _landed(self, days: Collection[date]) -> dict[date, list[RawObject]]:
-        """Objects by delivery day, a day further than asked: what a build read ahead lies there."""
-        wanted = {day + timedelta(days=n) for day in days for n in (0, 1)}
-        landed: dict[date, list[RawObject]] = defaultdict(list)
-        for found in raw_objects(self.s3, self.source, self.raw_bucket, wanted):
-            landed[found.placement.day].append(found)
-        return landed
+    def _with_days_ahead(self, days: list[date]) -> Iterator[tuple[date, dict[date, list[RawObject]]]]:
+        """(day, objects by delivery day of it and of the days that its build looks ahead to)."""
+        wanted = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
+        held: dict[date, list[RawObject]] = {}
+        due = iter(days)
+        day = next(due, None)
+        for listed, objects in raw_objects_by_day(self.s3, self.source, self.raw_bucket, wanted):
+            held[listed] = objects
+            while day is not None and listed >= day + timedelta(days=self.look_ahead):
+                yield day, held
+                held = {d: found for d, found in held.items() if d > day}
+                day = next(due, None)
 
-    def _manifest(self, served: Served | None) -> Manifest | None:
-        if served is None or served.run_id is None:
+    def _served(self, day: date) -> Served:
+        names = self.database, self.readready_bucket, self.source.readready.name
+        return served_day(self.s3, self.glue, *names, day_number(day))
+
+    def _manifest(self, served: Served) -> Manifest | None:
+        if served.run_id is None:
             return None
         try:
             return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
@@ -73,33 +84,32 @@ class Reconciler:
     def _day(
         self,
         day: date,
-        objects: list[RawObject],
+        landed: Mapping[date, list[RawObject]],
         registered: Collection[tuple[str, ...]],
-        served: Served | None,
-        manifest: Manifest | None,
-        listing: Mapping[tuple[str, str], str],
+        served: Served,
         is_due: bool,
     ) -> DayReconciliation:
+        manifest = self._manifest(served)
         read = {o.name: o for o in manifest.objects} if manifest else None
-        judged = [self._judge(o, registered, read, is_due) for o in objects]
+        verdicts = (self._judge(found, registered, read, is_due) for found in landed[day])
+        judged = [one for one in verdicts if one]
+        built = len(landed[day]) - len(judged)
         if manifest:
-            judged += self._changed_elsewhere(day, manifest, listing)
-            judged += [
-                Judged(Verdict.LATE, o.bucket, o.key)
-                for o in unread_late_objects(self.s3, self.readready_bucket, manifest)
-            ]
-            judged += self._short(manifest)
+            listing = {o.name: o.etag for objects in landed.values() for o in objects}
+            judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest)]
+            judged += self._short(manifest, served)
         return DayReconciliation(
             source=self.source.name,
             day=day,
-            placing=served.placing if served else Placing.NOT_COMMITTED,
-            commit_seq=served.commit_seq if served else 0,
-            partition_seq=served.partition_seq if served else 0,
-            run_id=served.run_id if served else None,
-            is_rolled_back=bool(served and served.commit and served.commit.reason == ROLLBACK),
+            placing=served.placing,
+            commit_seq=served.commit_seq,
+            partition_seq=served.partition_seq,
+            run_id=served.run_id,
+            is_rolled_back=bool(served.commit and served.commit.reason == ROLLBACK),
             judged=tuple(judged),
+            built=built,
             rules=manifest.excluded_by if manifest else {},
-            listed_count=len(objects),
+            listed_count=len(landed[day]),
             checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
@@ -109,9 +119,10 @@ class Reconciler:
         registered: Collection[tuple[str, ...]],
         read: Mapping[tuple[str, str], ManifestObject] | None,
         is_due: bool,
-    ) -> Judged:
+    ) -> Judged | None:
+        """The object under its verdict; None where it is built as it is now."""
         verdict, detail = self._verdict(found, registered, read, is_due)
-        return Judged(verdict, found.bucket, found.key, detail)
+        return None if verdict is Verdict.BUILT else Judged(verdict, found.bucket, found.key, detail)
 
     def _verdict(
         self,
@@ -127,7 +138,7 @@ class Reconciler:
         if read is None:
             return (Verdict.UNBUILT if is_due else Verdict.OPEN), ""
         entry = read.get(found.name)
-        if entry is None or entry.reason == _GONE_WHILE_READING:
+        if entry is None or entry.reason == GONE_WHILE_READING:
             return Verdict.UNBUILT, "arrived since the day was built"
         if entry.etag != found.etag:
             return Verdict.OLDER_VERSION, f"read as {entry.etag}, now {found.etag}"
@@ -138,36 +149,52 @@ class Reconciler:
     ) -> Iterator[Judged]:
         """What the build read and is no longer there; and what it read under later prefixes and has changed since."""
         for entry in manifest.objects:
-            if entry.reason == _GONE_WHILE_READING:
+            if entry.reason == GONE_WHILE_READING:
                 continue
             own = entry.prefix_day == day_number(day)
             if not own and not entry.days.get(day_number(day)):
                 continue  # read ahead, and held nothing of this day
-            etag = listing.get(entry.name) or self._etag(entry)
+            etag = listing.get(entry.name) or self._etag(entry.bucket, entry.key)
             if etag is None:
                 yield Judged(Verdict.GONE, entry.bucket, entry.key, f"read as {entry.etag}")
             elif etag != entry.etag and not own:
                 yield Judged(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
 
-    def _etag(self, entry: ManifestObject) -> str | None:
+    def _late(self, manifest: Manifest) -> Iterator[Judged]:
+        """Entries of the late ledger that the build did not read: to be built, or gone before it could."""
+        read = {o.name: o for o in manifest.objects if o.reason != GONE_WHILE_READING}
+        for late in late_objects(self.s3, self.readready_bucket, manifest.table, manifest.day):
+            if was_read(late, read.get((late.bucket, late.key))):
+                continue
+            if self._etag(late.bucket, late.key) is None:
+                said = f"held {late.events} events of this day and was removed before its build read it"
+                yield Judged(Verdict.GONE, late.bucket, late.key, said)
+            else:
+                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {late.events} events of this day")
+
+    def _etag(self, bucket: str, key: str) -> str | None:
         """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
         from botocore.exceptions import ClientError
 
         try:
-            return str(self.s3.head_object(Bucket=entry.bucket, Key=entry.key)["ETag"]).strip('"')
+            return str(self.s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
         except ClientError as error:
             if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
                 return None
             raise
 
-    def _short(self, manifest: Manifest) -> Iterator[Judged]:
+    def _short(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+        """Files of the build that are not as they were verified: absent, of another size, or of another content."""
         bucket, prefix = bucket_and_prefix(manifest.location)
-        stored = {e["Key"]: e["Size"] for e in entries(self.s3, bucket, prefix) if not e["Key"].endswith("/")}
+        found = (e for e in entries(self.s3, bucket, prefix) if not e["Key"].endswith("/"))
+        stored = {e["Key"]: (e["Size"], e["ETag"].strip('"')) for e in found}
+        verified = served.commit.etags if served.commit else {}
         for entry in manifest.files:
-            size = stored.pop(entry["key"], None)
-            if size != entry["bytes"]:
-                was = "absent" if size is None else f"{size} bytes"
-                yield Judged(Verdict.SHORT, bucket, entry["key"], f"{was}, written as {entry['bytes']} bytes")
+            size, etag = stored.pop(entry["key"], (None, ""))
+            if size is None:
+                yield Judged(Verdict.SHORT, bucket, entry["key"], "absent")
+            elif size != entry["bytes"] or etag != verified.get(entry["key"], etag):
+                yield Judged(Verdict.SHORT, bucket, entry["key"], f"{size} bytes, written as {entry['bytes']} bytes")
         for key in stored:
             yield Judged(Verdict.SHORT, bucket, key, "not written by the day's run")
 

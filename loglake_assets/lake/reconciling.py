@@ -10,7 +10,8 @@ from datetime import date
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import Commit, heads
+from loglake_assets.lake.commits import Commit, commit_numbered, sequences
+from loglake_assets.lake.layout import companions
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.publishing import send_key
 from loglake_assets.sources import LogSource
@@ -74,17 +75,33 @@ def unregistered_prefixes(
 
 def placed_commits(glue: Any, database: str, table: str) -> dict[int, int]:
     """The commit that the catalog shows of each day (yyyymmdd)."""
-    return {
-        int(p["Values"][0]): int(p.get("Parameters", {}).get("loglake.commit_seq", "0"))
-        for p in partitions(glue, database, table, ALL_DAYS)
-    }
+    return {day: seq for day, (seq, _) in _shown(glue, database, table).items()}
 
 
 def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str) -> list[Commit]:
-    """Newest commits of a table that the catalog does not show."""
-    placed = placed_commits(glue, database, table)
-    newest = heads(s3, bucket, table)
-    return [commit for day, commit in sorted(newest.items()) if placed.get(day, 0) < commit.seq]
+    """Newest commits of a table that the catalog does not show as they are, the tables beside it included.
+
+    The keys say which numbers there are; only records of days that differ are read.
+    """
+    shown = [_shown(glue, database, name) for name in (table, *(name for name, _ in companions(table, "", 0)))]
+    newest = {day: numbers[-1] for day, numbers in sequences(s3, bucket, table).items()}
+    odd = [day for day, seq in sorted(newest.items()) if any(not _shows(one.get(day), seq) for one in shown)]
+    return [commit_numbered(s3, bucket, table, day, newest[day]) for day in odd]
+
+
+def _shows(partition: tuple[int, bool] | None, seq: int) -> bool:
+    """Whether a partition shows this commit or a later one, and lies where the run that it names wrote."""
+    return partition is not None and partition[0] >= seq and partition[1]
+
+
+def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, bool]]:
+    """By day: the commit that the partition shows, and whether it lies where the run that it names wrote."""
+    found = {}
+    for partition in partitions(glue, database, table, ALL_DAYS):
+        parameters = partition.get("Parameters", {})
+        run, location = parameters.get("loglake.run", ""), partition["StorageDescriptor"]["Location"]
+        found[int(partition["Values"][0])] = int(parameters.get("loglake.commit_seq", "0")), f"/run={run}/" in location
+    return found
 
 
 def send_prefix(sqs: Any, queue_url: str, source: LogSource, bucket: str, prefix: UnregisteredPrefix) -> None:

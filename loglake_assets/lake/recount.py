@@ -17,7 +17,7 @@ from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.inflating import text_of
 from loglake_assets.lake.late import late_objects
-from loglake_assets.lake.layout import bucket_and_prefix
+from loglake_assets.lake.layout import bucket_and_prefix, duplicates_prefix
 from loglake_assets.lake.listed import keys
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
@@ -230,7 +230,21 @@ class Recount:
             bytes_read=expected.size,
             checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
             set_aside={f"s3://{bucket}/{key}": why for (bucket, key), why in set_aside.items()},
+            differing=dict(self._differing(expected.served)),
         )
+
+    def _differing(self, served: Served) -> Iterator[tuple[str, str]]:
+        """Copies of an event that are not copies: one id with two contents is an error of the log, or a forgery."""
+        if served.run_id is None:
+            return
+        prefix = f"{duplicates_prefix(served.table, served.run_id)}logcalendarday={served.day}/"
+        for file in (key for key in keys(self.s3, self.readready_bucket, prefix) if key.endswith(".orc")):
+            columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
+            for event, bucket, key, same in zip(
+                *columns_of(self.s3, self.readready_bucket, file, columns), strict=True
+            ):
+                if not same:
+                    yield event, f"s3://{bucket}/{key}"
 
     def _stored_keys(
         self, served: Served, set_aside: Collection[tuple[str, str]]

@@ -7,7 +7,7 @@ good: they are small, and they are the proof of what readers saw when.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,8 @@ from loglake_assets.lake.layout import RunDirectory, collected_key, parse_run_ke
 from loglake_assets.lake.listed import entries
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 
+Served = Callable[[str, int], set[str]]
+"""From a table and a day (yyyymmdd) to the run that the catalog's partition names; empty where there is none."""
 _BATCH = 1000  # DeleteObjects takes no more
 
 
@@ -60,8 +62,12 @@ class Collected:
     kept: Mapping[str, str]
 
 
-def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetime) -> list[OldRun]:
-    """What the rule lets go of a table's runs. Lists the table's directories and reads its commits; deletes nothing."""
+def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetime, served: Served) -> list[OldRun]:
+    """What the rule lets go of a table's runs. Lists the table's directories and reads its commits; deletes nothing.
+
+    `served` says which run the catalog sends readers of a day to: it stays, whatever the commits say. Of a day whose
+    sequence of commits has a gap nothing goes: the missing record may be the one that refers to it.
+    """
     found: dict[RunDirectory, list[dict[str, Any]]] = defaultdict(list)
     for root in run_roots(table):
         for entry in entries(s3, bucket, root):
@@ -72,13 +78,20 @@ def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetim
     committed: dict[int, set[str]] = {}
     for day in {directory.day for directory in found}:
         sequence = list(commits(s3, bucket, table, day))
-        kept[day] = runs_kept(sequence, rule, edge)
+        kept[day] = runs_kept(sequence, rule, edge) | served(table, day)
         committed[day] = {commit.run_id for commit in sequence}
+        if _has_gap(sequence):
+            kept[day] |= {directory.run_id for directory in found if directory.day == day}
     return [
         _old_run(table, directory, stored, directory.run_id in committed[directory.day])
         for directory, stored in sorted(found.items())
         if directory.run_id not in kept[directory.day] and max(e["LastModified"] for e in stored) < edge
     ]
+
+
+def _has_gap(sequence: Sequence[Commit]) -> bool:
+    known = {n for commit in sequence for n in (commit.seq, *commit.acknowledged)}
+    return not known.issuperset(range(1, max(known, default=0)))
 
 
 def runs_kept(sequence: Sequence[Commit], rule: RetentionRule, edge: datetime) -> set[str]:
@@ -102,17 +115,20 @@ def _old_run(table: str, directory: RunDirectory, stored: Sequence[Mapping[str, 
 def collect(s3: Any, bucket: str, old: Sequence[OldRun], rule: RetentionRule, now: datetime) -> Iterator[Collected]:
     """Delete what old runs wrote, one run after the other, each noted before its first key goes.
 
-    The day's commits are read again first: a rollback since the listing keeps its run. What S3 refuses to delete (a
-    lock, a missing right) is kept and told of; the others go on.
+    The day's commits are read again after the note: a rollback made before it keeps its run, one made after it finds
+    the note. What S3 refuses to delete (a missing right, a policy of the bucket) is kept and told of; the others go on.
     """
     edge = now - timedelta(days=rule.days)
     for run in old:
-        if run.run_id in runs_kept(list(commits(s3, bucket, run.table, run.day)), rule, edge):
-            continue
         note = {**asdict(run), "collected_at": now.astimezone(UTC).isoformat(timespec="seconds")}
         key = collected_key(run.table, run.day, run.run_id)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(note, sort_keys=True).encode())
+        if run.run_id in runs_kept(list(commits(s3, bucket, run.table, run.day)), rule, edge):
+            _deleted(s3, bucket, [key])
+            continue
         kept = _deleted(s3, bucket, run.keys)
+        if len(kept) == len(run.keys):
+            _deleted(s3, bucket, [key])  # nothing went, so the run can be rolled back to
         yield Collected(run, len(run.keys) - len(kept), kept)
 
 
@@ -135,12 +151,17 @@ def run_to_roll_back_to(s3: Any, bucket: str, table: str, day: int, run_id: str)
             f"There is no finished run {run_id!r} of {table} {day}, so readers cannot be sent to it. Nothing was "
             f"changed. Runs of that day: {_runs(s3, bucket, table, day)}."
         ) from error
-    if any(True for _ in entries(s3, bucket, collected_key(table, day, run_id))):
+    if is_collected(s3, bucket, table, day, run_id):
         raise RollbackError(
             f"What run {run_id} wrote for {table} {day} was collected as old, so readers cannot be sent to it. Nothing "
             f"was changed; build the day, or name another run: {_runs(s3, bucket, table, day)}."
         )
     return manifest
+
+
+def is_collected(s3: Any, bucket: str, table: str, day: int, run_id: str) -> bool:
+    """Whether retention has taken what a run wrote for a day, or is about to."""
+    return any(True for _ in entries(s3, bucket, collected_key(table, day, run_id)))
 
 
 def _runs(s3: Any, bucket: str, table: str, day: int) -> str:

@@ -1,14 +1,11 @@
 """Which run of a day readers are sent to, and whether the sequence of commits agrees with it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, commit_numbered, commit_numbers, sequences
-from loglake_assets.lake.reconciling import days_expression, partitions
-from loglake_assets.sources.placement import day_number
+from loglake_assets.lake.commits import Commit, commit_numbered, commit_numbers
 
 SEQ, RUN = "loglake.commit_seq", "loglake.run"
 
@@ -26,6 +23,9 @@ class Placing(StrEnum):
     """The partition shows a commit that is not among the records, or their sequence has a gap: one was removed."""
     LOCATION_DIFFERS = "location_differs"
     """The partition has the newest commit's number and another location."""
+
+
+IN_ORDER = frozenset({Placing.PLACED, Placing.NOT_COMMITTED})
 
 
 @dataclass(frozen=True)
@@ -46,34 +46,21 @@ class Served:
     commit: Commit | None
 
 
-def served_days(
-    s3: Any, glue: Any, database: str, bucket: str, table: str, days: Collection[date]
-) -> dict[date, Served]:
-    """Those of the days that have a commit or a partition. One record is read of each, however long its sequence."""
-    numbers = sequences(s3, bucket, table)
-    found = partitions(glue, database, table, days_expression(days)) if days else ()
-    placed = {int(p["Values"][0]): p for p in found}
-    return {
-        day: _served(
-            table, number, _newest(s3, bucket, table, number, numbers), numbers.get(number, []), placed.get(number)
-        )
-        for day in sorted(days)
-        if (number := day_number(day)) in numbers or number in placed
-    }
-
-
-def _newest(s3: Any, bucket: str, table: str, day: int, numbers: Mapping[int, Sequence[int]]) -> Commit | None:
-    return commit_numbered(s3, bucket, table, day, numbers[day][-1]) if numbers.get(day) else None
-
-
 def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
-    """One day of a table."""
+    """One day of a table. What is out of order is looked at twice: a commit may be on its way to the catalog."""
+    served = _looked_at(s3, glue, database, bucket, table, day)
+    return served if served.placing in IN_ORDER else _looked_at(s3, glue, database, bucket, table, day)
+
+
+def _looked_at(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
+    """The partition is asked first: a commit that it shows has its record by then."""
     try:
         partition = glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=[str(day)])["Partition"]
     except glue.exceptions.EntityNotFoundException:
         partition = None
     numbers = commit_numbers(s3, bucket, table, day)
-    return _served(table, day, _newest(s3, bucket, table, day, {day: numbers}), numbers, partition)
+    newest = commit_numbered(s3, bucket, table, day, numbers[-1]) if numbers else None
+    return _served(table, day, newest, numbers, partition)
 
 
 def _served(
@@ -83,7 +70,8 @@ def _served(
     partition_seq = int(parameters.get(SEQ, "0"))
     location = partition["StorageDescriptor"]["Location"] if partition else ""
     placing = _placing(commit, partition_seq, location if partition else None)
-    if list(numbers) != list(range(1, len(numbers) + 1)):
+    known = {*numbers, *(commit.acknowledged if commit else ())}
+    if commit and not known.issuperset(range(1, commit.seq)):
         placing = Placing.COMMIT_MISSING
     if commit and partition_seq <= commit.seq:
         return Served(table, day, placing, commit.run_id, commit.location, commit.seq, partition_seq, commit)

@@ -8,7 +8,7 @@ from typing import Any
 from loglake_assets.lake.commits import ROLLBACK, Commit, head
 from loglake_assets.lake.late import unread_late_objects
 from loglake_assets.lake.listing import RawObject, raw_objects
-from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import GONE_WHILE_READING, ManifestMissingError, read_manifest
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 
@@ -52,5 +52,5 @@ def difference(s3: Any, readready_bucket: str, commit: Commit, objects: Iterable
         return STALE
     if unread_late_objects(s3, readready_bucket, manifest):
         return STALE
-    own = (o for o in manifest.objects if o.prefix_day == commit.day and o.reason != "gone_while_reading")
+    own = (o for o in manifest.objects if o.prefix_day == commit.day and o.reason != GONE_WHILE_READING)
     return RAW_GONE if any(o.name not in listed for o in own) else None

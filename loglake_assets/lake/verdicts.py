@@ -40,7 +40,6 @@ REMEDIES: Mapping[Verdict, str] = {
     Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
     Verdict.SHORT: "make build SOURCE={source} FROM={day} TO={day}",
 }
-_WHOLE = frozenset({Verdict.BUILT})
 _UNCOUNTED = frozenset({Verdict.EXCLUDED, Verdict.OPEN})
 
 
@@ -60,7 +59,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class DayReconciliation:
-    """One delivery day of one source. `rules` counts records that the build excluded, by rule."""
+    """One delivery day of one source. `judged` are the objects that are not `built`, of which `built` is the number.
+
+    `rules` counts records that the build excluded, by rule.
+    """
 
     source: str
     day: date
@@ -70,13 +72,15 @@ class DayReconciliation:
     run_id: str | None
     is_rolled_back: bool
     judged: tuple[Judged, ...]
+    built: int = 0
     rules: Mapping[str, int] = field(default_factory=dict)
     listed_count: int = 0
     checked_at: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
-        return dict(Counter(str(j.verdict) for j in self.judged))
+        others = Counter(str(j.verdict) for j in self.judged)
+        return ({str(Verdict.BUILT): self.built} if self.built else {}) | dict(others)
 
     def named(self, *verdicts: Verdict) -> list[Judged]:
         return [j for j in self.judged if j.verdict in verdicts]
@@ -84,10 +88,8 @@ class DayReconciliation:
     @property
     def pct(self) -> float | None:
         """Percentage of the day's objects that its build holds as they are now, rounded down; None for no object."""
-        counted = [j for j in self.judged if j.verdict not in _UNCOUNTED]
-        if not counted:
-            return None
-        return int(1_000_000 * sum(j.verdict in _WHOLE for j in counted) / len(counted)) / 10_000
+        counted = self.built + sum(j.verdict not in _UNCOUNTED for j in self.judged)
+        return int(1_000_000 * self.built / counted) / 10_000 if counted else None
 
     def remedy(self, verdict: Verdict) -> str:
         return REMEDIES.get(verdict, "nothing to mend").format(source=self.source, day=self.day.isoformat())
@@ -96,8 +98,7 @@ class DayReconciliation:
         """As JSON, with every name."""
         names: dict[str, list[dict[str, str]]] = defaultdict(list)
         for judged in self.judged:
-            if judged.verdict is not Verdict.BUILT:
-                names[judged.verdict].append({"name": judged.name, "detail": judged.detail})
+            names[judged.verdict].append({"name": judged.name, "detail": judged.detail})
         return {
             "source": self.source,
             "day": day_number(self.day),

@@ -1,5 +1,6 @@
--- Delivery is at least once: copies of an event share its id and lie in other objects. The first by key is kept, so that
--- the same input gives the same rows whatever order the objects were read in; the others are listed with both keys.
+-- Delivery is at least once: copies of an event share its id and lie in other objects. The one stored first is kept, so
+-- that a copy put there later never takes its place, and the same input gives the same rows; the others are listed with
+-- both keys, and with whether their content is the same.
 SELECT
   object_number,
   raw_ordinal,
@@ -20,6 +21,6 @@ FROM (
     first_value(raw_ordinal) OVER copies AS kept_ordinal,
     first_value(raw_sha256) OVER copies AS kept_sha256
   FROM identified_as_view
-  WINDOW copies AS (PARTITION BY logcalendarday, eventkey ORDER BY raw_key, raw_bucket, raw_ordinal)
+  WINDOW copies AS (PARTITION BY logcalendarday, eventkey ORDER BY raw_lastmodified, raw_key, raw_bucket, raw_ordinal)
 )
 WHERE copy > 1
