@@ -1,0 +1,230 @@
+"""What somebody might do to a lake's storage and hope that nobody sees: each is seen, or refused, by name."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.orc as orc
+import pytest
+
+from infra.local.evidence import event_evidence
+from infra.local.mending import roll_back
+from loglake_assets.checks import is_unwatched
+from loglake_assets.config import SourceConfig, source_config
+from loglake_assets.lake.layout import commit_key, duplicates_prefix
+from loglake_assets.lake.manifests import Manifest, read_manifest
+from loglake_assets.lake.publishing import LostInputError, lost_objects
+from loglake_assets.lake.retention import RetentionRule, old_runs
+from loglake_assets.lake.serving import Placing
+from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.reconcile import send_unplaced_commits
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sweeping import swept, swept_days
+from tests import breaking
+from tests.conftest import BuiltLake, quiet
+from tests.test_mending import an_event, bucket, location
+from tests.test_reconciliation import DAY, TABLE, an_object, newest, point, reconciled_day, s3
+from tests.waiting import until
+
+
+@pytest.fixture
+def config() -> SourceConfig:
+    return source_config("cloudtrail", start_day=date(2020, 1, 1))
+
+
+def manifest_of(built: BuiltLake, day: date = DAY) -> Manifest:
+    return read_manifest(s3(built), bucket(built), TABLE, day_number(day), newest(built, day).run_id)
+
+
+# --- a build that has less --------------------------------------------------------------------------------------------
+
+
+def without(manifest: Manifest, key: str) -> Manifest:
+    return replace(manifest, objects=tuple(o for o in manifest.objects if o.key != key))
+
+
+def saying(manifest: Manifest, key: str, **changes: Any) -> Manifest:
+    changed = tuple(replace(o, **changes) if o.key == key else o for o in manifest.objects)
+    return replace(manifest, objects=changed)
+
+
+def test_every_way_of_having_less_than_before_is_seen(built: BuiltLake) -> None:
+    before, key = manifest_of(built), an_object(built)
+    assert lost_objects(before, before) == []
+    day = day_number(DAY)
+    events = next(o for o in before.objects if o.key == key).days[day]
+    for now in (
+        without(before, key),
+        saying(before, key, reason="gone_while_reading", days={}),
+        saying(before, key, reason="corrupt_gzip", days={}),
+        saying(before, key, days={day: events - 1}),
+    ):
+        assert [o.key for o in lost_objects(now, before)] == [key]
+    assert lost_objects(saying(before, key, days={day: events + 1}), before) == []
+
+
+def test_an_object_that_could_not_be_read_does_not_vanish_by_being_deleted(built: BuiltLake) -> None:
+    before = saying(manifest_of(built), an_object(built), reason="corrupt_gzip", days={})
+    assert [o.key for o in lost_objects(without(before, an_object(built)), before)] == [an_object(built)]
+
+
+def test_without_the_manifest_of_what_readers_see_nothing_is_committed(built: BuiltLake) -> None:
+    commit, publisher = newest(built, DAY), built.lake.resource.publisher()
+    manifest = manifest_of(built)
+    with breaking.put_back(s3(built), bucket(built), commit.manifest):
+        s3(built).delete_object(Bucket=bucket(built), Key=commit.manifest)
+        with pytest.raises(LostInputError, match=r"its manifest \S+ is gone"):
+            publisher.publish(manifest)
+    assert newest(built, DAY) == commit
+
+
+# --- commits that were removed ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_newest_commit(built: BuiltLake) -> Iterator[int]:
+    """The number of the newest commit, whose record is gone. Afterwards a commit says that this is known."""
+    commit = newest(built, DAY)
+    s3(built).delete_object(Bucket=bucket(built), Key=commit_key(TABLE, day_number(DAY), commit.seq))
+    yield commit.seq
+    roll_back(built.lake, "cloudtrail", DAY, commit.run_id, quiet)
+
+
+def test_a_removed_commit_sends_readers_nowhere_and_its_number_is_not_given_twice(
+    built: BuiltLake, without_newest_commit: int
+) -> None:
+    before = location(built, DAY)
+    day = day_number(DAY)
+    send_unplaced_commits(built.lake.resource, TABLE)
+    assert reconciled_day(built, DAY).placing is Placing.COMMIT_MISSING
+    assert location(built, DAY) == before
+    manifest = read_manifest(s3(built), bucket(built), TABLE, day, before.split("/run=")[1].split("/")[0])
+    commit = built.lake.resource.publisher().roll_back(manifest)
+    assert commit.seq == without_newest_commit + 1
+    assert without_newest_commit in commit.acknowledged
+    assert reconciled_day(built, DAY).placing is Placing.PLACED, "a person knows of the gap, and the check is green"
+
+
+def point_at(built: BuiltLake, where: str, seq: int) -> None:
+    """The catalog as it is when AddAPart has placed this commit."""
+    glue, names = built.lake.client("glue"), {"DatabaseName": built.lake.settings.database, "TableName": TABLE}
+    partition = glue.get_partition(**names, PartitionValues=[str(day_number(DAY))])["Partition"]
+    kept = {name: partition[name] for name in ("Values", "StorageDescriptor", "Parameters")}
+    kept["StorageDescriptor"]["Location"] = where
+    kept["Parameters"] |= {"loglake.commit_seq": str(seq), "loglake.run": where.split("/run=")[1].split("/")[0]}
+    point(built, kept)
+
+
+def test_retention_leaves_what_readers_see_though_no_commit_refers_to_it(
+    built: BuiltLake, without_newest_commit: int
+) -> None:
+    later, rule = datetime.now(UTC) + timedelta(days=365), RetentionRule(1, 1)
+    shown = built.lake.resource.run_of_partition
+    old = old_runs(s3(built), bucket(built), TABLE, rule, later, shown)
+    assert day_number(DAY) not in {run.day for run in old}
+
+
+def test_a_moved_partition_is_put_back_by_reconciling(built: BuiltLake) -> None:
+    commit = newest(built, DAY)
+    point_at(built, commit.location.replace(f"run={commit.run_id}", "run=elsewhere"), commit.seq)
+    glue, names = built.lake.client("glue"), {"DatabaseName": built.lake.settings.database, "TableName": TABLE}
+    partition = glue.get_partition(**names, PartitionValues=[str(day_number(DAY))])["Partition"]
+    kept = {name: partition[name] for name in ("Values", "StorageDescriptor", "Parameters")}
+    point(built, {**kept, "Parameters": {**kept["Parameters"], "loglake.run": commit.run_id}})
+    assert reconciled_day(built, DAY).placing is Placing.LOCATION_DIFFERS
+    assert send_unplaced_commits(built.lake.resource, TABLE) >= 1
+    until(lambda: location(built, DAY) == commit.location)
+    assert reconciled_day(built, DAY).placing is Placing.PLACED
+
+
+# --- rows and copies --------------------------------------------------------------------------------------------------
+
+
+def test_an_edited_row_is_seen_by_its_evidence_and_its_file_by_the_cheap_comparison(built: BuiltLake) -> None:
+    """Key and hash are left as they were, so no count differs."""
+    event = an_event(built)
+    (whole,) = event_evidence(built.lake, event, "cloudtrail", DAY)
+    assert whole.agrees
+    key = str(whole.row["orc_file"]).split("/", 3)[3]
+    with breaking.put_back(s3(built), bucket(built), key) as body:
+        table = orc.ORCFile(io.BytesIO(body)).read()
+        names = [
+            "somebody else" if k == event else arn
+            for k, arn in zip(table["f_eventkey"].to_pylist(), table["useridentity_arn"].to_pylist(), strict=True)
+        ]
+        at = table.schema.get_field_index("useridentity_arn")
+        changed = breaking.orc_bytes(table.set_column(at, "useridentity_arn", pa.array(names, pa.string())))
+        s3(built).put_object(Bucket=bucket(built), Key=key, Body=changed)
+        (edited,) = event_evidence(built.lake, event, "cloudtrail", DAY)
+        said = {statement.what: statement for statement in edited.statements}
+        assert said["record is this row"].agrees is False
+        assert "differing: useridentity_arn" in said["record is this row"].said
+        assert said["ORC file"].agrees is False
+        assert [j.key for j in reconciled_day(built, DAY).named(Verdict.SHORT)] == [key]
+
+
+def test_one_id_with_two_contents_turns_grain_red_by_name(built: BuiltLake) -> None:
+    """As the job lists it when a forged copy lies beside an event."""
+    run, day = newest(built, DAY).run_id, day_number(DAY)
+    key = f"{duplicates_prefix(TABLE, run)}logcalendarday={day}/forged.orc"
+    forged = {"eventkey": "id-1", "dropped_bucket": "b", "dropped_key": "AWSLogs/forged.json.gz", "same_content": False}
+    try:
+        rows = pa.Table.from_pylist([forged])
+        s3(built).put_object(Bucket=bucket(built), Key=key, Body=breaking.orc_bytes(rows))
+        (coverage,) = built.lake.resource.recount(built.source, 1).days([DAY])
+        assert coverage.differing == {"id-1": "s3://b/AWSLogs/forged.json.gz"}
+    finally:
+        s3(built).delete_object(Bucket=bucket(built), Key=key)
+    (coverage,) = built.lake.resource.recount(built.source, 1).days([DAY])
+    assert coverage.differing == {}, "the copies of the samples are copies"
+
+
+def test_a_late_object_that_is_gone_before_it_was_built_is_named_as_gone(built: BuiltLake) -> None:
+    key = f"late/{TABLE}/{day_number(DAY)}/{'0' * 32}.json"
+    gone = {"bucket": built.lake.settings.raw_bucket("cloudtrail"), "key": "AWSLogs/gone.json.gz", "etag": "x"}
+    entry = {**gone, "day": day_number(DAY), "last_modified": 9e9, "prefix_day": 20261120, "events": 50}
+    try:
+        body = json.dumps({**entry, "found_by_run": "r", "days_late": 18}).encode()
+        s3(built).put_object(Bucket=bucket(built), Key=key, Body=body)
+        (judged,) = reconciled_day(built, DAY).named(Verdict.GONE, Verdict.LATE)
+        assert (judged.verdict, judged.key) == (Verdict.GONE, "AWSLogs/gone.json.gz")
+        assert "50 events" in judged.detail
+    finally:
+        s3(built).delete_object(Bucket=bucket(built), Key=key)
+
+
+# --- days that nobody looks at hourly ---------------------------------------------------------------------------------
+
+
+def test_every_older_week_has_its_turn_and_none_is_left_out() -> None:
+    first, before = date(2026, 1, 1), date(2026, 2, 3)
+    seen = [day for hour in range(5) for day in swept_days(first, before, 1000 + hour)]
+    assert sorted(seen) == [first + timedelta(days=n) for n in range(33)]
+    assert swept_days(first, first, 7) == []
+
+
+def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) -> DayReconciliation:
+    judged = tuple(Judged(verdict, "b", f"k{n}") for n, verdict in enumerate(verdicts))
+    return DayReconciliation("x", day, placing, 1, 1, "r", False, judged, built=1)
+
+
+def test_what_is_wrong_with_an_older_day_stays_known_until_it_is_found_mended() -> None:
+    one, two = date(2026, 1, 1), date(2026, 1, 2)
+    known = swept({}, [one, two], [found_day(one, Verdict.GONE), found_day(two, Verdict.QUARANTINED)])
+    assert known == {"2026-01-01": {"gone_since_built": 1}}
+    moved = swept(known, [two], [found_day(two, placing=Placing.LOCATION_DIFFERS)])
+    assert moved == {**known, "2026-01-02": {"placing": "location_differs"}}
+    assert swept(moved, [one, two], [found_day(one), found_day(two)]) == {}
+
+
+def test_a_day_of_which_all_raw_objects_are_gone_is_not_complete(built: BuiltLake) -> None:
+    (coverage,) = built.lake.resource.recount(built.source, 1).days([DAY])
+    assert not is_unwatched(coverage)
+    recent = replace(coverage, set_aside={"s3://b/k": "gone"}, checked_at="2026-11-20T00:00:00+00:00")
+    assert not is_unwatched(recent), "changed_since_built is red for it, and names it"
+    assert is_unwatched(replace(recent, checked_at="2027-03-01T00:00:00+00:00"))
+    assert is_unwatched(replace(recent, expected=0, unreadable={}, unplaceable_records=0)), "nothing is left to count"
