@@ -41,7 +41,7 @@ class FileS3:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def get_object(self, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803  # boto3's names
+    def get_object(self, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:  # boto3's names
         try:
             with open(self._root / Bucket / Key, "rb") as file:
                 body, told = file.read(), os.fstat(file.fileno())
@@ -54,7 +54,7 @@ class FileS3:
             "LastModified": datetime.fromtimestamp(told.st_mtime, UTC),
         }
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:
         path = self._root / Bucket / Key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(Body)
@@ -63,7 +63,7 @@ class FileS3:
     def get_paginator(self, operation: str) -> "_Pages":
         return _Pages(self._listed)
 
-    def _listed(self, Bucket: str, Prefix: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _listed(self, Bucket: str, Prefix: str = "", **_: Any) -> dict[str, Any]:
         base = self._root / Bucket
         found = [self._entry(path, base) for path in sorted((base / Prefix).rglob("*")) if path.is_file()]
         return {"Contents": found}

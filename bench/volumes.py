@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from infra.local.samples import FIRST_DAY, generate
+from infra.local.samples import FIRST_DAY, Samples, generate
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Placement, place
 
@@ -33,10 +33,10 @@ _EVENTS_A_BATCH = 100_000  # the generator's plan holds every event of a call in
 class _Identity(msgspec.Struct):
     """What of a record says where it belongs."""
 
-    eventTime: str = ""  # noqa: N815  # as the record spells it
-    eventName: str = ""  # noqa: N815
-    eventID: str = ""  # noqa: N815
-    recipientAccountId: str = ""  # noqa: N815
+    eventTime: str = ""  # as the record spells it
+    eventName: str = ""
+    eventID: str = ""
+    recipientAccountId: str = ""
 
 
 class _Document(msgspec.Struct):
@@ -103,6 +103,19 @@ def volume(root: Path, plan: VolumePlan) -> Volume:
     return read_volume(folder)
 
 
+def write_tree(folder: Path, source_name: str, samples: Samples, kinds: Collection[str]) -> Path:
+    """Sample objects of these kinds below `folder`, as they are; returns the file of their partitions."""
+    locations: dict[tuple[str, ...], str] = {}
+    for sample in samples.objects():
+        placement = place(load_source(source_name), RAW_BUCKET, sample.key)
+        if sample.kind in kinds and isinstance(placement, Placement):
+            path = folder / RAW_BUCKET / sample.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.body)
+            locations[placement.values] = placement.location
+    return _put_partitions(folder, locations)
+
+
 def read_volume(folder: Path) -> Volume:
     """A volume that was made. Raises FileNotFoundError where there is none."""
     told = json.loads((folder / "volume.json").read_text(encoding="utf-8"))
@@ -150,7 +163,9 @@ def _records(plan: VolumePlan, numbers: list[str]) -> Iterator[tuple[bytes, _Ide
     rng, seen, days = Random(plan.seed), set[str](), _days(plan)
     left, seed = plan.events, plan.seed
     while left:
-        for raw in _drawn(replace(plan, events=max(min(left, _EVENTS_A_BATCH) * 21 // 20, 1_000 * plan.days), seed=seed)):
+        for raw in _drawn(
+            replace(plan, events=max(min(left, _EVENTS_A_BATCH) * 21 // 20, 1_000 * plan.days), seed=seed)
+        ):
             record = _ACCOUNT.sub(rng.choice(numbers).encode(), bytes(raw))
             told = _IDENTITY.decode(record)
             if told.eventID and told.eventID not in seen and told.eventTime[:10] in days and left:
@@ -199,9 +214,11 @@ def _key(account: str, region: str, day: str, number: int) -> str:
     return f"AWSLogs/{account}/CloudTrail/{region}/{day.replace('-', '/')}/{name}"
 
 
-def _put_partitions(folder: Path, locations: dict[tuple[str, ...], str]) -> None:
+def _put_partitions(folder: Path, locations: dict[tuple[str, ...], str]) -> Path:
     """What the Glue catalog would hold of these objects."""
     partitions = [
         {"Values": list(values), "StorageDescriptor": {"Location": location}} for values, location in locations.items()
     ]
-    (folder / "partitions.json").write_text(json.dumps(partitions), encoding="utf-8")
+    path = folder / "partitions.json"
+    path.write_text(json.dumps(partitions), encoding="utf-8")
+    return path

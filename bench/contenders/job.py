@@ -5,10 +5,11 @@ accounts are named by two rules, so every record that is left out is counted.
 """
 
 import io
-import os
 import re
 import sys
 import zipfile
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from bench import file_backed_boto3
@@ -16,36 +17,56 @@ from bench.contenders.columns import Task, task
 from bench.volumes import NEEDLE_NAMES, RAW_BUCKET, SOURCE, Volume
 from infra.bundles import glue_bundle, job_script
 from infra.local.glue_child import RunPlan, await_child, failure_message, start_child
+from loglake_assets.sources import load_source
 
 RULES = "loglake_assets/rules.toml"
 _TIMEOUT_SECONDS = 3600
 
 
+@dataclass(frozen=True)
+class Window:
+    """What one run reads and where it may write: a tree of keys, the partitions of it, the days, a folder."""
+
+    source: str
+    files: Path
+    partitions: Path
+    first_day: date
+    last_day: date
+    home: Path
+
+
 def main(asked: Task) -> None:
     """Run the job of the volume's days; its rows are found below `asked.rows`, which is a link into its staging."""
-    home = asked.rows.parent
-    buckets = home / "buckets"
+    given = asked.volume
+    partitions = given.folder / "partitions.json"
+    window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, asked.rows.parent)
+    asked.rows.symlink_to(built(window, bundle(asked)))
+
+
+def built(window: Window, code: bytes) -> Path:
+    """Run the job over the window with the bundle `code`; the folder of its rows. Ends the process where it fails."""
+    buckets = window.home / "buckets"
     _put(buckets / "artifacts" / "readready.py", job_script())
-    _put(buckets / "artifacts" / "glue.zip", bundle(asked))
+    _put(buckets / "artifacts" / "glue.zip", code)
     _put(buckets / "artifacts" / "boto3.zip", zipped({"boto3/__init__.py": _own_boto3()}))
-    (buckets / RAW_BUCKET).symlink_to(asked.volume.files.resolve())
+    (buckets / RAW_BUCKET).symlink_to(window.files.resolve())
     plan = RunPlan(
         run_id="bench",
-        directory=home / "run",
+        directory=window.home / "run",
         script="s3://artifacts/readready.py",
-        arguments=_arguments(asked.volume),
+        arguments=_arguments(window),
         environment={
             "BENCH_BUCKETS": str(buckets),
-            "BENCH_PARTITIONS": str(asked.volume.folder / "partitions.json"),
+            "BENCH_PARTITIONS": str(window.partitions),
             "AWS_REGION": "us-east-1",
         },
         buckets=("readready",),
         s3=file_backed_boto3.FileS3(buckets),
     )
-    code = await_child(start_child(plan), plan.run_id, _TIMEOUT_SECONDS)
-    if code != 0:
-        raise SystemExit(failure_message(plan.log, code if code is not None else -9))
-    asked.rows.symlink_to(plan.staging / "readready" / f"from_{SOURCE}_readready")
+    code_of_exit = await_child(start_child(plan), plan.run_id, _TIMEOUT_SECONDS)
+    if code_of_exit != 0:
+        raise SystemExit(failure_message(plan.log, code_of_exit if code_of_exit is not None else -9))
+    return plan.staging / "readready" / load_source(window.source).readready.name
 
 
 def bundle(asked: Task) -> bytes:
@@ -75,11 +96,11 @@ def _quoted(values: list[str]) -> str:
     return ", ".join('"' + re.sub(r'(["\\])', r"\\\1", value) + '"' for value in values)
 
 
-def _arguments(volume: Volume) -> dict[str, str]:
+def _arguments(window: Window) -> dict[str, str]:
     return {
-        "--source": SOURCE,
-        "--first_day": f"{volume.first_day:%Y%m%d}",
-        "--last_day": f"{volume.last_day:%Y%m%d}",
+        "--source": window.source,
+        "--first_day": f"{window.first_day:%Y%m%d}",
+        "--last_day": f"{window.last_day:%Y%m%d}",
         "--run_id": "bench",
         "--database": "loglake",
         "--readready_bucket": "readready",
@@ -107,5 +128,4 @@ def _put(path: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("LOGLAKE_SPARK_JAVA_OPTIONS", "-XX:+UseParallelGC")
     main(task(sys.argv[1:]))

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from infra.local.glue_child import DEFAULT_DRIVER_MEMORY, java_home
+from infra.local.glue_child import DEFAULT_DRIVER_MEMORY, DEFAULT_JAVA_OPTIONS, java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -17,7 +17,7 @@ def spark_session(scratch: str) -> "SparkSession":
     os.environ["PYSPARK_PYTHON"] = sys.executable
     settings = {
         "spark.driver.memory": os.environ.get("LOGLAKE_SPARK_DRIVER_MEMORY", DEFAULT_DRIVER_MEMORY),
-        "spark.driver.extraJavaOptions": os.environ.get("LOGLAKE_SPARK_JAVA_OPTIONS", "-XX:+UseParallelGC"),
+        "spark.driver.extraJavaOptions": os.environ.get("LOGLAKE_SPARK_JAVA_OPTIONS", DEFAULT_JAVA_OPTIONS),
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.caseSensitive": "true",  # inferred keys differ by case alone, which Spark else refuses
