@@ -11,20 +11,24 @@ from pathlib import Path
 
 from bench.checking import Checked, checked, delivered_parameters
 from bench.measuring import ContenderFailedError, Cost, measured
-from bench.volumes import Volume
+from bench.volumes import NEEDLE_NAMES, Volume
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do it. `module` is of bench.contenders; what is `unwritten` leaves no rows to be checked."""
+    """One way to do it: a module of bench.contenders, or the native loop with the stage it goes to."""
 
     name: str
     title: str
-    module: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    unwritten: bool = False
+    module: str = ""
+    program: Path | None = None
+    stage: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return self.stage in ("", "orc")
 
 
 JOB = Contender("job", "our Glue job", "job")
@@ -44,13 +48,7 @@ def floors(program: Path | None) -> tuple[Contender, ...]:
         return ()
     named = {"gunzip": "gunzip alone", "parse": "gunzip and parse", "orc": "gunzip, parse, ORC: the floor"}
     return tuple(
-        Contender(
-            "floor" if stage == "orc" else stage,
-            f"native loop, {title}",
-            "floor",
-            {"BENCH_FLOOR": str(program), "BENCH_STAGE": stage},
-            unwritten=stage != "orc",
-        )
+        Contender("floor" if stage == "orc" else stage, f"native loop, {title}", program=program, stage=stage)
         for stage, title in named.items()
     )
 
@@ -113,7 +111,7 @@ def _run(
     runs: Runs,
     delivered: Mapping[str, str] | None,
 ) -> None:
-    with emptied(scratch / contender.name) as out, environment({**contender.environment, JAVA: java}):
+    with emptied(scratch / contender.name) as out, environment({JAVA: java}):
         try:
             runs.costs[contender.name].append(
                 measured(command(contender, volume, out, needle), out.with_suffix(".log"))
@@ -121,7 +119,7 @@ def _run(
         except ContenderFailedError as error:
             runs.failures[contender.name] = str(error).strip().splitlines()[-1][:200]
             return
-        if delivered is not None and not contender.unwritten:
+        if delivered is not None and contender.writes:
             runs.outputs[contender.name] = checked(out / "rows", delivered)
 
 
@@ -129,8 +127,15 @@ JAVA = "LOGLAKE_SPARK_JAVA_OPTIONS"
 
 
 def command(contender: Contender, volume: Volume, out: Path, needle: bool) -> list[str]:
-    program = [sys.executable, "-W", "ignore", "-m", f"bench.contenders.{contender.module}"]
-    return [*program, str(volume.folder), str(out), *(["needle"] if needle else [])]
+    """The command line; the native loop is started itself, since it may be over before a Python has begun."""
+    if contender.program is None:
+        program = [sys.executable, "-W", "ignore", "-m", f"bench.contenders.{contender.module}"]
+        return [*program, str(volume.folder), str(out), *(["needle"] if needle else [])]
+    paths = out / "paths.txt"
+    paths.write_text("\n".join(volume.paths()) + "\n", encoding="utf-8")
+    (out / "rows").mkdir()
+    kept = [",".join(NEEDLE_NAMES), ",".join(volume.needle_accounts)] if needle else ["-", "-"]
+    return [str(contender.program), contender.stage, str(paths), str(out / "rows" / "rows.orc"), *kept]
 
 
 @contextmanager

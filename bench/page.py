@@ -161,10 +161,11 @@ Nothing of this was billed: it is measured CPU, list prices of us-east-1 (`bench
 
 {_table(names, rows)}
 
-athena-glue-service-logs publishes {PUBLISHED_GB_A_DPU_HOUR} GB a DPU-hour, of other files and an older
-Glue. The original found CloudTrail Lake {PUBLISHED_LAKE_IS_FASTER} times faster than its own job, and its
-job 10 to 100 times less costly, with the needles kept; that is of its job and not of this one, and was not measured here.
-By list price, ingesting the workload there costs {told["cloudtrail_lake_usd"]:,.0f} USD, inflated as the samples are."""
+athena-glue-service-logs publishes {PUBLISHED_GB_A_DPU_HOUR} GB a DPU-hour, of other files and an
+older Glue. The original found CloudTrail Lake {PUBLISHED_LAKE_IS_FASTER} times faster than its own job,
+and its job 10 to 100 times less costly, with the needles kept; that is of its job and not of this one, and was not
+measured here. By list price, ingesting the workload there costs
+{told["cloudtrail_lake_usd"]:,.0f} USD, inflated as the samples are."""
 
 
 def _cost_row(one: dict[str, float]) -> tuple[str, ...]:

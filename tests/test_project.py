@@ -12,7 +12,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-
 LOCKS = ("bench/requirements.lock", "requirements.lock")
 
 
