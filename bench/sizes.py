@@ -11,7 +11,7 @@ _FIRST_COMPILER = (
 
 @dataclass(frozen=True)
 class Size:
-    """Events of each volume and rounds of each comparison. `growth` lists sizes; the first is the base of the ratio."""
+    """Events of each volume and rounds of each comparison. Growth lists go from the first to the last, ten times."""
 
     name: str
     rounds: int
@@ -35,14 +35,14 @@ _SMALL = Size(
     name="small",
     rounds=2,
     base_events=10_000,
-    build_events=50_000,
+    build_events=40_000,
     tiny_events=10_000,
     tiny_rounds=1,
-    growth_events=(10_000, 30_000, 100_000),
+    growth_events=(6_000, 20_000, 60_000),
     growth_objects_each=20_000,
     growth_per_object=(500, 50),
-    growth_days=(1, 7),
-    growth_accounts=(15, 150),
+    growth_days=(1, 10),
+    growth_accounts=(20, 200),
     query_events=30_000,
     query_rounds=5,
     notifications=50_000,
@@ -56,11 +56,11 @@ _FULL = Size(
     build_events=1_000_000,
     tiny_events=100_000,
     tiny_rounds=3,
-    growth_events=(100_000, 300_000, 1_000_000),
+    growth_events=(100_000, 200_000, 1_000_000),
     growth_objects_each=200_000,
     growth_per_object=(500, 160, 50),
     growth_days=(1, 3, 10),
-    growth_accounts=(15, 50, 150),
+    growth_accounts=(20, 60, 200),
     query_events=200_000,
     query_rounds=7,
     notifications=500_000,
@@ -78,7 +78,7 @@ _TRIAL = Size(
     growth_objects_each=2_000,
     growth_per_object=(500, 50),
     growth_days=(1, 2),
-    growth_accounts=(5, 50),
+    growth_accounts=(20, 200),
     query_events=2_000,
     query_rounds=2,
     notifications=5_000,
