@@ -1,6 +1,7 @@
 """docs/performance.md from results.json: every number on the page is one that a run measured, and none is typed."""
 
 import statistics
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ _COMPARISONS = {
 _MEANINGS = {
     "cpu_ratio_": "CPU of that contender over our job's; against `floor`, `parse` and `gunzip` our job's over theirs",
     "wall_ratio_": "the same of wall seconds",
-    "steady_cpu.": "CPU of a million more events: session and warm-up apart, the difference of two sizes",
+    "steady_cpu.": "CPU of a million more events, by two sizes; only SIZE=full begins beyond warm-up",
     "size.ratio_delivered": "delivered gzip over the files written; above 1 is smaller than delivered",
     "query.": "raw over readready: wall (`speedup`), CPU, bytes read; above 1 readready is better",
     "growth.": "last point over first (`cpu_ratio`), and p of CPU ~ size^p (`cpu_exponent`)",
@@ -46,7 +47,7 @@ def page(results: dict[str, Any], plot: str | None) -> str:
 
 def _head(results: dict[str, Any]) -> str:
     m = results["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in m["packages"].items())
+    versions = _folded(", ".join(f"{name} {number}" for name, number in m["packages"].items()))
     failed = "".join(f"\n\n**The part {name} failed**: {why}" for name, why in results["failures"].items())
     return f"""# Performance
 
@@ -54,7 +55,9 @@ Made by `make bench SIZE={results["size"]}` on {results["day"]}, and not by hand
 figure, and [bench/README.md](../bench/README.md) says how each is measured.
 
 {m["cores"]} cores of {m["processor"]}, {m["memory_gb"]} GB, {m["system"]}, Python {m["python"]},
-{m["java"]}; {versions}. Spark contenders run as `local[2]` with `{results["java_options"]}`.
+{m["java"]};
+{versions}.
+Spark contenders run as `local[2]` with `{results["java_options"]}`.
 Load average before: {m["load_average_before"]}; well above 1, others used it, and wall seconds mean little.{failed}"""
 
 
@@ -155,7 +158,8 @@ def _cost(told: dict[str, Any]) -> str:
 
 {work["name"]}: {work["delivered_bytes"] / 1e9:g} GB gzip,
 {work["events"] / 1e6:g} million events, {work["objects"]:,.0f} objects, {work["partitions"]:,.0f} partitions.
-Nothing of this was billed: it is measured CPU, list prices of us-east-1 (`bench/cost.py`) and these assumptions:
+Nothing of this was billed, and only from SIZE=full is it worth a thought: in smaller runs the JVM is still warming up,
+which the model multiplies. It is measured CPU, list prices of us-east-1 (`bench/cost.py`) and these assumptions:
 
 {assumptions}
 
@@ -182,6 +186,10 @@ def _lines(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]
     yield f"|{'---|' * len(names)}"
     for row in rows:
         yield f"| {' | '.join(str(cell) for cell in row)} |"
+
+
+def _folded(text: str) -> str:
+    return textwrap.fill(text, 120)
 
 
 def _number(value: float) -> str:

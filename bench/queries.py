@@ -120,7 +120,7 @@ def _asked(rounds: int, tables: Tables) -> dict[str, Any]:
 
     def ask(statement: str) -> tuple[list[str], dict[str, float]]:
         before, cpu, wall = _read_bytes(), _cpu_seconds(), time.monotonic()
-        said = chdb.query(f"{statement} {_SETTINGS}", "JSONEachRow")  # type: ignore[no-untyped-call]
+        said = chdb.query(f"{statement} {_SETTINGS}", "JSONEachRow")
         answer = str(said).splitlines()
         took = {"wall_seconds": time.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu}
         return answer, {**took, "bytes_read": _read_bytes() - before}

@@ -139,9 +139,11 @@ class Bench:
 
 
 def modelled(results: Part) -> Part:
-    """Cost on AWS from what was measured, session and warm-up once a run. Raises KeyError where nothing was built."""
+    """Cost on AWS from what was measured, session once a run. Raises ValueError, and KeyError without a build."""
     compared_by = results["comparisons"]
     steady = results["figures"]["build_all.steady_cpu.job"]["median"]
+    if steady <= 0:
+        raise ValueError("the two sizes differ by less than the noise: nothing can be said of a million events")
     base = compared_by["build_all_smaller"]
     fixed = max(_job_cpu(base) - steady * base["events"] / 1e6, 0.0)
     assumed = cost.Assumptions(fixed_cpu_seconds=fixed)

@@ -9,7 +9,7 @@ from bench.contenders.columns import BLOCKS, BOOLEAN, CONTEXT, IDENTITY, TEXT, T
 
 def main(asked: Task) -> None:
     asked.rows.mkdir()
-    chdb.query(_statement(asked))  # type: ignore[no-untyped-call]
+    chdb.query(_statement(asked))
 
 
 def _statement(asked: Task) -> str:
