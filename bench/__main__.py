@@ -13,7 +13,8 @@ from bench.machine import machine
 from bench.page import page
 from bench.plots import growth_plot
 from bench.sizes import SIZES
-from bench.suite import Bench, modelled
+from bench.suite import Bench
+from bench.told import modelled
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".loglake" / "bench"

@@ -30,9 +30,27 @@ _MEANINGS = {
 }
 
 
+_IN_SHORT = {
+    "build_all.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over ours",
+    "build_all.cpu_ratio_schema": "every event: CPU of Spark with a given schema over ours",
+    "build_all.cpu_ratio_floor": "every event: our CPU over the native floor's",
+    "needle.cpu_ratio_naive": "needles: CPU of Spark with an inferred schema over ours",
+    "needle.cpu_ratio_gunzip": "needles: our CPU over that of gunzip alone",
+    "tiny.wall_ratio_schema": "five events an object: wall of Spark with a given schema over ours",
+    "size.ratio_delivered": "delivered gzip over our ORC",
+    "query.one_session.speedup": "one session: raw over readready, wall",
+    "query.counts_by_event.speedup": "counts by event name: raw over readready, wall",
+    "query.join_by_session.speedup": "both logs joined by session: raw over readready, wall",
+    "growth.events.cpu_ratio": "ten times the events: CPU, times",
+    "growth.objects.cpu_ratio": "ten times the objects of the same events: CPU, times",
+    "addapart.notifications_per_second": "AddAPart: notifications a second a core",
+    "addapart.latency_warm_seconds": "AddAPart: seconds from one object to its partition",
+}
+
+
 def page(results: dict[str, Any], plot: str | None) -> str:
     """The page's Markdown. `plot` is the path of the growth plot from the page, where there is one."""
-    blocks = [_head(results), _figures(results)]
+    blocks = [_head(results), _in_short(results["figures"])]
     blocks += [
         _comparison(name, results["comparisons"][name]) for name in _COMPARISONS if name in results["comparisons"]
     ]
@@ -40,8 +58,11 @@ def page(results: dict[str, Any], plot: str | None) -> str:
         blocks.append(_growth(results["growth"], plot))
     if "queries" in results:
         blocks.append(_queries(results["queries"]))
+    if "orchestration" in results:
+        blocks.append(_orchestration(results["orchestration"]))
     if "cost" in results:
         blocks.append(_cost(results["cost"]))
+    blocks.append(_figures(results))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -61,6 +82,27 @@ Spark contenders run as `local[2]` with `{results["java_options"]}`.
 Load average before: {m["load_average_before"]}; well above 1, others used it, and wall seconds mean little.{failed}"""
 
 
+def _in_short(figures: dict[str, Any]) -> str:
+    told = [(text, figures[name]) for name, text in _IN_SHORT.items() if name in figures]
+    rows = [(text, _number(f["median"]), f"{_number(f['lowest'])} to {_number(f['highest'])}") for text, f in told]
+    return f"## In short\n\n{_table(('what', 'median', 'spread'), rows)}"
+
+
+def _orchestration(told: dict[str, Any]) -> str:
+    days, runs = told["backfill_days"], told["backfill_runs"]
+    lists = {
+        "loading the code location, in a process of its own": told["code_location_load_seconds"],
+        "a sensor's tick over five years, nothing new, of each source": told["sensor_idle_tick_seconds"],
+        "its longest tick while it caught up with them": told["sensor_busy_tick_seconds"],
+        "Materialize to the start of the Glue run": [told["materialize_to_glue_seconds"]],
+        f"{days} days in {runs} Glue runs, apart from the time they were going": [told["backfill_overhead_seconds"]],
+        "one object to its visible partition, warm": told["addapart_warm_seconds"],
+        "the same, the first": [told["addapart_cold_seconds"]],
+    }
+    rows = [(what, *map(_number, (statistics.median(v), min(v), max(v)))) for what, v in lists.items()]
+    return f"## Dagster and AddAPart around it\n\n{_table(('seconds', 'median', 'least', 'most'), rows)}"
+
+
 def _figures(results: dict[str, Any]) -> str:
     rows = [
         (f"`{name}`", _number(f["median"]), f"{_number(f['lowest'])} to {_number(f['highest'])}", f["count"], f["unit"])
@@ -69,7 +111,7 @@ def _figures(results: dict[str, Any]) -> str:
     meanings = "\n".join(f"- `{part}`: {text}." for part, text in _MEANINGS.items())
     table = _table(("figure", "median", "spread", "rounds", "unit"), rows)
     said = "Ratios are taken round by round, contenders running in turn on the same files."
-    return f"## Figures\n\n{said}\n\n{meanings}\n\n{table}"
+    return f"## All figures\n\n{said}\n\n{meanings}\n\n{table}"
 
 
 def _comparison(name: str, told: dict[str, Any]) -> str:
@@ -88,7 +130,7 @@ def _comparison(name: str, told: dict[str, Any]) -> str:
         "text verbatim",
         "rows",
     )
-    rows = [_contender(key, one, told["events"]) for key, one in told["contenders"].items()]
+    rows = [_contender(key, told["contenders"][key], told["events"]) for key in TITLES if key in told["contenders"]]
     return f"{head}\n\n{_table(names, rows)}"
 
 

@@ -22,7 +22,8 @@ from bench.measuring import ContenderFailedError, measured
 from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
-from bench.suite import comparison, modelled
+from bench.suite import comparison
+from bench.told import modelled
 from bench.volumes import NEEDLE_NAMES, Volume, VolumePlan, volume
 from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
 from lambdas.addapart_producer import produce
