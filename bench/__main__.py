@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import machine
-from bench.page import page
+from bench.page import MEANINGS, page
 from bench.plots import growth_plot
 from bench.sizes import SIZES
 from bench.suite import Bench
@@ -54,7 +54,7 @@ def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
     size, started = SIZES[asked.size], time.monotonic()
     wanted = set(filter(None, asked.only.split(",")))
     results = _begun(asked.size, target, keep=bool(wanted))
-    results["java_options"] = size.java_options
+    results |= {"java_options": size.java_options, "meanings": MEANINGS}
     bench = Bench(size, WORK, lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True))
     parts = bench.parts()
     if unknown := wanted - parts.keys():

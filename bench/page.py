@@ -20,7 +20,7 @@ _COMPARISONS = {
     "tiny": "Five events an object",
     "build_all_smaller": "Every event kept, the smaller size that the slope is taken from",
 }
-_MEANINGS = {
+MEANINGS = {
     "cpu_ratio_": "CPU of that contender over our job's; against `floor`, `parse` and `gunzip` our job's over theirs",
     "wall_ratio_": "the same of wall seconds",
     "steady_cpu.": "CPU of a million more events, by two sizes; only SIZE=full begins beyond warm-up",
@@ -108,7 +108,7 @@ def _figures(results: dict[str, Any]) -> str:
         (f"`{name}`", _number(f["median"]), f"{_number(f['lowest'])} to {_number(f['highest'])}", f["count"], f["unit"])
         for name, f in sorted(results["figures"].items())
     ]
-    meanings = "\n".join(f"- `{part}`: {text}." for part, text in _MEANINGS.items())
+    meanings = "\n".join(f"- `{part}`: {text}." for part, text in MEANINGS.items())
     table = _table(("figure", "median", "spread", "rounds", "unit"), rows)
     said = "Ratios are taken round by round, contenders running in turn on the same files."
     return f"## All figures\n\n{said}\n\n{meanings}\n\n{table}"
