@@ -8,17 +8,18 @@ READY := $(VENV)/.ready
 LAKE := $(BIN)/python -m infra.local
 
 FORMAT ?= table
+LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet
 # Given values reach the commands by the environment as they were typed: make would expand $ in them, a shell would run them.
 # A reviewer that is given and empty must not become no reviewer: that would be everybody's sessions.
 override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
 override STEP_SECONDS := $(value SECONDS)
 GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
-GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON
+GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON SIZE ONLY
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
 
 .PHONY: help setup demo up down generate load stress build review digests query ask status reconcile requeue evidence
-.PHONY: rollback collect test faults faults-all soak lock wheels clean
+.PHONY: rollback collect test faults faults-all soak bench lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -99,9 +100,16 @@ faults: $(READY) ## what may go wrong, done: a line for each fault, and whether 
 faults-all: $(READY) ## the same with the slow ones
 	@$(BIN)/python -m pytest -q --faults -m fault
 
-lock: $(READY) ## renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 \
-	  --no-emit-index-url --no-header --no-strip-extras --quiet -o requirements.lock
+bench: $(VENV)/.bench-ready ## [SIZE=small|full] [ONLY=needle,tiny]: our job beside others on the same files: docs/performance.md
+	@$(BIN)/python -W ignore -m bench --size "$${SIZE:-small}" --only "$${ONLY:-}"
+
+$(VENV)/.bench-ready: $(READY) bench/requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r bench/requirements.lock
+	@touch $@
+
+lock: $(READY) ## renew requirements.lock and bench/requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra local $(LOCKED) -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock $(LOCKED) -o bench/requirements.lock
 
 wheels: $(READY) ## what the Glue job needs beyond Glue's own, pinned as here, into wheels/ for a deployment to AWS
 	@$(BIN)/pip download -qq --disable-pip-version-check --only-binary :all: --python-version 3.11 \

@@ -1,0 +1,111 @@
+"""`python -m bench --size small [--only needle,tiny]`, or `--page` to write the page anew from results.json."""
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.machine import machine
+from bench.page import MEANINGS, page
+from bench.plots import growth_plot
+from bench.sizes import SIZES
+from bench.suite import Bench
+from bench.told import modelled
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".loglake" / "bench"
+RESULTS, PAGE = Path("bench/results.json"), Path("docs/performance.md")
+PLOT = "performance-growth.svg"
+
+
+def main() -> int:
+    """Exit code 1 where a part failed or a contender that must be right is wrong."""
+    asked = _parsed(sys.argv[1:])
+    target = WORK / "trial" if asked.size == "trial" else ROOT
+    if asked.page:
+        _publish(target, json.loads((target / RESULTS).read_text(encoding="utf-8")))
+        return 0
+    results = _measured(asked, target)
+    print(f"\n{target / PAGE}\n{target / RESULTS}")
+    wrong = [
+        f"{name}: our job is {told['contenders']['job']['verdict']}"
+        for name, told in results["comparisons"].items()
+        if told["contenders"]["job"]["verdict"] != "right"
+    ]
+    for problem in [*wrong, *(f"{name} failed: {why}" for name, why in results["failures"].items())]:
+        print(f"NOT AS IT SHOULD BE: {problem}")
+    return 1 if wrong or results["failures"] else 0
+
+
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), default="small")
+    parser.add_argument("--only", default="", help="parts, comma-separated; the others keep what results.json has")
+    parser.add_argument("--page", action="store_true", help="write the page from results.json and measure nothing")
+    return parser.parse_args(argv)
+
+
+def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
+    """Every part asked for; after each, what is known so far is written, so that a stopped run leaves what it has."""
+    size, started = SIZES[asked.size], time.monotonic()
+    wanted = set(filter(None, asked.only.split(",")))
+    results = _begun(asked.size, target, keep=bool(wanted))
+    results |= {"java_options": size.java_options, "meanings": MEANINGS}
+    bench = Bench(size, WORK, lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True))
+    parts = bench.parts()
+    if unknown := wanted - parts.keys():
+        raise SystemExit(f"ONLY={asked.only}: there is no part {sorted(unknown)}; those there are: {', '.join(parts)}.")
+    for name, part in parts.items():
+        if not wanted or name in wanted:
+            _add(results, name, part)
+            _publish(target, results)
+    if "build_all" in results["comparisons"] and "build_all" not in results["failures"]:
+        _add(results, "cost", lambda: modelled(results))
+    results["seconds"] = round(time.monotonic() - started)
+    _publish(target, results)
+    return results
+
+
+def _begun(size: str, target: Path, keep: bool) -> dict[str, Any]:
+    path = target / RESULTS
+    if keep and path.exists():
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if kept["size"] == size:
+            return kept
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    return {"size": size, "day": day, "machine": machine(), "figures": {}, "comparisons": {}, "failures": {}}
+
+
+def _add(results: dict[str, Any], name: str, part: Any) -> None:
+    results["failures"].pop(name, None)
+    try:
+        told = part()
+    except Exception as error:  # one part must not take the others' figures with it
+        traceback.print_exc()
+        results["failures"][name] = f"{type(error).__name__}: {error}"[:300]
+        return
+    for key, value in told.items():
+        if key in ("figures", "comparisons"):
+            results[key].update(value)
+        else:
+            results[key] = value
+
+
+def _publish(target: Path, results: dict[str, Any]) -> None:
+    """results.json, the page and the plot."""
+    for path in (RESULTS, PAGE):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+    (target / RESULTS).write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    plot = PLOT if "growth" in results else None
+    if plot:
+        svg = growth_plot(f"Our job, SIZE={results['size']}", results["growth"])
+        (target / PAGE).with_name(PLOT).write_text(svg, encoding="utf-8")
+    (target / PAGE).write_text(page(results, plot), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The parts of the benchmark, one after the other. Each returns what results.json holds of it; nothing here formats."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import addapart
+from bench.contending import JOB, NAIVE, OTHERS, SCHEMA, Contender, Runs, compared, floors
+from bench.figures import Figure, figure, slope
+from bench.native import NoNativeFloorError, native_floor
+from bench.orchestration import orchestrated, silence
+from bench.queries import queried
+from bench.sizes import Size
+from bench.told import Part, growth_figures, orchestration_figures, query_figures, ratios, sizes
+from bench.volumes import Volume, VolumePlan, volume
+
+Say = Callable[[str], None]
+TINY = 5  # events an object, as quiet accounts deliver
+
+
+class Bench:
+    """One run of the suite: where volumes lie, how large they are, and who hears of progress."""
+
+    def __init__(self, size: Size, root: Path, say: Say) -> None:
+        self.size, self._root, self._say = size, root, say
+        self._volumes = root / "volumes"
+        self._scratch = root / f"scratch-{os.getpid()}"  # two runs side by side must not empty each other's
+        self._points: dict[VolumePlan, dict[str, float]] = {}
+
+    def parts(self) -> dict[str, Callable[[], Part]]:
+        """Name: what measures it, in their order."""
+        return {
+            "build_all": self.build_all,
+            "needle": self.needle,
+            "tiny": self.tiny,
+            "growth": self.growth,
+            "queries": self.queries,
+            "addapart": self.addapart,
+            "orchestration": self.orchestration,
+        }
+
+    def build_all(self) -> Part:
+        """Every event kept, by all contenders, and by the Spark ones at a smaller size too, for the slope."""
+        large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
+        runs = self._compared("build_all", (JOB, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
+        base = self._compared("build_all, smaller", (JOB, NAIVE, SCHEMA), small, False)
+        figures = ratios("build_all", runs, "cpu")
+        figures |= sizes(runs)
+        for name in (JOB.name, NAIVE.name, SCHEMA.name):
+            if name not in {**runs.failures, **base.failures}:
+                events = small.event_count, large.event_count
+                figures[f"build_all.steady_cpu.{name}"] = slope(base.cpu(name), runs.cpu(name), *events, "CPU s")
+        return _part(figures, {"build_all": runs, "build_all_smaller": base})
+
+    def needle(self) -> Part:
+        """Three event names of five accounts kept."""
+        contenders = (JOB, NAIVE, SCHEMA, *OTHERS, *self._floors())
+        runs = self._compared("needle", contenders, self._volume(self.size.build_events), True)
+        return _part(ratios("needle", runs, "cpu"), {"needle": runs})
+
+    def tiny(self) -> Part:
+        """Five events an object: what an object costs."""
+        given = self._volume(self.size.tiny_events, TINY)
+        contenders = (JOB, NAIVE, SCHEMA, *OTHERS, *self._floors())
+        runs = self._compared("tiny", contenders, given, False, self.size.tiny_rounds)
+        return _part(ratios("tiny", runs, "cpu") | ratios("tiny", runs, "wall"), {"tiny": runs})
+
+    def growth(self) -> Part:
+        """Our job alone, against one measure at a time."""
+        size, each = self.size, self.size.growth_objects_each
+        axes = {
+            "events": [VolumePlan(n) for n in size.growth_events],
+            "objects": [VolumePlan(each, events_per_object=n) for n in size.growth_per_object],
+            "days": [VolumePlan(each, days=n) for n in size.growth_days],
+            "accounts": [VolumePlan(each, accounts=n) for n in size.growth_accounts],
+        }
+        points = {axis: [self._point(axis, plan) for plan in plans] for axis, plans in axes.items()}
+        return {"figures": {n: f.told() for n, f in growth_figures(points).items()}, "growth": points}
+
+    def queries(self) -> Part:
+        """Raw against readready."""
+        self._say("queries: building both tables")
+        told = _fresh(
+            self._scratch / "queries",
+            lambda root: queried(root, self.size.query_events, self.size.query_rounds),
+        )
+        return {"figures": {n: f.told() for n, f in query_figures(told).items()}, "queries": told}
+
+    def addapart(self) -> Part:
+        """The producer's code, and what a million arrivals would cost."""
+        found = {
+            "addapart.notifications_per_second": figure(
+                addapart.rates(self.size.notifications, silence), "notifications/s a core"
+            ),
+            "addapart.usd_per_million_objects": figure([addapart.usd_a_million()], "USD, modelled"),
+        }
+        return {"figures": {name: one.told() for name, one in found.items()}}
+
+    def orchestration(self) -> Part:
+        """Dagster and the local stack around a build."""
+        self._say("orchestration: a private stack")
+        told = _fresh(self._scratch / "lake", lambda home: orchestrated(home, self.size.backfill_days, self._say))
+        return {"figures": {n: f.told() for n, f in orchestration_figures(told).items()}, "orchestration": told}
+
+    def _volume(self, events: int, events_per_object: int = 500) -> Volume:
+        return self._made(VolumePlan(events, events_per_object))
+
+    def _made(self, plan: VolumePlan) -> Volume:
+        self._say(f"volume {plan.name}")
+        return volume(self._volumes, plan)
+
+    def _compared(
+        self, what: str, contenders: Sequence[Contender], given: Volume, needle: bool, rounds: int | None = None
+    ) -> Runs:
+        self._say(f"{what}: {given.event_count:,} events in {given.object_count:,} objects")
+        times = rounds or self.size.rounds
+        return compared(contenders, given, needle, times, self._scratch, self.size.java_options, self._say)
+
+    def _floors(self) -> tuple[Contender, ...]:
+        try:
+            return floors(native_floor(self._root / "native"))
+        except NoNativeFloorError as error:
+            self._say(f"no native floor: {error}")
+            return ()
+
+    def _point(self, axis: str, plan: VolumePlan) -> dict[str, float]:
+        if plan not in self._points:
+            self._points[plan] = self._measured_point(plan)
+        point = self._points[plan]
+        return {"x": point[axis], **point}
+
+    def _measured_point(self, plan: VolumePlan) -> dict[str, float]:
+        given = self._made(plan)
+        runs = self._compared(f"growth, {plan.days} days, {plan.accounts} accounts", (JOB,), given, False, 1)
+        if (verdict := runs.verdict(JOB.name)) != "right":
+            raise RuntimeError(f"Our job on {plan.name} is {verdict}")
+        sizes = {"events": given.event_count, "objects": given.object_count}
+        return {**asdict(runs.costs[JOB.name][0]), **sizes, "days": plan.days, "accounts": plan.accounts}
+
+
+def _fresh(folder: Path, work: Callable[[Path], Part]) -> Part:
+    """Work in a folder that is empty before and gone after."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        return work(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _part(figures: dict[str, Figure], comparisons: dict[str, Runs]) -> Part:
+    told = {name: one.told() for name, one in figures.items()}
+    return {"figures": told, "comparisons": {name: comparison(runs) for name, runs in comparisons.items()}}
+
+
+def comparison(runs: Runs) -> Part:
+    """What results.json holds of one comparison."""
+    given = runs.volume
+    return {
+        "events": given.event_count,
+        "objects": given.object_count,
+        "delivered_bytes": given.delivered_bytes,
+        "inflated_bytes": given.inflated_bytes,
+        "wanted_rows": runs.wanted,
+        "contenders": {name: _contender(runs, name) for name in {**runs.costs, **runs.failures}},
+    }
+
+
+def _contender(runs: Runs, name: str) -> Part:
+    output = runs.outputs.get(name)
+    return {
+        "verdict": runs.verdict(name),
+        "cpu_seconds": runs.cpu(name),
+        "wall_seconds": runs.wall(name),
+        "peak_bytes": max((cost.peak_bytes for cost in runs.costs[name]), default=0),
+        "output": asdict(output) if output else None,
+    }

@@ -1,0 +1,217 @@
+"""The benchmark's own arithmetic, and a small real comparison: what it says of a contender is true. Not speed."""
+
+import gzip
+import importlib.util
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import cost
+from bench.addapart import Collecting, notification, rates
+from bench.checking import Checked, checked, delivered_parameters
+from bench.contenders.columns import NAMES, Task
+from bench.contenders.job import RULES, bundle, keep_only_needles
+from bench.contending import JOB, OTHERS, Contender, Runs, compared
+from bench.figures import figure, growth_exponent, per_million, ratio, slope
+from bench.measuring import ContenderFailedError, measured
+from bench.orchestration import silence
+from bench.page import page
+from bench.plots import growth_plot
+from bench.suite import comparison
+from bench.told import modelled
+from bench.volumes import NEEDLE_NAMES, Volume, VolumePlan, volume
+from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
+from lambdas.addapart_producer import produce
+from lambdas.addapart_settings import AddAPartSettings
+from loglake_assets.sources.rules import load_rules
+
+EVENTS = 2_000
+SERIAL = f"{DEFAULT_JAVA_OPTIONS} -XX:+UseSerialGC"
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Volume:
+    return volume(tmp_path_factory.mktemp("volumes"), VolumePlan(EVENTS, events_per_object=50))
+
+
+def test_a_figure_is_a_median_with_its_spread() -> None:
+    told = figure([3.0, 1.0, 2.0], "s").told()
+    assert told == {"median": 2.0, "lowest": 1.0, "highest": 3.0, "count": 3, "unit": "s"}
+    with pytest.raises(ValueError, match="nothing was measured"):
+        figure([], "s")
+
+
+def test_ratios_pair_what_ran_in_the_same_round() -> None:
+    slow_second_round = ratio([10.0, 40.0], [5.0, 20.0])
+    assert (slow_second_round.lowest, slow_second_round.highest) == (2.0, 2.0)
+    with pytest.raises(ValueError, match="shorter"):
+        ratio([1.0, 2.0], [1.0])
+
+
+def test_a_slope_leaves_out_what_every_run_costs() -> None:
+    fixed, a_million = 20.0, 60.0
+    small, large = ([fixed + a_million * n / 1e6] for n in (10_000, 50_000))
+    assert slope(small, large, 10_000, 50_000, "CPU s").median == pytest.approx(a_million)
+    assert per_million(small, 10_000, "CPU s").median == pytest.approx(2_060.0)
+
+
+def test_growth_is_1_where_it_is_linear_and_0_where_it_is_flat() -> None:
+    assert growth_exponent([(1, 2.0), (3, 6.0), (10, 20.0)]) == pytest.approx(1)
+    assert growth_exponent([(1, 2.0), (10, 2.0)]) == pytest.approx(0)
+    with pytest.raises(ValueError, match="two different sizes"):
+        growth_exponent([(1, 2.0)])
+
+
+def test_the_cost_model_charges_what_its_assumptions_say() -> None:
+    assumed = cost.Assumptions(cores_a_dpu=4, busy_pct=50, fixed_cpu_seconds=100)
+    work = cost.Workload("one", 10e9, 1e6, 1_000, 10)
+    found = cost.modelled(work, 300.0, assumed)
+    assert found.dpu_seconds == pytest.approx((100 + 300) / 4 / 0.5)
+    assert found.glue_usd == pytest.approx(200 / 3600 * 0.44)
+    assert found.gb_a_dpu_hour == pytest.approx(10 / (200 / 3600))
+    assert found.s3_usd == pytest.approx(1_000 * 0.0004 / 1_000 + 11 * 0.005 / 1_000)
+    assert found.usd == pytest.approx(found.glue_usd + found.s3_usd + found.sqs_usd + found.lambda_usd)
+    assert cost.modelled(work, 300.0, replace(assumed, core_speed=2.0)).dpu_seconds == pytest.approx(100)
+
+
+def test_a_million_arrivals_cost_a_message_each_at_most() -> None:
+    dearest = cost.addapart_usd(1e6, 1e6)
+    assert dearest["sqs_usd"] == pytest.approx(1.2 * 0.50)
+    shared = cost.addapart_usd(1e6, 1_000, cost.Assumptions(notifications_a_message=100))
+    assert shared["sqs_usd"] == pytest.approx(dearest["sqs_usd"] / 100)
+
+
+def test_a_volume_holds_what_its_truth_says(given: Volume) -> None:
+    documents = [json.loads(text) for text in map(_content, given.paths())]
+    records = [record for document in documents for record in document["Records"]]
+    assert len({record["eventID"] for record in records}) == len(records) == given.event_count == EVENTS
+    assert given.object_count == len(documents)
+    wanted = [r for r in records if r["eventName"] in NEEDLE_NAMES]
+    assert sum(r["recipientAccountId"] in given.needle_accounts for r in wanted) == given.needle_count > 0
+    assert all(f"/{given.first_day:%Y/%m/%d}/" in path for path in given.paths())
+
+
+def test_the_same_plan_makes_the_same_volume(given: Volume, tmp_path: Path) -> None:
+    again = volume(tmp_path, given.plan)
+    assert [Path(p).read_bytes() for p in again.paths()] == [Path(p).read_bytes() for p in given.paths()]
+
+
+def _content(path: str) -> bytes:
+    return gzip.decompress(Path(path).read_bytes())
+
+
+def test_the_job_is_bundled_with_rules_that_keep_the_needles_alone(given: Volume, tmp_path: Path) -> None:
+    rules = load_rules("cloudtrail", keep_only_needles(given))
+    kept = {"eventname": NEEDLE_NAMES[0], "recipientaccountid": given.needle_accounts[0]}
+    assert rules.excluded_by(kept) is None
+    assert rules.excluded_by({**kept, "eventname": "Decrypt"}) == "other_eventname"
+    other = next(a for a in given.account_ids if a not in given.needle_accounts)
+    assert rules.excluded_by({**kept, "recipientaccountid": other}) == "other_recipientaccountid"
+    shipped = tmp_path / "glue.zip"
+    shipped.write_bytes(bundle(Task(given, tmp_path, needle=True)))
+    assert b"other_eventname" in zipfile.ZipFile(shipped).read(RULES)
+
+
+def test_cpu_of_what_outlives_its_parent_is_counted(tmp_path: Path) -> None:
+    burn = "t = __import__('time'); end = t.process_time() + 0.5\nwhile t.process_time() < end: pass"
+    orphan = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {burn!r}], start_new_session=True)"
+    found = measured([sys.executable, "-c", orphan], tmp_path / "orphan.log")
+    assert found.cpu_seconds >= 0.5
+
+
+def test_a_contender_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(ContenderFailedError, match="exit code 3"):
+        measured([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path / "failed.log")
+
+
+def test_wrong_output_is_shown_with_its_number(given: Volume) -> None:
+    runs = Runs(given, wanted=10)
+    runs.outputs["right"] = Checked(10, 10, 1, 1, None)
+    runs.outputs["twice"] = Checked(10, 9, 1, 1, None)
+    runs.failures["absent"] = "No module named polars"
+    assert runs.verdict("right") == "right"
+    assert runs.verdict("twice") == "WRONG: 10 rows, 9 ids of 10"
+    assert runs.verdict("absent") == "failed: No module named polars"
+
+
+def test_notifications_become_a_message_each() -> None:
+    settings = AddAPartSettings("raw-cloudtrail", "cloudtrail", "loglake", "bench", "queue", "quarantine")
+    sqs = Collecting()
+    with silence():
+        assert produce(notification(1, "bench"), settings, sqs) == {"placed": 1}
+    assert sqs.count == 1
+    assert all(rate > 0 for rate in rates(100, silence))
+
+
+@pytest.fixture(scope="module")
+def runs(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Our job and one other, really run."""
+    python = next(one for one in OTHERS if one.name == "python")
+    return compared((JOB, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None)
+
+
+def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
+    assert {name: runs.verdict(name) for name in runs.costs} == {"job": "right", "python": "right"}
+    assert runs.failures == {}
+    assert runs.outputs["job"].verbatim_pct == runs.outputs["python"].verbatim_pct == 100
+    assert all(cost.cpu_seconds > 0 and cost.peak_bytes > 0 for name in runs.costs for cost in runs.costs[name])
+
+
+def test_our_job_keeps_the_needles_and_nothing_else(given: Volume, tmp_path: Path) -> None:
+    found = compared((JOB,), given, True, 1, tmp_path, SERIAL, lambda text: None)
+    assert found.verdict("job") == "right"
+    assert found.wanted == given.needle_count
+
+
+@pytest.mark.parametrize("name", ["polars", "chdb", "duckdb"])
+def test_a_library_that_is_installed_writes_the_same_columns(name: str, given: Volume, tmp_path: Path) -> None:
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} comes with `make bench`")
+    contender: Contender = next(one for one in OTHERS if one.name == name)
+    found = compared((contender,), given, True, 1, tmp_path, SERIAL, lambda text: None)
+    assert found.verdict(name) == "right"
+
+
+def test_columns_are_named_once() -> None:
+    assert len(set(NAMES)) == len(NAMES) == 38
+
+
+def test_rows_that_are_missing_are_found_missing(given: Volume, tmp_path: Path) -> None:
+    assert checked(tmp_path, delivered_parameters(given)).rows == 0
+
+
+def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
+    told = comparison(runs)
+    small = json.loads(json.dumps(told)) | {"events": EVENTS // 2}
+    results = {
+        "size": "trial",
+        "day": "2026-11-26",
+        "java_options": SERIAL,
+        "machine": {
+            **dict.fromkeys(("processor", "system", "python", "java"), "x"),
+            **{"cores": 2, "memory_gb": 1.0, "load_average_before": 0.5, "packages": {"pyspark": "3"}},
+        },
+        "figures": {"build_all.steady_cpu.job": figure([50.0], "CPU s").told()},
+        "comparisons": {"build_all": told, "build_all_smaller": small, "needle": told},
+        "failures": {"growth": "RuntimeError: it was dark"},
+    }
+    added = modelled(results)
+    results["figures"].update(added["figures"])  # type: ignore[attr-defined]  # of the mixed dictionary above
+    text = page({**results, "cost": added["cost"]}, None)
+    assert "our Glue job" in text
+    assert "**The part growth failed**: RuntimeError: it was dark" in text
+    assert f"{added['cost']['kept']['every event']['dpu_seconds']:,.0f}" in text
+    assert "| right |" in text
+
+
+def test_the_plot_is_a_picture_of_every_axis() -> None:
+    took = {"cpu_seconds": 1.0, "wall_seconds": 2.0, "peak_bytes": 1.0}
+    axes = {axis: [{"x": 1.0, **took}, {"x": 10.0, **took}] for axis in ("events", "objects", "days")}
+    tree = ElementTree.fromstring(growth_plot("Growth <of> it", axes))
+    texts = {node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"events", "objects", "days"} <= texts
