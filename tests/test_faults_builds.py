@@ -76,7 +76,7 @@ class Days:
     def build(self, first: date, last: date, endpoint_url: str | None = None) -> str:
         """The output of a build that succeeded."""
         building = self.start(first, last, endpoint_url)
-        output, _ = building.communicate(timeout=240)
+        output, _ = building.communicate(timeout=900)
         assert building.returncode == 0, output
         return output
 
@@ -321,7 +321,7 @@ def test_a_disk_that_is_full_fails_the_run_before_the_commit(large: Days) -> Non
     before = large.head(LARGE)
     with small_disk(large.lake.home / "runs", megabytes=12):
         building = large.start(LARGE, LARGE)
-        output, _ = building.communicate(timeout=240)
+        output, _ = building.communicate(timeout=900)
     assert building.returncode != 0
     assert "No space left on device" in output, output
     assert "No day of it was committed" in output

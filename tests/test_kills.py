@@ -89,7 +89,7 @@ class KilledLake:
 
 
 def finished(process: "subprocess.Popen[str]") -> str:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
     return output
 
 
