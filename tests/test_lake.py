@@ -24,6 +24,7 @@ from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.lake.publishing import Publisher, VerificationError
 from loglake_assets.reconcile import stale
 from loglake_assets.sources.placement import day_number
+from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 
 TABLE = "from_cloudtrail_readready"
@@ -335,13 +336,10 @@ def test_an_overwritten_object_makes_its_day_stale(built: BuiltLake) -> None:
     day = FIRST + timedelta(days=1)
     row = next(r for r in stored_rows(built, newest(built, day)) if f"{day:%Y/%m/%d}" in r["raw_key"])
     s3 = built.lake.client("s3")
-    body = s3.get_object(Bucket=row["raw_bucket"], Key=row["raw_key"])["Body"].read()
     before = state_of(built, day)
-    try:
+    with put_back(s3, row["raw_bucket"], row["raw_key"]) as body:
         s3.put_object(Bucket=row["raw_bucket"], Key=row["raw_key"], Body=body + b"\0")
         assert state_of(built, day) == "stale"
-    finally:
-        s3.put_object(Bucket=row["raw_bucket"], Key=row["raw_key"], Body=body)
     assert state_of(built, day) == before
 
 

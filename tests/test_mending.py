@@ -135,7 +135,7 @@ def test_a_build_that_would_take_events_from_readers_is_refused_until_that_is_ac
         with dagster_instance(rebuilt.lake) as instance:
             days = loaded_definitions().resolve_assets_def(readready_key(rebuilt.source)).partitions_def
             assert days is not None
-            assert failed_days(instance, readready_key(rebuilt.source), days) == [DAY.isoformat()]
+            assert DAY.isoformat() in failed_days(instance, readready_key(rebuilt.source), days)
             checked = (
                 loaded_definitions().resolve_job_def("nothing_left_failed_check").execute_in_process(instance=instance)
             )
@@ -146,7 +146,7 @@ def test_a_build_that_would_take_events_from_readers_is_refused_until_that_is_ac
         assert accepted.error is None
         assert newest(rebuilt, DAY).rows < before.rows
         with dagster_instance(rebuilt.lake) as instance:
-            assert failed_days(instance, readready_key(rebuilt.source), days) == []
+            assert DAY.isoformat() not in failed_days(instance, readready_key(rebuilt.source), days)
     (healed,) = build_range(rebuilt.lake, rebuilt.source, DAY, DAY, quiet)
     assert healed.error is None
     assert newest(rebuilt, DAY).rows == before.rows, "the restored object has a version id of its own, and all its rows"
