@@ -109,12 +109,18 @@ class Consumer:
         while True:
             outcome = self._place_commit(placed, newest, newest.location) or outcome
             for table, prefix in companions(placed.table, newest.run_id, newest.day):
-                location = f"s3://{self._settings.bucket}/{prefix}"
-                self._place_commit(replace(placed, table=table), newest, location)
+                self._place_beside(replace(placed, table=table), newest, f"s3://{self._settings.bucket}/{prefix}")
             again = self._head(placed)
             if again.seq == newest.seq:
                 return outcome
             newest = again
+
+    def _place_beside(self, placed: PartitionPlacer, commit: Commit, location: str) -> None:
+        """What lies beside a day; a lake that was deployed before there were such tables goes on without them."""
+        try:
+            self._place_commit(placed, commit, location)
+        except self._glue.exceptions.EntityNotFoundException:
+            print(json.dumps({"absent_table": placed.table, "day": placed.values[0]}))
 
     def _place_commit(self, placed: PartitionPlacer, commit: Commit, location: str) -> str | None:
         stamps = {COMMIT_SEQ: str(commit.seq), RUN: commit.run_id}

@@ -5,6 +5,8 @@ unchecked. An AssetCheckEvaluation that names its partition and its target mater
 upstream makes this unnecessary.
 """
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +25,7 @@ from loglake_assets.sources.placement import day_from_number
 COVERAGE = "coverage"
 GRAIN = "grain"
 DRIFT = "drift"
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
 WATCHED_DAYS = 35  # the look-back of the standing checks
 
 
@@ -176,7 +179,7 @@ def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
     kinds = (UNKNOWN_VERSION, UNSEEN_KEY, DOES_NOT_FIT)
     shown = {kind: list(drift.of_kind(kind).items())[:NAMES_SHOWN] for kind in kinds}
     records = [
-        dg.TableRecord({"kind": kind, "name": name, "rows": one.count, "example": one.example})
+        dg.TableRecord({"kind": kind, "name": plain_name(name), "rows": one.count, "example": one.example})
         for kind, named in shown.items()
         for name, one in named
     ]
@@ -190,6 +193,13 @@ def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
         if drift.found
         else "none needed",
     }
+
+
+def plain_name(name: str) -> str:
+    """A key or a version as it is where it looks like one, else its digest: what stands there may be anybody's text."""
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()[:12]} (as in all_names)"
 
 
 def _first(names: Mapping[str, Any]) -> dict[str, Any]:

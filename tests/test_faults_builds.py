@@ -149,8 +149,10 @@ def built(days: Days, running: FaultProxy) -> Days:
     """A day built once, in a storm: two of three requests of many kinds are refused."""
     days.put(DAY, *events(DAY, 20))
     storm = {"sequence": {"fail": 2, "pass": 1}}
+    seldom = {"sequence": {"fail": 1, "pass": 3}}  # of a listing, hundreds go at once, and each has six tries
     running.break_it(
-        *(s3_error(name, "SlowDown", **storm) for name in ("GetObject", "PutObject", "ListObjectsV2")),
+        *(s3_error(name, "SlowDown", **storm) for name in ("GetObject", "PutObject")),
+        s3_error("ListObjectsV2", "SlowDown", **seldom),
         *(
             {"service": "glue", "operation": name, "error": {"code": "ThrottlingException"}, **storm}
             for name in ("GetJobRun", "GetJobRuns", "GetPartition", "GetPartitions")

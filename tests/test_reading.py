@@ -282,7 +282,7 @@ def test_a_row_misses_nothing_of_its_record() -> None:
             continue
         for row in (r for r in rows(content) if r["kind"] == "record"):
             original = records[row["raw_ordinal"]]
-            nulls = {k for k, v in original.items() if v is None and k in decode._KNOWN}
+            nulls = {k for k, v in original.items() if v is None and k in decode.KNOWN_KEYS}
             assert reassembled(row) == {k: v for k, v in original.items() if k not in nulls}
             compared += 1
     assert compared > 2_000

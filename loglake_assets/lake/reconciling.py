@@ -83,7 +83,12 @@ def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str)
 
     The keys say which numbers there are; only records of days that differ are read.
     """
-    shown = [_shown(glue, database, name) for name in (table, *(name for name, _ in companions(table, "", 0)))]
+    shown = [_shown(glue, database, table)]
+    for name, _ in companions(table, "", 0):
+        try:
+            shown.append(_shown(glue, database, name))
+        except glue.exceptions.EntityNotFoundException:  # a lake deployed before there were such tables
+            continue
     newest = {day: numbers[-1] for day, numbers in sequences(s3, bucket, table).items()}
     odd = [day for day, seq in sorted(newest.items()) if any(not _shows(one.get(day), seq) for one in shown)]
     return [commit_numbered(s3, bucket, table, day, newest[day]) for day in odd]
