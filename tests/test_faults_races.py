@@ -97,12 +97,14 @@ def test_a_reader_sees_one_whole_build_while_a_day_is_replaced(lake: OpenedLake,
     for reader in readers:
         reader.start()
     count = 0
-    while count < 12 or (len({found[0]["written_by"] for found in answers if found}) < 4 and count < 200):
-        count += 1
-        publisher.publish(put_run(s3, bucket, table, day, f"run-{count}", count, base_seq=count, rows=rows))
-    done.set()
-    for reader in readers:
-        reader.join(60)
+    try:
+        while count < 12 or (len({found[0]["written_by"] for found in answers if found}) < 4 and count < 200):
+            count += 1
+            publisher.publish(put_run(s3, bucket, table, day, f"run-{count}", count, base_seq=count, rows=rows))
+    finally:  # a reader left running would ask for ever, and keep the whole suite from ending
+        done.set()
+        for reader in readers:
+            reader.join(60)
     assert problems == []
     whole = [{"written_by": f"run-{n}", "n": rows, "numbers": rows // 2} for n in range(count + 1)]
     assert [found for found in answers if len(found) != 1 or found[0] not in whole] == []
