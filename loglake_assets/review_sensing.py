@@ -9,7 +9,7 @@ import dagster as dg
 
 from loglake_assets.config import windows
 from loglake_assets.lake.commits import head
-from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import manifest_if_any
 from loglake_assets.review_config import ReviewConfig
 from loglake_assets.reviews import Review
 from loglake_assets.reviews.inputs import BUILT, read_inputs
@@ -85,8 +85,5 @@ def _read_by_commit(lake: LakeResource, bucket: str, review: Review, day: date) 
     commit = head(lake.s3, bucket, review.table.name, day_number(day))
     if commit is None:
         return None
-    try:
-        manifest = read_manifest(lake.s3, bucket, review.table.name, day_number(day), commit.run_id)
-    except ManifestMissingError:
-        return None
-    return {entry.key: entry.etag for entry in manifest.objects}
+    manifest = manifest_if_any(lake.s3, bucket, review.table.name, day_number(day), commit.run_id)
+    return {entry.key: entry.etag for entry in manifest.objects} if manifest else None

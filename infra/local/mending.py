@@ -12,7 +12,7 @@ from infra.local.shown import escaped, print_table, size
 from lambdas.addapart_placing import PartitionPlacer
 from loglake_assets.config import windows
 from loglake_assets.lake.commits import Commit, head, heads
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import manifest_if_any, read_manifest
 from loglake_assets.lake.publishing import send_key
 from loglake_assets.lake.retention import RetentionRule, RollbackError, is_collected, run_to_roll_back_to
 from loglake_assets.reviews import load_review, review_names
@@ -111,11 +111,8 @@ def quarantined_days(lake: OpenedLake, source: LogSource, first: date, last: dat
     for number, commit in sorted(heads(s3, bucket, table).items()):
         if not day_number(first) <= number <= day_number(last):
             continue
-        try:
-            manifest: Manifest = read_manifest(s3, bucket, table, number, commit.run_id)
-        except ManifestMissingError:
-            continue
-        if manifest.quarantine:
+        manifest = manifest_if_any(s3, bucket, table, number, commit.run_id)
+        if manifest and manifest.quarantine:
             yield day_from_number(number), [_entry(q) for q in manifest.quarantine]
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from infra.local.opened import OpenedLake
 from infra.local.shown import escaped
 from loglake_assets.lake.commits import head
-from loglake_assets.lake.manifests import ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import manifest_if_any
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 
@@ -28,10 +28,7 @@ def _lines(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterato
         commit = head(s3, bucket, table, day_number(day))
         if commit is None:
             continue
-        try:
-            manifest = read_manifest(s3, bucket, table, day_number(day), commit.run_id)
-        except ManifestMissingError:
-            continue
-        for entry in manifest.quarantine:
+        manifest = manifest_if_any(s3, bucket, table, day_number(day), commit.run_id)
+        for entry in manifest.quarantine if manifest else ():
             what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
             yield escaped(f"quarantined {day}: {entry['reason']}: {what} s3://{entry['bucket']}/{entry['key']}")

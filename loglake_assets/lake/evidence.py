@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loglake_assets.lake.commits import Commit, commits
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import Manifest, manifest_if_any
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
@@ -163,9 +163,8 @@ class Examiner:
             yield Statement("ORC file", same, said if same else f"{said}, committed with {commit.etags[key]}")
 
     def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Statement:
-        try:
-            manifest = read_manifest(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
-        except ManifestMissingError:
+        manifest = manifest_if_any(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
+        if manifest is None:
             return Statement("manifest", False, f"{commit.manifest} is not there")
         return _named_in(manifest, row, commit)
 

@@ -11,11 +11,10 @@ from loglake_assets.lake.listed import keys
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
     Manifest,
-    ManifestMissingError,
     ManifestObject,
     events_of_other_days,
+    manifest_if_any,
     promised_days,
-    read_manifest,
 )
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources.placement import day_from_number
@@ -75,11 +74,8 @@ def _read_by_commit(s3: Any, bucket: str, table: str, day: int) -> set[tuple[str
     newest: Commit | None = head(s3, bucket, table, day)
     if newest is None:
         return None
-    try:
-        manifest = read_manifest(s3, bucket, table, day, newest.run_id)
-    except ManifestMissingError:
-        return set()
-    return {(o.bucket, o.key, o.etag) for o in manifest.objects}
+    manifest = manifest_if_any(s3, bucket, table, day, newest.run_id)
+    return {(o.bucket, o.key, o.etag) for o in manifest.objects} if manifest else set()
 
 
 def unread_late_objects(s3: Any, bucket: str, manifest: Manifest) -> list[LateObject]:

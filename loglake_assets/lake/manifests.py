@@ -93,6 +93,14 @@ def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Ma
     return _manifest(json.loads(gzip.decompress(body)))
 
 
+def manifest_if_any(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest | None:
+    """The manifest of one day of one run; None where the run left none, or it is gone."""
+    try:
+        return read_manifest(s3, bucket, table, day, run_id)
+    except ManifestMissingError:
+        return None
+
+
 def _manifest(document: Mapping[str, Any]) -> Manifest:
     fields = ("source", "table", "day", "run_id", "base_seq", "look_ahead", "has_source", "location", "content_hash")
     return Manifest(

@@ -16,9 +16,8 @@ from loglake_assets.lake.listed import entries
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
     Manifest,
-    ManifestMissingError,
     ManifestObject,
-    read_manifest,
+    manifest_if_any,
 )
 from loglake_assets.lake.orc_files import row_count
 
@@ -135,9 +134,8 @@ class Publisher:
 
     def _lost_against(self, manifest: Manifest, before: Commit) -> str:
         named = f"Run {manifest.run_id} of {manifest.table} {manifest.day}"
-        try:
-            theirs = read_manifest(self.s3, self.bucket, before.table, before.day, before.run_id)
-        except ManifestMissingError:
+        theirs = manifest_if_any(self.s3, self.bucket, before.table, before.day, before.run_id)
+        if theirs is None:
             return (
                 f"{named} cannot be compared with commit {before.seq}, since its manifest {before.manifest} "
                 f"is gone. {_KEPT} Restore it from the bucket's versions, {_ANYWAY}"
@@ -194,11 +192,8 @@ class Publisher:
                 return True
             if current.reason == ROLLBACK:
                 return False  # a person's word that came after the run began
-            try:
-                theirs = read_manifest(self.s3, self.bucket, current.table, current.day, current.run_id)
-            except ManifestMissingError:
-                return True
-            return manifest.reads_newer_than(theirs)
+            theirs = manifest_if_any(self.s3, self.bucket, current.table, current.day, current.run_id)
+            return theirs is None or manifest.reads_newer_than(theirs)
 
         return supersedes
 

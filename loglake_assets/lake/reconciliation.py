@@ -18,9 +18,8 @@ from loglake_assets.lake.listing import RawObject, raw_objects_by_day
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
     Manifest,
-    ManifestMissingError,
     ManifestObject,
-    read_manifest,
+    manifest_if_any,
 )
 from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.lake.serving import Placing, Served, served_day
@@ -76,10 +75,7 @@ class Reconciler:
     def _manifest(self, served: Served) -> Manifest | None:
         if served.run_id is None:
             return None
-        try:
-            return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
-        except ManifestMissingError:
-            return None
+        return manifest_if_any(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
 
     def _day(
         self,

@@ -20,7 +20,7 @@ from loglake_assets.lake.late import late_objects
 from loglake_assets.lake.layout import bucket_and_prefix, duplicates_prefix
 from loglake_assets.lake.listed import keys
 from loglake_assets.lake.listing import RawObject, raw_objects
-from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import Manifest, manifest_if_any
 from loglake_assets.lake.orc_files import columns_of
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import whole_object
@@ -118,10 +118,7 @@ class Recount:
     def _manifest(self, served: Served) -> Manifest | None:
         if served.run_id is None:
             return None
-        try:
-            return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
-        except ManifestMissingError:
-            return None
+        return manifest_if_any(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
 
     def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], int]:
         """Delivery day by (bucket, key) of every object that can hold events of the days; denied ones are counted."""

@@ -8,7 +8,7 @@ from typing import Any
 from loglake_assets.lake.commits import ROLLBACK, Commit, head
 from loglake_assets.lake.late import unread_late_objects
 from loglake_assets.lake.listing import RawObject, raw_objects
-from loglake_assets.lake.manifests import GONE_WHILE_READING, ManifestMissingError, read_manifest
+from loglake_assets.lake.manifests import GONE_WHILE_READING, manifest_if_any
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 
@@ -42,9 +42,8 @@ def difference(s3: Any, readready_bucket: str, commit: Commit, objects: Iterable
     """
     if commit.reason == ROLLBACK:
         return None
-    try:
-        manifest = read_manifest(s3, readready_bucket, commit.table, commit.day, commit.run_id)
-    except ManifestMissingError:
+    manifest = manifest_if_any(s3, readready_bucket, commit.table, commit.day, commit.run_id)
+    if manifest is None:
         return STALE
     read = {o.name: o.etag for o in manifest.objects}
     listed = {o.name: o.etag for o in objects}
