@@ -15,14 +15,12 @@ from typing import Any
 from lambdas.addapart_metrics import emit
 from lambdas.addapart_placing import PartitionPlacer, placer
 from lambdas.addapart_settings import AddAPartSettings, addapart_settings
-from loglake_assets.lake.commits import Commit, head
+from loglake_assets.lake.commits import COMMIT_SEQ, RUN, Commit, head
 from loglake_assets.lake.layout import companions
 
 FIRST_ARRIVAL = "loglake.first_arrival"
 LAST_ARRIVAL = "loglake.last_arrival"
 ARRIVALS = "loglake.arrivals"
-COMMIT_SEQ = "loglake.commit_seq"
-RUN = "loglake.run"
 
 
 class PoisonError(ValueError):

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from loglake_assets.lake.commits import RUN
 from loglake_assets.lake.publishing import Publisher
 from loglake_assets.lake.reconciliation import Reconciler
 from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.lake.recount import Recount
-from loglake_assets.lake.serving import Served, served_day
+from loglake_assets.lake.serving import Served, partition_of_day, served_day
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
@@ -107,15 +108,12 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
 
     def run_of_partition(self, table: str, day: int) -> set[str]:
         """The run that the catalog's partition of a day (yyyymmdd) names; empty where there is none."""
-        try:
-            answer = self.glue.get_partition(
-                DatabaseName=self.settings.database, TableName=table, PartitionValues=[str(day)]
-            )
-        except self.glue.exceptions.EntityNotFoundException:
+        partition = partition_of_day(self.glue, self.settings.database, table, day)
+        if partition is None:
             return set()
-        location = answer["Partition"].get("StorageDescriptor", {}).get("Location", "")
+        location = partition.get("StorageDescriptor", {}).get("Location", "")
         runs = {part.removeprefix("run=") for part in location.split("/") if part.startswith("run=")}
-        return runs | {answer["Partition"].get("Parameters", {}).get("loglake.run", "")}
+        return runs | {partition.get("Parameters", {}).get(RUN, "")}
 
     def reconciler(self, source: LogSource, look_ahead: int = 1) -> Reconciler:
         """What compares storage, catalog and builds of a source, by listing."""

@@ -11,9 +11,8 @@ import pyarrow.orc as orc
 import pytest
 
 from infra.local.building import dagster_instance, loaded_definitions
-from lambdas.addapart_consumer import COMMIT_SEQ
 from loglake_assets.config import SourceConfig, source_config
-from loglake_assets.lake.commits import Commit, commits, head
+from loglake_assets.lake.commits import COMMIT_SEQ, Commit, commits, head
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.lake.serving import Placing

@@ -15,6 +15,8 @@ from loglake_assets.lake.whole import whole_object
 
 ROLLBACK = "rollback"
 """Reason of a commit by which a person sent readers back to an older run: it stands until the day is built again."""
+COMMIT_SEQ, RUN = "loglake.commit_seq", "loglake.run"
+"""Parameters of a day's partition in the catalog: which commit it shows, and the run that wrote it."""
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 

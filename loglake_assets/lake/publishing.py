@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import ROLLBACK, Commit, append, commits
+from loglake_assets.lake.commits import COMMIT_SEQ, ROLLBACK, Commit, append, commits
 from loglake_assets.lake.layout import bucket_and_prefix, commit_key, manifest_key
 from loglake_assets.lake.listed import entries
 from loglake_assets.lake.manifests import (
@@ -20,6 +20,7 @@ from loglake_assets.lake.manifests import (
     manifest_if_any,
 )
 from loglake_assets.lake.orc_files import row_count
+from loglake_assets.lake.serving import partition_of_day
 
 BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
 _KEPT = "Nothing was committed; readers see what they saw."
@@ -216,12 +217,10 @@ class Publisher:
 
     def placed(self, table: str, day: int) -> Placed:
         """The commit that the catalog's partition of a day shows, and where it sends readers."""
-        try:
-            answer = self.glue.get_partition(DatabaseName=self.database, TableName=table, PartitionValues=[str(day)])
-        except self.glue.exceptions.EntityNotFoundException:
+        found = partition_of_day(self.glue, self.database, table, day)
+        if found is None:
             return Placed(0, "")
-        found = answer["Partition"]
-        seq = int(found.get("Parameters", {}).get("loglake.commit_seq", "0"))
+        seq = int(found.get("Parameters", {}).get(COMMIT_SEQ, "0"))
         return Placed(seq, found["StorageDescriptor"]["Location"])
 
     def send_again(self, commit: Commit) -> None:

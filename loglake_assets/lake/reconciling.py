@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import Commit, commit_numbered, sequences
+from loglake_assets.lake.commits import COMMIT_SEQ, RUN, Commit, commit_numbered, sequences
 from loglake_assets.lake.layout import companions
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.publishing import send_key
@@ -104,8 +104,8 @@ def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, bool]]:
     found = {}
     for partition in partitions(glue, database, table, ALL_DAYS):
         parameters = partition.get("Parameters", {})
-        run, location = parameters.get("loglake.run", ""), partition["StorageDescriptor"]["Location"]
-        found[int(partition["Values"][0])] = int(parameters.get("loglake.commit_seq", "0")), f"/run={run}/" in location
+        run, location = parameters.get(RUN, ""), partition["StorageDescriptor"]["Location"]
+        found[int(partition["Values"][0])] = int(parameters.get(COMMIT_SEQ, "0")), f"/run={run}/" in location
     return found
 
 

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, commit_numbered, commit_numbers
-
-SEQ, RUN = "loglake.commit_seq", "loglake.run"
+from loglake_assets.lake.commits import COMMIT_SEQ, RUN, Commit, commit_numbered, commit_numbers
 
 
 class Placing(StrEnum):
@@ -46,6 +44,16 @@ class Served:
     commit: Commit | None
 
 
+def partition_of_day(glue: Any, database: str, table: str, day: int) -> dict[str, Any] | None:
+    """The catalog's partition of a day (yyyymmdd); None where there is none."""
+    try:
+        answer = glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=[str(day)])
+    except glue.exceptions.EntityNotFoundException:
+        return None
+    found: dict[str, Any] = answer["Partition"]
+    return found
+
+
 def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
     """One day of a table. What is out of order is looked at twice: a commit may be on its way to the catalog."""
     served = _looked_at(s3, glue, database, bucket, table, day)
@@ -54,10 +62,7 @@ def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: 
 
 def _looked_at(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
     """The partition is asked first: a commit that it shows has its record by then."""
-    try:
-        partition = glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=[str(day)])["Partition"]
-    except glue.exceptions.EntityNotFoundException:
-        partition = None
+    partition = partition_of_day(glue, database, table, day)
     numbers = commit_numbers(s3, bucket, table, day)
     newest = commit_numbered(s3, bucket, table, day, numbers[-1]) if numbers else None
     return _served(table, day, newest, numbers, partition)
@@ -67,7 +72,7 @@ def _served(
     table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: dict[str, Any] | None
 ) -> Served:
     parameters = (partition or {}).get("Parameters", {})
-    partition_seq = int(parameters.get(SEQ, "0"))
+    partition_seq = int(parameters.get(COMMIT_SEQ, "0"))
     location = partition["StorageDescriptor"]["Location"] if partition else ""
     placing = _placing(commit, partition_seq, location if partition else None)
     known = {*numbers, *(commit.acknowledged if commit else ())}

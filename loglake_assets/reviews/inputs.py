@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from loglake_assets.lake.commits import COMMIT_SEQ
 from loglake_assets.lake.layout import commit_key, coverage_key
 from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
@@ -78,7 +79,7 @@ def _input(
 ) -> Input:
     if parameters is None:
         return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
-    bucket, seq = lake.settings.readready_bucket, int(parameters.get("loglake.commit_seq", "0"))
+    bucket, seq = lake.settings.readready_bucket, int(parameters.get(COMMIT_SEQ, "0"))
     commit = _document(lake, bucket, commit_key(table, day_number(day), seq))
     coverage = _document(lake, bucket, coverage_key(table, day_number(day)))
     if coverage.get("commit_seq") != seq:
