@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,13 +17,23 @@ from loglake_assets.config import SourceConfig
 from loglake_assets.lake.layout import check_key
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.vouching import DigestReport
+from loglake_assets.sources.vouching import DigestReport, PublicKeys
 from resources.lake import LakeResource
 
 DIGESTS = "digests"
 NAMES_SHOWN = 20
 CHECKED_DAYS = 2
 _KEYS_BEFORE = timedelta(days=2)  # a key may have begun to sign before the first hour that is looked at
+
+
+def digest_keys(
+    source: LogSource, lake: LakeResource, first: date, until: datetime, file: Path | None = None
+) -> PublicKeys:
+    """The public keys that signed digests of the days from `first` to `until`: of a file, or asked for."""
+    since = datetime.combine(first, time(), UTC) - _KEYS_BEFORE
+    validation = importlib.import_module(str(source.digests))
+    keys: PublicKeys = validation.trusted_keys(file or lake.digest_keys_file, lake.client, since, until)
+    return keys
 
 
 def validated(
@@ -38,8 +49,7 @@ def validated(
     """
     assert source.digests, f"{source.name} declares no digests"
     validation = importlib.import_module(source.digests)
-    since = datetime.combine(min(days), time(), UTC) - _KEYS_BEFORE
-    keys = validation.trusted_keys(lake.digest_keys_file, lake.client, since, now)
+    keys = digest_keys(source, lake, min(days), now)
     bucket = lake.settings.raw_bucket(source.name)
     found = list(validation.validate(lake.s3, source, bucket, days, keys, progress=progress))
     for report in found:

@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from infra.local.building import coverage_text
 from infra.local.opened import OpenedLake
 from infra.local.shown import escaped, print_table, size
+from loglake_assets.digesting import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.vouching import DigestReport
@@ -33,9 +34,7 @@ def validate_days(
         raise DigestsError(f"FROM={first} is after TO={last}. Swap them.")
     validation = importlib.import_module(source.digests)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    since = datetime.combine(first, time(), UTC) - timedelta(days=2)
-    given = keys or lake.resource.digest_keys_file
-    trusted = validation.trusted_keys(given, lake.resource.client, since, datetime.now(UTC))
+    trusted = digest_keys(source, lake.resource, first, datetime.now(UTC), keys)
     bucket = lake.settings.raw_bucket(source.name)
     return list(validation.validate(lake.client("s3"), source, bucket, days, trusted, progress=say))
 

@@ -4,13 +4,14 @@ import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from glue_scripts.reading import records_of
 from infra.local.opened import OpenedLake
 from infra.local.shown import escaped, print_table
+from loglake_assets.digesting import digest_keys
 from loglake_assets.lake.evidence import Evidence, Examiner, Vouch
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
@@ -19,7 +20,6 @@ from resources.athena import quoted
 
 _IDS = ("eventid", "requestid")  # what a log's own id is called, beside the grain
 _RECORD_SHOWN = 4_000  # bytes of a record on a terminal; FORMAT=json has all of it
-_KEYS_BEFORE = timedelta(days=2)  # a key may have begun to sign before the day
 _MOST = 20  # rows of one id: a request id may be shared
 
 
@@ -65,11 +65,9 @@ def _of_source(
 def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
     """What asks the log's own digests of an object, with the keys of that time."""
     validation = importlib.import_module(str(source.digests))
-    since = datetime.combine(day, time(), UTC) - _KEYS_BEFORE
-    given = keys or lake.resource.digest_keys_file
 
     def vouch(bucket: str, key: str) -> Vouching | None:
-        trusted = validation.trusted_keys(given, lake.resource.client, since, datetime.now(UTC))
+        trusted = digest_keys(source, lake.resource, day, datetime.now(UTC), keys)
         found: Vouching | None = validation.vouching(lake.client("s3"), source, bucket, key, trusted)
         return found
 
