@@ -8,11 +8,11 @@ from typing import Any
 import dagster as dg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loglake_assets.checks import COVERAGE, DRIFT, GRAIN, coverage_value, drift_evaluations, evaluations
+from loglake_assets.checks import COVERAGE, GRAIN, coverage_value, drift_evaluations, evaluations
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.commits import Commit, CommitError, SupersededError
 from loglake_assets.lake.coverage import Coverage, put_coverage
-from loglake_assets.lake.drift import Drift, drift, put_drift
+from loglake_assets.lake.drift import DRIFT, Drift, drift, put_drift
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.publishing import LostInputError, PlacementError, Publisher, VerificationError

@@ -17,14 +17,13 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from loglake_assets.lake.coverage import NAMES_SHOWN, Coverage
-from loglake_assets.lake.drift import DOES_NOT_FIT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
+from loglake_assets.lake.drift import DOES_NOT_FIT, DRIFT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
 from loglake_assets.lake.layout import check_key, coverage_key
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 
 COVERAGE = "coverage"
 GRAIN = "grain"
-DRIFT = "drift"
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
 WATCHED_DAYS = 35  # the look-back of the standing checks
 

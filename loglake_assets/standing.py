@@ -15,12 +15,12 @@ from loglake_assets.config import SourceConfig
 from loglake_assets.lake.reconciliation import put_reconciliation
 from loglake_assets.lake.serving import IN_ORDER, Placing
 from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
-from loglake_assets.sweeping import hour_of, known_wrong, put_known_wrong, short_days, swept, swept_days
+from loglake_assets.sweeping import OLDER_DAYS, hour_of, known_wrong, put_known_wrong, short_days, swept, swept_days
 from resources.lake import LakeResource
 
 LOOK_BACK_DAYS = WATCHED_DAYS
 NAMES_SHOWN = 20
-DELIVERED, PLACEMENT, OLDER_DAYS = "delivered", "placement", "older_days"
+DELIVERED, PLACEMENT = "delivered", "placement"
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built
 _PLACEMENT_REMEDIES = {
     Placing.PARTITION_MISSING: "make reconcile",
@@ -216,8 +216,8 @@ def older_days_result(config: SourceConfig, lake: LakeResource, now: datetime) -
     before = now.date() - timedelta(days=LOOK_BACK_DAYS)
     days = swept_days(config.start_day, before, hour_of(now))
     found = reconciled(config, lake, days, before) if days else []
-    known = swept(known_wrong(lake, config, OLDER_DAYS), days, found)
-    put_known_wrong(lake, config, OLDER_DAYS, known)
+    known = swept(known_wrong(lake, config), days, found)
+    put_known_wrong(lake, config, known)
     return dg.AssetCheckResult(
         asset_key=config.raw_key,
         check_name=OLDER_DAYS,

@@ -18,6 +18,7 @@ from loglake_assets.lake.serving import IN_ORDER
 from loglake_assets.lake.verdicts import DayReconciliation, Verdict
 from resources.lake import LakeResource
 
+OLDER_DAYS = "older_days"
 WEEK = 7
 NAMES_SHOWN = 20
 _RIGHT = frozenset({Verdict.BUILT, Verdict.QUARANTINED, Verdict.EXCLUDED, Verdict.OPEN})
@@ -49,21 +50,23 @@ def _summary(day: DayReconciliation) -> dict[str, Any]:
     return {**wrong, **placing}
 
 
-def known_wrong(lake: LakeResource, config: SourceConfig, name: str) -> dict[str, Any]:
+def known_wrong(lake: LakeResource, config: SourceConfig) -> dict[str, Any]:
     """What earlier hours found wrong and no later one found mended."""
-    key = check_key(config.source.readready.name, _ALL_DAYS, name)
     try:
-        body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=key)["Body"].read()
+        body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=_known_key(config))["Body"].read()
     except lake.s3.exceptions.NoSuchKey:
         return {}
     known: dict[str, Any] = json.loads(body)
     return known
 
 
-def put_known_wrong(lake: LakeResource, config: SourceConfig, name: str, known: Mapping[str, Any]) -> None:
-    key = check_key(config.source.readready.name, _ALL_DAYS, name)
+def put_known_wrong(lake: LakeResource, config: SourceConfig, known: Mapping[str, Any]) -> None:
     body = json.dumps(known, sort_keys=True).encode()
-    lake.s3.put_object(Bucket=lake.settings.readready_bucket, Key=key, Body=body)
+    lake.s3.put_object(Bucket=lake.settings.readready_bucket, Key=_known_key(config), Body=body)
+
+
+def _known_key(config: SourceConfig) -> str:
+    return check_key(config.source.readready.name, _ALL_DAYS, OLDER_DAYS)
 
 
 def hour_of(moment: datetime) -> int:

@@ -15,10 +15,10 @@ from infra.local.building import build_range, dagster_instance, loaded_definitio
 from infra.local.loading import await_partitions, put_objects
 from infra.local.querying import ask
 from infra.local.status import survey
-from loglake_assets.checks import COVERAGE, DRIFT, GRAIN
+from loglake_assets.checks import COVERAGE, GRAIN
 from loglake_assets.lake.commits import Commit, commits, head
 from loglake_assets.lake.coverage import Coverage
-from loglake_assets.lake.drift import drift
+from loglake_assets.lake.drift import DRIFT, drift
 from loglake_assets.lake.late import late_objects
 from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.lake.publishing import Publisher, VerificationError

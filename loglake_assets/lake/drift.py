@@ -19,7 +19,7 @@ from loglake_assets.lake.listed import keys
 from loglake_assets.lake.orc_files import stripes_of
 from loglake_assets.sources import LogSource
 
-CHECK = "drift"
+DRIFT = "drift"
 OTHERS = "otherfields"
 UNKNOWN_VERSION, UNSEEN_KEY, DOES_NOT_FIT = "unknown_version", "unseen_key", "does_not_fit"
 _NAME_LENGTH = 80  # of a key: names are the log's, and a hostile one must not fill a page
@@ -150,6 +150,6 @@ def _shown(name: str) -> str:
 
 def put_drift(s3: Any, bucket: str, table: str, found: Drift) -> str:
     """Keep the day's result with every name in it; returns its key."""
-    key = check_key(table, found.day, CHECK)
+    key = check_key(table, found.day, DRIFT)
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
     return key

@@ -53,13 +53,8 @@ def row_count(s3: Any, bucket: str, key: str) -> int:
 
 def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> list[list[Any]]:
     """All values of some columns of an ORC file, a list a column."""
-    table = table_of(s3, bucket, key, columns)
+    table = _opened(s3, bucket, key).read(columns=list(columns))
     return [table.column(name).to_pylist() for name in columns]
-
-
-def table_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> pa.Table:
-    """Some columns of an ORC file."""
-    return _opened(s3, bucket, key).read(columns=list(columns))
 
 
 def stripes_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:

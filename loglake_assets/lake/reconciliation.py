@@ -1,7 +1,7 @@
 """Three ways a day is known, compared: objects in S3, partitions in the catalog, and what the day's build read.
 
 Every object of a delivery day gets one verdict, and every verdict its own remedy. This is the cheap mode of checking:
-it lists and reads manifests, and opens no object; coverage.py is the full mode, which counts events again.
+it lists and reads manifests, and opens no object; recount.py is the full mode, which counts events again.
 """
 
 import json

@@ -27,7 +27,7 @@ class Verdict(StrEnum):
     OLDER_VERSION = "built_from_older_version"
     GONE = "gone_since_built"
     SHORT = "built_short"
-    """A file of the build is absent or has another size; the detail says which."""
+    """A file of the build is absent, or has another size or content; the detail says which."""
 
 
 REMEDIES: Mapping[Verdict, str] = {
