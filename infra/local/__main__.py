@@ -159,20 +159,19 @@ def _range(days: Sequence[str]) -> str:
 
 def _build(options: argparse.Namespace) -> int:
     from infra.local.building import build_range, parsed_day, print_days
+    from infra.local.mending import committed_table
     from infra.local.quarantined import print_quarantine
     from loglake_assets.building import ACCEPT_LOSS_TAG
     from loglake_assets.reviews import review_names
-    from loglake_assets.sources import UnknownSourceError, load_source, source_names
+    from loglake_assets.sources import load_source
 
     name, first_text, last_text = options.given_source, options.given_from, options.given_to
     wanted = "make build SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07"
     _all_given(wanted, SOURCE=name, FROM=first_text, TO=last_text)
     first, last = parsed_day(first_text, "FROM"), parsed_day(last_text, "TO")
+    committed_table(name)  # refuses what is neither a log nor a review
     if name in review_names():
         return _build_review(name, first, last)
-    if name not in source_names():
-        known = f"logs {', '.join(source_names())}; reviews {', '.join(review_names())}"
-        raise UnknownSourceError(f"There is no log or review {name!r}. Declared: {known}.")
     source, tags = load_source(name), {ACCEPT_LOSS_TAG: "true"} if _is_yes(options, "accept_loss") else {}
     with opened_lake(lake_home(), _quiet) as lake:
         results = build_range(lake, source, first, last, _say, tags)

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.local.building import DayResult, build_range
 from infra.local.opened import OpenedLake
+from infra.local.quarantined import entry_name
 from infra.local.shown import escaped, print_table, size
 from lambdas.addapart_placing import PartitionPlacer
 from loglake_assets.config import windows
@@ -113,13 +114,7 @@ def quarantined_days(lake: OpenedLake, source: LogSource, first: date, last: dat
             continue
         manifest = manifest_if_any(s3, bucket, table, number, commit.run_id)
         if manifest and manifest.quarantine:
-            yield day_from_number(number), [_entry(q) for q in manifest.quarantine]
-
-
-def _entry(quarantined: Any) -> str:
-    ordinal = quarantined["ordinal"]
-    what = "object" if ordinal is None else f"record {ordinal} of"
-    return f"{what} s3://{quarantined['bucket']}/{quarantined['key']} ({quarantined['reason']})"
+            yield day_from_number(number), [f"{entry_name(q)} ({q['reason']})" for q in manifest.quarantine]
 
 
 def requeue_messages(lake: OpenedLake, source: LogSource, say: Say) -> int:
@@ -164,8 +159,7 @@ def _sent_again(lake: OpenedLake, source: LogSource, layer: str, key: str) -> bo
     if not isinstance(placement, Placement) or load_rules(source.name).denied_by(key, names, placement):
         return False
     placer = PartitionPlacer(source.raw.name, placement.values, placement.location)
-    queue_url = lake.client("sqs").get_queue_url(QueueName=lake.settings.addapart_queue(layer))["QueueUrl"]
-    send_key(lake.client("sqs"), queue_url, placer, bucket, key)
+    send_key(lake.client("sqs"), lake.resource.queue_url(layer), placer, bucket, key)
     return True
 
 

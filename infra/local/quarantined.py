@@ -1,7 +1,8 @@
 """What was not loaded, by name: the quarantine of committed days on the terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from infra.local.opened import OpenedLake
 from infra.local.shown import escaped
@@ -30,5 +31,10 @@ def _lines(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterato
             continue
         manifest = manifest_if_any(s3, bucket, table, day_number(day), commit.run_id)
         for entry in manifest.quarantine if manifest else ():
-            what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
-            yield escaped(f"quarantined {day}: {entry['reason']}: {what} s3://{entry['bucket']}/{entry['key']}")
+            yield escaped(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}")
+
+
+def entry_name(entry: Mapping[str, Any]) -> str:
+    """Which object, or which record of it, an entry of a manifest's quarantine is about; not escaped."""
+    what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
+    return f"{what} s3://{entry['bucket']}/{entry['key']}"
