@@ -11,8 +11,8 @@ from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
 from loglake_assets.lake.commits import COMMIT_SEQ, ROLLBACK, Commit, append, commits
-from loglake_assets.lake.layout import bucket_and_prefix, commit_key, manifest_key
-from loglake_assets.lake.listed import entries
+from loglake_assets.lake.layout import commit_key, manifest_key
+from loglake_assets.lake.listed import files
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
     Manifest,
@@ -79,7 +79,7 @@ class Publisher:
 
         Raises VerificationError.
         """
-        found = self._listed(manifest.location)
+        found = files(self.s3, manifest.location)
         listed = {key: size for key, (size, _) in found.items()}
         named = {f["key"]: f["bytes"] for f in manifest.files}
         if listed != named:
@@ -114,12 +114,6 @@ class Publisher:
             "Nothing was committed, readers see the day as before. Build the day again; if it differs again, the run's "
             f"directory {manifest.location} is the evidence."
         )
-
-    def _listed(self, location: str) -> dict[str, tuple[int, str]]:
-        """Size and ETag by key. Connectors leave folder markers, which are no files."""
-        bucket, prefix = bucket_and_prefix(location)
-        found = (e for e in entries(self.s3, bucket, prefix) if not e["Key"].endswith("/"))
-        return {e["Key"]: (e["Size"], e["ETag"].strip('"')) for e in found}
 
     def lost_input(self, manifest: Manifest) -> str:
         """What readers would lose by this run, as a sentence; empty where they would lose nothing.

@@ -13,7 +13,7 @@ from typing import Any
 from loglake_assets.lake.commits import ROLLBACK
 from loglake_assets.lake.late import late_objects, was_read
 from loglake_assets.lake.layout import bucket_and_prefix, check_key
-from loglake_assets.lake.listed import entries
+from loglake_assets.lake.listed import files
 from loglake_assets.lake.listing import RawObject, raw_objects_by_day
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
@@ -181,9 +181,8 @@ class Reconciler:
 
     def _short(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
         """Files of the build that are not as they were verified: absent, of another size, or of another content."""
-        bucket, prefix = bucket_and_prefix(manifest.location)
-        found = (e for e in entries(self.s3, bucket, prefix) if not e["Key"].endswith("/"))
-        stored = {e["Key"]: (e["Size"], e["ETag"].strip('"')) for e in found}
+        bucket, _ = bucket_and_prefix(manifest.location)
+        stored = files(self.s3, manifest.location)
         verified = served.commit.etags if served.commit else {}
         for entry in manifest.files:
             size, etag = stored.pop(entry["key"], (None, ""))
