@@ -96,3 +96,11 @@ def windows(days: Sequence[date], length: int) -> list[list[date]]:
         else:
             found.append([day])
     return found
+
+
+def window_tags(days: Sequence[date]) -> dict[str, str]:
+    """The tags by which Dagster runs a job over the days from the first to the last."""
+    return {
+        "dagster/asset_partition_range_start": days[0].isoformat(),
+        "dagster/asset_partition_range_end": days[-1].isoformat(),
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.config import windows
+from loglake_assets.config import window_tags, windows
 from loglake_assets.lake.commits import head
 from loglake_assets.lake.manifests import manifest_if_any
 from loglake_assets.review_config import ReviewConfig
@@ -40,10 +40,7 @@ def changed_inputs_sensor(config: ReviewConfig, job: Any) -> dg.SensorDefinition
             versions = hashlib.sha256("".join(changed[day] for day in window).encode()).hexdigest()[:16]
             yield dg.RunRequest(
                 run_key=f"{window[0]}/{window[-1]}/{versions}/{today}",
-                tags={
-                    "dagster/asset_partition_range_start": window[0].isoformat(),
-                    "dagster/asset_partition_range_end": window[-1].isoformat(),
-                },
+                tags=window_tags(window),
             )
         if not changed:
             yield dg.SkipReason("Every day of the look-back reads its tables as they are.")

@@ -5,6 +5,8 @@ from datetime import date, datetime
 
 import dagster as dg
 
+from loglake_assets.config import window_tags
+
 
 def scheduled(
     name: str,
@@ -27,10 +29,7 @@ def scheduled(
         for days in windows:
             yield dg.RunRequest(
                 run_key=f"{context.scheduled_execution_time.isoformat()} {days[0]}",
-                tags={
-                    "dagster/asset_partition_range_start": days[0].isoformat(),
-                    "dagster/asset_partition_range_end": days[-1].isoformat(),
-                },
+                tags=window_tags(days),
             )
 
     return schedule

@@ -10,7 +10,7 @@ import dagster as dg
 
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table, size
-from loglake_assets.config import windows
+from loglake_assets.config import window_tags, windows
 from loglake_assets.lake.late import late_counts
 from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
@@ -167,11 +167,7 @@ def run_window(
         instance=instance,
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}},
-        tags={
-            **(tags or {}),
-            "dagster/asset_partition_range_start": window[0].isoformat(),
-            "dagster/asset_partition_range_end": window[-1].isoformat(),
-        },
+        tags={**(tags or {}), **window_tags(window)},
     )
     return result.run_id, None if result.success else _failure_text(result)
 
