@@ -8,16 +8,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
-from infra.local.building import DayResult, build_range
+from infra.local.building import DayResult, build_range, dagster_instance, loaded_definitions
 from infra.local.loading import await_partitions, put_objects, samples_to_put
 from infra.local.opened import OpenedLake, opened_lake
 from infra.local.reviewing import ReviewResult, build_review_range
 from infra.local.samples import GroundTruth, Samples, generate
+from loglake_assets.config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
 from tests.breaking import stored_lake
+from tests.faulting import FaultProxy, fault_proxy
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed
 
@@ -47,6 +50,21 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedLake]:
     shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def running_proxy(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    """microburst in front of the lake, for the tests of a module."""
+    with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(running_proxy: FaultProxy) -> Iterator[FaultProxy]:
+    """The module's microburst, without rules before the test and after it."""
+    running_proxy.break_it()
+    yield running_proxy
+    running_proxy.break_it()
+
+
 @dataclass(frozen=True)
 class BuiltLake:
     """The sample days after loading and building, with the truth about them."""
@@ -56,6 +74,16 @@ class BuiltLake:
     samples: Samples
     truth: GroundTruth
     results: list[DayResult]
+
+
+def run_asset(built: BuiltLake, key: dg.AssetKey, first: date, last: date) -> dg.ExecuteInProcessResult:
+    """Materialize an asset over a range of days, as a backfill does."""
+    with dagster_instance(built.lake) as instance:
+        return (
+            loaded_definitions()
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(instance=instance, asset_selection=[key], tags=window_tags([first, last]))
+        )
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from loglake_assets.sources.cloudtrail.digests.inflating import NotOneMemberErro
 from loglake_assets.sources.cloudtrail.digests.public_keys import GivenKeys
 from loglake_assets.sources.vouching import KINDS, DigestReport, PublicKeysError
 from tests.breaking import put_back
-from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 from tests.signed_trails import Trail, moment, signer
 
 DAY = date(2015, 3, 10)
@@ -596,20 +596,8 @@ def environment_home(built: BuiltLake) -> None:
 
 def test_the_audit_keeps_every_days_result_with_its_names(built: BuiltLake, with_keys: None) -> None:
     key = dg.AssetKey(["audit", "cloudtrail_digests"])
+    assert run_asset(built, key, FIRST, LAST).success
     with dagster_instance(built.lake) as instance:
-        result = (
-            loaded_definitions()
-            .resolve_implicit_global_asset_job_def()
-            .execute_in_process(
-                instance=instance,
-                asset_selection=[key],
-                tags={
-                    "dagster/asset_partition_range_start": str(FIRST),
-                    "dagster/asset_partition_range_end": str(LAST),
-                },
-            )
-        )
-        assert result.success
         records = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key), limit=3).records
     told = {r.partition_key: r.asset_materialization.metadata for r in records if r.asset_materialization}
     assert set(told) == {str(FIRST + timedelta(days=n)) for n in range(3)}

@@ -24,7 +24,7 @@ from loglake_assets.reconcile import reconcile
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored
 from loglake_assets.standing import standing_results
-from tests.faulting import FaultProxy, fault_proxy
+from tests.faulting import FaultProxy
 from tests.test_addapart import event, key_of, message, partition
 from tests.waiting import until
 
@@ -120,12 +120,6 @@ class Layer:
 @pytest.fixture(scope="module")
 def layer(lake: OpenedLake) -> Layer:
     return Layer(lake, load_source("bedrock"))
-
-
-@pytest.fixture(scope="module")
-def proxy(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from tests.breaking import stored_lake
 from tests.conftest import Judged, JudgedDays
-from tests.faulting import FaultProxy, fault_proxy, s3_error
+from tests.faulting import FaultProxy, s3_error
 from tests.rewriting import rewriting_proxy
 from tests.test_addapart import partition
 from tests.test_reading import record
@@ -113,25 +113,12 @@ def events(day: date, count: int, **changes: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def days(
-    lake: OpenedLake, source: LogSource, running: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+    lake: OpenedLake, source: LogSource, running_proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Days]:
     home = tmp_path_factory.mktemp("dagster")
     write_dagster_home(home)
-    with rewriting_proxy(running.url, heads=lake.info.endpoint_url) as through:
+    with rewriting_proxy(running_proxy.url, heads=lake.info.endpoint_url) as through:
         yield Days(lake, source, home, through)
-
-
-@pytest.fixture(scope="module")
-def running(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(running: FaultProxy) -> Iterator[FaultProxy]:
-    running.break_it()
-    yield running
-    running.break_it()
 
 
 @pytest.fixture
@@ -145,12 +132,12 @@ def judged_days(days: Days) -> Judged:
 
 
 @pytest.fixture(scope="module")
-def built(days: Days, running: FaultProxy) -> Days:
+def built(days: Days, running_proxy: FaultProxy) -> Days:
     """A day built once, in a storm: two of three requests of many kinds are refused."""
     days.put(DAY, *events(DAY, 20))
     storm = {"sequence": {"fail": 2, "pass": 1}}
     seldom = {"sequence": {"fail": 1, "pass": 3}}  # of a listing, hundreds go at once, and each has six tries
-    running.break_it(
+    running_proxy.break_it(
         *(s3_error(name, "SlowDown", **storm) for name in ("GetObject", "PutObject")),
         s3_error("ListObjectsV2", "SlowDown", **seldom),
         *(

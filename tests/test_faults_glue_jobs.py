@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from infra.local.opened import OpenedLake
 from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
 from resources.lake import LakeResource
-from tests.faulting import FaultProxy, fault_proxy
+from tests.faulting import FaultProxy
 from tests.rewriting import rewriting_proxy
 
 WINDOW = Window("cloudtrail", date(2026, 11, 1), date(2026, 11, 2))
@@ -77,12 +77,6 @@ class SmallJob:
 @pytest.fixture
 def job(lake: OpenedLake) -> SmallJob:
     return SmallJob(lake).make(sleep_seconds=0)
-
-
-@pytest.fixture(scope="module")
-def proxy(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
 
 
 def telling(state: str) -> Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -19,7 +18,7 @@ from loglake_assets.lake.commits import CommitError, append, commits
 from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.whole import CutObjectError
 from loglake_assets.sources import LogSource
-from tests.faulting import FaultProxy, fault_proxy, s3_error
+from tests.faulting import FaultProxy, s3_error
 from tests.test_addapart import commit
 from tests.test_reading import record
 
@@ -32,19 +31,6 @@ CONTENT = gzip.compress(
 )
 CUT = {"service": "s3", "operation": "GetObject", "response": {"abort_frac": 0.5}}
 DAMAGED = {"service": "s3", "operation": "GetObject", "response": {"corrupt_bytes": 3}}
-
-
-@pytest.fixture(scope="module")
-def running(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(running: FaultProxy) -> Iterator[FaultProxy]:
-    running.break_it()
-    yield running
-    running.break_it()
 
 
 @pytest.fixture(scope="module")

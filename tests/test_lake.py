@@ -16,6 +16,7 @@ from infra.local.loading import await_partitions, put_objects
 from infra.local.querying import ask
 from infra.local.status import survey
 from loglake_assets.checks import COVERAGE, GRAIN
+from loglake_assets.config import window_tags
 from loglake_assets.lake.commits import Commit, commits, head
 from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.drift import DRIFT, drift
@@ -25,7 +26,7 @@ from loglake_assets.lake.publishing import Publisher, VerificationError
 from loglake_assets.reconcile import stale
 from loglake_assets.sources.placement import day_number
 from tests.breaking import put_back
-from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 
 TABLE = "from_cloudtrail_readready"
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
@@ -345,17 +346,7 @@ def test_an_overwritten_object_makes_its_day_stale(built: BuiltLake) -> None:
 
 def test_the_audit_asset_rewrites_the_checks_of_its_days(built: BuiltLake) -> None:
     before = check_history(built, COVERAGE)
-    definitions = loaded_definitions()
-    with dagster_instance(built.lake) as instance:
-        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=instance,
-            asset_selection=[dg.AssetKey(["audit", "cloudtrail_coverage"])],
-            tags={
-                "dagster/asset_partition_range_start": str(FIRST),
-                "dagster/asset_partition_range_end": str(LAST),
-            },
-        )
-    assert result.success
+    assert run_asset(built, dg.AssetKey(["audit", "cloudtrail_coverage"]), FIRST, LAST).success
     after = check_history(built, COVERAGE)
     assert set(after) >= set(before)
     for day in (d.isoformat() for d in DAYS):
@@ -374,10 +365,7 @@ def test_a_day_without_a_source_fails_by_name_beside_days_that_are_built(built: 
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags={
-                "dagster/asset_partition_range_start": str(absent),
-                "dagster/asset_partition_range_end": str(FIRST),
-            },
+            tags=window_tags([absent, FIRST]),
         )
         days = instance.get_materialized_partitions(readready_key(built.source))
     assert not result.success

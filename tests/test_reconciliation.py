@@ -20,7 +20,7 @@ from loglake_assets.lake.verdicts import DayReconciliation, Verdict
 from loglake_assets.sources.placement import day_number
 from loglake_assets.standing import PLACEMENT, first_open_day, standing_results
 from tests import breaking
-from tests.conftest import FIRST, LAST, BuiltLake
+from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
 
 TABLE = "from_cloudtrail_readready"
@@ -255,22 +255,6 @@ def test_a_closed_day_gets_until_its_schedule_has_run() -> None:
 
     assert first_open_day(datetime(2026, 11, 22, 3, 59, tzinfo=UTC), 2) == date(2026, 11, 21)
     assert first_open_day(datetime(2026, 11, 22, 4, 0, tzinfo=UTC), 2) == date(2026, 11, 22)
-
-
-def run_asset(built: BuiltLake, key: dg.AssetKey, first: date, last: date) -> dg.ExecuteInProcessResult:
-    with dagster_instance(built.lake) as instance:
-        return (
-            loaded_definitions()
-            .resolve_implicit_global_asset_job_def()
-            .execute_in_process(
-                instance=instance,
-                asset_selection=[key],
-                tags={
-                    "dagster/asset_partition_range_start": str(first),
-                    "dagster/asset_partition_range_end": str(last),
-                },
-            )
-        )
 
 
 def test_the_comparison_is_an_asset_by_day_that_turns_coverage_red_for_a_short_file(
