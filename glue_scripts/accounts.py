@@ -1,18 +1,16 @@
 """The account of each day: every record that was read is written, excluded, a duplicate or quarantined, by object."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay
 from loglake_assets.sources.placement import day_from_number, day_number
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True)
@@ -82,25 +80,50 @@ class DayAccount:
 
 @dataclass
 class _Counts:
-    """What the decoded rows say about one object."""
+    """Records of one object, by day."""
 
     days: Counter[int] = field(default_factory=Counter)
     excluded: Counter[int] = field(default_factory=Counter)
     duplicates: Counter[int] = field(default_factory=Counter)
 
 
+class ClosedObject(Protocol):
+    """The row that closes an object's account. `counts` is JSON: [[day, rule or null, records], ...]."""
+
+    object_number: int
+    raw_etag: str
+    raw_versionid: str | None
+    raw_lastmodified: int
+    reason: str | None
+    record_count: int
+    content_bytes: int | None
+    counts: str | None
+
+
+class QuarantinedRecord(Protocol):
+    """The row of one record that cannot be a row."""
+
+    object_number: int
+    raw_ordinal: int
+    reason: str
+
+
 def day_accounts(
-    spark: "SparkSession",
     arguments: JobArguments,
     objects: WindowObjects,
-    closed: Iterable[Any],
+    closed: Iterable[ClosedObject],
+    quarantined: Iterable[QuarantinedRecord],
+    duplicates: Mapping[tuple[int, int], int],
     written: Mapping[int, WrittenDay],
 ) -> list[DayAccount]:
-    """The account of every day of the window, from the decoded rows and from what was read back."""
-    counts, rules = _counts(spark)
-    refs = {ref.number: ref for ref in objects.refs}
-    quarantine = _quarantine(spark, refs)
+    """The account of every day of the window, from what was read and from what was read back.
+
+    `duplicates` counts the copies that were dropped, by (object number, day).
+    """
     rows = {row.object_number: row for row in closed}
+    counts, rules = _counts(rows.values(), duplicates)
+    refs = {ref.number: ref for ref in objects.refs}
+    quarantine = [Quarantined(refs[row.object_number], row.raw_ordinal, row.reason) for row in quarantined]
     quarantine += [Quarantined(refs[n], None, row.reason) for n, row in rows.items() if row.reason]
     accounts = []
     for day in (day_number(d) for d in arguments.days):
@@ -121,7 +144,7 @@ def _concerns(ref: ObjectRef, counts: _Counts, day: int, look_ahead: int) -> boo
     return 0 <= delay <= look_ahead or day in counts.days
 
 
-def _object_account(ref: ObjectRef, row: Any, counts: _Counts, day: int) -> ObjectAccount:
+def _object_account(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int) -> ObjectAccount:
     return ObjectAccount(
         ref=ref,
         etag=row.raw_etag,
@@ -136,27 +159,18 @@ def _object_account(ref: ObjectRef, row: Any, counts: _Counts, day: int) -> Obje
     )
 
 
-def _counts(spark: "SparkSession") -> tuple[dict[int, _Counts], dict[int, dict[str, int]]]:
+def _counts(
+    closed: Iterable[ClosedObject], duplicates: Mapping[tuple[int, int], int]
+) -> tuple[dict[int, _Counts], dict[int, dict[str, int]]]:
     """Counts by object, and exclusions by day and rule."""
     counts: dict[int, _Counts] = defaultdict(_Counts)
     rules: dict[int, dict[str, int]] = defaultdict(dict)
-    for row in spark.sql(
-        "SELECT object_number, logcalendarday AS day, excluded_by, count(*) AS n FROM decoded_as_view "
-        "WHERE kind = 'record' GROUP BY 1, 2, 3"
-    ).collect():
-        counts[row.object_number].days[row.day] += row.n
-        if row.excluded_by:
-            counts[row.object_number].excluded[row.day] += row.n
-            rules[row.day][row.excluded_by] = rules[row.day].get(row.excluded_by, 0) + row.n
-    for row in spark.sql(
-        "SELECT object_number, logcalendarday AS day, count(*) AS n FROM duplicates_as_view GROUP BY 1, 2"
-    ).collect():
-        counts[row.object_number].duplicates[row.day] += row.n
+    for row in closed:
+        for day, rule, records in json.loads(row.counts or "[]"):
+            counts[row.object_number].days[day] += records
+            if rule:
+                counts[row.object_number].excluded[day] += records
+                rules[day][rule] = rules[day].get(rule, 0) + records
+    for (number, day), copies in duplicates.items():
+        counts[number].duplicates[day] += copies
     return counts, rules
-
-
-def _quarantine(spark: "SparkSession", refs: Mapping[int, ObjectRef]) -> list[Quarantined]:
-    rows = spark.sql(
-        "SELECT object_number, raw_ordinal, reason FROM decoded_as_view WHERE kind = 'quarantined' ORDER BY 1, 2"
-    ).collect()
-    return [Quarantined(refs[row.object_number], row.raw_ordinal, row.reason) for row in rows]

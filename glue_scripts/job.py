@@ -72,6 +72,7 @@ SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "256m",
+    "spark.sql.autoBroadcastJoinThreshold": "256m",  # for duplicates: a join that shuffles takes rows from their day
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.orc.impl": "native",
@@ -89,32 +90,56 @@ def build(
     report: Report,
 ) -> list[DayAccount]:
     """Read, transform and write the window; returns the account of each day, recounted from what was written."""
-    decoded = _decoded(spark, source, objects, region).persist()
-    try:
-        decoded.createOrReplaceTempView("decoded_as_view")
-        with _told_progress(spark, report, "slices of objects read"):
-            closed = _object_rows(spark)
-        _create_views(spark, source, arguments)
-        base = f"s3://{arguments.readready_bucket}/"
-        path = base + run_prefix(source.readready.name, arguments.run_id)
-        with _told_progress(spark, report, "tasks of the write done"):
-            write_rows(spark, source, path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/")
-        if arguments.is_preview:
-            return []
-        write_duplicates(spark, source, base, arguments.run_id)
-        written = written_days(spark, source, path)
-        return day_accounts(spark, arguments, objects, closed, written)
-    finally:
-        decoded.unpersist()
+    with _told_progress(spark, report, "slices of objects read"):
+        _read(spark, source, objects, region).createOrReplaceTempView("decoded_as_view")
+        closed = _rows(spark, _CLOSED)
+    _create_views(spark, source, arguments)
+    duplicates = {(row.object_number, row.day): row.n for row in _rows(spark, _DUPLICATES)}
+    base = f"s3://{arguments.readready_bucket}/"
+    path = base + run_prefix(source.readready.name, arguments.run_id)
+    with _told_progress(spark, report, "tasks of the write done"):
+        write_rows(spark, source, path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/")
+    if arguments.is_preview:
+        return []
+    write_duplicates(spark, source, base, arguments.run_id)
+    written = written_days(spark, source, path)
+    return day_accounts(arguments, objects, closed, _rows(spark, _QUARANTINED), duplicates, written)
 
 
-def _decoded(spark: "SparkSession", source: LogSource, objects: WindowObjects, region: str) -> "DataFrame":
+_CLOSED = """
+SELECT object_number, raw_etag, raw_versionid, raw_lastmodified, reason, record_count, content_bytes, counts
+FROM decoded_as_view WHERE kind = 'object'"""
+_QUARANTINED = """
+SELECT object_number, raw_ordinal, reason FROM decoded_as_view WHERE kind = 'quarantined' ORDER BY 1, 2"""
+_DUPLICATES = """
+SELECT object_number, logcalendarday AS day, count(*) AS n FROM duplicates_as_view GROUP BY 1, 2"""
+
+
+def _rows(spark: "SparkSession", statement: str) -> list[Any]:
+    return spark.sql(statement).collect()
+
+
+def _read(spark: "SparkSession", source: LogSource, objects: WindowObjects, region: str) -> "DataFrame":
+    """The decoded rows, brought together by day; however often they are asked for, objects are read once."""
     count = _slice_count(spark, objects)
     rows = [(ref.number, ref.bucket, ref.key, ref.prefix_day) for hand in slices(objects.refs, count) for ref in hand]
     parallel = spark.sparkContext.parallelize(rows, max(count, 1))
     refs = spark.createDataFrame(parallel, "number int, bucket string, key string, prefix_day int")
     schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(source))
-    return refs.mapInArrow(ObjectReader(source.name, region), schema)
+    refs.mapInArrow(ObjectReader(source.name, region), schema).createOrReplaceTempView("read_as_view")
+    return _shuffled_once(spark, spark.sql("SELECT /*+ REBALANCE(logcalendarday) */ * FROM read_as_view"))
+
+
+def _shuffled_once(spark: "SparkSession", frame: "DataFrame") -> "DataFrame":
+    """A frame that ends in a shuffle, as a frame over that shuffle's files: every later query begins there.
+
+    A cache would hold the window a second time, in columns that must be filled and emptied again, and is lost with an
+    executor. PySpark has no public call for it; these two are what its own createDataFrame and checkpoint end in.
+    """
+    from pyspark.sql import DataFrame
+
+    rows = frame._jdf.queryExecution().toRdd()
+    return DataFrame(spark._jsparkSession.internalCreateDataFrame(rows, frame._jdf.schema(), False), spark)
 
 
 def _slice_count(spark: "SparkSession", objects: WindowObjects) -> int:
@@ -122,26 +147,20 @@ def _slice_count(spark: "SparkSession", objects: WindowObjects) -> int:
     return int(min(wanted, max(len(objects.refs), 1)))
 
 
-def _object_rows(spark: "SparkSession") -> list[Any]:
-    """The row that closes each object's account; the action that reads all objects, once."""
-    return spark.sql(
-        "SELECT object_number, raw_etag, raw_versionid, raw_lastmodified, reason, record_count, content_bytes "
-        "FROM decoded_as_view WHERE kind = 'object'"
-    ).collect()
-
-
 def _create_views(spark: "SparkSession", source: LogSource, arguments: JobArguments) -> None:
     """The bounds and the decoded records as views, then the source's own `.sql` views in their order."""
     floor, ceiling = arguments.first_day, arguments.last_day
-    bounds = [(floor, ceiling, day_number(floor), day_number(ceiling))]
-    names = "floor_as_date date, ceiling_as_date date, floor_as_int int, ceiling_as_int int"
-    spark.createDataFrame(bounds, names).createOrReplaceTempView("mybounds_as_view")
+    bounds = spark.sql(
+        f"SELECT DATE'{floor}' AS floor_as_date, DATE'{ceiling}' AS ceiling_as_date, "
+        f"{day_number(floor)} AS floor_as_int, {day_number(ceiling)} AS ceiling_as_int"
+    )
+    bounds.createOrReplaceTempView("mybounds_as_view")
     records = spark.sql(f"SELECT *, '{arguments.run_id}' AS f_run FROM decoded_as_view WHERE kind = 'record'")
     records.createOrReplaceTempView("records_as_view")
     for name, statement in view_statements(source):
         view = spark.sql(statement)
         if name == "duplicates_as_view":
-            view = view.persist()  # counted, written, and subtracted: computed once
+            view = view.persist()  # counted, subtracted, and written: computed once
         if arguments.is_preview and name == "readready_as_view":
             view = view.limit(int(arguments.max_rows or 0))
         view.createOrReplaceTempView(name)

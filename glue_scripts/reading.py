@@ -1,14 +1,18 @@
 """Objects to Arrow batches, in the executors: every object is accounted for, all of it or none of it is read.
 
-A batch holds rows of three kinds. `record`: one decoded record with its evidence. `quarantined`: a record that cannot
-be a row, with the reason. `object`: one row an object, closing its account: `record_count` records were found, or
-`reason` says why none could be.
+A batch holds rows of three kinds. `record`: one decoded record that is kept, with its evidence. `quarantined`: a record
+that cannot be a row, with the reason. `object`: one row an object, closing its account: `record_count` records were
+found, `counts` says of which day and under which exclusion rule, or `reason` says why none could be.
 """
 
+import hashlib
 import importlib
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +20,13 @@ import pyarrow as pa
 from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated, utf8, without_lone_surrogates
 from glue_scripts.fetching import FetchedObject, ObjectRef, fetch_all
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.decoding import (
+    NotThisLogError,
+    PlainRecord,
+    RecordError,
+    microseconds_of,
+    plain_microseconds,
+)
 from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.rules import Rules, load_rules
 
@@ -27,33 +37,40 @@ _ARROW = {
     "bigint": pa.int64(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
-_ACCOUNT_FIELDS = (
-    ("kind", "string"),
+_OBJECT_FIELDS = (
     ("object_number", "int"),
     ("raw_bucket", "string"),
     ("raw_key", "string"),
     ("raw_etag", "string"),
     ("raw_versionid", "string"),
     ("raw_lastmodified", "bigint"),
+    ("prefix_day", "int"),
+)
+_ROW_FIELDS = (
+    ("kind", "string"),
     ("raw_ordinal", "int"),
     ("raw_sha256", "string"),
-    ("prefix_day", "int"),
     ("logcalendarday", "int"),
-    ("excluded_by", "string"),
+    ("flags", "string"),
     ("reason", "string"),
     ("record_count", "int"),
     ("content_bytes", "bigint"),
-    ("flags", "string"),
+    ("counts", "string"),
 )
 _BATCH_ROWS = 4_000
 _BATCH_BYTES = 32 << 20
 _CLOCK_TOLERANCE = timedelta(days=1)
+_DAY = 86_400_000_000  # microseconds
+_DECISIONS_REMEMBERED = 100_000
+
+Row = tuple[Any, ...]
+"""Values in the order of `decoded_fields`: timestamps as microseconds, text as str or as its UTF-8 bytes."""
 
 
 def decoded_fields(source: LogSource) -> tuple[tuple[str, str], ...]:
-    """(name, Hive type) of every column of the decoded rows: account, placement keys, then the decoder's fields."""
+    """(name, Hive type) of every column of the decoded rows: object, placement keys, account, the decoder's fields."""
     keys = tuple((c.name, c.type) for c in source.raw.partition_keys if c.name != "logcalendarday")
-    return _ACCOUNT_FIELDS + keys + tuple(importlib.import_module(source.decoder).FIELDS)
+    return _OBJECT_FIELDS + keys + _ROW_FIELDS + tuple(importlib.import_module(source.decoder).FIELDS)
 
 
 def decoded_schema(source: LogSource) -> pa.Schema:
@@ -67,11 +84,18 @@ def records_of(
 
     Raises UnreadableObjectError or NotThisLogError with the reason: all of an object or none of it.
     """
+    content, replaced = _content(source, body, limits)
+    return _records(source, content, replaced)
+
+
+def _content(source: LogSource, body: bytes, limits: ContentLimits) -> tuple[bytes, bool]:
+    return utf8(inflated(body, source.several_gzip_members, limits))
+
+
+def _records(source: LogSource, content: bytes, replaced: bool) -> tuple[bytes, list[Any], bool]:
     split = importlib.import_module(source.decoder).split
-    content = inflated(body, source.several_gzip_members, limits)
     if not content.strip():
         return content, [], False
-    content, replaced = utf8(content)
     try:
         return content, split(content), replaced
     except NotThisLogError:
@@ -83,10 +107,10 @@ def records_of(
 
 @dataclass
 class _Batch:
-    """Columns being filled; becomes one RecordBatch."""
+    """Rows being gathered; becomes one RecordBatch."""
 
     schema: pa.Schema
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     content_bytes: int = 0
 
     @property
@@ -94,9 +118,15 @@ class _Batch:
         return len(self.rows) >= _BATCH_ROWS or self.content_bytes >= _BATCH_BYTES
 
     def emptied(self) -> pa.RecordBatch:
-        columns = [pa.array([row.get(f.name) for row in self.rows], f.type) for f in self.schema]
+        columns = [_column(values, f.type) for values, f in zip(zip(*self.rows, strict=True), self.schema, strict=True)]
         self.rows, self.content_bytes = [], 0
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def _column(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_timestamp(kind):
+        return pa.array(values, pa.int64()).cast(kind)
+    return pa.array(values, kind)
 
 
 @dataclass(frozen=True)
@@ -131,6 +161,19 @@ class ObjectReader:
             yield batch.emptied()
 
 
+@dataclass
+class _Object:
+    """One object while it is read: what all its rows say, and how many records of which day were left out by whom."""
+
+    ref: ObjectRef
+    columns: Row
+    replaced: bool = False
+    counts: Counter[tuple[int, str | None]] = field(default_factory=Counter)
+
+    def counts_text(self) -> str:
+        return json.dumps([[day, rule, n] for (day, rule), n in self.counts.items()])
+
+
 class _Accountant:
     """Turns one object into its rows, ending with the row that closes its account."""
 
@@ -140,66 +183,124 @@ class _Accountant:
         self._limits = limits
         self._decoder = importlib.import_module(source.decoder)
         self._key_names = [c.name for c in source.raw.partition_keys]
+        self._names = [name for name, _ in self._decoder.FIELDS]
+        self._times = [n for n, (_, kind) in enumerate(self._decoder.FIELDS) if kind == "timestamp"]
+        self._nothing = (None,) * len(self._names)
+        self._earliest = microseconds_of(datetime.combine(source.earliest_event, datetime.min.time(), UTC))
+        self._asked = sorted(rules.exclude_fields)
+        quick = importlib.import_module(source.quick_decoder) if source.quick_decoder else None
+        self._plain = quick.plain if quick else None
+        self._heads = quick.head_reader(self._asked) if quick and self._asked else None
+        self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decided)
 
-    def rows(self, fetched: FetchedObject) -> Iterator[tuple[dict[str, Any], int]]:
-        """(row, bytes it stands for) of each record, then of the object itself."""
-        evidence = self._evidence(fetched)
+    def rows(self, fetched: FetchedObject) -> Iterator[tuple[Row, int]]:
+        """(row, bytes it stands for) of each record that is kept or quarantined, then of the object itself."""
+        read = _Object(fetched.ref, self._object_columns(fetched))
         try:
-            content, records, replaced = self._records(fetched)
+            content, read.replaced = self._content(fetched)
+            count, ordinals = self._kept(content, read) or (0, None)
+            if ordinals is None or ordinals:
+                content, records, read.replaced = _records(self.source, content, read.replaced)
+                count = len(records)
         except (UnreadableObjectError, NotThisLogError) as error:
-            yield {**evidence, "kind": "object", "reason": error.reason, "record_count": 0}, 0
+            yield self._row(read, "object", reason=error.reason, record_count=0), 0
             return
-        for ordinal, raw in enumerate(records):
-            row = self._row(raw, fetched.ref, replaced)
-            yield {**evidence, **row, "raw_ordinal": ordinal}, len(memoryview(raw))
-        yield {**evidence, "kind": "object", "record_count": len(records), "content_bytes": len(content)}, 0
+        for ordinal in range(count) if ordinals is None else ordinals:
+            raw = records[ordinal]
+            row = self._record(raw, ordinal, read)
+            if row is not None:
+                yield row, len(memoryview(raw))
+        yield self._row(read, "object", record_count=count, content_bytes=len(content), counts=read.counts_text()), 0
 
-    def _records(self, fetched: FetchedObject) -> tuple[bytes, list[Any], bool]:
+    def _content(self, fetched: FetchedObject) -> tuple[bytes, bool]:
         if fetched.body is None:
             raise UnreadableObjectError("gone_while_reading")
-        return records_of(self.source, fetched.body, self._limits)
+        return _content(self.source, fetched.body, self._limits)
 
-    def _evidence(self, fetched: FetchedObject) -> dict[str, Any]:
+    def _object_columns(self, fetched: FetchedObject) -> Row:
         ref = fetched.ref
         placement = place(self.source, ref.bucket, ref.key)
-        values = dict(zip(self._key_names, getattr(placement, "values", ()), strict=False))
-        values.pop("logcalendarday", None)
-        return {
-            "object_number": ref.number,
-            "raw_bucket": ref.bucket,
-            "raw_key": ref.key,
-            "raw_etag": fetched.etag,
-            "raw_versionid": fetched.version_id,
-            "raw_lastmodified": int(fetched.last_modified * 1000),
-            "prefix_day": ref.prefix_day,
-            **values,
-        }
+        keys = dict(zip(self._key_names, getattr(placement, "values", ()), strict=False))
+        return (
+            ref.number,
+            ref.bucket,
+            ref.key,
+            fetched.etag,
+            fetched.version_id,
+            int(fetched.last_modified * 1000),
+            ref.prefix_day,
+            *(keys.get(name) for name in self._key_names if name != "logcalendarday"),
+        )
 
-    def _row(self, raw: Any, ref: ObjectRef, replaced: bool) -> dict[str, Any]:
+    def _row(self, read: _Object, kind: str, values: Row = (), **account: Any) -> Row:
+        own = {"kind": kind, **account}
+        return (*read.columns, *(own.get(name) for name, _ in _ROW_FIELDS), *(values or self._nothing))
+
+    def _kept(self, content: bytes, read: _Object) -> tuple[int, list[int]] | None:
+        """(records there are, ordinals of those not excluded), the others counted; None where all must be decoded.
+
+        Rules look at a few fields, which one pass finds without a record being cut out or decoded.
+        """
+        heads = self._heads(content) if self._heads else None
+        if heads is None:
+            return None
+        kept = []
+        for ordinal, (time, *fields) in enumerate(heads):
+            rule = self._excluded_by(*fields)
+            moment = plain_microseconds(time) if rule and time else None
+            if moment is None or not self._is_plausible(moment, read.ref.prefix_day):
+                kept.append(ordinal)
+            else:
+                read.counts[_day_of(moment // _DAY), rule] += 1
+        return len(heads), kept
+
+    def _decided(self, *fields: str | None) -> str | None:
+        return self._rules.excluded_by(dict(zip(self._asked, fields, strict=True)))
+
+    def _record(self, raw: Any, ordinal: int, read: _Object) -> Row | None:
+        """The row of one record, or None where it is excluded, which is counted."""
+        digest = hashlib.sha256(raw).hexdigest()
         try:
-            record: DecodedRecord = self._decoder.decode(raw)
-            self._refuse_implausible(record.time, ref.prefix_day)
+            (values, moment), rule = self._decoded(raw)
+            if not self._is_plausible(moment, read.ref.prefix_day):
+                raise RecordError("eventtime_implausible")
         except RecordError as error:
-            return {"kind": "quarantined", "reason": error.reason}
-        return {
-            **record.fields,
-            "kind": "record",
-            "logcalendarday": day_number(record.time.date()),
-            "raw_sha256": record.sha256,
-            "excluded_by": record.excluded_by or self._excluded_by(record),
-            "flags": "characters_replaced" if replaced and b"\xef\xbf\xbd" in bytes(raw) else None,
-        }
+            return self._row(read, "quarantined", raw_ordinal=ordinal, reason=error.reason)
+        day = _day_of(moment // _DAY)
+        read.counts[day, rule] += 1
+        if rule:
+            return None
+        flags = "characters_replaced" if read.replaced and b"\xef\xbf\xbd" in bytes(raw) else None
+        return (*read.columns, "record", ordinal, digest, day, flags, None, None, None, None, *values)
 
-    def _excluded_by(self, record: DecodedRecord) -> str | None:
-        return self._rules.excluded_by(record.fields) if self._rules.exclude else None
+    def _decoded(self, raw: Any) -> tuple[PlainRecord, str | None]:
+        """The record, and the rule that excludes it. Raises RecordError."""
+        found = self._plain(raw) if self._plain else None
+        if found is None:
+            record = self._decoder.decode(raw)
+            values = [record.fields.get(name) for name in self._names]
+            for n in self._times:
+                values[n] = values[n] and microseconds_of(values[n])
+            found = PlainRecord(tuple(values), microseconds_of(record.time))
+            if record.excluded_by:
+                return found, record.excluded_by
+        if not self._asked:
+            return found, None
+        asked = dict(zip(self._names, found.values, strict=True))
+        return found, self._excluded_by(*(asked[name] for name in self._asked))
 
-    def _refuse_implausible(self, moment: datetime, prefix_day: int) -> None:
-        """An event from before the log existed, or from after its own delivery, is kept apart under its reason."""
-        earliest = datetime.combine(self.source.earliest_event, datetime.min.time(), UTC)
-        delivered_by = _end_of(day_from_number(prefix_day)) + _CLOCK_TOLERANCE
-        if not earliest <= moment < delivered_by:
-            raise RecordError("eventtime_implausible")
+    def _is_plausible(self, moment: int, prefix_day: int) -> bool:
+        """No event is from before the log existed, nor from after its own delivery; such are kept apart."""
+        return self._earliest <= moment < _delivered_by(prefix_day)
 
 
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
+@lru_cache
+def _delivered_by(prefix_day: int) -> int:
+    end = datetime.combine(day_from_number(prefix_day), datetime.min.time(), UTC) + timedelta(days=1)
+    return microseconds_of(end + _CLOCK_TOLERANCE)
+
+
+@lru_cache
+def _day_of(days: int) -> int:
+    """The day number of so many days from 1970."""
+    return day_number(date(1970, 1, 1) + timedelta(days=days))

@@ -34,10 +34,13 @@ class WrittenDay:
 
 
 def write_rows(spark: "SparkSession", source: LogSource, path: str) -> None:
-    """The last view's rows to `path`, a directory a day, sorted for lookups. Fails if `path` exists."""
+    """The last view's rows to `path`, a directory a day, sorted for lookups. Fails if `path` exists.
+
+    The rows that were read are together by day already, which no view undoes.
+    """
     table = source.readready
     columns = ", ".join([*(c.name for c in table.all_columns), table.partition_key.name])
-    rows = spark.sql(f"SELECT /*+ REBALANCE({table.partition_key.name}) */ {columns} FROM readready_as_view")
+    rows = spark.sql(f"SELECT {columns} FROM readready_as_view")
     rows = rows.sortWithinPartitions(table.partition_key.name, *table.sort_by)
     _write_orc(rows, path, table.partition_key.name)
 

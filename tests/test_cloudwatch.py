@@ -131,18 +131,17 @@ def assert_counted_alike(content: bytes, key: str = KEY, prefix_day: int = DAY) 
     if closing["reason"] is not None:
         return str(closing["reason"])
     events = counted(content)
-    assert Counter(seen_by_job(row) for row in found if row["kind"] == "record") == Counter(
+    kept = Counter[Any]((row["eventkey"], row["eventtime"].isoformat()) for row in found if row["kind"] == "record")
+    assert kept + controls(closing) == Counter(
         seen_by_recount(e) for e in events if e.key is not None and is_plausible(e.time, prefix_day)
     )
-    assert len(events) == len(found) == closing["record_count"]
+    assert len(events) == len(found) + controls(closing).total() == closing["record_count"]
     return None
 
 
-def seen_by_job(row: Mapping[str, Any]) -> tuple[str | None, str]:
-    """(key, time) of an event; a control message, which is no row, only has its day."""
-    if row["excluded_by"] == "control_message":
-        return None, str(row["logcalendarday"])
-    return row["eventkey"], row["eventtime"].isoformat()
+def controls(closing: Mapping[str, Any]) -> Counter[Any]:
+    """Control messages by day: they are no rows, and counted where the object's account is closed."""
+    return Counter({(None, str(day)): n for day, rule, n in json.loads(closing["counts"]) if rule == "control_message"})
 
 
 def seen_by_recount(found: CountedEvent) -> tuple[str | None, str]:
@@ -478,9 +477,9 @@ def test_the_day_is_the_utc_day_of_the_event(time: str, day: int, zone: str, mon
 @pytest.mark.fault(33, "a control message", "counted, and excluded by name")
 def test_a_control_message_is_counted_and_excluded_by_name() -> None:
     content = body(CONTROL, document(event()), {**CONTROL, "logEvents": []})
-    control, other, closing = rows(content)
-    assert (control["kind"], control["excluded_by"]) == ("record", "control_message")
-    assert (other["excluded_by"], closing["record_count"]) == (None, 2)
+    other, closing = rows(content)
+    assert (other["kind"], other["raw_ordinal"], closing["record_count"]) == ("record", 1, 2)
+    assert json.loads(closing["counts"]) == [[DAY, "control_message", 1], [DAY, None, 1]]
     assert [e.is_excluded for e in counted(content)] == [True, False]
     assert assert_counted_alike(content) is None
 
@@ -488,7 +487,7 @@ def test_a_control_message_is_counted_and_excluded_by_name() -> None:
 @pytest.mark.parametrize("kind", ["DATA_MESSAGE", "control_message", "CONTROL_MESSAGE ", None, ["CONTROL_MESSAGE"]])
 def test_only_what_says_so_exactly_is_a_control_message(kind: Any) -> None:
     content = body({**CONTROL, "messageType": kind}, without(CONTROL, "messageType"))
-    assert [row["excluded_by"] for row in rows(content)[:-1]] == [None, None]
+    assert json.loads(rows(content)[-1]["counts"]) == [[DAY, None, 2]]
     assert assert_counted_alike(content) is None
 
 
@@ -496,7 +495,9 @@ def test_an_exclusion_rule_holds_alike_for_both_counts() -> None:
     rules = f'[[exclude]]\nname = "noise"\nsource = "cloudwatch"\nlogaccountid = ["", "1"]\nloggroup = ["{LAMBDA}"]'
     odd = document(event(id="2"), owner=7)
     content = body(document(event(), owner="1"), odd, without(odd, "owner"), document(event(), owner="2"))
-    assert [row["excluded_by"] for row in rows(content, rules)[:-1]] == ["noise", "noise", "noise", None]
+    kept, closing = rows(content, rules)
+    assert (kept["logaccountid"], kept["raw_ordinal"]) == ("2", 3)
+    assert json.loads(closing["counts"]) == [[DAY, "noise", 3], [DAY, None, 1]]
     owners = [e.fields["logaccountid"] for e in counted(content)]
     assert owners == [row["logaccountid"] for row in rows(content)[:-1]] == ["1", "", "", "2"]
 
@@ -568,7 +569,7 @@ def test_of_a_doubled_key_both_counts_take_the_last(name: str) -> None:
 def test_events_keep_their_position_in_the_document_and_in_the_object() -> None:
     content = members(document(event(), event()), CONTROL, document(event(), event()))
     positions = [(row["raw_ordinal"], row["eventordinal"]) for row in rows(content)[:-1]]
-    assert positions == [(0, 0), (1, 1), (2, None), (3, 0), (4, 1)]
+    assert positions == [(0, 0), (1, 1), (3, 0), (4, 1)]
 
 
 # --- both counts, over all there is -----------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ class HostileDay:
 
 @pytest.fixture(scope="module")
 def hostile(lake: OpenedLake, source: LogSource) -> HostileDay:
-    texts = {key: ACTS for key in decode._TEXT if key not in LEFT_ALONE}
-    blocks: dict[str, Any] = {key: {ACTS: [ACTS]} for key in decode._JSON}
+    texts = {key: ACTS for key in decode.TEXT if key not in LEFT_ALONE}
+    blocks: dict[str, Any] = {key: {ACTS: [ACTS]} for key in decode.JSON}
     identity = {"type": ACTS, "arn": ACTS, "userName": ACTS, "sessionContext": {"sourceIdentity": ACTS}}
     of_day = {"eventTime": f"{DAY}T12:00:00Z", **texts, **blocks, "userIdentity": identity, ACTS: ACTS}
     odd = record(eventTime=ACTS)

@@ -253,10 +253,10 @@ def test_an_odd_identity_loses_nothing(identity: Any) -> None:
 def reassembled(row: dict[str, Any]) -> dict[str, Any]:
     """The record a row came from, from the row alone."""
     found: dict[str, Any] = json.loads(row["otherfields"] or "{}")
-    for key, column in (decode._TEXT | decode._BOOLEAN).items():
+    for key, column in (decode.TEXT | decode.BOOLEAN).items():
         if row[column] is not None:
             found[key] = row[column]
-    for key, column in decode._JSON.items():
+    for key, column in decode.JSON.items():
         if row[column] is not None:
             found[key] = json.loads(row[column])
     found.setdefault("eventTime", f"{row['eventtime']:%Y-%m-%dT%H:%M:%SZ}")
@@ -301,10 +301,48 @@ def test_the_recount_finds_the_events_that_the_job_finds() -> None:
         assert len(counted) == found[-1]["record_count"]
 
 
-def test_an_excluded_record_is_decoded_and_carries_the_rule() -> None:
-    rules = '[[exclude]]\nname = "reads"\nsource = "cloudtrail"\neventname = ["GetObject"]'
-    first, second, _ = rows(body(record(), record(eventName="PutObject")), rules=rules)
-    assert (first["excluded_by"], second["excluded_by"]) == ("reads", None)
+EXCLUDING = """
+[[exclude]]
+name = "reads"
+source = "cloudtrail"
+eventname = ["GetObject"]
+[[exclude]]
+name = "people"
+source = "cloudtrail"
+useridentity_sourceidentity = ["alice"]
+"""
+
+
+def test_an_excluded_record_is_no_row_and_counted_by_day_under_its_rule() -> None:
+    before = record(eventTime="2026-10-31T23:59:59Z")
+    content = body(
+        record(), record(eventName="PutObject"), before, record(), record(eventName="X", userIdentity=IDENTITY)
+    )
+    kept, closing = rows(content, rules=EXCLUDING)
+    assert (kept["eventname"], kept["raw_ordinal"]) == ("PutObject", 1)
+    assert Counter({(day, rule): n for day, rule, n in json.loads(closing["counts"])}) == {
+        (DAY, "reads"): 2,
+        (20261031, "reads"): 1,
+        (DAY, "people"): 1,
+        (DAY, None): 1,
+    }
+    assert closing["record_count"] == 5
+
+
+def test_an_object_of_excluded_records_alone_is_closed_with_its_account() -> None:
+    (closing,) = rows(body(record(), record(eventID="2")), rules=EXCLUDING)
+    assert (closing["record_count"], json.loads(closing["counts"])) == (2, [[DAY, "reads", 2]])
+    assert closing["content_bytes"] == len(body(record(), record(eventID="2")))
+
+
+@pytest.mark.parametrize(
+    "odd", [{"eventTime": "yesterday"}, {"eventTime": "2999-01-01T00:00:00Z"}, {"eventTime": "2026-11-01T12:00:00.5Z"}]
+)
+def test_a_rule_never_hides_a_record_that_cannot_be_a_row_and_an_odd_time_hides_no_rule(odd: dict[str, Any]) -> None:
+    *first, closing = rows(body(record(**odd), record()), rules=EXCLUDING)
+    excluded = sum(n for _, rule, n in json.loads(closing["counts"]) if rule)
+    assert len(first) + excluded == closing["record_count"] == 2
+    assert [row["kind"] for row in first] == (["quarantined"] if not odd["eventTime"].endswith(".5Z") else [])
 
 
 def test_no_content_of_a_log_stands_in_an_error() -> None:

@@ -130,12 +130,11 @@ def events(text: str) -> Iterator[CountedEvent]:
         yield CountedEvent(f"sha256:{hashlib.sha256(line.encode()).hexdigest()}", time, {})
 '''
 
-_IDENTIFIED = """-- The records of the window that no rule excludes.
+_IDENTIFIED = """-- The records of the window.
 SELECT r.*
 FROM records_as_view r
 CROSS JOIN mybounds_as_view b
 WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
-  AND r.excluded_by IS NULL
 """
 
 _DUPLICATES = """-- Copies of an event in other objects: the one stored first is kept, the others are listed.

@@ -1,8 +1,15 @@
 """What a source's decoder and the reader of objects say to each other. Standard library only."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TIME_OF_DAY = re.compile("T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
+_DAYS_REMEMBERED, _SECONDS_OF_DAY = 4096, 86_400
 
 
 class NotThisLogError(ValueError):
@@ -32,3 +39,37 @@ class DecodedRecord:
     time: datetime
     sha256: str
     excluded_by: str | None = None
+
+
+class PlainRecord(NamedTuple):
+    """One record by a decoder's quick way: `values` in the order of its FIELDS, times in them as `microseconds`."""
+
+    values: tuple[Any, ...]
+    microseconds: int
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Microseconds from 1970 in UTC to a moment that has a time zone."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def plain_microseconds(text: str) -> int | None:
+    """Microseconds of a time that is spelled as AWS does, `2026-11-01T12:00:00Z`; None of any other spelling."""
+    midnight, since = _midnight(text[:10]), _since_midnight(text[10:])
+    return None if midnight is None or since is None else midnight + since
+
+
+@lru_cache(_DAYS_REMEMBERED)
+def _midnight(text: str) -> int | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return (day - _EPOCH.date()) // _MICROSECOND if day.isoformat() == text else None
+
+
+@lru_cache(_SECONDS_OF_DAY)
+def _since_midnight(text: str) -> int | None:
+    if not _TIME_OF_DAY.fullmatch(text):
+        return None
+    return (int(text[1:3]) * 3600 + int(text[4:6]) * 60 + int(text[7:9])) * 1_000_000

@@ -1,4 +1,4 @@
--- The invocations that no rule excludes. A model id may be the ARN of a model or of an inference profile; its name is what
+-- The invocations. A model id may be the ARN of a model or of an inference profile; its name is what
 -- follows the last '/'.
 SELECT
   r.*,
@@ -6,4 +6,3 @@ SELECT
 FROM records_as_view r
 CROSS JOIN mybounds_as_view b
 WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
-  AND r.excluded_by IS NULL

@@ -11,4 +11,3 @@ SELECT
 FROM records_as_view r
 CROSS JOIN mybounds_as_view b
 WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
-  AND r.excluded_by IS NULL

@@ -143,6 +143,7 @@ SOURCE = LogSource(
     ),
     views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
     decoder="loglake_assets.sources.cloudtrail.decode",
+    quick_decoder="loglake_assets.sources.cloudtrail.plain",
     recount="loglake_assets.sources.cloudtrail.recount",
     shape=Shape(
         version_column="eventversion",

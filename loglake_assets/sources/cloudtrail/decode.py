@@ -16,9 +16,10 @@ from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, Reco
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DOCUMENT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RECORDS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_DELIVERY = msgspec.json.Decoder(msgspec.defstruct("_Delivery", [("Records", list[msgspec.Raw])]))
 _STRING = msgspec.json.Decoder(str)
 
-_TEXT = {  # JSON key: column
+TEXT = {  # JSON key: column
     "eventID": "eventid",
     "eventSource": "eventsource",
     "eventName": "eventname",
@@ -38,8 +39,8 @@ _TEXT = {  # JSON key: column
     "vpcEndpointAccountId": "vpcendpointaccountid",
     "sessionCredentialFromConsole": "sessioncredentialfromconsole",
 }
-_BOOLEAN = {"managementEvent": "managementevent", "readOnly": "readonly"}
-_JSON = {
+BOOLEAN = {"managementEvent": "managementevent", "readOnly": "readonly"}
+JSON = {
     "userIdentity": "useridentity",
     "requestParameters": "requestparameters",
     "responseElements": "responseelements",
@@ -51,7 +52,7 @@ _JSON = {
     "tlsDetails": "tlsdetails",
     "addendum": "addendum",
 }
-_NESTED = {  # (block column, path inside it): column. The block itself is kept whole beside it.
+NESTED = {  # (block column, path inside it): column. The block itself is kept whole beside it.
     ("useridentity", ("type",)): "useridentity_type",
     ("useridentity", ("principalId",)): "useridentity_principalid",
     ("useridentity", ("arn",)): "useridentity_arn",
@@ -89,22 +90,22 @@ _NESTED = {  # (block column, path inside it): column. The block itself is kept 
 FIELDS: tuple[tuple[str, str], ...] = (
     ("eventkey", "string"),
     ("eventtime", "timestamp"),
-    *((column, "string") for column in _TEXT.values()),
-    *((column, "boolean") for column in _BOOLEAN.values()),
-    *((column, "string") for column in _JSON.values()),
-    *((column, "string") for column in _NESTED.values()),
+    *((column, "string") for column in TEXT.values()),
+    *((column, "boolean") for column in BOOLEAN.values()),
+    *((column, "string") for column in JSON.values()),
+    *((column, "string") for column in NESTED.values()),
     ("otherfields", "string"),
 )
 """(name, Hive type) of what `decode` yields, in this order: the columns of the view `records_as_view`."""
 
 
-KNOWN_KEYS = frozenset(("eventTime", *_TEXT, *_BOOLEAN, *_JSON))
+KNOWN_KEYS = frozenset(("eventTime", *TEXT, *BOOLEAN, *JSON))
 """Top-level keys that have a column. One of them in `otherfields` has a value that fits none."""
 
 
 def _tree() -> dict[str, Any]:
     root: dict[str, Any] = {}
-    for (block, path), column in _NESTED.items():
+    for (block, path), column in NESTED.items():
         node = root.setdefault(block, {})
         for step in path[:-1]:
             node = node.setdefault(step, {})
@@ -120,6 +121,13 @@ def split(document: bytes) -> list[msgspec.Raw]:
 
     Raises NotThisLogError with the reason when the content is no CloudTrail delivery.
     """
+    try:
+        return _DELIVERY.decode(document).Records  # type: ignore[no-any-return, attr-defined]  # one pass, if nothing is odd
+    except (msgspec.DecodeError, RecursionError):
+        return _split_odd(document)
+
+
+def _split_odd(document: bytes) -> list[msgspec.Raw]:
     try:
         body = _DOCUMENT.decode(document)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -141,11 +149,11 @@ def decode(raw: msgspec.Raw) -> DecodedRecord:
     _drop_known_nulls(record)
     eventtime = _event_time(record)
     fields: dict[str, Any] = {"eventtime": eventtime}
-    for key, column in _TEXT.items():
+    for key, column in TEXT.items():
         _take_text(record, key, column, fields)
-    for key, column in _BOOLEAN.items():
+    for key, column in BOOLEAN.items():
         _take_boolean(record, key, column, fields)
-    for key, column in _JSON.items():
+    for key, column in JSON.items():
         _take_json(record, key, column, fields)
     digest = hashlib.sha256(raw).hexdigest()
     fields["eventkey"] = fields.get("eventid") or f"sha256:{digest}"

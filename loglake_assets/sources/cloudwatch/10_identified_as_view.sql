@@ -1,4 +1,4 @@
--- The log events that no rule excludes, and the session that those of Session Manager belong to. The id that CloudTrail
+-- The log events, and the session that those of Session Manager belong to. The id that CloudTrail
 -- knows a session by is what follows the last '-' of <session name>-<id>.
 -- Streamed sessions say in each message which session they are of. A session that is not streamed arrives as plain text
 -- when it ends, and only its log stream names it: any log group whose name says ssm or session, in the two forms that
@@ -18,5 +18,4 @@ FROM (
   FROM records_as_view r
   CROSS JOIN mybounds_as_view b
   WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
-    AND r.excluded_by IS NULL
 ) s

@@ -1,0 +1,115 @@
+"""Plain records: the quick way gives what `decode` gives, whatever is delivered, or leaves the record to it."""
+
+import gzip
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from glue_scripts.fetching import FetchedObject, ObjectRef
+from glue_scripts.reading import ObjectReader
+from loglake_assets.sources.cloudtrail import decode, plain
+from loglake_assets.sources.decoding import RecordError, plain_microseconds
+from tests.test_reading import DAY, EXCLUDING, IDENTITY, KEY, body, record, sample_contents
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NAMES = [name for name, _ in decode.FIELDS]
+
+
+def quick(raw: msgspec.Raw) -> dict[str, Any] | None:
+    """The columns that the quick way finds, as decode spells them."""
+    found = plain.plain(raw)
+    if found is None:
+        return None
+    assert len(found.values) == len(NAMES)
+    fields = {n: v.decode() if isinstance(v, bytes) else v for n, v in zip(NAMES, found.values, strict=True)}
+    fields["eventtime"] = EPOCH + timedelta(microseconds=fields["eventtime"])
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def decoded(raw: msgspec.Raw) -> dict[str, Any] | None:
+    try:
+        return {name: value for name, value in decode.decode(raw).fields.items() if value is not None}
+    except RecordError:
+        return None
+
+
+def test_every_sample_record_is_decoded_alike_and_nearly_all_are_plain() -> None:
+    seen: Counter[bool] = Counter()
+    for content in sample_contents():
+        try:
+            records = decode.split(gzip.decompress(content))
+        except (OSError, ValueError):
+            continue
+        for raw in records:
+            found = quick(raw)
+            seen[found is not None] += 1
+            assert found in (None, decoded(raw))
+    assert seen[True] > 2_000
+    assert seen[False] < seen[True] / 20
+
+
+ODD: list[Any] = [
+    *(None, "", "text", "null", 7, -1.5e300, True, [], {}, [None], {"type": None}, {"type": 7, "arn": "a"}),
+    *({"sessionContext": None}, {"sessionContext": "x"}, {"sessionContext": {"sessionIssuer": [1]}}),
+    *({"sessionContext": {"attributes": {"mfaAuthenticated": False}}}, {"reason": 1}, {"reason": "r", "new": 2}),
+    *("2026-11-01T12:00:00Z", "2026-11-01T24:00:00Z", "2026-02-30T12:00:00Z", "2026-11-01t12:00:00Z"),
+    *("2026-11-01T12:00:60Z", "20261101T120000Z", "2026-11-01T12:00:00+00:00", "+026-11-01T12:00:00Z"),
+    *("\u0660026-11-01T12:00:00Z", "2026-11-01T\u0661\u0662:00:00Z", " 2026-11-01T12:00:00Z", "\u00e9\U0001f600\u0000"),
+]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_a_record_holds_the_quick_way_gives_the_same_or_nothing(seed: int) -> None:
+    rng, seen = Random(seed), Counter[str]()
+    keys = ["eventTime", *decode.TEXT, *decode.BOOLEAN, *decode.JSON, "unknown"]
+    for _ in range(1_500):
+        changes = {rng.choice(keys): rng.choice(ODD) for _ in range(rng.randrange(4))}
+        given = record(userIdentity=IDENTITY, **{}) | changes
+        text = json.dumps(given, ensure_ascii=rng.random() < 0.5, indent=rng.choice((None, 2)))
+        if rng.random() < 0.2:  # a key twice, of which the last counts
+            key = rng.choice(keys)
+            text = f"{text[:-1]}, {json.dumps(key)}: {json.dumps(rng.choice(ODD))}}}"
+        raw = msgspec.Raw(text.encode())
+        found = quick(raw)
+        seen["plain" if found is not None else "left"] += 1
+        assert found in (None, decoded(raw))
+    assert min(seen["plain"], seen["left"]) > 300
+
+
+@pytest.mark.parametrize("text", [t for t in ODD if isinstance(t, str)])
+def test_a_time_is_plain_only_as_aws_spells_it(text: str) -> None:
+    found = plain_microseconds(text)
+    assert found in (None, (datetime(2026, 11, 1, 12, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1))
+    assert (found is not None) == (text == "2026-11-01T12:00:00Z")
+
+
+def account(content: bytes, monkeypatch: pytest.MonkeyPatch, with_heads: bool) -> tuple[list[Any], Counter[Any]]:
+    """(rows, counts) of an object under exclusion rules, by heads or by decoding everything."""
+    if not with_heads:
+        monkeypatch.setattr(plain, "head_reader", lambda columns: lambda content: None)
+    reader = ObjectReader("cloudtrail", "eu-west-1", EXCLUDING)
+    fetched = FetchedObject(ObjectRef(0, "logs", KEY, DAY), content, "etag", "v1", 1.0)
+    *found, closing = (row for batch in reader.batches([fetched]) for row in batch.to_pylist())
+    return [*found, closing["reason"], closing["record_count"]], Counter(
+        {(day, rule): n for day, rule, n in json.loads(closing["counts"] or "[]")}
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rules_leave_out_the_same_records_whether_they_are_decoded_or_not(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, keys = Random(seed), ["eventTime", "eventName", "eventSource", "userIdentity", "unknown"]
+    for _ in range(60):
+        some = [record(eventName=rng.choice(("GetObject", "PutObject"))) for _ in range(3)]
+        for given in some:
+            given |= {rng.choice(keys): rng.choice(ODD) for _ in range(rng.randrange(2))}
+        content = body(*some, *([rng.choice(ODD)] if rng.random() < 0.2 else []))
+        quickly = account(content, monkeypatch, True)
+        with monkeypatch.context() as patched:
+            assert account(content, patched, False) == quickly
