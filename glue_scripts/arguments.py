@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION
 from loglake_assets.sources.placement import day_from_number
 
 
 class WindowError(ValueError):
-    """The window asked for cannot be built; the message says the bound and what to ask for instead."""
+    """What is asked for cannot be built; the message says the bound and what to ask for instead."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class JobArguments:
     max_files: int = 2_000_000
     max_bytes: int = 2 << 40
     max_rows: int | None = None
+    compression: str = DEFAULT_COMPRESSION
     code_version: str = "unknown"
     region: str | None = None
 
@@ -47,7 +49,7 @@ class JobArguments:
 def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
     """The run that `argv` asks for: days as yyyymmdd, or relative to `today` as the original's days_begin/days_end.
 
-    Raises WindowError for days that cannot be; a retry cannot help until they are changed.
+    Raises WindowError for days or a compression that cannot be; a retry cannot help until they are changed.
     """
     known, _ = _parser().parse_known_args(argv)
     first, last = _window(known, today)
@@ -63,10 +65,12 @@ def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
         max_files=known.max_files,
         max_bytes=known.max_bytes,
         max_rows=known.max_rows,
+        compression=known.compression,
         code_version=known.code_version,
         region=known.region,
     )
     _refuse_unbounded(arguments)
+    _refuse_unknown_compression(arguments.compression)
     return arguments
 
 
@@ -83,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max_files", type=int, default=2_000_000)
     parser.add_argument("--max_bytes", type=int, default=2 << 40)
     parser.add_argument("--max_rows", type=int, help="preview: at most so many rows, which cannot be committed")
+    parser.add_argument("--compression", default=DEFAULT_COMPRESSION, help=f"of ORC: {' or '.join(COMPRESSIONS)}")
     parser.add_argument("--code_version", default="unknown")
     parser.add_argument("--region", help="AWS Region of the lake; without it, the environment's")
     return parser
@@ -108,3 +113,8 @@ def _refuse_unbounded(arguments: JobArguments) -> None:
             f"The window {arguments.first_day} to {arguments.last_day} has {count} days; one run builds at most "
             f"{arguments.max_days}. Nothing was read. Ask for fewer days, or run several windows."
         )
+
+
+def _refuse_unknown_compression(name: str) -> None:
+    if name not in COMPRESSIONS:
+        raise WindowError(f"--compression is {name!r}; accepted: {', '.join(COMPRESSIONS)}. Nothing was read.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from loglake_assets.lake.layout import duplicates_prefix
-from loglake_assets.sources import LogSource
+from loglake_assets.sources import DEFAULT_COMPRESSION, LogSource
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +33,7 @@ class WrittenDay:
         return sum(f.rows for f in self.files)
 
 
-def write_rows(spark: "SparkSession", source: LogSource, path: str) -> None:
+def write_rows(spark: "SparkSession", source: LogSource, path: str, compression: str = DEFAULT_COMPRESSION) -> None:
     """The last view's rows to `path`, a directory a day, sorted for lookups. Fails if `path` exists.
 
     The rows that were read are together by day already, which no view undoes.
@@ -42,18 +42,20 @@ def write_rows(spark: "SparkSession", source: LogSource, path: str) -> None:
     columns = ", ".join([*(c.name for c in table.all_columns), table.partition_key.name])
     rows = spark.sql(f"SELECT {columns} FROM readready_as_view")
     rows = rows.sortWithinPartitions(table.partition_key.name, *table.sort_by)
-    _write_orc(rows, path, table.partition_key.name)
+    _write_orc(rows, path, table.partition_key.name, compression)
 
 
-def write_duplicates(spark: "SparkSession", source: LogSource, base: str, run_id: str) -> None:
+def write_duplicates(
+    spark: "SparkSession", source: LogSource, base: str, run_id: str, compression: str = DEFAULT_COMPRESSION
+) -> None:
     """The dropped copies with both object keys, as a table of their own beside the rows."""
     key = source.readready.partition_key.name
     path = base + duplicates_prefix(source.readready.name, run_id)
-    _write_orc(spark.table("duplicates_as_view").drop("object_number").repartition(1), path, key)
+    _write_orc(spark.table("duplicates_as_view").drop("object_number").repartition(1), path, key, compression)
 
 
-def _write_orc(rows: "DataFrame", path: str, partition_key: str) -> None:
-    rows.write.mode("errorifexists").option("compression", "zlib").partitionBy(partition_key).orc(path)
+def _write_orc(rows: "DataFrame", path: str, partition_key: str, compression: str) -> None:
+    rows.write.mode("errorifexists").option("compression", compression).partitionBy(partition_key).orc(path)
 
 
 def written_days(spark: "SparkSession", source: LogSource, path: str) -> dict[int, WrittenDay]:

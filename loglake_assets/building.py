@@ -52,7 +52,7 @@ def build_days(
     """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     window = Window(config.source.name, days[0], days[-1])
-    run = glue_jobs.run_window(context, window, config.look_ahead_days, config.days_per_run)
+    run = glue_jobs.run_window(context, window, config.look_ahead_days, config.days_per_run, config.compression)
     accepts_loss = context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
     built = _published(lake, config, days, run, accepts_loss)
     committed = [b for b in built if b.commit]

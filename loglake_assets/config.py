@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from loglake_assets.lake.worm import LOCK_MODES, NO_LOCK, LockTerms
-from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, LogSource, load_source
 
 LONGEST_LOCK_DAYS = 36_500  # S3's own limit
 
@@ -20,6 +20,7 @@ class SourceConfig:
     start_day: date
     days_per_run: int = 7
     look_ahead_days: int = 1
+    compression: str = DEFAULT_COMPRESSION
     coverage_error_below_pct: float = 90.0
     schedule_hour: int = 2
     heal_days: int = 35
@@ -73,6 +74,8 @@ def source_config(name: str, **settings: object) -> SourceConfig:
         raise ValueError(f"days_per_run of {name} is {config.days_per_run}; accepted: 1 to 31 days in one Glue run.")
     if not 0 <= config.look_ahead_days <= 7:
         raise ValueError(f"look_ahead_days of {name} is {config.look_ahead_days}; accepted: 0 to 7.")
+    if config.compression not in COMPRESSIONS:
+        raise ValueError(f"compression of {name} is {config.compression!r}; accepted: {', '.join(COMPRESSIONS)}.")
     _refuse_odd_lock(name, "object_lock", config.raw_lock)
     _refuse_odd_lock(name, "commit_lock", config.commit_lock)
     return config

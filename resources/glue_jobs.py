@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dagster_aws.pipes import PipesS3MessageReader
 
+from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.placement import day_number
 from resources.lake import LakeResource
 
@@ -86,9 +87,17 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
     longest_poll_seconds: float = 10.0
     capacity_wait_seconds: float = 3600.0
 
-    def run_window(self, context: dg.AssetExecutionContext, window: Window, look_ahead: int, max_days: int) -> GlueRun:
+    def run_window(
+        self,
+        context: dg.AssetExecutionContext,
+        window: Window,
+        look_ahead: int,
+        max_days: int,
+        compression: str = DEFAULT_COMPRESSION,
+    ) -> GlueRun:
         """Run the job for a window and wait for its end. Raises GlueRunError; a cancel stops the Glue run."""
         asked = {**window.arguments, "--look_ahead": str(look_ahead), "--max_days": str(max_days)}
+        asked["--compression"] = compression
         adopted = self._adoptable(asked)
         run_id = adopted["Arguments"]["--run_id"] if adopted else self._new_run_id(window, context.run.run_id[:8])
         reader = _PrefixedS3Reader(

@@ -41,6 +41,12 @@ def test_the_last_prefix_read_is_the_look_ahead_after_the_last_day() -> None:
     assert window.last_prefix_day == date(2026, 11, 5)
 
 
+def test_orc_is_zlib_unless_zstd_is_asked_for() -> None:
+    days = ["--first_day", "20261101", "--last_day", "20261101"]
+    assert parsed(*days).compression == "zlib"
+    assert parsed(*days, "--compression", "zstd").compression == "zstd"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -49,6 +55,10 @@ def test_the_last_prefix_read_is_the_look_ahead_after_the_last_day() -> None:
         (["--first_day", "20260101", "--last_day", "20261101"], "has 305 days; one run builds at most 31"),
         (["--first_day", "2026-11-01", "--last_day", "20261101"], "is not a window"),
         (["--first_day", "20261301", "--last_day", "20261301"], "is not a window"),
+        (
+            ["--first_day", "20261101", "--last_day", "20261101", "--compression", "lzma"],
+            "--compression is 'lzma'; accepted: zlib, zstd",
+        ),
     ],
 )
 def test_a_window_that_cannot_be_built_is_refused(arguments: list[str], said: str) -> None:

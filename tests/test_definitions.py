@@ -81,9 +81,14 @@ def test_the_daily_schedule_asks_for_the_day_just_closed(config: SourceConfig) -
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"days_per_run": 0}, "1 to 31"), ({"days_per_run": 32}, "1 to 31"), ({"look_ahead_days": 8}, "0 to 7")],
+    [
+        ({"days_per_run": 0}, "1 to 31"),
+        ({"days_per_run": 32}, "1 to 31"),
+        ({"look_ahead_days": 8}, "0 to 7"),
+        ({"compression": "snappy"}, "compression of cloudtrail is 'snappy'; accepted: zlib, zstd"),
+    ],
 )
-def test_an_odd_setting_is_refused_with_what_is_accepted(settings: dict[str, int], said: str) -> None:
+def test_an_odd_setting_is_refused_with_what_is_accepted(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         source_config("cloudtrail", start_day=date(2026, 1, 1), **settings)
 

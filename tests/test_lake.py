@@ -76,6 +76,16 @@ def test_a_day_holds_every_event_once(built: BuiltLake, day: date) -> None:
     assert len(keys) == built.truth.distinct_by_day[day.isoformat()]
 
 
+def test_the_glue_run_is_given_what_defs_yaml_sets(built: BuiltLake) -> None:
+    runs = built.lake.client("glue").get_job_runs(JobName=built.lake.settings.readready_job)["JobRuns"]
+    given = next(run["Arguments"] for run in runs if run["Arguments"]["--source"] == built.source.name)
+    assert {name: given[name] for name in ("--look_ahead", "--max_days", "--compression")} == {
+        "--look_ahead": "1",
+        "--max_days": "7",
+        "--compression": "zlib",
+    }
+
+
 @pytest.mark.fault(22, "sample days with corrupt objects", "each in quarantine by name and reason")
 @pytest.mark.fault(31, "records without an event time", "in quarantine with the reason")
 def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:

@@ -1,17 +1,20 @@
-"""The `.sql` views in Spark, with and without ANSI mode: the same rows, and what the views decide."""
+"""The `.sql` views in Spark, with and without ANSI mode: the same rows, what the views decide, and their ORC files."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow.orc as orc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from glue_scripts.content import ContentLimits
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader, decoded_fields
+from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
 from infra.local.glue_child import java_home
-from loglake_assets.sources import LogSource, load_source, source_names, view_statements
+from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names, view_statements
 from tests.test_reading import body, record
 
 FOLDER = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01"
@@ -118,3 +121,20 @@ def test_the_last_view_gives_the_tables_contract(spark: SparkSession, name: str)
     given = {f.name: f.dataType.simpleString() for f in spark.table("readready_as_view").schema.fields}
     wanted = {c.name: c.type for c in (*source.readready.all_columns, source.readready.partition_key)}
     assert given == wanted
+
+
+def codecs(folder: Path) -> set[str]:
+    return {orc.ORCFile(str(path)).compression for path in folder.rglob("*.orc")}
+
+
+def test_either_compression_gives_the_same_rows_and_the_same_hash(spark: SparkSession, tmp_path: Path) -> None:
+    source = load_source("cloudtrail")
+    create_views(spark, source, CONTENTS)
+    days: list[WrittenDay] = []
+    for name in COMPRESSIONS:
+        rows, base = tmp_path / name / "rows", tmp_path / name / "base"
+        write_rows(spark, source, str(rows), name)
+        write_duplicates(spark, source, f"{base}/", "r", name)
+        assert codecs(rows) == codecs(base) == {name.upper()}
+        days.append(written_days(spark, source, str(rows))[20261101])
+    assert {(day.rows, day.content_hash) for day in days} == {(8, days[0].content_hash)}

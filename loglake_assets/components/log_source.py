@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from loglake_assets.config import source_config
 from loglake_assets.factory import build_source
+from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION
 
 
 class LogSourceScaffoldParams(BaseModel):
@@ -51,6 +52,7 @@ class LogSourceComponent(Component, Model, Resolvable):
     start_day: str = Field(description="first UTC day the lake holds, such as 2026-01-01")
     days_per_run: int = Field(7, description="days that one Glue run builds at most, 1 to 31")
     look_ahead_days: int = Field(1, description="delivery days after a day that may still hold its events")
+    compression: str = Field(DEFAULT_COMPRESSION, description=f"of the ORC files: {' or '.join(COMPRESSIONS)}")
     coverage_error_below_pct: float = Field(90.0, description="below it the coverage check is an error, else a warning")
     schedule_hour: int = Field(2, description="UTC hour in which the day just closed is built")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")

@@ -4,9 +4,17 @@ import importlib
 import importlib.resources
 from pathlib import Path
 
-from loglake_assets.sources.model import LogSource
+from loglake_assets.sources.model import COMPRESSIONS, DEFAULT_COMPRESSION, LogSource
 
-__all__ = ["LogSource", "UnknownSourceError", "load_source", "source_names", "view_statements"]
+__all__ = [
+    "COMPRESSIONS",
+    "DEFAULT_COMPRESSION",
+    "LogSource",
+    "UnknownSourceError",
+    "load_source",
+    "source_names",
+    "view_statements",
+]
 
 _HERE = Path(__file__).parent
 

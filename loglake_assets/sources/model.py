@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
+DEFAULT_COMPRESSION = "zlib"
+COMPRESSIONS = (DEFAULT_COMPRESSION, "zstd")
+"""What the ORC files of readready may be compressed with; a reader sees which in each file's postscript."""
+
 
 @dataclass(frozen=True)
 class Column:
