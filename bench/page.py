@@ -2,11 +2,14 @@
 
 import statistics
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from bench.cells import mb as _mb
+from bench.cells import number as _number
+from bench.cells import table as _table
 from bench.contending import JOB, NAIVE, OTHERS, SCHEMA
 from bench.cost import PUBLISHED_GB_A_DPU_HOUR, PUBLISHED_LAKE_IS_FASTER
+from bench.layout_page import column_table, layout_table
 
 TITLES = {
     **{one.name: one.title for one in (JOB, NAIVE, SCHEMA, *OTHERS)},
@@ -26,6 +29,7 @@ MEANINGS = {
     "steady_cpu.": "CPU of a million more events, by two sizes; only SIZE=full begins beyond warm-up",
     "size.ratio_delivered": "delivered gzip over the files written; above 1 is smaller than delivered",
     "query.": "raw over readready: wall (`speedup`), CPU, bytes read; above 1 readready is better",
+    "layout.": "that layout over the present one: size (`size_ratio`), CPU to write; below 1 is less",
     "growth.": "last point over first (`cpu_ratio`), and p of CPU ~ size^p (`cpu_exponent`)",
 }
 
@@ -41,6 +45,8 @@ _IN_SHORT = {
     "query.one_session.speedup": "one session: raw over readready, wall",
     "query.counts_by_event.speedup": "counts by event name: raw over readready, wall",
     "query.join_by_session.speedup": "both logs joined by session: raw over readready, wall",
+    "layout.zstd.size_ratio": "ORC ZSTD over ORC ZLIB, size",
+    "layout.present.random_ids_pct": "% of our ORC that eventid, its copy as key, requestid and sha256 take",
     "growth.events.cpu_ratio": "ten times the events: CPU, times",
     "growth.objects.cpu_ratio": "ten times the objects of the same events: CPU, times",
     "addapart.notifications_per_second": "AddAPart: notifications a second a core",
@@ -58,6 +64,8 @@ def page(results: dict[str, Any], plot: str | None) -> str:
         blocks.append(_growth(results["growth"], plot))
     if "queries" in results:
         blocks.append(_queries(results["queries"]))
+    if "layouts" in results:
+        blocks += [layout_table(results["layouts"]), column_table(results["layouts"])]
     if "orchestration" in results:
         blocks.append(_orchestration(results["orchestration"]))
     if "cost" in results:
@@ -219,32 +227,8 @@ def _cost_row(one: dict[str, float]) -> tuple[str, ...]:
     return (f"{one['dpu_seconds']:,.0f}", *money, f"{one['gb_a_dpu_hour']:.1f}")
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    return "\n".join(_lines(names, rows))
-
-
-def _lines(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    yield f"| {' | '.join(names)} |"
-    yield f"|{'---|' * len(names)}"
-    for row in rows:
-        yield f"| {' | '.join(str(cell) for cell in row)} |"
-
-
 def _folded(text: str) -> str:
     return textwrap.fill(text, 120)
-
-
-def _number(value: float) -> str:
-    """Three digits that mean something."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-def _mb(size: float) -> str:
-    return f"{size / 1e6:,.2f}"
 
 
 def _floored_pct(value: float) -> str:

@@ -86,7 +86,7 @@ def statements(tables: Tables, session: str) -> dict[str, tuple[str, str]]:
 
 def queried(root: Path, events: int, rounds: int) -> dict[str, Any]:
     """Make both tables of one day, ask in a process of its own, and return what it measured with the sizes."""
-    folders = {name: _table(root, name, events) for name in KINDS}
+    folders = {name: table(root, name, events) for name in KINDS}
     tables = [str(folder) for pair in folders.values() for folder in pair]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "bench.queries", str(rounds), *tables],
@@ -97,12 +97,14 @@ def queried(root: Path, events: int, rounds: int) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError(f"The queries ended with exit code {done.returncode}: {done.stderr.strip()[-600:]}")
     sizes = {
-        name: {"raw_bytes": _bytes(raw), "readready_bytes": _bytes(ready)} for name, (raw, ready) in folders.items()
+        name: {"raw_bytes": tree_bytes(raw), "readready_bytes": tree_bytes(ready)}
+        for name, (raw, ready) in folders.items()
     }
     return {"workloads": json.loads(done.stdout.splitlines()[-1]), "sizes": sizes}
 
 
-def _table(root: Path, source: str, events: int) -> tuple[Path, Path]:
+def table(root: Path, source: str, events: int) -> tuple[Path, Path]:
+    """The folders of a source's day below `root`: as delivered, and as our job built it."""
     folder = root / f"queries-{source}-{events}"
     samples = generate(source, FIRST_DAY, 1, events, SEED)
     partitions = write_tree(folder, source, samples, KINDS[source])
@@ -110,23 +112,15 @@ def _table(root: Path, source: str, events: int) -> tuple[Path, Path]:
     return folder / "raw", built(window, glue_bundle())
 
 
-def _bytes(folder: Path) -> int:
+def tree_bytes(folder: Path) -> int:
+    """Bytes of the files below a folder, those apart that Hadoop keeps checksums in."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".crc"))
 
 
 def _asked(rounds: int, tables: Tables) -> dict[str, Any]:
     """Each workload on both sides, in turn, the first time not counted."""
-    import chdb
-
-    def ask(statement: str) -> tuple[list[str], dict[str, float]]:
-        before, cpu, wall = _read_bytes(), _cpu_seconds(), time.monotonic()
-        said = chdb.query(f"{statement} {_SETTINGS}", "JSONEachRow")
-        answer = str(said).splitlines()
-        took = {"wall_seconds": time.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu}
-        return answer, {**took, "bytes_read": _read_bytes() - before}
-
     found: dict[str, Any] = {}
-    for name, sides in statements(tables, _some_session(ask, tables)).items():
+    for name, sides in statements(tables, some_session(tables)).items():
         answers = [ask(statement)[0] for statement in sides]
         taken = [[ask(statement)[1] for statement in sides] for _ in range(rounds)]
         found[name] = {
@@ -138,7 +132,18 @@ def _asked(rounds: int, tables: Tables) -> dict[str, Any]:
     return found
 
 
-def _some_session(ask: Any, tables: Tables) -> str:
+def ask(statement: str) -> tuple[list[str], dict[str, float]]:
+    """The answer's rows as JSON, with the wall and CPU seconds it took and the bytes that were asked of files."""
+    import chdb
+
+    before, cpu, wall = _read_bytes(), _cpu_seconds(), time.monotonic()
+    said = chdb.query(f"{statement} {_SETTINGS}", "JSONEachRow")
+    answer = str(said).splitlines()
+    took = {"wall_seconds": time.monotonic() - wall, "cpu_seconds": _cpu_seconds() - cpu}
+    return answer, {**took, "bytes_read": _read_bytes() - before}
+
+
+def some_session(tables: Tables) -> str:
     """The median of the sessions that were started, so that nothing depends on which it is."""
     ready = f"file('{tables.trail_ready}/*/*/*.orc', 'ORC')"
     rows, _ = ask(

@@ -26,6 +26,8 @@ class Size:
     growth_accounts: tuple[int, ...]
     query_events: int
     query_rounds: int
+    layout_events: int
+    layout_rounds: int
     notifications: int
     backfill_days: int
     java_options: str
@@ -45,6 +47,8 @@ _SMALL = Size(
     growth_accounts=(20, 200),
     query_events=30_000,
     query_rounds=5,
+    layout_events=40_000,
+    layout_rounds=1,
     notifications=50_000,
     backfill_days=7,
     java_options=_FIRST_COMPILER,
@@ -63,6 +67,8 @@ _FULL = Size(
     growth_accounts=(20, 60, 200),
     query_events=200_000,
     query_rounds=7,
+    layout_events=300_000,
+    layout_rounds=3,
     notifications=500_000,
     backfill_days=90,
     java_options="-XX:+UseParallelGC",
@@ -81,6 +87,8 @@ _TRIAL = Size(
     growth_accounts=(20, 200),
     query_events=2_000,
     query_rounds=2,
+    layout_events=2_000,
+    layout_rounds=1,
     notifications=5_000,
     backfill_days=2,
     java_options=_FIRST_COMPILER,

@@ -9,11 +9,12 @@ from pathlib import Path
 from bench import addapart
 from bench.contending import JOB, NAIVE, OTHERS, SCHEMA, Contender, Runs, compared, floors
 from bench.figures import Figure, figure, slope
+from bench.layouts import laid_out
 from bench.native import NoNativeFloorError, native_floor
 from bench.orchestration import orchestrated, silence
 from bench.queries import queried
 from bench.sizes import Size
-from bench.told import Part, growth_figures, orchestration_figures, query_figures, ratios, sizes
+from bench.told import Part, growth_figures, layout_figures, orchestration_figures, query_figures, ratios, sizes
 from bench.volumes import Volume, VolumePlan, volume
 
 Say = Callable[[str], None]
@@ -37,6 +38,7 @@ class Bench:
             "tiny": self.tiny,
             "growth": self.growth,
             "queries": self.queries,
+            "layouts": self.layouts,
             "addapart": self.addapart,
             "orchestration": self.orchestration,
         }
@@ -87,6 +89,16 @@ class Bench:
             lambda root: queried(root, self.size.query_events, self.size.query_rounds),
         )
         return {"figures": {n: f.told() for n, f in query_figures(told).items()}, "queries": told}
+
+    def layouts(self) -> Part:
+        """The same rows under other ORC layouts."""
+        self._say("layouts: building both tables, then writing and asking each")
+        size = self.size
+        told = _fresh(
+            self._scratch / "layouts",
+            lambda root: laid_out(root, size.layout_events, size.layout_rounds, size.query_rounds, size.java_options),
+        )
+        return {"figures": {n: f.told() for n, f in layout_figures(told).items()}, "layouts": told}
 
     def addapart(self) -> Part:
         """The producer's code, and what a million arrivals would cost."""

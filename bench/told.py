@@ -6,6 +6,7 @@ from typing import Any
 from bench import cost
 from bench.contending import JOB, Runs
 from bench.figures import Figure, figure, growth_exponent, per_million, ratio
+from bench.layouts import PRESENT, RANDOM_IDS
 
 Part = dict[str, Any]
 
@@ -62,6 +63,22 @@ def query_figures(told: Part) -> dict[str, Figure]:
         found[f"query.size_ratio.{source}"] = figure(
             [sizes["raw_bytes"] / sizes["readready_bytes"]], "raw over readready"
         )
+    return found
+
+
+def layout_figures(told: Part) -> dict[str, Figure]:
+    """Each layout over the present one, and what the columns of random ids take of it."""
+    layouts, found = told["layouts"], {}
+    present = layouts[PRESENT.name]
+    for name, one in layouts.items():
+        if name != PRESENT.name:
+            found[f"layout.{name}.size_ratio"] = ratio([one["bytes"]], [present["bytes"]])
+            found[f"layout.{name}.write_cpu_ratio"] = ratio(one["cpu_seconds"], present["cpu_seconds"])
+    for name, columns in told["columns"].items():
+        ids = sum(columns[column] for column in RANDOM_IDS)
+        a_event, share = ids / told["events"], 100 * ids / layouts[name]["bytes"]
+        found[f"layout.{name}.random_ids_bytes"] = figure([a_event], "bytes an event")
+        found[f"layout.{name}.random_ids_pct"] = figure([share], "% of the file")
     return found
 
 

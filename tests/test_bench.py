@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,19 +16,23 @@ from bench import cost
 from bench.addapart import Collecting, notification, rates
 from bench.checking import Checked, checked, delivered_parameters
 from bench.contenders.columns import NAMES, Task
-from bench.contenders.job import RULES, bundle, keep_only_needles
+from bench.contenders.job import RULES, Window, built, bundle, keep_only_needles
 from bench.contending import JOB, OTHERS, Contender, Runs, compared
 from bench.figures import figure, growth_exponent, per_million, ratio, slope
+from bench.layout_page import QUESTIONS, column_table, layout_table
+from bench.layouts import LAYOUTS, PRESENT, names, program
 from bench.measuring import ContenderFailedError, measured
 from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
 from bench.suite import comparison
-from bench.told import modelled
-from bench.volumes import NEEDLE_NAMES, Volume, VolumePlan, volume
+from bench.told import layout_figures, modelled
+from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
+from infra.bundles import glue_bundle
 from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
 from lambdas.addapart_producer import produce
 from lambdas.addapart_settings import AddAPartSettings
+from loglake_assets.sources import load_source
 from loglake_assets.sources.rules import load_rules
 
 EVENTS = 2_000
@@ -215,3 +220,44 @@ def test_the_plot_is_a_picture_of_every_axis() -> None:
     tree = ElementTree.fromstring(growth_plot("Growth <of> it", axes))
     texts = {node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")}
     assert {"events", "objects", "days"} <= texts
+
+
+def test_every_layout_has_a_name_of_its_own_and_differs_from_the_present_one() -> None:
+    assert len(names()) == len(LAYOUTS)
+    differing = {one.name for one in LAYOUTS if (one.sort_by, one.compression, one.settings) != (None, "zlib", {})}
+    assert differing == {one.name for one in LAYOUTS} - {PRESENT.name}
+
+
+@pytest.fixture(scope="module")
+def layouts_told(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A small day of our job, really written under every layout."""
+    home = tmp_path_factory.mktemp("layouts")
+    partitions = given.folder / "partitions.json"
+    window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, home / "job")
+    told = program("bench.layout_writing", str(built(window, glue_bundle())), str(home / "out"), "1")
+    run = {"bytes_read": 2e6, "cpu_seconds": 0.25, "wall_seconds": 0.5}
+    questions = {key: [run] for key in QUESTIONS}
+    return {**told, "delivered_bytes": given.delivered_bytes, "questions": dict.fromkeys(names(), questions)}
+
+
+def test_layouts_hold_the_same_rows_and_their_columns_are_in_the_files(layouts_told: dict[str, Any]) -> None:
+    layouts, columns = layouts_told["layouts"], layouts_told["columns"]
+    assert layouts_told["events"] == EVENTS
+    assert set(layouts) == set(names())
+    assert layouts["zstd"]["bytes"] < layouts["present"]["bytes"] < layouts["snappy"]["bytes"]
+    assert layouts["bloom_eventid"]["bytes"] > layouts["present"]["bytes"]
+    for name, one in columns.items():
+        assert set(one) == {c.name for c in load_source(SOURCE).readready.all_columns}
+        assert 0 < sum(one.values()) < layouts[name]["bytes"]
+    assert columns["present"]["raw_sha256"] >= 32 * EVENTS, "a digest has 32 bytes that nothing predicts"
+
+
+def test_the_page_tells_each_layout_and_where_the_bytes_are(layouts_told: dict[str, Any]) -> None:
+    figures = layout_figures(layouts_told)
+    assert figures["layout.zstd.size_ratio"].median < 1
+    assert 40 < figures["layout.present.random_ids_pct"].median < 100
+    table, columns = layout_table(layouts_told), column_table(layouts_told)
+    assert [title for title in names().values() if f"| {title} |" not in table] == []
+    assert "| 2.00 / 250 / 500 |" in table
+    assert "| `raw_sha256` |" in columns
+    assert columns.count("100.0 %") == 2

@@ -1,0 +1,139 @@
+"""The rows of one day under other ORC layouts, one difference at a time: size, CPU to write, and what questions read.
+
+The job's own table is read back and written by the job's own `write_rows`, in one Spark session
+(`bench.layout_writing`); what differs is the order of the rows, the codec, or a setting of the ORC writer. Run as a
+program this asks each layout in chDB, warm and in turn, in a process without a JVM.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bench.contending import JAVA, environment
+from bench.queries import KINDS, Tables, ask, some_session, statements, table, tree_bytes
+from loglake_assets.sources import DEFAULT_COMPRESSION
+
+_MB = 1 << 20
+_CHUNK_256K = {"orc.compress.size": str(256 << 10), "orc.buffer.size.enforce": "true"}
+"""What ORC has as its default and cuts down unless it is enforced: to a twentieth of a stripe over the columns."""
+RANDOM_IDS = ("f_eventkey", "eventid", "requestid", "raw_sha256")
+"""Columns whose values nothing predicts: three UUIDs and a digest."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to write the rows. `sort_by` of None is the table's own; `settings` are of the ORC writer."""
+
+    name: str
+    title: str
+    sort_by: tuple[str, ...] | None = None
+    compression: str = DEFAULT_COMPRESSION
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def _bloom(column: str) -> Layout:
+    return Layout(f"bloom_{column}", f"bloom filter on {column}", settings={"orc.bloom.filter.columns": column})
+
+
+PRESENT = Layout("present", "as the job writes")
+LAYOUTS = (
+    PRESENT,
+    Layout("by_time", "sorted by time", ("eventtime",)),
+    Layout("by_arn", "sorted by arn, time", ("useridentity_arn", "eventtime")),
+    Layout("by_session", "sorted by session first", ("f_sessionid", "eventname", "useridentity_arn", "eventtime")),
+    Layout("by_object", "sorted by name, arn, object", ("eventname", "useridentity_arn", "raw_key", "raw_ordinal")),
+    Layout("unsorted", "as delivered, unsorted", ()),
+    Layout("zstd", "ZSTD", compression="zstd"),
+    Layout("snappy", "Snappy", compression="snappy"),
+    Layout("zlib_speed", "ZLIB, strategy SPEED", settings={"orc.compression.strategy": "SPEED"}),
+    Layout("chunk_256k", "chunks of 256 KB, not 64", settings=_CHUNK_256K),
+    Layout("stripe_16mb", "stripes of 16 MB, not 64", settings={"orc.stripe.size": str(16 * _MB)}),
+    Layout("stripe_256mb", "stripes of 256 MB, not 64", settings={"orc.stripe.size": str(256 * _MB)}),
+    Layout("stride_2000", "an index entry each 2,000 rows, not 10,000", settings={"orc.row.index.stride": "2000"}),
+    Layout("dictionary_never", "dictionary threshold 0, not 0.8", settings={"orc.dictionary.key.threshold": "0"}),
+    Layout("dictionary_always", "dictionary threshold 1, not 0.8", settings={"orc.dictionary.key.threshold": "1"}),
+    Layout("ids_direct", "ids never in a dictionary", settings={"orc.column.encoding.direct": ",".join(RANDOM_IDS)}),
+    _bloom("f_sessionid"),
+    _bloom("useridentity_arn"),
+    _bloom("eventid"),
+)
+
+
+def laid_out(root: Path, events: int, rounds: int, query_rounds: int, java: str) -> dict[str, Any]:
+    """Make both tables of one day, write CloudTrail's under each layout and ask each; what it measured.
+
+    Bytes, CPU seconds. Raises RuntimeError where a step fails or two layouts answer differently.
+    """
+    with environment({JAVA: java}):
+        folders = {name: table(root, name, events) for name in KINDS}
+        raw, ready = folders["cloudtrail"]
+        written = program("bench.layout_writing", str(ready), str(root / "layouts"), str(rounds))
+    asked = program("bench.layouts", str(query_rounds), str(root / "layouts"), *map(str, folders["cloudwatch"]))
+    differing = [name for name, answers in asked["answers"].items() if answers != asked["answers"][PRESENT.name]]
+    if differing:
+        raise RuntimeError(f"These layouts answer other than the present one: {', '.join(differing)}")
+    return {**written, "delivered_bytes": tree_bytes(raw), "questions": asked["questions"]}
+
+
+def program(module: str, *arguments: str) -> dict[str, Any]:
+    """What a module prints as its last line, run in a process of its own. Raises RuntimeError where it fails."""
+    command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{module} ended with exit code {done.returncode}: {done.stderr.strip()[-600:]}")
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def questions(tables: Tables, session: str, event: str, arn: str) -> dict[str, str]:
+    """The readready side of the three workloads, and two lookups that the other orders and filters are for."""
+    ready = f"file('{tables.trail_ready}/*/*/*.orc', 'ORC')"
+    named = {name: sides[1] for name, sides in statements(tables, session).items()}
+    columns = "SELECT eventid AS id, eventname AS name, requestparameters AS asked"
+    return {
+        **named,
+        "one_event": f"{columns} FROM {ready} WHERE eventid = '{event}' ORDER BY id",
+        "one_person": f"{columns} FROM {ready} WHERE useridentity_arn = '{arn}' ORDER BY id",
+    }
+
+
+def _asked(rounds: int, tables: Mapping[str, Tables]) -> dict[str, Any]:
+    """Each question to each layout, in turn, the first time not counted."""
+    first = tables[PRESENT.name]
+    named = (some_session(first), _median(first, "eventid"), _median(first, "useridentity_arn"))
+    asked = {layout: questions(one, *named) for layout, one in tables.items()}
+    answers = {layout: [ask(text)[0] for text in texts.values()] for layout, texts in asked.items()}
+    taken: dict[str, dict[str, list[dict[str, float]]]] = {
+        layout: {name: [] for name in texts} for layout, texts in asked.items()
+    }
+    for _ in range(rounds):
+        for layout, texts in asked.items():
+            for name, text in texts.items():
+                taken[layout][name].append(ask(text)[1])
+    return {"answers": answers, "questions": taken}
+
+
+def _median(tables: Tables, column: str) -> str:
+    """The value in the middle of those there are, so that nothing depends on which it is."""
+    ready = f"file('{tables.trail_ready}/*/*/*.orc', 'ORC')"
+    rows, _ = ask(f"SELECT DISTINCT {column} AS v FROM {ready} WHERE {column} IS NOT NULL ORDER BY v")
+    return str(json.loads(rows[len(rows) // 2])["v"])
+
+
+def _main(rounds: str, layouts: str, logs_raw: str, logs_ready: str) -> None:
+    tables = Tables("", "", logs_raw, logs_ready)
+    each = {one.name: replace(tables, trail_ready=f"{layouts}/{one.name}") for one in LAYOUTS}
+    print(json.dumps(_asked(int(rounds), each)))
+
+
+def names() -> dict[str, str]:
+    """The title of each layout by its name."""
+    return {one.name: one.title for one in LAYOUTS}
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
