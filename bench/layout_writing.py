@@ -47,7 +47,7 @@ def _as_delivered(spark: "SparkSession", ready: Path, path: Path) -> int:
     """The rows in the order of their objects, as the view that `write_rows` writes; returns how many."""
     rows = spark.read.orc(str(ready)).orderBy("raw_key", "raw_ordinal")
     rows.write.option("compression", "snappy").orc(str(path))
-    spark.read.orc(str(path)).createOrReplaceTempView("readready_as_view")
+    spark.read.orc(str(path)).coalesce(1).createOrReplaceTempView("readready_as_view")  # a day is one partition
     return spark.table("readready_as_view").count()
 
 

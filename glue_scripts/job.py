@@ -98,10 +98,11 @@ def build(
     base = f"s3://{arguments.readready_bucket}/"
     path = base + run_prefix(source.readready.name, arguments.run_id)
     with _told_progress(spark, report, "tasks of the write done"):
-        write_rows(spark, source, path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/")
+        target = path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/"
+        write_rows(spark, source, target, arguments.compression)
     if arguments.is_preview:
         return []
-    write_duplicates(spark, source, base, arguments.run_id)
+    write_duplicates(spark, source, base, arguments.run_id, arguments.compression)
     written = written_days(spark, source, path)
     return day_accounts(arguments, objects, closed, _rows(spark, _QUARANTINED), duplicates, written)
 
