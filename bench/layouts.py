@@ -6,6 +6,7 @@ program this asks each layout in chDB, warm and in turn, in a process without a 
 """
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -76,7 +77,18 @@ def laid_out(root: Path, events: int, rounds: int, query_rounds: int, java: str)
     differing = [name for name, answers in asked["answers"].items() if answers != asked["answers"][PRESENT.name]]
     if differing:
         raise RuntimeError(f"These layouts answer other than the present one: {', '.join(differing)}")
-    return {**written, "delivered_bytes": tree_bytes(raw), "questions": asked["questions"]}
+    return {**written, "delivered_bytes": tree_bytes(raw), "questions": medians(asked["questions"])}
+
+
+def medians(taken: Mapping[str, Mapping[str, list[dict[str, float]]]]) -> dict[str, dict[str, dict[str, float]]]:
+    """By layout and question the median of each measure over the rounds."""
+    return {
+        layout: {
+            name: {measure: statistics.median(run[measure] for run in runs) for measure in runs[0]}
+            for name, runs in questions.items()
+        }
+        for layout, questions in taken.items()
+    }
 
 
 def program(module: str, *arguments: str) -> dict[str, Any]:

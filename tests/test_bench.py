@@ -236,7 +236,7 @@ def layouts_told(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> dic
     window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, home / "job")
     told = program("bench.layout_writing", str(built(window, glue_bundle())), str(home / "out"), "1")
     run = {"bytes_read": 2e6, "cpu_seconds": 0.25, "wall_seconds": 0.5}
-    questions = {key: [run] for key in QUESTIONS}
+    questions = dict.fromkeys(QUESTIONS, run)
     return {**told, "delivered_bytes": given.delivered_bytes, "questions": dict.fromkeys(names(), questions)}
 
 
