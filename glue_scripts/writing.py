@@ -47,7 +47,8 @@ def write_rows(
 ) -> None:
     """The last view's rows to `path`, a directory a day, sorted for lookups. Fails if `path` exists.
 
-    The rows that were read are together by day already, which no view undoes. `compression` is one of COMPRESSIONS, `settings` are of the ORC writer.
+    Rows are together by day since they were read; views that shuffle them again would give more and smaller files.
+    `compression` is one of COMPRESSIONS, `settings` are of the ORC writer.
     """
     table = source.readready
     columns = ", ".join([*(c.name for c in table.all_columns), table.partition_key.name])
