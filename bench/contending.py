@@ -32,6 +32,7 @@ class Contender:
 
 
 JOB = Contender("job", "our Glue job", "job")
+LIGHT = Contender("light", "our job, light engine", "light")
 NAIVE = Contender("naive", "Spark, inferred schema", "spark_naive")
 SCHEMA = Contender("schema", "Spark, given schema", "spark_schema")
 OTHERS = (

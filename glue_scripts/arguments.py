@@ -8,6 +8,9 @@ from datetime import date, timedelta
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION
 from loglake_assets.sources.placement import day_from_number
 
+SPARK, LIGHT = ENGINES = ("spark", "light")
+"""Who builds: Spark, or one process without a JVM where that gives the same (light.py). Spark is Glue's."""
+
 
 class WindowError(ValueError):
     """What is asked for cannot be built; the message says the bound and what to ask for instead."""
@@ -31,6 +34,8 @@ class JobArguments:
     compression: str = DEFAULT_COMPRESSION
     code_version: str = "unknown"
     region: str | None = None
+    engine: str = SPARK
+    light_max_bytes: int = 1 << 30
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -68,6 +73,8 @@ def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
         compression=known.compression,
         code_version=known.code_version,
         region=known.region,
+        engine=known.engine,
+        light_max_bytes=known.light_max_bytes,
     )
     _refuse_unbounded(arguments)
     _refuse_unknown_compression(arguments.compression)
@@ -90,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--compression", default=DEFAULT_COMPRESSION, help=f"of ORC: {' or '.join(COMPRESSIONS)}")
     parser.add_argument("--code_version", default="unknown")
     parser.add_argument("--region", help="AWS Region of the lake; without it, the environment's")
+    parser.add_argument("--engine", choices=ENGINES, default=SPARK)
+    parser.add_argument(
+        "--light_max_bytes", type=int, default=1 << 30, help="gzip beyond which light leaves it to Spark"
+    )
     return parser
 
 

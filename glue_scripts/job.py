@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glue_scripts.accounts import DayAccount, day_accounts
-from glue_scripts.arguments import JobArguments
+from glue_scripts.arguments import LIGHT, JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.reporting import Progress, Report
@@ -42,14 +42,33 @@ def run_job(arguments: JobArguments, report: Report) -> None:
         f"{objects.total_bytes:,} bytes",
         {"objects": len(objects.refs), "bytes": objects.total_bytes},
     )
-    spark = _spark(f"{source.name} {arguments.first_day} {arguments.last_day}")
-    accounts = build(spark, source, arguments, objects, s3.meta.region_name, report)
+    accounts = _built_light(source, arguments, objects, s3, report) if arguments.engine == LIGHT else None
+    if accounts is None:
+        spark = _spark(f"{source.name} {arguments.first_day} {arguments.last_day}")
+        accounts = build(spark, source, arguments, objects, s3.meta.region_name, report)
     if arguments.is_preview:
         report("Preview written; a preview has no manifest and cannot be committed.", {})
         return
     put_manifests(s3, source, arguments, objects, accounts, bases, listed_at)
     for account in accounts:
         report(account.sentence(), account.totals())
+
+
+def _built_light(
+    source: LogSource, arguments: JobArguments, objects: WindowObjects, s3: Any, report: Report
+) -> list[DayAccount] | None:
+    """The account of each day by the light engine; None where Spark must build the window, and why is told."""
+    try:
+        from glue_scripts.light import build_light
+        from glue_scripts.light_views import NotLightError
+    except ImportError as error:
+        report(f"The light engine needs {error.name}, which is not installed here. Spark builds the window.", {})
+        return None
+    try:
+        return build_light(source, arguments, objects, s3, report)
+    except NotLightError as error:
+        report(f"{error} Spark builds the window.", {})
+        return None
 
 
 def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[int, int]:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
 from glue_scripts.arguments import JobArguments
 from glue_scripts.window import WindowObjects
+from glue_scripts.writing import content_hash
 from loglake_assets.lake.layout import day_prefix, manifest_key, quarantine_prefix
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
@@ -20,7 +21,7 @@ FORMAT = 1
 
 
 class ManifestRefusedError(RuntimeError):
-    """S3 did not take a manifest; the message names its key and what came back. The day cannot be committed."""
+    """S3 did not take what a run wrote; the message names its key and what came back. The day cannot be committed."""
 
 
 def put_manifests(
@@ -49,7 +50,7 @@ def put_manifests(
         body = json.dumps({**run, "base_seq": bases[account.day], **_day(source, arguments, account)}).encode()
         _put_quarantine(s3, source, arguments, account)
         key = manifest_key(source.readready.name, account.day, arguments.run_id)
-        _put_once(s3, arguments.readready_bucket, key, gzip.compress(body, mtime=0))
+        put_once(s3, arguments.readready_bucket, key, gzip.compress(body, mtime=0))
 
 
 def _put_quarantine(s3: Any, source: LogSource, arguments: JobArguments, account: DayAccount) -> None:
@@ -58,7 +59,7 @@ def _put_quarantine(s3: Any, source: LogSource, arguments: JobArguments, account
     lines = [json.dumps(_quarantine_row(q, versions.get(q.ref.number))) for q in account.quarantine]
     if lines:
         prefix = f"{quarantine_prefix(source.readready.name, arguments.run_id)}logcalendarday={account.day}/"
-        _put_once(s3, arguments.readready_bucket, f"{prefix}quarantine.json", "\n".join(lines).encode())
+        put_once(s3, arguments.readready_bucket, f"{prefix}quarantine.json", "\n".join(lines).encode())
 
 
 def _quarantine_row(entry: Quarantined, version: ObjectAccount | None) -> dict[str, Any]:
@@ -72,10 +73,10 @@ def _quarantine_row(entry: Quarantined, version: ObjectAccount | None) -> dict[s
     }
 
 
-def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:
+def put_once(s3: Any, bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
     """Write, unless it is there. There with the same bytes: the answer to an earlier try was lost."""
     try:
-        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*")
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
             raise ManifestRefusedError(_refused(bucket, key, error)) from error
@@ -86,8 +87,8 @@ def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:
 def _refused(bucket: str, key: str, error: ClientError) -> str:
     said = error.response["Error"]
     return (
-        f"S3 did not take the manifest s3://{bucket}/{key}: {said['Code']}. {said.get('Message', '')} The day of it is "
-        "not committed. What a grant to the job's role or new credentials mend, mend; then build the day again."
+        f"S3 did not take s3://{bucket}/{key}: {said['Code']}. {said.get('Message', '')} Its day is not "
+        "committed. What a grant to the job's role or new credentials mend, mend; then build the day again."
     )
 
 
@@ -100,7 +101,7 @@ def _day(source: LogSource, arguments: JobArguments, account: DayAccount) -> dic
         "location": f"s3://{arguments.readready_bucket}/{prefix}",
         "totals": account.totals(),
         "excluded_by": dict(account.excluded_by),
-        "content_hash": written.content_hash if written else f"xxh64sum:{0:032x}:0",
+        "content_hash": written.content_hash if written else content_hash(0, 0),
         "files": [{"key": f.key, "bytes": f.size, "rows": f.rows} for f in written.files] if written else [],
         "objects": [_object(o) for o in account.objects],
         "quarantine": [_quarantined(q) for q in account.quarantine],

@@ -30,7 +30,7 @@ from loglake_assets.sources.decoding import (
 from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.rules import Rules, load_rules
 
-_ARROW = {
+ARROW = {
     "string": pa.string(),
     "boolean": pa.bool_(),
     "int": pa.int32(),
@@ -74,7 +74,7 @@ def decoded_fields(source: LogSource) -> tuple[tuple[str, str], ...]:
 
 
 def decoded_schema(source: LogSource) -> pa.Schema:
-    return pa.schema([pa.field(name, _ARROW[kind]) for name, kind in decoded_fields(source)])
+    return pa.schema([pa.field(name, ARROW[kind]) for name, kind in decoded_fields(source)])
 
 
 def records_of(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from loglake_assets.lake.layout import duplicates_prefix
 from loglake_assets.sources import DEFAULT_COMPRESSION, LogSource
+from loglake_assets.sources.model import Column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -79,7 +80,7 @@ def written_days(spark: "SparkSession", source: LogSource, path: str) -> dict[in
     if not sizes:
         return {}
     table = source.readready
-    hashed = [c.name for c in table.all_columns if c.name != "f_run"]  # the run differs; the rows must not
+    hashed = [c.name for c in hashed_columns(source)]
     marks = ", ".join([*hashed, *(f"isnull({name})" for name in hashed)])
     schema = ", ".join(f"{c.name} {c.type}" for c in (*table.all_columns, table.partition_key))
     spark.read.schema(schema).option("basePath", path).orc(path).createOrReplaceTempView("written_as_view")
@@ -94,8 +95,17 @@ def _written_day(day: int, found: list, sizes: dict[str, int]) -> WrittenDay:  #
     rows = [row for row in found if row.day == day]
     keys = {_key(row.file): row for row in rows}
     files = tuple(WrittenFile(key, sizes[key], keys[key].rows) for key in sorted(keys))
-    total = sum(int(row.hash) for row in rows) % (1 << 128)
-    return WrittenDay(day, files, f"xxh64sum:{total:032x}:{sum(f.rows for f in files)}")
+    return WrittenDay(day, files, content_hash(sum(int(row.hash) for row in rows), sum(f.rows for f in files)))
+
+
+def hashed_columns(source: LogSource) -> list[Column]:
+    """The columns that the hash of a row is of: the run differs; the rows must not."""
+    return [c for c in source.readready.all_columns if c.name != "f_run"]
+
+
+def content_hash(total: int, rows: int) -> str:
+    """How manifests spell the sum of `rows` hashes: the algorithm, the sum and the count."""
+    return f"xxh64sum:{total % (1 << 128):032x}:{rows}"
 
 
 def _listed_sizes(spark: "SparkSession", path: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import file_backed_boto3
 from bench.contenders.columns import Task, task
 from bench.volumes import NEEDLE_NAMES, RAW_BUCKET, SOURCE, Volume
+from glue_scripts.arguments import LIGHT, SPARK
 from infra.bundles import glue_bundle, job_script
 from infra.local.glue_child import RunPlan, await_child, failure_message, start_child
 from loglake_assets.sources import load_source
@@ -33,13 +34,14 @@ class Window:
     first_day: date
     last_day: date
     home: Path
+    engine: str = SPARK
 
 
-def main(asked: Task) -> None:
+def main(asked: Task, engine: str = SPARK) -> None:
     """Run the job of the volume's days; its rows are found below `asked.rows`, which is a link into its staging."""
     given = asked.volume
     partitions = given.folder / "partitions.json"
-    window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, asked.rows.parent)
+    window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, asked.rows.parent, engine)
     asked.rows.symlink_to(built(window, bundle(asked)))
 
 
@@ -66,7 +68,8 @@ def built(window: Window, code: bytes) -> Path:
     code_of_exit = await_child(start_child(plan), plan.run_id, _TIMEOUT_SECONDS)
     if code_of_exit != 0:
         raise SystemExit(failure_message(plan.log, code_of_exit if code_of_exit is not None else -9))
-    return plan.staging / "readready" / load_source(window.source).readready.name
+    stored = buckets if window.engine == LIGHT else plan.staging
+    return stored / "readready" / load_source(window.source).readready.name
 
 
 def bundle(asked: Task) -> bytes:
@@ -106,6 +109,7 @@ def _arguments(window: Window) -> dict[str, str]:
         "--readready_bucket": "readready",
         "--region": "us-east-1",
         "--max_days": "366",
+        "--engine": window.engine,
         "--extra-py-files": "s3://artifacts/glue.zip,s3://artifacts/boto3.zip",
     }
 

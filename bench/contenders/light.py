@@ -1,0 +1,10 @@
+"""Our Glue job's script with the light engine in place of Spark."""
+
+import sys
+
+from bench.contenders.columns import task
+from bench.contenders.job import main
+from glue_scripts.arguments import LIGHT
+
+if __name__ == "__main__":
+    main(task(sys.argv[1:]), LIGHT)

@@ -1,0 +1,256 @@
+"""The window's build without Spark: the same reader, the same views, the same ORC and the same account, by DuckDB.
+
+A JVM costs more than a quiet day's events. What this engine writes is what Spark writes, row for row and hash for hash;
+what it cannot promise that of it refuses before anything is stored. It works on one machine, in memory that does not
+grow with the window: decoded rows lie in Parquet files of a temporary folder, and DuckDB sorts beyond memory.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.orc as orc
+import pyarrow.parquet as pq
+
+from glue_scripts.accounts import DayAccount, day_accounts
+from glue_scripts.arguments import JobArguments
+from glue_scripts.fetching import ObjectRef, fetch_all
+from glue_scripts.light_views import NotLightError, create_views
+from glue_scripts.manifests import put_once
+from glue_scripts.reading import ARROW, ObjectReader, decoded_schema
+from glue_scripts.reporting import Progress, Report
+from glue_scripts.spark_hash import hash_sum
+from glue_scripts.window import WindowObjects, slices
+from glue_scripts.writing import WrittenDay, WrittenFile, content_hash, hashed_columns
+from loglake_assets.lake.layout import duplicates_prefix, run_prefix
+from loglake_assets.lake.whole import whole_object
+from loglake_assets.sources import LogSource, load_source, view_statements
+from loglake_assets.sources.companions import DUPLICATE_COLUMNS
+from loglake_assets.sources.model import Column
+from loglake_assets.sources.placement import day_number
+
+_MEMORY_A_CORE = 256  # MB that DuckDB may hold; workers that read hold as much again
+_BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
+_ROWS_A_BATCH = 8_192
+_LARGEST_FILE = 128 << 20  # bytes; it is read back whole
+
+
+def build_light(
+    source: LogSource, arguments: JobArguments, objects: WindowObjects, s3: Any, report: Report
+) -> list[DayAccount]:
+    """As `build` of glue_scripts.job, without Spark. Raises NotLightError before anything is stored."""
+    if objects.total_bytes > arguments.light_max_bytes:
+        raise NotLightError(
+            f"The window holds {objects.total_bytes:,} bytes of gzip, and the light engine takes at most "
+            f"{arguments.light_max_bytes:,} (--light_max_bytes)."
+        )
+    with TemporaryDirectory(prefix="loglake-light-") as folder:
+        home = Path(folder)
+        _read(source, objects, s3, home / "decoded", report)
+        try:
+            with _connected(home) as connection:
+                return _built(connection, source, arguments, objects, s3, home)
+        except duckdb.Error as error:  # its message may quote a row
+            raise NotLightError(
+                f"The views of {source.name} failed in the light engine ({type(error).__name__})."
+            ) from None
+
+
+def _built(
+    connection: duckdb.DuckDBPyConnection,
+    source: LogSource,
+    arguments: JobArguments,
+    objects: WindowObjects,
+    s3: Any,
+    home: Path,
+) -> list[DayAccount]:
+    table, run = source.readready, arguments.run_id
+    _create_views(connection, source, arguments, home)
+    prefix = f"preview/{run}/" if arguments.is_preview else run_prefix(table.name, run)
+    days = table.partition_key.name
+    order = ", ".join(f"{name} NULLS FIRST" for name in (days, *table.sort_by))
+    limit = f"LIMIT {arguments.max_rows}" if arguments.is_preview else ""
+    rows = f"SELECT * FROM (SELECT * FROM readready_as_view {limit}) ORDER BY {order}"
+    _write_orc(connection, rows, table.all_columns, home / "rows", days)
+    if not arguments.is_preview:
+        _write_orc(connection, "SELECT * FROM duplicates_as_view", DUPLICATE_COLUMNS, home / "duplicates", days)
+    keys = _put(s3, arguments.readready_bucket, prefix, home / "rows")
+    if arguments.is_preview:
+        return []
+    _put(s3, arguments.readready_bucket, duplicates_prefix(table.name, run), home / "duplicates")
+    written = _written_days(s3, source, arguments.readready_bucket, keys)
+    session: Any = _Session(connection)
+    closed = session.sql("SELECT * FROM decoded_as_view WHERE kind = 'object' ORDER BY object_number").collect()
+    return day_accounts(session, arguments, objects, closed, written)
+
+
+def _read(source: LogSource, objects: WindowObjects, s3: Any, folder: Path, report: Report) -> None:
+    """Every object's decoded rows as Parquet files of `folder`, by as many processes as the window is worth."""
+    folder.mkdir()
+    reader = ObjectReader(source.name, s3.meta.region_name)
+    count = min(max(1, objects.total_bytes // _BYTES_A_SLICE), max(1, len(objects.refs)))
+    hands = [(reader, hand, folder / f"{n}.parquet") for n, hand in enumerate(slices(objects.refs, count))]
+    if count == 1:
+        _read_slice(*hands[0], s3)
+        return
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["boto3", __name__])
+    progress = Progress(report, "slices of objects read", count)
+    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
+        for done, future in enumerate(as_completed([pool.submit(_read_slice, *hand) for hand in hands]), 1):
+            future.result()
+            progress.at(done)
+
+
+def _read_slice(reader: ObjectReader, refs: Sequence[ObjectRef], path: Path, s3: Any = None) -> None:
+    import boto3
+
+    s3 = s3 or boto3.client("s3", region_name=reader.region)
+    schema = decoded_schema(load_source(reader.source_name))
+    with pq.ParquetWriter(path, schema, compression="lz4", write_statistics=["kind"]) as file:
+        for batch in reader.batches(fetch_all(s3, refs, reader.in_flight)):
+            file.write_batch(batch)
+
+
+def _connected(home: Path) -> duckdb.DuckDBPyConnection:
+    cores = os.cpu_count() or 1
+    settings: dict[str, Any] = {
+        "threads": cores,
+        "memory_limit": f"{_MEMORY_A_CORE * cores}MB",
+        "temp_directory": str(home / "spilled"),
+        "preserve_insertion_order": False,
+        "python_enable_replacements": False,
+    }
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, source: LogSource, arguments: JobArguments, home: Path
+) -> None:
+    """The bounds and the decoded records as views, then the source's own."""
+    first, last = arguments.first_day, arguments.last_day
+    connection.execute(
+        f"CREATE VIEW mybounds_as_view AS SELECT DATE '{first}' AS floor_as_date, DATE '{last}' AS ceiling_as_date, "
+        f"{day_number(first)} AS floor_as_int, {day_number(last)} AS ceiling_as_int"
+    )
+    connection.execute(f"CREATE VIEW decoded_as_view AS FROM read_parquet('{home / 'decoded'}/*.parquet')")
+    connection.execute(
+        f"CREATE VIEW records_as_view AS SELECT *, '{arguments.run_id}' AS f_run FROM decoded_as_view "
+        "WHERE kind = 'record'"
+    )
+    create_views(connection, view_statements(source))
+
+
+def _write_orc(
+    connection: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[Column], folder: Path, day: str
+) -> None:
+    """The rows as ORC files of at most about _LARGEST_FILE bytes, in a directory a day; none where there are none."""
+    names = ", ".join([*(c.name for c in columns), day])
+    schema = _orc_schema(columns)
+    files = _DayFiles(folder, day)
+    for batch in connection.sql(f"SELECT {names} FROM ({rows})").to_arrow_reader(_ROWS_A_BATCH):
+        for number in pc.unique(batch.column(day)).to_pylist():
+            of_day = batch.filter(pc.equal(batch.column(day), number)).drop_columns([day])
+            files.write(number, of_day.cast(schema))
+    files.close()
+
+
+def _orc_schema(columns: Iterable[Column]) -> pa.Schema:
+    """Timestamps without a zone, which is UTC, as Spark writes them."""
+    return pa.schema([(c.name, pa.timestamp("us") if c.type == "timestamp" else ARROW[c.type]) for c in columns])
+
+
+class _DayFiles:
+    """The file of each day that rows go to; a day whose file is full gets another."""
+
+    def __init__(self, folder: Path, day: str) -> None:
+        self._folder, self._day = folder, day
+        self._open: dict[int, tuple[Any, Any]] = {}
+        self._count = 0
+
+    def write(self, day: int, batch: pa.RecordBatch) -> None:
+        if day not in self._open:
+            self._open[day] = self._new(day)
+        file, writer = self._open[day]
+        writer.write(pa.Table.from_batches([batch]))
+        if file.tell() > _LARGEST_FILE:
+            self._closed(day)
+
+    def _new(self, day: int) -> tuple[Any, Any]:
+        path = self._folder / f"{self._day}={day}" / f"part-{self._count:05d}.zlib.orc"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._count += 1
+        file = pa.OSFile(str(path), "wb")
+        return file, orc.ORCWriter(file, compression="zlib", dictionary_key_size_threshold=0.8)
+
+    def _closed(self, day: int) -> None:
+        file, writer = self._open.pop(day)
+        writer.close()
+        file.close()
+
+    def close(self) -> None:
+        for day in list(self._open):
+            self._closed(day)
+
+
+def _put(s3: Any, bucket: str, prefix: str, folder: Path) -> list[str]:
+    """The folder's files below the prefix, each once; returns their keys."""
+    paths = sorted(folder.rglob("*.orc"))
+    keys = [prefix + path.relative_to(folder).as_posix() for path in paths]
+    for path, key in zip(paths, keys, strict=True):
+        put_once(s3, bucket, key, path.read_bytes(), "application/octet-stream")
+    return keys
+
+
+def _written_days(s3: Any, source: LogSource, bucket: str, keys: Sequence[str]) -> dict[int, WrittenDay]:
+    """Every day, read back from what S3 gives for the keys."""
+    found: dict[int, list[tuple[WrittenFile, int]]] = {}
+    for key in keys:
+        day = int(key.rsplit("/", 2)[1].partition("=")[2])
+        found.setdefault(day, []).append(_written_file(s3, source, bucket, key))
+    return {day: _written_day(day, files) for day, files in found.items()}
+
+
+def _written_day(day: int, found: Sequence[tuple[WrittenFile, int]]) -> WrittenDay:
+    files = tuple(file for file, _ in found)
+    return WrittenDay(day, files, content_hash(sum(total for _, total in found), sum(file.rows for file in files)))
+
+
+def _written_file(s3: Any, source: LogSource, bucket: str, key: str) -> tuple[WrittenFile, int]:
+    """The file, and the sum of its rows' hashes."""
+    body = whole_object(s3, bucket, key)["Body"]
+    file = orc.ORCFile(pa.BufferReader(body))
+    schema = _orc_schema(hashed_columns(source))
+    stripes = (file.read_stripe(n).select(schema.names).cast(schema) for n in range(file.nstripes))
+    total = sum(hash_sum(part) for stripe in stripes for part in _parts(stripe))
+    return WrittenFile(key, len(body), file.nrows), total
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    return (batch.slice(at, _ROWS_A_BATCH) for at in range(0, len(batch), _ROWS_A_BATCH))
+
+
+class _Session:
+    """As much of a session of Spark as the accounts ask of."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def sql(self, statement: str) -> "_Session":
+        self._found = self._connection.sql(statement)
+        return self
+
+    def collect(self) -> list[Any]:
+        from types import SimpleNamespace
+
+        names = self._found.columns
+        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in self._found.fetchall()]
