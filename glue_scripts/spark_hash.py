@@ -5,7 +5,6 @@ widens them, strings as their UTF-8 bytes. Rows are taken together, column by co
 call a value would cost more than all the rest of a build.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -64,29 +63,34 @@ def _of_long(values: Words, seeds: Words) -> Words:
 
 
 def _of_strings(column: pa.Array, seeds: Words) -> Words:
-    """Longest first, so that the rows which still have bytes are always the first ones."""
+    """Longest first, so that the rows which still have 32 bytes are always the first ones."""
     offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
-    order = np.argsort(-np.diff(offsets), kind="stable")
-    at, lengths = offsets[:-1][order], np.diff(offsets)[order]
-    text = np.concatenate((np.frombuffer(column.buffers()[2] or b"", np.uint8), np.zeros(32, np.uint8)))
+    lengths = np.diff(offsets)
+    order = slice(None) if lengths.min() == lengths.max() else np.argsort(-lengths, kind="stable")
+    at, lengths = offsets[:-1][order], lengths[order]
+    text = np.concatenate((np.frombuffer(column.buffers()[2] or b"", np.uint8)[: offsets[-1]], np.zeros(32, np.uint8)))
     hashes = _stripes(text, at, lengths, seeds[order]) + lengths.astype(np.uint64)
-    at = at + (lengths & ~31)
-    rest = lengths & 31
-    words = _unaligned(text, np.uint64)
+    at, rest = at + (lengths & ~31), lengths & 31
+    words, halves = _unaligned(text, np.uint64), _unaligned(text, np.uint32)
     for step in range(3):
-        some = np.flatnonzero(rest >= 8 * (step + 1))
+        some = _where(rest >= 8 * (step + 1))
         hashes[some] = _word(hashes[some], words[at[some] + 8 * step])
     at, rest = at + (rest & ~7), rest & 7
-    some = np.flatnonzero(rest >= 4)
-    half = _unaligned(text, np.uint32)[at[some]].astype(np.uint64)
-    hashes[some] = _turned(hashes[some] ^ (half * _P1), 23) * _P2 + _P3
+    some = _where(rest >= 4)
+    hashes[some] = _turned(hashes[some] ^ (halves[at[some]].astype(np.uint64) * _P1), 23) * _P2 + _P3
     at, rest = at + (rest & ~3), rest & 3
     for step in range(3):
-        some = np.flatnonzero(rest > step)
+        some = _where(rest > step)
         hashes[some] = _turned(hashes[some] ^ (text[at[some] + step].astype(np.uint64) * _P5), 11) * _P1
     result = np.empty_like(hashes)
     result[order] = _finished(hashes)
     return result
+
+
+def _where(mask: Any) -> Any:
+    """The positions that are true, or all of them as a slice, which copies nothing."""
+    found = np.flatnonzero(mask)
+    return slice(None) if len(found) == len(mask) else found
 
 
 def _stripes(text: Any, at: Any, lengths: Any, seeds: Words) -> Words:
@@ -129,8 +133,3 @@ def _finished(hashes: Words) -> Words:
     hashes = (hashes ^ (hashes >> np.uint64(33))) * _P2
     hashes = (hashes ^ (hashes >> np.uint64(29))) * _P3
     return hashes ^ (hashes >> np.uint64(32))
-
-
-def total(batches: Iterable[pa.RecordBatch]) -> int:
-    """The sum over all batches."""
-    return sum(hash_sum(batch) for batch in batches)

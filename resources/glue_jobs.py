@@ -19,6 +19,7 @@ from dagster_aws.pipes import PipesS3MessageReader
 from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.placement import day_number
 from resources.lake import LakeResource
+from resources.settings import engine
 
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 """States in which a run may still write; every other state is its end."""
@@ -98,6 +99,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         """Run the job for a window and wait for its end. Raises GlueRunError; a cancel stops the Glue run."""
         asked = {**window.arguments, "--look_ahead": str(look_ahead), "--max_days": str(max_days)}
         asked["--compression"] = compression
+        asked["--engine"] = engine()
         adopted = self._adoptable(asked)
         run_id = adopted["Arguments"]["--run_id"] if adopted else self._new_run_id(window, context.run.run_id[:8])
         reader = _PrefixedS3Reader(

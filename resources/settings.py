@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from glue_scripts.arguments import ENGINES, SPARK
+
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
 
@@ -85,6 +87,14 @@ def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | Non
             f"LOGLAKE_DIGEST_KEYS is {value!r}, which is no file. Name a JSON file of public keys, or unset it."
         )
     return Path(value) if value else None
+
+
+def engine(environment: Mapping[str, str] | None = None) -> str:
+    """Who builds readready days, LOGLAKE_ENGINE: spark, or light where one machine is enough. Raises SettingsError."""
+    value = (os.environ if environment is None else environment).get("LOGLAKE_ENGINE") or SPARK
+    if value not in ENGINES:
+        raise SettingsError(f"LOGLAKE_ENGINE is {value!r}; accepted: {', '.join(ENGINES)}. Without it, Spark builds.")
+    return value
 
 
 def _accepted(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:
