@@ -7,12 +7,12 @@ from typing import Any
 from bench.cells import mb as _mb
 from bench.cells import number as _number
 from bench.cells import table as _table
-from bench.contending import JOB, NAIVE, OTHERS, SCHEMA
+from bench.contending import JOB, LIGHT, NAIVE, OTHERS, SCHEMA
 from bench.cost import PUBLISHED_GB_A_DPU_HOUR, PUBLISHED_LAKE_IS_FASTER
 from bench.layout_page import column_table, layout_table
 
 TITLES = {
-    **{one.name: one.title for one in (JOB, NAIVE, SCHEMA, *OTHERS)},
+    **{one.name: one.title for one in (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS)},
     "gunzip": "native loop, gunzip alone",
     "parse": "native loop, gunzip and parse",
     "floor": "native loop, gunzip, parse, ORC: the floor",
@@ -26,6 +26,7 @@ _COMPARISONS = {
 MEANINGS = {
     "cpu_ratio_": "CPU of that contender over our job's; against `floor`, `parse` and `gunzip` our job's over theirs",
     "wall_ratio_": "the same of wall seconds",
+    "light.": "our job by its light engine in the place of Spark; `light_smaller.` the same at the smaller size",
     "steady_cpu.": "CPU of a million more events, by two sizes; only SIZE=full begins beyond warm-up",
     "size.ratio_delivered": "delivered gzip over the files written; above 1 is smaller than delivered",
     "query.": "raw over readready: wall (`speedup`), CPU, bytes read; above 1 readready is better",
@@ -38,6 +39,8 @@ _IN_SHORT = {
     "build_all.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over ours",
     "build_all.cpu_ratio_schema": "every event: CPU of Spark with a given schema over ours",
     "build_all.cpu_ratio_floor": "every event: our CPU over the native floor's",
+    "light.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over our light engine's",
+    "light_smaller.cpu_ratio_naive": "the same at the smaller size, where what a JVM costs is most of it",
     "needle.cpu_ratio_naive": "needles: CPU of Spark with an inferred schema over ours",
     "needle.cpu_ratio_gunzip": "needles: our CPU over that of gunzip alone",
     "tiny.wall_ratio_schema": "five events an object: wall of Spark with a given schema over ours",

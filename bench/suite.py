@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import addapart
-from bench.contending import JOB, NAIVE, OTHERS, SCHEMA, Contender, Runs, compared, floors
+from bench.contending import JOB, LIGHT, NAIVE, OTHERS, SCHEMA, Contender, Runs, compared, floors
 from bench.figures import Figure, figure, slope
 from bench.layouts import laid_out
 from bench.native import NoNativeFloorError, native_floor
@@ -46,9 +46,10 @@ class Bench:
     def build_all(self) -> Part:
         """Every event kept, by all contenders, and by the Spark ones at a smaller size too, for the slope."""
         large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
-        runs = self._compared("build_all", (JOB, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
-        base = self._compared("build_all, smaller", (JOB, NAIVE, SCHEMA), small, False)
+        runs = self._compared("build_all", (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
+        base = self._compared("build_all, smaller", (JOB, LIGHT, NAIVE, SCHEMA), small, False)
         figures = ratios("build_all", runs, "cpu")
+        figures |= ratios("light", runs, "cpu", LIGHT.name) | ratios("light_smaller", base, "cpu", LIGHT.name)
         figures |= sizes(runs)
         for name in (JOB.name, NAIVE.name, SCHEMA.name):
             if name not in {**runs.failures, **base.failures}:

@@ -11,18 +11,18 @@ from bench.layouts import PRESENT, RANDOM_IDS
 Part = dict[str, Any]
 
 
-def ratios(what: str, runs: Runs, measure: str) -> dict[str, Figure]:
-    """Above 1: the job takes less than the others; against the floors how many times more it takes than they."""
-    if JOB.name in runs.failures:
+def ratios(what: str, runs: Runs, measure: str, ours: str = JOB.name) -> dict[str, Figure]:
+    """Above 1: ours takes less than the others; against the floors how many times more it takes than they."""
+    if ours in runs.failures or ours not in runs.costs:
         return {}
     taken = runs.cpu if measure == "cpu" else runs.wall
     unit = "CPU s" if measure == "cpu" else "s"
-    found = {f"{what}.{measure}_per_million.job": per_million(taken(JOB.name), runs.volume.event_count, unit)}
+    found = {f"{what}.{measure}_per_million.{ours}": per_million(taken(ours), runs.volume.event_count, unit)}
     for name in runs.costs:
-        if name == JOB.name or name in runs.failures:
+        if name == ours or name in runs.failures:
             continue
         is_floor = name in ("floor", "parse", "gunzip")
-        pair = (taken(JOB.name), taken(name)) if is_floor else (taken(name), taken(JOB.name))
+        pair = (taken(ours), taken(name)) if is_floor else (taken(name), taken(ours))
         found[f"{what}.{measure}_ratio_{name}"] = ratio(*pair)
     return found
 

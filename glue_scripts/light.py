@@ -40,7 +40,8 @@ from loglake_assets.sources.placement import day_number
 
 _MEMORY_A_CORE = 256  # MB that DuckDB may hold; workers that read hold as much again
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
-_ROWS_A_BATCH = 8_192
+_BYTES_A_BATCH = 32 << 20  # of records as delivered, which differ in size: events have 1 KB, conversations 100
+_ROWS_A_BATCH = 16_384  # at most
 _LARGEST_FILE = 128 << 20  # bytes; it is read back whole
 
 
@@ -175,13 +176,22 @@ def _write_orc(
 ) -> None:
     """The rows as ORC files of at most about _LARGEST_FILE bytes, in a directory a day; none where there are none."""
     names = ", ".join([*(c.name for c in columns), day])
+    batches = connection.sql(f"SELECT {names} FROM ({rows})").to_arrow_reader(_rows_a_batch(connection))
     schema = _orc_schema(columns)
     files = _DayFiles(folder, day)
-    for batch in connection.sql(f"SELECT {names} FROM ({rows})").to_arrow_reader(_ROWS_A_BATCH):
+    for batch in batches:
         for number in pc.unique(batch.column(day)).to_pylist():
             of_day = batch.filter(pc.equal(batch.column(day), number)).drop_columns([day])
             files.write(number, of_day.cast(schema))
     files.close()
+
+
+def _rows_a_batch(connection: duckdb.DuckDBPyConnection) -> int:
+    found = connection.execute(
+        "SELECT sum(content_bytes), sum(record_count) FROM decoded_as_view WHERE kind = 'object'"
+    )
+    size, count = found.fetchone() or (0, 0)
+    return int(min(_ROWS_A_BATCH, max(64, _BYTES_A_BATCH * (count or 0) // (size or 1))))
 
 
 def _orc_schema(columns: Iterable[Column]) -> pa.Schema:

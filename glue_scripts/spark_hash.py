@@ -65,10 +65,11 @@ def _of_long(values: Words, seeds: Words) -> Words:
 def _of_strings(column: pa.Array, seeds: Words) -> Words:
     """Longest first, so that the rows which still have 32 bytes are always the first ones."""
     offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
+    text = np.frombuffer(column.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
+    text = np.concatenate((text, np.zeros(32, np.uint8)))  # so that a number may begin at any of its bytes
     lengths = np.diff(offsets)
     order = slice(None) if lengths.min() == lengths.max() else np.argsort(-lengths, kind="stable")
-    at, lengths = offsets[:-1][order], lengths[order]
-    text = np.concatenate((np.frombuffer(column.buffers()[2] or b"", np.uint8)[: offsets[-1]], np.zeros(32, np.uint8)))
+    at, lengths = offsets[:-1][order] - offsets[0], lengths[order]
     hashes = _stripes(text, at, lengths, seeds[order]) + lengths.astype(np.uint64)
     at, rest = at + (lengths & ~31), lengths & 31
     words, halves = _unaligned(text, np.uint64), _unaligned(text, np.uint32)
@@ -106,7 +107,9 @@ def _stripes(text: Any, at: Any, lengths: Any, seeds: Words) -> Words:
     for step in range(int(lengths[0]) // 32):
         left = int(np.searchsorted(-lengths[:left], -32 * (step + 1), side="right"))
         taken = stripes[at[:left] + 32 * step].view(np.uint64).reshape(left, 4)
-        lanes[:left] = _turned(lanes[:left] + taken * _P2, 31) * _P1
+        taken *= _P2
+        taken += lanes[:left]
+        np.multiply(_turned(taken, 31), _P1, out=lanes[:left])
     one, two, three, four = lanes.T
     mixed = _turned(one, 1) + _turned(two, 7) + _turned(three, 12) + _turned(four, 18)
     for lane in (one, two, three, four):
@@ -122,14 +125,25 @@ def _unaligned(text: Any, kind: Any) -> Any:
 
 
 def _word(hashes: Words, values: Words) -> Words:
-    return _turned(hashes ^ (_turned(values * _P2, 31) * _P1), 27) * _P1 + _P4
+    mixed = _turned(values * _P2, 31)
+    mixed *= _P1
+    mixed ^= hashes
+    mixed = _turned(mixed, 27)
+    mixed *= _P1
+    mixed += _P4
+    return mixed
 
 
 def _turned(values: Words, bits: int) -> Words:
-    return (values << np.uint64(bits)) | (values >> np.uint64(64 - bits))
+    turned = values << np.uint64(bits)
+    turned |= values >> np.uint64(64 - bits)
+    return turned
 
 
 def _finished(hashes: Words) -> Words:
-    hashes = (hashes ^ (hashes >> np.uint64(33))) * _P2
-    hashes = (hashes ^ (hashes >> np.uint64(29))) * _P3
-    return hashes ^ (hashes >> np.uint64(32))
+    mixed = hashes ^ (hashes >> np.uint64(33))
+    mixed *= _P2
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= _P3
+    mixed ^= mixed >> np.uint64(32)
+    return mixed

@@ -17,7 +17,7 @@ from bench.addapart import Collecting, notification, rates
 from bench.checking import Checked, checked, delivered_parameters
 from bench.contenders.columns import NAMES, Task
 from bench.contenders.job import RULES, Window, built, bundle, keep_only_needles
-from bench.contending import JOB, OTHERS, Contender, Runs, compared
+from bench.contending import JOB, LIGHT, OTHERS, Contender, Runs, compared
 from bench.figures import figure, growth_exponent, per_million, ratio, slope
 from bench.layout_page import QUESTIONS, column_table, layout_table
 from bench.layouts import LAYOUTS, PRESENT, names, program
@@ -157,13 +157,20 @@ def test_notifications_become_a_message_each() -> None:
 def runs(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Our job and one other, really run."""
     python = next(one for one in OTHERS if one.name == "python")
-    return compared((JOB, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None)
+    return compared(
+        (JOB, LIGHT, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None
+    )
 
 
 def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
-    assert {name: runs.verdict(name) for name in runs.costs} == {"job": "right", "python": "right"}
+    assert {name: runs.verdict(name) for name in runs.costs} == {"job": "right", "light": "right", "python": "right"}
     assert runs.failures == {}
-    assert runs.outputs["job"].verbatim_pct == runs.outputs["python"].verbatim_pct == 100
+    assert (
+        runs.outputs["job"].verbatim_pct
+        == runs.outputs["light"].verbatim_pct
+        == runs.outputs["python"].verbatim_pct
+        == 100
+    )
     assert all(cost.cpu_seconds > 0 and cost.peak_bytes > 0 for name in runs.costs for cost in runs.costs[name])
 
 

@@ -24,11 +24,16 @@ from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
 from infra.local.opened import OpenedLake
 from infra.local.samples import generate
+from loglake_assets.lake.commits import head
 from loglake_assets.lake.layout import duplicates_prefix, run_prefix
+from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.sources import LogSource, load_source, source_names, view_statements
 from loglake_assets.sources.placement import Placement, day_number, place
+from resources.settings import SettingsError, engine
 from tests import test_cloudwatch, test_views
+from tests.conftest import FIRST, LAST, BuiltLake
 from tests.test_reading import body, record
+from tests.waiting import until
 
 DAY = date(2026, 11, 1)
 RAW, READREADY = "light-raw", "light-readready"
@@ -316,6 +321,38 @@ def test_a_run_is_never_written_over(store: Store) -> None:
     with pytest.raises(store.s3.exceptions.ClientError, match="PreconditionFailed"):
         by_light(store, arguments, objects)
     assert len(list(first.rglob("*.orc"))) == 1
+
+
+def test_the_deployed_job_gives_the_same_manifests_with_either_engine(built: BuiltLake) -> None:
+    s3, glue, settings = built.lake.client("s3"), built.lake.client("glue"), built.lake.settings
+    days = {"--first_day": str(day_number(FIRST)), "--last_day": str(day_number(LAST))}
+    asked = {"--source": "cloudtrail", "--run_id": "by-light", "--engine": "light", **days}
+    run = glue.start_job_run(JobName=settings.readready_job, Arguments=asked)["JobRunId"]
+    state = until(lambda: ended(glue, settings.readready_job, run), 120)
+    log = (built.lake.home / "runs" / run / "output.log").read_text()
+    assert state == "SUCCEEDED", log
+    assert "Spark" not in log
+    for day in map(day_number, (FIRST, date(2026, 11, 2), LAST)):
+        commit = head(s3, settings.readready_bucket, built.source.readready.name, day)
+        runs = ("by-light", commit.run_id if commit else "")
+        ours, theirs = (read_manifest(s3, settings.readready_bucket, built.source.readready.name, day, r) for r in runs)
+        assert ours.content_hash == theirs.content_hash
+        assert (ours.objects, ours.quarantine) == (theirs.objects, theirs.quarantine)
+        assert {**ours.totals, **OF_FILES} == {**theirs.totals, **OF_FILES}
+
+
+OF_FILES = {"orc_bytes": 0, "file_count": 0}
+
+
+def ended(glue: Any, job: str, run: str) -> str | None:
+    state = glue.get_job_run(JobName=job, RunId=run)["JobRun"]["JobRunState"]
+    return state if state in {"SUCCEEDED", "FAILED"} else None
+
+
+def test_the_environment_names_an_engine_that_there_is() -> None:
+    assert [engine({}), engine({"LOGLAKE_ENGINE": "light"})] == ["spark", "light"]
+    with pytest.raises(SettingsError, match="LOGLAKE_ENGINE is 'fast'; accepted: spark, light"):
+        engine({"LOGLAKE_ENGINE": "fast"})
 
 
 def test_an_engine_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
