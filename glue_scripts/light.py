@@ -2,7 +2,7 @@
 
 A JVM costs more than a quiet day's events. What this engine writes is what Spark writes, row for row and hash for hash;
 what it cannot promise that of it refuses before anything is stored. It works on one machine, in memory that does not
-grow with the window: decoded rows lie in Parquet files of a temporary folder, and DuckDB sorts beyond memory.
+grow with the window: decoded rows lie in Parquet files of a temporary folder, and files are sorted one by one.
 """
 
 import os
@@ -42,7 +42,9 @@ _MEMORY_A_CORE = 256  # MB that DuckDB may hold; workers that read hold as much 
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
 _BYTES_A_BATCH = 32 << 20  # of records as delivered, which differ in size: events have 1 KB, conversations 100
 _ROWS_A_BATCH = 16_384  # at most
-_LARGEST_FILE = 128 << 20  # bytes; it is read back whole
+_BYTES_A_FILE = 160 << 20  # of rows in memory, sorted at once: a file of about 12 MB
+_DAY = "logcalendarday"
+_DUPLICATES_BY = ("dropped_key", "raw_ordinal")
 
 
 def build_light(
@@ -76,14 +78,12 @@ def _built(
 ) -> list[DayAccount]:
     table, run = source.readready, arguments.run_id
     _create_views(connection, source, arguments, home)
-    prefix = f"preview/{run}/" if arguments.is_preview else run_prefix(table.name, run)
-    days = table.partition_key.name
-    order = ", ".join(f"{name} NULLS FIRST" for name in (days, *table.sort_by))
-    limit = f"LIMIT {arguments.max_rows}" if arguments.is_preview else ""
-    rows = f"SELECT * FROM (SELECT * FROM readready_as_view {limit}) ORDER BY {order}"
-    _write_orc(connection, rows, table.all_columns, home / "rows", days)
-    if not arguments.is_preview:
-        _write_orc(connection, "SELECT * FROM duplicates_as_view", DUPLICATE_COLUMNS, home / "duplicates", days)
+    prefix, rows = run_prefix(table.name, run), "readready_as_view"
+    if arguments.is_preview:
+        prefix, rows = f"preview/{run}/", "preview_as_table"
+        connection.execute(f"CREATE TABLE {rows} AS FROM readready_as_view LIMIT {arguments.max_rows}")
+    _write_orc(connection, rows, table.all_columns, table.sort_by, home / "rows")
+    _write_orc(connection, "duplicates_as_view", DUPLICATE_COLUMNS, _DUPLICATES_BY, home / "duplicates")
     keys = _put(s3, arguments.readready_bucket, prefix, home / "rows")
     if arguments.is_preview:
         return []
@@ -172,64 +172,56 @@ def _create_views(
 
 
 def _write_orc(
-    connection: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[Column], folder: Path, day: str
+    connection: duckdb.DuckDBPyConnection, view: str, columns: Sequence[Column], sort_by: Sequence[str], folder: Path
 ) -> None:
-    """The rows as ORC files of at most about _LARGEST_FILE bytes, in a directory a day; none where there are none."""
-    names = ", ".join([*(c.name for c in columns), day])
-    batches = connection.sql(f"SELECT {names} FROM ({rows})").to_arrow_reader(_rows_a_batch(connection))
-    schema = _orc_schema(columns)
-    files = _DayFiles(folder, day)
+    """The view's rows as ORC files, sorted inside of each, in a directory a day; none where there are none."""
+    schema, count = _orc_schema(columns), _rows_a_batch(connection)
+    days = connection.execute(f"SELECT DISTINCT {_DAY} FROM {view} ORDER BY 1").fetchall()
+    for (day,) in days:
+        rows = _streamed(connection, f"SELECT {', '.join(schema.names)} FROM {view} WHERE {_DAY} = {day}", count)
+        directory = folder / f"{_DAY}={day}"
+        directory.mkdir(parents=True)
+        for number, portion in enumerate(_portions(rows)):
+            _write_file(directory / f"part-{number:05d}.zlib.orc", portion, schema, sort_by)
+
+
+def _streamed(connection: duckdb.DuckDBPyConnection, statement: str, count: int) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from connection.sql(statement).to_arrow_reader(count)
+    except (OSError, pa.ArrowException) as error:  # what Arrow makes of an error of DuckDB; it may quote a row
+        raise NotLightError(f"The light engine could not give the rows ({type(error).__name__}).") from None
+
+
+def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
     for batch in batches:
-        for number in pc.unique(batch.column(day)).to_pylist():
-            of_day = batch.filter(pc.equal(batch.column(day), number)).drop_columns([day])
-            files.write(number, of_day.cast(schema))
-    files.close()
+        held.append(batch)
+        if sum(b.nbytes for b in held) >= _BYTES_A_FILE:
+            yield pa.Table.from_batches(held).combine_chunks()
+            held = []
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence[str]) -> None:
+    keys = [(name, "ascending") for name in sort_by]
+    order = pc.sort_indices(rows, sort_keys=keys, null_placement="at_start")  # as Spark: bytes of UTF-8, nulls first
+    with orc.ORCWriter(str(path), compression="zlib", dictionary_key_size_threshold=0.8) as file:
+        for at in range(0, len(rows), _ROWS_A_BATCH):
+            file.write(rows.take(order.slice(at, _ROWS_A_BATCH)).cast(schema))
 
 
 def _rows_a_batch(connection: duckdb.DuckDBPyConnection) -> int:
     found = connection.execute(
         "SELECT sum(content_bytes), sum(record_count) FROM decoded_as_view WHERE kind = 'object'"
     )
-    size, count = found.fetchone() or (0, 0)
+    ((size, count),) = found.fetchall()
     return int(min(_ROWS_A_BATCH, max(64, _BYTES_A_BATCH * (count or 0) // (size or 1))))
 
 
 def _orc_schema(columns: Iterable[Column]) -> pa.Schema:
     """Timestamps without a zone, which is UTC, as Spark writes them."""
     return pa.schema([(c.name, pa.timestamp("us") if c.type == "timestamp" else ARROW[c.type]) for c in columns])
-
-
-class _DayFiles:
-    """The file of each day that rows go to; a day whose file is full gets another."""
-
-    def __init__(self, folder: Path, day: str) -> None:
-        self._folder, self._day = folder, day
-        self._open: dict[int, tuple[Any, Any]] = {}
-        self._count = 0
-
-    def write(self, day: int, batch: pa.RecordBatch) -> None:
-        if day not in self._open:
-            self._open[day] = self._new(day)
-        file, writer = self._open[day]
-        writer.write(pa.Table.from_batches([batch]))
-        if file.tell() > _LARGEST_FILE:
-            self._closed(day)
-
-    def _new(self, day: int) -> tuple[Any, Any]:
-        path = self._folder / f"{self._day}={day}" / f"part-{self._count:05d}.zlib.orc"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._count += 1
-        file = pa.OSFile(str(path), "wb")
-        return file, orc.ORCWriter(file, compression="zlib", dictionary_key_size_threshold=0.8)
-
-    def _closed(self, day: int) -> None:
-        file, writer = self._open.pop(day)
-        writer.close()
-        file.close()
-
-    def close(self) -> None:
-        for day in list(self._open):
-            self._closed(day)
 
 
 def _put(s3: Any, bucket: str, prefix: str, folder: Path) -> list[str]:
