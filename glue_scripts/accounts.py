@@ -108,6 +108,16 @@ class QuarantinedRecord(Protocol):
     reason: str
 
 
+CLOSED = """
+SELECT object_number, raw_etag, raw_versionid, raw_lastmodified, reason, record_count, content_bytes, counts
+FROM decoded_as_view WHERE kind = 'object'"""
+QUARANTINED = """
+SELECT object_number, raw_ordinal, reason FROM decoded_as_view WHERE kind = 'quarantined' ORDER BY 1, 2"""
+DUPLICATES = """
+SELECT object_number, logcalendarday AS day, count(*) AS n FROM duplicates_as_view GROUP BY 1, 2"""
+"""What an account is asked of, in the SQL of either engine: rows as `day_accounts` takes them."""
+
+
 def day_accounts(
     arguments: JobArguments,
     objects: WindowObjects,

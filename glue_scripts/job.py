@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glue_scripts.accounts import DayAccount, day_accounts
+from glue_scripts.accounts import CLOSED, DUPLICATES, QUARANTINED, DayAccount, day_accounts
 from glue_scripts.arguments import LIGHT, JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.reading import ObjectReader, decoded_fields
@@ -111,9 +111,9 @@ def build(
     """Read, transform and write the window; returns the account of each day, recounted from what was written."""
     with _told_progress(spark, report, "slices of objects read"):
         _read(spark, source, objects, region).createOrReplaceTempView("decoded_as_view")
-        closed = _rows(spark, _CLOSED)
+        closed = _rows(spark, CLOSED)
     _create_views(spark, source, arguments)
-    duplicates = {(row.object_number, row.day): row.n for row in _rows(spark, _DUPLICATES)}
+    duplicates = {(row.object_number, row.day): row.n for row in _rows(spark, DUPLICATES)}
     base = f"s3://{arguments.readready_bucket}/"
     path = base + run_prefix(source.readready.name, arguments.run_id)
     with _told_progress(spark, report, "tasks of the write done"):
@@ -123,16 +123,7 @@ def build(
         return []
     write_duplicates(spark, source, base, arguments.run_id, arguments.compression)
     written = written_days(spark, source, path)
-    return day_accounts(arguments, objects, closed, _rows(spark, _QUARANTINED), duplicates, written)
-
-
-_CLOSED = """
-SELECT object_number, raw_etag, raw_versionid, raw_lastmodified, reason, record_count, content_bytes, counts
-FROM decoded_as_view WHERE kind = 'object'"""
-_QUARANTINED = """
-SELECT object_number, raw_ordinal, reason FROM decoded_as_view WHERE kind = 'quarantined' ORDER BY 1, 2"""
-_DUPLICATES = """
-SELECT object_number, logcalendarday AS day, count(*) AS n FROM duplicates_as_view GROUP BY 1, 2"""
+    return day_accounts(arguments, objects, closed, _rows(spark, QUARANTINED), duplicates, written)
 
 
 def _rows(spark: "SparkSession", statement: str) -> list[Any]:

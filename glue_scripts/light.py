@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
-from glue_scripts.accounts import DayAccount, day_accounts
+from glue_scripts.accounts import CLOSED, DUPLICATES, QUARANTINED, DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.light_views import NotLightError, create_views
@@ -84,14 +85,19 @@ def _built(
         connection.execute(f"CREATE TABLE {rows} AS FROM readready_as_view LIMIT {arguments.max_rows}")
     _write_orc(connection, rows, table.all_columns, table.sort_by, home / "rows")
     _write_orc(connection, "duplicates_as_view", DUPLICATE_COLUMNS, _DUPLICATES_BY, home / "duplicates")
+    closed, quarantined = _rows(connection, CLOSED), _rows(connection, QUARANTINED)
+    duplicates = {(row.object_number, row.day): row.n for row in _rows(connection, DUPLICATES)}
     keys = _put(s3, arguments.readready_bucket, prefix, home / "rows")
     if arguments.is_preview:
         return []
     _put(s3, arguments.readready_bucket, duplicates_prefix(table.name, run), home / "duplicates")
     written = _written_days(s3, source, arguments.readready_bucket, keys)
-    session: Any = _Session(connection)
-    closed = session.sql("SELECT * FROM decoded_as_view WHERE kind = 'object' ORDER BY object_number").collect()
-    return day_accounts(session, arguments, objects, closed, written)
+    return day_accounts(arguments, objects, closed, quarantined, duplicates, written)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Any]:
+    found = connection.sql(statement)
+    return [SimpleNamespace(**dict(zip(found.columns, row, strict=True))) for row in found.fetchall()]
 
 
 def _read(source: LogSource, objects: WindowObjects, s3: Any, folder: Path, report: Report) -> None:
@@ -259,20 +265,3 @@ def _written_file(s3: Any, source: LogSource, bucket: str, key: str) -> tuple[Wr
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     return (batch.slice(at, _ROWS_A_BATCH) for at in range(0, len(batch), _ROWS_A_BATCH))
-
-
-class _Session:
-    """As much of a session of Spark as the accounts ask of."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-
-    def sql(self, statement: str) -> "_Session":
-        self._found = self._connection.sql(statement)
-        return self
-
-    def collect(self) -> list[Any]:
-        from types import SimpleNamespace
-
-        names = self._found.columns
-        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in self._found.fetchall()]
