@@ -85,7 +85,7 @@ def _built(
         connection.execute(f"CREATE TABLE {rows} AS FROM readready_as_view LIMIT {arguments.max_rows}")
     _write_orc(connection, rows, table.all_columns, table.sort_by, home / "rows")
     _write_orc(connection, "duplicates_as_view", DUPLICATE_COLUMNS, _DUPLICATES_BY, home / "duplicates")
-    closed, quarantined = _rows(connection, CLOSED), _rows(connection, QUARANTINED)
+    closed, quarantined = _rows(connection, f"{CLOSED} ORDER BY object_number"), _rows(connection, QUARANTINED)
     duplicates = {(row.object_number, row.day): row.n for row in _rows(connection, DUPLICATES)}
     keys = _put(s3, arguments.readready_bucket, prefix, home / "rows")
     if arguments.is_preview:
@@ -210,8 +210,8 @@ def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence[str]) -> None:
-    keys = [(name, "ascending") for name in sort_by]
-    order = pc.sort_indices(rows, sort_keys=keys, null_placement="at_start")  # as Spark: bytes of UTF-8, nulls first
+    keys = [(name, "ascending", "at_start") for name in sort_by]
+    order = pc.sort_indices(rows, sort_keys=keys)  # as Spark: bytes of UTF-8, nulls first
     with orc.ORCWriter(str(path), compression="zlib", dictionary_key_size_threshold=0.8) as file:
         for at in range(0, len(rows), _ROWS_A_BATCH):
             file.write(rows.take(order.slice(at, _ROWS_A_BATCH)).cast(schema))
