@@ -39,7 +39,7 @@ from loglake_assets.sources.companions import DUPLICATE_COLUMNS
 from loglake_assets.sources.model import Column
 from loglake_assets.sources.placement import day_number
 
-_MEMORY_A_CORE = 256  # MB that DuckDB may hold; workers that read hold as much again
+_MEMORY_A_CORE = 160  # MB that DuckDB may hold
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
 _BYTES_A_BATCH = 32 << 20  # of records as delivered, which differ in size: events have 1 KB, conversations 100
 _ROWS_A_BATCH = 16_384  # at most
@@ -199,14 +199,20 @@ def _streamed(connection: duckdb.DuckDBPyConnection, statement: str, count: int)
 
 
 def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The batches gathered to what a file holds; each given away before the next is begun."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
         if sum(b.nbytes for b in held) >= _BYTES_A_FILE:
-            yield pa.Table.from_batches(held).combine_chunks()
-            held = []
+            yield _taken(held)
     if held:
-        yield pa.Table.from_batches(held).combine_chunks()
+        yield _taken(held)
+
+
+def _taken(held: list[pa.RecordBatch]) -> pa.Table:
+    rows = pa.Table.from_batches(held).combine_chunks()
+    held.clear()
+    return rows
 
 
 def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence[str]) -> None:
