@@ -77,14 +77,14 @@ def _built(
     s3: Any,
     home: Path,
 ) -> list[DayAccount]:
-    table, run = source.readready, arguments.run_id
+    table, run, codec = source.readready, arguments.run_id, arguments.compression
     _create_views(connection, source, arguments, home)
     prefix, rows = run_prefix(table.name, run), "readready_as_view"
     if arguments.is_preview:
         prefix, rows = f"preview/{run}/", "preview_as_table"
         connection.execute(f"CREATE TABLE {rows} AS FROM readready_as_view LIMIT {arguments.max_rows}")
-    _write_orc(connection, rows, table.all_columns, table.sort_by, home / "rows")
-    _write_orc(connection, "duplicates_as_view", DUPLICATE_COLUMNS, _DUPLICATES_BY, home / "duplicates")
+    _write_orc(connection, rows, table.all_columns, table.sort_by, home / "rows", codec)
+    _write_orc(connection, "duplicates_as_view", DUPLICATE_COLUMNS, _DUPLICATES_BY, home / "duplicates", codec)
     closed, quarantined = _rows(connection, f"{CLOSED} ORDER BY object_number"), _rows(connection, QUARANTINED)
     duplicates = {(row.object_number, row.day): row.n for row in _rows(connection, DUPLICATES)}
     keys = _put(s3, arguments.readready_bucket, prefix, home / "rows")
@@ -178,7 +178,12 @@ def _create_views(
 
 
 def _write_orc(
-    connection: duckdb.DuckDBPyConnection, view: str, columns: Sequence[Column], sort_by: Sequence[str], folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    columns: Sequence[Column],
+    sort_by: Sequence[str],
+    folder: Path,
+    codec: str,
 ) -> None:
     """The view's rows as ORC files, sorted inside of each, in a directory a day; none where there are none."""
     schema, count = _orc_schema(columns), _rows_a_batch(connection)
@@ -188,7 +193,7 @@ def _write_orc(
         directory = folder / f"{_DAY}={day}"
         directory.mkdir(parents=True)
         for number, portion in enumerate(_portions(rows)):
-            _write_file(directory / f"part-{number:05d}.zlib.orc", portion, schema, sort_by)
+            _write_file(directory / f"part-{number:05d}.{codec}.orc", portion, schema, sort_by, codec)
 
 
 def _streamed(connection: duckdb.DuckDBPyConnection, statement: str, count: int) -> Iterator[pa.RecordBatch]:
@@ -215,10 +220,10 @@ def _taken(held: list[pa.RecordBatch]) -> pa.Table:
     return rows
 
 
-def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence[str]) -> None:
+def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence[str], codec: str) -> None:
     keys = [(name, "ascending", "at_start") for name in sort_by]
     order = pc.sort_indices(rows, sort_keys=keys)  # as Spark: bytes of UTF-8, nulls first
-    with orc.ORCWriter(str(path), compression="zlib", dictionary_key_size_threshold=0.8) as file:
+    with orc.ORCWriter(str(path), compression=codec, dictionary_key_size_threshold=0.8) as file:
         for at in range(0, len(rows), _ROWS_A_BATCH):
             file.write(rows.take(order.slice(at, _ROWS_A_BATCH)).cast(schema))
 
