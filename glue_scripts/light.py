@@ -43,7 +43,7 @@ _MEMORY_A_CORE = 160  # MB that DuckDB may hold
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
 _BYTES_A_BATCH = 32 << 20  # of records as delivered, which differ in size: events have 1 KB, conversations 100
 _ROWS_A_BATCH = 16_384  # at most
-_BYTES_A_FILE = 160 << 20  # of rows in memory, sorted at once: a file of about 12 MB
+_BYTES_A_FILE = 128 << 20  # of rows in memory, sorted at once: a file of about 12 MB
 _DAY = "logcalendarday"
 _DUPLICATES_BY = ("dropped_key", "raw_ordinal")
 
