@@ -60,6 +60,7 @@ SOURCE = LogSource(
     readready=ReadreadyTable(
         name="from_cloudtrail_readready",
         grain="f_eventkey",
+        unrepeated=("eventid", "requestid", "raw_sha256"),
         sort_by=("eventname", "useridentity_arn", "eventtime"),
         columns=(
             Column("f_eventkey", "string", "eventid, or sha256 and the digest of a record whose version has none"),
