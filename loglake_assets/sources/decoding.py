@@ -1,6 +1,5 @@
 """What a source's decoder and the reader of objects say to each other. Standard library only."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -8,8 +7,7 @@ from typing import Any, NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TIME_OF_DAY = re.compile("T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
-_DAYS_REMEMBERED, _SECONDS_OF_DAY = 4096, 86_400
+_DAYS_REMEMBERED = 4096
 
 
 class NotThisLogError(ValueError):
@@ -55,8 +53,10 @@ def microseconds_of(moment: datetime) -> int:
 
 def plain_microseconds(text: str) -> int | None:
     """Microseconds of a time that is spelled as AWS does, `2026-11-01T12:00:00Z`; None of any other spelling."""
-    midnight, since = _midnight(text[:10]), _since_midnight(text[10:])
-    return None if midnight is None or since is None else midnight + since
+    midnight, minutes, seconds = _midnight(text[:10]), _MINUTES.get(text[10:16]), _SECONDS.get(text[16:])
+    if midnight is None or minutes is None or seconds is None:
+        return None
+    return midnight + minutes + seconds
 
 
 @lru_cache(_DAYS_REMEMBERED)
@@ -68,8 +68,5 @@ def _midnight(text: str) -> int | None:
     return (day - _EPOCH.date()) // _MICROSECOND if day.isoformat() == text else None
 
 
-@lru_cache(_SECONDS_OF_DAY)
-def _since_midnight(text: str) -> int | None:
-    if not _TIME_OF_DAY.fullmatch(text):
-        return None
-    return (int(text[1:3]) * 3600 + int(text[4:6]) * 60 + int(text[7:9])) * 1_000_000
+_MINUTES = {f"T{n // 60:02d}:{n % 60:02d}": n * 60_000_000 for n in range(24 * 60)}
+_SECONDS = {f":{n:02d}Z": n * 1_000_000 for n in range(60)}
