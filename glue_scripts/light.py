@@ -39,7 +39,7 @@ from loglake_assets.sources.companions import DUPLICATE_COLUMNS
 from loglake_assets.sources.model import Column
 from loglake_assets.sources.placement import day_number
 
-_MEMORY_A_CORE = 160  # MB that DuckDB may hold
+_MEMORY_A_CORE = 80  # MB that DuckDB may hold
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
 _BYTES_A_BATCH = 32 << 20  # of records as delivered, which differ in size: events have 1 KB, conversations 100
 _ROWS_A_BATCH = 16_384  # at most

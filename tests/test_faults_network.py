@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from glue_scripts.fetching import FetchError, ObjectRef, fetch
-from glue_scripts.manifests import ManifestRefusedError, _put_once
+from glue_scripts.manifests import ManifestRefusedError, put_once
 from glue_scripts.reading import ObjectReader
 from infra.local.opened import OpenedLake
 from loglake_assets.lake.commits import CommitError, append, commits
@@ -196,6 +196,6 @@ def test_a_refused_manifest_names_its_key(lake: OpenedLake, proxy: FaultProxy) -
     with pytest.raises(
         ManifestRefusedError, match=f"s3://{bucket}/manifests/t/20131204/r.json.gz: AccessDenied.*kms:x"
     ):
-        _put_once(proxy.client("s3"), bucket, "manifests/t/20131204/r.json.gz", b"{}")
+        put_once(proxy.client("s3"), bucket, "manifests/t/20131204/r.json.gz", b"{}")
     with pytest.raises(ClientError, match="404"):
         lake.client("s3").head_object(Bucket=bucket, Key="manifests/t/20131204/r.json.gz")
