@@ -138,10 +138,10 @@ def _read(spark: "SparkSession", source: LogSource, objects: WindowObjects, regi
     refs = spark.createDataFrame(parallel, "number int, bucket string, key string, prefix_day int")
     schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(source))
     refs.mapInArrow(ObjectReader(source.name, region), schema).createOrReplaceTempView("read_as_view")
-    return _shuffled_once(spark, spark.sql("SELECT /*+ REBALANCE(logcalendarday) */ * FROM read_as_view"))
+    return shuffled_once(spark, spark.sql("SELECT /*+ REBALANCE(logcalendarday) */ * FROM read_as_view"))
 
 
-def _shuffled_once(spark: "SparkSession", frame: "DataFrame") -> "DataFrame":
+def shuffled_once(spark: "SparkSession", frame: "DataFrame") -> "DataFrame":
     """A frame that ends in a shuffle, as a frame over that shuffle's files: every later query begins there.
 
     A cache would hold the window a second time, in columns that must be filled and emptied again, and is lost with an

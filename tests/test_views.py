@@ -1,16 +1,20 @@
 """The `.sql` views in Spark, with and without ANSI mode: the same rows, what the views decide, and their ORC files."""
 
 import os
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from glue_scripts.content import ContentLimits
 from glue_scripts.fetching import FetchedObject, ObjectRef
+from glue_scripts.job import shuffled_once
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
 from infra.local.glue_child import java_home
@@ -23,6 +27,7 @@ FOLDER = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01"
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     os.environ["JAVA_HOME"] = java_home(dict(os.environ))
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
@@ -112,6 +117,22 @@ def test_the_views_give_the_same_rows_in_ansi_mode(spark: SparkSession, ansi: st
         ("c.json", "b.json", True),
         ("c.json", "b.json", False),
     ]
+
+
+@pytest.mark.filterwarnings("ignore:distutils Version:DeprecationWarning")  # of PySpark, about itself
+def test_objects_are_read_once_however_often_their_rows_are_asked_for(spark: SparkSession, tmp_path: Path) -> None:
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            (tmp_path / f"{uuid.uuid4()}").touch()
+            yield batch
+
+    spark.range(1_000, numPartitions=4).mapInArrow(read, "id long").createOrReplaceTempView("numbers")
+    held = shuffled_once(spark, spark.sql("SELECT /*+ REBALANCE(id) */ id FROM numbers"))
+    once = len(list(tmp_path.iterdir()))
+    assert once >= 4
+    assert {held.count() for _ in range(3)} == {1_000}
+    assert held.where("id < 10").orderBy("id").collect() == [(n,) for n in range(10)]
+    assert len(list(tmp_path.iterdir())) == once
 
 
 @pytest.mark.parametrize("name", source_names())
