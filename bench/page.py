@@ -10,6 +10,7 @@ from bench.cells import table as _table
 from bench.contending import JOB, LIGHT, NAIVE, OTHERS, SCHEMA
 from bench.cost import PUBLISHED_GB_A_DPU_HOUR, PUBLISHED_LAKE_IS_FASTER
 from bench.layout_page import column_table, layout_table
+from bench.targets import targets_table
 
 TITLES = {
     **{one.name: one.title for one in (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS)},
@@ -21,12 +22,15 @@ _COMPARISONS = {
     "build_all": "Every event kept",
     "needle": "Three event names of five accounts kept",
     "tiny": "Five events an object",
+    "quiet_day": "A quiet day",
     "build_all_smaller": "Every event kept, the smaller size that the slope is taken from",
 }
 MEANINGS = {
     "cpu_ratio_": "CPU of that contender over our job's; against `floor`, `parse` and `gunzip` our job's over theirs",
     "wall_ratio_": "the same of wall seconds",
     "light.": "our job by its light engine in the place of Spark; `light_smaller.` the same at the smaller size",
+    "steady_ratio_": "our CPU of a million more events over that of the native loop",
+    "light_quiet.": "the light engine on a day of few events",
     "steady_cpu.": "CPU of a million more events, by two sizes; only SIZE=full begins beyond warm-up",
     "size.ratio_delivered": "delivered gzip over the files written; above 1 is smaller than delivered",
     "query.": "raw over readready: wall (`speedup`), CPU, bytes read; above 1 readready is better",
@@ -59,7 +63,7 @@ _IN_SHORT = {
 
 def page(results: dict[str, Any], plot: str | None) -> str:
     """The page's Markdown. `plot` is the path of the growth plot from the page, where there is one."""
-    blocks = [_head(results), _in_short(results["figures"])]
+    blocks = [_head(results), targets_table(results["figures"]), _in_short(results["figures"])]
     blocks += [
         _comparison(name, results["comparisons"][name]) for name in _COMPARISONS if name in results["comparisons"]
     ]

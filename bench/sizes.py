@@ -17,6 +17,7 @@ class Size:
     rounds: int
     base_events: int
     build_events: int
+    quiet_events: int
     tiny_events: int
     tiny_rounds: int
     growth_events: tuple[int, ...]
@@ -38,6 +39,7 @@ _SMALL = Size(
     rounds=2,
     base_events=10_000,
     build_events=40_000,
+    quiet_events=20_000,
     tiny_events=10_000,
     tiny_rounds=1,
     growth_events=(6_000, 20_000, 60_000),
@@ -58,6 +60,7 @@ _FULL = Size(
     rounds=2,
     base_events=100_000,
     build_events=500_000,
+    quiet_events=20_000,
     tiny_events=100_000,
     tiny_rounds=1,
     growth_events=(50_000, 150_000, 500_000),
@@ -78,6 +81,7 @@ _TRIAL = Size(
     rounds=1,
     base_events=2_000,
     build_events=6_000,
+    quiet_events=2_000,
     tiny_events=2_000,
     tiny_rounds=1,
     growth_events=(2_000, 6_000),

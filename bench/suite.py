@@ -14,7 +14,16 @@ from bench.native import NoNativeFloorError, native_floor
 from bench.orchestration import orchestrated, silence
 from bench.queries import queried
 from bench.sizes import Size
-from bench.told import Part, growth_figures, layout_figures, orchestration_figures, query_figures, ratios, sizes
+from bench.told import (
+    Part,
+    growth_figures,
+    layout_figures,
+    orchestration_figures,
+    query_figures,
+    ratios,
+    sizes,
+    steady_ratio,
+)
 from bench.volumes import Volume, VolumePlan, volume
 
 Say = Callable[[str], None]
@@ -34,6 +43,7 @@ class Bench:
         """Name: what measures it, in their order."""
         return {
             "build_all": self.build_all,
+            "quiet_day": self.quiet_day,
             "needle": self.needle,
             "tiny": self.tiny,
             "growth": self.growth,
@@ -55,20 +65,35 @@ class Bench:
             if name not in {**runs.failures, **base.failures}:
                 events = small.event_count, large.event_count
                 figures[f"build_all.steady_cpu.{name}"] = slope(base.cpu(name), runs.cpu(name), *events, "CPU s")
+        figures |= steady_ratio("build_all", figures, runs, "floor")
         return _part(figures, {"build_all": runs, "build_all_smaller": base})
+
+    def quiet_day(self) -> Part:
+        """A day of few events, where what a JVM costs is most of it."""
+        runs = self._compared("quiet day", (LIGHT, NAIVE), self._volume(self.size.quiet_events), False)
+        return _part(ratios("light_quiet", runs, "cpu", LIGHT.name), {"quiet_day": runs})
 
     def needle(self) -> Part:
         """Three event names of five accounts kept."""
-        contenders = (JOB, NAIVE, SCHEMA, *OTHERS, *self._floors())
-        runs = self._compared("needle", contenders, self._volume(self.size.build_events), True)
-        return _part(ratios("needle", runs, "cpu"), {"needle": runs})
+        contenders = (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors())
+        large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
+        runs, base = self._compared("needle", contenders, large, True), self._compared("needle", (JOB,), small, True)
+        figures = ratios("needle", runs, "cpu")
+        if JOB.name not in {**runs.failures, **base.failures}:
+            events = small.event_count, large.event_count
+            figures["needle.steady_cpu.job"] = slope(base.cpu(JOB.name), runs.cpu(JOB.name), *events, "CPU s")
+        figures |= steady_ratio("needle", figures, runs, "gunzip")
+        return _part(figures, {"needle": runs})
 
     def tiny(self) -> Part:
         """Five events an object: what an object costs."""
         given = self._volume(self.size.tiny_events, TINY)
-        contenders = (JOB, NAIVE, SCHEMA, *OTHERS, *self._floors())
+        contenders = (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors())
         runs = self._compared("tiny", contenders, given, False, self.size.tiny_rounds)
-        return _part(ratios("tiny", runs, "cpu") | ratios("tiny", runs, "wall"), {"tiny": runs})
+        figures = ratios("tiny", runs, "cpu") | ratios("tiny", runs, "wall")
+        if (size := sizes(runs).get("size.ratio_delivered")) is not None:
+            figures["size.tiny_ratio_delivered"] = size
+        return _part(figures, {"tiny": runs})
 
     def growth(self) -> Part:
         """Our job alone, against one measure at a time."""

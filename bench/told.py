@@ -1,5 +1,6 @@
 """From what the parts measured to named figures: the names that results.json and the page use."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -49,6 +50,15 @@ def growth_figures(points: dict[str, list[dict[str, float]]]) -> dict[str, Figur
     return found
 
 
+def steady_ratio(what: str, figures: Mapping[str, Figure], runs: Runs, floor: str) -> dict[str, Figure]:
+    """Our CPU of a million more events over that of a native loop, which has no start to speak of."""
+    steady = figures.get(f"{what}.steady_cpu.{JOB.name}")
+    if steady is None or floor not in runs.costs or floor in runs.failures:
+        return {}
+    below = per_million(runs.cpu(floor), runs.volume.event_count, "CPU s")
+    return {f"{what}.steady_ratio_{floor}": figure([steady.median / below.median], "times")}
+
+
 def query_figures(told: Part) -> dict[str, Figure]:
     found = {}
     for name, workload in told["workloads"].items():
@@ -73,6 +83,7 @@ def layout_figures(told: Part) -> dict[str, Figure]:
     for name, one in layouts.items():
         if name != PRESENT.name:
             found[f"layout.{name}.size_ratio"] = ratio([one["bytes"]], [present["bytes"]])
+            found[f"layout.{name}.ratio_delivered"] = ratio([told["delivered_bytes"]], [one["bytes"]])
             found[f"layout.{name}.write_cpu_ratio"] = ratio(one["cpu_seconds"], present["cpu_seconds"])
     for name, columns in told["columns"].items():
         ids = sum(columns[column] for column in RANDOM_IDS)

@@ -26,7 +26,8 @@ from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
 from bench.suite import comparison
-from bench.told import layout_figures, modelled
+from bench.targets import targets_table
+from bench.told import layout_figures, modelled, steady_ratio
 from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
 from infra.bundles import glue_bundle
 from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
@@ -219,6 +220,28 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
     assert "**The part growth failed**: RuntimeError: it was dark" in text
     assert f"{added['cost']['kept']['every event']['dpu_seconds']:,.0f}" in text
     assert "| right |" in text
+
+
+def test_a_target_that_is_missed_is_shown_as_missed() -> None:
+    figures = {
+        "build_all.cpu_ratio_naive": {"median": 5.0},  # naive takes five times ours
+        "size.ratio_delivered": {"median": 0.9},
+        "query.one_session.speedup": {"median": 61.0},
+        "query.counts_by_event.speedup": {"median": 24.0},
+    }
+    rows = {line.split(" | ")[0][2:]: line for line in targets_table(figures).splitlines() if line.startswith("| ")}
+    assert rows["every event: our CPU over Spark's with an inferred schema"].endswith("| at most 0.25 | 0.2 | met |")
+    assert rows["our ORC over the delivered gzip"].endswith("| at most 0.62 | 1.11 | **missed** |")
+    assert rows["one session: raw over readready, wall"].endswith("| at least 60 | 61 | met |")
+    assert rows["counts by event name: raw over readready, wall"].endswith("| at least 25 | 24 | **missed** |")
+    assert len(rows) == 1 + len(figures), "what was not measured is not there"
+
+
+def test_steady_cpu_is_compared_with_the_native_loop_only_where_both_were_measured(runs: Runs) -> None:
+    steady = {"needle.steady_cpu.job": figure([50.0], "CPU s")}
+    assert steady_ratio("needle", {}, runs, JOB.name) == steady_ratio("needle", steady, runs, "absent") == {}
+    found = steady_ratio("needle", steady, runs, JOB.name)["needle.steady_ratio_job"].median
+    assert found == pytest.approx(50 / (runs.cpu(JOB.name)[0] / EVENTS * 1e6))
 
 
 def test_the_plot_is_a_picture_of_every_axis() -> None:
