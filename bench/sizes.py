@@ -36,14 +36,14 @@ class Size:
 
 _SMALL = Size(
     name="small",
-    rounds=2,
+    rounds=1,
     base_events=10_000,
     build_events=40_000,
     quiet_events=20_000,
     tiny_events=10_000,
     tiny_rounds=1,
-    growth_events=(6_000, 20_000, 60_000),
-    growth_objects_each=20_000,
+    growth_events=(6_000, 60_000),
+    growth_objects_each=6_000,
     growth_per_object=(500, 50),
     growth_days=(1, 10),
     growth_accounts=(20, 200),

@@ -61,7 +61,7 @@ _BATCH_ROWS = 4_000
 _BATCH_BYTES = 32 << 20
 _CLOCK_TOLERANCE = timedelta(days=1)
 _DAY = 86_400_000_000  # microseconds
-_DECISIONS_REMEMBERED = 100_000
+_DECISIONS_REMEMBERED = 2_000  # what they are of is as long as whoever wrote the log made it
 
 Row = tuple[Any, ...]
 """Values in the order of `decoded_fields`: timestamps as microseconds, text as str or as its UTF-8 bytes."""

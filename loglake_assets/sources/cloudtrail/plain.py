@@ -17,7 +17,7 @@ _NULL = msgspec.Raw(b"null")
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
-def _struct(name: str, paths: Iterable[tuple[str, ...]], kind: Any = str | None) -> Any:
+def _struct(name: str, paths: Iterable[tuple[str, ...]]) -> Any:
     """A Struct with an attribute for each key; for a longer path another Struct, empty where the record has none.
 
     A block that is null or no object is refused by msgspec, and so is not plain.
@@ -28,9 +28,9 @@ def _struct(name: str, paths: Iterable[tuple[str, ...]], kind: Any = str | None)
         if rest:
             below.setdefault(key, []).append(tuple(rest))
         else:
-            fields[key] = (key, kind, None)
+            fields[key] = (key, str | None, None)
     for key, inner in below.items():
-        within = _struct(f"{name}_{key}", inner, kind)
+        within = _struct(f"{name}_{key}", inner)
         fields[key] = (key, within, within())
     return msgspec.defstruct(name, fields.values(), frozen=True, gc=False)
 
