@@ -15,6 +15,7 @@ class Size:
 
     name: str
     rounds: int
+    needle_rounds: int
     base_events: int
     build_events: int
     quiet_events: int
@@ -37,6 +38,7 @@ class Size:
 _SMALL = Size(
     name="small",
     rounds=1,
+    needle_rounds=1,
     base_events=10_000,
     build_events=40_000,
     quiet_events=20_000,
@@ -58,12 +60,13 @@ _SMALL = Size(
 _FULL = Size(
     name="full",
     rounds=2,
+    needle_rounds=1,
     base_events=100_000,
-    build_events=500_000,
+    build_events=400_000,
     quiet_events=20_000,
     tiny_events=100_000,
     tiny_rounds=1,
-    growth_events=(50_000, 150_000, 500_000),
+    growth_events=(40_000, 100_000, 400_000),
     growth_objects_each=100_000,
     growth_per_object=(500, 160, 50),
     growth_days=(1, 3, 10),
@@ -79,6 +82,7 @@ _FULL = Size(
 _TRIAL = Size(
     name="trial",
     rounds=1,
+    needle_rounds=1,
     base_events=2_000,
     build_events=6_000,
     quiet_events=2_000,

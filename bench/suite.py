@@ -77,7 +77,9 @@ class Bench:
         """Three event names of five accounts kept."""
         contenders = (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors())
         large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
-        runs, base = self._compared("needle", contenders, large, True), self._compared("needle", (JOB,), small, True)
+        rounds = self.size.needle_rounds
+        runs = self._compared("needle", contenders, large, True, rounds)
+        base = self._compared("needle, smaller", (JOB,), small, True, rounds)
         figures = ratios("needle", runs, "cpu")
         if JOB.name not in {**runs.failures, **base.failures}:
             events = small.event_count, large.event_count
