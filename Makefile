@@ -14,7 +14,7 @@ LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-heade
 override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
 override STEP_SECONDS := $(value SECONDS)
 GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
-GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON SIZE ONLY
+GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON SIZE ONLY ROUNDS
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
 
@@ -100,8 +100,8 @@ faults: $(READY) ## what may go wrong, done: a line for each fault, and whether 
 faults-all: $(READY) ## the same with the slow ones
 	@$(BIN)/python -m pytest -q --faults -m fault
 
-bench: $(VENV)/.bench-ready ## [SIZE=small|full] [ONLY=needle,tiny]: our job beside others on the same files: docs/performance.md
-	@$(BIN)/python -W ignore -m bench --size "$${SIZE:-small}" --only "$${ONLY:-}"
+bench: $(VENV)/.bench-ready ## [SIZE=small|full] [ONLY=needle,tiny] [ROUNDS=1]: our job beside others on the same files: docs/performance.md
+	@$(BIN)/python -W ignore -m bench --size "$${SIZE:-small}" --only "$${ONLY:-}" $${ROUNDS:+--rounds "$$ROUNDS"}
 
 $(VENV)/.bench-ready: $(READY) bench/requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r bench/requirements.lock

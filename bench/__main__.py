@@ -5,12 +5,14 @@ import json
 import sys
 import time
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.contending import JOB, LIGHT
 from bench.machine import machine
-from bench.page import MEANINGS, page
+from bench.page import MEANINGS, TITLES, page
 from bench.plots import growth_plot
 from bench.sizes import SIZES
 from bench.suite import Bench
@@ -32,9 +34,10 @@ def main() -> int:
     results = _measured(asked, target)
     print(f"\n{target / PAGE}\n{target / RESULTS}")
     wrong = [
-        f"{name}: our job is {told['contenders']['job']['verdict']}"
+        f"{name}: {TITLES[ours.name]} is {verdict}"
         for name, told in results["comparisons"].items()
-        if told["contenders"]["job"]["verdict"] != "right"
+        for ours in (JOB, LIGHT)
+        if ours.name in told["contenders"] and (verdict := told["contenders"][ours.name]["verdict"]) != "right"
     ]
     for problem in [*wrong, *(f"{name} failed: {why}" for name, why in results["failures"].items())]:
         print(f"NOT AS IT SHOULD BE: {problem}")
@@ -45,6 +48,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--only", default="", help="parts, comma-separated; the others keep what results.json has")
+    parser.add_argument("--rounds", type=int, help="of build_all and needle, where not what the size has")
     parser.add_argument("--page", action="store_true", help="write the page from results.json and measure nothing")
     return parser.parse_args(argv)
 
@@ -52,9 +56,11 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
 def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
     """Every part asked for; after each, what is known so far is written, so that a stopped run leaves what it has."""
     size, started = SIZES[asked.size], time.monotonic()
+    if asked.rounds:
+        size = replace(size, rounds=asked.rounds, needle_rounds=asked.rounds)
     wanted = set(filter(None, asked.only.split(",")))
     results = _begun(asked.size, target, keep=bool(wanted))
-    results |= {"java_options": size.java_options, "meanings": MEANINGS}
+    results |= {"rounds": asked.rounds, "java_options": size.java_options, "meanings": MEANINGS}
     bench = Bench(size, WORK, lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True))
     parts = bench.parts()
     if unknown := wanted - parts.keys():

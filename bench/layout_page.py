@@ -29,8 +29,8 @@ def layout_table(told: dict[str, Any]) -> str:
 
 {told["events"]:,} events of one day of CloudTrail, {delivered} MB as delivered, written by the job's own `write_rows`
 in one Spark session, one difference at a time. CPU to write has reading the rows and sorting in it. Of each question:
-MB read / CPU ms / wall ms, warm in chDB. Answers of all layouts are equal. "Ids never in a dictionary" is byte for byte
-as the job writes, since they are in none anyway: what its CPU differs by is what differences of CPU mean here.
+MB read / CPU ms / wall ms, warm in chDB. Answers of all layouts are equal. With a dictionary tried for ids as well,
+files are byte for byte as the job writes them: what CPU differs by there is about what differences of CPU mean here.
 
 {table(heads, rows)}"""
 

@@ -85,9 +85,10 @@ def _head(results: dict[str, Any]) -> str:
     m = results["machine"]
     versions = _folded(", ".join(f"{name} {number}" for name, number in m["packages"].items()))
     failed = "".join(f"\n\n**The part {name} failed**: {why}" for name, why in results["failures"].items())
+    rounds = f" ROUNDS={results['rounds']}" if results.get("rounds") else ""
     return f"""# Performance
 
-Made by `make bench SIZE={results["size"]}` on {results["day"]}, and not by hand; `bench/results.json` has every
+Made by `make bench SIZE={results["size"]}{rounds}` on {results["day"]}, and not by hand; `bench/results.json` has every
 figure, and [bench/README.md](../bench/README.md) says how each is measured.
 
 {m["cores"]} cores of {m["processor"]}, {m["memory_gb"]} GB, {m["system"]}, Python {m["python"]},

@@ -31,13 +31,13 @@ TARGETS = (
     Target("tiny objects: our wall over Spark's with a given schema", "tiny.wall_ratio_schema", 0.30, True),
     Target("tiny objects: our CPU over chDB's", "tiny.cpu_ratio_chdb", 1, True),
     Target("our ORC over the delivered gzip", "size.ratio_delivered", 0.62, True),
-    Target("the same for a trail of tiny objects", "size.tiny_ratio_delivered", 0.48, True),
-    Target("the same with ZSTD as the setting", "layout.zstd.ratio_delivered", 0.54, True),
+    Target("our ORC over the delivered gzip of tiny objects", "size.tiny_ratio_delivered", 0.48, True),
+    Target("our ORC as ZSTD over the delivered gzip", "layout.zstd.ratio_delivered", 0.54, True),
     Target("one session: raw over readready, wall", "query.one_session.speedup", 60, at_least=True),
     Target("counts by event name: raw over readready, wall", "query.counts_by_event.speedup", 25, at_least=True),
     Target("both logs joined by session: raw over readready, wall", "query.join_by_session.speedup", 25, at_least=True),
     Target("light engine: its CPU over Spark's with an inferred schema", "light.cpu_ratio_naive", 0.20, True),
-    Target("the same on a day of 20,000 events", "light_quiet.cpu_ratio_naive", 0.10, True),
+    Target("light engine, a day of 20,000 events: its CPU over Spark's", "light_quiet.cpu_ratio_naive", 0.10, True),
 )
 
 
