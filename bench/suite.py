@@ -61,10 +61,7 @@ class Bench:
         figures = ratios("build_all", runs, "cpu")
         figures |= ratios("light", runs, "cpu", LIGHT.name) | ratios("light_smaller", base, "cpu", LIGHT.name)
         figures |= sizes(runs)
-        for name in (JOB.name, NAIVE.name, SCHEMA.name):
-            if name not in {**runs.failures, **base.failures}:
-                events = small.event_count, large.event_count
-                figures[f"build_all.steady_cpu.{name}"] = slope(base.cpu(name), runs.cpu(name), *events, "CPU s")
+        figures |= _steady("build_all", base, runs, (JOB, NAIVE, SCHEMA))
         figures |= steady_ratio("build_all", figures, runs, "floor")
         return _part(figures, {"build_all": runs, "build_all_smaller": base})
 
@@ -81,9 +78,7 @@ class Bench:
         runs = self._compared("needle", contenders, large, True, rounds)
         base = self._compared("needle, smaller", (JOB,), small, True, rounds)
         figures = ratios("needle", runs, "cpu")
-        if JOB.name not in {**runs.failures, **base.failures}:
-            events = small.event_count, large.event_count
-            figures["needle.steady_cpu.job"] = slope(base.cpu(JOB.name), runs.cpu(JOB.name), *events, "CPU s")
+        figures |= _steady("needle", base, runs, (JOB,))
         figures |= steady_ratio("needle", figures, runs, "gunzip")
         return _part(figures, {"needle": runs})
 
@@ -187,6 +182,13 @@ def _fresh(folder: Path, work: Callable[[Path], Part]) -> Part:
         return work(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _steady(what: str, base: Runs, runs: Runs, contenders: Sequence[Contender]) -> dict[str, Figure]:
+    """CPU of a million more events, of each that did both sizes."""
+    events = base.volume.event_count, runs.volume.event_count
+    names = [one.name for one in contenders if one.name not in {**runs.failures, **base.failures}]
+    return {f"{what}.steady_cpu.{n}": slope(base.cpu(n), runs.cpu(n), *events, "CPU s") for n in names}
 
 
 def _part(figures: dict[str, Figure], comparisons: dict[str, Runs]) -> Part:

@@ -100,6 +100,14 @@ class ClosedObject(Protocol):
     counts: str | None
 
 
+class DroppedCopies(Protocol):
+    """How many copies of one object's records were dropped, of one day."""
+
+    object_number: int
+    day: int
+    n: int
+
+
 class QuarantinedRecord(Protocol):
     """The row of one record that cannot be a row."""
 
@@ -123,13 +131,10 @@ def day_accounts(
     objects: WindowObjects,
     closed: Iterable[ClosedObject],
     quarantined: Iterable[QuarantinedRecord],
-    duplicates: Mapping[tuple[int, int], int],
+    duplicates: Iterable[DroppedCopies],
     written: Mapping[int, WrittenDay],
 ) -> list[DayAccount]:
-    """The account of every day of the window, from what was read and from what was read back.
-
-    `duplicates` counts the copies that were dropped, by (object number, day).
-    """
+    """The account of every day of the window, from what was read and from what was read back."""
     rows = {row.object_number: row for row in closed}
     counts, rules = _counts(rows.values(), duplicates)
     refs = {ref.number: ref for ref in objects.refs}
@@ -170,7 +175,7 @@ def _object_account(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int
 
 
 def _counts(
-    closed: Iterable[ClosedObject], duplicates: Mapping[tuple[int, int], int]
+    closed: Iterable[ClosedObject], duplicates: Iterable[DroppedCopies]
 ) -> tuple[dict[int, _Counts], dict[int, dict[str, int]]]:
     """Counts by object, and exclusions by day and rule."""
     counts: dict[int, _Counts] = defaultdict(_Counts)
@@ -181,6 +186,6 @@ def _counts(
             if rule:
                 counts[row.object_number].excluded[day] += records
                 rules[day][rule] = rules[day].get(rule, 0) + records
-    for (number, day), copies in duplicates.items():
-        counts[number].duplicates[day] += copies
+    for copies in duplicates:
+        counts[copies.object_number].duplicates[copies.day] += copies.n
     return counts, rules

@@ -15,6 +15,7 @@ from glue_scripts.arguments import LIGHT, JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.reporting import Progress, Report
+from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices, window_objects
 from glue_scripts.writing import write_duplicates, write_rows, written_days
 from loglake_assets.lake.commits import head
@@ -113,7 +114,7 @@ def build(
         _read(spark, source, objects, region).createOrReplaceTempView("decoded_as_view")
         closed = _rows(spark, CLOSED)
     _create_views(spark, source, arguments)
-    duplicates = {(row.object_number, row.day): row.n for row in _rows(spark, DUPLICATES)}
+    duplicates = _rows(spark, DUPLICATES)
     base = f"s3://{arguments.readready_bucket}/"
     path = base + run_prefix(source.readready.name, arguments.run_id)
     with _told_progress(spark, report, "tasks of the write done"):
@@ -160,14 +161,8 @@ def _slice_count(spark: "SparkSession", objects: WindowObjects) -> int:
 
 def _create_views(spark: "SparkSession", source: LogSource, arguments: JobArguments) -> None:
     """The bounds and the decoded records as views, then the source's own `.sql` views in their order."""
-    floor, ceiling = arguments.first_day, arguments.last_day
-    bounds = spark.sql(
-        f"SELECT DATE'{floor}' AS floor_as_date, DATE'{ceiling}' AS ceiling_as_date, "
-        f"{day_number(floor)} AS floor_as_int, {day_number(ceiling)} AS ceiling_as_int"
-    )
-    bounds.createOrReplaceTempView("mybounds_as_view")
-    records = spark.sql(f"SELECT *, '{arguments.run_id}' AS f_run FROM decoded_as_view WHERE kind = 'record'")
-    records.createOrReplaceTempView("records_as_view")
+    for name, statement in given_views(arguments):
+        spark.sql(statement).createOrReplaceTempView(name)
     for name, statement in view_statements(source):
         view = spark.sql(statement)
         if name == "duplicates_as_view":

@@ -30,6 +30,7 @@ from glue_scripts.manifests import put_once
 from glue_scripts.reading import ARROW, ObjectReader, decoded_schema
 from glue_scripts.reporting import Progress, Report
 from glue_scripts.spark_hash import hash_sum
+from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices
 from glue_scripts.writing import WrittenDay, WrittenFile, content_hash, hashed_columns
 from loglake_assets.lake.layout import duplicates_prefix, run_prefix
@@ -37,7 +38,6 @@ from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource, load_source, view_statements
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
 from loglake_assets.sources.model import Column
-from loglake_assets.sources.placement import day_number
 
 _MEMORY_A_CORE = 80  # MB that DuckDB may hold
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
@@ -86,7 +86,7 @@ def _built(
     _write_orc(connection, rows, table.all_columns, table.sort_by, home / "rows", codec)
     _write_orc(connection, "duplicates_as_view", DUPLICATE_COLUMNS, _DUPLICATES_BY, home / "duplicates", codec)
     closed, quarantined = _rows(connection, f"{CLOSED} ORDER BY object_number"), _rows(connection, QUARANTINED)
-    duplicates = {(row.object_number, row.day): row.n for row in _rows(connection, DUPLICATES)}
+    duplicates = _rows(connection, DUPLICATES)
     keys = _put(s3, arguments.readready_bucket, prefix, home / "rows")
     if arguments.is_preview:
         return []
@@ -164,16 +164,9 @@ def _create_views(
     connection: duckdb.DuckDBPyConnection, source: LogSource, arguments: JobArguments, home: Path
 ) -> None:
     """The bounds and the decoded records as views, then the source's own."""
-    first, last = arguments.first_day, arguments.last_day
-    connection.execute(
-        f"CREATE VIEW mybounds_as_view AS SELECT DATE '{first}' AS floor_as_date, DATE '{last}' AS ceiling_as_date, "
-        f"{day_number(first)} AS floor_as_int, {day_number(last)} AS ceiling_as_int"
-    )
     connection.execute(f"CREATE VIEW decoded_as_view AS FROM read_parquet('{home / 'decoded'}/*.parquet')")
-    connection.execute(
-        f"CREATE VIEW records_as_view AS SELECT *, '{arguments.run_id}' AS f_run FROM decoded_as_view "
-        "WHERE kind = 'record'"
-    )
+    for name, statement in given_views(arguments):
+        connection.execute(f"CREATE VIEW {name} AS {statement}")
     create_views(connection, view_statements(source))
 
 
