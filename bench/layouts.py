@@ -21,8 +21,8 @@ from loglake_assets.sources import DEFAULT_COMPRESSION
 _MB = 1 << 20
 _CHUNK_256K = {"orc.compress.size": str(256 << 10), "orc.buffer.size.enforce": "true"}
 """What ORC has as its default and cuts down unless it is enforced: to a twentieth of a stripe over the columns."""
-RANDOM_IDS = ("f_eventkey", "eventid", "requestid", "raw_sha256")
-"""Columns whose values nothing predicts: three UUIDs and a digest."""
+RANDOM_IDS = ("eventid", "requestid")
+"""Columns whose values nothing predicts: two UUIDs."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ _IN_SHORT = {
     "query.counts_by_event.speedup": "counts by event name: raw over readready, wall",
     "query.join_by_session.speedup": "both logs joined by session: raw over readready, wall",
     "layout.zstd.size_ratio": "ORC ZSTD over ORC ZLIB, size",
-    "layout.present.random_ids_pct": "% of our ORC that eventid, its copy as key, requestid and sha256 take",
+    "layout.present.random_ids_pct": "% of our ORC that eventid and requestid take",
     "growth.events.cpu_ratio": "ten times the events: CPU, times",
     "growth.objects.cpu_ratio": "ten times the objects of the same events: CPU, times",
     "addapart.notifications_per_second": "AddAPart: notifications a second a core",

@@ -43,13 +43,14 @@ _OBJECT_FIELDS = (
     ("raw_key", "string"),
     ("raw_etag", "string"),
     ("raw_versionid", "string"),
+    ("raw_objectsha256", "string"),
     ("raw_lastmodified", "bigint"),
     ("prefix_day", "int"),
 )
 _ROW_FIELDS = (
     ("kind", "string"),
     ("raw_ordinal", "int"),
-    ("raw_sha256", "string"),
+    ("record_sha256", "string"),
     ("logcalendarday", "int"),
     ("flags", "string"),
     ("reason", "string"),
@@ -227,6 +228,7 @@ class _Accountant:
             ref.key,
             fetched.etag,
             fetched.version_id,
+            None if fetched.body is None else hashlib.sha256(fetched.body).hexdigest(),
             int(fetched.last_modified * 1000),
             ref.prefix_day,
             *(keys.get(name) for name in self._key_names if name != "logcalendarday"),

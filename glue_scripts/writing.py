@@ -55,7 +55,7 @@ def write_rows(
     columns = ", ".join([*(c.name for c in table.all_columns), table.partition_key.name])
     rows = spark.sql(f"SELECT {columns} FROM readready_as_view")
     rows = rows.sortWithinPartitions(table.partition_key.name, *table.sort_by)
-    direct = {"orc.column.encoding.direct": ",".join((table.grain, *table.unrepeated))}
+    direct = {"orc.column.encoding.direct": ",".join((*table.grain, *table.unrepeated))}
     _write_orc(rows, path, table.partition_key.name, compression, {**direct, **settings})
 
 

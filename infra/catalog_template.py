@@ -157,7 +157,7 @@ def _companion(table: CompanionTable, day: Column) -> dict[str, Any]:
 
 def _readready(table: ReadreadyTable) -> dict[str, Any]:
     return {
-        "Description": f"One row per {table.grain}, one partition per UTC day of the event.",
+        "Description": f"One row per {table.key}, one partition per UTC day of the event.",
         "PartitionKeys": _columns((table.partition_key,)),
         "Parameters": {
             "EXTERNAL": "TRUE",

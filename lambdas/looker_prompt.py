@@ -55,7 +55,7 @@ def _readready_card(source: LogSource) -> TableCard:
     columns = tuple((c.name, c.type, c.comment) for c in (*table.all_columns, table.partition_key))
     return TableCard(
         name=table.name,
-        description=f"{source.title}. {source.description} One row per {table.grain}.",
+        description=f"{source.title}. {source.description} One row per {table.key}.",
         columns=columns,
         coverage=_MEASURED,
         kept_in=table.name,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.orc as orc
 
 from loglake_assets.lake.layout import (
@@ -106,8 +107,8 @@ class StoredLake:
                 stored.unreadable.append(key)
                 continue
             stored.rows[key] = file.nrows
-            columns = file.read(columns=[self.source.readready.grain, "f_run"])
-            keys = columns.column(self.source.readready.grain).to_pylist()
+            columns = file.read(columns=[*self.source.readready.grain, "f_run"])
+            keys = self._keys(columns)
             digests.append(np.fromiter(map(key_digest, map(str, keys)), "u8", len(keys)))
             stored.runs |= {str(run) for run in columns.column("f_run").unique().to_pylist()}
         stored.digests = np.concatenate([stored.digests, *digests])
@@ -115,14 +116,19 @@ class StoredLake:
 
     def evidence(self, location: str, digests: set[int]) -> Iterator[tuple[str, str, int]]:
         """(raw key, raw ETag, ordinal) that the rows of some grains name."""
-        grain = self.source.readready.grain
+        place = ["raw_key", "raw_etag", "raw_ordinal"]
         for _, file in self._files(location):
-            columns = (
-                file.read(columns=[grain, "raw_key", "raw_etag", "raw_ordinal"]).to_pylist() if file is not None else []
-            )
-            for row in columns:
-                if key_digest(str(row[grain])) in digests:
+            if file is None:
+                continue
+            columns = file.read(columns=[*self.source.readready.grain, *place])
+            for key, row in zip(self._keys(columns), columns.select(place).to_pylist(), strict=True):
+                if key_digest(str(key)) in digests:
                     yield row["raw_key"], row["raw_etag"], row["raw_ordinal"]
+
+    def _keys(self, rows: pa.Table) -> list[str | None]:
+        """What is unique of each row."""
+        keys: list[str | None] = pc.coalesce(*(rows.column(name) for name in self.source.readready.grain)).to_pylist()
+        return keys
 
     def duplicate_rows(self, day: int, run_id: str) -> int:
         """Rows of the table of dropped copies, of one day of a run."""

@@ -107,7 +107,7 @@ def test_logs_of_models_break_nothing(tools: ToolLake) -> None:
         (lambda rows: rows.slice(0, 0), {"I1", "I2", "I6"}, "files that readers see differ from the run's manifest"),
         (lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]), {"I1", "I2", "I6"}, "that several rows hold"),
         (lambda rows: pa.concat_tables([rows.slice(1), rows.slice(1, 1)]), {"I1"}, "that several rows hold"),
-        (lambda rows: with_value(rows, "f_eventkey", "made-up"), {"I1"}, "an event that their raw record is not"),
+        (lambda rows: with_value(rows, "eventid", "made-up"), {"I1"}, "an event that their raw record is not"),
         (lambda rows: with_value(rows, "f_run", "another"), {"I2"}, "other runs have rows"),
     ],
     ids=["a row lost", "all rows lost", "a row twice", "a row for another", "a row made up", "a row of another run"],

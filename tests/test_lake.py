@@ -1,5 +1,6 @@
 """Sample days from raw objects to checked readready days: real Spark, real Dagster, the emulator with our templates."""
 
+import hashlib
 import io
 import json
 from collections import Counter
@@ -71,7 +72,7 @@ def test_a_day_holds_every_event_once(built: BuiltLake, day: date) -> None:
     metadata = next(r.metadata for r in built.results if r.day == day)
     assert metadata["dagster/row_count"] == built.truth.distinct_by_day[day.isoformat()]
     assert metadata["duplicates"] == built.truth.duplicates_by_day[day.isoformat()]
-    keys = Counter(row["f_eventkey"] for row in stored_rows(built, newest(built, day)))
+    keys = Counter(row["f_eventkey"] or row["eventid"] for row in stored_rows(built, newest(built, day)))
     assert max(keys.values()) == 1
     assert len(keys) == built.truth.distinct_by_day[day.isoformat()]
 
@@ -128,9 +129,23 @@ def test_a_row_leads_back_to_its_raw_record(built: BuiltLake) -> None:
     row = stored_rows(built, newest(built, LAST))[7]
     body = built.lake.client("s3").get_object(Bucket=row["raw_bucket"], Key=row["raw_key"])
     assert body["ETag"].strip('"') == row["raw_etag"]
-    raw = decode.split(inflated(body["Body"].read(), False))[row["raw_ordinal"]]
-    assert decode.decode(raw).sha256 == row["raw_sha256"]
+    content = body["Body"].read()
+    assert hashlib.sha256(content).hexdigest() == row["raw_objectsha256"]
+    raw = decode.split(inflated(content, False))[row["raw_ordinal"]]
     assert json.loads(bytes(raw))["eventID"] == row["eventid"]
+
+
+def test_only_a_row_without_an_event_id_has_a_key_of_its_own(built: BuiltLake) -> None:
+    """Its digest; coverage counts it by that, and so is it found."""
+    from infra.local.evidence import event_evidence
+
+    rows = [row for day in DAYS for row in stored_rows(built, newest(built, day))]
+    (without,) = [row for row in rows if row["eventid"] is None]
+    assert [row for row in rows if row["f_eventkey"] is not None] == [without]
+    (found,) = event_evidence(built.lake, without["f_eventkey"], built.source.name, None)
+    assert found.agrees, found.statements
+    assert found.record is not None
+    assert without["f_eventkey"] == f"sha256:{hashlib.sha256(found.record).hexdigest()}"
 
 
 def test_a_session_is_one_of_session_manager(built: BuiltLake) -> None:
@@ -233,7 +248,7 @@ def test_one_event_missing_from_one_orc_file_is_found_by_name(built: BuiltLake) 
     try:
         s3.put_object(Bucket=bucket, Key=key, Body=short.getvalue())
         coverage = recounted(built, LAST)[LAST]
-        assert coverage.missing_events == (table.column("f_eventkey")[0].as_py(),)
+        assert coverage.missing_events == (table.column("eventid")[0].as_py(),)
         assert coverage.missing_by_object == {
             f"s3://{table.column('raw_bucket')[0].as_py()}/{table.column('raw_key')[0].as_py()}": 1
         }
@@ -257,7 +272,7 @@ def test_a_row_without_its_event_is_found_by_name(built: BuiltLake) -> None:
     whole = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     table = orc.ORCFile(io.BytesIO(whole)).read()
     forged = table.slice(0, 1).set_column(
-        table.schema.get_field_index("f_eventkey"), "f_eventkey", pa.array(["00000000-made-up"])
+        table.schema.get_field_index("eventid"), "eventid", pa.array(["00000000-made-up"])
     )
     longer = io.BytesIO()
     orc.write_table(pa.concat_tables([table, forged]), longer)
@@ -287,7 +302,7 @@ def test_drift_is_what_the_samples_hold_of_it_and_no_more(built: BuiltLake, day:
     }
     assert {name: one.count for name, one in found.found.items()} == {n: len(r) for n, r in odd.items() if r}
     for name, one in found.found.items():
-        assert one.example in {r["f_eventkey"] for r in odd[name]}
+        assert one.example in {r["eventid"] for r in odd[name]}
     assert found.row_count == len(rows)
     evaluation = check_history(built, DRIFT)[day.isoformat()]
     assert evaluation.passed == (not found.found)

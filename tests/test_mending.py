@@ -328,7 +328,7 @@ def test_a_message_put_aside_says_which_objects_it_is_about(body: str, keys: lis
 
 
 def an_event(built: BuiltLake, day: date = DAY) -> str:
-    sql = f"SELECT f_eventkey FROM {TABLE} WHERE logcalendarday = {day_number(day)} AND logaccountid = '123456789012' "
+    sql = f"SELECT eventid FROM {TABLE} WHERE logcalendarday = {day_number(day)} AND logaccountid = '123456789012' "
     return str(ask(built.lake, f"{sql} ORDER BY 1 LIMIT 1").rows[0][0])
 
 

@@ -91,7 +91,8 @@ def test_every_source_declares_what_the_lake_relies_on(name: str) -> None:
     columns = [c.name for c in source.readready.all_columns]
     assert source.name == name
     assert len(columns) == len(set(columns))
-    assert source.readready.grain in columns
+    assert source.readready.grain
+    assert set(source.readready.grain) <= set(columns)
     assert set(source.readready.sort_by) <= set(columns)
     assert "logcalendarday" in {c.name for c in source.raw.partition_keys}
     assert {"year", "month", "dayofmonth", "prefix"} <= set(source.key_pattern.regex.groupindex)

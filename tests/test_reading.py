@@ -192,7 +192,7 @@ def test_an_event_of_a_version_without_an_id_is_known_by_its_bytes() -> None:
     del plain["eventID"]
     first, second, third, _ = rows(body(plain, plain, {**plain, "eventName": "Other"}))
     assert first["eventid"] is None
-    assert first["eventkey"] == second["eventkey"] == f"sha256:{first['raw_sha256']}"
+    assert first["eventkey"] == second["eventkey"] == f"sha256:{first['record_sha256']}"
     assert third["eventkey"] != first["eventkey"]
 
 

@@ -114,7 +114,7 @@ def test_an_event_missing_from_an_orc_file_turns_only_coverage_red(built: BuiltL
         s3(built).put_object(Bucket=bucket, Key=key, Body=short.getvalue())
         found = red(built, config)
         assert set(found) == {"coverage"}
-        assert table.column("f_eventkey")[0].as_py() in found["coverage"]
+        assert table.column("eventid")[0].as_py() in found["coverage"]
         (judged,) = reconciled_day(built, DAY).named(Verdict.SHORT)
         assert judged.key == key, "the cheap mode sees it too, and turns coverage red without reading an object"
 

@@ -38,7 +38,7 @@ EVIDENCE = {
     "raw_versionid": "v1",
     "raw_etag": "etag",
     "raw_ordinal": 0,
-    "raw_sha256": "aa",
+    "raw_objectsha256": "aa",
     "f_run": "run",
 }
 

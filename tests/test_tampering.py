@@ -144,25 +144,34 @@ def test_a_moved_partition_is_put_back_by_reconciling(built: BuiltLake) -> None:
 # --- rows and copies --------------------------------------------------------------------------------------------------
 
 
-def test_an_edited_row_is_seen_by_its_evidence_and_its_file_by_the_cheap_comparison(built: BuiltLake) -> None:
-    """Key and hash are left as they were, so no count differs."""
+@pytest.mark.parametrize(
+    ("column", "value", "what", "names"),
+    [
+        ("useridentity_arn", "somebody else", "record is this row", "differing: useridentity_arn"),
+        ("raw_objectsha256", "ab" * 32, "raw object", f"SHA-256 {'ab' * 32} and is ETag"),
+    ],
+)
+def test_an_edited_row_is_seen_by_its_evidence_and_its_file_by_the_cheap_comparison(
+    built: BuiltLake, column: str, value: str, what: str, names: str
+) -> None:
+    """The key is left as it was, so no count differs."""
     event = an_event(built)
     (whole,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     assert whole.agrees
     key = str(whole.row["orc_file"]).split("/", 3)[3]
     with breaking.put_back(s3(built), bucket(built), key) as body:
         table = orc.ORCFile(io.BytesIO(body)).read()
-        names = [
-            "somebody else" if k == event else arn
-            for k, arn in zip(table["f_eventkey"].to_pylist(), table["useridentity_arn"].to_pylist(), strict=True)
+        values = [
+            value if k == event else kept
+            for k, kept in zip(table["eventid"].to_pylist(), table[column].to_pylist(), strict=True)
         ]
-        at = table.schema.get_field_index("useridentity_arn")
-        changed = breaking.orc_bytes(table.set_column(at, "useridentity_arn", pa.array(names, pa.string())))
+        at = table.schema.get_field_index(column)
+        changed = breaking.orc_bytes(table.set_column(at, column, pa.array(values, pa.string())))
         s3(built).put_object(Bucket=bucket(built), Key=key, Body=changed)
         (edited,) = event_evidence(built.lake, event, "cloudtrail", DAY)
         said = {statement.what: statement for statement in edited.statements}
-        assert said["record is this row"].agrees is False
-        assert "differing: useridentity_arn" in said["record is this row"].said
+        assert said[what].agrees is False
+        assert names in said[what].said
         assert said["ORC file"].agrees is False
         assert [j.key for j in reconciled_day(built, DAY).named(Verdict.SHORT)] == [key]
 

@@ -33,7 +33,7 @@ def invocation(hours: float, arn: str = AGENT, **told: list[dict[str, Any]]) -> 
         "raw_key": "k",
         "raw_versionid": None,
         "raw_ordinal": 0,
-        "raw_sha256": "s",
+        "raw_objectsha256": "s",
     }
 
 

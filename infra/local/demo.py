@@ -80,8 +80,8 @@ def _demo_source(
 
 def _evidence_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
     """One row, and whether everything that stands behind it still agrees."""
-    grain, day = source.readready.grain, day_number(FIRST_DAY)
-    sql = f"SELECT min({grain}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
+    day = day_number(FIRST_DAY)
+    sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
     event_id = str(ask(lake, sql).rows[0][0])
     say(f"\n   What stands behind one row: make evidence EVENT_ID={escaped(event_id)} DAY={FIRST_DAY}")
     (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY, lake.home / "sample-keys.json")

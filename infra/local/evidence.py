@@ -77,7 +77,7 @@ def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) 
 def _rows(lake: OpenedLake, source: LogSource, event_id: str, day: date | None) -> list[dict[str, Any]]:
     """Rows whose key, or whose log's own id, it is; with the ORC file that holds each."""
     columns = [column.name for column in source.readready.columns]
-    ids = [source.readready.grain, *[name for name in _IDS if name in columns][:1]]
+    ids = dict.fromkeys((*source.readready.grain, *[name for name in _IDS if name in columns][:1]))
     of_day = f" AND logcalendarday = {day_number(day)}" if day else ""
     matches = " OR ".join(f"{name} = {quoted(event_id)}" for name in ids)
     sql = f'SELECT *, "$path" AS orc_file FROM {source.readready.name} WHERE ({matches}){of_day} LIMIT {_MOST}'

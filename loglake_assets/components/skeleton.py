@@ -48,7 +48,7 @@ SOURCE = LogSource(
     ),
     readready=ReadreadyTable(
         name="from_NAME_readready",
-        grain="f_eventkey",
+        grain=("f_eventkey",),
         sort_by=("eventtime",),
         columns=(
             Column("f_eventkey", "string", "sha256 and digest of the record; use the id of the log if it has one"),
@@ -63,8 +63,8 @@ SOURCE = LogSource(
             Column("raw_key", "string"),
             Column("raw_etag", "string"),
             Column("raw_versionid", "string"),
+            Column("raw_objectsha256", "string"),
             Column("raw_ordinal", "int"),
-            Column("raw_sha256", "string"),
             Column("f_run", "string"),
         ),
     ),
@@ -174,8 +174,8 @@ SELECT
   raw_key,
   raw_etag,
   raw_versionid,
+  raw_objectsha256,
   raw_ordinal,
-  raw_sha256,
   f_run,
   logcalendarday
 FROM identified_as_view i

@@ -81,11 +81,11 @@ def drift(s3: Any, source: LogSource, day: int, location: str) -> Drift:
     blocks = dict(shape.blocks)
     has_others = any(column.name == OTHERS for column in source.readready.columns)
     optional = ((shape.version_column, shape.version_column), (OTHERS, has_others))
-    wanted = [source.readready.grain, *(str(name) for name, has in optional if has), *blocks]
+    wanted = [*source.readready.grain, *(str(name) for name, has in optional if has), *blocks]
     files = (key for key in keys(s3, bucket, prefix) if key.endswith(".orc"))
     for table in (stripe for key in files for stripe in stripes_of(s3, bucket, key, wanted)):
         rows += table.num_rows
-        events = table.column(source.readready.grain)
+        events = pc.coalesce(*(table.column(name) for name in source.readready.grain))
         if shape.version_column:
             _see_versions(seen, shape.versions, table.column(shape.version_column), events)
         if has_others:

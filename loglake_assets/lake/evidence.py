@@ -82,15 +82,16 @@ class Examiner:
     def _object(self, row: Mapping[str, Any]) -> tuple[bytes | None, list[Statement]]:
         name = f"s3://{row['raw_bucket']}/{row['raw_key']}"
         now, etag = self._get(row["raw_bucket"], row["raw_key"], None)
-        if now is not None and etag == row["raw_etag"]:
+        if now is not None and _is_what_was_read(row, now, etag):
             said = f"{name}, ETag {etag}, {len(now):,} bytes, SHA-256 {hashlib.sha256(now).hexdigest()}"
             return now, [Statement("raw object", True, said)]
-        found = "gone" if now is None else f"ETag {etag} now"
-        changed = Statement("raw object", False, f"{name} was read with ETag {row['raw_etag']} and is {found}")
+        found = "gone" if now is None else f"ETag {etag}, SHA-256 {hashlib.sha256(now).hexdigest()} now"
+        read = f"ETag {row['raw_etag']}, SHA-256 {row.get('raw_objectsha256')}"
+        changed = Statement("raw object", False, f"{name} was read with {read} and is {found}")
         if row.get("raw_versionid") in _NO_VERSION:
             return None, [changed]
         old, old_etag = self._get(row["raw_bucket"], row["raw_key"], str(row["raw_versionid"]))
-        kept = old is not None and old_etag == row["raw_etag"]
+        kept = old is not None and _is_what_was_read(row, old, old_etag)
         said = f"version {row['raw_versionid']}, which was read, is {'still kept' if kept else 'not kept'}"
         return (old if kept else None), [changed, Statement("raw version", kept, said)]
 
@@ -107,7 +108,7 @@ class Examiner:
         return answer["Body"], answer["ETag"].strip('"')
 
     def _record(self, row: Mapping[str, Any], body: bytes | None) -> tuple[bytes | None, list[Statement]]:
-        """The record cut out of the object, by its position, and compared by its hash and by its key."""
+        """The record cut out of the object, by its position, and compared with the row, column by column."""
         if body is None:
             return None, [Statement("raw record", None, "the object that was read is not there to look into")]
         ordinal = int(row["raw_ordinal"])
@@ -119,8 +120,7 @@ class Examiner:
             return None, [Statement("raw record", False, said)]
         digest = hashlib.sha256(raw).hexdigest()
         said = f"record {ordinal} of {len(found):,}, {len(memoryview(raw)):,} bytes, SHA-256 {digest}"
-        same = Statement("raw record", digest == row["raw_sha256"], said)
-        return bytes(raw), [same, self._decoded(row, raw)]
+        return bytes(raw), [Statement("raw record", True, said), self._decoded(row, raw)]
 
     def _decoded(self, row: Mapping[str, Any], raw: Any) -> Statement:
         """The record decoded again: its key, and every column that is a text of it, as the row has them."""
@@ -128,8 +128,9 @@ class Examiner:
         texts = {c.name for c in self.source.readready.columns if c.type == "string"} & fields.keys()
         differing = sorted(name for name in texts if fields[name] != row.get(name))
         key = fields["eventkey"]
-        if key != row[self.source.readready.grain]:
-            differing.insert(0, self.source.readready.grain)
+        grain = self.source.readready.grain
+        if key != next((row[name] for name in grain if row[name] is not None), None):
+            differing = list(dict.fromkeys((*grain, *differing)))
         said = f"its key is {key}; {len(texts):,} columns compared"
         return Statement("record is this row", not differing, f"{said}; differing: {', '.join(differing) or 'none'}")
 
@@ -181,6 +182,12 @@ class Examiner:
         fault = f": {found.fault}" if found.fault else ""
         said = f"{found.digest_key}, signed by {found.fingerprint}{fault}"
         return found, [Statement("digest", agrees, said)]
+
+
+def _is_what_was_read(row: Mapping[str, Any], body: bytes, etag: str) -> bool:
+    """By ETag and digest; a row that was written before there were digests names none."""
+    named = row.get("raw_objectsha256")
+    return etag == row["raw_etag"] and named in {None, hashlib.sha256(body).hexdigest()}
 
 
 def _named_in(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Statement:

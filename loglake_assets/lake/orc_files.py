@@ -57,6 +57,11 @@ def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> list[l
     return [table.column(name).to_pylist() for name in columns]
 
 
+def first_known(columns: Sequence[list[Any]]) -> list[Any]:
+    """Of each row the first of the columns' values that is not null, as SQL's coalesce."""
+    return [next((value for value in row if value is not None), None) for row in zip(*columns, strict=True)]
+
+
 def stripes_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of an ORC file, a stripe at a time."""
     file = _opened(s3, bucket, key)

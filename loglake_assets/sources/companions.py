@@ -61,7 +61,7 @@ QUARANTINE_COLUMNS = (
     Column("reason", "string"),
 )
 DUPLICATE_COLUMNS = (
-    Column("eventkey", "string", "the event, as in f_eventkey"),
+    Column("eventkey", "string", "the event, by what is unique in its table"),
     Column("raw_ordinal", "int", "position of the dropped copy in its object"),
     Column("dropped_bucket", "string"),
     Column("dropped_key", "string"),

@@ -40,18 +40,23 @@ class RawTable:
 class ReadreadyTable:
     """A table of scalar columns in ORC, one partition a UTC day of the event.
 
-    `grain` names the column that is unique in the table; `sort_by` the order inside a file, which is what lets a
-    reader skip; `evidence` the columns that lead from a row back to its raw record.
+    `grain` names the columns of which the first that is not null is unique in the table; `sort_by` the order inside a
+    file, which is what lets a reader skip; `evidence` the columns that lead from a row back to its raw record.
     """
 
     name: str
     columns: tuple[Column, ...]
-    grain: str
+    grain: tuple[str, ...]
     sort_by: tuple[str, ...]
     evidence: tuple[Column, ...]
     unrepeated: tuple[str, ...] = ()
     """Text columns of which hardly a value repeats, beside the grain: ORC need not try a dictionary for them."""
     partition_key: Column = Column("logcalendarday", "int", "UTC day of the event, yyyymmdd")
+
+    @property
+    def key(self) -> str:
+        """The SQL of what is unique in the table."""
+        return self.grain[0] if len(self.grain) == 1 else f"coalesce({', '.join(self.grain)})"
 
     @property
     def all_columns(self) -> tuple[Column, ...]:

@@ -15,7 +15,7 @@ REVIEW = Review(
     look_ahead_days=1,
     table=ReadreadyTable(
         name="agent_tool_use_review",
-        grain="tool_key",
+        grain=("tool_key",),
         sort_by=("useridentity_arn", "f_conversation", "asked", "tool_key"),
         columns=(
             Column("tool_key", "string", "account:tool_use_id, or the request and a position where a call has no id"),
@@ -56,7 +56,7 @@ REVIEW = Review(
             Column("raw_key", "string"),
             Column("raw_versionid", "string"),
             Column("raw_ordinal", "int"),
-            Column("raw_sha256", "string"),
+            Column("raw_objectsha256", "string"),
             Column("f_run", "string", "Dagster run that wrote the row"),
         ),
     ),

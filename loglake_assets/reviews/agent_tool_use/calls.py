@@ -74,7 +74,7 @@ def _asked(ordered: Sequence[Row]) -> dict[str, list[ToolCall]]:
         for position, tool in enumerate(_listed(row["tool_calls"])):
             identity = _identity(row, tool) or _place(row, "output", position)
             calls = found.setdefault(identity, [])
-            key = f"{identity}#{row['requestid'] or row['raw_sha256']}" if calls else identity
+            key = f"{identity}#{row['requestid'] or row['f_eventkey']}" if calls else identity
             calls.append(ToolCall(key, tool, "output", row, is_reused=bool(calls)))
     for row in ordered:
         for position, tool in enumerate(_listed(row["tool_history"])):
@@ -101,7 +101,7 @@ def _identity(row: Row, tool: Mapping[str, Any]) -> str | None:
 
 
 def _place(row: Row, told_in: str, position: int) -> str:
-    return f"{row['logaccountid']}:{row['requestid'] or row['raw_sha256']}:{told_in}-{position}"
+    return f"{row['logaccountid']}:{row['requestid'] or row['f_eventkey']}:{told_in}-{position}"
 
 
 def _with_result(call: ToolCall, results: Sequence[tuple[Mapping[str, Any], Row]], until: datetime | None) -> ToolCall:
@@ -162,7 +162,7 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
 
 _OF_INVOCATION = (
     *("requestid", "operation", "modelid", "f_modelname", "logaccountid", "logregion", "useridentity_arn"),
-    *("f_conversation", "raw_bucket", "raw_key", "raw_versionid", "raw_ordinal", "raw_sha256"),
+    *("f_conversation", "raw_bucket", "raw_key", "raw_versionid", "raw_ordinal", "raw_objectsha256"),
 )
 
 

@@ -15,7 +15,7 @@ REVIEW = Review(
     look_ahead_days=2,
     table=ReadreadyTable(
         name="session_activity_review",
-        grain="session_key",
+        grain=("session_key",),
         sort_by=("started", "session_key"),
         columns=(
             Column("session_key", "string", "f_sessionid, or denied:<event id> where no session came about"),
@@ -66,7 +66,7 @@ REVIEW = Review(
             Column("raw_key", "string"),
             Column("raw_versionid", "string"),
             Column("raw_ordinal", "int"),
-            Column("raw_sha256", "string"),
+            Column("raw_objectsha256", "string"),
             Column("packet", "string", "s3:// address of the review packet"),
             Column("f_run", "string", "Dagster run that wrote the row"),
         ),

@@ -41,7 +41,7 @@ def row_of(session: Session, packet: str) -> dict[str, Any]:
         "raw_key": start["raw_key"] if start else None,
         "raw_versionid": start["raw_versionid"] if start else None,
         "raw_ordinal": start["raw_ordinal"] if start else None,
-        "raw_sha256": start["raw_sha256"] if start else None,
+        "raw_objectsha256": start["raw_objectsha256"] if start else None,
         "packet": packet,
     }
 
@@ -167,7 +167,7 @@ class _Objects:
     def number(self, table: str, row: Mapping[str, Any]) -> int:
         """The number of the object that a row comes from; the row is noted as one of its records."""
         evidence = Evidence.of(row)
-        place = (table, evidence.bucket, evidence.key, evidence.version_id, evidence.etag)
+        place = (table, evidence.bucket, evidence.key, evidence.version_id, evidence.etag, evidence.sha256)
         if place not in self._numbers:
             self._numbers[place] = len(self._records)
             self._records.append({})
@@ -182,12 +182,12 @@ class _Objects:
                 "key": key,
                 "version_id": version_id,
                 "etag": etag,
+                "sha256": sha256,
                 "records": len(self._records[number]),
                 "ordinals": sorted(self._records[number]),
-                "sha256": {str(n): e.sha256 for n, e in sorted(self._records[number].items())},
                 "runs": sorted({e.run for e in self._records[number].values()}),
             }
-            for (table, bucket, key, version_id, etag), number in self._numbers.items()
+            for (table, bucket, key, version_id, etag, sha256), number in self._numbers.items()
         ]
 
 

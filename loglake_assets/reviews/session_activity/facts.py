@@ -15,19 +15,19 @@ from loglake_assets.reviews.session_activity.transcripts import Block, event_lin
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where the raw record of a row lies, and which run wrote the row."""
+    """Where the raw record of a row lies, in an object of which content, and which run wrote the row."""
 
     bucket: str
     key: str
     version_id: str | None
     etag: str | None
+    sha256: str | None
     ordinal: int
-    sha256: str
     run: str
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> "Evidence":
-        names = ("raw_bucket", "raw_key", "raw_versionid", "raw_etag", "raw_ordinal", "raw_sha256", "f_run")
+        names = ("raw_bucket", "raw_key", "raw_versionid", "raw_etag", "raw_objectsha256", "raw_ordinal", "f_run")
         return Evidence(*(row[name] for name in names))
 
 

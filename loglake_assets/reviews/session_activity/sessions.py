@@ -83,7 +83,7 @@ def _distinct_starts(starts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[s
 def _key(start: Mapping[str, Any]) -> str:
     if start["f_sessionid"]:
         return str(start["f_sessionid"])
-    identity = start["eventid"] or start["raw_sha256"]
+    identity = start["eventid"] or start["f_eventkey"]
     return f"denied:{identity}" if start["errorcode"] else f"unnamed:{identity}"
 
 

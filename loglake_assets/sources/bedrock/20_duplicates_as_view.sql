@@ -10,7 +10,7 @@ SELECT
   kept_bucket,
   kept_key,
   kept_ordinal,
-  raw_sha256 = kept_sha256 AS same_content,
+  record_sha256 = kept_sha256 AS same_content,
   logcalendarday
 FROM (
   SELECT
@@ -19,7 +19,7 @@ FROM (
     first_value(raw_bucket) OVER copies AS kept_bucket,
     first_value(raw_key) OVER copies AS kept_key,
     first_value(raw_ordinal) OVER copies AS kept_ordinal,
-    first_value(raw_sha256) OVER copies AS kept_sha256
+    first_value(record_sha256) OVER copies AS kept_sha256
   FROM identified_as_view
   WINDOW copies AS (PARTITION BY logcalendarday, eventkey ORDER BY raw_lastmodified, raw_key, raw_bucket, raw_ordinal)
 )

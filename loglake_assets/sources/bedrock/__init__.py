@@ -46,8 +46,8 @@ SOURCE = LogSource(
     ),
     readready=ReadreadyTable(
         name="from_bedrock_readready",
-        grain="f_eventkey",
-        unrepeated=("requestid", "raw_sha256"),
+        grain=("f_eventkey",),
+        unrepeated=("requestid",),
         sort_by=("useridentity_arn", "f_conversation", "request_time"),
         columns=(
             Column("f_eventkey", "string", "account:requestid:time as delivered, which is unique"),
@@ -92,8 +92,8 @@ SOURCE = LogSource(
             Column("raw_key", "string"),
             Column("raw_etag", "string"),
             Column("raw_versionid", "string"),
+            Column("raw_objectsha256", "string", "of the object's bytes as stored"),
             Column("raw_ordinal", "int", "position of the record in its object, from 0"),
-            Column("raw_sha256", "string", "of the record's bytes as delivered"),
             Column("f_run", "string", "Glue run that wrote the row"),
         ),
     ),

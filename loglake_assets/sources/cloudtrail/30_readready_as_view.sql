@@ -1,6 +1,6 @@
 -- The table's contract: these columns, these types, one row an event.
 SELECT
-  eventkey AS f_eventkey,
+  nullif(eventkey, eventid) AS f_eventkey,
   eventid,
   eventtime,
   eventsource,
@@ -71,8 +71,8 @@ SELECT
   raw_key,
   raw_etag,
   raw_versionid,
+  raw_objectsha256,
   raw_ordinal,
-  raw_sha256,
   f_run,
   logcalendarday
 FROM identified_as_view i

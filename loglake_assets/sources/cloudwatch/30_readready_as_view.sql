@@ -37,8 +37,8 @@ SELECT
   raw_key,
   raw_etag,
   raw_versionid,
+  raw_objectsha256,
   raw_ordinal,
-  raw_sha256,
   f_run,
   logcalendarday
 FROM identified_as_view i

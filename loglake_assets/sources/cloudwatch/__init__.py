@@ -31,8 +31,8 @@ SOURCE = LogSource(
     ),
     readready=ReadreadyTable(
         name="from_cloudwatch_readready",
-        grain="f_eventkey",
-        unrepeated=("eventid", "raw_sha256"),
+        grain=("f_eventkey",),
+        unrepeated=("eventid",),
         sort_by=("loggroup", "logstream", "eventtime", "eventid"),
         columns=(
             Column("f_eventkey", "string", "owner:log group:log stream:id, which is unique"),
@@ -63,8 +63,8 @@ SOURCE = LogSource(
             Column("raw_key", "string"),
             Column("raw_etag", "string"),
             Column("raw_versionid", "string"),
+            Column("raw_objectsha256", "string", "of the object's bytes as stored"),
             Column("raw_ordinal", "int", "position of the event in its object, from 0"),
-            Column("raw_sha256", "string", "of the event's bytes as delivered"),
             Column("f_run", "string", "Glue run that wrote the row"),
         ),
     ),

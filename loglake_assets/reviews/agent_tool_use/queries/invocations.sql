@@ -1,5 +1,6 @@
 -- Invocations that ask for tools, tell of them or bring their results, and those whose bodies lie elsewhere.
 SELECT
+  f_eventkey,
   requestid,
   request_time,
   operation,
@@ -19,7 +20,7 @@ SELECT
   raw_versionid,
   raw_etag,
   raw_ordinal,
-  raw_sha256,
+  raw_objectsha256,
   f_run
 FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}

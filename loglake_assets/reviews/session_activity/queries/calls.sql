@@ -43,7 +43,7 @@ numbered AS (
     c.raw_versionid,
     c.raw_etag,
     c.raw_ordinal,
-    c.raw_sha256,
+    c.raw_objectsha256,
     c.f_run,
     row_number() OVER (PARTITION BY s.f_sessionid ORDER BY
       CASE WHEN c.f_sessionid = s.f_sessionid THEN 0 WHEN coalesce(c.readonly, false) THEN 2 ELSE 1 END,
@@ -75,7 +75,7 @@ SELECT
   raw_versionid,
   raw_etag,
   raw_ordinal,
-  raw_sha256,
+  raw_objectsha256,
   f_run,
   call_count
 FROM numbered

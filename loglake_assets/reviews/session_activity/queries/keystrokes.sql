@@ -18,7 +18,7 @@ SELECT
   raw_versionid,
   raw_etag,
   raw_ordinal,
-  raw_sha256,
+  raw_objectsha256,
   f_run
 FROM from_cloudwatch_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}

@@ -1,5 +1,6 @@
 -- Every StartSession of Session Manager, also those that were denied.
 SELECT
+  f_eventkey,
   eventid,
   eventtime,
   useridentity_type,
@@ -21,7 +22,7 @@ SELECT
   raw_versionid,
   raw_etag,
   raw_ordinal,
-  raw_sha256,
+  raw_objectsha256,
   f_run
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}

@@ -96,9 +96,7 @@ def _input(rng: Random, name: str) -> Json:
             return {"ticket": {"id": number, "labels": ["b", "a"], "parent": None}}
         case "execute_shell":
             return {"command": f'df -h /data{number} | tail -n 1 && echo "it\'s\\n"', "timeout": 2.5}
-    return {
-        "sql": f"SELECT eventname, count(*) FROM from_cloudtrail_readready WHERE f_eventkey <> '{number}' GROUP BY 1"
-    }
+    return {"sql": f"SELECT eventname, count(*) FROM from_cloudtrail_readready WHERE eventid <> '{number}' GROUP BY 1"}
 
 
 def _result(rng: Random, name: str) -> Any:
