@@ -60,7 +60,12 @@ def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
         size = replace(size, rounds=asked.rounds, needle_rounds=asked.rounds)
     wanted = set(filter(None, asked.only.split(",")))
     results = _begun(asked.size, target, keep=bool(wanted))
-    results |= {"rounds": asked.rounds, "java_options": size.java_options, "meanings": MEANINGS}
+    results |= {
+        "rounds": asked.rounds,
+        "java_options": size.java_options,
+        "own_java_options": JOB.java,
+        "meanings": MEANINGS,
+    }
     bench = Bench(size, WORK, lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True))
     parts = bench.parts()
     if unknown := wanted - parts.keys():

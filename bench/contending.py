@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.checking import Checked, checked, delivered_parameters
 from bench.measuring import ContenderFailedError, Cost, measured
 from bench.volumes import NEEDLE_NAMES, Volume
+from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
 
 Say = Callable[[str], None]
 
@@ -25,13 +26,15 @@ class Contender:
     module: str = ""
     program: Path | None = None
     stage: str = ""
+    java: str = ""
+    """JVM options of its own, in the place of those that a comparison gives to all."""
 
     @property
     def writes(self) -> bool:
         return self.stage in ("", "orc")
 
 
-JOB = Contender("job", "our Glue job", "job")
+JOB = Contender("job", "our Glue job", "job", java=DEFAULT_JAVA_OPTIONS)
 LIGHT = Contender("light", "our job, light engine", "light")
 NAIVE = Contender("naive", "Spark, inferred schema", "spark_naive")
 SCHEMA = Contender("schema", "Spark, given schema", "spark_schema")
@@ -112,7 +115,7 @@ def _run(
     runs: Runs,
     delivered: Mapping[str, str] | None,
 ) -> None:
-    with emptied(scratch / contender.name) as out, environment({JAVA: java}):
+    with emptied(scratch / contender.name) as out, environment({JAVA: contender.java or java}):
         try:
             runs.costs[contender.name].append(
                 measured(command(contender, volume, out, needle), out.with_suffix(".log"))
@@ -124,7 +127,8 @@ def _run(
             runs.outputs[contender.name] = checked(out / "rows", delivered)
 
 
-JAVA = "LOGLAKE_SPARK_JAVA_OPTIONS"
+JAVA, DRIVER_MEMORY = "LOGLAKE_SPARK_JAVA_OPTIONS", "LOGLAKE_SPARK_DRIVER_MEMORY"
+CORES = 2  # of local[2]
 
 
 def command(contender: Contender, volume: Volume, out: Path, needle: bool) -> list[str]:

@@ -35,7 +35,7 @@ MEANINGS = {
     "size.ratio_delivered": "delivered gzip over the files written; above 1 is smaller than delivered",
     "query.": "raw over readready: wall (`speedup`), CPU, bytes read; above 1 readready is better",
     "layout.": "that layout over the present one: size (`size_ratio`), CPU to write; below 1 is less",
-    "growth.": "last point over first (`cpu_ratio`), and p of CPU ~ size^p (`cpu_exponent`)",
+    "growth.": "last point over first (`cpu_ratio`, `peak_ratio` of memory), and p of CPU ~ size^p (`cpu_exponent`)",
 }
 
 
@@ -94,7 +94,8 @@ figure, and [bench/README.md](../bench/README.md) says how each is measured.
 {m["cores"]} cores of {m["processor"]}, {m["memory_gb"]} GB, {m["system"]}, Python {m["python"]},
 {m["java"]};
 {versions}.
-Spark contenders run as `local[2]` with `{results["java_options"]}`.
+Spark contenders run as `local[2]`, ours with `{results["own_java_options"]}`,
+the others with `{results["java_options"]}`.
 Load average before: {m["load_average_before"]}; well above 1, others used it, and wall seconds mean little.{failed}"""
 
 
@@ -177,13 +178,14 @@ def _growth(told: dict[str, list[dict[str, float]]], plot: str | None) -> str:
             f"{p['objects']:,.0f}",
             _number(p["cpu_seconds"]),
             _number(p["wall_seconds"]),
+            f"{p['peak_bytes'] / 1e6:,.0f}",
         )
         for axis, points in told.items()
         for p in points
     ]
-    table = _table(("against", "size", "events", "objects", "CPU s", "wall s"), rows)
+    table = _table(("against", "size", "events", "objects", "CPU s", "wall s", "peak MB"), rows)
     shown = f"\n\n![CPU and wall against each measure]({plot})" if plot else ""
-    return f"## Growth of our job\n\nOne run a point, session included.{shown}\n\n{table}"
+    return f"## Growth of our job\n\nOne run a point, session included, in a heap of 512 MB.{shown}\n\n{table}"
 
 
 def _queries(told: dict[str, Any]) -> str:

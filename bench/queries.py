@@ -67,8 +67,7 @@ def statements(tables: Tables, session: str) -> dict[str, tuple[str, str]]:
         "counts_by_event": (
             f"SELECT r.eventName AS name, count(DISTINCT r.eventID) AS n FROM {trail} "
             f"WHERE startsWith(r.eventTime, '{FIRST_DAY}') GROUP BY name ORDER BY name",
-            f"SELECT eventname AS name, count() AS n FROM {ready} WHERE eventid IS NOT NULL "
-            "GROUP BY name ORDER BY name",
+            f"SELECT eventname AS name, count() AS n FROM {ready} WHERE f_eventkey IS NULL GROUP BY name ORDER BY name",
         ),
         "join_by_session": (
             f"SELECT t.arn AS arn, count(DISTINCT l.e.id) AS n FROM (SELECT DISTINCT {_SESSION} AS session, "

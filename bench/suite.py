@@ -7,7 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import addapart
-from bench.contending import JOB, LIGHT, NAIVE, OTHERS, SCHEMA, Contender, Runs, compared, floors
+from bench.contending import (
+    DRIVER_MEMORY,
+    JOB,
+    LIGHT,
+    NAIVE,
+    OTHERS,
+    SCHEMA,
+    Contender,
+    Runs,
+    compared,
+    environment,
+    floors,
+)
 from bench.figures import Figure, figure, slope
 from bench.layouts import laid_out
 from bench.native import NoNativeFloorError, native_floor
@@ -28,6 +40,8 @@ from bench.volumes import Volume, VolumePlan, volume
 
 Say = Callable[[str], None]
 TINY = 5  # events an object, as quiet accounts deliver
+GROWTH_HEAP = "512m"
+"""A JVM takes the heap it is given; what our job needs shows where it is given little."""
 
 
 class Bench:
@@ -168,7 +182,8 @@ class Bench:
 
     def _measured_point(self, plan: VolumePlan) -> dict[str, float]:
         given = self._made(plan)
-        runs = self._compared(f"growth, {plan.days} days, {plan.accounts} accounts", (JOB,), given, False, 1)
+        with environment({DRIVER_MEMORY: GROWTH_HEAP}):
+            runs = self._compared(f"growth, {plan.days} days, {plan.accounts} accounts", (JOB,), given, False, 1)
         if (verdict := runs.verdict(JOB.name)) != "right":
             raise RuntimeError(f"Our job on {plan.name} is {verdict}")
         sizes = {"events": given.event_count, "objects": given.object_count}

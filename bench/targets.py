@@ -30,6 +30,7 @@ TARGETS = (
     Target("needles, a million more: our CPU over that of gunzip alone", "needle.steady_ratio_gunzip", 4),
     Target("tiny objects: our wall over Spark's with a given schema", "tiny.wall_ratio_schema", 0.30, True),
     Target("tiny objects: our CPU over chDB's", "tiny.cpu_ratio_chdb", 1, True),
+    Target("peak memory a core, JVM and Python, in a heap of 512 MB", "growth.peak_mb_a_core", 512),
     Target("our ORC over the delivered gzip", "size.ratio_delivered", 0.62, True),
     Target("our ORC over the delivered gzip of tiny objects", "size.tiny_ratio_delivered", 0.48, True),
     Target("our ORC as ZSTD over the delivered gzip", "layout.zstd.ratio_delivered", 0.54, True),

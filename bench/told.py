@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bench import cost
-from bench.contending import JOB, Runs
+from bench.contending import CORES, JOB, Runs
 from bench.figures import Figure, figure, growth_exponent, per_million, ratio
 from bench.layouts import PRESENT, RANDOM_IDS
 
@@ -47,6 +47,11 @@ def growth_figures(points: dict[str, list[dict[str, float]]]) -> dict[str, Figur
         )
         exponent = growth_exponent([(p["x"], p["cpu_seconds"]) for p in line])
         found[f"growth.{axis}.cpu_exponent"] = figure([exponent], "1 is linear, 0 is flat")
+        found[f"growth.{axis}.peak_ratio"] = figure(
+            [last["peak_bytes"] / first["peak_bytes"]], f"for {grown:.3g} times"
+        )
+    peak = max(point["peak_bytes"] for line in points.values() for point in line)
+    found["growth.peak_mb_a_core"] = figure([peak / 1e6 / CORES], "MB")
     return found
 
 

@@ -205,6 +205,7 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
         "size": "trial",
         "day": "2026-11-26",
         "java_options": SERIAL,
+        "own_java_options": SERIAL,
         "machine": {
             **dict.fromkeys(("processor", "system", "python", "java"), "x"),
             **{"cores": 2, "memory_gb": 1.0, "load_average_before": 0.5, "packages": {"pyspark": "3"}},

@@ -61,7 +61,7 @@ SOURCE = LogSource(
         name="from_cloudtrail_readready",
         grain=("f_eventkey", "eventid"),
         unrepeated=("eventid", "requestid"),
-        sort_by=("eventname", "useridentity_arn", "eventtime"),
+        sort_by=("eventname", "useridentity_arn", "raw_key", "raw_ordinal"),
         columns=(
             Column("f_eventkey", "string", "sha256 and the digest of a record without an eventid; else null"),
             Column("eventid", "string"),
