@@ -32,7 +32,7 @@ from glue_scripts.reporting import Progress, Report
 from glue_scripts.spark_hash import hash_sum
 from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices
-from glue_scripts.writing import WrittenDay, WrittenFile, content_hash, hashed_columns
+from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay, WrittenFile, content_hash, hashed_columns
 from loglake_assets.lake.layout import duplicates_prefix, run_prefix
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource, load_source, view_statements
@@ -216,7 +216,9 @@ def _taken(held: list[pa.RecordBatch]) -> pa.Table:
 def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence[str], codec: str) -> None:
     keys = [(name, "ascending", "at_start") for name in sort_by]
     order = pc.sort_indices(rows, sort_keys=keys)  # as Spark: bytes of UTF-8, nulls first
-    with orc.ORCWriter(str(path), compression=codec, dictionary_key_size_threshold=0.8) as file:
+    with orc.ORCWriter(
+        str(path), compression=codec, dictionary_key_size_threshold=0.8, row_index_stride=ROW_INDEX_STRIDE
+    ) as file:
         for at in range(0, len(rows), _ROWS_A_BATCH):
             file.write(rows.take(order.slice(at, _ROWS_A_BATCH)).cast(schema))
 
