@@ -17,6 +17,8 @@ class Size:
     needle_rounds: int
     base_events: int
     build_events: int
+    large_events: int
+    """0: the part is left out, since it takes a quarter of an hour."""
     quiet_events: int
     tiny_events: int
     tiny_rounds: int
@@ -41,6 +43,7 @@ _SMALL = Size(
     needle_rounds=1,
     base_events=10_000,
     build_events=40_000,
+    large_events=0,
     quiet_events=20_000,
     tiny_events=10_000,
     tiny_rounds=1,
@@ -63,6 +66,7 @@ _FULL = Size(
     needle_rounds=1,
     base_events=100_000,
     build_events=400_000,
+    large_events=5_000_000,
     quiet_events=20_000,
     tiny_events=100_000,
     tiny_rounds=1,
@@ -85,6 +89,7 @@ _TRIAL = Size(
     needle_rounds=1,
     base_events=2_000,
     build_events=6_000,
+    large_events=12_000,
     quiet_events=2_000,
     tiny_events=2_000,
     tiny_rounds=1,

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import addapart
@@ -60,6 +60,7 @@ class Bench:
             "quiet_day": self.quiet_day,
             "needle": self.needle,
             "tiny": self.tiny,
+            **({"large": self.large} if self.size.large_events else {}),
             "growth": self.growth,
             "queries": self.queries,
             "layouts": self.layouts,
@@ -105,6 +106,15 @@ class Bench:
         if (size := sizes(runs).get("size.ratio_delivered")) is not None:
             figures["size.tiny_ratio_delivered"] = size
         return _part(figures, {"tiny": runs})
+
+    def large(self) -> Part:
+        """Both again with so many events that starting hardly counts, ours with the JVM options of the others."""
+        given = self._volume(self.size.large_events)
+        contenders = (replace(JOB, java=""), NAIVE)
+        runs = self._compared("large", contenders, given, False, 1)
+        needle = self._compared("large, needle", contenders, given, True, 1)
+        figures = ratios("large", runs, "cpu") | ratios("large_needle", needle, "cpu")
+        return _part(figures, {"large": runs, "large_needle": needle})
 
     def growth(self) -> Part:
         """Our job alone, against one measure at a time."""

@@ -24,9 +24,11 @@ class Target:
 
 
 TARGETS = (
-    Target("every event: our CPU over Spark's with an inferred schema", "build_all.cpu_ratio_naive", 0.25, True),
+    Target("every event, 5 million: our CPU over Spark's with an inferred schema", "large.cpu_ratio_naive", 0.25, True),
     Target("every event, a million more: our CPU over the native floor's", "build_all.steady_ratio_floor", 2),
-    Target("needles: our CPU over Spark's with an inferred schema", "needle.cpu_ratio_naive", 0.15, True),
+    Target(
+        "needles, 5 million: our CPU over Spark's with an inferred schema", "large_needle.cpu_ratio_naive", 0.15, True
+    ),
     Target("needles, a million more: our CPU over that of gunzip alone", "needle.steady_ratio_gunzip", 4),
     Target("tiny objects: our wall over Spark's with a given schema", "tiny.wall_ratio_schema", 0.30, True),
     Target("tiny objects: our CPU over chDB's", "tiny.cpu_ratio_chdb", 1, True),
@@ -37,7 +39,12 @@ TARGETS = (
     Target("one session: raw over readready, wall", "query.one_session.speedup", 60, at_least=True),
     Target("counts by event name: raw over readready, wall", "query.counts_by_event.speedup", 25, at_least=True),
     Target("both logs joined by session: raw over readready, wall", "query.join_by_session.speedup", 25, at_least=True),
-    Target("light engine: its CPU over Spark's with an inferred schema", "light.cpu_ratio_naive", 0.20, True),
+    Target(
+        "light engine, 400,000 events: its CPU over Spark's with an inferred schema",
+        "light.cpu_ratio_naive",
+        0.20,
+        True,
+    ),
     Target("light engine, a day of 20,000 events: its CPU over Spark's", "light_quiet.cpu_ratio_naive", 0.10, True),
 )
 

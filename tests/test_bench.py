@@ -27,7 +27,7 @@ from bench.page import page
 from bench.plots import growth_plot
 from bench.suite import comparison
 from bench.targets import targets_table
-from bench.told import layout_figures, modelled, steady_ratio
+from bench.told import growth_figures, layout_figures, modelled, steady_ratio
 from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
 from infra.bundles import glue_bundle
 from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
@@ -71,6 +71,13 @@ def test_growth_is_1_where_it_is_linear_and_0_where_it_is_flat() -> None:
     assert growth_exponent([(1, 2.0), (10, 2.0)]) == pytest.approx(0)
     with pytest.raises(ValueError, match="two different sizes"):
         growth_exponent([(1, 2.0)])
+
+
+def test_memory_is_told_by_core_and_by_how_it_grows() -> None:
+    points = [{"x": x, "cpu_seconds": x, "peak_bytes": peak} for x, peak in ((1.0, 1.0e9), (10.0, 1.2e9))]
+    found = growth_figures({"events": points})
+    assert found["growth.events.peak_ratio"].median == pytest.approx(1.2)
+    assert found["growth.peak_mb_a_core"].median == pytest.approx(600), "of the two cores that a contender has"
 
 
 def test_the_cost_model_charges_what_its_assumptions_say() -> None:
@@ -225,13 +232,15 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
 
 def test_a_target_that_is_missed_is_shown_as_missed() -> None:
     figures = {
-        "build_all.cpu_ratio_naive": {"median": 5.0},  # naive takes five times ours
+        "large.cpu_ratio_naive": {"median": 5.0},  # naive takes five times ours
         "size.ratio_delivered": {"median": 0.9},
         "query.one_session.speedup": {"median": 61.0},
         "query.counts_by_event.speedup": {"median": 24.0},
     }
     rows = {line.split(" | ")[0][2:]: line for line in targets_table(figures).splitlines() if line.startswith("| ")}
-    assert rows["every event: our CPU over Spark's with an inferred schema"].endswith("| at most 0.25 | 0.2 | met |")
+    assert rows["every event, 5 million: our CPU over Spark's with an inferred schema"].endswith(
+        "| at most 0.25 | 0.2 | met |"
+    )
     assert rows["our ORC over the delivered gzip"].endswith("| at most 0.62 | 1.11 | **missed** |")
     assert rows["one session: raw over readready, wall"].endswith("| at least 60 | 61 | met |")
     assert rows["counts by event name: raw over readready, wall"].endswith("| at least 25 | 24 | **missed** |")
