@@ -101,7 +101,8 @@ figure, and [bench/README.md](../bench/README.md) says how each is measured.
 {versions}.
 Spark contenders run as `local[2]`, ours with `{results["own_java_options"]}`,
 the others with `{results["java_options"]}`.
-Load average before: {m["load_average_before"]}; well above 1, others used it, and wall seconds mean little.{failed}"""
+Load average before: {m["load_average_before"]}. Well above 1 would mean that others used it,
+and that wall seconds mean little.{failed}"""
 
 
 def _in_short(figures: dict[str, Any]) -> str:
