@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 ROW_INDEX_STRIDE = 5_000
-"""Rows of which a reader must look at all if at one: half of ORC's own, for 0.1 % of the size."""
+"""Rows of an index entry, which a reader takes or leaves together: half of ORC's own, for 0.1 % of the size."""
 ORC_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "orc.compression.strategy": "COMPRESSION",
