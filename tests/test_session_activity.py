@@ -143,8 +143,9 @@ def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
     content = body["Body"].read()
     assert hashlib.sha256(content).hexdigest() == entry["sha256"]
     events = [decode.decode(raw).fields for raw in decode.split(inflated(content, True))]
-    typed = [event["eventid"] for event in document["timeline"] if event["kind"] == "keystrokes"]
-    assert {events[n]["eventid"] for n in entry["ordinals"]} <= set(typed)
+    number = document["objects"].index(entry)
+    typed = {event["eventid"] for event in document["timeline"] if event["object"] == number}
+    assert {events[n]["eventid"] for n in entry["ordinals"]} == typed
     assert {c["coverage_pct"] for c in document["coverage"]} != {None}
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from loglake_assets.lake.layout import bucket_and_prefix, check_key
 from loglake_assets.lake.listed import keys
-from loglake_assets.lake.orc_files import stripes_of
+from loglake_assets.lake.orc_files import first_known, stripes_of
 from loglake_assets.sources import LogSource
 
 DRIFT = "drift"
@@ -85,7 +85,7 @@ def drift(s3: Any, source: LogSource, day: int, location: str) -> Drift:
     files = (key for key in keys(s3, bucket, prefix) if key.endswith(".orc"))
     for table in (stripe for key in files for stripe in stripes_of(s3, bucket, key, wanted)):
         rows += table.num_rows
-        events = pc.coalesce(*(table.column(name) for name in source.readready.grain))
+        events = first_known(table, source.readready.grain)
         if shape.version_column:
             _see_versions(seen, shape.versions, table.column(shape.version_column), events)
         if has_others:

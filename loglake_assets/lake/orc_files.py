@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.orc as orc
 
 from loglake_assets.lake.whole import whole_object
@@ -51,15 +52,16 @@ def row_count(s3: Any, bucket: str, key: str) -> int:
     return int(_opened(s3, bucket, key).nrows)
 
 
-def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> list[list[Any]]:
-    """All values of some columns of an ORC file, a list a column."""
-    table = _opened(s3, bucket, key).read(columns=list(columns))
-    return [table.column(name).to_pylist() for name in columns]
+def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str | tuple[str, ...]]) -> list[list[Any]]:
+    """All values of some columns of an ORC file, a list a column; several names together are read as `first_known`."""
+    wanted = [(names,) if isinstance(names, str) else names for names in columns]
+    table = _opened(s3, bucket, key).read(columns=[name for names in wanted for name in names])
+    return [first_known(table, names).to_pylist() for names in wanted]
 
 
-def first_known(columns: Sequence[list[Any]]) -> list[Any]:
-    """Of each row the first of the columns' values that is not null, as SQL's coalesce."""
-    return [next((value for value in row if value is not None), None) for row in zip(*columns, strict=True)]
+def first_known(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+    """Of each row the first of the columns' values that is not null."""
+    return pc.coalesce(*(table.column(name) for name in names))
 
 
 def stripes_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -21,7 +21,7 @@ from loglake_assets.lake.layout import bucket_and_prefix, duplicates_prefix
 from loglake_assets.lake.listed import keys
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.manifests import Manifest, manifest_if_any
-from loglake_assets.lake.orc_files import columns_of, first_known
+from loglake_assets.lake.orc_files import columns_of
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
@@ -260,11 +260,9 @@ class Recount:
         if not served.location:
             return
         bucket, prefix = bucket_and_prefix(served.location)
-        grain = self.source.readready.grain
-        names = _RAW_NAME if set_aside else ()
+        columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
         for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
-            columns = columns_of(self.s3, bucket, key, (*grain, *names))
-            yield from zip(first_known(columns[: len(grain)]), *columns[len(grain) :], strict=True)
+            yield from zip(*columns_of(self.s3, bucket, key, columns), strict=True)
 
 
 def _moment(text: str | None) -> datetime | None:
