@@ -18,13 +18,17 @@ HELD, BROKE, NOT_RUN, UNSHOWN = "held", "BROKE", "not run", "cannot be shown her
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the catalogue. `reason` says why it cannot be a test here, `limits` what its tests do not show."""
+    """A row of the catalogue. `reason` says why it cannot be a test here, `limits` what its tests do not show.
+
+    `found` is the id of a row that was found by trying the lake, beside those that were listed beforehand.
+    """
 
     number: int
     fault: str
     outcome: str
     reason: str = ""
     limits: str = ""
+    found: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def _told(fault: Fault, claims: list[Claim]) -> str:
         return f"{fault.fault}: {fault.reason or 'no test of it was collected'}"
     done = "; ".join(dict.fromkeys(claim.done for claim in claims))
     held = "; ".join(dict.fromkeys(claim.held for claim in claims))
-    return f"{fault.fault} | done: {done} | held: {held}" + (f" | not shown: {fault.limits}" if fault.limits else "")
+    named = f"({fault.found}) " if fault.found else ""
+    return f"{named}{fault.fault} | done: {done} | held: {held}" + (f" | not shown: {fault.limits}" if fault.limits else "")
 
 
 def _short(test: str) -> str:
