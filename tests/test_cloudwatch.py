@@ -733,7 +733,8 @@ def test_a_partition_is_its_delivery_prefix(folder: str, values: tuple[str, ...]
         (f"2026/11/{NAME}", "unknown_key"),
         (f"0000/00/00/{NAME}", "unknown_key"),
         (f"\u0662\u0660\u0662\u0666/\u0661\u0661/\u0660\u0661/{NAME}", "unknown_key"),
-        (f"a2026/11/01/12/{NAME}", "unknown_key"),
+        (f"2026-11-01/12/{NAME}", "unknown_key"),
+        (f"12026/11/01/12/{NAME}", "unknown_key"),
         (f"/2026/11/01/12/{NAME}", "unknown_key"),
         (f"-/2026/11/01/12/{NAME}", "unknown_key"),
         (f"2024/2026/11/01/12/{NAME}", "unknown_key"),
@@ -772,7 +773,7 @@ class Listing:
             below = {key[len(Prefix) :].partition("/") for key in found}
             folders = sorted({f"{Prefix}{first}/" for first, slash, _ in below if slash})
             yield from ({"CommonPrefixes": [{"Prefix": f} for f in page]} for page in _pages(folders))
-            return
+            found = [f"{Prefix}{first}" for first, slash, _ in sorted(below) if first and not slash]
         modified = datetime(2026, 11, 1, tzinfo=UTC)
         entries = [{"Key": key, "Size": 1, "ETag": '"e"', "LastModified": modified} for key in found]
         yield from ({"Contents": page} if page else {} for page in _pages(entries))
@@ -793,7 +794,7 @@ def test_objects_are_found_under_every_prefix_that_may_stand_before_the_day() ->
     bucket = Listing(keys | noise)
     found = [raw.key for raw in raw_objects(bucket, SOURCE, "logs", [FIRST, SECOND])]
     assert sorted(found) == sorted(key for key in keys if "2026/11/01/" in key or "2026/11/02/" in key)
-    assert not [prefix for prefix in bucket.walked if "2026/" in prefix or "AWSLogs/" in prefix]
+    assert not [prefix for prefix in bucket.walked if "2025/" in prefix or "/01/" in prefix or "AWSLogs/" in prefix]
 
 
 def test_every_object_that_is_placed_is_listed_on_its_day_and_on_no_other() -> None:
@@ -809,9 +810,12 @@ def test_every_object_that_is_placed_is_listed_on_its_day_and_on_no_other() -> N
 
 
 def test_a_partition_has_one_location() -> None:
-    rng, parts = Random(4), ("2026", "11", "12", "a", "-", "")
+    rng, parts = Random(4), ("2026", "11", "12", "a", "-", "", "year=", "dt=", "a2026")
     heads = {"".join(f"{part}/" for part in rng.choices(parts, k=rng.randrange(5))) for _ in range(2_000)}
-    keys = {f"{head}2026/11/01/{hour}x" for head in heads for hour in ("", "12/", "-/")}
+    heads |= {f"{head}{end}" for head in heads for end in ("a", "dt=", "year=", "a-")}
+    days = ("2026/11/01", "2026-11-01", "2026/month=11/day=01")
+    hours = ("", "12/", "-/", "hour=12/")
+    keys = {f"{head}{day}/{hour}x" for head in heads for day in days for hour in hours}
     locations: dict[tuple[str, ...], set[str]] = {}
     for key in keys:
         if isinstance(placement := place(SOURCE, "logs", key), Placement):

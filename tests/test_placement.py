@@ -95,4 +95,5 @@ def test_every_source_declares_what_the_lake_relies_on(name: str) -> None:
     assert set(source.readready.grain) <= set(columns)
     assert set(source.readready.sort_by) <= set(columns)
     assert "logcalendarday" in {c.name for c in source.raw.partition_keys}
-    assert {"year", "month", "dayofmonth", "prefix"} <= set(source.key_pattern.regex.groupindex)
+    for regex in source.key_pattern.regexes:
+        assert {"year", "month", "dayofmonth", "prefix"} <= set(regex.groupindex)

@@ -78,15 +78,28 @@ class KeyPattern:
 
     `pattern` is a regular expression over the decoded key with one named group per raw partition key, except that the
     day comes from the groups `year`, `month` and `dayofmonth`; the group `prefix` is the delivery prefix, which becomes
-    the partition's Location.
+    the partition's Location. `variants` are further patterns of the same kind, tried in order, for logs whose deliverer
+    lets the day be spelled in several ways. Two keys of the same partition values must have the same `prefix`.
     """
 
     pattern: str
     ignored: tuple[IgnoredKey, ...] = ()
+    variants: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for text in self.patterns:
+            absent = {"year", "month", "dayofmonth", "prefix"} - re.compile(text).groupindex.keys()
+            if absent:
+                raise ValueError(f"The key pattern {text!r} has no group named {', '.join(sorted(absent))}.")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All patterns, in the order in which they are tried."""
+        return (self.pattern, *self.variants)
 
     @cached_property
-    def regex(self) -> re.Pattern[str]:
-        return re.compile(self.pattern)
+    def regexes(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(text) for text in self.patterns)
 
     @cached_property
     def ignored_regexes(self) -> tuple[tuple[str, re.Pattern[str]], ...]:

@@ -30,9 +30,9 @@ class Ignored:
 
 def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
     """Where `key` (decoded, as stored in S3) of `bucket` belongs in the source's raw table."""
-    if reason := _not_an_event(source, key):
+    if reason := ignore_reason(source, key):
         return Ignored(reason)
-    match = source.key_pattern.regex.match(key)
+    match = next((found for regex in source.key_pattern.regexes if (found := regex.match(key))), None)
     if not match:
         return Ignored("unknown_key")
     groups = match.groupdict()
@@ -41,11 +41,12 @@ def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
     except ValueError:
         return Ignored("unknown_key")
     groups["logcalendarday"] = day_number(day)
-    values = tuple(str(groups[column.name] or NOT_SAID) for column in source.raw.partition_keys)
+    values = tuple(str(groups.get(column.name) or NOT_SAID) for column in source.raw.partition_keys)
     return Placement(values, f"s3://{bucket}/{groups['prefix']}/", day)
 
 
-def _not_an_event(source: LogSource, key: str) -> str | None:
+def ignore_reason(source: LogSource, key: str) -> str | None:
+    """Why a key is no delivery of this log whatever its day is, or None: a folder, a hidden file, another log."""
     if key.endswith("/") or key.endswith("$folder$"):
         return "folder_marker"
     if _HIDDEN.search(key):

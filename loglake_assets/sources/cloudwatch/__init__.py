@@ -2,6 +2,9 @@
 
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
 
+_FOLDERS = r"(?:(?!20[0-9]{2}/)[^/\n]*/)*"
+"""Folders of which none is a year."""
+
 SOURCE = LogSource(
     name="cloudwatch",
     title="Amazon CloudWatch Logs",
@@ -11,8 +14,20 @@ SOURCE = LogSource(
         # Firehose puts YYYY/MM/dd/HH behind whatever prefix was configured, which may be none. A prefix that holds a
         # year would be taken for a day by whoever lists, and one that is - for none, so these are not placed.
         pattern=(
-            r"^(?P<prefix>(?:(?!-/20[0-9]{2}/)(?P<logprefix>(?:(?!20[0-9]{2}/)[^/\n]*/)*(?!20[0-9]{2}/)[^/\n]+)"
+            rf"^(?P<prefix>(?:(?!-/20[0-9]{{2}}/)(?P<logprefix>{_FOLDERS}(?!20[0-9]{{2}}/)[^/\n]+(?<!=)(?<![^/\n0-9]20[0-9][0-9]))"
             r"/)?(?P<year>20[0-9]{2})/(?P<month>[0-9]{2})/(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>[0-9]{2}))?)/[^/]+$"
+        ),
+        # What else a Firehose prefix with timestamps makes. Each has a logprefix that no other form can have.
+        variants=(
+            # app/year=2026/month=11/day=04/hour=12/
+            rf"^(?P<prefix>(?P<logprefix>{_FOLDERS}year=)(?P<year>20[0-9]{{2}})/month=(?P<month>[0-9]{{2}})"
+            r"/day=(?P<dayofmonth>[0-9]{2})(?:/hour=(?P<loghour>[0-9]{2}))?)/[^/]+$",
+            # app/dt=2026-11-04/ and app/2026-11-04/12/, but not at the root, where it could not be told from 2026/11/04
+            rf"^(?P<prefix>(?P<logprefix>{_FOLDERS}(?:(?!year=)[A-Za-z_]+=|(?<=/)))(?P<year>20[0-9]{{2}})-(?P<month>[0-9]{{2}})"
+            r"-(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>(?:[a-z]+=)?[0-9]{2}))?)/[^/]+$",
+            # app2026/11/04/12/: a prefix without a slash at its end
+            rf"^(?P<prefix>(?P<logprefix>{_FOLDERS}[^/\n]*[^/\n0-9](?P<year>20[0-9]{{2}}))/(?P<month>[0-9]{{2}})"
+            r"/(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>[0-9]{2}))?)/[^/]+$",
         ),
         ignored=(IgnoredKey("other_log", r"(^|/)AWSLogs/"),),
     ),
