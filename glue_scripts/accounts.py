@@ -10,6 +10,7 @@ from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay
+from loglake_assets.lake.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number
 
 
@@ -145,7 +146,7 @@ def day_accounts(
         seen = [
             _object_account(refs[n], rows[n], counts[n], day)
             for n in rows
-            if _concerns(refs[n], counts[n], day, arguments.look_ahead)
+            if _concerns(refs[n], rows[n], counts[n], day, arguments.reach)
         ]
         has_source = day in objects.partition_days or any(o.days.get(day) for o in seen)
         own = tuple(q for q in quarantine if q.ref.prefix_day == day)
@@ -153,10 +154,10 @@ def day_accounts(
     return accounts
 
 
-def _concerns(ref: ObjectRef, counts: _Counts, day: int, look_ahead: int) -> bool:
+def _concerns(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int, reach: Reach) -> bool:
     """Whether the day's build must read the object: by its prefix, or because it holds events of the day."""
-    delay = (day_from_number(ref.prefix_day) - day_from_number(day)).days
-    return 0 <= delay <= look_ahead or day in counts.days
+    stored = row.raw_lastmodified / 1000
+    return day in counts.days or reach.reads(day_from_number(day), day_from_number(ref.prefix_day), stored)
 
 
 def _object_account(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int) -> ObjectAccount:

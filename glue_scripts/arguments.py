@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION
+from loglake_assets.lake.reach import Reach
+from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, load_source
 from loglake_assets.sources.placement import day_from_number
 
 SPARK, LIGHT = ENGINES = ("spark", "light")
@@ -42,9 +43,15 @@ class JobArguments:
         return tuple(self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1))
 
     @property
-    def last_prefix_day(self) -> date:
-        """The last delivery prefix that is read: events of the last day are delivered until then."""
-        return self.last_day + timedelta(days=self.look_ahead)
+    def reach(self) -> Reach:
+        """Which delivery prefixes are read for a day: ahead as asked for, behind as the source declares."""
+        return Reach(self.look_ahead, load_source(self.source).look_behind_days)
+
+    @property
+    def prefix_days(self) -> tuple[date, date]:
+        """The first and the last delivery day of which objects are read."""
+        delivered = self.reach.prefix_days(self.days)
+        return delivered[0], delivered[-1]
 
     @property
     def is_preview(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from loglake_assets.lake.ahead import results_in_order
-from loglake_assets.lake.whole import ATTEMPTS, FIRST_PAUSE_SECONDS, CutObjectError, whole_object
+from loglake_assets.lake.whole import ATTEMPTS, FIRST_PAUSE_SECONDS, CutObjectError, refusal, whole_object
 
 _GONE = {"NoSuchKey", "404", "NoSuchVersion"}
 
@@ -28,13 +28,14 @@ class ObjectRef:
 
 @dataclass(frozen=True)
 class FetchedObject:
-    """What S3 gave for an object; `body` is None when the object is gone."""
+    """What S3 gave for an object; `body` is None when the object is gone, or is withheld for `reason`."""
 
     ref: ObjectRef
     body: bytes | None
     etag: str = ""
     version_id: str | None = None
     last_modified: float = 0.0
+    reason: str = "gone_while_reading"
 
 
 def fetch_all(s3: Any, refs: Iterable[ObjectRef], in_flight: int = 16) -> Iterator[FetchedObject]:
@@ -53,6 +54,8 @@ def fetch(
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             return FetchedObject(ref, None)
+        if reason := refusal(error):
+            return _withheld(s3, ref, reason)
         raise FetchError(_refused(ref, error)) from error
     return FetchedObject(
         ref,
@@ -60,6 +63,19 @@ def fetch(
         etag=answer["ETag"].strip('"'),
         version_id=answer.get("VersionId"),
         last_modified=answer["LastModified"].timestamp(),
+    )
+
+
+def _withheld(s3: Any, ref: ObjectRef, reason: str) -> FetchedObject:
+    """An object that is there and that S3 does not give: its content is known by ETag only."""
+    answer = s3.head_object(Bucket=ref.bucket, Key=ref.key)
+    return FetchedObject(
+        ref,
+        None,
+        etag=answer["ETag"].strip('"'),
+        version_id=answer.get("VersionId"),
+        last_modified=answer["LastModified"].timestamp(),
+        reason=reason,
     )
 
 

@@ -18,7 +18,7 @@ from glue_scripts.reporting import Progress, Report
 from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices, window_objects
 from glue_scripts.writing import write_duplicates, write_rows, written_days
-from loglake_assets.lake.commits import head
+from loglake_assets.lake.commits import commit_numbers
 from loglake_assets.lake.layout import run_prefix
 from loglake_assets.sources import LogSource, load_source, view_statements
 from loglake_assets.sources.placement import day_number
@@ -74,9 +74,9 @@ def _built_light(
 
 def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[int, int]:
     """The newest commit of each day before anything is listed; 0 where there is none."""
-    days = [day_number(day) for day in arguments.days]
-    heads = {day: head(s3, arguments.readready_bucket, source.readready.name, day) for day in days}
-    return {day: commit.seq if commit else 0 for day, commit in heads.items()}
+    table, bucket = source.readready.name, arguments.readready_bucket
+    numbers = {day: commit_numbers(s3, bucket, table, day) for day in (day_number(day) for day in arguments.days)}
+    return {day: found[-1] if found else 0 for day, found in numbers.items()}
 
 
 def _spark(name: str) -> "SparkSession":

@@ -27,14 +27,13 @@ from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.light_views import NotLightError, create_views
 from glue_scripts.manifests import put_once
-from glue_scripts.reading import ARROW, ObjectReader, decoded_schema
+from glue_scripts.reading import ObjectReader, decoded_schema
 from glue_scripts.reporting import Progress, Report
-from glue_scripts.spark_hash import hash_sum
+from glue_scripts.stored_rows import ROWS_A_BATCH, orc_schema, stored_file
 from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices
-from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay, WrittenFile, content_hash, hashed_columns
+from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay, WrittenFile, content_hash
 from loglake_assets.lake.layout import duplicates_prefix, run_prefix
-from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource, load_source, view_statements
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
 from loglake_assets.sources.model import Column
@@ -42,7 +41,6 @@ from loglake_assets.sources.model import Column
 _MEMORY_A_CORE = 80  # MB that DuckDB may hold
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
 _BYTES_A_BATCH = 32 << 20  # of records as delivered, which differ in size: events have 1 KB, conversations 100
-_ROWS_A_BATCH = 16_384  # at most
 _BYTES_A_FILE = 128 << 20  # of rows in memory, sorted at once: a file of about 12 MB
 _DAY = "logcalendarday"
 _DUPLICATES_BY = ("dropped_key", "raw_ordinal")
@@ -179,7 +177,7 @@ def _write_orc(
     codec: str,
 ) -> None:
     """The view's rows as ORC files, sorted inside of each, in a directory a day; none where there are none."""
-    schema, count = _orc_schema(columns), _rows_a_batch(connection)
+    schema, count = orc_schema(columns), _rows_a_batch(connection)
     days = connection.execute(f"SELECT DISTINCT {_DAY} FROM {view} ORDER BY 1").fetchall()
     for (day,) in days:
         rows = _streamed(connection, f"SELECT {', '.join(schema.names)} FROM {view} WHERE {_DAY} = {day}", count)
@@ -219,8 +217,8 @@ def _write_file(path: Path, rows: pa.Table, schema: pa.Schema, sort_by: Sequence
     with orc.ORCWriter(
         str(path), compression=codec, dictionary_key_size_threshold=0.8, row_index_stride=ROW_INDEX_STRIDE
     ) as file:
-        for at in range(0, len(rows), _ROWS_A_BATCH):
-            file.write(rows.take(order.slice(at, _ROWS_A_BATCH)).cast(schema))
+        for at in range(0, len(rows), ROWS_A_BATCH):
+            file.write(rows.take(order.slice(at, ROWS_A_BATCH)).cast(schema))
 
 
 def _rows_a_batch(connection: duckdb.DuckDBPyConnection) -> int:
@@ -228,12 +226,7 @@ def _rows_a_batch(connection: duckdb.DuckDBPyConnection) -> int:
         "SELECT sum(content_bytes), sum(record_count) FROM decoded_as_view WHERE kind = 'object'"
     )
     ((size, count),) = found.fetchall()
-    return int(min(_ROWS_A_BATCH, max(64, _BYTES_A_BATCH * (count or 0) // (size or 1))))
-
-
-def _orc_schema(columns: Iterable[Column]) -> pa.Schema:
-    """Timestamps without a zone, which is UTC, as Spark writes them."""
-    return pa.schema([(c.name, pa.timestamp("us") if c.type == "timestamp" else ARROW[c.type]) for c in columns])
+    return int(min(ROWS_A_BATCH, max(64, _BYTES_A_BATCH * (count or 0) // (size or 1))))
 
 
 def _put(s3: Any, bucket: str, prefix: str, folder: Path) -> list[str]:
@@ -250,24 +243,10 @@ def _written_days(s3: Any, source: LogSource, bucket: str, keys: Sequence[str]) 
     found: dict[int, list[tuple[WrittenFile, int]]] = {}
     for key in keys:
         day = int(key.rsplit("/", 2)[1].partition("=")[2])
-        found.setdefault(day, []).append(_written_file(s3, source, bucket, key))
+        found.setdefault(day, []).append(stored_file(s3, source, bucket, key))
     return {day: _written_day(day, files) for day, files in found.items()}
 
 
 def _written_day(day: int, found: Sequence[tuple[WrittenFile, int]]) -> WrittenDay:
     files = tuple(file for file, _ in found)
     return WrittenDay(day, files, content_hash(sum(total for _, total in found), sum(file.rows for file in files)))
-
-
-def _written_file(s3: Any, source: LogSource, bucket: str, key: str) -> tuple[WrittenFile, int]:
-    """The file, and the sum of its rows' hashes."""
-    body = whole_object(s3, bucket, key)["Body"]
-    file = orc.ORCFile(pa.BufferReader(body))
-    schema = _orc_schema(hashed_columns(source))
-    stripes = (file.read_stripe(n).select(schema.names).cast(schema) for n in range(file.nstripes))
-    total = sum(hash_sum(part) for stripe in stripes for part in _parts(stripe))
-    return WrittenFile(key, len(body), file.nrows), total
-
-
-def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    return (batch.slice(at, _ROWS_A_BATCH) for at in range(0, len(batch), _ROWS_A_BATCH))

@@ -14,6 +14,7 @@ from glue_scripts.writing import content_hash
 from loglake_assets.lake.layout import day_prefix, manifest_key, quarantine_prefix
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 
@@ -42,9 +43,13 @@ def put_manifests(
         "first_day": day_number(arguments.first_day),
         "last_day": day_number(arguments.last_day),
         "look_ahead": arguments.look_ahead,
+        "look_behind": arguments.reach.behind,
         "listed_at": listed_at,
         "rules_version": load_rules(source.name).version,
         "code_version": arguments.code_version,
+        "definition": definition_digest(source),
+        "exclusions": load_rules(source.name).exclusion_digest,
+        "columns": [column.name for column in source.readready.all_columns],
     }
     for account in accounts:
         body = json.dumps({**run, "base_seq": bases[account.day], **_day(source, arguments, account)}).encode()

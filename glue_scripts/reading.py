@@ -215,7 +215,7 @@ class _Accountant:
 
     def _content(self, fetched: FetchedObject) -> tuple[bytes, bool]:
         if fetched.body is None:
-            raise UnreadableObjectError("gone_while_reading")
+            raise UnreadableObjectError(fetched.reason)
         return _content(self.source, fetched.body, self._limits)
 
     def _object_columns(self, fetched: FetchedObject) -> Row:

@@ -1,16 +1,15 @@
 """Which objects a run reads: the catalog's partitions of the window, listed, and the late ledger's additions."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
-from loglake_assets.lake.layout import bucket_and_prefix, late_prefix
-from loglake_assets.lake.listed import entries, keys
-from loglake_assets.lake.whole import whole_object
+from loglake_assets.lake.late import late_objects
+from loglake_assets.lake.layout import bucket_and_prefix
+from loglake_assets.lake.listed import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 
@@ -27,7 +26,8 @@ class WindowObjects:
 def window_objects(glue: Any, s3: Any, source: LogSource, arguments: JobArguments) -> WindowObjects:
     """List the window's raw objects. Raises WindowError beyond the bounds: refused whole, never cut short."""
     partitions = list(_partitions(glue, source, arguments))
-    listed = dict(_listed(s3, source, [p["StorageDescriptor"]["Location"] for p in partitions]))
+    locations = [p["StorageDescriptor"]["Location"] for p in partitions]
+    listed = dict(_listed(s3, source, locations, arguments))
     for bucket, key in _late(s3, source, arguments):
         listed.setdefault((bucket, key), 0)
     _refuse_unbounded(arguments, len(listed), sum(listed.values()))
@@ -41,7 +41,7 @@ def _day_position(source: LogSource) -> int:
 
 
 def _partitions(glue: Any, source: LogSource, arguments: JobArguments) -> Iterator[dict[str, Any]]:
-    first, last = day_number(arguments.first_day), day_number(arguments.last_prefix_day)
+    first, last = (day_number(day) for day in arguments.prefix_days)
     pages = glue.get_paginator("get_partitions").paginate(
         DatabaseName=arguments.database,
         TableName=source.raw.name,
@@ -53,29 +53,37 @@ def _partitions(glue: Any, source: LogSource, arguments: JobArguments) -> Iterat
         yield from (p for p in page["Partitions"] if first <= int(p["Values"][position]) <= last)
 
 
-def _listed(s3: Any, source: LogSource, locations: Sequence[str]) -> Iterator[tuple[tuple[str, str], int]]:
+def _listed(
+    s3: Any, source: LogSource, locations: Sequence[str], arguments: JobArguments
+) -> Iterator[tuple[tuple[str, str], int]]:
     with ThreadPoolExecutor(16) as pool:
-        for objects in pool.map(lambda location: _objects_under(s3, source, location), locations):
+        for objects in pool.map(lambda location: _objects_under(s3, source, location, arguments), locations):
             yield from objects
 
 
-def _objects_under(s3: Any, source: LogSource, location: str) -> list[tuple[tuple[str, str], int]]:
+def _objects_under(
+    s3: Any, source: LogSource, location: str, arguments: JobArguments
+) -> list[tuple[tuple[str, str], int]]:
     bucket, prefix = bucket_and_prefix(location)
     found = entries(s3, bucket, prefix)
-    return [((bucket, e["Key"]), e["Size"]) for e in found if _is_placed(source, bucket, e["Key"])]
+    return [((bucket, e["Key"]), e["Size"]) for e in found if _is_read(source, bucket, e, arguments)]
 
 
-def _is_placed(source: LogSource, bucket: str, key: str) -> bool:
-    return isinstance(place(source, bucket, key), Placement)
+def _is_read(source: LogSource, bucket: str, entry: Mapping[str, Any], arguments: JobArguments) -> bool:
+    """Whether a listed object is a delivery of the log that the build of one of the window's days reads."""
+    placement = place(source, bucket, entry["Key"])
+    if not isinstance(placement, Placement):
+        return False
+    if placement.day >= arguments.first_day:
+        return True
+    return arguments.reach.reads(arguments.first_day, placement.day, entry["LastModified"].timestamp())
 
 
 def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple[str, str]]:
     """Objects the ledger names for the window's days: they lie under prefixes the window does not read."""
     for day in arguments.days:
-        prefix = late_prefix(source.readready.name, day_number(day))
-        for key in keys(s3, arguments.readready_bucket, prefix):
-            late = json.loads(whole_object(s3, arguments.readready_bucket, key)["Body"])
-            yield late["bucket"], late["key"]
+        for late in late_objects(s3, arguments.readready_bucket, source.readready.name, day_number(day)):
+            yield late.bucket, late.key
 
 
 def _ref(number: int, source: LogSource, bucket: str, key: str) -> ObjectRef:

@@ -15,7 +15,7 @@ from typing import Any
 from lambdas.addapart_metrics import emit
 from lambdas.addapart_placing import PartitionPlacer, placer
 from lambdas.addapart_settings import AddAPartSettings, addapart_settings
-from loglake_assets.lake.commits import COMMIT_SEQ, RUN, Commit, head
+from loglake_assets.lake.commits import COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, commit_numbers, newest_record
 from loglake_assets.lake.layout import companions
 
 FIRST_ARRIVAL = "loglake.first_arrival"
@@ -25,6 +25,10 @@ ARRIVALS = "loglake.arrivals"
 
 class PoisonError(ValueError):
     """The message can never become a partition; it goes to the quarantine queue and its group goes on."""
+
+
+class CommitEditedError(RuntimeError):
+    """The record of a commit is not the one that was placed under its number: readers are not sent where it says."""
 
 
 class CommitGoneError(RuntimeError):
@@ -103,32 +107,38 @@ class Consumer:
 
     def _place_newest_commit(self, placed: PartitionPlacer) -> str:
         """Point the day at its newest commit, and what lies beside it, until what was placed is still the newest."""
-        outcome, newest = "kept", self._head(placed)
+        outcome, (newest, digest) = "kept", self._head(placed)
         while True:
-            outcome = self._place_commit(placed, newest, newest.location) or outcome
+            outcome = self._place_commit(placed, newest, digest, newest.location) or outcome
             for table, prefix in companions(placed.table, newest.run_id, newest.day):
-                self._place_beside(replace(placed, table=table), newest, f"s3://{self._settings.bucket}/{prefix}")
-            again = self._head(placed)
+                location = f"s3://{self._settings.bucket}/{prefix}"
+                self._place_beside(replace(placed, table=table), newest, digest, location)
+            again, digest = self._head(placed)
             if again.seq == newest.seq:
                 return outcome
             newest = again
 
-    def _place_beside(self, placed: PartitionPlacer, commit: Commit, location: str) -> None:
+    def _place_beside(self, placed: PartitionPlacer, commit: Commit, digest: str, location: str) -> None:
         """What lies beside a day; a lake that was deployed before there were such tables goes on without them."""
         try:
-            self._place_commit(placed, commit, location)
+            self._place_commit(placed, commit, digest, location)
         except self._glue.exceptions.EntityNotFoundException:
             print(json.dumps({"absent_table": placed.table, "day": placed.values[0]}))
 
-    def _place_commit(self, placed: PartitionPlacer, commit: Commit, location: str) -> str | None:
-        stamps = {COMMIT_SEQ: str(commit.seq), RUN: commit.run_id}
+    def _place_commit(self, placed: PartitionPlacer, commit: Commit, digest: str, location: str) -> str | None:
+        stamps = {COMMIT_SEQ: str(commit.seq), RUN: commit.run_id, COMMIT_DIGEST: digest}
         if location == commit.location:
             stamps["numRows"] = str(commit.rows)
         existing = self._partition(placed)
         if existing is None:
             created = self._create(placed, location, stamps)
-            return "created" if created else self._place_commit(placed, commit, location)
+            return "created" if created else self._place_commit(placed, commit, digest, location)
         known = existing.get("Parameters", {})
+        if int(known.get(COMMIT_SEQ, "0")) == commit.seq and known.get(COMMIT_DIGEST, digest) != digest:
+            raise CommitEditedError(
+                f"The record of commit {commit.seq} of {placed.table} {placed.values[0]} is not the one that was "
+                "placed: it was edited. The partition stays as it is; restore the record from the bucket's versions."
+            )
         if int(known.get(COMMIT_SEQ, "0")) > commit.seq:
             raise CommitGoneError(
                 f"Partition {list(placed.values)} of {placed.table} shows commit {known[COMMIT_SEQ]}, and the newest "
@@ -139,11 +149,19 @@ class Consumer:
         self._update(placed, location, {**known, **stamps})
         return "moved"
 
-    def _head(self, placed: PartitionPlacer) -> Commit:
-        newest = head(self._s3, self._settings.bucket, placed.table, int(placed.values[0]))
-        if newest is None:
+    def _head(self, placed: PartitionPlacer) -> tuple[Commit, str]:
+        """The newest commit and its record's digest. A record that cannot be read is tried again, then left dead."""
+        bucket, day = self._settings.bucket, int(placed.values[0])
+        numbers = commit_numbers(self._s3, bucket, placed.table, day)
+        if not numbers:
             raise PoisonError("no_such_commit")
-        return newest
+        newest, digest = newest_record(self._s3, bucket, placed.table, day, numbers)
+        if newest is None:
+            raise CommitGoneError(
+                f"The record of commit {numbers[-1]} of {placed.table} {day} cannot be read. The partition stays as it "
+                "is; build the day again, or restore the record from the bucket's versions."
+            )
+        return newest, digest
 
     def _create(self, placed: PartitionPlacer, location: str, parameters: dict[str, str]) -> bool:
         """True when created, False when it was there: AlreadyExists is success."""

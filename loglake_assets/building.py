@@ -16,6 +16,7 @@ from loglake_assets.lake.drift import DRIFT, Drift, drift, put_drift
 from loglake_assets.lake.late import record_late
 from loglake_assets.lake.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.publishing import LostInputError, PlacementError, Publisher, VerificationError
+from loglake_assets.lake.records import BrokenRecordError
 from loglake_assets.recording import closed_checks, recorded_days
 from loglake_assets.sources.placement import day_from_number, day_number
 from resources.glue_jobs import GlueJobs, GlueRun, Window
@@ -28,18 +29,15 @@ ACCEPT_LOSS_TAG = "loglake/accept_loss"
 LATE_DAYS_RECOUNTED = 7  # a run turns so many late days red at once, the newest; `changed_since_built` names all
 
 
-class NoSourceError(LookupError):
-    """A day has no delivery prefix and no event: it is not an empty day, it is a day without a source."""
-
-
 @dataclass(frozen=True)
 class BuiltDay:
-    """A committed day, or the error that kept it from being one."""
+    """A committed day, or the error that kept it from being one. `note` says what is odd about a committed one."""
 
     day: date
     manifest: Manifest | None = None
     commit: Commit | None = None
     error: Exception | None = None
+    note: str = ""
 
     @property
     def partition(self) -> str:
@@ -59,7 +57,11 @@ def build_days(
     late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
     late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
     if late:
-        context.log.warning(f"{len(late)} objects hold events of days that did not read them; recounted: {late_days}")
+        named = ", ".join(day.isoformat() for day in late_days)
+        context.log.warning(f"{len(late)} objects hold events of days that did not read them; recounted: {named}")
+    for day in committed:
+        if day.note:
+            context.log.info(day.note)
     coverages, problem = _recounted_or_why_not(context, config, lake, [*(b.day for b in committed), *late_days])
     metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(committed)) for b in committed}
     yield from recorded_days(context, config.readready_key, metadata, len(committed) == len(built))
@@ -105,25 +107,34 @@ def _publish(
     table, bucket = config.source.readready.name, lake.settings.readready_bucket
     try:
         manifest = read_manifest(lake.s3, bucket, table, day_number(day), run.run_id)
-        if not manifest.has_source:
-            raise NoSourceError(
-                f"no source: {config.source.raw.name} has no partition for this day and no event of it was found. "
-                "If logs were delivered, run the reconcile job; if none were, there is nothing to build."
-            )
-        return BuiltDay(day, manifest, publisher.publish(manifest, accepts_loss))
+        commit = publisher.publish(manifest, accepts_loss)
+        note = "" if manifest.has_source else f"{day}: nothing was delivered; the day is built, and empty."
+        return BuiltDay(day, manifest, commit, note=note)
+    except SupersededError as error:
+        return _standing(lake, publisher, day, error)
     except (
-        NoSourceError,
         ManifestMissingError,
         LostInputError,
         VerificationError,
         PlacementError,
-        SupersededError,
+        BrokenRecordError,
         CommitError,
         ClientError,
         BotoCoreError,
         OSError,
     ) as error:
         return BuiltDay(day, error=error)
+
+
+def _standing(lake: LakeResource, publisher: Publisher, day: date, superseded: SupersededError) -> BuiltDay:
+    """The day as of the commit that another run made meanwhile: that is what readers see, and it is no failure."""
+    commit = superseded.commit
+    try:
+        manifest = read_manifest(lake.s3, lake.settings.readready_bucket, commit.table, commit.day, commit.run_id)
+        publisher.await_placement(commit)
+    except (ManifestMissingError, BrokenRecordError, PlacementError, ClientError, BotoCoreError, OSError) as error:
+        return BuiltDay(day, error=error)
+    return BuiltDay(day, manifest, commit, note=f"{day}: {superseded}")
 
 
 def recounted(
@@ -170,7 +181,7 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
     t, commit = built.manifest.totals, built.commit
     return {
         "dagster/row_count": commit.rows,
-        "coverage_pct": coverage_value(coverage),
+        "coverage_pct": coverage_value(coverage, built.manifest.has_source),
         "records_read": t["records_read"],
         "duplicates": t["duplicates"],
         "excluded": t["excluded"],

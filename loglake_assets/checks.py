@@ -24,6 +24,10 @@ from loglake_assets.sources.placement import day_from_number
 
 COVERAGE = "coverage"
 GRAIN = "grain"
+_WITHHELD = {
+    "archived": "The objects named as archived lie in an archive class of S3: restore them, then {build}.",
+    "key_unavailable": "The key that some objects are encrypted with is disabled or deleted: enable it, then {build}.",
+}
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
 WATCHED_DAYS = 35  # the look-back of the standing checks
 
@@ -104,11 +108,16 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "denied_objects_by_rule": dg.MetadataValue.json(dict(coverage.denied)),
         "unreadable_objects": len(coverage.unreadable),
         "objects_set_aside": len(coverage.set_aside),
+        "events_of_objects_set_aside": coverage.set_aside_events,
         "set_aside": dg.MetadataValue.json(_first(coverage.set_aside)),
+        "files_altered": dg.MetadataValue.json(_first(coverage.altered)),
+        "rows_of_altered_files": coverage.altered_rows,
         "records_without_a_day": coverage.unplaceable_records,
+        "records_without_a_day_in": dg.MetadataValue.json(_first(coverage.unplaceable_by_object)),
         "missing_from": dg.MetadataValue.json(_first(coverage.missing_by_object)),
         "unreadable": dg.MetadataValue.json(_first(coverage.unreadable)),
         "missing_event_ids": dg.MetadataValue.json(list(coverage.missing_events[:NAMES_SHOWN])),
+        "objects_read_by_the_build": coverage.objects_read,
         "objects_recounted": coverage.object_count,
         "bytes_recounted": coverage.bytes_read,
         "all_names": f"s3://{bucket}/{coverage_key(load_source(coverage.source).readready.name, coverage.day)}",
@@ -116,25 +125,42 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
     }
 
 
-def coverage_value(coverage: Coverage | None) -> float | str:
+def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float | str:
     """A percentage that plots, or why there is none."""
     if coverage is None:
         return "unchecked: the recount failed"
-    return coverage.pct if coverage.pct is not None else "n/a: no events that day"
+    if coverage.pct is not None:
+        return coverage.pct
+    return "n/a: no events that day" if has_source else "n/a: nothing was delivered"
 
 
 def remedy(coverage: Coverage) -> str:
-    """What mends an incomplete day."""
-    day = f"{coverage.day // 10000}-{coverage.day // 100 % 100:02d}-{coverage.day % 100:02d}"
-    if coverage.missing or coverage.surplus or coverage.repeated:
-        return f"make build SOURCE={coverage.source} FROM={day} TO={day}"
-    if coverage.set_aside:
-        return "the objects set aside are gone or overwritten: restore them from their bucket's versions"
-    if coverage.unreadable or coverage.unplaceable_records:
-        return (
-            "The named objects cannot be read: restore them from the account that delivered them, then build the day."
+    """What mends an incomplete day: a sentence for each thing that is wrong with it."""
+    day = day_from_number(coverage.day).isoformat()
+    build = f"make build SOURCE={coverage.source} FROM={day} TO={day}"
+    said = []
+    if coverage.altered:
+        said.append(
+            f"Files of the day are not as they were committed: find out who changed them, then {build}, which makes "
+            "them anew from the raw objects."
         )
-    return "nothing to mend"
+    elif coverage.missing or coverage.surplus or coverage.repeated:
+        said.append(build)
+    if coverage.set_aside:
+        said.append("The objects set aside are gone or overwritten: restore them from their bucket's versions.")
+    withheld = {why for why in coverage.unreadable.values() if why in _WITHHELD}
+    said += [_WITHHELD[why].format(build=build) for why in sorted(withheld)]
+    if coverage.unreadable.keys() and set(coverage.unreadable.values()) - _WITHHELD.keys():
+        said.append(
+            "The objects named as unreadable cannot be read: restore them from the account that delivered them, then "
+            f"{build}."
+        )
+    if coverage.unplaceable_records:
+        said.append(
+            f"{coverage.unplaceable_records:,} records have no time or one that cannot be, so they are of no day: the "
+            "quarantine table names them with the reason."
+        )
+    return " ".join(said) or "nothing to mend"
 
 
 def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, target: Any) -> dg.AssetCheckEvaluation:
@@ -142,7 +168,7 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
         asset_key=key,
         check_name=GRAIN,
         partition=partition,
-        passed=not coverage.repeated and not coverage.surplus and not coverage.differing,
+        passed=not (coverage.repeated or coverage.surplus or coverage.differing or coverage.altered),
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
             "rows_repeated": coverage.repeated,

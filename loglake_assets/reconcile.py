@@ -68,8 +68,7 @@ def send_unplaced_commits(lake: LakeResource, table: str) -> int:
 
 def stale(source: LogSource, lake: LakeResource, days: Collection[date]) -> list[date]:
     """Committed days whose raw objects are not what their build read."""
-    settings = lake.settings
-    return stale_days(lake.s3, source, settings.raw_bucket(source.name), settings.readready_bucket, days)
+    return stale_days(lake.reconciler(source), days)
 
 
 def reconcile_job(source_config: SourceConfig) -> dg.JobDefinition:

@@ -1,6 +1,7 @@
 """The lake as a Dagster resource: its names, and boto3 clients for them. Assets get this and never import boto3."""
 
 import functools
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,8 +98,14 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
             readready_bucket=settings.readready_bucket,
             registered=lambda days: registered_values(self.glue, settings.database, source, days),
             served=lambda day: self.served(source.readready.name, day),
+            content_hash=self._content_hash,
             look_ahead=look_ahead,
         )
+
+    def _content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
+        from glue_scripts.stored_rows import stored_hash
+
+        return stored_hash(self.s3, source, bucket, keys)
 
     def served(self, table: str, day: date) -> Served:
         """Which run of a day readers are sent to."""

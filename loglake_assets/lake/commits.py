@@ -4,19 +4,23 @@ Glue has no compare-and-set on partitions, so order is decided here, by S3's con
 `commits/<table>/<day>/<seq>.json` that only one writer can create. Clocks decide nothing.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.layout import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
 from loglake_assets.lake.listed import keys
+from loglake_assets.lake.records import BrokenRecordError, json_record, known_fields
 from loglake_assets.lake.whole import whole_object
 
 ROLLBACK = "rollback"
 """Reason of a commit by which a person sent readers back to an older run: it stands until the day is built again."""
-COMMIT_SEQ, RUN = "loglake.commit_seq", "loglake.run"
-"""Parameters of a day's partition in the catalog: which commit it shows, and the run that wrote it."""
+COMMIT_SEQ, RUN, COMMIT_DIGEST = "loglake.commit_seq", "loglake.run", "loglake.commit_sha256"
+"""Parameters of a day's partition in the catalog: the commit it shows, the run that wrote it, the record's digest."""
+_IN_FLIGHT = 16
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -40,6 +44,12 @@ class Commit:
     """Numbers before this one of which a person knows that no record is left; kept by every later commit."""
     etags: Mapping[str, str] = field(default_factory=dict)
     """ETag by key of the files that were verified: a file of the same size and another content is not the one."""
+    previous: str = ""
+    """SHA-256 of the record before this one, which an edit of that record no longer has; empty where there is none."""
+
+
+class BrokenCommitError(BrokenRecordError):
+    """A commit record is there and cannot be read. A build of its day commits after it; restoring it mends it too."""
 
 
 class CommitError(RuntimeError):
@@ -47,28 +57,40 @@ class CommitError(RuntimeError):
 
 
 class SupersededError(RuntimeError):
-    """A newer build of the same day was committed meanwhile; this one stays unseen. Nothing to do."""
+    """Another build of the same day was committed meanwhile, `commit`; this one stays unseen. Nothing to do."""
+
+    def __init__(self, message: str, commit: Commit) -> None:
+        super().__init__(message)
+        self.commit = commit
 
 
 def commits(s3: Any, bucket: str, table: str, day: int) -> Iterator[Commit]:
-    """All commits of a day, oldest first."""
+    """All commits of a day whose records can be read, oldest first."""
     for key in _keys(s3, bucket, commits_prefix(table, day)):
-        yield _read(s3, bucket, key)
+        if commit := _if_readable(s3, bucket, key):
+            yield commit
 
 
 def head(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
-    """The newest commit of a day, or None."""
+    """The newest commit of a day, or None. Raises BrokenCommitError when its record cannot be read."""
     found = _keys(s3, bucket, commits_prefix(table, day))
     return _read(s3, bucket, found[-1]) if found else None
 
 
+def head_if_readable(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
+    """The newest commit of a day; None where there is none or its record cannot be read."""
+    found = _keys(s3, bucket, commits_prefix(table, day))
+    return _if_readable(s3, bucket, found[-1]) if found else None
+
+
 def heads(s3: Any, bucket: str, table: str) -> dict[int, Commit]:
-    """The newest commit of every day of a table."""
+    """The newest commit of every day of a table; a day whose newest record cannot be read is not among them."""
     newest: dict[int, str] = {}
     for key in _keys(s3, bucket, f"{COMMITS_PREFIX}{table}/"):
         if parts := parse_commit_key(key):
             newest[parts.day] = key
-    return {day: _read(s3, bucket, key) for day, key in newest.items()}
+    found = results_in_order(lambda key: _if_readable(s3, bucket, key), newest.values(), _IN_FLIGHT)
+    return {day: commit for day, commit in zip(newest, found, strict=True) if commit}
 
 
 def sequences(s3: Any, bucket: str, table: str) -> dict[int, list[int]]:
@@ -87,8 +109,36 @@ def commit_numbers(s3: Any, bucket: str, table: str, day: int) -> list[int]:
 
 
 def commit_numbered(s3: Any, bucket: str, table: str, day: int, seq: int) -> Commit:
-    """The commit of one number."""
+    """The commit of one number. Raises BrokenCommitError when its record cannot be read."""
     return _read(s3, bucket, commit_key(table, day, seq))
+
+
+def newest_record(s3: Any, bucket: str, table: str, day: int, numbers: Sequence[int]) -> tuple[Commit | None, str]:
+    """The commit of the last of a day's numbers, None where its record cannot be read, and the record's SHA-256."""
+    if not numbers:
+        return None, ""
+    body = whole_object(s3, bucket, commit_key(table, day, numbers[-1]))["Body"]
+    digest = hashlib.sha256(body).hexdigest()
+    try:
+        return _parsed(bucket, commit_key(table, day, numbers[-1]), body), digest
+    except BrokenCommitError:
+        return None, digest
+
+
+def edited_records(s3: Any, bucket: str, table: str, day: int) -> list[str]:
+    """Keys of the day's records that are not what the record after them says they were."""
+    found = _keys(s3, bucket, commits_prefix(table, day))
+    bodies = [whole_object(s3, bucket, key)["Body"] for key in found]
+    edited = []
+    for at, body in enumerate(bodies[1:]):
+        try:
+            following = Commit(**known_fields(Commit, json_record(body)))
+        except (ValueError, TypeError):
+            continue
+        is_next = parse_commit_key(found[at]).seq == following.seq - 1  # type: ignore[union-attr]  # _keys gives no other
+        if following.previous and is_next and hashlib.sha256(bodies[at]).hexdigest() != following.previous:
+            edited.append(found[at])
+    return edited
 
 
 def append(
@@ -107,7 +157,7 @@ def append(
     """
     while True:
         numbers = commit_numbers(s3, bucket, proposed.table, proposed.day)
-        current = commit_numbered(s3, bucket, proposed.table, proposed.day, numbers[-1]) if numbers else None
+        current, digest = newest_record(s3, bucket, proposed.table, proposed.day, numbers)
         following = max(numbers[-1] if numbers else 0, after) + 1
         known = current.acknowledged if current else ()
         missing = tuple(n for n in range(1, following) if n not in numbers) if acknowledge else known
@@ -116,10 +166,11 @@ def append(
             return current
         if current and not supersedes(current):
             raise SupersededError(
-                f"Run {proposed.run_id} of {proposed.table} {proposed.day} is superseded by commit {current.seq} of "
-                f"run {current.run_id}, which read newer input. It stays unseen; there is nothing to do."
+                f"Run {proposed.run_id} of {proposed.table} {proposed.day} stays unseen: run {current.run_id} made "
+                f"commit {current.seq} meanwhile, from all that this run read. There is nothing to do.",
+                current,
             )
-        numbered = replace(proposed, seq=following, acknowledged=missing)
+        numbered = replace(proposed, seq=following, acknowledged=missing, previous=digest)
         if _put_if_absent(s3, bucket, numbered):
             return numbered
 
@@ -157,5 +208,25 @@ def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 
 def _read(s3: Any, bucket: str, key: str) -> Commit:
-    document = json.loads(whole_object(s3, bucket, key)["Body"])
-    return Commit(**{**document, "acknowledged": tuple(document.get("acknowledged", ()))})
+    return _parsed(bucket, key, whole_object(s3, bucket, key)["Body"])
+
+
+def _if_readable(s3: Any, bucket: str, key: str) -> Commit | None:
+    try:
+        return _read(s3, bucket, key)
+    except BrokenCommitError:
+        return None
+
+
+def _parsed(bucket: str, key: str, body: bytes) -> Commit:
+    """The record of a key. Raises BrokenCommitError, also for a record that says it is another one."""
+    try:
+        known = known_fields(Commit, json_record(body))
+        commit = Commit(**{**known, "acknowledged": tuple(known.get("acknowledged", ()))})
+        if commit_key(commit.table, commit.day, commit.seq) != key:
+            raise ValueError("it says that it is the record of another commit")
+    except (ValueError, TypeError) as error:
+        why = str(error) if type(error) is ValueError else f"a field has another type ({type(error).__name__})"
+        remedy = "Restore it from the bucket's versions, or build its day again, which commits after it."
+        raise BrokenCommitError(bucket, key, why, remedy) from error
+    return commit

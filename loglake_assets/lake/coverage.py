@@ -15,8 +15,9 @@ class Coverage:
     """One day's completeness. `pct` is None where there is nothing to be complete about, which is not 100 %.
 
     An unreadable object, or a record that can be no row, counts as one missing event: what it holds cannot be counted,
-    so the true number may be greater. Objects that are not as the day's build read them are set aside by name: what
-    they held then cannot be counted now, and it is the check of changed objects that is red for them.
+    so the true number may be greater. Objects that are not as the day's build read them are set aside by name: the
+    events that the build took from them (`set_aside_events`) cannot be compared, and what was not compared is not
+    called complete. Neither are rows of files that are not as they were committed (`altered_rows`).
     """
 
     source: str
@@ -41,16 +42,25 @@ class Coverage:
     differing: Mapping[str, str] = field(default_factory=dict)
     """Events of which a dropped copy has other content than the kept one, with the object of that copy."""
 
+    set_aside_events: int = 0
+    unplaceable_by_object: Mapping[str, int] = field(default_factory=dict)
+    objects_read: int = 0
+    """Objects of the day's own prefixes that its build read; `object_count` are those that are listed now."""
+    altered: Mapping[str, str] = field(default_factory=dict)
+    """ORC files, or the day's directory, that are not as the commit says, with what differs."""
+    altered_rows: int = 0
+
     @property
     def denominator(self) -> int:
-        return self.expected + len(self.unreadable) + self.unplaceable_records
+        return self.expected + len(self.unreadable) + self.unplaceable_records + self.set_aside_events
 
     @property
     def pct(self) -> float | None:
-        """Percentage of the day's events that readready holds, rounded down so that 100 means all."""
+        """Percentage of the day's events that readready is shown to hold, rounded down so that 100 means all."""
         if self.denominator == 0:
-            return None
-        return int(10_000 * 100 * (self.expected - self.missing) / self.denominator) / 10_000
+            return 0.0 if self.altered else None
+        shown = max(self.expected - self.missing - max(self.altered_rows, bool(self.altered)), 0)
+        return int(10_000 * 100 * shown / self.denominator) / 10_000
 
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""

@@ -1,11 +1,14 @@
-"""The late ledger: objects that hold events of a day its build did not read. Nothing is dropped for being late."""
+"""The late ledger: objects that hold events of a day its build did not read. Nothing is dropped for being late.
+
+Standard library only; clients are passed in.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, head
+from loglake_assets.lake.commits import head_if_readable
 from loglake_assets.lake.layout import late_key, late_prefix
 from loglake_assets.lake.listed import keys
 from loglake_assets.lake.manifests import (
@@ -13,9 +16,11 @@ from loglake_assets.lake.manifests import (
     Manifest,
     ManifestObject,
     events_of_other_days,
+    is_promised,
     manifest_if_any,
-    promised_days,
 )
+from loglake_assets.lake.reach import Reach
+from loglake_assets.lake.records import json_record, known_fields
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources.placement import day_from_number
 
@@ -36,9 +41,23 @@ class LateObject:
 
 
 def late_objects(s3: Any, bucket: str, table: str, day: int) -> list[LateObject]:
-    """The ledger's entries for a day."""
-    named = keys(s3, bucket, late_prefix(table, day))
-    return [LateObject(**json.loads(whole_object(s3, bucket, key)["Body"])) for key in named]
+    """The ledger's entries for a day, of those that can be read; `broken_entries` names the others."""
+    return [entry for _, entry in _entries(s3, bucket, table, day) if isinstance(entry, LateObject)]
+
+
+def broken_entries(s3: Any, bucket: str, table: str, day: int) -> dict[str, str]:
+    """Why entries of a day cannot be read, by key: the late object that such an entry names is not known."""
+    return {key: entry for key, entry in _entries(s3, bucket, table, day) if isinstance(entry, str)}
+
+
+def _entries(s3: Any, bucket: str, table: str, day: int) -> Iterator[tuple[str, LateObject | str]]:
+    """(key, the entry or why it cannot be read) of a day."""
+    for key in keys(s3, bucket, late_prefix(table, day)):
+        try:
+            known = known_fields(LateObject, json_record(whole_object(s3, bucket, key)["Body"]))
+            yield key, LateObject(**known)
+        except (ValueError, TypeError) as error:
+            yield key, str(error)
 
 
 def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:
@@ -49,7 +68,7 @@ def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[Lat
     for day, entry in events_of_other_days(built):
         if day not in committed:
             committed[day] = _read_by_commit(s3, bucket, built[0].table, day)
-        if _is_late(entry, day, committed[day], built[0].look_ahead):
+        if _is_late(entry, day, committed[day], built[0].reach):
             found.append(_late_object(entry, day, built[0].run_id))
     for late in found:
         key = late_key(built[0].table, late.day, late.bucket, late.key, late.etag)
@@ -63,15 +82,15 @@ def _late_object(entry: ManifestObject, day: int, run_id: str) -> LateObject:
     return LateObject(day, entry.bucket, entry.key, entry.etag, modified, prefix_day, events, run_id, days_late)
 
 
-def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | None, look_ahead: int) -> bool:
+def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | None, reach: Reach) -> bool:
     if read is None:  # not built yet: its own prefixes bring it, and for what other prefixes bring the ledger speaks
         return day != entry.prefix_day
-    return (entry.bucket, entry.key, entry.etag) not in read or day not in promised_days(entry, look_ahead)
+    return (entry.bucket, entry.key, entry.etag) not in read or not is_promised(entry, day, reach)
 
 
 def _read_by_commit(s3: Any, bucket: str, table: str, day: int) -> set[tuple[str, str, str]] | None:
     """What the day's newest commit read, or None when the day has none."""
-    newest: Commit | None = head(s3, bucket, table, day)
+    newest = head_if_readable(s3, bucket, table, day)
     if newest is None:
         return None
     manifest = manifest_if_any(s3, bucket, table, day, newest.run_id)

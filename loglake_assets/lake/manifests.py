@@ -1,15 +1,19 @@
-"""What a run says it read, counted and wrote for one day, as read back from its manifest."""
+"""What a run says it read, counted and wrote for one day, as read back from its manifest.
+
+Standard library only; clients are passed in.
+"""
 
 import gzip
-import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from loglake_assets.lake.layout import manifest_key
+from loglake_assets.lake.reach import Reach
+from loglake_assets.lake.records import BrokenRecordError, json_record, known_fields
 from loglake_assets.lake.whole import whole_object
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import day_from_number
 
 GONE_WHILE_READING = "gone_while_reading"
 """Reason of an object that was listed and not there any more when it was read."""
@@ -17,6 +21,10 @@ GONE_WHILE_READING = "gone_while_reading"
 
 class ManifestMissingError(LookupError):
     """A run left no manifest for a day: it did not finish it. Building the day again helps."""
+
+
+class BrokenManifestError(BrokenRecordError):
+    """A manifest is there and cannot be read. The day must be built again, or the manifest restored."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,18 @@ class Manifest:
     files: tuple[Mapping[str, Any], ...]
     objects: tuple[ManifestObject, ...]
     quarantine: tuple[Mapping[str, Any], ...]
+    look_behind: int = 0
+    definition: str = ""
+    """What made the rows, by `definition_digest`; empty in manifests that are older than it."""
+    exclusions: str = ""
+    """The exclude rules of the build, by `Rules.exclusion_digest`; empty in manifests that are older than it."""
+    columns: tuple[str, ...] = ()
+    """Names of the table's columns when it was built; empty in manifests that are older than it."""
+
+    @property
+    def reach(self) -> Reach:
+        """Which delivery prefixes the build looked at."""
+        return Reach(self.look_ahead, self.look_behind)
 
     @property
     def rows(self) -> int:
@@ -90,38 +110,40 @@ def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Ma
             f"Run {run_id} left no manifest for {table} {day} at s3://{bucket}/{key}: it did not finish the day. "
             "Nothing was committed; build the day again."
         ) from error
-    return _manifest(json.loads(gzip.decompress(body)))
+    try:
+        return _manifest(json_record(gzip.decompress(body)))
+    except (ValueError, TypeError, EOFError, OSError, zlib.error) as error:
+        why = str(error) if type(error) is ValueError else f"it is no manifest ({type(error).__name__})"
+        remedy = f"Restore it from the bucket's versions, or build {day_from_number(day)} again."
+        raise BrokenManifestError(bucket, key, why, remedy) from error
 
 
 def manifest_if_any(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest | None:
-    """The manifest of one day of one run; None where the run left none, or it is gone."""
+    """The manifest of one day of one run; None where the run left none, or it is gone or cannot be read."""
     try:
         return read_manifest(s3, bucket, table, day, run_id)
-    except ManifestMissingError:
+    except (ManifestMissingError, BrokenManifestError):
         return None
 
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
-    fields = ("source", "table", "day", "run_id", "base_seq", "look_ahead", "has_source", "location", "content_hash")
-    return Manifest(
-        **{name: document[name] for name in fields},
-        totals=document["totals"],
-        excluded_by=document["excluded_by"],
-        files=tuple(document["files"]),
-        objects=tuple(_object(o) for o in document["objects"]),
-        quarantine=tuple(document["quarantine"]),
-    )
+    known = known_fields(Manifest, document)
+    known["objects"] = tuple(_object(entry) for entry in known["objects"])
+    lists = {name: tuple(known[name]) for name in ("files", "quarantine", "columns") if name in known}
+    return Manifest(**{**known, **lists})
 
 
 def _object(entry: Mapping[str, Any]) -> ManifestObject:
-    return ManifestObject(**{**entry, "days": {int(day): count for day, count in entry["days"].items()}})
+    known = known_fields(ManifestObject, entry)
+    known["days"] = {int(day): count for day, count in known["days"].items()}
+    return ManifestObject(**known)
 
 
 def events_of_other_days(manifests: Iterable[Manifest]) -> Iterator[tuple[int, ManifestObject]]:
     """(event day, object) for every object of a window that holds events its prefix does not promise.
 
-    An object under prefix P is read for the event days P - look_ahead to P anyway. Events of other days, and events of
-    days outside the window, are what the late ledger is about.
+    An object is read for the event days whose builds reach its prefix anyway. Events of other days, and events of days
+    outside the window, are what the late ledger is about.
     """
     built = list(manifests)
     window = {m.day for m in built}
@@ -129,13 +151,12 @@ def events_of_other_days(manifests: Iterable[Manifest]) -> Iterator[tuple[int, M
     for manifest in built:
         for entry in manifest.objects:
             for day in entry.days:
-                outside = day not in window or day not in promised_days(entry, manifest.look_ahead)
+                outside = day not in window or not is_promised(entry, day, manifest.reach)
                 if outside and (day, entry.name) not in seen:
                     seen.add((day, entry.name))
                     yield day, entry
 
 
-def promised_days(entry: ManifestObject, look_ahead: int) -> set[int]:
-    """The event days whose builds read the object because of its prefix."""
-    prefix = day_from_number(entry.prefix_day)
-    return {day_number(prefix - timedelta(days=n)) for n in range(look_ahead + 1)}
+def is_promised(entry: ManifestObject, day: int, reach: Reach) -> bool:
+    """Whether the build of a day (yyyymmdd) reads the object because of its prefix."""
+    return reach.reads(day_from_number(day), day_from_number(entry.prefix_day), entry.last_modified)

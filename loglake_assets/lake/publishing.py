@@ -3,14 +3,14 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import COMMIT_SEQ, ROLLBACK, Commit, append, commits
+from loglake_assets.lake.commits import COMMIT_SEQ, ROLLBACK, RUN, Commit, append, commits
 from loglake_assets.lake.layout import commit_key, manifest_key
 from loglake_assets.lake.listed import files
 from loglake_assets.lake.manifests import (
@@ -19,8 +19,9 @@ from loglake_assets.lake.manifests import (
     ManifestObject,
     manifest_if_any,
 )
-from loglake_assets.lake.orc_files import row_count
+from loglake_assets.lake.orc_files import columns_of, row_count
 from loglake_assets.lake.serving import partition_of_day
+from loglake_assets.sources import load_source
 
 BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
 _KEPT = "Nothing was committed; readers see what they saw."
@@ -122,29 +123,67 @@ class Publisher:
         """
         sequence = list(commits(self.s3, self.bucket, manifest.table, manifest.day))
         builds = [commit for commit in sequence if commit.reason != ROLLBACK]
-        for before in {c.seq: c for c in (*sequence[-1:], *builds[-1:])}.values():
-            if lost := self._lost_against(manifest, before):
+        compared = {c.run_id: f"commit {c.seq}" for c in (*sequence[-1:], *builds[-1:])}
+        if run := self._run_shown(manifest):
+            compared.setdefault(run, "the partition that readers see")
+        for run, name in compared.items():
+            if run != manifest.run_id and (lost := self._lost_against(manifest, run, name)):
                 return lost
         return ""
 
-    def _lost_against(self, manifest: Manifest, before: Commit) -> str:
+    def _run_shown(self, manifest: Manifest) -> str:
+        """The run that readers are sent to, by the catalog: also where no record of its commit can be read."""
+        partition = partition_of_day(self.glue, self.database, manifest.table, manifest.day)
+        return str((partition or {}).get("Parameters", {}).get(RUN, ""))
+
+    def _lost_against(self, manifest: Manifest, run: str, before: str) -> str:
         named = f"Run {manifest.run_id} of {manifest.table} {manifest.day}"
-        theirs = manifest_if_any(self.s3, self.bucket, before.table, before.day, before.run_id)
+        theirs = manifest_if_any(self.s3, self.bucket, manifest.table, manifest.day, run)
         if theirs is None:
+            key = manifest_key(manifest.table, manifest.day, run)
             return (
-                f"{named} cannot be compared with commit {before.seq}, since its manifest {before.manifest} "
-                f"is gone. {_KEPT} Restore it from the bucket's versions, {_ANYWAY}"
+                f"{named} cannot be compared with {before}, since its manifest {key} is gone or cannot be read. "
+                f"{_KEPT} Restore it from the bucket's versions, {_ANYWAY}"
             )
         lost = lost_objects(manifest, theirs)
         if not lost:
-            return ""
+            return self._overwritten(manifest, theirs, before)
         shown = ", ".join(f"s3://{o.bucket}/{o.key}" for o in lost[:3])
         return (
-            f"{named} does not have all of {sum(o.days.get(manifest.day, 0) for o in lost):,} events that commit "
-            f"{before.seq} has from {len(lost):,} raw objects: they are gone, unreadable, hold fewer events, or their "
+            f"{named} does not have all of {sum(o.days.get(manifest.day, 0) for o in lost):,} events that "
+            f"{before} has from {len(lost):,} raw objects: they are gone, unreadable, hold fewer events, or their "
             f"prefix has no partition; the first: {shown}. {_KEPT} Run the reconcile job, or restore the objects from "
             f"their bucket's versions, and build the day again; {_ANYWAY}"
         )
+
+    def _overwritten(self, manifest: Manifest, theirs: Manifest, before: str) -> str:
+        """The same for objects that were overwritten since: by the events' keys, since their number may be the same."""
+        now = {o.name: o.etag for o in manifest.objects}
+        changed = {o.name for o in theirs.objects if o.days.get(manifest.day) and now.get(o.name) != o.etag}
+        if not changed:
+            return ""
+        keys = self._keys_from(theirs, changed)
+        lost = keys - self._keys_from(manifest, None, keys) if keys else keys
+        if not lost:
+            return ""
+        shown = ", ".join(f"s3://{bucket}/{key}" for bucket, key in sorted(changed)[:3])
+        return (
+            f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {len(lost):,} events that "
+            f"{before} has from {len(changed):,} raw objects which were overwritten since; the first: {shown}. {_KEPT} Find out "
+            f"who overwrote them, restore them from their bucket's versions, and build the day again; {_ANYWAY}"
+        )
+
+    def _keys_from(
+        self, manifest: Manifest, objects: Collection[tuple[str, str]] | None, among: Collection[str] | None = None
+    ) -> set[str]:
+        """Keys of the run's rows that come from these objects (all where None), those `among` a set only."""
+        columns = (load_source(manifest.source).readready.grain, "raw_bucket", "raw_key")
+        found: set[str] = set()
+        for file in manifest.files:
+            for key, *name in zip(*columns_of(self.s3, self.bucket, file["key"], columns), strict=True):
+                if (objects is None or tuple(name) in objects) and (among is None or key in among):
+                    found.add(key)
+        return found
 
     def roll_back(self, manifest: Manifest) -> Commit:
         """Send readers to an older run again: verify it, commit it whatever is newer, and see it placed.

@@ -6,25 +6,29 @@ it lists and reads manifests, and opens no object; recount.py is the full mode, 
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from loglake_assets.lake.commits import ROLLBACK
-from loglake_assets.lake.late import late_objects, was_read
-from loglake_assets.lake.layout import bucket_and_prefix, check_key
+from loglake_assets.lake.commits import ROLLBACK, Commit, edited_records
+from loglake_assets.lake.late import broken_entries, late_objects, was_read
+from loglake_assets.lake.layout import bucket_and_prefix, check_key, commit_key, manifest_key
 from loglake_assets.lake.listed import files
 from loglake_assets.lake.listing import RawObject, raw_objects_by_day
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
+    BrokenManifestError,
     Manifest,
+    ManifestMissingError,
     ManifestObject,
-    manifest_if_any,
+    read_manifest,
 )
-from loglake_assets.lake.reconciling import registered_values
+from loglake_assets.lake.reconciling import registered_locations
 from loglake_assets.lake.serving import Placing, Served, served_day
-from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.lake.verdicts import MANIFEST, DayReconciliation, Judged, Verdict
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
 
@@ -48,12 +52,35 @@ class Reconciler:
         """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due."""
         if not days:
             return
-        registered = registered_values(self.glue, self.database, self.source, list(days))
+        registered = registered_locations(self.glue, self.database, self.source, list(days))
         for day, landed in self._with_days_ahead(sorted(set(days))):
             # After the listing: what a build made meanwhile then holds all that is listed.
-            served = self._served(day)
-            if landed[day] or served.placing is not Placing.NOT_COMMITTED:
-                yield self._day(day, landed, registered, served, day < first_open)
+            if found := self.compare(day, landed, registered, day < first_open):
+                yield found
+
+    def days_of(
+        self, landed: Mapping[date, list[RawObject]], days: Collection[date], first_open: date
+    ) -> list[DayReconciliation]:
+        """As `days`, for whoever has listed already: `landed` are objects by delivery day."""
+        if not days:
+            return []
+        registered = registered_locations(self.glue, self.database, self.source, list(days))
+        with ThreadPoolExecutor(8) as pool:
+            found = pool.map(lambda day: self.compare(day, landed, registered, day < first_open), sorted(set(days)))
+            return [one for one in found if one]
+
+    def compare(
+        self,
+        day: date,
+        landed: Mapping[date, list[RawObject]],
+        registered: Mapping[tuple[str, ...], str],
+        is_due: bool,
+    ) -> DayReconciliation | None:
+        """One day, whose objects were listed before; None where there is neither an object nor a commit."""
+        served = self._served(day)
+        if not landed.get(day) and served.placing is Placing.NOT_COMMITTED:
+            return None
+        return self._day(day, landed, registered, served, is_due)
 
     def _with_days_ahead(self, days: list[date]) -> Iterator[tuple[date, dict[date, list[RawObject]]]]:
         """(day, objects by delivery day of it and of the days that its build looks ahead to)."""
@@ -72,28 +99,38 @@ class Reconciler:
         names = self.database, self.readready_bucket, self.source.readready.name
         return served_day(self.s3, self.glue, *names, day_number(day))
 
-    def _manifest(self, served: Served) -> Manifest | None:
+    def _manifest(self, served: Served) -> Manifest | Judged | None:
+        """The manifest of the run that readers see; a verdict where it cannot be had, None where there is no run."""
         if served.run_id is None:
             return None
-        return manifest_if_any(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+        key = manifest_key(served.table, served.day, served.run_id)
+        try:
+            return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+        except (ManifestMissingError, BrokenManifestError) as error:
+            why = "is gone" if isinstance(error, ManifestMissingError) else "cannot be read"
+            return Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"{MANIFEST} {why}")
 
     def _day(
         self,
         day: date,
         landed: Mapping[date, list[RawObject]],
-        registered: Collection[tuple[str, ...]],
+        registered: Mapping[tuple[str, ...], str],
         served: Served,
         is_due: bool,
     ) -> DayReconciliation:
-        manifest = self._manifest(served)
+        found, own = self._manifest(served), landed.get(day, [])
+        manifest = found if isinstance(found, Manifest) else None
         read = {o.name: o for o in manifest.objects} if manifest else None
-        verdicts = (self._judge(found, registered, read, is_due) for found in landed[day])
+        verdicts = (self._judge(one, registered, read, is_due) for one in own)
         judged = [one for one in verdicts if one]
-        built = len(landed[day]) - len(judged)
+        built = len(own) - len(judged)
+        if isinstance(found, Judged):
+            judged.append(found)
         if manifest:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
             judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest)]
-            judged += self._short(manifest, served)
+            judged += [*self._short(manifest, served), *self._altered(manifest, served)]
+            judged += self._outdated(manifest)
         return DayReconciliation(
             source=self.source.name,
             day=day,
@@ -105,14 +142,15 @@ class Reconciler:
             judged=tuple(judged),
             built=built,
             rules=manifest.excluded_by if manifest else {},
-            listed_count=len(landed[day]),
+            listed_count=len(own),
             checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=served.commit,
         )
 
     def _judge(
         self,
         found: RawObject,
-        registered: Collection[tuple[str, ...]],
+        registered: Mapping[tuple[str, ...], str],
         read: Mapping[tuple[str, str], ManifestObject] | None,
         is_due: bool,
     ) -> Judged | None:
@@ -123,14 +161,17 @@ class Reconciler:
     def _verdict(
         self,
         found: RawObject,
-        registered: Collection[tuple[str, ...]],
+        registered: Mapping[tuple[str, ...], str],
         read: Mapping[tuple[str, str], ManifestObject] | None,
         is_due: bool,
     ) -> tuple[Verdict, str]:
-        if found.placement.values not in registered:
+        location = registered.get(found.placement.values)
+        if location is None:
             keys = tuple(c.name for c in self.source.raw.partition_keys)
             rule = self.rules.denied_by(found.key, keys, found.placement)
             return (Verdict.EXCLUDED, rule) if rule else (Verdict.UNREGISTERED, found.placement.location)
+        if location != found.placement.location:
+            return Verdict.UNREGISTERED, f"{found.placement.location}, and its partition lies at {location}"
         if read is None:
             return (Verdict.UNBUILT if is_due else Verdict.OPEN), ""
         entry = read.get(found.name)
@@ -167,6 +208,8 @@ class Reconciler:
                 yield Judged(Verdict.GONE, late.bucket, late.key, said)
             else:
                 yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {late.events} events of this day")
+        for key, why in broken_entries(self.s3, self.readready_bucket, manifest.table, manifest.day).items():
+            yield Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"entry of the late ledger: {why}")
 
     def _etag(self, bucket: str, key: str) -> str | None:
         """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
@@ -192,6 +235,53 @@ class Reconciler:
                 yield Judged(Verdict.SHORT, bucket, entry["key"], f"{size} bytes, written as {entry['bytes']} bytes")
         for key in stored:
             yield Judged(Verdict.SHORT, bucket, key, "not written by the day's run")
+
+    def _altered(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+        """Where commit and manifest do not say the same, or an earlier record is not what the next one knows of it."""
+        table, day = manifest.table, manifest.day
+        if served.commit and (differing := differences(served.commit, manifest)):
+            key = commit_key(table, day, served.commit.seq)
+            said = f"commit and manifest differ in {', '.join(differing)}"
+            yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
+        for key in edited_records(self.s3, self.readready_bucket, table, day):
+            said = "the commit after it knows it by another digest"
+            yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
+
+    def _outdated(self, manifest: Manifest) -> Iterator[Judged]:
+        """Where the rules, the columns or the code are others than when the day was built."""
+        key = manifest_key(manifest.table, manifest.day, manifest.run_id)
+        for said in outdated_by(manifest, self.source, self.rules):
+            yield Judged(Verdict.OUTDATED, self.readready_bucket, key, said)
+
+
+def differences(commit: Commit, manifest: Manifest) -> list[str]:
+    """What a commit record says otherwise than the manifest of its run: names of fields."""
+    said = {
+        "location": (commit.location, manifest.location),
+        "content_hash": (commit.content_hash, manifest.content_hash),
+        "rows": (commit.rows, manifest.rows),
+        "bytes": (commit.bytes, manifest.bytes),
+        "files": (commit.files, len(manifest.files)),
+    }
+    named = {file["key"] for file in manifest.files}
+    if commit.etags:
+        said["etags"] = (named, commit.etags.keys())
+    return [name for name, (one, other) in said.items() if one != other]
+
+
+def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:
+    """Why a build of the day as it is would give other rows now, as sentences; nothing where it would not."""
+    if manifest.exclusions and manifest.exclusions != rules.exclusion_digest:
+        yield "built under other exclude rules"
+    elif not manifest.exclusions and (manifest.excluded_by or rules.exclude):
+        yield "built before manifests said under which exclude rules"
+    columns = [column.name for column in source.readready.all_columns]
+    if manifest.columns and (lacking := sorted(set(columns) - set(manifest.columns))):
+        yield f"built without the columns {', '.join(lacking)}"
+    elif manifest.definition and manifest.definition != definition_digest(source):
+        yield "built by other views or another decoder"
+    elif not manifest.definition:
+        yield "built before manifests said by which views and decoder"
 
 
 def put_reconciliation(s3: Any, bucket: str, table: str, found: DayReconciliation) -> str:

@@ -4,13 +4,14 @@ Notifications are at least once and can be lost; listing is the authority behind
 AddAPart's consumer again, which stays the only writer of partitions.
 """
 
-from collections.abc import Collection, Iterator
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import COMMIT_SEQ, RUN, Commit, commit_numbered, sequences
+from loglake_assets.lake.commits import COMMIT_SEQ, Commit, heads
 from loglake_assets.lake.layout import companions
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.publishing import send_key
@@ -21,9 +22,16 @@ from loglake_assets.sources.rules import Rules
 ALL_DAYS = "logcalendarday > 0"
 
 
+class TableMissingError(LookupError):
+    """The catalog has no such table; the message says what brings it back."""
+
+
 @dataclass(frozen=True)
 class UnregisteredPrefix:
-    """A delivery prefix that holds objects and has no partition. `denied_by` names the rule that wants it so."""
+    """A delivery prefix that holds objects and has no partition that lies there.
+
+    `denied_by` names the rule that wants it so.
+    """
 
     values: tuple[str, ...]
     location: str
@@ -37,8 +45,14 @@ def partitions(glue: Any, database: str, table: str, expression: str) -> Iterato
     pages = glue.get_paginator("get_partitions").paginate(
         DatabaseName=database, TableName=table, Expression=expression, ExcludeColumnSchema=True
     )
-    for page in pages:
-        yield from page["Partitions"]
+    try:
+        for page in pages:
+            yield from page["Partitions"]
+    except glue.exceptions.EntityNotFoundException as error:
+        raise TableMissingError(
+            f"The catalog has no table {database}.{table}: somebody dropped it, or the lake is not deployed. The logs "
+            "are untouched. Trying again does not help; deploy the lake, which makes the table again, then reconcile."
+        ) from error
 
 
 def days_expression(days: Collection[date]) -> str:
@@ -48,17 +62,25 @@ def days_expression(days: Collection[date]) -> str:
 
 def registered_values(glue: Any, database: str, source: LogSource, days: Collection[date]) -> set[tuple[str, ...]]:
     """Values of the raw partitions of a range of delivery days."""
-    return {tuple(p["Values"]) for p in partitions(glue, database, source.raw.name, days_expression(days))}
+    return set(registered_locations(glue, database, source, days))
+
+
+def registered_locations(
+    glue: Any, database: str, source: LogSource, days: Collection[date]
+) -> dict[tuple[str, ...], str]:
+    """Where each raw partition of a range of delivery days lies, by its values."""
+    found = partitions(glue, database, source.raw.name, days_expression(days))
+    return {tuple(p["Values"]): p["StorageDescriptor"]["Location"] for p in found}
 
 
 def unregistered_prefixes(
     s3: Any, glue: Any, source: LogSource, rules: Rules, database: str, bucket: str, days: Collection[date]
 ) -> list[UnregisteredPrefix]:
     """Prefixes of the days that hold objects and have no raw partition, denied ones among them under their rule."""
-    known = registered_values(glue, database, source, days)
+    known = registered_locations(glue, database, source, days)
     landed: dict[tuple[str, ...], list[RawObject]] = {}
     for found in raw_objects(s3, source, bucket, days):
-        if found.placement.values not in known:
+        if known.get(found.placement.values) != found.placement.location:
             landed.setdefault(found.placement.values, []).append(found)
     names = tuple(c.name for c in source.raw.partition_keys)
     return [
@@ -73,40 +95,34 @@ def unregistered_prefixes(
     ]
 
 
-def placed_commits(glue: Any, database: str, table: str) -> dict[int, int]:
-    """The commit that the catalog shows of each day (yyyymmdd)."""
-    return {day: seq for day, (seq, _) in _shown(glue, database, table).items()}
-
-
 def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str) -> list[Commit]:
-    """Newest commits of a table that the catalog does not show as they are, the tables beside it included.
-
-    The keys say which numbers there are; only records of days that differ are read.
-    """
-    shown = [_shown(glue, database, table)]
+    """Newest commits of a table that the catalog does not show as they are, the tables beside it included."""
+    shown = {table: _shown(glue, database, table)}
     for name, _ in companions(table, "", 0):
-        try:
-            shown.append(_shown(glue, database, name))
-        except glue.exceptions.EntityNotFoundException:  # a lake deployed before there were such tables
-            continue
-    newest = {day: numbers[-1] for day, numbers in sequences(s3, bucket, table).items()}
-    odd = [day for day, seq in sorted(newest.items()) if any(not _shows(one.get(day), seq) for one in shown)]
-    return [commit_numbered(s3, bucket, table, day, newest[day]) for day in odd]
+        with contextlib.suppress(TableMissingError):  # a lake deployed before there were such tables
+            shown[name] = _shown(glue, database, name)
+    newest = heads(s3, bucket, table)
+    return [commit for _, commit in sorted(newest.items()) if not _is_shown(bucket, commit, shown)]
 
 
-def _shows(partition: tuple[int, bool] | None, seq: int) -> bool:
-    """Whether a partition shows this commit or a later one, and lies where the run that it names wrote."""
-    return partition is not None and partition[0] >= seq and partition[1]
+def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tuple[int, str]]]) -> bool:
+    """Whether every table's partition of the day shows this commit where it lies, or a later one."""
+    places = {commit.table: commit.location}
+    for name, prefix in companions(commit.table, commit.run_id, commit.day):
+        places[name] = f"s3://{bucket}/{prefix}"
+    for name, partitions_of_table in shown.items():
+        seq, location = partitions_of_table.get(commit.day, (0, ""))
+        if seq < commit.seq or (seq == commit.seq and location != places[name]):
+            return False
+    return True
 
 
-def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, bool]]:
-    """By day: the commit that the partition shows, and whether it lies where the run that it names wrote."""
-    found = {}
-    for partition in partitions(glue, database, table, ALL_DAYS):
-        parameters = partition.get("Parameters", {})
-        run, location = parameters.get(RUN, ""), partition["StorageDescriptor"]["Location"]
-        found[int(partition["Values"][0])] = int(parameters.get(COMMIT_SEQ, "0")), f"/run={run}/" in location
-    return found
+def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, str]]:
+    """By day: the commit that the partition shows, and where it lies."""
+    return {
+        int(p["Values"][0]): (int(p.get("Parameters", {}).get(COMMIT_SEQ, "0")), p["StorageDescriptor"]["Location"])
+        for p in partitions(glue, database, table, ALL_DAYS)
+    }
 
 
 def send_prefix(sqs: Any, queue_url: str, source: LogSource, bucket: str, prefix: UnregisteredPrefix) -> None:

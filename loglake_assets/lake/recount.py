@@ -8,29 +8,36 @@ object was read, since an object that has changed since then says nothing of the
 import importlib
 import string
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
+
+import pyarrow as pa
 
 from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.inflating import text_of
 from loglake_assets.lake.late import late_objects
 from loglake_assets.lake.layout import bucket_and_prefix, duplicates_prefix
-from loglake_assets.lake.listed import keys
+from loglake_assets.lake.listed import files, keys
 from loglake_assets.lake.listing import RawObject, raw_objects
-from loglake_assets.lake.manifests import Manifest, manifest_if_any
+from loglake_assets.lake.manifests import Manifest, ManifestObject, manifest_if_any
 from loglake_assets.lake.orc_files import columns_of
+from loglake_assets.lake.reach import Reach
+from loglake_assets.lake.reconciliation import differences
 from loglake_assets.lake.serving import Served
-from loglake_assets.lake.whole import whole_object
+from loglake_assets.lake.whole import CutObjectError, refusal, whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 from loglake_assets.sources.rules import Rules
 
 Progress = Callable[[str], None]
+ContentHash = Callable[[LogSource, str, Sequence[str]], str]
+"""From a source, a bucket and keys of ORC files to the hash of their rows, as manifests spell it."""
 _GONE = "gone"
+_HEAVIEST = 32 << 20  # bytes of objects as stored, read and counted at a time; a larger object is counted alone
 _RAW_NAME = ("raw_bucket", "raw_key")
 
 
@@ -53,29 +60,41 @@ class _Content:
 class _Expected:
     """What the raw side says about one day while its prefixes are being read.
 
-    `read` is what the day's build read (ETag by name); `unchanged` which of that was met again as it was.
+    `manifest` is of the run that readers see, `read` what that build read for the day by name; `unchanged` which of it
+    was met again as it was.
     """
 
     served: Served
-    read: Mapping[tuple[str, str], str]
+    manifest: Manifest | None
+    read: Mapping[tuple[str, str], ManifestObject]
     events: dict[str, str] = field(default_factory=dict)
     excluded: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
     denied: Counter[str] = field(default_factory=Counter)
     changed: set[tuple[str, str]] = field(default_factory=set)
     unchanged: set[tuple[str, str]] = field(default_factory=set)
-    unplaceable: int = 0
+    unplaceable: Counter[str] = field(default_factory=Counter)
     objects: int = 0
     size: int = 0
 
     def is_changed(self, content: _Content) -> bool:
         """Whether the day's build read another content of the object."""
-        return self.read.get(content.name, content.etag) != content.etag
+        read = self.read.get(content.name)
+        return read is not None and read.etag != content.etag
 
     def set_aside(self) -> dict[tuple[str, str], str]:
         """What the build read and is not there as it was: `changed` or `gone`, by name."""
         lost = self.read.keys() - self.unchanged
         return {name: "changed" if name in self.changed else _GONE for name in sorted(lost)}
+
+    def events_of(self, names: Collection[tuple[str, str]]) -> int:
+        """How many events of the day the build took from these objects; one of each that it could not read."""
+        objects = [self.read[name] for name in names]
+        return sum(1 if one.reason else one.days.get(self.served.day, 0) for one in objects)
+
+    def own_objects_read(self) -> int:
+        """How many objects of the day's own prefixes the build read."""
+        return sum(one.prefix_day == self.served.day for one in self.read.values())
 
 
 @dataclass(frozen=True)
@@ -91,8 +110,14 @@ class Recount:
     """Values of the raw partitions of delivery days; asked only while a deny rule stands."""
     served: Callable[[date], Served]
     """Which run of a day readers are sent to."""
+    content_hash: ContentHash
     look_ahead: int = 1
     in_flight: int = 16
+
+    @property
+    def reach(self) -> Reach:
+        """Which delivery prefixes can hold events of a day."""
+        return Reach(self.look_ahead, self.source.look_behind_days)
 
     def days(self, days: Collection[date], progress: Progress = lambda text: None) -> Iterator[Coverage]:
         """The coverage of each day, in order; every object is read once for all the days it may concern."""
@@ -113,44 +138,61 @@ class Recount:
         manifest = self._manifest(served)
         objects = manifest.objects if manifest else ()
         concerning = (o for o in objects if o.prefix_day == number or o.days.get(number))
-        return _Expected(served, {o.name: o.etag for o in concerning if o.etag})
+        return _Expected(served, manifest, {o.name: o for o in concerning if o.etag})
 
     def _manifest(self, served: Served) -> Manifest | None:
         if served.run_id is None:
             return None
         return manifest_if_any(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
 
-    def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], int]:
-        """Delivery day by (bucket, key) of every object that can hold events of the days; denied ones are counted."""
-        delivered = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
+    def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], tuple[int, int]]:
+        """(delivery day, size) by (bucket, key) of every object that can hold events of the days; denied ones are
+        counted."""
+        delivered, reach = self.reach.prefix_days(days), self.reach
         registered = set(self.registered(delivered)) if self.rules.deny else set()
-        names: dict[tuple[str, str], int] = {}
+        names: dict[tuple[str, str], tuple[int, int]] = {}
         for raw in raw_objects(self.s3, self.source, self.raw_bucket, delivered):
+            if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
+                continue
             rule = None if raw.placement.values in registered else self._denied_by(raw)
             if rule is None:
-                names[raw.name] = day_number(raw.placement.day)
+                names[raw.name] = day_number(raw.placement.day), raw.size
             elif day := found.get(day_number(raw.placement.day)):
                 day.denied[rule] += 1
         for day_of_events in days:
             table = self.source.readready.name
             for late in late_objects(self.s3, self.readready_bucket, table, day_number(day_of_events)):
-                names.setdefault((late.bucket, late.key), late.prefix_day)
+                names.setdefault((late.bucket, late.key), (late.prefix_day, 0))
         return names
 
     def _denied_by(self, raw: RawObject) -> str | None:
         keys = tuple(c.name for c in self.source.raw.partition_keys)
         return self.rules.denied_by(raw.key, keys, raw.placement)
 
-    def _contents(self, names: Mapping[tuple[str, str], int]) -> Iterator[_Content]:
-        yield from results_in_order(lambda name: self._content(name, names[name]), names, self.in_flight)
+    def _contents(self, names: Mapping[tuple[str, str], tuple[int, int]]) -> Iterator[_Content]:
+        yield from results_in_order(
+            lambda name: self._content(name, names[name][0]),
+            names,
+            self.in_flight,
+            weight=lambda name: names[name][1],
+            heaviest=_HEAVIEST,
+        )
 
     def _content(self, name: tuple[str, str], prefix_day: int) -> _Content:
         try:
             answer = whole_object(self.s3, *name)
         except self.s3.exceptions.NoSuchKey:
             return _Content(name, prefix_day, _GONE, 0, _GONE)
+        except self.s3.exceptions.ClientError as error:
+            if reason := refusal(error):
+                return _Content(name, prefix_day, self._etag(name), 0, reason)
+            raise
         body = answer["Body"]
         return _Content(name, prefix_day, answer["ETag"].strip('"'), len(body), self._events(body))
+
+    def _etag(self, name: tuple[str, str]) -> str:
+        """Of an object that S3 lists and does not give."""
+        return str(self.s3.head_object(Bucket=name[0], Key=name[1])["ETag"]).strip('"')
 
     def _events(self, body: bytes) -> list[CountedEvent] | str:
         try:
@@ -183,7 +225,7 @@ class Recount:
         moment = _moment(event.time)
         if event.key is None or moment is None or not self._plausible(moment, content.prefix_day):
             if own and not own.is_changed(content):
-                own.unplaceable += 1
+                own.unplaceable[content.url] += 1
             return
         of_day = found.get(day_number(moment.date()))
         if of_day and not of_day.is_changed(content):
@@ -203,8 +245,8 @@ class Recount:
         )
 
     def _compared(self, day: date, expected: _Expected) -> Coverage:
-        set_aside = expected.set_aside()
-        rows, judged = self._stored_keys(expected.served, set_aside)
+        set_aside, altered = expected.set_aside(), self._altered(expected)
+        rows, judged = self._stored_keys(expected.served, set_aside, altered)
         missing = [key for key in expected.events if key not in rows]
         surplus = [key for key in judged if key not in expected.events]
         return Coverage(
@@ -218,7 +260,8 @@ class Recount:
             excluded=len(expected.excluded),
             denied=dict(expected.denied),
             unreadable=expected.unreadable,
-            unplaceable_records=expected.unplaceable,
+            unplaceable_records=expected.unplaceable.total(),
+            unplaceable_by_object=dict(expected.unplaceable),
             missing_by_object=dict(Counter(expected.events[key] for key in missing)),
             missing_events=tuple(sorted(missing)),
             surplus_events=tuple(sorted(surplus)),
@@ -227,8 +270,56 @@ class Recount:
             bytes_read=expected.size,
             checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
             set_aside={f"s3://{bucket}/{key}": why for (bucket, key), why in set_aside.items()},
+            set_aside_events=expected.events_of(set_aside),
+            objects_read=expected.own_objects_read(),
+            altered=altered,
+            altered_rows=sum(rows.values()) if altered else 0,
             differing=dict(self._differing(expected.served)),
         )
+
+    def _altered(self, expected: _Expected) -> dict[str, str]:
+        """What of the day's files is not as it was committed, by its URL: place, size, ETag, and the rows' hash."""
+        served, manifest = expected.served, expected.manifest
+        if served.run_id is None:
+            return {}
+        if manifest is None:
+            return {served.location: "the manifest of its run is gone or cannot be read"}
+        if served.location != manifest.location:
+            return {served.location: f"run {manifest.run_id} wrote to {manifest.location}"}
+        if served.commit and (differing := differences(served.commit, manifest)):
+            return {served.location: f"commit and manifest differ in {', '.join(differing)}"}
+        found = self._altered_files(served, manifest)
+        return found or self._altered_rows(served, manifest)
+
+    def _altered_files(self, served: Served, manifest: Manifest) -> dict[str, str]:
+        bucket, _ = bucket_and_prefix(served.location)
+        stored = files(self.s3, served.location)
+        etags = served.commit.etags if served.commit else {}
+        found = {
+            f"s3://{bucket}/{key}": "not written by the run"
+            for key in stored.keys() - {f["key"] for f in manifest.files}
+        }
+        for entry in manifest.files:
+            size, etag = stored.get(entry["key"], (None, ""))
+            if size is None:
+                found[f"s3://{bucket}/{entry['key']}"] = "absent"
+            elif size != entry["bytes"] or etag != etags.get(entry["key"], etag):
+                found[f"s3://{bucket}/{entry['key']}"] = "another content than was committed"
+        return found
+
+    def _altered_rows(self, served: Served, manifest: Manifest) -> dict[str, str]:
+        """The rows' hash against the commit's; of a day that was built with other columns it says nothing."""
+        columns = [column.name for column in self.source.readready.all_columns]
+        if manifest.columns and list(manifest.columns) != columns:
+            return {}
+        bucket, _ = bucket_and_prefix(served.location)
+        try:
+            found = self.content_hash(self.source, bucket, [entry["key"] for entry in manifest.files])
+        except CutObjectError:
+            raise
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            return {served.location: f"its rows cannot be read ({type(error).__name__})"}
+        return {} if found == manifest.content_hash else {served.location: "its rows are others than were committed"}
 
     def _differing(self, served: Served) -> Iterator[tuple[str, str]]:
         """Copies of an event that are not copies: one id with two contents is an error of the log, or a forgery."""
@@ -244,25 +335,37 @@ class Recount:
                     yield event, f"s3://{bucket}/{key}"
 
     def _stored_keys(
-        self, served: Served, set_aside: Collection[tuple[str, str]]
+        self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
     ) -> tuple[Counter[str], Collection[str]]:
-        """How often each event is stored, and the events of which the raw object is there to be judged by."""
+        """How often each event is stored, and the events of which the raw object is there to be judged by.
+
+        A file that cannot be read is added to `altered`, and the others are counted.
+        """
         rows: Counter[str] = Counter()
         judged: set[str] = set()
-        for key, *name in self._stored_rows(served, set_aside):
+        for key, *name in self._stored_rows(served, set_aside, altered):
             rows[key] += 1
             if tuple(name) not in set_aside:
                 judged.add(key)
         return rows, judged if set_aside else rows
 
-    def _stored_rows(self, served: Served, set_aside: Collection[tuple[str, str]]) -> Iterable[tuple[str, ...]]:
+    def _stored_rows(
+        self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
+    ) -> Iterable[tuple[str, ...]]:
         """(event key,) of each row, with the raw object's bucket and key only where some are set aside."""
         if not served.location:
             return
         bucket, prefix = bucket_and_prefix(served.location)
         columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
         for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
-            yield from zip(*columns_of(self.s3, bucket, key, columns), strict=True)
+            try:
+                found = columns_of(self.s3, bucket, key, columns)
+            except CutObjectError:
+                raise
+            except (OSError, pa.ArrowException, KeyError) as error:
+                altered.setdefault(f"s3://{bucket}/{key}", f"cannot be read as ORC ({type(error).__name__})")
+                continue
+            yield from zip(*found, strict=True)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,11 +1,11 @@
 """Which run of a day readers are sent to, and whether the sequence of commits agrees with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.commits import COMMIT_SEQ, RUN, Commit, commit_numbered, commit_numbers
+from loglake_assets.lake.commits import COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, commit_numbers, newest_record
 
 
 class Placing(StrEnum):
@@ -21,6 +21,10 @@ class Placing(StrEnum):
     """The partition shows a commit that is not among the records, or their sequence has a gap: one was removed."""
     LOCATION_DIFFERS = "location_differs"
     """The partition has the newest commit's number and another location."""
+    COMMIT_BROKEN = "commit_broken"
+    """The newest record is empty, cut, or lacks a field: which run readers should see is not known."""
+    COMMIT_EDITED = "commit_edited"
+    """The newest record is not the one that was placed, by its digest."""
 
 
 IN_ORDER = frozenset({Placing.PLACED, Placing.NOT_COMMITTED})
@@ -64,8 +68,14 @@ def _looked_at(s3: Any, glue: Any, database: str, bucket: str, table: str, day: 
     """The partition is asked first: a commit that it shows has its record by then."""
     partition = partition_of_day(glue, database, table, day)
     numbers = commit_numbers(s3, bucket, table, day)
-    newest = commit_numbered(s3, bucket, table, day, numbers[-1]) if numbers else None
-    return _served(table, day, newest, numbers, partition)
+    newest, digest = newest_record(s3, bucket, table, day, numbers)
+    served = _served(table, day, newest, numbers, partition)
+    if numbers and newest is None:
+        return replace(served, placing=Placing.COMMIT_BROKEN, commit_seq=numbers[-1])
+    known = (partition or {}).get("Parameters", {}).get(COMMIT_DIGEST, digest)
+    if newest and served.partition_seq == newest.seq and known != digest:
+        return replace(served, placing=Placing.COMMIT_EDITED)
+    return served
 
 
 def _served(

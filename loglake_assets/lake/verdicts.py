@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.serving import Placing
 from loglake_assets.sources.placement import day_number
 
@@ -28,7 +29,16 @@ class Verdict(StrEnum):
     GONE = "gone_since_built"
     SHORT = "built_short"
     """A file of the build is absent, or has another size or content; the detail says which."""
+    ALTERED = "altered_since_commit"
+    """A record of the day does not agree with the others: commit, manifest, catalog; the detail says in what."""
+    UNREADABLE_RECORD = "unreadable_record"
+    """A manifest or an entry of the late ledger is empty, cut, or lacks a field; the detail says what."""
+    OUTDATED = "built_under_other_definitions"
+    """The day was built under other exclude rules, columns or code than there are now; the detail says which."""
 
+
+MANIFEST = "manifest"
+"""What the detail of an unreadable manifest begins with."""
 
 REMEDIES: Mapping[Verdict, str] = {
     Verdict.QUARANTINED: "restore the object or mend its reader, then make requeue SOURCE={source} FROM={day} TO={day}",
@@ -39,13 +49,21 @@ REMEDIES: Mapping[Verdict, str] = {
     Verdict.OLDER_VERSION: "find out who overwrote it; then make build SOURCE={source} FROM={day} TO={day}",
     Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
     Verdict.SHORT: "make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.ALTERED: "find out who edited it and restore it from the bucket's versions; or make build SOURCE={source} "
+    "FROM={day} TO={day}, which commits anew from the raw objects",
+    Verdict.UNREADABLE_RECORD: "restore it from the bucket's versions; a manifest is also mended by make build "
+    "SOURCE={source} FROM={day} TO={day}, an entry of the late ledger by building the days after it",
+    Verdict.OUTDATED: "make build SOURCE={source} FROM={day} TO={day}",
 }
+OF_OBJECTS = frozenset(Verdict) - {Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD, Verdict.OUTDATED}
+"""Verdicts of raw objects; the others are of what the build left."""
 _UNCOUNTED = frozenset({Verdict.EXCLUDED, Verdict.OPEN})
+_BUILD_MENDS = (Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION, Verdict.OUTDATED)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One object, or one file of the build where the verdict is SHORT, under its verdict."""
+    """One object under its verdict; for a verdict that is not of objects, a file or a record of the build."""
 
     verdict: Verdict
     bucket: str
@@ -76,6 +94,7 @@ class DayReconciliation:
     rules: Mapping[str, int] = field(default_factory=dict)
     listed_count: int = 0
     checked_at: str = ""
+    commit: Commit | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -86,9 +105,21 @@ class DayReconciliation:
         return [j for j in self.judged if j.verdict in verdicts]
 
     @property
+    def is_stale(self) -> bool:
+        """Whether the day is built, and building it again would bring it something.
+
+        A day that was rolled back is as a person wants it.
+        """
+        if self.run_id is None or self.is_rolled_back:
+            return False
+        broken = any(j.detail.startswith(MANIFEST) for j in self.named(Verdict.UNREADABLE_RECORD))
+        return broken or bool(self.named(*_BUILD_MENDS))
+
+    @property
     def pct(self) -> float | None:
         """Percentage of the day's objects that its build holds as they are now, rounded down; None for no object."""
-        counted = self.built + sum(j.verdict not in _UNCOUNTED for j in self.judged)
+        others = (j.verdict for j in self.judged)
+        counted = self.built + sum(v in OF_OBJECTS and v not in _UNCOUNTED for v in others)
         return int(1_000_000 * self.built / counted) / 10_000 if counted else None
 
     def remedy(self, verdict: Verdict) -> str:

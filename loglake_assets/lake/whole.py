@@ -14,6 +14,17 @@ class CutObjectError(OSError):
     """A body came cut or damaged every time; the message names the object. Reading it later can help."""
 
 
+def refusal(error: Any) -> str | None:
+    """Why S3 does not give this one object, by its ClientError: `archived`, `key_unavailable`; None for anything else.
+
+    Asking again does not help until the object is restored, or the key that it was encrypted with is enabled.
+    """
+    code = str(error.response["Error"]["Code"])
+    if code == "InvalidObjectState":
+        return "archived"
+    return "key_unavailable" if code.startswith("KMS") or "KMS." in code else None
+
+
 def whole_object(
     s3: Any, bucket: str, key: str, attempts: int = ATTEMPTS, pause_seconds: float = FIRST_PAUSE_SECONDS, **request: Any
 ) -> dict[str, Any]:

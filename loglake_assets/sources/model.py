@@ -141,6 +141,8 @@ class LogSource:
     excludable: tuple[str, ...] = ()
     """Fields that exclusion rules may name: readready columns that the recount knows as well."""
     delivers: str = "log files"
+    look_behind_days: int = field(default=0, kw_only=True)
+    """Days of delivery before its own that may hold events of a day: 1 where prefixes may be in a zone west of UTC."""
     several_gzip_members: bool = False
     """False: a second gzip member is tampering and quarantines the object. True: members are how it is delivered."""
     shape: Shape = Shape()

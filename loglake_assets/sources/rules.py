@@ -1,7 +1,9 @@
 """Deny and exclusion rules, read from `rules.toml`. Standard library only: producer, Glue job and checks share them."""
 
 import functools
+import hashlib
 import importlib.resources
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -58,6 +60,12 @@ class Rules:
     def exclude_fields(self) -> frozenset[str]:
         """The record fields that any exclusion looks at."""
         return frozenset(name for rule in self.exclude for name, _ in rule.accepted)
+
+    @property
+    def exclusion_digest(self) -> str:
+        """SHA-256, as 32 hex digits, of what the exclusions say, whatever their names and order: it decides rows."""
+        said = sorted(sorted((name, sorted(values)) for name, values in rule.accepted) for rule in self.exclude)
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
     def denied_by(self, key: str, keys: tuple[str, ...], placement: Placement) -> str | None:
         """Name of the first deny rule that holds for a placed key, or None."""

@@ -92,4 +92,5 @@ SOURCE = LogSource(
     recount="loglake_assets.sources.cloudwatch.recount",
     excludable=("logaccountid", "loggroup", "logstream"),
     several_gzip_members=True,
+    look_behind_days=1,  # a Firehose stream may write its prefixes in a time zone of its own
 )
