@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -128,6 +129,18 @@ def test_a_file_that_no_digest_names_was_put_there(validated: Found, trail: Trai
     report = validated(trail)
     assert set(found(report)) == {("unvouched_file", injected), ("unvouched_file", unnamed)}
     assert report.files_unvouched == 2
+
+
+@pytest.mark.fault(61, "objects whose names tell times outside of the digests' hours", "unvouched, whatever the name")
+@pytest.mark.parametrize("stamp", ["20311231T2359Z", "19990101T0000Z", "20261013T1325Z"])
+def test_a_name_with_a_time_of_another_day_hides_nothing(validated: Found, trail: Trail, stamp: str) -> None:
+    key = trail.file_key(moment("10 13:25"), "INJECTED")
+    hidden = re.sub(r"\d{8}T\d{4}Z", stamp, key)
+    assert hidden != key
+    trail.objects[hidden] = (gzip.compress(b'{"Records":[]}'), {})
+    report = validated(trail)
+    assert found(report) == [("unvouched_file", hidden)]
+    assert (report.files_unvouched, report.files_undecided) == (1, 0)
 
 
 def test_what_is_stored_in_an_hour_without_digest_is_undecided_and_the_hour_is_red(

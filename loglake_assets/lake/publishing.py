@@ -127,7 +127,7 @@ class Publisher:
         if run := self._run_shown(manifest):
             compared.setdefault(run, "the partition that readers see")
         for run, name in compared.items():
-            if run != manifest.run_id and (lost := self._lost_against(manifest, run, name)):
+            if lost := self._lost_against(manifest, run, name):
                 return lost
         return ""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from loglake_assets.sources.cloudtrail.digests.chains import ChainFinding, backfill_findings, chain_findings, chains
 from loglake_assets.sources.cloudtrail.digests.documents import NamedFile
@@ -136,8 +136,15 @@ def _covered(digests: Sequence[JudgedDigest]) -> list[tuple[datetime, datetime]]
 def _is_covered(delivered: datetime | None, day: date, covered: Sequence[tuple[datetime, datetime]]) -> bool:
     """Whether its own hour and the next one are spoken of: what is delivered late in an hour may be told in the next.
 
-    A name that tells no time is covered where its day is spoken of at all.
+    A name that tells no time, or one that is not of its folder's day, is covered where that day is spoken of at all:
+    whoever puts an object there chooses its name.
     """
-    if delivered is None:
+    if delivered is None or not _is_of_day(delivered, day):
         return any(start.date() == day for start, _ in covered)
     return all(any(start <= moment < end for start, end in covered) for moment in (delivered, delivered + HOUR))
+
+
+def _is_of_day(moment: datetime, day: date) -> bool:
+    """Whether a moment is of a day, or within an hour of it."""
+    began = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return began - HOUR <= moment < began + timedelta(days=1) + HOUR

@@ -1,0 +1,517 @@
+"""Nothing is called complete that was not compared: what is missing, altered or outdated is seen, by name."""
+
+import gzip
+import json
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from infra.local.building import build_range
+from infra.local.loading import await_partitions, put_objects
+from infra.local.opened import OpenedLake
+from infra.local.status import survey
+from lambdas.addapart_consumer import CommitEditedError, Consumer
+from lambdas.addapart_placing import PartitionPlacer
+from lambdas.addapart_settings import AddAPartSettings
+from loglake_assets.building import _publish
+from loglake_assets.config import source_config
+from loglake_assets.lake.commits import BrokenCommitError, Commit, append, commits, head, heads
+from loglake_assets.lake.coverage import Coverage
+from loglake_assets.lake.late import broken_entries, late_objects
+from loglake_assets.lake.layout import commit_key, late_prefix, manifest_key
+from loglake_assets.lake.manifests import BrokenManifestError, manifest_if_any, read_manifest
+from loglake_assets.lake.publishing import LostInputError
+from loglake_assets.lake.reach import Reach
+from loglake_assets.lake.reconciling import unplaced_commits
+from loglake_assets.lake.serving import Placing, served_day
+from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.reconcile import send_unplaced_commits, stale
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.definition import definition_digest
+from loglake_assets.sources.model import Column
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import load_rules
+from resources.glue_jobs import GlueRun
+from tests import breaking
+from tests.breaking import holding, put_back
+from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.test_reading import record
+from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
+from tests.waiting import until
+
+EXCLUDE = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
+
+
+@pytest.fixture(autouse=True)
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests look at what is decided about a build, not at the engine that makes it."""
+    monkeypatch.setenv("LOGLAKE_ENGINE", "light")
+
+
+def bucket(built: BuiltLake) -> str:
+    return built.lake.settings.readready_bucket
+
+
+def coverage_of(built: BuiltLake, day: date = DAY) -> Coverage:
+    (found,) = built.lake.resource.recount(built.source, 1).days([day])
+    return found
+
+
+def reconciled(built: BuiltLake, source: LogSource | None = None, rules: str | None = None) -> DayReconciliation:
+    made = built.lake.resource.reconciler(source or built.source)
+    (found,) = replace(made, rules=load_rules("cloudtrail", rules or "")).days([DAY], LAST + timedelta(days=9))
+    return found
+
+
+def state(built: BuiltLake, day: date = DAY) -> str:
+    days = survey(built.lake, built.source).state(date(2026, 11, 28)).days
+    return next(one.state for one in days if one.day == day)
+
+
+# --- delivered in another time zone -----------------------------------------------------------------------------------
+
+
+def test_a_build_reaches_behind_only_for_objects_stored_since_its_day_began() -> None:
+    day, before, began = date(2026, 11, 21), date(2026, 11, 20), datetime(2026, 11, 21, tzinfo=UTC).timestamp()
+    reach = Reach(ahead=1, behind=1)
+    assert reach.prefix_days([day]) == [before, day, date(2026, 11, 22)]
+    assert reach.reads(day, before, began + 1)
+    assert not reach.reads(day, before, began - 3600)
+    assert not reach.reads(day, date(2026, 11, 19), began + 1)
+    assert reach.reads(day, day, 0)
+    assert reach.reads(day, date(2026, 11, 22), 0)
+    assert not reach.reads(day, date(2026, 11, 23), 0)
+    assert not Reach(ahead=1).reads(day, before, began + 1)
+
+
+def keystrokes(day: date, hour: int, minute: int, log_id: int) -> bytes:
+    moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
+    event = {"id": f"{log_id:056d}", "timestamp": int(moment.timestamp() * 1000), "message": "whoami"}
+    document = {
+        **{"messageType": "DATA_MESSAGE", "owner": "111122223333", "logGroup": "/app", "logStream": "s"},
+        **{"subscriptionFilters": ["all"], "logEvents": [event]},
+    }
+    return gzip.compress(json.dumps(document).encode())
+
+
+@pytest.mark.fault(
+    56,
+    "prefixes in Los Angeles' time, a day's events under the prefix of the day before",
+    "its first build has them all",
+)
+def test_events_under_the_prefix_of_the_day_before_are_of_the_first_build_of_their_day(built: BuiltLake) -> None:
+    lake, source = built.lake, load_source("cloudwatch")
+    day, before = date(2019, 3, 21), date(2019, 3, 20)
+    load(
+        lake,
+        source,
+        {"la/2019/03/20/09/a": keystrokes(before, 17, 0, 1), "la/2019/03/20/16/b": keystrokes(day, 0, 30, 2)},
+    )
+    (first,) = build_range(lake, source, before, before, quiet)
+    assert (first.error, first.metadata["coverage_pct"], first.metadata["dagster/row_count"]) == (None, 100, 1)
+    load(
+        lake, source, {"la/2019/03/20/23/c": keystrokes(day, 7, 0, 3), "la/2019/03/21/03/d": keystrokes(day, 11, 0, 4)}
+    )
+    (unread,) = lake.resource.recount(source, 1).days([day])
+    assert (unread.expected, unread.pct) == (3, 0)
+    (second,) = build_range(lake, source, day, day, quiet)
+    assert (second.error, second.metadata["coverage_pct"], second.metadata["dagster/row_count"]) == (None, 100, 3)
+
+
+def load(lake: OpenedLake, source: LogSource, objects: dict[str, bytes]) -> None:
+    loaded = put_objects(lake, source, [(key, lambda body=body: body) for key, body in objects.items()], quiet)
+    assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
+
+
+# --- other rules, columns, code ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(57, "the exclude rules are others than when the day was built", "stale by name, and asked for")
+def test_a_day_built_under_other_exclude_rules_is_stale_by_name(built: BuiltLake) -> None:
+    assert reconciled(built).named(Verdict.OUTDATED) == []
+    found = reconciled(built, rules=EXCLUDE)
+    (judged,) = found.named(Verdict.OUTDATED)
+    assert judged.detail == "built under other exclude rules"
+    assert found.is_stale
+    assert f"make build SOURCE=cloudtrail FROM={DAY} TO={DAY}" in found.remedy(Verdict.OUTDATED)
+    assert reconciled(built, rules="version = 9").named(Verdict.OUTDATED) == [], "a version alone changes no row"
+
+
+def test_exclusions_are_the_same_whatever_their_names_and_order_are() -> None:
+    other = EXCLUDE.replace("decrypts", "another name")
+    more = '\n[[exclude]]\nname = "m"\nsource = "cloudtrail"\nawsregion = ["b", "a"]'
+    digests = [
+        load_rules("cloudtrail", text).exclusion_digest
+        for text in ("", EXCLUDE, other, EXCLUDE + more, more + "\n" + EXCLUDE)
+    ]
+    assert digests[1] == digests[2]
+    assert digests[3] == digests[4]
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.fault(69, "a column is declared after the day was built", "stale by that column's name")
+def test_a_day_without_a_column_that_was_added_since_is_stale_by_its_name(built: BuiltLake) -> None:
+    columns = (*built.source.readready.columns, Column("wanted_since", "string"))
+    found = reconciled(built, replace(built.source, readready=replace(built.source.readready, columns=columns)))
+    (judged,) = found.named(Verdict.OUTDATED)
+    assert judged.detail == "built without the columns wanted_since"
+    assert found.is_stale
+
+
+def test_a_day_built_by_other_code_or_before_that_was_said_is_stale(built: BuiltLake) -> None:
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    for change, said in (
+        ({"definition": "0" * 32}, "built by other views or another decoder"),
+        ({"definition": ""}, "built before manifests said by which views and decoder"),
+    ):
+        with breaking.manifest_saying(day, lambda document, change=change: document.update(change)):
+            assert [j.detail for j in reconciled(built).named(Verdict.OUTDATED)] == [said]
+
+
+def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> None:
+    digests = [definition_digest(load_source(name)) for name in source_names()]
+    assert len(set(digests)) == len(digests)
+    source = load_source("cloudtrail")
+    renamed = replace(source, readready=replace(source.readready, columns=source.readready.columns[1:]))
+    assert definition_digest(renamed) != definition_digest(source)
+    assert definition_digest(replace(source, views=source.views[:2])) != definition_digest(source)
+
+
+@pytest.mark.fault(58, "an object of a denied account lies under a built day", "not stale, and counted under its rule")
+def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLake) -> None:
+    raw, account = built.lake.settings.raw_bucket("cloudtrail"), "777788889999"
+    key = f"AWSLogs/{account}/CloudTrail/eu-west-1/{DAY:%Y/%m/%d}/{account}_x.json.gz"
+    values = ["AWSLogs", account, "eu-west-1", str(day_number(DAY))]
+    rules = f'[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["{account}"]'
+    load(built.lake, built.source, {key: b'{"Records":[]}'})
+    try:
+        assert reconciled(built).is_stale
+        with without_partition(built, "from_cloudtrail_raw", values):
+            found = reconciled(built, rules=rules)
+            assert [(j.key, j.detail) for j in found.named(Verdict.EXCLUDED)] == [(key, "lever")]
+            assert not found.is_stale
+            assert not found.named(Verdict.UNBUILT, Verdict.UNREGISTERED)
+            assert reconciled(built).named(Verdict.UNREGISTERED), "without the rule it is missing from the catalog"
+    finally:
+        s3(built).delete_object(Bucket=raw, Key=key)
+        built.lake.client("glue").delete_partition(
+            DatabaseName=built.lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=values
+        )
+    assert stale(built.source, built.lake.resource, [DAY]) == []
+
+
+# --- what was committed is what is there ------------------------------------------------------------------------------
+
+
+def forged(rows: Any) -> bytes:
+    """The same rows, but one says another event name."""
+    return breaking.orc_bytes(breaking.with_value(rows, "eventname", "DescribeNothing"))
+
+
+@pytest.mark.fault(59, "a row's event name rewritten in place, ids kept", "files and rows are compared with the commit")
+def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltLake) -> None:
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    before = coverage_of(built)
+    assert before.altered == {}
+    with holding(s3(built), bucket(built), day.orc_key, forged(day.rows())):
+        assert {j.key for j in reconciled(built).named(Verdict.SHORT)} == {day.orc_key}
+        found = coverage_of(built)
+        assert found.altered == {f"s3://{bucket(built)}/{day.orc_key}": "another content than was committed"}
+        assert (found.missing, found.surplus) == (before.missing, before.surplus), "by ids alone it is as it was"
+        assert found.pct == 0
+        assert state(built) == "damaged"
+    assert coverage_of(built).pct == before.pct
+
+
+@pytest.mark.fault(68, "the file's size and ETag forged in commit and manifest as well", "the rows' hash disagrees")
+def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(built: BuiltLake) -> None:
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    commit, body = newest(built, DAY), forged(day.rows())
+    with holding(s3(built), bucket(built), day.orc_key, body):
+        etag = s3(built).head_object(Bucket=bucket(built), Key=day.orc_key)["ETag"].strip('"')
+
+        def change(document: dict[str, Any]) -> None:
+            document["files"][0]["bytes"] = len(body)
+
+        forged_commit = replace(commit, etags={**commit.etags, day.orc_key: etag})
+        with breaking.manifest_saying(day, change):
+            manifest = manifest_if_any(s3(built), bucket(built), TABLE, day_number(DAY), commit.run_id)
+            assert manifest
+            record_body = json.dumps(asdict(replace(forged_commit, bytes=manifest.bytes))).encode()
+            with holding(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
+                found = reconciled(built)
+                assert found.named(Verdict.SHORT, Verdict.ALTERED) == []
+                assert found.placing is Placing.COMMIT_EDITED, "the catalog knows the record that was placed"
+                coverage = coverage_of(built)
+                assert coverage.altered == {commit.location: "its rows are others than were committed"}
+                assert coverage.pct == 0
+
+
+@pytest.mark.fault(68, "forged rows in a directory of their own, partition and record edited", "seen, and not followed")
+def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(built: BuiltLake) -> None:
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    commit = newest(built, DAY)
+    key, place = (
+        commit_key(TABLE, day_number(DAY), commit.seq),
+        f"{TABLE}/run=elsewhere/logcalendarday={day_number(DAY)}/",
+    )
+    file, location = f"{place}part-0.orc", f"s3://{bucket(built)}/{place}"
+    s3(built).put_object(Bucket=bucket(built), Key=file, Body=forged(day.rows()))
+    partition = breaking.partition_input(day.stored, TABLE, [str(day_number(DAY))])
+    edited = replace(commit, location=location, etags={})
+    try:
+        with holding(s3(built), bucket(built), key, json.dumps(asdict(edited)).encode()):
+            consumer = Consumer(settings(built), built.lake.client("glue"), s3(built), built.lake.client("sqs"))
+            with pytest.raises(CommitEditedError, match="it was edited"):
+                consumer._place_newest_commit(PartitionPlacer(TABLE, (str(day_number(DAY)),), None, commit.seq))
+            point(built, {**partition, "StorageDescriptor": {**partition["StorageDescriptor"], "Location": location}})
+            found = reconciled(built)
+            assert found.placing is Placing.COMMIT_EDITED
+            (judged,) = found.named(Verdict.ALTERED)
+            assert "location" in judged.detail
+            coverage = coverage_of(built)
+            assert (list(coverage.altered), coverage.pct) == ([location], 0)
+    finally:
+        point(built, partition)
+        s3(built).delete_object(Bucket=bucket(built), Key=file)
+    assert reconciled(built).placing is Placing.PLACED
+
+
+def settings(built: BuiltLake) -> AddAPartSettings:
+    return AddAPartSettings("readready", "", built.lake.settings.database, bucket(built), "", "")
+
+
+def test_an_older_record_that_was_edited_is_known_by_the_one_after_it(lake: OpenedLake) -> None:
+    client, name = lake.client("s3"), "edited-records"
+    client.create_bucket(Bucket=name)
+    for run in ("one", "two", "three"):
+        append(client, name, proposal(run), lambda current: True)
+    assert reads_edited(client, name) == []
+    second = commit_key("t", 20200101, 2)
+    kept = client.get_object(Bucket=name, Key=second)["Body"].read()
+    client.put_object(Bucket=name, Key=second, Body=kept.replace(b'"two"', b'"2wo"'))
+    assert reads_edited(client, name) == [second]
+
+
+def reads_edited(client: Any, name: str) -> list[str]:
+    from loglake_assets.lake.commits import edited_records
+
+    return edited_records(client, name, "t", 20200101)
+
+
+def proposal(run: str) -> Commit:
+    return Commit("t", 20200101, 0, run, f"s3://x/{run}/", "m", 1, 1, 1, "h", "now")
+
+
+# --- what was read is there to be compared ----------------------------------------------------------------------------
+
+
+@pytest.mark.fault(54, "an object that a build read is deleted", "what it gave cannot be compared, and is not complete")
+def test_a_day_of_which_objects_are_gone_is_not_complete(built: BuiltLake) -> None:
+    raw, key = built.lake.settings.raw_bucket("cloudtrail"), an_object(built)
+    manifest = read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), newest(built, DAY).run_id)
+    events = next(o.days[day_number(DAY)] for o in manifest.objects if o.key == key)
+    before = coverage_of(built)
+    with put_back(s3(built), raw, key):
+        s3(built).delete_object(Bucket=raw, Key=key)
+        found = coverage_of(built)
+        assert (found.set_aside, found.set_aside_events) == ({f"s3://{raw}/{key}": "gone"}, events)
+        assert found.pct < before.pct
+        assert found.objects_read == found.object_count + 1
+    assert before.objects_read == before.object_count
+
+
+@pytest.mark.fault(
+    60,
+    "a raw object overwritten with as many events of other ids, and its day built",
+    "refused, until a person accepts it",
+)
+def test_a_build_from_an_overwritten_object_takes_no_event_from_readers(built: BuiltLake) -> None:
+    day, raw = date(2018, 6, 5), built.lake.settings.raw_bucket("cloudtrail")
+    key = f"AWSLogs/111122223333/CloudTrail/eu-west-1/{day:%Y/%m/%d}/a.json"
+    load(built.lake, built.source, {key: events(day, "first", "second")})
+    (result,) = build_range(built.lake, built.source, day, day, quiet)
+    assert result.error is None
+    before = newest(built, day)
+    s3(built).put_object(Bucket=raw, Key=key, Body=events(day, "third", "fourth"))
+    (refused,) = build_range(built.lake, built.source, day, day, quiet)
+    assert refused.error
+    assert "does not have 2 events" in refused.error
+    assert f"s3://{raw}/{key}" in refused.error
+    assert newest(built, day) == before
+    s3(built).put_object(Bucket=raw, Key=key, Body=events(day, "second", "third", "first"))
+    (more,) = build_range(built.lake, built.source, day, day, quiet)
+    assert (more.error, newest(built, day).rows) == (None, 3)
+
+
+def events(day: date, *ids: str) -> bytes:
+    return json.dumps({"Records": [record(eventID=i, eventTime=f"{day}T12:00:00Z") for i in ids]}).encode()
+
+
+# --- records that cannot be read --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"table": "from_cl', b"[]", b'{"seq": 1}'])
+@pytest.mark.fault(
+    81, "a commit record that is empty, cut, of another kind, or lacks fields", "named; a build mends it"
+)
+def test_a_commit_record_that_cannot_be_read_is_named_and_the_next_build_follows_it(
+    lake: OpenedLake, damage: bytes
+) -> None:
+    client, name = lake.client("s3"), f"broken-records-{len(damage)}"
+    client.create_bucket(Bucket=name)
+    append(client, name, proposal("one"), lambda current: True)
+    append(client, name, replace(proposal("x"), day=20200102), lambda current: True)
+    append(client, name, proposal("two"), lambda current: True)
+    key = commit_key("t", 20200101, 2)
+    client.put_object(Bucket=name, Key=key, Body=damage)
+    with pytest.raises(BrokenCommitError, match=key):
+        head(client, name, "t", 20200101)
+    assert list(heads(client, name, "t")) == [20200102], "the other days are judged"
+    assert [c.run_id for c in commits(client, name, "t", 20200101)] == ["one"]
+    after = append(client, name, proposal("three"), lambda current: False)
+    assert (after.seq, head(client, name, "t", 20200101)) == (3, after)
+
+
+def test_a_record_of_a_newer_version_is_read(lake: OpenedLake) -> None:
+    client, name = lake.client("s3"), "newer-records"
+    client.create_bucket(Bucket=name)
+    made = append(client, name, proposal("one"), lambda current: True)
+    body = json.dumps({**asdict(made), "signed_by": "somebody"}).encode()
+    client.put_object(Bucket=name, Key=commit_key("t", 20200101, 1), Body=body)
+    assert head(client, name, "t", 20200101) == made
+
+
+def test_a_record_that_says_it_is_another_one_is_not_followed(lake: OpenedLake) -> None:
+    client, name = lake.client("s3"), "moved-records"
+    client.create_bucket(Bucket=name)
+    made = append(client, name, proposal("one"), lambda current: True)
+    client.put_object(Bucket=name, Key=commit_key("t", 20200101, 2), Body=json.dumps(asdict(made)).encode())
+    with pytest.raises(BrokenCommitError, match="another commit"):
+        head(client, name, "t", 20200101)
+
+
+@pytest.mark.fault(
+    81, "the newest commit record of a built day is emptied", "placement names it, the other days are judged"
+)
+def test_a_day_whose_newest_record_is_broken_is_named_and_the_others_are_judged(built: BuiltLake) -> None:
+    commit = newest(built, DAY)
+    with holding(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), b""):
+        made = built.lake.resource.reconciler(built.source)
+        found = {one.day: one for one in made.days(DAYS, LAST + timedelta(days=9))}
+        assert {day: one.placing for day, one in found.items()} == {
+            day: Placing.COMMIT_BROKEN if day == DAY else Placing.PLACED for day in DAYS
+        }
+        assert state(built) == "damaged"
+        assert stale(built.source, built.lake.resource, [FIRST]) == []
+
+
+@pytest.mark.fault(81, "a manifest that is cut", "that day is named and stale, the others are judged")
+def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: BuiltLake) -> None:
+    commit = newest(built, DAY)
+    key = manifest_key(TABLE, day_number(DAY), commit.run_id)
+    with put_back(s3(built), bucket(built), key) as whole:
+        s3(built).put_object(Bucket=bucket(built), Key=key, Body=whole[: len(whole) // 2])
+        with pytest.raises(BrokenManifestError, match=key):
+            read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), commit.run_id)
+        found = reconciled(built)
+        assert [j.key for j in found.named(Verdict.UNREADABLE_RECORD)] == [key]
+        assert found.is_stale
+        assert coverage_of(built).pct == 0
+        made = built.lake.resource.reconciler(built.source)
+        assert [one.day for one in made.days(DAYS, LAST + timedelta(days=9)) if one.is_stale] == [DAY]
+
+
+@pytest.mark.fault(81, "an entry of the late ledger that is no JSON", "named; the others of its day are read")
+def test_an_entry_of_the_late_ledger_that_cannot_be_read_is_named(built: BuiltLake) -> None:
+    day = day_number(DAY)
+    known = late_objects(s3(built), bucket(built), TABLE, day)
+    key = f"{late_prefix(TABLE, day)}0000.json"
+    s3(built).put_object(Bucket=bucket(built), Key=key, Body=b"{")
+    try:
+        assert late_objects(s3(built), bucket(built), TABLE, day) == known
+        assert broken_entries(s3(built), bucket(built), TABLE, day) == {key: "it is no JSON, or was cut"}
+        assert [j.key for j in reconciled(built).named(Verdict.UNREADABLE_RECORD)] == [key]
+    finally:
+        s3(built).delete_object(Bucket=bucket(built), Key=key)
+
+
+# --- one bad thing does not stop the others ---------------------------------------------------------------------------
+
+
+@pytest.mark.fault(
+    82, "one archived object in a window of two days", "in quarantine as archived, the other day complete"
+)
+def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built: BuiltLake) -> None:
+    first, second = date(2018, 7, 1), date(2018, 7, 2)
+    folder = "AWSLogs/111122223333/CloudTrail/eu-west-1"
+    load(
+        built.lake,
+        built.source,
+        {f"{folder}/{day:%Y/%m/%d}/a.json": events(day, f"of {day}") for day in (first, second)},
+    )
+    raw, key = built.lake.settings.raw_bucket("cloudtrail"), f"{folder}/{first:%Y/%m/%d}/b.json"
+    s3(built).put_object(Bucket=raw, Key=key, Body=events(first, "archived"), StorageClass="GLACIER")
+    one, two = build_range(built.lake, built.source, first, second, quiet)
+    assert (one.error, two.error) == (None, None)
+    assert (one.metadata["coverage_pct"], two.metadata["coverage_pct"]) == (50, 100)
+    manifest = read_manifest(s3(built), bucket(built), TABLE, day_number(first), newest(built, first).run_id)
+    assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
+    assert coverage_of(built, first).unreadable == {f"s3://{raw}/{key}": "archived"}
+
+
+@pytest.mark.fault(83, "one damaged ORC file in a window of three days", "its day is named, the others are counted")
+def test_a_damaged_file_spoils_its_own_day_only(built: BuiltLake) -> None:
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    before = [one.pct for one in built.lake.resource.recount(built.source, 1).days(DAYS)]
+    with put_back(s3(built), bucket(built), day.orc_key) as whole:
+        s3(built).put_object(Bucket=bucket(built), Key=day.orc_key, Body=whole[: len(whole) // 2])
+        after = list(built.lake.resource.recount(built.source, 1).days(DAYS))
+    assert list(after[1].altered) == [f"s3://{bucket(built)}/{day.orc_key}"]
+    assert [one.pct for one in after] == [before[0], 0, before[2]]
+
+
+@pytest.mark.fault(
+    85, "a partition moved to a directory that holds run=<its run>", "reconciling sends it, and it is mended"
+)
+def test_a_partition_that_was_moved_to_a_directory_that_looks_right_is_mended(built: BuiltLake) -> None:
+    stored = breaking.stored_lake(built.lake, built.source)
+    partition, commit = breaking.partition_input(stored, TABLE, [str(day_number(DAY))]), newest(built, DAY)
+    location = f"s3://elsewhere/run={commit.run_id}/logcalendarday={day_number(DAY)}/"
+    point(built, {**partition, "StorageDescriptor": {**partition["StorageDescriptor"], "Location": location}})
+    names = built.lake.settings.database, bucket(built)
+    assert unplaced_commits(s3(built), built.lake.client("glue"), TABLE, *names) == [commit]
+    assert send_unplaced_commits(built.lake.resource, TABLE) == 1
+    until(lambda: reconciled_day(built, DAY).placing is Placing.PLACED)
+    found = served_day(s3(built), built.lake.client("glue"), *names, TABLE, day_number(DAY))
+    assert found.location == commit.location
+
+
+# --- days that are as they must be ------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(
+    71, "the same input was committed by another run meanwhile", "the day is as of the commit that stands"
+)
+def test_a_day_that_another_run_committed_meanwhile_is_no_failure(built: BuiltLake) -> None:
+    lake, config = built.lake.resource, source_config("cloudtrail", start_day=date(2018, 1, 1))
+    day = date(2018, 8, 9)
+    key = f"AWSLogs/111122223333/CloudTrail/eu-west-1/{day:%Y/%m/%d}/a.json"
+    load(built.lake, built.source, {key: events(day, "only")})
+    for _ in range(2):
+        (result,) = build_range(built.lake, built.source, day, day, quiet)
+        assert result.error is None
+    first, second = commits(s3(built), bucket(built), TABLE, day_number(day))
+    found = _publish(lake, lake.publisher(), config, day, GlueRun("job", "jr", first.run_id, 0, 0, False), False)
+    assert (found.error, found.commit) == (None, second)
+    assert f"commit {second.seq}" in found.note
+    assert "from all that this run read" in found.note
+
+
+def test_a_loss_is_not_hidden_by_another_runs_commit(built: BuiltLake) -> None:
+    before = read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), newest(built, DAY).run_id)
+    less = replace(before, run_id="less", objects=before.objects[1:])
+    with pytest.raises(LostInputError):
+        built.lake.resource.publisher().publish(less)
