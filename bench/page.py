@@ -91,10 +91,12 @@ def _head(results: dict[str, Any]) -> str:
     versions = _folded(", ".join(f"{name} {number}" for name, number in m["packages"].items()))
     failed = "".join(f"\n\n**The part {name} failed**: {why}" for name, why in results["failures"].items())
     rounds = f" ROUNDS={results['rounds']}" if results.get("rounds") else ""
+    counter = _folded(f"CPU is counted by {m['cpu_counter']}.")
+    day = results["begun"][:10]
     return f"""# Performance
 
-Made by `make bench SIZE={results["size"]}{rounds}` on {results["day"]}, and not by hand; `bench/results.json` has every
-figure, and [bench/README.md](../bench/README.md) says how each is measured.
+Made by `make bench SIZE={results["size"]}{rounds}` on {day}, and not by hand; `bench/results.json` has
+every figure, and [bench/README.md](../bench/README.md) says how each is measured.
 
 {m["cores"]} cores of {m["processor"]}, {m["memory_gb"]} GB, {m["system"]}, Python {m["python"]},
 {m["java"]};
@@ -102,7 +104,22 @@ figure, and [bench/README.md](../bench/README.md) says how each is measured.
 Spark contenders run as `local[2]`, ours with `{results["own_java_options"]}`,
 the others with `{results["java_options"]}`.
 Load average before: {m["load_average_before"]}. Well above 1 would mean that others used it,
-and that wall seconds mean little.{failed}"""
+and that wall seconds mean little.
+{counter}{_earlier(results)}{failed}"""
+
+
+def _earlier(results: dict[str, Any]) -> str:
+    """Which parts this run did not measure, and of which run they are."""
+    parts = sorted(results["parts"].items())
+    earlier = [
+        f"`{name}` of {part['begun']}" + (f" with ROUNDS={part['rounds']}" if part["rounds"] else "")
+        for name, part in parts
+        if part["begun"] != results["begun"]
+    ]
+    if not earlier:
+        return ""
+    said = f"Not of this run, but of earlier ones in the same conditions: {', '.join(earlier)}."
+    return f"\n\n{_folded(said)}"
 
 
 def _in_short(figures: dict[str, Any]) -> str:
