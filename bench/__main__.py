@@ -48,7 +48,11 @@ def main() -> int:
 def _parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
-    parser.add_argument("--only", default="", help="parts, comma-separated; the others keep what results.json has")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="parts, comma-separated; the others stay as an earlier run in the same conditions left them",
+    )
     parser.add_argument("--rounds", type=int, help="of build_all and needle, where not what the size has")
     parser.add_argument("--page", action="store_true", help="write the page from results.json and measure nothing")
     return parser.parse_args(argv)

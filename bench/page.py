@@ -41,6 +41,8 @@ MEANINGS = {
     "growth.": "last point over first (`cpu_ratio`, `peak_ratio` of memory), and p of CPU ~ size^p (`cpu_exponent`)",
 }
 
+_SMALLER = """The targets are those of SIZE=full. This run is smaller: the numbers of events in the targets' texts are
+not those that were measured here, which stand below, and the parts that only SIZE=full has are missing."""
 
 _IN_SHORT = {
     "build_all.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over ours",
@@ -68,7 +70,10 @@ _IN_SHORT = {
 
 def page(results: dict[str, Any], plot: str | None) -> str:
     """The page's Markdown. `plot` is the path of the growth plot from the page, where there is one."""
-    blocks = [_head(results), targets_table(results["figures"]), _in_short(results["figures"])]
+    blocks = [_head(results), targets_table(results["figures"])]
+    if results["size"] != "full":
+        blocks.append(_SMALLER)
+    blocks.append(_in_short(results["figures"]))
     blocks += [
         _comparison(name, results["comparisons"][name]) for name in _COMPARISONS if name in results["comparisons"]
     ]

@@ -317,6 +317,8 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
     text = page({**results, "cost": added["cost"]}, None)
     assert "our Glue job" in text
     assert "CPU is counted by an abacus." in text
+    assert "The targets are those of SIZE=full. This run is smaller" in text
+    assert "This run is smaller" not in page({**results, "size": "full", "cost": added["cost"]}, None)
     assert "Not of this run, but of earlier ones in the same conditions: `needle` of 2026-11-25T08:00:00Z" in text
     assert "`build_all` of" not in text
     assert "**The part growth failed**: RuntimeError: it was dark" in text
