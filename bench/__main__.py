@@ -5,6 +5,7 @@ import json
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +48,11 @@ def main() -> int:
 def _parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
-    parser.add_argument("--only", default="", help="parts, comma-separated; the others keep what results.json has")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="parts, comma-separated; the others stay as an earlier run in the same conditions left them",
+    )
     parser.add_argument("--rounds", type=int, help="of build_all and needle, where not what the size has")
     parser.add_argument("--page", action="store_true", help="write the page from results.json and measure nothing")
     return parser.parse_args(argv)
@@ -59,13 +64,16 @@ def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
     if asked.rounds:
         size = replace(size, rounds=asked.rounds, needle_rounds=asked.rounds)
     wanted = set(filter(None, asked.only.split(",")))
-    results = _begun(asked.size, target, keep=bool(wanted))
-    results |= {
-        "rounds": asked.rounds,
+    begun = {
+        "size": asked.size,
         "java_options": size.java_options,
         "own_java_options": JOB.java,
+        "machine": machine(),
+        "rounds": asked.rounds,
+        "begun": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "meanings": MEANINGS,
     }
+    results = kept_parts(begun, target / RESULTS) if wanted else begun | _nothing()
     bench = Bench(size, WORK, lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True))
     parts = bench.parts()
     if unknown := wanted - parts.keys():
@@ -81,14 +89,26 @@ def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
     return results
 
 
-def _begun(size: str, target: Path, keep: bool) -> dict[str, Any]:
-    path = target / RESULTS
-    if keep and path.exists():
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept["size"] == size:
-            return kept
-    day = f"{datetime.now(UTC):%Y-%m-%d}"
-    return {"size": size, "day": day, "machine": machine(), "figures": {}, "comparisons": {}, "failures": {}}
+def _nothing() -> dict[str, Any]:
+    return {"parts": {}, "figures": {}, "comparisons": {}, "failures": {}}
+
+
+def kept_parts(begun: dict[str, Any], path: Path) -> dict[str, Any]:
+    """This run, with the parts of earlier ones at `path` if those ran in the same conditions; otherwise without."""
+    if not path.exists():
+        return begun | _nothing()
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if differing := _different_conditions(kept, begun):
+        print(f"{path} was measured with other {', '.join(differing)}: its figures are left out.")
+        return begun | _nothing()
+    return kept | begun
+
+
+def _different_conditions(kept: Mapping[str, Any], begun: Mapping[str, Any]) -> list[str]:
+    """What two runs must have in common for their figures to stand on one page, and these have not."""
+    conditions = [{**run, **run["machine"], "load_average_before": None} for run in (kept, begun)]
+    names = ("size", "java_options", "own_java_options", *begun["machine"])
+    return [name for name in names if conditions[0].get(name) != conditions[1].get(name)]
 
 
 def _add(results: dict[str, Any], name: str, part: Any) -> None:
@@ -104,6 +124,7 @@ def _add(results: dict[str, Any], name: str, part: Any) -> None:
             results[key].update(value)
         else:
             results[key] = value
+    results["parts"][name] = {key: results[key] for key in ("begun", "rounds")}
 
 
 def _publish(target: Path, results: dict[str, Any]) -> None:

@@ -128,7 +128,6 @@ def _run(
 
 
 JAVA, DRIVER_MEMORY = "LOGLAKE_SPARK_JAVA_OPTIONS", "LOGLAKE_SPARK_DRIVER_MEMORY"
-CORES = 2  # of local[2]
 
 
 def command(contender: Contender, volume: Volume, out: Path, needle: bool) -> list[str]:

@@ -7,13 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.counters import TITLES, available
 from infra.local.glue_child import java_home
 
 PACKAGES = ("pyspark", "pyarrow", "duckdb", "polars", "chdb", "msgspec", "isal", "dagster")
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, and the versions that matter. The load is of before anything was measured."""
+    """Processor, cores, memory, the versions that matter, what counts CPU here, and the load before the measurement."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": _processor(),
@@ -23,6 +24,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "java": _java(),
         "packages": {name: version(name) for name in PACKAGES},
+        "cpu_counter": TITLES[available()],
         "load_average_before": round(os.getloadavg()[0], 2),
     }
 

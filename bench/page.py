@@ -41,6 +41,8 @@ MEANINGS = {
     "growth.": "last point over first (`cpu_ratio`, `peak_ratio` of memory), and p of CPU ~ size^p (`cpu_exponent`)",
 }
 
+_SMALLER = """The targets are those of SIZE=full. This run is smaller: the numbers of events in the targets' texts are
+not those that were measured here, which stand below, and the parts that only SIZE=full has are missing."""
 
 _IN_SHORT = {
     "build_all.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over ours",
@@ -68,7 +70,10 @@ _IN_SHORT = {
 
 def page(results: dict[str, Any], plot: str | None) -> str:
     """The page's Markdown. `plot` is the path of the growth plot from the page, where there is one."""
-    blocks = [_head(results), targets_table(results["figures"]), _in_short(results["figures"])]
+    blocks = [_head(results), targets_table(results["figures"])]
+    if results["size"] != "full":
+        blocks.append(_SMALLER)
+    blocks.append(_in_short(results["figures"]))
     blocks += [
         _comparison(name, results["comparisons"][name]) for name in _COMPARISONS if name in results["comparisons"]
     ]
@@ -91,10 +96,12 @@ def _head(results: dict[str, Any]) -> str:
     versions = _folded(", ".join(f"{name} {number}" for name, number in m["packages"].items()))
     failed = "".join(f"\n\n**The part {name} failed**: {why}" for name, why in results["failures"].items())
     rounds = f" ROUNDS={results['rounds']}" if results.get("rounds") else ""
+    counter = _folded(f"CPU is counted by {m['cpu_counter']}.")
+    day = results["begun"][:10]
     return f"""# Performance
 
-Made by `make bench SIZE={results["size"]}{rounds}` on {results["day"]}, and not by hand; `bench/results.json` has every
-figure, and [bench/README.md](../bench/README.md) says how each is measured.
+Made by `make bench SIZE={results["size"]}{rounds}` on {day}, and not by hand; `bench/results.json` has
+every figure, and [bench/README.md](../bench/README.md) says how each is measured.
 
 {m["cores"]} cores of {m["processor"]}, {m["memory_gb"]} GB, {m["system"]}, Python {m["python"]},
 {m["java"]};
@@ -102,7 +109,22 @@ figure, and [bench/README.md](../bench/README.md) says how each is measured.
 Spark contenders run as `local[2]`, ours with `{results["own_java_options"]}`,
 the others with `{results["java_options"]}`.
 Load average before: {m["load_average_before"]}. Well above 1 would mean that others used it,
-and that wall seconds mean little.{failed}"""
+and that wall seconds mean little.
+{counter}{_earlier(results)}{failed}"""
+
+
+def _earlier(results: dict[str, Any]) -> str:
+    """Which parts this run did not measure, and of which run they are."""
+    parts = sorted(results["parts"].items())
+    earlier = [
+        f"`{name}` of {part['begun']}" + (f" with ROUNDS={part['rounds']}" if part["rounds"] else "")
+        for name, part in parts
+        if part["begun"] != results["begun"]
+    ]
+    if not earlier:
+        return ""
+    said = f"Not of this run, but of earlier ones in the same conditions: {', '.join(earlier)}."
+    return f"\n\n{_folded(said)}"
 
 
 def _in_short(figures: dict[str, Any]) -> str:

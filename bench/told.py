@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from bench import cost
-from bench.contending import CORES, JOB, Runs
+from bench.contending import JOB, Runs
 from bench.figures import Figure, figure, growth_exponent, per_million, ratio
 from bench.layouts import PRESENT, RANDOM_IDS
+from bench.measuring import CORES
 
 Part = dict[str, Any]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench import cost
+from bench import cost, counters
+from bench.__main__ import kept_parts
 from bench.addapart import Collecting, notification, rates
 from bench.checking import Checked, checked, delivered_parameters
 from bench.contenders.columns import NAMES, Task
@@ -137,6 +138,95 @@ def test_cpu_of_what_outlives_its_parent_is_counted(tmp_path: Path) -> None:
     assert found.cpu_seconds >= 0.5
 
 
+BURN = """
+import os, signal, sys, time
+how, seconds, account = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+
+def end():
+    with open(account, "a") as file: print(time.process_time(), file=file, flush=True)
+    os._exit(0)
+
+def start(work):
+    if os.fork() == 0:
+        work()
+        end()
+
+def burn(seconds):
+    while time.process_time() < seconds: pass
+
+def burn_and_rest(seconds):
+    burn(seconds)
+    time.sleep(0.5)  # for a last sample, however busy the machine is
+
+def wait_for_two():
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for _ in range(2):
+        start(lambda: burn_and_rest(seconds / 2))
+        os.wait()
+
+def daemonize():
+    os.setsid()
+    start(lambda: burn(seconds))
+
+def leave_unwaited(work, count=1):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in range(count): start(work)
+    try: os.wait()  # which ends with the last child, and says of none that it ended
+    except ChildProcessError: pass
+
+if how == "ordinary": start(lambda: burn(seconds)); os.wait()
+if how == "many": [(start(lambda: burn(seconds / 25)), os.wait()) for _ in range(25)]
+if how == "daemon": start(daemonize)
+if how == "unwaited": leave_unwaited(lambda: burn_and_rest(seconds))
+if how == "many unwaited": leave_unwaited(lambda: burn(seconds / 25), count=25)
+if how == "below an unwaited one": leave_unwaited(wait_for_two)
+end()
+"""
+
+
+def _burned(how: str, seconds: float, counter: str, folder: Path) -> tuple[float, float]:
+    """CPU seconds (counted, burned): every process of the command writes down its own."""
+    if counter == counters.CGROUP and counters.available() != counters.CGROUP:
+        pytest.skip("no control group can be made here")
+    account = folder / "account.txt"
+    command = [sys.executable, "-I", "-S", "-c", BURN, how, str(seconds), str(account)]
+    found = measured(command, folder / "burn.log", counter=counter)
+    return found.cpu_seconds, sum(map(float, account.read_text().split()))
+
+
+@pytest.mark.fault(97, "a child that its parent never waits for uses a CPU second", "both counters count them")
+@pytest.mark.parametrize("counter", [counters.CGROUP, counters.SAMPLES])
+def test_cpu_of_a_child_that_its_parent_never_waits_for_is_counted(counter: str, tmp_path: Path) -> None:
+    counted, burned = _burned("unwaited", 1.0, counter, tmp_path)
+    assert burned > 1.0
+    assert counted == pytest.approx(burned, rel=0.1)
+
+
+@pytest.mark.fault(97, "children are waited for, many, daemonized, or below an unwaited one", "each counts once")
+@pytest.mark.parametrize("counter", [counters.CGROUP, counters.SAMPLES])
+@pytest.mark.parametrize(
+    ("how", "seconds"), [("ordinary", 0.3), ("many", 0.4), ("daemon", 0.3), ("below an unwaited one", 1.2)]
+)
+def test_cpu_of_every_other_child_is_counted_once(how: str, seconds: float, counter: str, tmp_path: Path) -> None:
+    counted, burned = _burned(how, seconds, counter, tmp_path)
+    assert burned > seconds
+    assert counted == pytest.approx(burned, rel=0.1)
+
+
+def test_cpu_of_many_short_children_that_nobody_waits_for_is_counted_by_a_control_group(tmp_path: Path) -> None:
+    counted, burned = _burned("many unwaited", 0.4, counters.CGROUP, tmp_path)
+    assert counted == pytest.approx(burned, rel=0.1)
+
+
+def test_a_contender_that_does_not_end_in_time_leaves_nothing_running_beside_the_next(tmp_path: Path) -> None:
+    written = tmp_path / "pid"
+    sleeper = f"import os, time; open({str(written)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    starter = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleeper!r}], start_new_session=True)"
+    with pytest.raises(ContenderFailedError, match="killed after 2 s"):
+        measured([sys.executable, "-c", starter], tmp_path / "late.log", timeout_seconds=2)
+    assert not Path(f"/proc/{written.read_text()}").exists()
+
+
 def test_a_contender_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(ContenderFailedError, match="exit code 3"):
         measured([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path / "failed.log")
@@ -210,12 +300,17 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
     small = json.loads(json.dumps(told)) | {"events": EVENTS // 2}
     results = {
         "size": "trial",
-        "day": "2026-11-26",
+        "begun": "2026-11-26T10:00:00Z",
+        "parts": {
+            "build_all": {"begun": "2026-11-26T10:00:00Z", "rounds": None},
+            "needle": {"begun": "2026-11-25T08:00:00Z", "rounds": 3},
+        },
         "java_options": SERIAL,
         "own_java_options": SERIAL,
         "machine": {
             **dict.fromkeys(("processor", "system", "python", "java"), "x"),
             **{"cores": 2, "memory_gb": 1.0, "load_average_before": 0.5, "packages": {"pyspark": "3"}},
+            "cpu_counter": "an abacus",
         },
         "figures": {"build_all.steady_cpu.job": figure([50.0], "CPU s").told()},
         "comparisons": {"build_all": told, "build_all_smaller": small, "needle": told},
@@ -225,9 +320,28 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
     results["figures"].update(added["figures"])  # type: ignore[attr-defined]  # of the mixed dictionary above
     text = page({**results, "cost": added["cost"]}, None)
     assert "our Glue job" in text
+    assert "CPU is counted by an abacus." in text
+    assert "The targets are those of SIZE=full. This run is smaller" in text
+    assert "This run is smaller" not in page({**results, "size": "full", "cost": added["cost"]}, None)
+    assert "Not of this run, but of earlier ones in the same conditions: `needle` of 2026-11-25T08:00:00Z" in text
+    assert "`build_all` of" not in text
     assert "**The part growth failed**: RuntimeError: it was dark" in text
     assert f"{added['cost']['kept']['every event']['dpu_seconds']:,.0f}" in text
     assert "| right |" in text
+
+
+def test_parts_of_an_earlier_run_stay_only_if_it_ran_in_the_same_conditions(tmp_path: Path) -> None:
+    machine = {"cores": 2, "cpu_counter": "an abacus", "load_average_before": 0.5}
+    begun = {"size": "small", "java_options": "-X", "own_java_options": "-Y", "machine": machine, "begun": "today"}
+    results = tmp_path / "results.json"
+    assert kept_parts(begun, results)["parts"] == {}
+    earlier = {**begun, "begun": "yesterday", "parts": {"tiny": {"begun": "yesterday"}}, "figures": {"tiny": 1}}
+    results.write_text(json.dumps({**earlier, "machine": {**machine, "load_average_before": 9.0}}))
+    kept = kept_parts(begun, results)
+    assert (kept["begun"], kept["parts"], kept["figures"]) == ("today", earlier["parts"], {"tiny": 1})
+    for other in ({"size": "full"}, {"java_options": "-Z"}, {"machine": {**machine, "cpu_counter": "fingers"}}):
+        results.write_text(json.dumps({**earlier, **other}))
+        assert kept_parts(begun, results)["figures"] == {}
 
 
 def test_a_target_that_is_missed_is_shown_as_missed() -> None:
