@@ -98,11 +98,12 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
             readready_bucket=settings.readready_bucket,
             registered=lambda days: registered_values(self.glue, settings.database, source, days),
             served=lambda day: self.served(source.readready.name, day),
-            content_hash=self._content_hash,
+            content_hash=self.content_hash,
             look_ahead=look_ahead,
         )
 
-    def _content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
+    def content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
+        """The hash of the rows of some ORC files, as manifests spell it."""
         from glue_scripts.stored_rows import stored_hash
 
         return stored_hash(self.s3, source, bucket, keys)

@@ -16,6 +16,7 @@ from lambdas.addapart_consumer import CommitEditedError, Consumer
 from lambdas.addapart_placing import PartitionPlacer
 from lambdas.addapart_settings import AddAPartSettings
 from loglake_assets.building import _publish
+from loglake_assets.checks import remedy
 from loglake_assets.config import source_config
 from loglake_assets.lake.commits import BrokenCommitError, Commit, append, commits, head, heads
 from loglake_assets.lake.coverage import Coverage
@@ -181,7 +182,7 @@ def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> 
 
 @pytest.mark.fault(58, "an object of a denied account lies under a built day", "not stale, and counted under its rule")
 def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLake) -> None:
-    raw, account = built.lake.settings.raw_bucket("cloudtrail"), "777788889999"
+    raw, account = built.lake.settings.raw_bucket("cloudtrail"), "123412341234"
     key = f"AWSLogs/{account}/CloudTrail/eu-west-1/{DAY:%Y/%m/%d}/{account}_x.json.gz"
     values = ["AWSLogs", account, "eu-west-1", str(day_number(DAY))]
     rules = f'[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["{account}"]'
@@ -329,7 +330,7 @@ def test_a_day_of_which_objects_are_gone_is_not_complete(built: BuiltLake) -> No
     "refused, until a person accepts it",
 )
 def test_a_build_from_an_overwritten_object_takes_no_event_from_readers(built: BuiltLake) -> None:
-    day, raw = date(2018, 6, 5), built.lake.settings.raw_bucket("cloudtrail")
+    day, raw = date(2020, 6, 5), built.lake.settings.raw_bucket("cloudtrail")
     key = f"AWSLogs/111122223333/CloudTrail/eu-west-1/{day:%Y/%m/%d}/a.json"
     load(built.lake, built.source, {key: events(day, "first", "second")})
     (result,) = build_range(built.lake, built.source, day, day, quiet)
@@ -445,7 +446,7 @@ def test_an_entry_of_the_late_ledger_that_cannot_be_read_is_named(built: BuiltLa
     82, "one archived object in a window of two days", "in quarantine as archived, the other day complete"
 )
 def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built: BuiltLake) -> None:
-    first, second = date(2018, 7, 1), date(2018, 7, 2)
+    first, second = date(2020, 7, 1), date(2020, 7, 2)
     folder = "AWSLogs/111122223333/CloudTrail/eu-west-1"
     load(
         built.lake,
@@ -453,13 +454,18 @@ def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built:
         {f"{folder}/{day:%Y/%m/%d}/a.json": events(day, f"of {day}") for day in (first, second)},
     )
     raw, key = built.lake.settings.raw_bucket("cloudtrail"), f"{folder}/{first:%Y/%m/%d}/b.json"
-    s3(built).put_object(Bucket=raw, Key=key, Body=events(first, "archived"), StorageClass="GLACIER")
-    one, two = build_range(built.lake, built.source, first, second, quiet)
-    assert (one.error, two.error) == (None, None)
-    assert (one.metadata["coverage_pct"], two.metadata["coverage_pct"]) == (50, 100)
-    manifest = read_manifest(s3(built), bucket(built), TABLE, day_number(first), newest(built, first).run_id)
-    assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
-    assert coverage_of(built, first).unreadable == {f"s3://{raw}/{key}": "archived"}
+    try:
+        s3(built).put_object(Bucket=raw, Key=key, Body=events(first, "archived"), StorageClass="GLACIER")
+        one, two = build_range(built.lake, built.source, first, second, quiet)
+        assert (one.error, two.error) == (None, None)
+        assert (one.metadata["coverage_pct"], two.metadata["coverage_pct"]) == (50, 100)
+        manifest = read_manifest(s3(built), bucket(built), TABLE, day_number(first), newest(built, first).run_id)
+        assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
+        found = coverage_of(built, first)
+        assert found.unreadable == {f"s3://{raw}/{key}": "archived"}
+        assert "restore them" in remedy(found)
+    finally:
+        s3(built).delete_object(Bucket=raw, Key=key)
 
 
 @pytest.mark.fault(83, "one damaged ORC file in a window of three days", "its day is named, the others are counted")
@@ -497,7 +503,7 @@ def test_a_partition_that_was_moved_to_a_directory_that_looks_right_is_mended(bu
 )
 def test_a_day_that_another_run_committed_meanwhile_is_no_failure(built: BuiltLake) -> None:
     lake, config = built.lake.resource, source_config("cloudtrail", start_day=date(2018, 1, 1))
-    day = date(2018, 8, 9)
+    day = date(2020, 8, 9)
     key = f"AWSLogs/111122223333/CloudTrail/eu-west-1/{day:%Y/%m/%d}/a.json"
     load(built.lake, built.source, {key: events(day, "only")})
     for _ in range(2):

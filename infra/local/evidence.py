@@ -2,19 +2,21 @@
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from glue_scripts.expected_rows import expected_row
+from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import records_of
 from infra.local.opened import OpenedLake
 from infra.local.shown import escaped, print_table
 from loglake_assets.digesting import digest_keys
 from loglake_assets.lake.evidence import Evidence, Examiner, Vouch
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
 from loglake_assets.sources.vouching import Vouching
 from resources.athena import quoted
 
@@ -57,9 +59,23 @@ def _of_source(
             readready_bucket=lake.settings.readready_bucket,
             served=served,
             records=records_of,
+            expected=_expected,
+            content_hash=lake.resource.content_hash,
             vouch=_voucher(lake, source, day_from_number(row["logcalendarday"]), keys) if source.digests else None,
         )
         yield examiner.examine(row)
+
+
+def _expected(source: LogSource, row: Mapping[str, Any], body: bytes, day: date) -> dict[str, Any] | None:
+    """The row made again from its object; what the row says of the object's place and version is compared elsewhere."""
+    ref = ObjectRef(0, row["raw_bucket"], row["raw_key"], _prefix_day(source, row))
+    found = FetchedObject(ref, body, row["raw_etag"], row["raw_versionid"])
+    return expected_row(source, found, int(row["raw_ordinal"]), day)
+
+
+def _prefix_day(source: LogSource, row: Mapping[str, Any]) -> int:
+    placement = place(source, row["raw_bucket"], row["raw_key"])
+    return day_number(placement.day) if isinstance(placement, Placement) else int(row["logcalendarday"])
 
 
 def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) -> Vouch:

@@ -4,20 +4,32 @@ How a row is found, and how this is shown to people, does not belong here.
 """
 
 import hashlib
-import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
-from loglake_assets.lake.commits import Commit, commits
+from loglake_assets.lake.commits import Commit, commits, edited_records
+from loglake_assets.lake.layout import bucket_and_prefix
 from loglake_assets.lake.manifests import Manifest, manifest_if_any
+from loglake_assets.lake.reconciliation import differences
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.model import Column
+from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.vouching import PublicKeysError, Vouching
 
 Records = Callable[[LogSource, bytes], tuple[bytes, list[Any], bool]]
 """From an object's bytes to (content, records as delivered, whether characters were replaced); raises ValueError."""
+ExpectedRow = Callable[[LogSource, Mapping[str, Any], bytes, date], Mapping[str, Any] | None]
+"""From a source, a row's evidence, its object's bytes and its day to the row that its record must have become.
+
+None where the record is no row of that day; raises RuntimeError where that cannot be known here.
+"""
+ContentHash = Callable[[LogSource, str, Sequence[str]], str]
+"""From a source, a bucket and keys of ORC files to the hash of their rows, as manifests spell it."""
+_LARGEST_DAY = 1 << 30  # bytes of ORC that are hashed for one row
 Vouch = Callable[[str, str], Vouching | None]
 """From bucket and key of a raw object to the digest that names it."""
 _NO_VERSION = frozenset({None, "", "null"})
@@ -60,6 +72,8 @@ class Examiner:
     readready_bucket: str
     served: Served
     records: Records
+    expected: ExpectedRow
+    content_hash: ContentHash
     vouch: Vouch | None = None
 
     def examine(self, row: Mapping[str, Any]) -> Evidence:
@@ -120,19 +134,28 @@ class Examiner:
             return None, [Statement("raw record", False, said)]
         digest = hashlib.sha256(raw).hexdigest()
         said = f"record {ordinal} of {len(found):,}, {len(memoryview(raw)):,} bytes, SHA-256 {digest}"
-        return bytes(raw), [Statement("raw record", True, said), self._decoded(row, raw)]
+        return bytes(raw), [Statement("raw record", True, said), self._compared(row, body)]
 
-    def _decoded(self, row: Mapping[str, Any], raw: Any) -> Statement:
-        """The record decoded again: its key, and every column that is a text of it, as the row has them."""
-        fields = importlib.import_module(self.source.decoder).decode(raw).fields
-        texts = {c.name for c in self.source.readready.columns if c.type == "string"} & fields.keys()
-        differing = sorted(name for name in texts if fields[name] != row.get(name))
-        key = fields["eventkey"]
-        grain = self.source.readready.grain
-        if key != next((row[name] for name in grain if row[name] is not None), None):
-            differing = list(dict.fromkeys((*grain, *differing)))
-        said = f"its key is {key}; {len(texts):,} columns compared"
-        return Statement("record is this row", not differing, f"{said}; differing: {', '.join(differing) or 'none'}")
+    def _compared(self, row: Mapping[str, Any], body: bytes) -> Statement:
+        """The row made again from its record, and every column compared, absent values too."""
+        what, columns = "record is this row", self._columns(row)
+        try:
+            expected = self.expected(self.source, row, body, day_from_number(self.served.day))
+        except RuntimeError as error:
+            return Statement(what, None, f"the row cannot be made again here, so no column was compared: {error}")
+        if expected is None:
+            return Statement(what, False, "the record is no row of this day")
+        differing = sorted(c.name for c in columns if _comparable(expected.get(c.name)) != _comparable(row.get(c.name)))
+        key = next((row[name] for name in self.source.readready.grain if row[name] is not None), None)
+        said = f"its key is {key}; {len(columns):,} columns compared; differing: {', '.join(differing) or 'none'}"
+        return Statement(what, not differing, said)
+
+    def _columns(self, row: Mapping[str, Any]) -> list[Column]:
+        """The columns that the day was built with, except the run, which the commit is compared by."""
+        built = manifest_if_any(self.s3, self.readready_bucket, self.served.table, self.served.day, row["f_run"])
+        names = set(built.columns) if built else set()
+        declared = (c for c in self.source.readready.all_columns if c.name != "f_run")
+        return [column for column in declared if not names or column.name in names]
 
     def _commit(self, row: Mapping[str, Any]) -> tuple[Commit | None, list[Statement]]:
         sequence = list(commits(self.s3, self.readready_bucket, self.served.table, self.served.day))
@@ -147,7 +170,7 @@ class Examiner:
             Statement("commit", is_newest, said if is_newest else f"{said}; the newest is {newest.seq}"),
             Statement("catalog", self.served.placing == "placed", f"{placed} ({self.served.placing})"),
             *self._file(row, commit),
-            self._manifest(row, commit),
+            *self._manifest(row, commit),
         ]
 
     def _file(self, row: Mapping[str, Any], commit: Commit) -> Iterator[Statement]:
@@ -163,11 +186,34 @@ class Examiner:
             same = etag == commit.etags[key]
             yield Statement("ORC file", same, said if same else f"{said}, committed with {commit.etags[key]}")
 
-    def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Statement:
+    def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Iterator[Statement]:
+        """What the run's manifest says of object, place and rows, against the row and the commit record."""
         manifest = manifest_if_any(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
         if manifest is None:
-            return Statement("manifest", False, f"{commit.manifest} is not there")
-        return _named_in(manifest, row, commit)
+            yield Statement("manifest", False, f"{commit.manifest} is not there, or cannot be read")
+            return
+        yield _named_in(manifest, row, commit)
+        differing = differences(commit, manifest)
+        said = f"commit {commit.seq} and the manifest of its run; differing: {', '.join(differing) or 'none'}"
+        yield Statement("commit is of this manifest", not differing, said)
+        edited = edited_records(self.s3, self.readready_bucket, commit.table, commit.day)
+        said = f"records of the day that were edited, by the ones after them: {', '.join(edited) or 'none'}"
+        yield Statement("earlier commits", not edited, said)
+        yield self._rows(manifest)
+
+    def _rows(self, manifest: Manifest) -> Statement:
+        """All rows of the day, by their hash, against what the run noted when it wrote them."""
+        if manifest.bytes > _LARGEST_DAY:
+            return Statement("rows of the day", None, f"{manifest.bytes:,} bytes: too many to hash for one row")
+        bucket, _ = bucket_and_prefix(manifest.location)
+        try:
+            found = self.content_hash(self.source, bucket, [file["key"] for file in manifest.files])
+        except (OSError, KeyError, ValueError) as error:
+            return Statement("rows of the day", False, f"they cannot be read ({type(error).__name__})")
+        said = (
+            f"hash {found}" if found == manifest.content_hash else f"hash {found}, written as {manifest.content_hash}"
+        )
+        return Statement("rows of the day", found == manifest.content_hash, said)
 
     def _vouching(self, row: Mapping[str, Any]) -> tuple[Vouching | None, list[Statement]]:
         if self.vouch is None:
@@ -196,3 +242,11 @@ def _named_in(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Sta
         return Statement("manifest", False, f"{commit.manifest} does not name the raw object")
     said = f"{commit.manifest} names the object with ETag {entry.etag} and {entry.records:,} records"
     return Statement("manifest", entry.etag == row["raw_etag"], said)
+
+
+def _comparable(value: Any) -> Any:
+    """Times to the millisecond, UTC: Athena gives no more of them."""
+    if not isinstance(value, datetime):
+        return value
+    moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -169,8 +169,8 @@ class Publisher:
         shown = ", ".join(f"s3://{bucket}/{key}" for bucket, key in sorted(changed)[:3])
         return (
             f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {len(lost):,} events that "
-            f"{before} has from {len(changed):,} raw objects which were overwritten since; the first: {shown}. {_KEPT} Find out "
-            f"who overwrote them, restore them from their bucket's versions, and build the day again; {_ANYWAY}"
+            f"{before} has from {len(changed):,} raw objects which were overwritten since; the first: {shown}. {_KEPT}"
+            f" Find out who overwrote them, restore them from their bucket's versions, and build the day again; {_ANYWAY}"
         )
 
     def _keys_from(
