@@ -78,15 +78,20 @@ class KeyPattern:
 
     `pattern` is a regular expression over the decoded key with one named group per raw partition key, except that the
     day comes from the groups `year`, `month` and `dayofmonth`; the group `prefix` is the delivery prefix, which becomes
-    the partition's Location.
+    the partition's Location. `second` is one of another way of delivery; it may leave out keys, which are then `-`.
     """
 
     pattern: str
     ignored: tuple[IgnoredKey, ...] = ()
+    second: str | None = None
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
         return re.compile(self.pattern)
+
+    def match(self, key: str) -> re.Match[str] | None:
+        """What the key says, by the first of the patterns that it fits."""
+        return self.regex.match(key) or (re.match(self.second, key) if self.second else None)
 
     @cached_property
     def ignored_regexes(self) -> tuple[tuple[str, re.Pattern[str]], ...]:

@@ -32,7 +32,7 @@ def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
     """Where `key` (decoded, as stored in S3) of `bucket` belongs in the source's raw table."""
     if reason := _not_an_event(source, key):
         return Ignored(reason)
-    match = source.key_pattern.regex.match(key)
+    match = source.key_pattern.match(key)
     if not match:
         return Ignored("unknown_key")
     groups = match.groupdict()
@@ -41,7 +41,7 @@ def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
     except ValueError:
         return Ignored("unknown_key")
     groups["logcalendarday"] = day_number(day)
-    values = tuple(str(groups[column.name] or NOT_SAID) for column in source.raw.partition_keys)
+    values = tuple(str(groups.get(column.name) or NOT_SAID) for column in source.raw.partition_keys)
     return Placement(values, f"s3://{bucket}/{groups['prefix']}/", day)
 
 

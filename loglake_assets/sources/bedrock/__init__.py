@@ -1,4 +1,7 @@
-"""Amazon Bedrock model invocations, as invocation logging delivers them to S3: one JSON record a line, gzip."""
+"""Amazon Bedrock model invocations, as invocation logging delivers them to S3: one JSON record a line, gzip.
+
+Where they are logged to CloudWatch Logs instead, or too, a subscription brings them by Firehose into the same bucket.
+"""
 
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
 
@@ -12,6 +15,13 @@ SOURCE = LogSource(
             r"^(?P<prefix>(?P<logprefix>(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?)/(?P<logaccountid>\d{12})/"
             r"BedrockModelInvocationLogs/(?P<logregion>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
             r"(?P<dayofmonth>\d{2})/(?P<loghour>\d{2}))/[^/]+$"
+        ),
+        # Firehose puts YYYY/MM/dd/HH behind whatever prefix was configured, which may be none; what stands below
+        # AWSLogs/ is not Firehose's.
+        second=(
+            r"^(?P<prefix>(?:(?!-/20[0-9]{2}/)(?P<logprefix>(?:(?!20[0-9]{2}/|AWSLogs/)[^/\n]+/)*"
+            r"(?!20[0-9]{2}/|AWSLogs/)[^/\n]+)/)?"
+            r"(?P<year>20[0-9]{2})/(?P<month>[0-9]{2})/(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>[0-9]{2}))?)/[^/]+$"
         ),
         ignored=(
             IgnoredKey("body", r"/BedrockModelInvocationLogs/(?:.+/)?data/"),
@@ -32,13 +42,14 @@ SOURCE = LogSource(
             Column("requestmetadata", "string"),
             Column("input", "string"),
             Column("output", "string"),
+            Column("inferenceregion", "string"),
         ),
         partition_keys=(
-            Column("logprefix", "string", "what stands before the account: AWSLogs, or AWSLogs/<organization>"),
-            Column("logaccountid", "string", "account that delivered"),
-            Column("logregion", "string", "Region that delivered"),
+            Column("logprefix", "string", "what stands before the account, or before Firehose's date; - for nothing"),
+            Column("logaccountid", "string", "account that delivered; - where Firehose did"),
+            Column("logregion", "string", "Region that delivered; - where Firehose did"),
             Column("logcalendarday", "int", "UTC day of delivery, yyyymmdd"),
-            Column("loghour", "string", "UTC hour of delivery"),
+            Column("loghour", "string", "UTC hour of delivery; - where the prefix has none"),
         ),
         serde="org.apache.hive.hcatalog.data.JsonSerDe",
         input_format="org.apache.hadoop.mapred.TextInputFormat",
@@ -57,8 +68,9 @@ SOURCE = LogSource(
             Column("modelid", "string", "as delivered; may be an ARN"),
             Column("f_modelname", "string", "what follows the last / of the model id"),
             Column("accountid", "string", "as the record says it"),
-            Column("logaccountid", "string", "account of the delivery prefix"),
-            Column("logregion", "string", "Region of the delivery prefix"),
+            Column("logaccountid", "string", "account of the delivery prefix; accountid where Firehose delivered"),
+            Column("logregion", "string", "Region of the delivery prefix; the record's where Firehose delivered"),
+            Column("inferenceregion", "string", "where a cross-Region inference profile had it processed"),
             Column("useridentity_arn", "string"),
             Column("requestmetadata", "string", "JSON text"),
             Column("errorcode", "string"),
@@ -83,7 +95,7 @@ SOURCE = LogSource(
             Column("tool_calls", "string", "JSON text: tools that the answer asks for, as id, name and input"),
             Column("tool_call_count", "int"),
             Column("tool_history", "string", "JSON text: tools that earlier answers asked for, from the messages"),
-            Column("tool_results", "string", "JSON text: results in the messages, as id, status and bytes"),
+            Column("tool_results", "string", "JSON text: results in messages and answer, as id, status and bytes"),
             Column("otherfields", "string", "JSON text of every key without a column, and of values that fit none"),
             Column("f_flags", "string", "what is odd about the row; null where nothing is"),
         ),
@@ -100,5 +112,6 @@ SOURCE = LogSource(
     views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
     decoder="loglake_assets.sources.bedrock.decode",
     recount="loglake_assets.sources.bedrock.recount",
+    several_gzip_members=True,
     excludable=("modelid", "operation", "accountid", "errorcode"),
 )
