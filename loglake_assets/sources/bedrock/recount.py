@@ -50,8 +50,13 @@ def _scanned(text: str, at: int) -> tuple[Any, int, bool]:
             doubled.append(len(pairs))
         return found
 
-    value, end = json.JSONDecoder(object_pairs_hook=made, parse_int=str).raw_decode(text, at)  # no number is looked at
+    scanner = json.JSONDecoder(object_pairs_hook=made, parse_int=str, parse_constant=_no_number)
+    value, end = scanner.raw_decode(text, at)
     return value, end, bool(doubled)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _documents(line: str) -> Iterator[_Document]:
