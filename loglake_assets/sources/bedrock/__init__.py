@@ -76,7 +76,7 @@ SOURCE = LogSource(
             Column("errorcode", "string"),
             Column("stopreason", "string", "why the model stopped, such as end_turn or tool_use"),
             Column("f_conversation", "string", "equal for calls of one identity that begin with the same message"),
-            Column("input_messages", "string", "JSON text, byte for byte as delivered"),
+            Column("input_messages", "string", "JSON text, byte for byte as delivered; of a response, its input"),
             Column("input_system", "string", "JSON text"),
             Column("input_toolnames", "string", "tools that the model was offered, comma-separated"),
             Column("input_inputtokencount", "bigint"),
