@@ -321,3 +321,17 @@ def test_the_job_the_recount_and_a_third_reader_agree_on_mangled_deliveries(
         third = raw_events("bedrock", content, True)
         assert [(e.key, e.is_excluded) for e in third] == [(e.key, e.is_excluded) for e in counted]
     assert min(met[True], met[False]) > 5
+
+
+def test_no_depth_of_a_body_stops_the_reading() -> None:
+    text = spelled(invocation()).replace('"input":{}', '"input":DEEP')
+    reasons = set()
+    for depth in (*range(900, 1000, 3), 5_000):
+        for body in (
+            text.replace("DEEP", "[" * depth + "]" * depth),
+            text.replace("DEEP", "[" * depth + " " + "]" * depth),
+        ):
+            for content in (body.encode(), document(body)):
+                reasons |= {row["reason"] for row in rows(content)}
+    assert reasons >= {None, "not_json"}
+    assert reasons <= {None, "not_json", "nested_too_deep", "message_not_json"}
