@@ -5,6 +5,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from loglake_assets.reviews.agent_tool_use.bodies import Body, with_bodies
@@ -440,6 +441,7 @@ def test_a_call_in_no_known_form_is_a_call_and_is_flagged(answer: Any) -> None:
         (OFFERS, [{"strange": 1}], "answer_not_understood"),
         (OFFERS, "text", "answer_not_understood"),
         (OFFERS, {"content": {"type": "tool_use"}}, "answer_not_understood"),
+        (OFFERS, {"choices": [{"message": {"content": {"type": "tool_use"}}}]}, "answer_not_understood"),
         (OFFERS, {"content": [{"strange": 1}], "stop_reason": "tool_use"}, "answer_not_understood"),
         ({"tools": [{"strange": 1}]}, {"strange": 1}, "answer_not_understood"),
         ({"toolConfig": {"tools": [{"systemTool": {"name": "s"}}]}}, {"strange": 1}, "answer_not_understood"),
@@ -459,6 +461,15 @@ def test_an_answer_is_flagged_where_it_may_ask_for_a_tool_and_is_not_understood(
 def test_arguments_that_have_a_key_twice_are_kept_as_they_are_spelled() -> None:
     text = '{"sql":"drop","sql":"x"}'
     assert calls_of([piece(text, index=0, id="t1", name="run_sql")]) == [{**CALL, "input": text}]
+
+
+@pytest.mark.parametrize("odd", ["1e999", "-1e999", "NaN", "1" * 5_000])
+def test_a_number_in_arguments_or_in_a_body_of_text_leaves_valid_json_and_hides_no_call(odd: str) -> None:
+    asked = calls_of([piece(f'{{"sql":{odd}}}', index=0, id="t1", name="run_sql")])
+    answer = json.dumps({"content": [{"type": "tool_use", **CALL, "input": {"sql": "ODD"}}]}).replace('"ODD"', odd)
+    text = read(answer)["tool_calls"]
+    assert asked == calls_of(answer) == [{**CALL, "input": {"sql": odd}}]
+    assert msgspec.json.decode(text) == asked
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ class _KeyTwiceError(ValueError):
 
 def read_answer(body: Json) -> Answer:
     """The answer that a body spells."""
+    read = _read(body)
+    return read if isinstance(read.content, list | str) else Answer(None, read.stop)
+
+
+def _read(body: Json) -> Answer:
     if isinstance(body, list):
         return _streamed([event for event in body if isinstance(event, dict)])
     if not isinstance(body, dict):
@@ -39,8 +44,7 @@ def read_answer(body: Json) -> Answer:
         return Answer(output, _why_response_ended(body))
     message = output.get("message") if isinstance(output, dict) else None
     content = message_blocks(message if isinstance(message, dict) else body)
-    stop = body.get("stopReason") or body.get("stop_reason")
-    return Answer(content if isinstance(content, list | str) else None, _text(stop))
+    return Answer(content, _text(body.get("stopReason")) or _text(body.get("stop_reason")))
 
 
 def message_blocks(message: dict[str, Any]) -> Json:
@@ -56,9 +60,18 @@ def message_blocks(message: dict[str, Any]) -> Json:
 def argument(text: str) -> Json:
     """A tool's input from its JSON. What was cut off, is no JSON or has a key twice is kept as text."""
     try:
-        return json.loads(text, object_pairs_hook=_unrepeated)
+        return json.loads(text, object_pairs_hook=_unrepeated, parse_int=number, parse_float=number, parse_constant=str)
     except (ValueError, RecursionError):
         return text
+
+
+def number(text: str) -> int | float | str:
+    """The number that JSON spells; one that no type holds is kept as its text, so that it hides nothing beside it."""
+    try:
+        value: int | float = float(text) if any(c in text for c in ".eE") else int(text)
+    except ValueError:
+        return text
+    return text if value in (float("inf"), float("-inf")) else value
 
 
 def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -83,9 +96,9 @@ def _call_block(call: Json) -> dict[str, Any]:
 
 def _chosen(choices: list[dict[str, Any]]) -> Answer:
     """A chat completion. Where it has several choices, whoever asked may act on each: the content is of all."""
-    contents = [message_blocks(c["message"]) or [] for c in choices if isinstance(c.get("message"), dict)]
+    contents = [message_blocks(c["message"]) for c in choices if isinstance(c.get("message"), dict)]
     stop = next(filter(None, map(_why_chosen, choices)), None)
-    return Answer(_joined(contents), stop)
+    return Answer(_joined([[] if content is None else content for content in contents]), stop)
 
 
 def _joined(contents: list[Json]) -> Json:

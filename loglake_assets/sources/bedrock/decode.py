@@ -18,6 +18,7 @@ import msgspec
 
 from glue_scripts.content import without_lone_surrogates
 from loglake_assets.sources.bedrock import tools
+from loglake_assets.sources.bedrock.answers import number
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -320,17 +321,9 @@ def _value(text: msgspec.Raw | str | None) -> Any:
         pass
     try:
         spelled = text if isinstance(text, str) else bytes(text).decode()
-        return json.loads(spelled, parse_int=_number, parse_float=_number)
+        return json.loads(spelled, parse_int=number, parse_float=number)
     except (ValueError, RecursionError):
         return None
-
-
-def _number(text: str) -> int | float | str:
-    try:
-        value: int | float = float(text) if any(c in text for c in ".eE") else int(text)
-    except ValueError:
-        return text
-    return text if value in (float("inf"), float("-inf")) else value
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from loglake_assets.sources.bedrock.answers import Answer, argument, message_blocks, read_answer
+from loglake_assets.sources.bedrock.answers import Answer, argument, message_blocks, number, read_answer
 
 NOT_UNDERSTOOD = "answer_not_understood"
 _ASKS_FOR_TOOLS = frozenset({"tool_use", "tool_calls", "function_call"})
@@ -54,7 +54,7 @@ def _unwrapped(body: Json) -> Json:
     if not isinstance(body, str):
         return body
     try:
-        return json.loads(body)
+        return json.loads(body, parse_int=number, parse_float=number, parse_constant=str)
     except (ValueError, RecursionError):
         return body
 
