@@ -25,10 +25,10 @@ def read_bodies(request: Json, answer: Json, arn: str | None) -> dict[str, Any]:
     """Columns that the bodies fill; None where a body does not say."""
     request, answer = _unwrapped(request), _unwrapped(answer)
     messages, read = _messages(request), read_answer(answer)
-    calls = list(_calls(read.content))
-    history = [call for message in messages for call in _calls(_blocks(message))]
-    brought = [result for message in messages for result in _results(message)]
-    results = [*brought, *_results({"content": read.content})]
+    calls, contents = list(_calls(read.content)), [_blocks(message) for message in messages]
+    history = [call for content in contents for call in _calls(content)]
+    brought = (_brought(message, content) for message, content in zip(messages, contents, strict=True))
+    results = [result for found in (*brought, _results(read.content)) for result in found]
     return {
         "input_toolnames": ",".join(_offered_names(request)) or None,
         "conversation": _conversation(messages, arn),
@@ -104,12 +104,16 @@ def _given(call: dict[str, Any]) -> Json:
     return argument(given) if isinstance(given, str) and "arguments" in call else given
 
 
-def _results(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Results that a message brings, as the call's id, its status and how many bytes came back."""
+def _brought(message: dict[str, Any], content: Json) -> Iterator[dict[str, Any]]:
+    """Results that a message brings; one of the role `tool` is a result itself."""
     if message.get("role") == "tool" and "tool_call_id" in message:
         yield {"id": message["tool_call_id"], "status": "success", "bytes": result_bytes(message)}
-        return
-    content = _blocks(message)
+    else:
+        yield from _results(content)
+
+
+def _results(content: Json) -> Iterator[dict[str, Any]]:
+    """Results among the blocks of a message, as the call's id, its status and how many bytes came back."""
     for block in content if isinstance(content, list) else ():
         if not isinstance(block, dict):
             continue
