@@ -58,7 +58,7 @@ def _record(seed: int, index: int, invocation: Invocation) -> Json:
         "operation": invocation.operation,
         "modelId": invocation.model,
     }
-    if index % 3 == 1 and invocation.model.startswith(_ACROSS_REGIONS):
+    if invocation.model.startswith(_ACROSS_REGIONS):
         record["inferenceRegion"] = "eu-north-1"
     if index % 4 == 1:
         record["requestMetadata"] = {"costCenter": "example-17", "stage": "Prüfung"}
