@@ -213,12 +213,54 @@ def _log_event(document: dict[str, Any], event: Any) -> RawEvent:
 
 def _bedrock(text: str) -> Iterator[RawEvent]:
     for line in text.split("\n"):
-        if not line.strip(string.whitespace):
-            continue
-        record = _whole(line)
-        if not isinstance(record, dict):
-            raise UnreadableError("a line that is no JSON object")
-        yield _invocation(record, line) if {"requestId", "modelId"} & record.keys() else _NO_EVENT
+        at, spans = _behind_spaces(line, 0), []
+        while at < len(line):
+            document, end = _JSON.raw_decode(line, at)
+            if not isinstance(document, dict):
+                raise UnreadableError("a line with anything but JSON objects")
+            spans.append((document, line[at:end]))
+            at = _behind_spaces(line, end)
+        for document, spelled in spans:
+            if "logEvents" not in document:
+                yield _invocation_or_none(spelled if len(spans) > 1 else line)
+            elif _doubles(spelled) or not isinstance(document["logEvents"], list):
+                raise UnreadableError("no document of a subscription")
+            else:
+                is_control = document.get("messageType") == "CONTROL_MESSAGE"
+                yield from (_logged_invocation(event, is_control) for event in document["logEvents"])
+
+
+def _logged_invocation(event: Any, is_control: bool) -> RawEvent:
+    message = event.get("message") if isinstance(event, dict) else None
+    message = message if isinstance(message, str) else ""
+    if is_control:
+        return RawEvent(_sha256(message), _of_milliseconds(event), {}, True)
+    try:
+        return _invocation_or_none(message)
+    except (ValueError, RecursionError):
+        return _NO_EVENT
+
+
+def _of_milliseconds(event: Any) -> datetime | None:
+    milliseconds = event.get("timestamp") if isinstance(event, dict) else None
+    is_known = isinstance(milliseconds, int) and not isinstance(milliseconds, bool) and abs(milliseconds) < 1 << 47
+    return _EPOCH + timedelta(milliseconds=milliseconds) if is_known else None
+
+
+def _invocation_or_none(text: str) -> RawEvent:
+    record = _whole(text)
+    is_invocation = isinstance(record, dict) and {"requestId", "modelId"} & record.keys() and not _doubles(text)
+    return _invocation(record, text) if is_invocation else _NO_EVENT
+
+
+def _doubles(text: str) -> bool:
+    """Whether an object of a valid text has a key twice: each object's keys are looked at where they stand."""
+    at = _behind_spaces(text, 0)
+    if text[at] not in "{[":
+        return False
+    parts = list(_values(text, at))
+    keys = [key for key, _, _ in parts if key is not None]
+    return len(set(keys)) < len(keys) or any(_doubles(text[start:end]) for _, start, end in parts)
 
 
 def _invocation(record: dict[str, Any], line: str) -> RawEvent:

@@ -1,20 +1,25 @@
 """Tool calls of a real lake, against the truth of the samples; and Looker, which is an agent itself and is reviewed."""
 
+import gzip
 import json
 from datetime import UTC, date, datetime
 from typing import Any
 
 import boto3
 import dagster as dg
+import pytest
 
 from infra.local.asking import STAND_IN, ModelAccess, ask_looker, log_invocations
 from infra.local.building import build_range, dagster_instance
-from infra.local.loading import await_partitions, put_objects
+from infra.local.evidence import event_evidence
+from infra.local.loading import await_partitions, put_objects, samples_to_put
 from infra.local.reviewed_truth import tool_problems
 from infra.local.reviewing import build_review_range
+from infra.local.samples import SampleObject
 from infra.local.scripted_converse import Fails, Request, Says, ToolCall, serving
 from loglake_assets.reviews import load_review
-from loglake_assets.reviews.agent_tool_use.building import build
+from loglake_assets.reviews.agent_tool_use.bodies import looked_up
+from loglake_assets.reviews.agent_tool_use.building import _present, build
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from tests.conftest import FIRST, LAST, ToolLake, quiet
@@ -109,14 +114,95 @@ def test_large_bodies_are_read_where_a_setting_says_so(tools: ToolLake) -> None:
 
 
 def test_a_path_in_a_log_is_followed_into_the_logs_own_bucket_only(tools: ToolLake) -> None:
-    from loglake_assets.reviews.agent_tool_use.bodies import looked_up
-
     s3 = tools.lake.client("s3")
     other = tools.lake.settings.readready_bucket
     s3.put_object(Bucket=other, Key="bait.json", Body=b"{}")
     row = {"input_bodys3path": f"s3://{other}/bait.json", "output_bodys3path": None}
     found = looked_up(s3, tools.lake.settings.raw_bucket("bedrock"), [row], True)
     assert [(b.found, b.document) for b in found.values()] == [(False, None)]
+
+
+@pytest.mark.fault(
+    90, "a large body in a bucket of its own", "not followed, and not absent; read where a setting allows it"
+)
+def test_a_body_in_another_bucket_is_not_absent_and_is_read_where_a_setting_allows_it(tools: ToolLake) -> None:
+    s3, own = tools.lake.client("s3"), tools.lake.settings.raw_bucket("bedrock")
+    s3.create_bucket(Bucket="large-bodies-of-a-company")
+    asked = {"content": [{"type": "tool_use", "id": "t1", "name": "run_sql", "input": {}}]}
+    s3.put_object(
+        Bucket="large-bodies-of-a-company", Key="data/a.json.gz", Body=gzip.compress(json.dumps(asked).encode())
+    )
+    there, absent = (f"s3://large-bodies-of-a-company/data/{name}.json.gz" for name in "ab")
+    paths = [there, absent, f"s3://{own}/absent", f"s3://{own}/", f"s3://{own}/{'x' * 2000}", "file:///etc/passwd"]
+    rows = [{"input_bodys3path": None, "output_bodys3path": path} for path in paths]
+    bodies = looked_up(s3, own, rows, True)
+    assert {path for path in paths if not bodies[path].is_followed} == {there, absent, "file:///etc/passwd"}
+    check = _present(rows, bodies)
+    assert not check.passed
+    assert [name.startswith("in a bucket that is not followed: ") for name in check.names] == [False] * 3 + [True] * 3
+    assert (check.metadata["bodies_absent"], check.metadata["bodies_not_followed"]) == (3, 3)
+    allowed = looked_up(s3, own, rows, True, ["large-bodies-of-a-company"])
+    assert (allowed[there].document, allowed[absent].is_followed, allowed[absent].found) == (asked, True, False)
+
+
+@pytest.mark.fault(
+    64, "invocations logged to CloudWatch Logs, and to S3 too", "rows with their calls, each once, and its proof"
+)
+def test_invocations_of_cloudwatch_logs_are_rows_of_the_lake(tools: ToolLake) -> None:
+    lake, source, day = tools.lake, load_source("bedrock"), date(2024, 5, 6)
+    records = [_invocation_of(day, number) for number in range(4)]
+    texts = [json.dumps(record, separators=(",", ":")) for record in records]
+    stream = [*map(gzip.compress, (_document(texts[:2]), _document(["CWL CONTROL MESSAGE"], "CONTROL_MESSAGE")))]
+    ways = {
+        "2024/05/06/12/stream-1-2024-05-06-12-05-00-00000000-0000-4000-8000-000000000001": b"".join(stream),
+        "extracted/2024/05/06/12/stream.gz": gzip.compress("".join(texts[1:3]).encode()),
+        "AWSLogs/000000000000/BedrockModelInvocationLogs/us-east-1/2024/05/06/12/a.json.gz": gzip.compress(
+            "\n".join(texts[2:]).encode()
+        ),
+    }
+    loaded = put_objects(lake, source, samples_to_put(SampleObject(k, b, "log") for k, b in ways.items()), quiet)
+    assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
+    (built,) = build_range(lake, source, day, day, quiet)
+    counts = ("dagster/row_count", "duplicates", "quarantined_records", "quarantined_objects")
+    assert (built.error, *(built.metadata[name] for name in counts)) == (None, 4, 2, 0, 0)
+    (coverage,) = lake.resource.recount(source, 1).days([day])
+    assert (coverage.expected, coverage.found, coverage.missing, coverage.surplus) == (4, 4, 0, 0)
+    assert (coverage.excluded, coverage.differing) == (1, {})
+    rows = tools.ask("SELECT * FROM from_bedrock_readready WHERE logcalendarday = 20240506 ORDER BY requestid")
+    assert [row["requestid"] for row in rows] == [record["requestId"] for record in records]
+    assert {(row["logaccountid"], row["logregion"], row["tool_call_count"]) for row in rows} == {
+        ("000000000000", "us-east-1", 1)
+    }
+    for row, text in zip(rows, texts, strict=True):
+        (evidence,) = event_evidence(lake, row["f_eventkey"], source.name, day)
+        assert evidence.agrees, evidence.statements
+        assert evidence.record == text.encode()
+    (reviewed,) = build_review_range(lake, REVIEW, day, day, quiet)
+    assert reviewed.error is None
+    calls = tools.ask("SELECT * FROM agent_tool_use WHERE logcalendarday = 20240506 ORDER BY tool_use_id")
+    assert [(call["tool_use_id"], call["logaccountid"]) for call in calls] == [
+        (f"log-{number}", "000000000000") for number in range(4)
+    ]
+
+
+def _invocation_of(day: date, number: int) -> dict[str, Any]:
+    call = {"toolUse": {"toolUseId": f"log-{number}", "name": "look", "input": {}}}
+    return {
+        "schemaType": "ModelInvocationLog",
+        "timestamp": f"{day}T12:0{number}:00Z",
+        "accountId": "000000000000",
+        "region": "us-east-1",
+        "requestId": f"logged-{number}",
+        "operation": "Converse",
+        "modelId": "m",
+        "output": {"outputBodyJson": {"output": {"message": {"content": [call]}}, "stopReason": "tool_use"}},
+    }
+
+
+def _document(messages: list[str], kind: str = "DATA_MESSAGE") -> bytes:
+    events = [{"id": f"{n:056}", "timestamp": 1714996800000, "message": m} for n, m in enumerate(messages)]
+    place = {"owner": "000000000000", "logGroup": "models", "logStream": "aws/bedrock/modelinvocations"}
+    return json.dumps({"messageType": kind, **place, "logEvents": events}).encode()
 
 
 # --- Looker, deployed -------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.sources import LogSource, load_source, source_names, view_statements
 from loglake_assets.sources.placement import Placement, day_number, place
 from resources.settings import SettingsError, engine
+from tests import test_bedrock_deliveries as deliveries
 from tests import test_cloudwatch, test_views
 from tests.conftest import FIRST, LAST, BuiltLake
 from tests.test_reading import body, record
@@ -218,6 +219,24 @@ def test_both_engines_make_the_same_of_hostile_log_streams(spark: SparkSession, 
     assert_both_alike(
         spark, store, load_source("cloudwatch"), {key: test_cloudwatch.body(*documents), f"{key}-2": b"{"}
     )
+
+
+def test_both_engines_make_the_same_of_invocations_by_every_way_of_delivery(spark: SparkSession, store: Store) -> None:
+    texts = [deliveries.spelled(deliveries.invocation(f"r{n}", inferenceRegion="eu-north-1")) for n in range(3)]
+    odd = [
+        deliveries.spelled(deliveries.invocation(f"o{n}", accountId=account, region=region))
+        for n, (account, region) in enumerate(((None, None), ("", ""), ("-", "-"), (1, ["x"])))
+    ]
+    contents = {
+        deliveries.BY_S3: "\n".join(texts[1:]).encode(),
+        deliveries.BY_FIREHOSE: deliveries.members(
+            deliveries.document(*texts[:2], *odd), deliveries.control(), deliveries.document("no invocation", texts[0])
+        ),
+        f"{deliveries.BY_FIREHOSE}-2": b"{",
+    }
+    found = assert_both_alike(spark, store, load_source("bedrock"), contents)
+    assert len(found) == 7
+    assert {(row.logaccountid, row.logregion) for row in found} == {("111122223333", "eu-west-1"), ("-", "-"), ("", "")}
 
 
 @pytest.mark.parametrize("value", [1.0, -0.0, 1e400, {"a": 1}, ["a"], -7], ids=lambda value: ascii(value))

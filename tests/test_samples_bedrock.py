@@ -255,6 +255,12 @@ def test_an_independent_reader_finds_what_the_ground_truth_says(recount: Recount
     assert sorted(recount.unreadable.values()) == ["corrupt_gzip", "not_json", "truncated_gzip"]
 
 
+def test_a_share_of_the_records_says_where_it_was_processed(recount: Recount) -> None:
+    across = [record for record in recount.records.values() if "inferenceRegion" in record]
+    assert RECORDS // 10 < len(across) < RECORDS // 2
+    assert not [record for record in across if not record["modelId"].startswith(("us.", "arn:"))]
+
+
 def test_an_independent_reader_finds_every_tool_call(
     recount: Recount, truth: GroundTruth, trail: dict[str, dict[str, Any]]
 ) -> None:

@@ -101,6 +101,10 @@ class KeyPattern:
     def regexes(self) -> tuple[re.Pattern[str], ...]:
         return tuple(re.compile(text) for text in self.patterns)
 
+    def match(self, key: str) -> re.Match[str] | None:
+        """What the key says, by the first of the patterns that it fits."""
+        return next((found for regex in self.regexes if (found := regex.match(key))), None)
+
     @cached_property
     def ignored_regexes(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
         return tuple((i.reason, re.compile(i.pattern)) for i in self.ignored)

@@ -32,7 +32,7 @@ def place(source: LogSource, bucket: str, key: str) -> Placement | Ignored:
     """Where `key` (decoded, as stored in S3) of `bucket` belongs in the source's raw table."""
     if reason := ignore_reason(source, key):
         return Ignored(reason)
-    match = next((found for regex in source.key_pattern.regexes if (found := regex.match(key))), None)
+    match = source.key_pattern.match(key)
     if not match:
         return Ignored("unknown_key")
     groups = match.groupdict()

@@ -23,7 +23,8 @@ CALLS_A_QUERY = 400
 TRACED, BODIES = "trail_coverage", "bodies_present"
 CHECKS: Mapping[str, str] = {
     TRACED: "Of the tool calls, which percentage has the API event of its request; the others by name.",
-    BODIES: "Every large body that an invocation refers to is there; the absent ones by name.",
+    BODIES: "Every large body that an invocation refers to is there; by name the absent ones, and those "
+    "in a bucket that is not followed.",
 }
 
 
@@ -34,14 +35,15 @@ def build(
     address: Callable[[date], str],
     progress: Progress,
 ) -> Iterator[ReviewDay]:
-    """The tool calls of each day. `options`: `error_below_pct`, `fetch_bodies`."""
+    """The tool calls of each day. `options`: `error_below_pct`, `fetch_bodies`, `followed_buckets`."""
     first, last = min(days) - timedelta(days=REVIEW.look_back_days), max(days) + timedelta(days=REVIEW.look_ahead_days)
     window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     inputs = [i for name in REVIEW.sources for i in read_inputs(lake, load_source(name), window).values()]
     bounds = {"first_day": day_number(first), "last_day": day_number(last)}
     invocations, trail = (_asked(lake, name, bounds, progress) for name in ("invocations", "trail"))
     fetch = bool(options.get("fetch_bodies", False))
-    bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch)
+    followed = tuple(options.get("followed_buckets", ()))
+    bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch, followed)
     rows = [with_bodies(row, bodies) for row in invocations]
     back, ahead = timedelta(days=REVIEW.look_back_days), timedelta(days=REVIEW.look_ahead_days)
     for day in days:
@@ -128,11 +130,16 @@ def _traced(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
 
 def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body]) -> DayCheck:
     paths = {path for row in rows for _, path in referenced(row)}
-    absent = sorted(path for path in paths if not bodies[path].found)
+    absent = sorted(path for path in paths if bodies[path].is_followed and not bodies[path].found)
+    unknown = sorted(path for path in paths if not bodies[path].is_followed)
     return DayCheck(
         BODIES,
-        passed=not absent,
+        passed=not absent and not unknown,
         is_error=False,
-        metadata={"bodies_referenced": len(paths), "bodies_absent": len(absent)},
-        names=absent,
+        metadata={
+            "bodies_referenced": len(paths),
+            "bodies_absent": len(absent),
+            "bodies_not_followed": len(unknown),
+        },
+        names=[*absent, *(f"in a bucket that is not followed: {path}" for path in unknown)],
     )

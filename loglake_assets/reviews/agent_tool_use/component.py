@@ -10,3 +10,7 @@ class AgentToolUseComponent(ReviewComponent):
 
     error_below_pct: float = Field(0.0, description="trail coverage below it is an error, else a warning")
     fetch_bodies: bool = Field(False, description="also read large bodies that lie in objects of their own")
+    followed_buckets: list[str] = Field(
+        default_factory=list,
+        description="buckets beside the log's own in which large bodies are looked for; a path is what a log says",
+    )

@@ -1,4 +1,5 @@
--- The table's contract: these columns, these types, one row an invocation.
+-- The table's contract: these columns, these types, one row an invocation. A key of Firehose says neither account nor
+-- Region, which is `-`; there the record says them.
 SELECT
   eventkey AS f_eventkey,
   requestid,
@@ -7,8 +8,9 @@ SELECT
   modelid,
   f_modelname,
   accountid,
-  logaccountid,
-  logregion,
+  coalesce(nullif(logaccountid, '-'), accountid, '-') AS logaccountid,
+  coalesce(nullif(logregion, '-'), region, '-') AS logregion,
+  inferenceregion,
   useridentity_arn,
   requestmetadata,
   errorcode,

@@ -1,5 +1,9 @@
-"""Amazon Bedrock model invocations, as invocation logging delivers them to S3: one JSON record a line, gzip."""
+"""Amazon Bedrock model invocations, as invocation logging delivers them to S3: one JSON record a line, gzip.
 
+Where they are logged to CloudWatch Logs instead, or too, a subscription brings them by Firehose into the same bucket.
+"""
+
+from loglake_assets.sources.firehose import FIREHOSE_KEYS
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
 
 SOURCE = LogSource(
@@ -13,6 +17,7 @@ SOURCE = LogSource(
             r"BedrockModelInvocationLogs/(?P<logregion>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
             r"(?P<dayofmonth>\d{2})/(?P<loghour>\d{2}))/[^/]+$"
         ),
+        variants=FIREHOSE_KEYS,
         ignored=(
             IgnoredKey("body", r"/BedrockModelInvocationLogs/(?:.+/)?data/"),
             IgnoredKey("permission_check", r"/amazon-bedrock-logs-permission-check$"),
@@ -32,13 +37,14 @@ SOURCE = LogSource(
             Column("requestmetadata", "string"),
             Column("input", "string"),
             Column("output", "string"),
+            Column("inferenceregion", "string"),
         ),
         partition_keys=(
-            Column("logprefix", "string", "what stands before the account: AWSLogs, or AWSLogs/<organization>"),
-            Column("logaccountid", "string", "account that delivered"),
-            Column("logregion", "string", "Region that delivered"),
+            Column("logprefix", "string", "what stands before the account, or before Firehose's date; - for nothing"),
+            Column("logaccountid", "string", "account that delivered; - where Firehose did"),
+            Column("logregion", "string", "Region that delivered; - where Firehose did"),
             Column("logcalendarday", "int", "UTC day of delivery, yyyymmdd"),
-            Column("loghour", "string", "UTC hour of delivery"),
+            Column("loghour", "string", "UTC hour of delivery; - where the prefix has none"),
         ),
         serde="org.apache.hive.hcatalog.data.JsonSerDe",
         input_format="org.apache.hadoop.mapred.TextInputFormat",
@@ -57,14 +63,15 @@ SOURCE = LogSource(
             Column("modelid", "string", "as delivered; may be an ARN"),
             Column("f_modelname", "string", "what follows the last / of the model id"),
             Column("accountid", "string", "as the record says it"),
-            Column("logaccountid", "string", "account of the delivery prefix"),
-            Column("logregion", "string", "Region of the delivery prefix"),
+            Column("logaccountid", "string", "account of the delivery prefix; accountid where Firehose delivered"),
+            Column("logregion", "string", "Region of the delivery prefix; the record's where Firehose delivered"),
+            Column("inferenceregion", "string", "where a cross-Region inference profile had it processed"),
             Column("useridentity_arn", "string"),
             Column("requestmetadata", "string", "JSON text"),
             Column("errorcode", "string"),
             Column("stopreason", "string", "why the model stopped, such as end_turn or tool_use"),
             Column("f_conversation", "string", "equal for calls of one identity that begin with the same message"),
-            Column("input_messages", "string", "JSON text, byte for byte as delivered"),
+            Column("input_messages", "string", "JSON text, byte for byte as delivered; of a response, its input"),
             Column("input_system", "string", "JSON text"),
             Column("input_toolnames", "string", "tools that the model was offered, comma-separated"),
             Column("input_inputtokencount", "bigint"),
@@ -83,7 +90,7 @@ SOURCE = LogSource(
             Column("tool_calls", "string", "JSON text: tools that the answer asks for, as id, name and input"),
             Column("tool_call_count", "int"),
             Column("tool_history", "string", "JSON text: tools that earlier answers asked for, from the messages"),
-            Column("tool_results", "string", "JSON text: results in the messages, as id, status and bytes"),
+            Column("tool_results", "string", "JSON text: results in messages and answer, as id, status and bytes"),
             Column("otherfields", "string", "JSON text of every key without a column, and of values that fit none"),
             Column("f_flags", "string", "what is odd about the row; null where nothing is"),
         ),
@@ -100,5 +107,7 @@ SOURCE = LogSource(
     views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
     decoder="loglake_assets.sources.bedrock.decode",
     recount="loglake_assets.sources.bedrock.recount",
+    look_behind_days=1,  # a Firehose stream may write its prefixes in a time zone of its own
+    several_gzip_members=True,
     excludable=("modelid", "operation", "accountid", "errorcode"),
 )

@@ -1,23 +1,37 @@
 """One model invocation from its bytes to typed fields, losing nothing. Needs msgspec, so the Glue job only imports it.
 
+An object holds one record a line; or, where invocations are logged to CloudWatch Logs and come by a subscription, its
+documents, of whose log events each has a record as its message. A record is the same bytes by both ways.
+
 What a body holds depends on the model: the parts that are known (messages, answers, tools) get columns, and the body is
 kept whole beside them, byte for byte.
 """
 
 import hashlib
 import json
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from glue_scripts.content import without_lone_surrogates
 from loglake_assets.sources.bedrock import tools
+from loglake_assets.sources.bedrock.answers import number
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_STRING = msgspec.json.Decoder(str)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_INTEGER = msgspec.json.Decoder(int)
 _ANY = msgspec.json.Decoder(Any)
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[^\s,:\]}])')
+"""Never inside a JSON string: there a quote is escaped, so `{` is followed by a backslash."""
+
+CONTROL_MESSAGE = "control_message"
+KEY_TWICE = "key_twice"
 
 _TEXT = {  # JSON key: column
     "requestId": "requestid",
@@ -25,6 +39,8 @@ _TEXT = {  # JSON key: column
     "modelId": "modelid",
     "accountId": "accountid",
     "errorCode": "errorcode",
+    "inferenceRegion": "inferenceregion",
+    "region": "region",
 }
 _OF_INPUT = {
     "inputContentType": ("input_contenttype", str),
@@ -68,7 +84,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
 
 KNOWN_KEYS = frozenset(
     (
-        *("timestamp", *_TEXT, "identity.arn", "requestMetadata", "region", *_UNREMARKABLE),
+        *("timestamp", *_TEXT, "identity.arn", "requestMetadata", *_UNREMARKABLE),
         *(f"input.{key}" for key in (*_OF_INPUT, "inputBodyJson")),
         *(f"output.{key}" for key in (*_OF_OUTPUT, "outputBodyJson")),
     )
@@ -77,28 +93,95 @@ KNOWN_KEYS = frozenset(
 
 
 class Line(bytes):
-    """One line as delivered, and the object it spells."""
+    """One record as delivered, and the object it spells: None for a log event whose message spells none."""
 
-    fields: dict[str, msgspec.Raw]
+    fields: dict[str, msgspec.Raw] | None
+    is_repaired: bool = False
+    """Whether characters that no text can hold were replaced in it."""
+    control_time: msgspec.Raw | None = None
+    """Of a control message, which CloudWatch Logs sends beside log events, its time in milliseconds."""
 
 
 def split(content: bytes) -> list[Line]:
-    """The records of one object: one JSON object a line. Raises NotThisLogError when a line is none."""
-    return [_line(text) for text in content.split(b"\n") if text.strip()]
-
-
-def _line(text: bytes) -> Line:
-    line = Line(text)
+    """The records of one object. Raises NotThisLogError with the reason when it is no such delivery."""
     try:
-        line.fields = _OBJECT.decode(text)
+        return [record for line in content.split(b"\n") if line.strip(b" \t\r") for record in _records(line)]
     except _UNREADABLE as error:
-        raise NotThisLogError("not_json") from error
+        raise NotThisLogError(_form(content)) from error
+
+
+def _records(line: bytes) -> list[Line]:
+    """The records of one line, which is one JSON object, or several back to back where no delimiter is set."""
+    try:
+        return _records_of(line, _OBJECT.decode(line))
+    except _UNREADABLE:
+        pieces = _documents(line)
+        if len(pieces) == 1:
+            raise
+        return [record for piece in map(bytes.strip, pieces) for record in _records_of(piece, _OBJECT.decode(piece))]
+
+
+def _documents(content: bytes) -> list[bytes]:
+    cuts = [0, *(match.start() + 1 for match in _BETWEEN_DOCUMENTS.finditer(content)), len(content)]
+    return [content[start:end] for start, end in pairwise(cuts)]
+
+
+def _records_of(text: bytes, fields: dict[str, msgspec.Raw]) -> list[Line]:
+    if "logEvents" not in fields:
+        if "rawData" in fields:
+            raise NotThisLogError("firehose_failed_records")
+        line = Line(text)
+        line.fields = fields
+        return [line]
+    if _has_key_twice(text):
+        raise NotThisLogError(KEY_TWICE)
+    try:
+        events = _LIST.decode(fields["logEvents"])
+    except _UNREADABLE as error:
+        raise NotThisLogError("log_events_not_a_list") from error
+    is_control = _text(fields.get("messageType")) == "CONTROL_MESSAGE"
+    return [_of_log_event(_parts(event), is_control) for event in events]
+
+
+def _of_log_event(event: dict[str, msgspec.Raw], is_control: bool) -> Line:
+    message = (_text(event.get("message")) or "").encode()
+    whole = without_lone_surrogates(message)
+    line = Line(whole)
+    line.is_repaired = whole != message
+    line.fields = _parts(whole) or None
+    if is_control:
+        line.control_time = event.get("timestamp", msgspec.Raw(b"null"))
     return line
+
+
+def _form(content: bytes) -> str:
+    """The reason why content is not read: what it is instead of one JSON object a line."""
+    if content.lstrip()[:1] == b"[" and isinstance(_value(msgspec.Raw(content)), list):
+        return "json_array"
+    try:
+        for piece in _documents(content):
+            _OBJECT.decode(piece)
+    except _UNREADABLE:
+        return "not_json"
+    return "pretty_printed"
 
 
 def decode(line: Line) -> DecodedRecord:
     """One record as fields. Raises RecordError with the reason it cannot be a row."""
-    record, digest = dict(line.fields), hashlib.sha256(line).hexdigest()
+    digest = hashlib.sha256(line).hexdigest()
+    if line.control_time is not None:
+        return DecodedRecord({"eventkey": f"sha256:{digest}"}, _moment(line.control_time), digest, CONTROL_MESSAGE)
+    if line.fields is None:
+        raise RecordError("message_not_json")
+    try:
+        return _decoded(line, dict(line.fields), digest)
+    except RecursionError as error:
+        raise RecordError("nested_too_deep") from error
+
+
+def _decoded(line: Line, record: dict[str, msgspec.Raw], digest: str) -> DecodedRecord:
+    if _has_key_twice(line):
+        raise RecordError(KEY_TWICE)
     time, spelled = _time(record)
     if "requestId" not in record and "modelId" not in record:
         raise RecordError("not_a_model_invocation")
@@ -111,16 +194,43 @@ def decode(line: Line) -> DecodedRecord:
     _take_side(record, "input", _OF_INPUT, "inputBodyJson", "input_bodyjson", fields)
     _take_side(record, "output", _OF_OUTPUT, "outputBodyJson", "output_bodyjson", fields)
     _read_bodies(fields)
+    if line.is_repaired:
+        fields["body_flag"] = ",".join(filter(None, ("characters_replaced", fields.get("body_flag"))))
     request = fields.get("requestid") or f"sha256:{digest}"
     fields["eventkey"] = f"{fields.get('accountid') or ''}:{request}:{spelled}"
     for key, usual in _UNREMARKABLE.items():
         if key in record and bytes(record[key]) == usual:
             del record[key]
-    if _text(record.get("region")) is not None:
-        del record["region"]  # the delivery prefix says it
     if record:
         fields["otherfields"] = msgspec.json.encode(record).decode()
     return DecodedRecord(fields, time, digest)
+
+
+def _has_key_twice(text: bytes) -> bool:
+    """Whether any object in a JSON text has a key twice, of which a reader sees one only.
+
+    What is the same when it is written again has each key once, which is quick to see and nearly always so.
+    """
+    try:
+        if msgspec.json.encode(_ANY.decode(text)) == text:
+            return False
+    except _UNREADABLE:
+        pass
+    doubled: list[int] = []
+
+    def count(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) != len(pairs):
+            doubled.append(len(pairs))
+
+    json.loads(text, object_pairs_hook=count, parse_int=str, parse_float=str)
+    return bool(doubled)
+
+
+def _moment(milliseconds: msgspec.Raw) -> datetime:
+    try:
+        return _EPOCH + timedelta(milliseconds=_INTEGER.decode(milliseconds))
+    except (msgspec.DecodeError, OverflowError) as error:
+        raise RecordError("eventtime_unreadable") from error
 
 
 def _time(record: dict[str, msgspec.Raw]) -> tuple[datetime, str]:
@@ -173,13 +283,11 @@ def _take_side(
 def _read_bodies(fields: dict[str, Any]) -> None:
     request, answer = _value(fields.get("input_bodyjson")), _value(fields.get("output_bodyjson"))
     parts = _parts(fields["input_bodyjson"].encode()) if isinstance(request, dict) else {}
-    for key, column in (("messages", "input_messages"), ("system", "input_system")):
-        if key in parts:
+    for column, keys in (("input_messages", ("messages", "input")), ("input_system", ("system", "instructions"))):
+        if key := next((key for key in keys if key in parts), None):
             fields[column] = bytes(parts[key]).decode()
     read = tools.read_bodies(request, answer, fields.get("useridentity_arn"))
     fields.update({name: value for name, value in read.items() if value is not None})
-    if fields.get("output_bodyjson") and read["output_content"] is None and read["input_toolnames"]:
-        fields["body_flag"] = "answer_not_understood"  # tools were offered, and whether any was asked for is not known
 
 
 def _take(record: dict[str, msgspec.Raw], key: str, column: str, kind: type, fields: dict[str, Any]) -> None:
@@ -213,17 +321,9 @@ def _value(text: msgspec.Raw | str | None) -> Any:
         pass
     try:
         spelled = text if isinstance(text, str) else bytes(text).decode()
-        return json.loads(spelled, parse_int=_number, parse_float=_number)
+        return json.loads(spelled, parse_int=number, parse_float=number)
     except (ValueError, RecursionError):
         return None
-
-
-def _number(text: str) -> int | float | str:
-    try:
-        value: int | float = float(text) if any(c in text for c in ".eE") else int(text)
-    except ValueError:
-        return text
-    return text if value in (float("inf"), float("-inf")) else value
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:

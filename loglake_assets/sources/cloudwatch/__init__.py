@@ -1,9 +1,7 @@
 """Amazon CloudWatch Logs, as Firehose delivers a subscription to S3: documents of log events, gzip member by member."""
 
+from loglake_assets.sources.firehose import FIREHOSE_KEYS
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
-
-_FOLDERS = r"(?:(?!20[0-9]{2}/)[^/\n]*/)*"
-"""Folders of which none is a year."""
 
 SOURCE = LogSource(
     name="cloudwatch",
@@ -11,24 +9,8 @@ SOURCE = LogSource(
     description="Any log group; of Session Manager's, what was typed and seen in each session.",
     delivers="objects of a Firehose stream, some minutes of log events of any accounts and log groups",
     key_pattern=KeyPattern(
-        # Firehose puts YYYY/MM/dd/HH behind whatever prefix was configured, which may be none. A prefix that holds a
-        # year would be taken for a day by whoever lists, and one that is - for none, so these are not placed.
-        pattern=(
-            rf"^(?P<prefix>(?:(?!-/20[0-9]{{2}}/)(?P<logprefix>{_FOLDERS}(?!20[0-9]{{2}}/)[^/\n]+(?<!=)(?<![^/\n0-9]20[0-9][0-9]))"
-            r"/)?(?P<year>20[0-9]{2})/(?P<month>[0-9]{2})/(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>[0-9]{2}))?)/[^/]+$"
-        ),
-        # What else a Firehose prefix with timestamps makes. Each has a logprefix that no other form can have.
-        variants=(
-            # app/year=2026/month=11/day=04/hour=12/
-            rf"^(?P<prefix>(?P<logprefix>{_FOLDERS}year=)(?P<year>20[0-9]{{2}})/month=(?P<month>[0-9]{{2}})"
-            r"/day=(?P<dayofmonth>[0-9]{2})(?:/hour=(?P<loghour>[0-9]{2}))?)/[^/]+$",
-            # app/dt=2026-11-04/ and app/2026-11-04/12/, but not at the root, where it could not be told from 2026/11/04
-            rf"^(?P<prefix>(?P<logprefix>{_FOLDERS}(?:(?!year=)[A-Za-z_]+=|(?<=/)))(?P<year>20[0-9]{{2}})-(?P<month>[0-9]{{2}})"
-            r"-(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>(?:[a-z]+=)?[0-9]{2}))?)/[^/]+$",
-            # app2026/11/04/12/: a prefix without a slash at its end
-            rf"^(?P<prefix>(?P<logprefix>{_FOLDERS}[^/\n]*[^/\n0-9](?P<year>20[0-9]{{2}}))/(?P<month>[0-9]{{2}})"
-            r"/(?P<dayofmonth>[0-9]{2})(?:/(?P<loghour>[0-9]{2}))?)/[^/]+$",
-        ),
+        FIREHOSE_KEYS[0],
+        variants=FIREHOSE_KEYS[1:],
         ignored=(IgnoredKey("other_log", r"(^|/)AWSLogs/"),),
     ),
     raw=RawTable(

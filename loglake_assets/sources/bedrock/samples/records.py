@@ -24,6 +24,7 @@ _ANSWERS = (
     "An object ends, and another begins.",
     "rows upon rows of rows",
 )
+_ACROSS_REGIONS = ("us.", "arn:")
 _ERRORS = {"ThrottlingException": "Too many requests.", "ValidationException": "messages: roles must alternate"}
 
 
@@ -57,6 +58,8 @@ def _record(seed: int, index: int, invocation: Invocation) -> Json:
         "operation": invocation.operation,
         "modelId": invocation.model,
     }
+    if invocation.model.startswith(_ACROSS_REGIONS):
+        record["inferenceRegion"] = "eu-north-1"
     if index % 4 == 1:
         record["requestMetadata"] = {"costCenter": "example-17", "stage": "Prüfung"}
     if invocation.error:
