@@ -11,7 +11,6 @@ from infra.local.athena_engine.failures import QueryFailed, not_here
 from infra.local.athena_engine.hive_types import split_outside_brackets
 from infra.local.athena_engine.json_paths import PathError, path_steps
 
-_Type = exp.DataType.Type
 _JODA = {
     **{"yyyy": "%Y", "yy": "%y", "MM": "%m", "MMM": "%b", "MMMM": "%B", "dd": "%d", "d": "%-d", "HH": "%H"},
     **{"hh": "%I", "mm": "%M", "ss": "%S", "SSS": "%g", "EEE": "%a", "EEEE": "%A", "a": "%p"},
@@ -82,7 +81,7 @@ def _engine_path(name: str, path: exp.Expr) -> exp.Expr:
 
 
 def _json_value(node: exp.Expr) -> exp.Expr:
-    if node.args.get("returning") and node.args["returning"].this not in (_Type.VARCHAR, _Type.TEXT):
+    if node.args.get("returning") and node.args["returning"].this not in (exp.DType.VARCHAR, exp.DType.TEXT):
         raise not_here("json_value with RETURNING; cast the value")
     if node.args.get("on_condition"):
         raise not_here("json_value with ON EMPTY or ON ERROR; NULL is what it gives")
@@ -112,16 +111,16 @@ def _cast(node: exp.Cast) -> exp.Expr:
     wanted, given, kind = node.to.this, node.this, kind_of(node.this)
     if kind == "ipaddress":
         raise not_here("a cast of an IP address; it can be compared, and stand in contains('10.0.0.0/8', address)")
-    if wanted == _Type.JSON:
+    if wanted == exp.DType.JSON:
         return _call("to_json", given)
-    if wanted == _Type.VARCHAR:
+    if wanted == exp.DType.VARCHAR:
         text = given.copy() if kind == "varchar" else _call("trino_text", given)
         return _call("left", text, node.to.expressions[0].this) if node.to.expressions else _as_varchar(text)
-    if wanted == _Type.IPADDRESS:
+    if wanted == exp.DType.IPADDRESS:
         return _call("trino_address" if isinstance(node, exp.TryCast) else "trino_address_of", given)
-    if wanted == _Type.DECIMAL and not node.to.expressions:
+    if wanted == exp.DType.DECIMAL and not node.to.expressions:
         node.set("to", exp.DataType.build("DECIMAL(38, 0)"))
-    if wanted == _Type.TIMESTAMP and node.to.expressions:
+    if wanted == exp.DType.TIMESTAMP and node.to.expressions:
         _check_precision(node)
         node.set("to", exp.DataType.build("TIMESTAMP"))
     check = _CHECKED_CASTS.get(wanted)
@@ -140,12 +139,15 @@ def _as_varchar(text: exp.Expr) -> exp.Expr:
     return exp.Cast(this=text, to=exp.DataType.build("VARCHAR"))
 
 
-_CHECKED_CASTS: dict[_Type, tuple[str, frozenset[str]]] = {
-    **dict.fromkeys((_Type.TINYINT, _Type.SMALLINT, _Type.INT, _Type.BIGINT), ("trino_whole", INTEGERS | {"decimal"})),
-    _Type.BOOLEAN: ("trino_truth", frozenset({"boolean", "integer", "bigint"})),
-    _Type.DATE: ("trino_day", frozenset({"date", "timestamp", "timestamp with time zone"})),
-    _Type.TIMESTAMPTZ: ("trino_zoned", frozenset({"date", "timestamp", "timestamp with time zone"})),
-    _Type.TIMESTAMP: ("trino_moment", frozenset({"date", "timestamp", "timestamp with time zone"})),
+_CHECKED_CASTS: dict[exp.DType, tuple[str, frozenset[str]]] = {
+    **dict.fromkeys(
+        (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT),
+        ("trino_whole", INTEGERS | {"decimal"}),
+    ),
+    exp.DType.BOOLEAN: ("trino_truth", frozenset({"boolean", "integer", "bigint"})),
+    exp.DType.DATE: ("trino_day", frozenset({"date", "timestamp", "timestamp with time zone"})),
+    exp.DType.TIMESTAMPTZ: ("trino_zoned", frozenset({"date", "timestamp", "timestamp with time zone"})),
+    exp.DType.TIMESTAMP: ("trino_moment", frozenset({"date", "timestamp", "timestamp with time zone"})),
 }
 """What looks at a value before a cast to the type, and the types whose values it need not look at."""
 
@@ -188,7 +190,7 @@ def _time_format(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _division(node: exp.Expr) -> exp.Expr:
+def _division(node: exp.Div) -> exp.Expr:
     """Decimals keep Trino's digits behind the point, and doubles do not fail at zero."""
     kinds = (kind_of(node.left), kind_of(node.right))
     if "double" in kinds or "real" in kinds:
@@ -199,8 +201,7 @@ def _division(node: exp.Expr) -> exp.Expr:
     scales = (decimal_scale(node.left), decimal_scale(node.right))
     if None in scales:
         raise not_here("a division of decimals whose digits behind the point are not known; cast one to double")
-    node.meta["scale"] = max(scale for scale in scales if scale is not None)
-    return _decimal(node, node.meta["scale"])
+    return _decimal(node, max(scale for scale in scales if scale is not None))
 
 
 def _decimal(node: exp.Expr, scale: int) -> exp.Expr:
@@ -340,7 +341,7 @@ def name_columns(tree: exp.Expr) -> None:
 
 
 def unnest_like_trino(tree: exp.Expr, declared: dict[str, str]) -> None:
-    """UNNEST of an array of rows gives one column a field in Trino, and of a map two; in DuckDB it must be asked for."""
+    """UNNEST of an array of rows gives one column a field in Trino, of a map two; in DuckDB it must be asked for."""
     for unnest in list(tree.find_all(exp.Unnest)):
         kind = declared.get(unnest.expressions[0].name.lower(), "")
         if kind_of(unnest.expressions[0]) == "map" or kind.startswith("map<"):

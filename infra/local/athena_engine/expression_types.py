@@ -19,15 +19,27 @@ from infra.local.athena_engine.failures import QueryFailed, not_here, place_of, 
 
 Schema = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Database to table to column to Hive's type."""
+Reading = exp.Query | exp.Values
+"""A statement that reads."""
 
-_Type = exp.DataType.Type
-_KINDS: dict[_Type, str] = {
-    **dict.fromkeys((_Type.VARCHAR, _Type.TEXT, _Type.CHAR), "varchar"),
-    **{_Type.TINYINT: "tinyint", _Type.SMALLINT: "smallint", _Type.INT: "integer", _Type.BIGINT: "bigint"},
-    **{_Type.DECIMAL: "decimal", _Type.DOUBLE: "double", _Type.FLOAT: "real", _Type.BOOLEAN: "boolean"},
-    **{_Type.DATE: "date", _Type.TIMESTAMPTZ: "timestamp with time zone", _Type.TIMESTAMP: "timestamp"},
-    **{_Type.JSON: "json", _Type.ARRAY: "array", _Type.MAP: "map", _Type.STRUCT: "row", _Type.VARBINARY: "varbinary"},
-    **{_Type.IPADDRESS: "ipaddress", _Type.INTERVAL: "interval day to second"},
+_KINDS: dict[exp.DType, str] = {
+    **dict.fromkeys((exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.CHAR), "varchar"),
+    **{
+        exp.DType.TINYINT: "tinyint",
+        exp.DType.SMALLINT: "smallint",
+        exp.DType.INT: "integer",
+        exp.DType.BIGINT: "bigint",
+    },
+    **{exp.DType.DECIMAL: "decimal", exp.DType.DOUBLE: "double", exp.DType.FLOAT: "real", exp.DType.BOOLEAN: "boolean"},
+    **{exp.DType.DATE: "date", exp.DType.TIMESTAMPTZ: "timestamp with time zone", exp.DType.TIMESTAMP: "timestamp"},
+    **{
+        exp.DType.JSON: "json",
+        exp.DType.ARRAY: "array",
+        exp.DType.MAP: "map",
+        exp.DType.STRUCT: "row",
+        exp.DType.VARBINARY: "varbinary",
+    },
+    **{exp.DType.IPADDRESS: "ipaddress", exp.DType.INTERVAL: "interval day to second"},
 }
 INTEGERS = frozenset({"tinyint", "smallint", "integer", "bigint"})
 _FAMILIES = {
@@ -102,7 +114,7 @@ def _parts(node: exp.Expr) -> list[exp.Expr]:
     return [node.this] if isinstance(node, one) else []
 
 
-def add_types(tree: exp.Query, schema: Schema) -> None:
+def add_types(tree: Reading, schema: Schema) -> None:
     """Give the tree's expressions their types, and refuse names that only an alias of the same SELECT has."""
     for position, node in enumerate(tree.walk()):
         node.meta["position"] = position
@@ -125,8 +137,8 @@ def drop_types(tree: exp.Expr) -> None:
             node.type = None
 
 
-def _typed(tree: exp.Query, schema: Schema) -> exp.Query:
-    known = {
+def _typed(tree: Reading, schema: Schema) -> Reading:
+    known: dict[str, object] = {
         database: {table: {name: _hive_type(kind) for name, kind in columns.items()} for table, columns in of.items()}
         for database, of in schema.items()
     }
@@ -143,14 +155,19 @@ def _hive_type(text: str) -> exp.DataType:
 @cache
 def _metadata() -> Any:
     """What sqlglot knows of types, with what it leaves open or says otherwise than Trino."""
-    returns = {
-        **dict.fromkeys((exp.JSONExtract, exp.ParseJSON), _Type.JSON),
-        **dict.fromkeys((exp.JSONExtractScalar, exp.JSONFormat, exp.JSONValue), _Type.VARCHAR),
-        **dict.fromkeys((exp.RegexpExtract, exp.RegexpReplace, exp.SplitPart, exp.TimeToStr), _Type.VARCHAR),
-        **dict.fromkeys((exp.Length, exp.StrPosition, exp.ArraySize), _Type.BIGINT),
-        **dict.fromkeys((exp.UnixToTime, exp.CurrentTimestamp, exp.FromISO8601Timestamp), _Type.TIMESTAMPTZ),
-        **{exp.StrToTime: _Type.TIMESTAMP, exp.Date: _Type.DATE, exp.FromISO8601Date: _Type.DATE},
-        **{exp.LastDay: _Type.DATE, exp.TimeToUnix: _Type.DOUBLE, exp.Split: _Type.ARRAY, exp.Pow: _Type.DOUBLE},
+    returns: dict[type[exp.Expr], exp.DType] = {
+        **dict.fromkeys((exp.JSONExtract, exp.ParseJSON), exp.DType.JSON),
+        **dict.fromkeys((exp.JSONExtractScalar, exp.JSONFormat, exp.JSONValue), exp.DType.VARCHAR),
+        **dict.fromkeys((exp.RegexpExtract, exp.RegexpReplace, exp.SplitPart, exp.TimeToStr), exp.DType.VARCHAR),
+        **dict.fromkeys((exp.Length, exp.StrPosition, exp.ArraySize), exp.DType.BIGINT),
+        **dict.fromkeys((exp.UnixToTime, exp.CurrentTimestamp, exp.FromISO8601Timestamp), exp.DType.TIMESTAMPTZ),
+        **{exp.StrToTime: exp.DType.TIMESTAMP, exp.Date: exp.DType.DATE, exp.FromISO8601Date: exp.DType.DATE},
+        **{
+            exp.LastDay: exp.DType.DATE,
+            exp.TimeToUnix: exp.DType.DOUBLE,
+            exp.Split: exp.DType.ARRAY,
+            exp.Pow: exp.DType.DOUBLE,
+        },
     }
     typed = {kind: {"returns": kind_returned} for kind, kind_returned in returns.items()}
     known = Dialect.get_or_raise("athena").EXPRESSION_METADATA
@@ -159,27 +176,32 @@ def _metadata() -> Any:
 
 
 _NAMED = {
-    **{"to_iso8601": _Type.VARCHAR, "format_datetime": _Type.VARCHAR, "url_decode": _Type.VARCHAR},
-    **{"json_array_length": _Type.BIGINT, "json_size": _Type.BIGINT, "json_exists": _Type.BOOLEAN},
-    **{"any_match": _Type.BOOLEAN, "all_match": _Type.BOOLEAN, "none_match": _Type.BOOLEAN, "codepoint": _Type.INT},
+    **{"to_iso8601": exp.DType.VARCHAR, "format_datetime": exp.DType.VARCHAR, "url_decode": exp.DType.VARCHAR},
+    **{"json_array_length": exp.DType.BIGINT, "json_size": exp.DType.BIGINT, "json_exists": exp.DType.BOOLEAN},
+    **{
+        "any_match": exp.DType.BOOLEAN,
+        "all_match": exp.DType.BOOLEAN,
+        "none_match": exp.DType.BOOLEAN,
+        "codepoint": exp.DType.INT,
+    },
 }
 
 
 def _by_name(annotator: Any, node: Any) -> Any:
-    annotator._set_type(node, _NAMED.get(node.name.lower(), _Type.UNKNOWN))
+    annotator._set_type(node, _NAMED.get(node.name.lower(), exp.DType.UNKNOWN))
     return node
 
 
 def _as_operand(annotator: Any, node: Any) -> Any:
-    annotator._set_type(node, node.this.type or _Type.UNKNOWN)
+    annotator._set_type(node, node.this.type or exp.DType.UNKNOWN)
     return node
 
 
 def _literal(annotator: Any, node: Any) -> Any:
     text = node.this.lower()
-    number = _Type.DOUBLE if "e" in text else _Type.DECIMAL if "." in text else None
-    whole = _Type.INT if len(text) < 10 or (text.isdigit() and int(text) < 2**31) else _Type.BIGINT
-    annotator._set_type(node, _Type.VARCHAR if node.is_string else number or whole)
+    number = exp.DType.DOUBLE if "e" in text else exp.DType.DECIMAL if "." in text else None
+    whole = exp.DType.INT if len(text) < 10 or (text.isdigit() and int(text) < 2**31) else exp.DType.BIGINT
+    annotator._set_type(node, exp.DType.VARCHAR if node.is_string else number or whole)
     return node
 
 
@@ -232,11 +254,11 @@ def check_types(tree: exp.Expr) -> None:
 
 def _compared(node: exp.Expr) -> Iterator[tuple[exp.Expr, str, exp.Expr]]:
     operator = _OPERATORS.get(type(node))
-    if operator in ("+", "*") and any(kind_of(side) == "interval day to second" for side in (node.left, node.right)):
-        return
-    if operator and not isinstance(node.right, (exp.Any, exp.All)):
-        yield node.left, operator, node.right
-    if isinstance(node, exp.Between):
+    if operator and isinstance(node, exp.Binary):
+        intervals = any(kind_of(side) == "interval day to second" for side in (node.left, node.right))
+        if not (intervals and operator in ("+", "*")) and not isinstance(node.right, (exp.Any, exp.All)):
+            yield node.left, operator, node.right
+    elif isinstance(node, exp.Between):
         yield node.this, ">=", node.args["low"]
         yield node.this, "<=", node.args["high"]
     elif isinstance(node, exp.In):

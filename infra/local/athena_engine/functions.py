@@ -1,7 +1,7 @@
 """Functions by the names Athena gives them: those that give the same here, and Athena's others, which are refused.
 
-A function stands in SAME only where tests/test_athena_sql.py shows its value. Whatever is in neither list is no function
-of Athena either.
+A function stands in SAME only where tests/test_athena_sql.py shows its value. Whatever is in neither list is no
+function of Athena either.
 """
 
 SAME = frozenset(
@@ -40,30 +40,30 @@ SAME = frozenset(
 OTHERS = frozenset(
     name
     for names in (
-        "approx_most_frequent approx_set array_first array_last array_histogram arrays_overlap asin acos atan atan2",
-        "bar beta_cdf bing_tile bing_tile_at bitwise_and bitwise_and_agg bitwise_not bitwise_or bitwise_or_agg",
-        "bitwise_xor bitwise_left_shift bitwise_right_shift bit_count cbrt char2hexint checksum classify color",
-        "combinations concat_ws cos cosh cosine_similarity covar_pop covar_samp crc32 current_groups date_part degrees",
-        "e empty_approx_set entropy evaluate_classifier_predictions features format format_number from_base from_base32",
-        "from_base64url from_big_endian_32 from_big_endian_64 from_encoded_polyline from_geojson_geometry",
-        "from_ieee754_32 from_ieee754_64 from_iso8601_timestamp_nanos from_unixtime_nanos geometry_union",
-        "great_circle_distance hash_counts hmac_md5 hmac_sha1 hmac_sha256 hmac_sha512 human_readable_seconds",
-        "infinity intersection_cardinality inverse_beta_cdf inverse_normal_cdf is_finite is_infinite is_nan",
-        "jaccard_index json_array json_array_contains json_array_get json_object kurtosis learn_classifier",
-        "learn_regressor localtime luhn_check make_set_digest map_concat map_entries map_filter map_from_entries",
-        "map_union map_zip_with merge merge_set_digest millisecond multimap_agg multimap_from_entries murmur3 nan",
-        "ngrams normal_cdf normalize numeric_histogram objectid_timestamp parse_datetime parse_data_size",
-        "parse_duration parse_presto_data_size pi qdigest_agg quantile_at_value radians rand random reduce reduce_agg",
-        "regexp_position regr_intercept regr_slope render repeat rgb round_half_up sha1 sha512 shuffle simplify_geometry",
+        "approx_most_frequent approx_set array_first array_last array_histogram arrays_overlap asin acos atan",
+        "atan2 bar beta_cdf bing_tile bing_tile_at bit_count bitwise_and bitwise_and_agg bitwise_not",
+        "bitwise_or bitwise_or_agg bitwise_xor bitwise_left_shift bitwise_right_shift cbrt char2hexint",
+        "checksum classify color combinations cos cosh cosine_similarity covar_pop covar_samp crc32",
+        "current_catalog current_schema current_time current_timezone current_user degrees e empty_approx_set",
+        "entropy features format format_number from_base from_base32 from_base64url from_big_endian_32",
+        "from_big_endian_64 from_geojson_geometry from_ieee754_32 from_ieee754_64",
+        "from_iso8601_timestamp_nanos from_unixtime_nanos geometry_union great_circle_distance hash_counts",
+        "hmac_md5 hmac_sha1 hmac_sha256 hmac_sha512 human_readable_seconds index infinity",
+        "intersection_cardinality inverse_beta_cdf inverse_normal_cdf ip_prefix is_finite is_infinite is_nan",
+        "is_subnet_of jaccard_index json_array json_array_contains json_array_get json_object json_table",
+        "kurtosis learn_classifier learn_regressor luhn_check make_set_digest map_concat map_entries",
+        "map_filter map_from_entries map_union map_zip_with merge merge_set_digest millisecond multimap_agg",
+        "multimap_from_entries murmur3 nan ngrams normal_cdf normalize numeric_histogram parse_data_size",
+        "parse_datetime parse_duration pi qdigest_agg quantile_at_value radians rand random reduce reduce_agg",
+        "regexp_position regr_intercept regr_slope render repeat rgb sha1 sha512 shuffle simplify_geometry",
         "sin sinh skewness soundex split_to_map split_to_multimap spooky_hash_v2_32 spooky_hash_v2_64 st_area",
-        "st_contains st_distance st_point strrpos tan tanh tdigest_agg timezone_hour timezone_minute to_base to_base32",
-        "to_base64url to_big_endian_32 to_big_endian_64 to_char to_date to_geojson_geometry to_ieee754_32",
-        "to_ieee754_64 to_iso8601 to_milliseconds to_timestamp transform_keys transform_values trim_array typeof",
-        "url_encode url_extract_fragment url_extract_host url_extract_parameter url_extract_path url_extract_port",
-        "url_extract_protocol url_extract_query uuid value_at_quantile values_at_quantiles version width_bucket",
-        "wilson_interval_lower wilson_interval_upper with_timezone word_stem xxhash64 year_of_week yow",
-        "week_of_year zip zip_with ip_prefix ip_subnet_max ip_subnet_min ip_subnet_range is_subnet_of row",
-        "current_user current_catalog current_schema current_timezone current_time",
+        "st_contains st_distance st_geometryfromtext st_point strrpos tan tanh tdigest_agg timezone_hour",
+        "timezone_minute to_base to_base32 to_base64url to_big_endian_32 to_big_endian_64 to_geojson_geometry",
+        "to_ieee754_32 to_ieee754_64 to_milliseconds transform_keys transform_values trim_array typeof",
+        "url_encode url_extract_fragment url_extract_host url_extract_parameter url_extract_path",
+        "url_extract_port url_extract_protocol url_extract_query uuid value_at_quantile values_at_quantiles",
+        "version week_of_year width_bucket wilson_interval_lower wilson_interval_upper with_timezone",
+        "word_stem xxhash64 year_of_week yow zip zip_with",
     )
     for name in names.split()
 )

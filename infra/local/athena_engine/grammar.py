@@ -11,15 +11,17 @@ from sqlglot.tokenizer_core import Token, TokenType
 from infra.local.athena_engine.failures import QueryFailed, not_here, place_of
 from infra.local.athena_engine.functions import MOST_ARGUMENTS, OTHERS, SAME
 
-_SIGNS = frozenset("( ) [ ] , . ; + - * / % < > <= >= <> != = || -> ?".split())
+_SIGNS = frozenset(
+    (*"()[],.;+-*/%<>=?", "<=", ">=", "<>", "!=", "||", "->"),
+)
 _NOT_OPERANDS = frozenset({TokenType.ILIKE, TokenType.GLOB, TokenType.RLIKE, TokenType.DIV, TokenType.SIMILAR_TO})
 _NOT_FUNCTIONS = frozenset(
     name
     for names in (
-        "select from where and or not on as in join using over filter exists any some all by when then else case values",
-        "union except intersect having between like escape is distinct lateral rollup cube sets limit with recursive",
+        "select from where and or not on as in join using over filter exists any some all by when then else case",
+        "values union except intersect having between like escape is distinct lateral rollup cube sets limit",
         "array row decimal varchar char timestamp time map interval group within offset is_not select_all qualify",
-        "partition order end null",
+        "with recursive partition order end null",
     )
     for name in names.split()
 )
@@ -65,13 +67,29 @@ _PARTS: tuple[type[exp.Expr], ...] = (
 _NOT_ATHENAS = (exp.Star, exp.Distinct, exp.Group)
 """Parts whose further clauses (`* exclude`, DISTINCT ON, GROUP BY ALL) are not Athena's either."""
 _WITHOUT_BRACKETS = frozenset(Parser.NO_PAREN_FUNCTIONS.values())
-_Type = exp.DataType.Type
 _TYPES = frozenset(
-    {_Type.BOOLEAN, _Type.TINYINT, _Type.SMALLINT, _Type.INT, _Type.BIGINT, _Type.FLOAT, _Type.DOUBLE, _Type.DECIMAL}
-    | {_Type.VARCHAR, _Type.VARBINARY, _Type.DATE, _Type.TIMESTAMP, _Type.TIMESTAMPTZ, _Type.JSON, _Type.ARRAY}
-    | {_Type.MAP, _Type.STRUCT, _Type.IPADDRESS}
+    {
+        exp.DType.BOOLEAN,
+        exp.DType.TINYINT,
+        exp.DType.SMALLINT,
+        exp.DType.INT,
+        exp.DType.BIGINT,
+        exp.DType.FLOAT,
+        exp.DType.DOUBLE,
+        exp.DType.DECIMAL,
+    }
+    | {
+        exp.DType.VARCHAR,
+        exp.DType.VARBINARY,
+        exp.DType.DATE,
+        exp.DType.TIMESTAMP,
+        exp.DType.TIMESTAMPTZ,
+        exp.DType.JSON,
+        exp.DType.ARRAY,
+    }
+    | {exp.DType.MAP, exp.DType.STRUCT, exp.DType.IPADDRESS}
 )
-_ATHENAS_OTHER_TYPES = frozenset({_Type.CHAR, _Type.TIME, _Type.TIMETZ, _Type.UUID, _Type.IPPREFIX})
+_ATHENAS_OTHER_TYPES = frozenset({exp.DType.CHAR, exp.DType.TIME, exp.DType.TIMETZ, exp.DType.UUID, exp.DType.IPPREFIX})
 
 
 def check_grammar(tokens: list[Token], tree: exp.Expr) -> None:
@@ -124,7 +142,7 @@ def _follows_a_value(before: Token | None) -> bool:
     if before is None:
         return False
     named = before.token_type in (TokenType.VAR, TokenType.IDENTIFIER, TokenType.ARRAY)
-    return named or before.text in (")", "]") or before.token_type not in _CLAUSE_WORDS and before.text[:1].isalpha()
+    return named or before.text in (")", "]") or (before.text[:1].isalpha() and before.token_type not in _CLAUSE_WORDS)
 
 
 _CLAUSE_WORDS = frozenset(
@@ -178,7 +196,7 @@ def _check_part(node: exp.Expr) -> None:
     kind = type(node)
     known = kind in _CLAUSES or kind in _PARTS or (isinstance(node, exp.Func) and kind not in _WITHOUT_BRACKETS)
     others = [name for name, value in node.args.items() if value and name not in _CLAUSES.get(kind, node.args)]
-    if others and kind in _NOT_ATHENAS or isinstance(node, exp.UDTF) and not _makes_rows(node):
+    if (others and kind in _NOT_ATHENAS) or (isinstance(node, exp.UDTF) and not _makes_rows(node)):
         raise QueryFailed(f"SYNTAX_ERROR: {place_of(node)}: mismatched input behind {_spoken(node.key)}")
     if not known:
         raise not_here(node.sql_name() if isinstance(node, exp.Func) else _spoken(node.key), place_of(node))

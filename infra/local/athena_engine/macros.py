@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
+from duckdb.func import FunctionNullHandling
 
 from infra.local.athena_engine.addresses import address_bytes, is_in_network
 from infra.local.athena_engine.json_paths import json_exists, json_number, json_query, json_value
@@ -62,7 +63,7 @@ _MACROS = (
     f"WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime({_AS_TIMESTAMP}, '%Y-%m-%d %H:%M:%S.%g UTC') "
     "WHEN 'DOUBLE' THEN trino_double_text(TRY_CAST(CAST(t AS VARCHAR) AS DOUBLE)) "
     "WHEN 'JSON' THEN json_extract_string(CAST(t AS VARCHAR), '$') ELSE CAST(t AS VARCHAR) END",
-    # What a cast takes: whole numbers, dates and truth in few forms, and no others. The rest is text that no cast takes.
+    # What a cast takes: whole numbers, dates and truth in few forms. The rest becomes text that no cast takes.
     "trino_whole(t) AS CASE WHEN typeof(t) IN ('DOUBLE', 'FLOAT') "
     "THEN CAST(TRY_CAST(round(TRY_CAST(CAST(t AS VARCHAR) AS DOUBLE)) AS HUGEINT) AS VARCHAR) "
     "WHEN typeof(t) = 'BOOLEAN' THEN CASE CAST(t AS VARCHAR) WHEN 'true' THEN '1' WHEN 'false' THEN '0' END "
@@ -101,7 +102,7 @@ def connected() -> duckdb.DuckDBPyConnection:
 
 def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """What DuckDB has no words for."""
-    for name, function, arguments, result in (
+    functions: tuple[tuple[str, Callable[..., Any], list[str], str], ...] = (
         ("trino_json_value", json_value, ["VARCHAR", "VARCHAR"], "VARCHAR"),
         ("trino_json_query", json_query, ["VARCHAR", "VARCHAR"], "VARCHAR"),
         ("trino_json_exists", json_exists, ["VARCHAR", "VARCHAR"], "BOOLEAN"),
@@ -109,9 +110,10 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
         ("trino_double_text", double_text, ["DOUBLE"], "VARCHAR"),
         ("trino_address", address_bytes, ["VARCHAR"], "BLOB"),
         ("trino_is_in_network", is_in_network, ["VARCHAR", "BLOB"], "BOOLEAN"),
-    ):
+    )
+    for name, function, arguments, result in functions:
         strict = _of_one(function) if len(arguments) == 1 else _of_two(function)
-        connection.create_function(name, strict, arguments, result, null_handling="special")
+        connection.create_function(name, strict, [*arguments], result, null_handling=FunctionNullHandling.SPECIAL)
 
 
 def _of_one(function: Callable[..., Any]) -> Callable[[Any], Any]:

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from infra.local.athena_engine.catalog import Catalog, Declared
 from infra.local.athena_engine.dialect import as_duckdb_means_it, name_columns, unnest_like_trino
-from infra.local.athena_engine.expression_types import add_types, check_types, drop_types
+from infra.local.athena_engine.expression_types import Reading, add_types, check_types, drop_types
 from infra.local.athena_engine.failures import QueryFailed, place_of_identifier
 from infra.local.athena_engine.metadata import Metadata, metadata_table
 from infra.local.athena_engine.pruning import pruned
@@ -29,9 +29,9 @@ class Query:
     scan: Scan
     declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
 
-    def prepare(self, tree: exp.Expr) -> str:
+    def prepare(self, tree: Reading) -> str:
         """DuckDB's SQL for the statement, with every table it names loaded."""
-        tree = self._resolved(tree, self.database, 0)
+        self._resolve(tree, self.database, 0)
         tables = [table for table in tree.find_all(exp.Table) if table.db]
         name_columns(tree)
         add_types(tree, self._schema(tables))
@@ -57,7 +57,7 @@ class Query:
             schema.setdefault(found.database, {})[found.name] = own
         return schema
 
-    def _resolved(self, tree: exp.Expr, database: str, depth: int) -> exp.Expr:
+    def _resolve(self, tree: exp.Expr, database: str, depth: int) -> None:
         """Every table with its database, every view as its SELECT."""
         for table in [found for found in tree.find_all(exp.Table) if not means_a_with_query(found)]:
             written = table.args.get("db") or table.this
@@ -67,7 +67,6 @@ class Query:
             drop_database_from_columns(table)
             if self._find(table).is_view:
                 table.replace(self._view(table, depth))
-        return tree
 
     def _find(self, table: exp.Table) -> Declared:
         key = (table.db, table.name.lower())
@@ -88,7 +87,8 @@ class Query:
         if depth == VIEW_DEPTH_LIMIT:
             raise QueryFailed(f"VIEW_IS_RECURSIVE: line 1:1: View '{table.name}' leads back to itself")
         select, schema = view_text(self._find(table).glue, table.db)
-        inner = self._resolved(read_statement(select), schema, depth + 1)
+        inner = read_statement(select)
+        self._resolve(inner, schema, depth + 1)
         alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
         return exp.Subquery(this=inner, alias=alias)
 

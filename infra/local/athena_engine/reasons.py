@@ -18,7 +18,8 @@ _PARAMETERS = re.compile(
 )
 _SIGNS = {"~~": "like", "!~~": "like"}
 _COMPARED = re.compile(
-    r"Cannot (?:compare|mix) values of type (?P<left>[A-Z_ ()0-9,]+?) and (?:type )?(?P<right>[A-Z_ ()0-9,]+?) (?:-|in )"
+    r"Cannot (?:compare|mix) values of type (?P<left>[A-Z_ ()0-9,]+?) and (?:type )?"
+    r"(?P<right>[A-Z_ ()0-9,]+?) (?:-|in )"
 )
 _NO_FUNCTION = re.compile(r"Function with name \"?(?P<name>\w+)\"? does not exist")
 
@@ -40,7 +41,8 @@ def failure_reason(error: duckdb.Error, sql: str) -> str:
     if "Division by zero" in text:
         return "DIVISION_BY_ZERO: Division by zero"
     if parameters := _PARAMETERS.search(text):
-        given = f"Unexpected parameters ({parameters['kinds'].lower()}) for function {_SIGNS.get(parameters['name'], parameters['name'])}"
+        name = _SIGNS.get(parameters["name"], parameters["name"].lower())
+        given = f"Unexpected parameters ({parameters['kinds'].lower()}) for function {name}"
         return f"FUNCTION_NOT_FOUND: line 1:1: {given}"
     if compared := _COMPARED.search(text):
         kinds = f"{compared['left'].lower()} and {compared['right'].lower()}"

@@ -8,6 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from infra.local.athena_engine.expression_types import Reading
 from infra.local.athena_engine.failures import QueryFailed, not_here
 from infra.local.athena_engine.grammar import check_grammar
 
@@ -55,7 +56,7 @@ def _syntax_reason(error: ParseError) -> str:
     return f"SYNTAX_ERROR: {place}: mismatched input '{first.get('highlight', '')}'"
 
 
-def read_statement(sql: str) -> exp.Expr:
+def read_statement(sql: str) -> Reading:
     """The tree of one statement that only reads. Raises QueryFailed."""
     words = [token for token in tokens(sql) if token.token_type != TokenType.HIVE_TOKEN_STREAM]
     if words and words[0].text.upper() not in _SELECTS:
