@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 
 from infra.local import athena_engine
 from infra.local.athena_engine.functions import OTHERS, SAME
@@ -256,6 +257,7 @@ VALUES: tuple[tuple[str, str | None], ...] = (
     ("round(100.0 * 2 / nullif(3, 0), 2)", "66.7"),
     ("json_format(json_extract('{\"a\":1}', '$.a'))", "1"),
     ("doy(date '2024-03-05')", "65"),
+    ("week_of_year(date '2024-03-05')", "10"),
 )
 OF_ROWS: tuple[tuple[str, str | None], ...] = (
     ("count(x)", "2"),
@@ -331,6 +333,12 @@ def test_every_function_that_is_taken_has_its_value_here() -> None:
     shown = set(re.findall(r"(\w+)\(", " ".join(expression for expression, _ in (*VALUES, *OF_ROWS)).lower()))
     assert SAME - shown == {"json_value", "json_query", "json_exists", "unnest", "grouping"}
     assert not SAME & OTHERS
+
+
+def test_what_a_view_keeps_of_a_statement_is_read_again() -> None:
+    for expression, _ in (*VALUES, *OF_ROWS):
+        kept = sqlglot.parse_one(f"select {expression} from t", read="athena").sql("athena")
+        assert read_statement(kept)
 
 
 def test_the_statements_of_the_project_are_read() -> None:

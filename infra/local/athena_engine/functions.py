@@ -19,8 +19,8 @@ SAME = frozenset(
         "regexp_like regexp_extract regexp_extract_all regexp_replace regexp_count regexp_split url_decode",
         "to_hex from_hex to_utf8 from_utf8 to_base64 from_base64 md5 sha256",
         # dates and times
-        "date year quarter month week day hour minute second day_of_week dow day_of_month day_of_year doy extract",
-        "date_trunc date_add date_diff date_format date_parse format_datetime from_unixtime to_unixtime",
+        "date year quarter month week week_of_year day hour minute second day_of_week dow day_of_month day_of_year",
+        "doy extract date_trunc date_add date_diff date_format date_parse format_datetime from_unixtime to_unixtime",
         "from_iso8601_timestamp from_iso8601_date to_iso8601 at_timezone last_day_of_month now",
         # JSON
         "json_extract json_extract_scalar json_array_length json_size json_parse json_format is_json_scalar",
@@ -62,7 +62,7 @@ OTHERS = frozenset(
         "to_ieee754_32 to_ieee754_64 to_milliseconds transform_keys transform_values trim_array typeof",
         "url_encode url_extract_fragment url_extract_host url_extract_parameter url_extract_path",
         "url_extract_port url_extract_protocol url_extract_query uuid value_at_quantile values_at_quantiles",
-        "version week_of_year width_bucket wilson_interval_lower wilson_interval_upper with_timezone",
+        "version width_bucket wilson_interval_lower wilson_interval_upper with_timezone",
         "word_stem xxhash64 year_of_week yow zip zip_with",
     )
     for name in names.split()
