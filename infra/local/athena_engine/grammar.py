@@ -227,6 +227,9 @@ def _check_type(node: exp.DataType) -> None:
 
 
 def _check_join(node: exp.Join) -> None:
+    select = node.parent
+    if node.args.get("using") and isinstance(select, exp.Select) and any(s.is_star for s in select.selects):
+        raise not_here("* with USING, whose columns are in another order here; name the columns", place_of(node))
     for part, accepted in _JOINS.items():
         if node.text(part).upper() not in accepted:
             raise QueryFailed(f"SYNTAX_ERROR: {place_of(node)}: mismatched input '{node.text(part)}'")
