@@ -519,6 +519,8 @@ def test_what_athena_refuses_is_refused_with_its_error(lake: Lake, sql: str, rea
         ("select with_timezone(at, 'UTC') from e", "the function with_timezone"),
         ("select strpos(name, '.', 2) from e", "strpos with 3 arguments"),
         ("select current_user", "CURRENT_USER"),
+        ("select 1 from e where at at time zone 'Asia/Tokyo' > now()", "comparing a timestamp at another zone"),
+        ("select 1 from e where at_timezone(at, 'UTC') < now()", "comparing a timestamp at another zone"),
         ("select * from t a join t b using (n)", "* with USING"),
         ("select n from t tablesample bernoulli (10)", "TABLESAMPLE"),
         ("select cast(name as uuid) from e", "the type uuid"),

@@ -20,7 +20,7 @@ _NOT_FUNCTIONS = frozenset(
     for names in (
         "select from where and or not on as in join using over filter exists any some all by when then else case",
         "values union except intersect having between like escape is distinct lateral rollup cube sets limit",
-        "array row decimal varchar char timestamp time map interval group within offset is_not select_all qualify",
+        "array row decimal varchar char timestamp time map interval group within offset",
         "with recursive partition order end null",
     )
     for name in names.split()
