@@ -176,7 +176,7 @@ def _extract(node: exp.Expr) -> exp.Expr:
 
 
 def _at_time_zone(node: exp.Expr) -> exp.Expr:
-    """A timestamp without a zone is one in UTC, the zone of every session here. What comes out is the zone's own time."""
+    """The zone's own time. A timestamp without a zone is one in UTC, the zone of every session here."""
     if _MEANINGS.get(type(node.parent)) in (_compared, _date_diff):
         raise not_here("comparing a timestamp at another zone; the moment is the same without AT TIME ZONE")
     moment, zone = (node.this, node.args["zone"]) if isinstance(node, exp.AtTimeZone) else node.expressions
