@@ -26,6 +26,7 @@ from infra.local.athena_engine import QueryFailed, QueryResult
 
 ROOT = Path(__file__).parents[1]
 LAKE, DB = "readready-bucket", "loglakeblog"
+NOT_HERE = "NOT_SUPPORTED: line 1:1: not in the local Athena"
 ORC_SERDE = "org.apache.hadoop.hive.ql.io.orc.OrcSerde"
 JSON_SERDE = "org.apache.hive.hcatalog.data.JsonSerDe"
 REGEX_SERDE = "org.apache.hadoop.hive.serde2.RegexSerDe"
@@ -79,7 +80,10 @@ class Lake:
     def table(self, database: str, name: str) -> dict[str, Any] | None:
         return self.glue.get((database, name))
 
-    def tables(self, database: str) -> list[str]:
+    def databases(self) -> "list[str]":
+        return sorted({schema for schema, _ in self.glue})
+
+    def tables(self, database: str) -> "list[str]":
         return [name for schema, name in self.glue if schema == database]
 
     def partitions(self, database: str, name: str) -> list[dict[str, Any]]:
@@ -447,18 +451,18 @@ def test_execution_parameters_stand_where_the_question_marks_are(lake: Lake) -> 
         ("select", "SYNTAX_ERROR"),
         ("select 1; select 2", "SYNTAX_ERROR: exactly one statement is expected, 2 were given"),
         ("", "SYNTAX_ERROR: exactly one statement is expected, 0 were given"),
-        ("select nofunction(1)", "FUNCTION_NOT_FOUND: line 1:1: Function 'nofunction' not registered"),
+        ("select nofunction(1)", "FUNCTION_NOT_FOUND: line 1:8: Function 'nofunction' not registered"),
         ("select cast(eventname as integer) from t", "INVALID_CAST_ARGUMENT: a value cannot be cast"),
         (
             "select * from t where logcalendarday = '20240601'",
             "TYPE_MISMATCH: line 1:23: Cannot apply operator: integer",
         ),
-        ("select * from read_csv('/etc/passwd')", "NOT_SUPPORTED: table functions"),
-        ("delete from t", "NOT_SUPPORTED: the local Athena runs SELECT"),
-        ("insert into t select 1", "NOT_SUPPORTED: the local Athena runs SELECT"),
-        ("create table x as select 1 a", "NOT_SUPPORTED: the local Athena runs SELECT"),
-        ("alter table t add partition (logcalendarday = 1)", "NOT_SUPPORTED: the local Athena runs SELECT"),
-        ("msck repair table t", "NOT_SUPPORTED: the local Athena runs SELECT"),
+        ("select * from read_csv('/etc/passwd')", "NOT_SUPPORTED: line 1:15: not in the local Athena: table functions"),
+        ("delete from t", f"{NOT_HERE}: DELETE;"),
+        ("insert into t select 1", f"{NOT_HERE}: INSERT;"),
+        ("create table x as select 1 a", f"{NOT_HERE}: CREATE TABLE AS SELECT;"),
+        ("alter table t add partition (logcalendarday = 1)", f"{NOT_HERE}: ALTER TABLE;"),
+        ("msck repair table t", f"{NOT_HERE}: MSCK;"),
     ],
 )
 def test_failures_are_told_in_athenas_words_without_row_contents(lake: Lake, sql: str, reason: str) -> None:

@@ -13,6 +13,9 @@ from infra.local.athena_engine import GluePartition, GlueTable, QueryFailed, Vie
 class GlueCatalog:
     """ministack's Glue catalog as a query reads it, through its operations, which lock and page."""
 
+    def databases(self) -> list[str]:
+        return sorted(glue._databases)
+
     def table(self, database: str, name: str) -> GlueTable | None:
         table: GlueTable | None = glue._tables.get(f"{database}/{name}")
         return table

@@ -28,7 +28,7 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
         *("_create_partition", "_batch_create_partition", "_delete_partition", "_get_partition", "_get_partitions"),
         *("_batch_get_partition", "_batch_update_partition", "_create_job", "_update_job", "_start_job_run"),
         *("_get_job_run", "_get_job_runs", "_batch_stop_job_run", "_jobs", "_job_runs", "_tables", "_partitions"),
-        *("_create_table", "_update_table", "_delete_table", "_partition_column_statistics"),
+        *("_create_table", "_update_table", "_delete_table", "_partition_column_statistics", "_databases"),
     ),
     athena: (
         *("_start_query_execution", "_get_query_execution", "_get_query_results", "_stop_query_execution"),

@@ -3,10 +3,10 @@
 Why it exists: the emulator reads whatever lies under a table's Location, so a day AddAPart never placed would still be
 answered and a broken AddAPart would look healthy. Here the catalog decides, as on AWS. The work is sqlglot (Athena's
 SQL to DuckDB's), pyarrow (ORC) and DuckDB (the query). No emulator is imported and no network is used: the catalog and
-the objects come in as two small protocols. In the order of reading: statements, shows, views, query, scopes, dialect
-(Trino to DuckDB), catalog, pruning, scan, formats, hive_types, results, reasons. What it does not imitate: Trino's
-planner, its strict types beyond partition keys, predicates pushed down through views, and bytes scanned by column (an
-object that is read counts whole).
+the objects come in as two small protocols. In the order of reading: statements, grammar (what a SELECT may hold),
+functions (which), shows, views, query, scopes, expression_types, dialect and macros (Trino to DuckDB), json_paths,
+addresses, catalog, metadata, pruning, scan, formats, hive_types, results, reasons. docs/local-athena.md says what is
+accepted, refused and different.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ import duckdb
 from sqlglot.errors import SqlglotError
 
 from infra.local.athena_engine.catalog import Catalog, GluePartition, GlueTable, Objects, WithoutPartitions
-from infra.local.athena_engine.dialect import connected
-from infra.local.athena_engine.failures import QueryFailed
+from infra.local.athena_engine.failures import QueryFailed, not_here
+from infra.local.athena_engine.macros import connected
 from infra.local.athena_engine.query import Query
 from infra.local.athena_engine.reasons import failure_reason
 from infra.local.athena_engine.results import QueryResult, fetched
@@ -65,7 +65,7 @@ def run(
     except duckdb.Error as error:
         raise QueryFailed(failure_reason(error, sql)) from None
     except SqlglotError:
-        raise QueryFailed("NOT_SUPPORTED: the statement has no translation to the local engine") from None
+        raise not_here("a clause that its engine has no words for") from None
     finally:
         connection.close()
 

@@ -14,6 +14,8 @@ GlueTable = dict[str, Any]
 class Catalog(Protocol):
     """The part of the Glue catalog a query reads. Names arrive in lower case."""
 
+    def databases(self) -> list[str]: ...
+
     def table(self, database: str, name: str) -> GlueTable | None: ...
 
     def tables(self, database: str) -> list[str]: ...
@@ -34,6 +36,9 @@ class WithoutPartitions:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+
+    def databases(self) -> list[str]:
+        return self._catalog.databases()
 
     def table(self, database: str, name: str) -> GlueTable | None:
         table = self._catalog.table(database, name)

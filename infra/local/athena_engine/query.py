@@ -7,7 +7,9 @@ from sqlglot import exp
 
 from infra.local.athena_engine.catalog import Catalog, Declared
 from infra.local.athena_engine.dialect import as_duckdb_means_it, name_columns, unnest_like_trino
+from infra.local.athena_engine.expression_types import Reading, add_types, check_types, drop_types
 from infra.local.athena_engine.failures import QueryFailed, place_of_identifier
+from infra.local.athena_engine.metadata import Metadata, metadata_table
 from infra.local.athena_engine.pruning import pruned
 from infra.local.athena_engine.scan import Scan
 from infra.local.athena_engine.scopes import Used, drop_database_from_columns, hide_path_from_stars, means_a_with_query
@@ -27,13 +29,17 @@ class Query:
     scan: Scan
     declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
 
-    def prepare(self, tree: exp.Expr) -> str:
+    def prepare(self, tree: Reading) -> str:
         """DuckDB's SQL for the statement, with every table it names loaded."""
-        tree = self._resolved(tree, self.database, 0)
+        self._resolve(tree, self.database, 0)
+        tables = [table for table in tree.find_all(exp.Table) if table.db]
         name_columns(tree)
-        tree = tree.transform(as_duckdb_means_it)
+        add_types(tree, self._schema(tables))
+        check_types(tree)
+        as_duckdb_means_it(tree)
         tables = [table for table in tree.find_all(exp.Table) if table.db]
         unnest_like_trino(tree, self._column_types(tables))
+        drop_types(tree)
         used = Used.by(tree)
         for position, table in enumerate(tables):
             self._load(table, f"_table{position}", used)
@@ -44,43 +50,56 @@ class Query:
     def _column_types(self, tables: list[exp.Table]) -> dict[str, str]:
         return {name: kind for table in tables for name, kind in self._find(table).columns.items()}
 
-    def _resolved(self, tree: exp.Expr, database: str, depth: int) -> exp.Expr:
+    def _schema(self, tables: list[exp.Table]) -> dict[str, dict[str, dict[str, str]]]:
+        schema: dict[str, dict[str, dict[str, str]]] = {}
+        for found in map(self._find, tables):
+            own = {**found.columns, **found.keys, "$path": "string"}
+            schema.setdefault(found.database, {})[found.name] = own
+        return schema
+
+    def _resolve(self, tree: exp.Expr, database: str, depth: int) -> None:
         """Every table with its database, every view as its SELECT."""
         for table in [found for found in tree.find_all(exp.Table) if not means_a_with_query(found)]:
-            if not isinstance(table.this, exp.Identifier) or table.args.get("when") or table.args.get("version"):
-                raise QueryFailed("NOT_SUPPORTED: table functions and time travel are not known to the local Athena")
-            drop_database_from_columns(table)
             written = table.args.get("db") or table.this
             named = exp.to_identifier((table.db or database).lower(), quoted=True)
             named.meta.update(written.meta)
             table.set("db", named)
+            drop_database_from_columns(table)
             if self._find(table).is_view:
                 table.replace(self._view(table, depth))
-        return tree
 
     def _find(self, table: exp.Table) -> Declared:
         key = (table.db, table.name.lower())
         if key not in self.declared:
-            glue = self.catalog.table(*key) if table.catalog.lower() in ("", "awsdatacatalog") else None
-            if glue is None:
+            here = table.catalog.lower() in ("", "awsdatacatalog")
+            glue = self.catalog.table(*key) if here else None
+            metadata = metadata_table(*key, self.catalog) if here and glue is None else None
+            if metadata is not None:
+                self.declared[key] = metadata
+            elif glue is None:
                 reason = f"Table '{'.'.join(key)}' does not exist"
                 raise QueryFailed(f"TABLE_NOT_FOUND: {place_of_identifier(table.args['db'])}: {reason}")
-            self.declared[key] = Declared(*key, glue)
+            else:
+                self.declared[key] = Declared(*key, glue)
         return self.declared[key]
 
     def _view(self, table: exp.Table, depth: int) -> exp.Expr:
         if depth == VIEW_DEPTH_LIMIT:
             raise QueryFailed(f"VIEW_IS_RECURSIVE: line 1:1: View '{table.name}' leads back to itself")
         select, schema = view_text(self._find(table).glue, table.db)
-        inner = self._resolved(read_statement(select), schema, depth + 1)
+        inner = read_statement(select)
+        self._resolve(inner, schema, depth + 1)
         alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
         return exp.Subquery(this=inner, alias=alias)
 
     def _load(self, table: exp.Table, name: str, used: Used) -> None:
         """Register the rows of the partitions the statement can touch, and point the table there."""
         declared = self._find(table)
-        partitions = pruned(table, declared, declared.partitions(self.catalog), self.connection)
-        self.connection.register(name, self.scan.rows(declared, partitions, used))
+        if isinstance(declared, Metadata):
+            self.connection.register(name, declared.rows())
+        else:
+            partitions = pruned(table, declared, declared.partitions(self.catalog), self.connection)
+            self.connection.register(name, self.scan.rows(declared, partitions, used))
         if not table.args.get("alias"):
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
         table.set("this", exp.to_identifier(name))

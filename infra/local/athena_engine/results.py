@@ -1,7 +1,7 @@
 """A result: its columns with Athena's types, and its values as Athena prints them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -45,13 +45,15 @@ def _text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return _timestamp_text(value)
+    if isinstance(value, timedelta):
+        return _interval_text(value)
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_inner_text(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_inner_text(k)}={_inner_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, bytes):
         return value.hex(" ")
-    return _double_text(value) if isinstance(value, float) else str(value)
+    return double_text(value) if isinstance(value, float) else str(value)
 
 
 def _inner_text(value: Any) -> str:
@@ -64,7 +66,15 @@ def _timestamp_text(value: datetime) -> str:
     return text + " UTC" if value.tzinfo else text
 
 
-def _double_text(value: float) -> str:
+def _interval_text(value: timedelta) -> str:
+    """As Trino prints an interval of days and less: `1 02:03:04.005`."""
+    whole = abs(value)
+    hours, seconds = divmod(whole.seconds, 3600)
+    sign = "-" if value < timedelta(0) else ""
+    return f"{sign}{whole.days} {hours:02d}:{seconds // 60:02d}:{seconds % 60:02d}.{whole.microseconds // 1000:03d}"
+
+
+def double_text(value: float) -> str:
     """As Java prints a double: 1.0E7 from ten million on and below a thousandth."""
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return repr(value)

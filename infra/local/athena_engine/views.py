@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from infra.local.athena_engine.catalog import GlueTable
-from infra.local.athena_engine.failures import QueryFailed
+from infra.local.athena_engine.failures import not_here
 from infra.local.athena_engine.statements import parsed, statement_type
 
 
@@ -34,7 +34,7 @@ def view_change(sql: str, database: str) -> ViewChange | None:
     dropped = isinstance(tree, exp.Drop)
     table = tree.find(exp.Table) if dropped else tree.this
     if not isinstance(table, exp.Table):
-        raise QueryFailed("NOT_SUPPORTED: a view with a column list; name the columns inside its SELECT")
+        raise not_here("a view with a column list; name the columns inside its SELECT")
     select = None if dropped else tree.expression.sql("athena")
     forgiving = bool(tree.args.get("exists") if dropped else tree.args.get("replace"))
     return ViewChange((table.db or database).lower(), table.name.lower(), select, forgiving)
