@@ -1,6 +1,7 @@
 """Sample deliveries as files: relative paths are object keys, so that `make load` brings them into a lake.
 
-The truth about them stands beside the tree and not in it, since whatever is in the tree is loaded.
+The truth about them, and the public keys that their digests are signed with, stand beside the tree and not in it,
+since whatever is in the tree is loaded.
 """
 
 import json
@@ -12,10 +13,12 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from infra.local.building import parsed_day
-from infra.local.samples import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate
+from infra.local.samples import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate, sample_keys
 
 Say = Callable[[str], None]
 TOLD_EVERY_SECONDS = 2.0
+PUBLIC_KEYS = ".public_keys.json"
+"""Behind the tree's name: the public keys of what its samples are signed with. `make load` brings them to the lake."""
 
 
 class GenerateError(ValueError):
@@ -94,6 +97,10 @@ def write_samples(
     late_files, late_size, _ = _write_objects(late_folder, samples.late_objects(), say)
     document = {"source": source_name, **asdict(truth_of_files(truth, skipped))}
     truth_path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    keys_path = beside(folder, PUBLIC_KEYS)
+    keys_path.unlink(missing_ok=True)
+    if keys := sample_keys(source_name):
+        keys_path.write_text(json.dumps(keys, indent=1) + "\n", encoding="utf-8")
     return Written(files, size + late_size, late_files, dict(skipped), truth_path, late_folder)
 
 
