@@ -41,7 +41,12 @@ def _of_the_machine(error: BaseException, home: Path) -> str | None:
         return _of_the_database(text, home)
     if kind == "ClientError" and "InsufficientStorage" in text:
         return text.partition("operation: ")[2] or text
-    if kind in {"EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError", "ReadTimeoutError"}:
+    if kind in {"ConnectTimeoutError", "ReadTimeoutError"}:
+        return (
+            f"The stack of {home} did not answer in time ({kind}). Trying again can help; its log is "
+            f"{home / 'stack.log'}."
+        )
+    if kind in {"EndpointConnectionError", "ConnectionClosedError"}:
         return (
             f"The stack of {home} does not answer any more ({kind}): it was stopped or killed, as make down does. "
             f"Give the command again, which starts it; its log is {home / 'stack.log'}."

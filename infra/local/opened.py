@@ -85,12 +85,13 @@ def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
     Raises LakeHomeError where the home cannot be used.
     """
     refuse_full_disk(home)
+    lake = None
     with _using(home) as users:
         try:
             lake = _started(home, say)
             yield lake
         finally:
-            _stop_when_last(home, users)
+            _stop_when_last(home, users, lake)
 
 
 @contextmanager
@@ -141,7 +142,7 @@ def _using(home: Path) -> Iterator[IO[str]]:
         yield users
 
 
-def _stop_when_last(home: Path, users: IO[str]) -> None:
+def _stop_when_last(home: Path, users: IO[str], lake: OpenedLake | None) -> None:
     """Stop a stack that a command started, once no other command uses it: whoever is last, not whoever was first."""
     if not (home / _ON_DEMAND).exists():
         return
@@ -150,8 +151,9 @@ def _stop_when_last(home: Path, users: IO[str]) -> None:
     except BlockingIOError:
         return
     (home / _ON_DEMAND).unlink(missing_ok=True)
-    if info := running_stack(home):
-        stop_stack(info)
+    for info in (lake.info if lake else None, running_stack(home)):
+        if info:
+            stop_stack(info)
 
 
 def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:
