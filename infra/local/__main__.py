@@ -142,8 +142,8 @@ def _stress(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    from infra.local.generating import PUBLIC_KEYS, beside
-    from infra.local.kept_keys import keep_keys, keys_beside
+    from infra.local.generating import METADATA, PUBLIC_KEYS, read_beside
+    from infra.local.kept_keys import keep_keys
     from infra.local.loading import await_partitions, files_under, put_objects, refuse_strays
     from loglake_assets.sources import load_source
 
@@ -151,10 +151,10 @@ def _load(options: argparse.Namespace) -> int:
     source = load_source(options.source)
     files = list(files_under(Path(options.dir)))
     refuse_strays(source, [key for key, _ in files])
-    keys = keys_beside(beside(Path(options.dir), PUBLIC_KEYS))
+    keys, metadata = read_beside(Path(options.dir), PUBLIC_KEYS), read_beside(Path(options.dir), METADATA)
     with opened_lake(lake_home(), _quiet) as lake:
         keep_keys(lake, keys)
-        loaded = put_objects(lake, source, ((key, path.read_bytes) for key, path in files), _say)
+        loaded = put_objects(lake, source, ((key, path.read_bytes, metadata.get(key, {})) for key, path in files), _say)
         _say(
             f"{loaded.objects:,} objects, {loaded.bytes:,} bytes in {loaded.seconds:.1f} s; days: {_range(loaded.days)}"
         )

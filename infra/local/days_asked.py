@@ -77,14 +77,21 @@ def _days_of_select(
         source.alias_or_name.lower() for source in sources(select) if can_have(source, DAY_COLUMN, columns)
     )
     rule = DayRule(DAY_COLUMN, MOST_DAYS)
-    found: dict[str, tuple[date, ...] | None] = {}
-    for alias, table in named.items():
-        try:
-            numbers = days_read(select, {alias: table}, with_day, rule)[alias]
-            found[alias] = tuple(day_from_number(number) for number in numbers)
-        except RefusedError:
-            found[alias] = None
-    return found
+
+    def read(tables: Mapping[str, str]) -> dict[str, tuple[date, ...] | None]:
+        numbers = days_read(select, tables, with_day, rule)
+        return {alias: tuple(map(day_from_number, days)) for alias, days in numbers.items()}
+
+    try:
+        return read(named)
+    except RefusedError:  # the days of one of them cannot be told; perhaps those of others
+        found: dict[str, tuple[date, ...] | None] = {}
+        for alias, table in named.items():
+            try:
+                found |= read({alias: table})
+            except RefusedError:
+                found[alias] = None
+        return found
 
 
 def _days_of_table(lake: OpenedLake, card: TableCard) -> list[date]:
