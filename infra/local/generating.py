@@ -21,7 +21,7 @@ TOLD_EVERY_SECONDS = 2.0
 PUBLIC_KEYS = ".public_keys.json"
 """Behind the tree's name: the public keys of what its samples are signed with. `make load` brings them to the lake."""
 METADATA = ".metadata.json"
-"""Behind the tree's name: what S3 keeps beside objects, by key, such as the signatures of digests. No file can hold it."""
+"""Behind the tree's name: what S3 keeps beside objects, by key, such as the signatures of digests."""
 
 
 class GenerateError(ValueError):
@@ -145,8 +145,8 @@ def read_beside(folder: Path, suffix: str) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, TypeError) as error:
         raise GenerateError(
-            f"{path}, which `make generate` writes beside its samples, cannot be read ({type(error).__name__}). Nothing "
-            "was loaded. Generate the samples again, or remove the file where these are your own logs."
+            f"{path}, which `make generate` writes beside samples, cannot be read ({type(error).__name__}). Nothing was "
+            "loaded. Generate the samples again, or remove the file where these are your own logs."
         ) from error
 
 
