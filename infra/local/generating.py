@@ -145,8 +145,8 @@ def read_beside(folder: Path, suffix: str) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, TypeError) as error:
         raise GenerateError(
-            f"{path}, which `make generate` writes beside samples, cannot be read ({type(error).__name__}). Nothing was "
-            "loaded. Generate the samples again, or remove the file where these are your own logs."
+            f"{path}, which `make generate` writes beside samples, cannot be read ({type(error).__name__}). Nothing "
+            "was loaded. Generate the samples again, or remove the file where these are your own logs."
         ) from error
 
 
