@@ -15,6 +15,15 @@ override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
 override STEP_SECONDS := $(value SECONDS)
 GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
 GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON SIZE ONLY ROUNDS
+# A mistyped name would be ignored, and REVIEWR=dana be everybody's sessions. Looked at before the names are overridden.
+OPTIONS := $(GIVEN) SECONDS UI_PORT LOGLAKE_HOME LOGLAKE_ENGINE BEDROCK_MODEL_ID PYTHON
+KNOWN := $(OPTIONS) VENV BIN READY LAKE SHELL MAKEFLAGS LOGLAKE_TRACEBACK LOGLAKE_DIGEST_KEYS AWS_% PYTEST_%
+KNOWN += LOGLAKE_SPARK_DRIVER_MEMORY LOGLAKE_SPARK_JAVA_OPTIONS
+TYPED := $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN) -%,$(TYPED))
+ifneq ($(UNKNOWN),)
+$(error $(UNKNOWN) is no option of any command, and nothing was done. There are: $(sort $(OPTIONS)))
+endif
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
 
@@ -30,13 +39,18 @@ setup: $(READY) ## install everything into .venv/, from the hash-locked requirem
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Log Lake needs Python 3.11, and '$(PYTHON)' is not on the PATH. Install it, or say where it is: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "Log Lake needs Python 3.11; $(PYTHON) is " + sys.version.split()[0])'
-	@echo "Setting up .venv/ (about two minutes, once)"
+	@echo "Setting up .venv/ (about two minutes, once): 1 of 3, a new environment"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@echo "2 of 3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages"
+	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes \
+	  --progress-bar off -r requirements.lock | { count=0; while read -r word rest; do case $$word in \
+	  Collecting) count=$$((count + 1)); [ $$((count % 20)) != 0 ] || echo "  $$count are here";; \
+	  Installing) echo "  all $$count are here, and being installed";; esac; done; }
+	@echo "3 of 3: Log Lake itself"
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-demo: $(READY) ## the whole lake, end to end, on a private stack: sample logs to checked days
+demo: $(READY) ## the whole lake, end to end, in .loglake-demo/: sample logs to checked days
 	@$(LAKE) demo
 
 up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; Ctrl-C stops both
@@ -63,7 +77,7 @@ review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folde
 digests: $(READY) ## SOURCE=cloudtrail FROM= TO= [KEYS=file]: stored files against the log's own signed digests
 	@$(LAKE) digests
 
-query: $(READY) ## SQL="select ..." [FORMAT=jsonl]: ask the lake through the Athena API
+query: $(READY) ## SQL="select ..." [FORMAT=csv|json|jsonl]: ask the lake through the Athena API
 	@$(LAKE) query
 
 ask: $(READY) ## Q="which tools did agents use?": ask Log Lake Looker; BEDROCK_MODEL_ID names the model

@@ -14,8 +14,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, looker_bundle, script_key
-from infra.catalog_template import partition_indexes, template_text, view_input
-from infra.stacks import DeployError, Progress, Stack, bring_about, is_absent
+from infra.catalog_template import catalog_template, partition_indexes, template_text, view_input
+from infra.dropped_tables import deployed_tables, restore_tables
+from infra.stacks import DeployError, Progress, Stack, bring_about
 from loglake_assets.lake.layout import COMMITS_PREFIX
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -81,6 +82,7 @@ def deploy(
     parameters: Mapping[str, str],
     progress: Progress,
     artifacts: Artifacts | None = None,
+    warn: Progress | None = None,
 ) -> None:
     """Bring about the lake of `sources` and of the reviews that join them, and wait until it stands.
 
@@ -88,7 +90,7 @@ def deploy(
 
     `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
     is storage, addapart-<layer>, catalog, jobs or looker. Looker is deployed where `looker:ModelId` says which model it
-    may ask. Raises DeployError.
+    may ask. What somebody else dropped is made again, and `warn` is told of it, or else `progress`. Raises DeployError.
     """
     _refuse_other_account(settings, clients)
     built = artifacts or built_artifacts()
@@ -98,11 +100,18 @@ def deploy(
     _refuse_to_drop_tables(settings, cloudformation, sources)
     bring_about(cloudformation, clients("s3"), settings, stacks[:1], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
+    restore_tables(settings, cloudformation, clients("glue"), _catalog(sources, reviews), warn or progress)
     # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have.
     bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if _is_catalog(s)], progress)
     bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if not _is_catalog(s)], progress)
     _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
     _create_views(clients("glue"), settings.database, reviews, progress)
+
+
+def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review]) -> Mapping[str, Any]:
+    """The catalog's resources by logical id, as its template declares them."""
+    resources: Mapping[str, Any] = catalog_template(sources, reviews)["Resources"]
+    return resources
 
 
 def _is_catalog(stack: Stack) -> bool:
@@ -181,26 +190,11 @@ def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources:
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
     kept |= {beside.name for source in sources for beside in companion_tables(source)}
     kept |= {review.table.name for review in reviews_of(sources)}
-    try:
-        deployed = cloudformation.describe_stack_resources(StackName=f"{settings.name}-catalog")["StackResources"]
-    except ClientError as error:
-        if is_absent(error):
-            return
-        raise
-    tables = {_table_of(r) for r in deployed if r["ResourceType"] == "AWS::Glue::Table" and _stands(r)}
-    if dropped := sorted(tables - kept):
+    if dropped := sorted(deployed_tables(settings, cloudformation) - kept):
         raise DeployError(
             f"The lake {settings.name!r} has the tables {', '.join(dropped)}, which no source of this deployment "
             "declares. Nothing was deployed; deploy with all of the lake's sources."
         )
-
-
-def _table_of(resource: Mapping[str, Any]) -> str:
-    return str(resource["PhysicalResourceId"]).split("|")[-1]
-
-
-def _stands(resource: Mapping[str, Any]) -> bool:
-    return bool(resource.get("PhysicalResourceId")) and resource["ResourceStatus"] != "DELETE_COMPLETE"
 
 
 # --- what no stack can make -------------------------------------------------------------------------------------------

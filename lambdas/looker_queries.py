@@ -10,27 +10,21 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import date
 from typing import Any, Protocol
 
 from lambdas.looker_answer import (
-    BUILT,
-    UNBUILT,
-    DayCoverage,
     QueryFailedError,
     QueryRefusedError,
     QueryResult,
     QueryRun,
     text_hash,
 )
+from lambdas.looker_coverage import KnownDays
 from lambdas.looker_prompt import TableCard
 from lambdas.looker_settings import LookerSettings
-from loglake_assets.lake.layout import COMMITS_PREFIX, commits_prefix, coverage_key, parse_commit_key
 
 _GOING = frozenset({"QUEUED", "RUNNING"})
-_NOT_MEASURED = frozenset({"NoSuchKey", "404", "AccessDenied", "403"})
-"""S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
 _ERROR_CODE = re.compile(r"[A-Z][A-Z_0-9]{2,}(?=:|$)")
 _SAID_OF_NO_ROW = ("Bytes scanned limit was exceeded", "Query exhausted resources at this scale factor")
 """Reasons without a code that a person can act on."""
@@ -60,7 +54,10 @@ class LakeQueries:
     cards: Sequence[TableCard]
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
-    _known: dict[tuple[str, date], DayCoverage] = field(init=False, default_factory=dict)
+    _known: KnownDays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._known = KnownDays(self.s3, self.settings.readready_bucket, self.cards)
 
     def __call__(self, sql: str, seconds_left: float) -> QueryResult:
         """Guard and run one statement. Raises QueryRefusedError or QueryFailedError."""
@@ -68,7 +65,7 @@ class LakeQueries:
         guarded = self.guard(sql)
         days = {table: [_day(number) for number in numbers] for table, numbers in guarded.days.items()}
         with _failing_as(guarded.sql):
-            coverage = tuple(c for table, read in days.items() for c in self._coverage(table, read))
+            coverage = tuple(c for table, read in days.items() for c in self._known.coverage(table, read))
             query_id = self._started(guarded.sql)
         with _failing_as(guarded.sql, query_id):
             scanned, location = self._run(guarded.sql, query_id, deadline)
@@ -162,52 +159,6 @@ class LakeQueries:
         rows = [[cell.get("VarCharValue") for cell in row["Data"]] for row in found["Rows"][1:]]
         return names, rows[:most], bool(page.get("NextToken"))
 
-    # --- coverage -----------------------------------------------------------------------------------------------------
-
-    def _coverage(self, table: str, days: Sequence[date]) -> Iterator[DayCoverage]:
-        """Each of the days of a table or view, which come oldest first."""
-        card = next(card for card in self.cards if card.name == table)
-        for run in _runs([day for day in days if (table, day) not in self._known]):
-            commits = self._newest_commits(card.kept_in, run[0], run[-1])
-            self._known |= {(table, day): self._day_coverage(card, day, commits.get(_number(day))) for day in run}
-        yield from (self._known[table, day] for day in days)
-
-    def _newest_commits(self, table: str, first: date, last: date) -> dict[int, int]:
-        """Sequence number of the newest commit of each built day in the range; keys come in order."""
-        newest: dict[int, int] = {}
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.settings.readready_bucket,
-            Prefix=f"{COMMITS_PREFIX}{table}/",
-            StartAfter=commits_prefix(table, _number(first)),
-        )
-        for parts in (parse_commit_key(entry["Key"]) for page in pages for entry in page.get("Contents", ())):
-            if parts and parts.day > _number(last):
-                break
-            if parts:
-                newest[parts.day] = parts.seq
-        return newest
-
-    def _day_coverage(self, card: TableCard, day: date, commit_seq: int | None) -> DayCoverage:
-        if commit_seq is None:
-            return DayCoverage(card.name, day, UNBUILT, None)
-        if not card.is_measured:
-            return DayCoverage(card.name, day, BUILT, None)
-        measured = self._document(coverage_key(card.kept_in, _number(day)))
-        is_of_this_commit = measured.get("commit_seq") == commit_seq
-        return DayCoverage(card.name, day, BUILT, measured.get("coverage_pct") if is_of_this_commit else None)
-
-    def _document(self, key: str) -> dict[str, Any]:
-        from botocore.exceptions import ClientError
-
-        try:
-            body = self.s3.get_object(Bucket=self.settings.readready_bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _NOT_MEASURED:
-                return {}
-            raise
-        found: dict[str, Any] = json.loads(body)
-        return found
-
 
 @contextlib.contextmanager
 def _failing_as(sql: str, query_id: str = "", bytes_scanned: int = 0) -> Iterator[None]:
@@ -229,16 +180,6 @@ def _reason(said: str) -> str:
     code = _ERROR_CODE.match(said)
     shown = known or (code.group()[:60] if code else "no error code")
     return f"{shown}. Its other words may hold a row's and are left out; they stand beside the query id in Athena."
-
-
-def _runs(days: Sequence[date]) -> Iterator[list[date]]:
-    """Neighbouring days together, such that what lies between others is not listed."""
-    for _, run in groupby(enumerate(days), key=lambda at: at[1] - timedelta(days=at[0])):
-        yield [day for _, day in run]
-
-
-def _number(day: date) -> int:
-    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def _day(number: int) -> date:

@@ -4,6 +4,7 @@ Our own thin client over `open_pipes_session`. The stock client never ends on EX
 twice in a process, and starts a second run after a crash while the first still writes.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import dagster as dg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dagster_aws.pipes import PipesS3MessageReader
+from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD
 
 from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.placement import day_number
@@ -26,6 +28,8 @@ ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 _SUCCEEDED = "SUCCEEDED"
 _PASSES = frozenset({"ConcurrentRunsExceededException", "ThrottlingException"})
 _TELL_SECONDS = 10.0
+_CLOSED = json.dumps({PIPES_PROTOCOL_VERSION_FIELD: PIPES_PROTOCOL_VERSION, "method": "closed", "params": {}})
+"""What a run says last of itself, in Pipes' protocol."""
 _ADVICE = {
     "TIMEOUT": "It ran out of time: ask for fewer days in a window or give the job more workers.",
     "EXPIRED": "It waited too long for capacity: building the days again helps once there is some.",
@@ -74,6 +78,18 @@ class _PrefixedS3Reader(PipesS3MessageReader):
     def __init__(self, *, key_prefix: str, **options: Any) -> None:
         super().__init__(**options)
         self._key_prefix = key_prefix
+        self._has_ended = False
+
+    def end(self) -> None:
+        """The run has ended: what it has not said by now it never says, so nothing is waited for (10 s otherwise)."""
+        self._has_ended = True
+
+    def messages_are_readable(self, params: Any) -> bool:
+        return self._has_ended or super().messages_are_readable(params)
+
+    def download_messages(self, cursor: Any, params: Any) -> tuple[Any, str] | None:
+        found: tuple[Any, str] | None = super().download_messages(cursor, params)
+        return (cursor, _CLOSED) if found is None and self._has_ended else found
 
     @contextmanager
     def get_params(self) -> Iterator[dict[str, Any]]:
@@ -115,7 +131,10 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
             else:
                 pipes = session.get_bootstrap_cli_arguments()
                 job_run_id = self._start({**asked, "--run_id": run_id, **pipes}, context)
-            return self._followed(context, job_run_id, run_id, bool(adopted))
+            try:
+                return self._followed(context, job_run_id, run_id, bool(adopted))
+            finally:
+                reader.end()
 
     @property
     def _job(self) -> str:
@@ -129,7 +148,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
                 if (now := time.monotonic()) - told >= _TELL_SECONDS:
                     told = now
                     context.log.info(f"Glue run {job_run_id[:11]}: {run['JobRunState']}, {now - started:.0f} s")
-        except dg.DagsterExecutionInterruptedError:
+        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             self._stop(job_run_id)
             raise
         if run["JobRunState"] != _SUCCEEDED:

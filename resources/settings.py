@@ -77,16 +77,21 @@ def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
 
 
 def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | None:
-    """The file of public keys that digests are validated with, LOGLAKE_DIGEST_KEYS; None: the cloud is asked for them.
+    """The file of public keys that digests are validated with, or None: then the cloud is asked for them.
 
-    Raises SettingsError where it names no file.
+    LOGLAKE_DIGEST_KEYS is a person's word. LOGLAKE_KEPT_DIGEST_KEYS is set where keys are kept with the lake, as a
+    local lake keeps those of its samples. Raises SettingsError where one names no file.
     """
-    value = (os.environ if environment is None else environment).get("LOGLAKE_DIGEST_KEYS")
-    if value and not Path(value).is_file():
-        raise SettingsError(
-            f"LOGLAKE_DIGEST_KEYS is {value!r}, which is no file. Name a JSON file of public keys, or unset it."
-        )
-    return Path(value) if value else None
+    env = os.environ if environment is None else environment
+    for variable in ("LOGLAKE_DIGEST_KEYS", "LOGLAKE_KEPT_DIGEST_KEYS"):
+        value = env.get(variable)
+        if value and not Path(value).is_file():
+            raise SettingsError(
+                f"{variable} is {value!r}, which is no file. Name a JSON file of public keys, or unset it."
+            )
+        if value:
+            return Path(value)
+    return None
 
 
 def engine(environment: Mapping[str, str] | None = None) -> str:

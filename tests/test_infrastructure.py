@@ -423,6 +423,9 @@ class Endpoint:
         return said
 
 
+DROPPED = (SOURCES[0].raw.name, SOURCES[0].readready.name)
+
+
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     yield from _emulator(tmp_path_factory.mktemp("emulator"))
@@ -508,6 +511,25 @@ def test_deployed_tables_have_one_partition_index(endpoint: Endpoint, lake: Lake
     for table, keys in partition_indexes(SOURCES, REVIEWS):
         found = glue.get_partition_indexes(DatabaseName=lake.database, TableName=table)["PartitionIndexDescriptorList"]
         assert [tuple(k["Name"] for k in index["Keys"]) for index in found] == [keys]
+
+
+@pytest.mark.fault(84, "tables dropped, then the whole database; deployed again", "made as declared, and said by name")
+def test_a_deployment_makes_again_what_somebody_dropped(endpoint: Endpoint) -> None:
+    endpoint.deploy("dropped")
+    glue = endpoint.client("glue")
+    declared = {name: glue.get_table(DatabaseName="dropped", Name=name)["Table"] for name in DROPPED}
+    for name in DROPPED:
+        glue.delete_table(DatabaseName="dropped", Name=name)
+    said = endpoint.deploy("dropped")
+    for name in DROPPED:
+        assert any(line.startswith(f"The table dropped.{name} was gone: somebody dropped it.") for line in said), said
+        found = glue.get_table(DatabaseName="dropped", Name=name)["Table"]
+        parts = ("StorageDescriptor", "PartitionKeys", "Parameters", "TableType", "Description")
+        assert {part: found.get(part) for part in parts} == {part: declared[name].get(part) for part in parts}
+    assert not any("was gone" in line for line in endpoint.deploy("dropped"))
+    glue.delete_database(Name="dropped")
+    assert any("was gone" in line for line in endpoint.deploy("dropped"))
+    assert set(DROPPED) <= {table["Name"] for table in glue.get_tables(DatabaseName="dropped")["TableList"]}
 
 
 def test_deployed_buckets_tell_their_producer(endpoint: Endpoint, lake: LakeSettings) -> None:

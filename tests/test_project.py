@@ -1,6 +1,7 @@
 """What can go stale: the lock, the pages that name commands, the definitions as the tools load them."""
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -63,6 +64,42 @@ def test_every_command_a_page_names_exists(repository: Path, page: str) -> None:
     named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", (repository / page).read_text(), re.M))
     assert named
     assert named <= targets
+
+
+def test_a_tool_that_only_the_environment_has_is_named_by_its_path(repository: Path) -> None:
+    for page in (repository / "README.md", repository / "CONTRIBUTING.md", *(repository / "docs").rglob("*.md")):
+        found = re.findall(r"(?:^ {4}|`)(?:dg|dagster|pytest|ruff|mypy) [a-z-]", page.read_text(), re.M)
+        assert found == [], f"{page.name}: write .venv/bin/ before it, or the make target"
+
+
+SETUP_PYTHON = """#!/usr/bin/env bash
+[ "$1" = -c ] && exit 0
+mkdir -p "$3/bin"
+printf '#!/usr/bin/env bash\\nfor n in $(seq 45); do echo "Collecting p$n"; done; echo Installing them; exit %s\\n' \\
+  "$PIP_ENDS" > "$3/bin/pip"
+chmod +x "$3/bin/pip"
+"""
+
+
+@pytest.mark.fault(98, "make setup, with an installer that takes its time, or fails", "it says how far it is; it fails")
+@pytest.mark.parametrize("code", ["0", "1"])
+def test_setup_says_how_far_it_is(repository: Path, tmp_path: Path, code: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(SETUP_PYTHON)
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "setup", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"],
+        cwd=repository,
+        env={**os.environ, "PIP_ENDS": code},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == (code == "0"), done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("1 of 3, a new environment")
+    assert lines[2:5] == ["  20 are here", "  40 are here", "  all 45 are here, and being installed"]
+    assert (tmp_path / "venv" / ".ready").exists() == (code == "0")
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from infra.local.dagster_output import warnings_of
 from infra.local.opened import REPOSITORY
 from infra.local.processes import free_port, running_stack
 from infra.local.samples import generate
@@ -190,6 +191,42 @@ def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: P
     assert done.stdout.strip().splitlines() == [
         f"up: Port {up.port} on 127.0.0.1 is in use. Stop what uses it, or choose another: make up UI_PORT=3001"
     ]
+
+
+@pytest.mark.fault(98, "a second make up of a lake that is up, at any port", "it says where the lake's own UI is")
+def test_a_second_up_of_the_same_lake_names_the_first_ones_address(up: RunningLake) -> None:
+    for port in (str(up.port), str(free_port())):
+        done = command(up.home, "up", UI_PORT=port)
+        assert done.returncode == 2
+        assert done.stdout.strip() == (
+            f"up: The lake in {up.home} is up already, with its Dagster UI at http://127.0.0.1:{up.port}. Use that "
+            "one; `make down` or Ctrl-C where it runs stops it."
+        )
+    assert up.ui.answers()
+
+
+@pytest.mark.fault(
+    98, "make up through a backfill with its checks", "it prints what a person needs, and no run's events"
+)
+def test_make_up_prints_no_events_of_runs(up: RunningLake) -> None:
+    said = Path(up.log.name).read_text()
+    assert " - DEBUG - " not in said
+    assert " - INFO - " not in said
+    assert f"Dagster UI: http://127.0.0.1:{up.port}" in said
+
+
+def test_warnings_and_their_tracebacks_are_shown_and_events_are_not() -> None:
+    at = "2026-11-28 10:00:00 +0000"
+    lines = [
+        "a word of no log\n",
+        f"{at} - dagster - DEBUG - job - id - RUN_START - Started.\n",
+        "  behind it\n",
+        f"{at} - dagster.daemon - WARNING - late\n",
+        f"{at} - dagster - ERROR - job - id - STEP_FAILURE - failed.\n",
+        "Traceback (most recent call last):\n",
+        f"{at} - dagster.daemon.SensorDaemon - INFO - Checking\n",
+    ]
+    assert list(warnings_of(lines)) == [lines[n].rstrip() for n in (0, 3, 4, 5)]
 
 
 def test_ctrl_c_stops_everything_and_a_second_up_finds_everything_again(up: RunningLake) -> None:

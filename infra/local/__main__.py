@@ -8,10 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from infra.local.opened import lake_home, opened_lake
+from infra.local.disk_reserve import RESERVE_BYTES, free_bytes
+from infra.local.failures import sentence
+from infra.local.opened import existing_lake, lake_home, opened_lake, warn
+from infra.local.signals import stop_on_signals
 
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 class UsageError(ValueError):
@@ -24,23 +28,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
     try:
         code: int = options.run(options)
+        if code:
+            _warn_of_a_full_disk()
         return code
     except KeyboardInterrupt:
-        return 130
+        print(f"{options.command}: stopped. What it had started was stopped too.", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read, such as head, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if os.environ.get("LOGLAKE_TRACEBACK"):
             raise
-        print(f"{options.command}: {_sentence(error)}", file=sys.stderr)
+        print(f"{options.command}: {sentence(error, lake_home())}", file=sys.stderr)
         return EXIT_REFUSED
 
 
-def _sentence(error: Exception) -> str:
-    if type(error).__module__.startswith(("infra.", "loglake_assets.", "resources.", "__main__")):
-        return str(error)
-    return f"{type(error).__name__}: {error} (LOGLAKE_TRACEBACK=1 shows where)"
+def _warn_of_a_full_disk() -> None:
+    """A command that failed on a full disk may say so in other words: of what it waited for in vain."""
+    home = lake_home()
+    if home.exists() and (free := free_bytes(home)) < RESERVE_BYTES:
+        warn(f"The disk of {home} has {free / 1e6:,.0f} MB free, which may be the cause. Free some, then try again.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,6 +142,8 @@ def _stress(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
+    from infra.local.generating import METADATA, PUBLIC_KEYS, read_beside
+    from infra.local.kept_keys import keep_keys
     from infra.local.loading import await_partitions, files_under, put_objects, refuse_strays
     from loglake_assets.sources import load_source
 
@@ -141,8 +151,10 @@ def _load(options: argparse.Namespace) -> int:
     source = load_source(options.source)
     files = list(files_under(Path(options.dir)))
     refuse_strays(source, [key for key, _ in files])
+    keys, metadata = read_beside(Path(options.dir), PUBLIC_KEYS), read_beside(Path(options.dir), METADATA)
     with opened_lake(lake_home(), _quiet) as lake:
-        loaded = put_objects(lake, source, ((key, path.read_bytes) for key, path in files), _say)
+        keep_keys(lake, keys)
+        loaded = put_objects(lake, source, ((key, path.read_bytes, metadata.get(key, {})) for key, path in files), _say)
         _say(
             f"{loaded.objects:,} objects, {loaded.bytes:,} bytes in {loaded.seconds:.1f} s; days: {_range(loaded.days)}"
         )
@@ -158,7 +170,7 @@ def _range(days: Sequence[str]) -> str:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from infra.local.building import build_range, parsed_day, print_days
+    from infra.local.building import InterruptedBuildError, build_range, parsed_day, print_days
     from infra.local.mending import committed_table
     from infra.local.quarantined import print_quarantine
     from loglake_assets.building import ACCEPT_LOSS_TAG
@@ -173,19 +185,33 @@ def _build(options: argparse.Namespace) -> int:
     if name in review_names():
         return _build_review(name, first, last)
     source, tags = load_source(name), {ACCEPT_LOSS_TAG: "true"} if _is_yes(options, "accept_loss") else {}
-    with opened_lake(lake_home(), _quiet) as lake:
-        results = build_range(lake, source, first, last, _say, tags)
+    with existing_lake(lake_home(), _quiet) as lake:
+        try:
+            results = build_range(lake, source, first, last, _say, tags)
+        except InterruptedBuildError as stop:
+            print_days(source, stop.results)
+            return _interrupted(stop)
         print_days(source, results)
         print_quarantine(lake, source, [r.day for r in results if r.metadata])
     return EXIT_FAILED if any(r.error for r in results) else 0
 
 
+def _interrupted(stop: Exception) -> int:
+    print(f"build: {stop}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
 def _build_review(name: str, first: date, last: date) -> int:
+    from infra.local.building import InterruptedBuildError
     from infra.local.reviewing import build_review_range, print_review_days
     from loglake_assets.reviews import load_review
 
-    with opened_lake(lake_home(), _quiet) as lake:
-        results = build_review_range(lake, load_review(name), first, last, _say)
+    with existing_lake(lake_home(), _quiet) as lake:
+        try:
+            results = build_review_range(lake, load_review(name), first, last, _say)
+        except InterruptedBuildError as stop:
+            print_review_days(load_review(name), stop.results)
+            return _interrupted(stop)
         print_review_days(load_review(name), results)
     return EXIT_FAILED if any(r.error for r in results) else 0
 
@@ -204,7 +230,7 @@ def _rollback(options: argparse.Namespace) -> int:
 
     name, day, run = options.given_source, options.given_day, options.given_run
     _all_given("make rollback SOURCE=<log or review> DAY=2026-11-01 RUN=<run>", SOURCE=name, DAY=day, RUN=run)
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         roll_back(lake, name, parsed_day(day, "DAY"), run, _say)
     return 0
 
@@ -219,7 +245,7 @@ def _collect(options: argparse.Namespace) -> int:
             raise UsageError(f"{name}={text} is not a number of 1 or more.")
     rule = RetentionRule(int(numbers["KEEP_DAYS"]), int(numbers["KEEP_GENERATIONS"]))
     apply = _is_yes(options, "apply")
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         return EXIT_FAILED if collect_old_runs(lake, rule, apply, _say) else 0
 
 
@@ -231,7 +257,7 @@ def _requeue(options: argparse.Namespace) -> int:
     name, first, last = options.given_source, options.given_from, options.given_to
     _all_given("make requeue SOURCE=<log> FROM=2026-11-01 TO=2026-11-07", SOURCE=name, FROM=first, TO=last)
     source = load_source(name)
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         requeue_messages(lake, source, _say)
         done = requeue(lake, source, parsed_day(first, "FROM"), parsed_day(last, "TO"), _say)
         if done.results:
@@ -250,7 +276,7 @@ def _evidence(options: argparse.Namespace) -> int:
     if form not in {"table", "json"}:
         raise UsageError(f"FORMAT={form} is not known; accepted: table, json.")
     day = parsed_day(options.given_day, "DAY") if options.given_day else None
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         keys = Path(options.given_keys) if options.given_keys else None
         found = event_evidence(lake, options.given_event_id, options.given_source, day, keys)
         print_evidence(found, form)
@@ -268,7 +294,7 @@ def _digests(options: argparse.Namespace) -> int:
     source = load_source(name)
     first, last = parsed_day(first_text, "FROM"), parsed_day(last_text, "TO")
     keys = Path(options.given_keys) if options.given_keys else None
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         reports = validate_days(lake, source, first, last, keys, _say)
         print_digests(source, reports)
     return EXIT_FAILED if any(report.findings for report in reports) else 0
@@ -289,21 +315,23 @@ def _review(options: argparse.Namespace) -> int:
         wanted = Wanted(who=options.who, first=parsed_day(first_text, "FROM"), last=parsed_day(options.to, "TO"))
     mapping = Path(options.reviewers) if options.reviewers else None
     reviewer = None if options.reviewer is None else reviewer_named(options.reviewer, mapping)
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         written = write_review(lake, wanted, reviewer, Path(options.out), _say)
     _say(f"{len(written):,} files in {options.out}; begin with {written[-1]}")
     return 0
 
 
 def _query(options: argparse.Namespace) -> int:
-    from infra.local.querying import ask, print_answer
+    from infra.local.days_asked import warn_of_days
+    from infra.local.querying import FORMATS, ask, print_answer
 
     sql, form = os.environ.get("SQL", ""), os.environ.get("FORMAT") or "table"
-    _all_given('make query SQL="select ..." [FORMAT=jsonl]', SQL=sql)
-    if form not in {"table", "jsonl"}:
-        raise UsageError(f"FORMAT={form} is not known; accepted: table, jsonl.")
-    with opened_lake(lake_home(), _quiet) as lake:
+    _all_given('make query SQL="select ..." [FORMAT=csv|json|jsonl]', SQL=sql)
+    if form not in FORMATS:
+        raise UsageError(f"FORMAT={form} is not known; accepted: {', '.join(FORMATS)}.")
+    with existing_lake(lake_home(), _quiet) as lake:
         print_answer(ask(lake, sql), form)
+        warn_of_days(lake, sql, _say if form == "table" else warn)
     return 0
 
 
@@ -312,7 +340,7 @@ def _ask(options: argparse.Namespace) -> int:
 
     _all_given('make ask Q="which tools did agents use?"', Q=options.question)
     access = model_access()
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         if access is None:
             _say("No model is asked: BEDROCK_MODEL_ID is not set, and a scripted stand-in shows the way of a question.")
         answer = ask_looker(lake, options.question, access)
@@ -323,7 +351,7 @@ def _ask(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from infra.local.status import print_status
 
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         print_status(lake)
     return 0
 
@@ -331,7 +359,7 @@ def _status(options: argparse.Namespace) -> int:
 def _reconcile(options: argparse.Namespace) -> int:
     from infra.local.reconciling import reconcile_all
 
-    with opened_lake(lake_home(), _quiet) as lake:
+    with existing_lake(lake_home(), _quiet) as lake:
         return EXIT_FAILED if reconcile_all(lake, _say) else 0
 
 
@@ -342,4 +370,5 @@ def _all_given(usage: str, **values: str | None) -> None:
 
 
 if __name__ == "__main__":
+    stop_on_signals()
     sys.exit(main())

@@ -1,6 +1,6 @@
 """Days built through Dagster, in this process: windows of the backfill policy's size, each a run of the job."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +11,7 @@ import dagster as dg
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table, size
 from loglake_assets.config import window_tags, windows
+from loglake_assets.lake.commits import head
 from loglake_assets.lake.late import late_counts
 from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
@@ -38,6 +39,18 @@ class BuildError(RuntimeError):
     """The days asked for cannot be built; the message says why and what to ask for."""
 
 
+class InterruptedBuildError(RuntimeError):
+    """A build was stopped by a signal, and its Glue run with it; `results` are what stands of each day."""
+
+    def __init__(self, results: Sequence[Any]) -> None:
+        built = sum(1 for result in results if result.metadata)
+        super().__init__(
+            f"Stopped, and the Glue run with it: {built:,} of {len(results):,} days were built by this command. The "
+            "same command builds the others; nothing has to be cleaned up first."
+        )
+        self.results = results
+
+
 @dataclass(frozen=True)
 class DayResult:
     """One day after a build: the metadata of its materialization, or none when it was not built."""
@@ -45,11 +58,13 @@ class DayResult:
     day: date
     metadata: dict[str, Any]
     error: str | None
+    standing: str = ""
+    """What readers see of a day that was not built now, where an earlier commit stands."""
 
     def row(self) -> list[Any]:
         m = self.metadata
         if not m:
-            return [self.day, *[None] * (len(HEADINGS) - 2), "not built"]
+            return [self.day, *[None] * (len(HEADINGS) - 2), self.standing or "not built"]
         return [
             self.day,
             m["records_read"],
@@ -91,18 +106,36 @@ def build_range(
     A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
     """
     definitions = loaded_definitions()
-    job = definitions.resolve_job_def(f"{source.name}_readready")
-    asked = closed_days(job, source.name, first, last)
+    job, key = definitions.resolve_job_def(f"{source.name}_readready"), readready_key(source)
+    asked, started = closed_days(job, source.name, first, last), datetime.now(UTC)
     results: dict[date, DayResult] = {}
+
+    def take(window: list[date], run_id: str, error: str | None) -> None:
+        for day in window:
+            metadata = made_by_run(instance, key, day, run_id)
+            standing = "" if metadata else standing_commit(lake, source.readready.name, day, started)
+            results[day] = DayResult(day, metadata, error, standing)
+
     with dagster_instance(lake) as instance:
         while days := [d for d in days_with_source(lake, source, asked) if d not in results]:
-            for window in windows(days, days_per_run(definitions, readready_key(source))):
+            for window in windows(days, days_per_run(definitions, key)):
                 say(f"  {source.name} {window[0]} to {window[-1]}: Dagster run")
-                run_id, error = run_window(job, instance, window, tags)
-                key = readready_key(source)
-                results.update({day: DayResult(day, made_by_run(instance, key, day, run_id), error) for day in window})
+                try:
+                    take(window, *run_window(job, instance, window, tags))
+                except InterruptedRunError as stop:
+                    take([day for day in days if day not in results], stop.run_id, None)
+                    raise InterruptedBuildError([results[day] for day in sorted(results)]) from stop
     _tell_days_without_source(source, asked, results, say)
     return [results[day] for day in sorted(results)]
+
+
+def standing_commit(lake: OpenedLake, table: str, day: date, started: datetime) -> str:
+    """What readers see of a day that a build of now did not finish; empty where they see nothing."""
+    commit = head(lake.client("s3"), lake.settings.readready_bucket, table, day_number(day))
+    if commit is None:
+        return ""
+    is_older = datetime.fromisoformat(commit.committed_at) < started
+    return f"built earlier: commit {commit.seq} stands" if is_older else f"not checked: commit {commit.seq} stands"
 
 
 def days_with_source(lake: OpenedLake, source: LogSource, days: list[date]) -> list[date]:
@@ -159,17 +192,40 @@ def readready_key(source: LogSource) -> dg.AssetKey:
     return dg.AssetKey(["readready", source.readready.name])
 
 
+class InterruptedRunError(RuntimeError):
+    """A signal ended a Dagster run, whose id `run_id` is."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"Dagster run {run_id} was ended by a signal.")
+        self.run_id = run_id
+
+
 def run_window(
     job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date], tags: Mapping[str, str] | None = None
 ) -> tuple[str, str | None]:
-    """Execute one window; returns the Dagster run's id, and the error's text or None."""
+    """Execute one window in this process; returns the Dagster run's id, and the error's text or None.
+
+    Raises InterruptedRunError.
+    """
     result = job.execute_in_process(
         instance=instance,
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}},
         tags={**(tags or {}), **window_tags(window)},
     )
-    return result.run_id, None if result.success else _failure_text(result)
+    if result.success:
+        return result.run_id, None
+    causes = {name for event in result.all_events if event.is_step_failure for name in _causes(event)}
+    if causes & {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}:
+        raise InterruptedRunError(result.run_id)
+    return result.run_id, _failure_text(result)
+
+
+def _causes(event: dg.DagsterEvent) -> Iterator[str]:
+    error = event.step_failure_data.error
+    while error:
+        yield str(error.cls_name)
+        error = error.cause or error.context
 
 
 def _failure_text(result: dg.ExecuteInProcessResult) -> str:
@@ -189,7 +245,7 @@ def made_by_run(instance: dg.DagsterInstance, key: dg.AssetKey, day: date, run_i
     return {name: value.value for name, value in event.metadata.items()} if event else {}
 
 
-def print_days(source: LogSource, results: list[DayResult]) -> None:
+def print_days(source: LogSource, results: Sequence[DayResult]) -> None:
     """The table of built days, then each error once."""
     print_table(f"{source.title}, readready by day", HEADINGS, [r.row() for r in results])
     for error in dict.fromkeys(r.error for r in results if r.error):

@@ -1,11 +1,12 @@
 """The whole lake on a private stack, from sample logs to reviewed sessions. Exit code 0 only if all numbers add up."""
 
-import json
+import os
+import shlex
 import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from infra.local.asking import ask_looker, print_looker_answer
 from infra.local.building import DayResult, build_range, dagster_instance, print_days
 from infra.local.digesting import print_digests, validate_days
 from infra.local.evidence import event_evidence
+from infra.local.kept_keys import keep_keys
 from infra.local.loading import Loaded, await_partitions, put_objects, registered, samples_to_put
-from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
+from infra.local.opened import REPOSITORY, OpenedLake, lake_home, opened_lake
+from infra.local.processes import running_stack, stop_stack
 from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask, print_answer
 from infra.local.reviewed_truth import review_problems
@@ -32,32 +35,84 @@ QUESTION = "Which tools did agents use?"
 BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
 
 
+MADE_BY_A_DEMO = "made-by-make-demo"
+"""In a home: it was made by a demo, so that the next one may remove it."""
+
+
+class DemoError(RuntimeError):
+    """The demo cannot run where it was asked to; the message says why and what to do."""
+
+
+@dataclass
+class Demo:
+    """What a demo says: called like any other `say`, with steps whose numbers rise."""
+
+    say: Say
+    steps: int = 0
+
+    def __call__(self, text: str) -> None:
+        self.say(text)
+
+    def step(self, text: str) -> None:
+        self.steps += 1
+        self.say(f"{'' if self.steps == 1 else chr(10)}{self.steps}. {text}")
+
+
+def demo_home() -> Path:
+    """Where a demo keeps its lake: LOGLAKE_HOME, or .loglake-demo/ in the repository."""
+    return lake_home() if os.environ.get("LOGLAKE_HOME") else REPOSITORY / ".loglake-demo"
+
+
+def empty_home(home: Path) -> None:
+    """Remove what an earlier demo left in `home`. Raises DemoError where something else is there."""
+    if home.exists() and not home.is_dir():
+        raise DemoError(f"{home} is no folder. Nothing was changed; name a home with LOGLAKE_HOME, or none.")
+    if home.exists() and any(home.iterdir()):
+        if not (home / MADE_BY_A_DEMO).exists():
+            raise DemoError(
+                f"{home} is not empty and no demo made it. Nothing was changed: a demo removes the lake that it finds. "
+                "Name another home with LOGLAKE_HOME, or none: then it is .loglake-demo/."
+            )
+        if info := running_stack(home):
+            stop_stack(info)
+        for path in home.iterdir():  # the marker last: what is cut off here is a demo's all the same
+            if path.name != MADE_BY_A_DEMO:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MADE_BY_A_DEMO).touch()
+
+
 def run_demo(events: int, say: Say) -> int:
-    """Run it for every source that can make samples; returns the exit code."""
-    started = time.monotonic()
-    parent = REPOSITORY / ".loglake"
-    parent.mkdir(exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
-    say(f"1. A private stack in {home.relative_to(REPOSITORY)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
-    try:
-        with opened_lake(home, lambda text: say(f"   {text}")) as lake:
-            truths: dict[str, GroundTruth] = {}
-            problems = [
-                p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, say)
-            ]
-            problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, say)]
-            problems += _demo_question(lake, say)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-    say(f"\n{time.monotonic() - started:.0f} s in all.")
+    """Run it for every source that can make samples; returns the exit code. The lake stays, to be looked at."""
+    started, home, demo = time.monotonic(), demo_home(), Demo(say)
+    empty_home(home)
+    demo.step(f"A lake in {shown_home(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
+    with opened_lake(home, lambda text: say(f"   {text}")) as lake:
+        truths: dict[str, GroundTruth] = {}
+        problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, demo)]
+        problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
+        problems += _demo_question(lake, demo)
+    say(f"\n{time.monotonic() - started:.0f} s in all. The lake stays until the next demo; look at it with")
+    for command in ("status", "up", "down"):
+        say(f"   {make_line(home, command)}")
     for problem in problems:
         say(f"DOES NOT ADD UP: {problem}")
     say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
     return 1 if problems else 0
 
 
+def shown_home(home: Path) -> str:
+    """A home as it is typed in the repository."""
+    return str(home.relative_to(REPOSITORY) if home.is_relative_to(REPOSITORY) else home)
+
+
+def make_line(home: Path, command: str) -> str:
+    """A command on the demo's lake, to be typed in the repository."""
+    return f"make {command} LOGLAKE_HOME={shlex.quote(shown_home(home))}"
+
+
 def _demo_source(
-    lake: OpenedLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Say
+    lake: OpenedLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Demo
 ) -> list[str]:
     try:
         samples = generate(source.name, FIRST_DAY, DAYS, events)
@@ -68,7 +123,7 @@ def _demo_source(
     loaded, missing = _load(lake, source, samples, say)
     _tell_latency(lake, source, say)
     missing |= _tell_burst(lake, source, say)
-    say(f"\n4. Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built and checked")
+    say.step(f"Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built and checked")
     _tick(lake, source, say)
     results = build_range(lake, source, FIRST_DAY, _last_day(), say)
     print_days(source, results)
@@ -83,8 +138,9 @@ def _evidence_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[st
     day = day_number(FIRST_DAY)
     sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
     event_id = str(ask(lake, sql).rows[0][0])
-    say(f"\n   What stands behind one row: make evidence EVENT_ID={escaped(event_id)} DAY={FIRST_DAY}")
-    (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY, lake.home / "sample-keys.json")
+    command = f"{make_line(lake.home, 'evidence')} EVENT_ID={shlex.quote(escaped(event_id))} DAY={FIRST_DAY}"
+    say(f"\n   What stands behind one row: {command}")
+    (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY)
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     for statement in found.statements:
         say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escaped(statement.said)}")
@@ -96,33 +152,30 @@ def _digest_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]
     if not source.digests:
         return []
     say(f"\n   The digests of {source.title}: what was delivered against what is stored")
-    keys = lake.home / "sample-keys.json"
-    keys.write_text(json.dumps(sample_keys(source.name)), encoding="utf-8")
-    reports = validate_days(lake, source, FIRST_DAY, _last_day(), keys, say)
+    reports = validate_days(lake, source, FIRST_DAY, _last_day(), None, say)
     print_digests(source, reports)
     problems = [finding.sentence for report in reports for finding in report.findings]
     return problems if any(report.files_named for report in reports) else [*problems, "no digest names a file"]
 
 
-def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth], say: Say) -> list[str]:
+def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth], say: Demo) -> list[str]:
     """Build a review of the days, compare it with the truth about them, and put its packets where they can be read."""
-    say(f"\n6. {review.title}: {review.description}")
+    say.step(f"{review.title}: {review.description}")
     results = build_review_range(lake, review, FIRST_DAY, _last_day(), say)
     print_review_days(review, results)
     _answer_questions(lake, REPOSITORY / "loglake_assets" / "reviews" / review.name, say)
     if any("packets" in r.metadata for r in results):
-        folder = REPOSITORY / ".loglake" / "packets" / review.name
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = lake.home / "packets" / review.name
         written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
-        say(f"   packets of {FIRST_DAY}, to open in a browser: {written[-1].relative_to(REPOSITORY)}")
+        say(f"   packets of {FIRST_DAY}, to open in a browser: {shown_home(written[-1])}")
     problems = [f"{r.day}: {r.error}" for r in results if r.error]
     truth = [truths[name] for name in review.sources if name in truths]
     return problems + review_problems(lake, review.name, truth, FIRST_DAY, _last_day())
 
 
-def _demo_question(lake: OpenedLake, say: Say) -> list[str]:
+def _demo_question(lake: OpenedLake, say: Demo) -> list[str]:
     """One question to Looker, the deployed function, with a stand-in where a model would be."""
-    say(f"\n7. Log Lake Looker is asked: {QUESTION} (no model: a scripted stand-in shows the way of a question)")
+    say.step(f"Log Lake Looker is asked: {QUESTION} (no model: a scripted stand-in shows the way of a question)")
     answer = ask_looker(lake, QUESTION, None)
     print_looker_answer(answer, lambda text: say(f" {text}"))
     return [] if answer["queries"] and not answer["stopped_by"] else ["Looker ran no query"]
@@ -132,8 +185,9 @@ def _last_day() -> date:
     return FIRST_DAY + timedelta(days=DAYS - 1)
 
 
-def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Say) -> tuple[Loaded, set[tuple[str, ...]]]:
-    say(f"\n2. Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
+def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Demo) -> tuple[Loaded, set[tuple[str, ...]]]:
+    say.step(f"Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
+    keep_keys(lake, sample_keys(source.name))
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
     started = time.monotonic()
     missing = await_partitions(lake, source, loaded.partitions, say, 60)
@@ -147,9 +201,9 @@ def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Say) -> tu
     return loaded, missing
 
 
-def _tell_latency(lake: OpenedLake, source: LogSource, say: Say) -> None:
+def _tell_latency(lake: OpenedLake, source: LogSource, say: Demo) -> None:
     """One object under a new prefix until its partition is visible, warm, one after the other."""
-    say("\n3. From one object to its visible partition, warm")
+    say.step("From one object to its visible partition, warm")
     times = [_probe(lake, source, FIRST_DAY + timedelta(days=10 + n)) for n in range(PROBES)]
     shown = ", ".join(f"{t * 1000:.0f}" for t in times)
     say(f"   median {statistics.median(times) * 1000:.0f} ms of {PROBES} (ms: {shown})")
@@ -207,10 +261,10 @@ def _tick(lake: OpenedLake, source: LogSource, say: Say) -> None:
     say(f"   the sensor recorded {days} raw days")
 
 
-def _answer_questions(lake: OpenedLake, folder: Path, say: Say) -> None:
+def _answer_questions(lake: OpenedLake, folder: Path, say: Demo) -> None:
     for path in sorted((folder / "questions").glob("*.sql")):
         sql = path.read_text(encoding="utf-8")
-        say(f"\n5. {sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")
+        say.step(f"{sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")
         print_answer(ask(lake, sql), "table")
 
 

@@ -12,7 +12,7 @@ from glue_scripts.expected_rows import expected_row
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import records_of
 from infra.local.opened import OpenedLake
-from infra.local.shown import escaped, print_table
+from infra.local.shown import escaped, print_pairs
 from loglake_assets.digesting import digest_keys
 from loglake_assets.lake.evidence import Evidence, Examiner, Vouch
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -123,8 +123,7 @@ def _document(evidence: Evidence) -> dict[str, Any]:
 
 def _print_one(evidence: Evidence) -> None:
     day = day_from_number(evidence.day)
-    rows = [[name, value] for name, value in evidence.row.items() if value is not None]
-    print_table(f"{evidence.table} of {day}: the row", ("column", "value"), rows)
+    print_pairs(f"{evidence.table} of {day}: the row", [pair for pair in evidence.row.items() if pair[1] is not None])
     if evidence.record is not None:
         print("\nThe record as it stands in the raw object:")
         text = evidence.record.decode("utf-8", "replace")
@@ -132,6 +131,6 @@ def _print_one(evidence: Evidence) -> None:
         print("  " + escaped(text[:_RECORD_SHOWN]) + (" ... (FORMAT=json has all of it)" if cut else ""))
     print()
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
-    statements = [[statement.what, marks[statement.agrees], statement.said] for statement in evidence.statements]
-    print_table("What stands behind it", ("", "", ""), statements)
+    statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]
+    print_pairs("What stands behind it", statements)
     print("All agree." if evidence.agrees else "NOT ALL AGREE.")

@@ -1,6 +1,7 @@
 """Sample deliveries as files: relative paths are object keys, so that `make load` brings them into a lake.
 
-The truth about them stands beside the tree and not in it, since whatever is in the tree is loaded.
+The truth about them, the public keys that their digests are signed with, and the metadata of objects stand beside the
+tree and not in it, since whatever is in the tree is loaded.
 """
 
 import json
@@ -10,12 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from infra.local.building import parsed_day
-from infra.local.samples import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate
+from infra.local.samples import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate, sample_keys
 
 Say = Callable[[str], None]
 TOLD_EVERY_SECONDS = 2.0
+PUBLIC_KEYS = ".public_keys.json"
+"""Behind the tree's name: the public keys of what its samples are signed with. `make load` brings them to the lake."""
+METADATA = ".metadata.json"
+"""Behind the tree's name: what S3 keeps beside objects, by key, such as the signatures of digests."""
 
 
 class GenerateError(ValueError):
@@ -94,6 +100,7 @@ def write_samples(
     late_files, late_size, _ = _write_objects(late_folder, samples.late_objects(), say)
     document = {"source": source_name, **asdict(truth_of_files(truth, skipped))}
     truth_path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    _write_beside(folder, PUBLIC_KEYS, sample_keys(source_name))
     return Written(files, size + late_size, late_files, dict(skipped), truth_path, late_folder)
 
 
@@ -121,10 +128,33 @@ def _without(counts: dict[str, int], gone: Counter[str]) -> dict[str, int]:
     return {name: left for name, count in counts.items() if (left := count - gone[name]) > 0}
 
 
+def _write_beside(folder: Path, suffix: str, document: Mapping[str, Any]) -> None:
+    """Write a document beside the tree; where it is empty there is none, whatever an earlier tree had."""
+    path = beside(folder, suffix)
+    path.unlink(missing_ok=True)
+    if document:
+        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_beside(folder: Path, suffix: str) -> dict[str, Any]:
+    """A document that stands beside a tree of samples; empty where there is none. Raises GenerateError."""
+    path = beside(folder, suffix)
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise GenerateError(
+            f"{path}, which `make generate` writes beside samples, cannot be read ({type(error).__name__}). Nothing "
+            "was loaded. Generate the samples again, or remove the file where these are your own logs."
+        ) from error
+
+
 def _write_objects(folder: Path, objects: Iterable[SampleObject], say: Say) -> tuple[int, int, Counter[str]]:
     started = told = time.monotonic()
     files = size = 0
     skipped: Counter[str] = Counter()
+    metadata: dict[str, dict[str, str]] = {}
     for sample in objects:
         if sample.key.endswith("/"):
             skipped[sample.kind] += 1
@@ -133,9 +163,12 @@ def _write_objects(folder: Path, objects: Iterable[SampleObject], say: Say) -> t
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(sample.body)
         files, size = files + 1, size + len(sample.body)
+        if sample.metadata:
+            metadata[sample.key] = dict(sample.metadata)
         if time.monotonic() - told >= TOLD_EVERY_SECONDS:
             told = time.monotonic()
             say(f"  {files:,} files, {size / 1e6:,.1f} MB, {files / (told - started):,.0f} files a second")
+    _write_beside(folder, METADATA, metadata)
     return files, size, skipped
 
 

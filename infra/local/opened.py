@@ -6,14 +6,15 @@ A command that finds a stack running uses it and leaves it; one that has to star
 import fcntl
 import functools
 import os
-import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
+from infra.local.disk_reserve import free_bytes
+from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack, write_atomically
 from resources.lake import LakeResource
 from resources.settings import LakeSettings
 
@@ -22,6 +23,8 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 NAME = "loglake"
 NEEDED_BYTES = 500_000_000  # a Glue run's staging and Spark's shuffle of a small day, with room
+DIGEST_KEYS = "digest-keys.json"
+"""In a lake's home: the public keys that came with samples, by fingerprint; digests are validated with them."""
 _ON_DEMAND = "on-demand"
 _OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
@@ -70,37 +73,76 @@ def _client(service: str, endpoint_url: str) -> Any:
     return session.client(service, endpoint_url=endpoint_url, region_name=REGION, config=config)
 
 
+def warn(text: str) -> None:
+    """What a person has to know whatever the command was asked for, beside its output and not in it."""
+    print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
-    """The lake of `home`, started when it is not running and then stopped again. Deploys what this tree holds."""
+    """The lake of `home`, started when it is not running and then stopped again. Deploys what this tree holds.
+
+    Raises LakeHomeError where the home cannot be used.
+    """
     refuse_full_disk(home)
+    lake = None
     with _using(home) as users:
-        present = running_stack(home)
-        info = present or start_stack(home, log=lambda text: None)
-        if present is None:
-            (home / _ON_DEMAND).touch()
         try:
-            lake = OpenedLake(home, info, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url))
-            os.environ.update(environment(lake))
-            for name in _OF_THE_CALLER:
-                os.environ.pop(name, None)
-            deploy_lake(lake, say)
-            write_dagster_home(lake.dagster_home)
+            lake = _started(home, say)
             yield lake
         finally:
-            _stop_when_last(home, info, users)
+            _stop_when_last(home, users, lake)
+
+
+@contextmanager
+def existing_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
+    """The lake of `home` for commands that need one: where there is none it is not made. Raises LakeHomeError."""
+    if not (home / "state").is_dir():
+        what = "is an empty or other folder" if home.exists() else "does not exist"
+        raise LakeHomeError(
+            f"There is no lake in {home}: it {what}. Nothing was created. LOGLAKE_HOME names the home of a lake, "
+            ".loglake/ without it; `make load SOURCE=<log> DIR=path` or `make up` makes a lake there."
+        )
+    with opened_lake(home, say) as lake:
+        yield lake
+
+
+def _started(home: Path, say: Callable[[str], None]) -> OpenedLake:
+    """The lake, running and deployed. One command at a time does this; whoever waited finds it done."""
+    with (home / "starting").open("w") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        info = running_stack(home)
+        if info is None:
+            (home / _ON_DEMAND).touch()
+            info = start_stack(home, log=lambda text: None)
+        lake = OpenedLake(home, info, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url))
+        os.environ.update(environment(lake))
+        for name in _OF_THE_CALLER:
+            os.environ.pop(name, None)
+        deploy_lake(lake, say)
+        write_dagster_home(lake.dagster_home)
+        if not (home / DIGEST_KEYS).exists():
+            write_atomically(home / DIGEST_KEYS, "{}")
+        return lake
 
 
 @contextmanager
 def _using(home: Path) -> Iterator[IO[str]]:
-    """Hold a shared lock on the home for as long as its stack is needed."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "users").open("w") as users:
+    """Hold a shared lock on the home for as long as its stack is needed. Raises LakeHomeError."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        users = (home / "users").open("w")
+    except OSError as error:
+        raise LakeHomeError(
+            f"A lake cannot be kept in {home}: it cannot be written ({error.strerror}). Nothing was started, and "
+            "trying again does not help. Make it writable for you, or put the lake elsewhere with LOGLAKE_HOME."
+        ) from error
+    with users:
         fcntl.flock(users, fcntl.LOCK_SH)
         yield users
 
 
-def _stop_when_last(home: Path, info: StackInfo, users: IO[str]) -> None:
+def _stop_when_last(home: Path, users: IO[str], lake: OpenedLake | None) -> None:
     """Stop a stack that a command started, once no other command uses it: whoever is last, not whoever was first."""
     if not (home / _ON_DEMAND).exists():
         return
@@ -109,13 +151,14 @@ def _stop_when_last(home: Path, info: StackInfo, users: IO[str]) -> None:
     except BlockingIOError:
         return
     (home / _ON_DEMAND).unlink(missing_ok=True)
-    stop_stack(info)
+    for info in (lake.info if lake else None, running_stack(home)):
+        if info:
+            stop_stack(info)
 
 
 def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:
     """Raise LakeHomeError when the disk of `home` has less than `needed` bytes free: a full disk half-works."""
-    folder = next(p for p in (home, *home.parents) if p.exists())
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(home)
     if free < needed:
         raise LakeHomeError(
             f"The disk of {home} has {free / 1e6:,.0f} MB free, and a local lake needs {needed / 1e6:,.0f} MB to work "
@@ -135,18 +178,22 @@ def environment(lake: OpenedLake) -> dict[str, str]:
         "LOGLAKE_NAME": lake.settings.name,
         "LOGLAKE_ACCOUNT": lake.settings.account,
         "LOGLAKE_HOME": str(lake.home),
+        "LOGLAKE_KEPT_DIGEST_KEYS": str(lake.home / DIGEST_KEYS),
         "DAGSTER_HOME": str(lake.dagster_home),
     }
 
 
 def deploy_lake(lake: OpenedLake, say: Callable[[str], None]) -> None:
-    """Bring the production templates to the local stack; nothing happens where nothing changed."""
+    """Bring the production templates to the local stack; nothing happens where nothing changed.
+
+    Tables that somebody dropped are made again, and that is said whatever `say` does.
+    """
     from infra.deploy import deploy
     from loglake_assets.sources import load_source, source_names
 
     sources = [load_source(name) for name in source_names()]
     parameters = {"RequireTls": "false", "looker:ModelId": "scripted-stand-in"}  # `make ask` says which model is asked
-    deploy(lake.settings, lake.client, sources, parameters, say)
+    deploy(lake.settings, lake.client, sources, parameters, say, warn=warn)
 
 
 def write_dagster_home(folder: Path) -> None:

@@ -163,20 +163,28 @@ def write_stack_info(home: Path, info: StackInfo) -> None:
 
 def _wait_until_ready(home: Path, child: subprocess.Popen[bytes]) -> StackInfo:
     deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and child.poll() is None:
-        info = running_stack(home)
-        if info is not None and info.pid == child.pid:
-            return info
-        time.sleep(0.1)
+    try:
+        while time.monotonic() < deadline and child.poll() is None:
+            info = running_stack(home)
+            if info is not None and info.pid == child.pid:
+                return info
+            time.sleep(0.1)
+    except BaseException:  # Ctrl-C among them: nobody else knows of it yet
+        _end(child)
+        raise
     code = child.poll()
-    if code is None:
-        child.kill()
-        child.wait()
+    _end(child)
     became = f"was not ready after {READY_SECONDS:.0f} s and was ended" if code is None else f"ended with code {code}"
     raise StackError(
         f"The local stack on {home} {became}. Starting it again helps only once the cause below is gone.\n"
         f"{_log_tail(home / 'stack.log')}"
     )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.kill()
+        child.wait()
 
 
 def _log_tail(path: Path) -> str:

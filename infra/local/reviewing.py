@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import dagster as dg
 
 from infra.local.building import (
     BuildError,
+    InterruptedBuildError,
+    InterruptedRunError,
     closed_days,
     coverage_text,
     dagster_instance,
@@ -18,6 +20,7 @@ from infra.local.building import (
     loaded_definitions,
     made_by_run,
     run_window,
+    standing_commit,
 )
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table
@@ -40,20 +43,33 @@ class ReviewResult:
     day: date
     metadata: dict[str, Any]
     error: str | None
+    standing: str = ""
+    """What readers see of a day that was not built now, where an earlier commit stands."""
 
 
 def build_review_range(lake: OpenedLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
     """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
     definitions = loaded_definitions()
     job, key = definitions.resolve_job_def(review.name), dg.AssetKey(["review", review.name])
-    asked = closed_days(job, review.name, first, last)
+    asked, started = closed_days(job, review.name, first, last), datetime.now(UTC)
     days = _days_with_input(lake, review, asked, say)
     results: list[ReviewResult] = []
+
+    def take(window: Sequence[date], run_id: str, error: str | None) -> None:
+        for day in window:
+            metadata = made_by_run(instance, key, day, run_id)
+            standing = "" if metadata else standing_commit(lake, review.table.name, day, started)
+            results.append(ReviewResult(day, metadata, error, standing))
+
     with dagster_instance(lake) as instance:
         for window in windows(days, days_per_run(definitions, key)):
             say(f"  {review.name} {window[0]} to {window[-1]}: Dagster run")
-            run_id, error = run_window(job, instance, window)
-            results += [ReviewResult(day, made_by_run(instance, key, day, run_id), error) for day in window]
+            try:
+                take(window, *run_window(job, instance, window))
+            except InterruptedRunError as stop:
+                done = {result.day for result in results}
+                take([day for day in days if day not in done], stop.run_id, None)
+                raise InterruptedBuildError(results) from stop
     return results
 
 
@@ -86,7 +102,7 @@ def print_review_days(review: Review, results: Sequence[ReviewResult]) -> None:
 def _row(result: ReviewResult, names: Sequence[str]) -> list[Any]:
     m = result.metadata
     if not m:
-        return [result.day, *[None] * (len(names) + 2), "not built"]
+        return [result.day, *[None] * (len(names) + 2), result.standing or "not built"]
     pct = next((value for name, value in m.items() if name.endswith("_coverage_pct")), None)
     return [result.day, m["dagster/row_count"], *(m[name] for name in names), coverage_text(pct), "built"]
 

@@ -17,7 +17,7 @@ from ministack.core import persistence
 from ministack.services import athena, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
-from infra.local import glue_runs, partitions
+from infra.local import disk_reserve, glue_runs, partitions
 from infra.local.invocations import Invocations, Journal
 from infra.local.snapshots import Snapshots
 
@@ -40,7 +40,7 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     ),
     s3: (
         *("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_bucket_notifications", "_buckets"),
-        *("_get_object_data", "_put_object"),
+        *("_get_object_data", "_put_object", "_copy_object", "_create_multipart_upload", "_upload_part", "_error"),
     ),
     sqs: ("DEFAULT_PORT", "_CANONICAL_NETLOC", "_queue_url"),
     app: ("_build_persistence_save_dict", "AUTH"),
@@ -75,7 +75,7 @@ def install_seams(home: Path, endpoint_url: str, glue_minute_seconds: float = 60
     replaced: list[tuple[ModuleType, dict[str, Callable[..., Any]]]] = [
         (glue, glue_runs.replacements(runs) | partitions.replacements()),
         (lambda_svc, {"invoke_async_with_retry": invocations.invoke}),
-        (s3, {"_fire_s3_event_async": _fire_s3_event_now}),
+        (s3, {"_fire_s3_event_async": _fire_s3_event_now, **disk_reserve.replacements(home)}),
     ]
     for module, functions in replaced:
         for name, function in functions.items():

@@ -12,57 +12,84 @@ def escaped(text: str) -> str:
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 
+PLAIN_WIDTH = 200
+"""Columns of text where output is no terminal, such as a file or a pipe."""
+_LEAST = 8  # a cell narrower than this says nothing
+_MOST_BLOCKS = 40
+_ELLIPSIS = "…"
+
+
 def print_table(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], output: IO[str] | None = None
 ) -> None:
-    """A table on the terminal; numbers stand right, text is escaped and is not markup.
+    """A table as wide as the terminal, or 200 columns where it is none: a row is a line, longer cells are cut.
 
-    Where it is no terminal, a row is a line however long, for grep. Where a terminal is too narrow for the columns,
-    each row is a block of `column  value` lines instead.
+    Text is escaped and is no markup; numbers stand right. Where there are more columns than fit, a few rows are blocks
+    of `column  value` lines, and of many rows the columns that fit are shown.
     """
     from rich.console import Console
 
-    cells = [[_cell(value) for value in row] for row in rows]
     console = Console(file=output, highlight=False)
-    if not console.is_terminal:
-        _print_plain(title, headings, cells, output)
-    elif cells and len(headings) * 9 > console.width:
-        _print_blocks(title, headings, cells, output)
-    else:
-        console.print(_table(title, headings, cells))
+    width = console.width if console.is_terminal else PLAIN_WIDTH
+    cells = [[_cell(value) for value in row] for row in rows]
+    fitting = max(1, (width + 2) // (_LEAST + 2))
+    if len(headings) > fitting and 0 < len(cells) <= _MOST_BLOCKS:
+        _print_blocks(title, headings, cells, width, output)
+        return
+    shown = [row[:fitting] for row in (list(headings), *cells)]
+    _print_lines(title, shown, width, output)
+    if left := len(headings) - fitting if len(headings) > fitting else 0:
+        print(f"{left} of {len(headings)} columns are not shown, since they do not fit: name fewer.", file=output)
 
 
-def _table(title: str, headings: Sequence[str], cells: list[list[str]]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for position, heading in enumerate(headings):
-        numeric = bool(cells) and all(_is_number(row[position]) for row in cells)
-        table.add_column(Text(heading), justify="right" if numeric else "left", overflow="fold", no_wrap=position == 0)
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
-
-
-def _print_plain(title: str, headings: Sequence[str], cells: list[list[str]], output: IO[str] | None) -> None:
-    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+def print_pairs(title: str, pairs: Iterable[tuple[str, Any]], output: IO[str] | None = None) -> None:
+    """Names with their whole values, one a line."""
+    found = [(escaped(name), escaped(str(value))) for name, value in pairs]
+    width = max((len(name) for name, _ in found), default=0)
     if title:
         print(title, file=output)
-    for row in (headings, ["-" * width for width in widths], *cells):
-        print("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip(), file=output)
+    for name, value in found:
+        print(f"{name:<{width}}  {value}", file=output)
 
 
-def _print_blocks(title: str, headings: Sequence[str], cells: list[list[str]], output: IO[str] | None) -> None:
-    width = max(map(len, headings))
+def _print_lines(title: str, lines: list[list[str]], width: int, output: IO[str] | None) -> None:
+    """The first of the lines are the headings."""
+    columns = list(zip(*lines, strict=True))
+    widths = _widths([max(map(len, column)) for column in columns], width)
+    right = [len(column) > 1 and all(_is_number(cell) for cell in column[1:]) for column in columns]
+    if title:
+        print(title, file=output)
+    for line in (lines[0], ["-" * column for column in widths], *lines[1:]):
+        told = zip(line, widths, right, strict=True)
+        print("  ".join(f"{_cut(c, w):>{w}}" if r else f"{_cut(c, w):<{w}}" for c, w, r in told).rstrip(), file=output)
+
+
+def _widths(natural: list[int], width: int) -> list[int]:
+    """The widths of columns, two apart: the widest are narrowed until all fit."""
+    room = width - 2 * (len(natural) - 1)
+    if sum(natural) <= room:
+        return natural
+    most = max(natural)
+    while most > _LEAST and sum(min(most, one) for one in natural) > room:
+        most -= 1
+    return [min(most, one) for one in natural]
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + _ELLIPSIS
+
+
+def _print_blocks(
+    title: str, headings: Sequence[str], cells: list[list[str]], width: int, output: IO[str] | None
+) -> None:
+    names = max(map(len, headings))
     if title:
         print(title, file=output)
     for number, row in enumerate(cells, 1):
         print(f"-- row {number}", file=output)
         for heading, cell in zip(headings, row, strict=True):
             if cell != "-":
-                print(f"{heading:<{width}}  {cell}", file=output)
+                print(f"{heading:<{names}}  {_cut(cell, max(width - names - 2, _LEAST))}", file=output)
 
 
 def _cell(value: Any) -> str:

@@ -1,20 +1,26 @@
 """`make up`: the stack and Dagster, with its daemon and UI, on the persistent lake, until Ctrl-C. And `make down`."""
 
+import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from typing import IO
 
+from infra.local.dagster_output import show_warnings
 from infra.local.opened import REPOSITORY, OpenedLake, environment, opened_lake
 from infra.local.orphaned_runs import end_orphaned_runs
 from infra.local.processes import free_port, is_running, running_stack, stop_stack
 
 DEFAULT_UI_PORT = 3000
+LARGEST_PORT = 65_535
+_UP = "up"
 _STOP_SECONDS = 20.0
 
 
@@ -24,9 +30,9 @@ class UpError(RuntimeError):
 
 def up(home: Path, say: Callable[[str], None]) -> int:
     """Run stack and Dagster until Ctrl-C or SIGTERM, then stop both. Returns 0 after a clean stop."""
+    refuse_second(home)
     port = ui_port()
-    _stop_on_signals()
-    with opened_lake(home, lambda text: None) as lake:
+    with opened_lake(home, lambda text: None) as lake, _known_as_up(home, port):
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
         say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
         if count := end_orphaned_runs(lake.dagster_home):
@@ -34,11 +40,45 @@ def up(home: Path, say: Callable[[str], None]) -> int:
         return _dagster(lake, port, say)
 
 
+def refuse_second(home: Path) -> None:
+    """Raise UpError where this lake is up already: two Dagsters on one database would build everything twice."""
+    try:
+        known = (home / _UP).open()
+    except FileNotFoundError:
+        return
+    with known:
+        if not _is_locked(known):
+            return
+        raise UpError(
+            f"The lake in {home} is up already, with its Dagster UI at http://127.0.0.1:{known.read().strip()}. "
+            "Use that one; `make down` or Ctrl-C where it runs stops it."
+        )
+
+
+@contextmanager
+def _known_as_up(home: Path, port: int) -> Iterator[None]:
+    """Say in the home that the lake is up, and at which port, for as long as this process lives."""
+    with (home / _UP).open("a+") as known:
+        fcntl.flock(known, fcntl.LOCK_EX)
+        known.truncate(0)
+        known.write(f"{port}\n")
+        known.flush()
+        yield
+
+
+def _is_locked(known: IO[str]) -> bool:
+    try:
+        fcntl.flock(known, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
 def ui_port() -> int:
     """UI_PORT, else 3000; for a lake elsewhere than .loglake/, a free port when 3000 is taken. Raises UpError."""
     asked = os.environ.get("UI_PORT")
-    if asked and not asked.isdigit():
-        raise UpError(f"UI_PORT={asked!r} is not a port number.")
+    if asked and not (re.fullmatch("[0-9]{1,5}", asked) and 1 <= int(asked) <= LARGEST_PORT):
+        raise UpError(f"UI_PORT={asked[:40]!r} is no port number; accepted: 1 to {LARGEST_PORT}, such as 3001.")
     port = int(asked or DEFAULT_UI_PORT)
     if _is_free(port):
         return port
@@ -55,16 +95,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _stop_on_signals() -> None:
-    """SIGTERM and SIGINT end the command as Ctrl-C does, also where a background job inherited SIGINT ignored."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
 
 
 def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
@@ -86,9 +116,12 @@ def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
         command,
         cwd=REPOSITORY,
         env={**os.environ, **environment(lake), "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+    show_warnings(child.stdout, say)
     (lake.home / "dagster.pid").write_text(str(child.pid))
     try:
         while child.poll() is None:

@@ -22,18 +22,26 @@ ClientOf = Callable[[str, str], Any]
 def trusted_keys(file: Path | None, client_of: ClientOf, since: datetime, until: datetime) -> PublicKeys:
     """Keys of a file, or where none is named, those that CloudTrail lists as in use from `since` to `until`.
 
-    Raises PublicKeysError, at once for a bad file, on first use where CloudTrail does not answer.
+    Raises PublicKeysError, at once for a bad file, on first use where the file holds no key or CloudTrail does not
+    answer: a lake without digests needs no key.
     """
     return keys_of_file(file) if file else ListedKeys(client_of, since, until)
 
 
 @dataclass(frozen=True)
 class GivenKeys:
-    """Keys by fingerprint, whatever the Region: a fingerprint is of one key."""
+    """Keys of a file by fingerprint, whatever the Region: a fingerprint is of one key."""
 
     keys: Mapping[str, bytes]
+    file: Path
 
     def key(self, fingerprint: str, region: str) -> bytes | None:
+        if not self.keys:
+            raise PublicKeysError(
+                f"The file of public keys {self.file} holds no key, and there are digests to validate. Samples bring "
+                "theirs with them when they are loaded; for your own logs save what `aws cloudtrail list-public-keys` "
+                "prints, and name that file with KEYS or LOGLAKE_DIGEST_KEYS."
+            )
         return self.keys.get(fingerprint)
 
 
@@ -41,15 +49,12 @@ def keys_of_file(file: Path) -> GivenKeys:
     """Keys of JSON: `{"<fingerprint>": "<base64 DER>"}`, or ListPublicKeys' own answer. Raises PublicKeysError."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-        keys = GivenKeys(_keys(document))
+        return GivenKeys(_keys(document), file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PublicKeysError(
             f"The file of public keys {file} cannot be used ({type(error).__name__}). Expected is JSON, either "
             '{"<fingerprint>": "<base64 of the DER>"} or what `aws cloudtrail list-public-keys` prints.'
         ) from error
-    if not keys.keys:
-        raise PublicKeysError(f"The file of public keys {file} holds no key. Nothing can be validated with it.")
-    return keys
 
 
 def _keys(document: Mapping[str, Any]) -> dict[str, bytes]:

@@ -1,0 +1,568 @@
+"""The commands of a local lake as a person has them: mistyped, at once, interrupted, on a full disk, in little room."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from infra.local.__main__ import main
+from infra.local.building import dagster_instance, loaded_definitions
+from infra.local.days_asked import days_asked
+from infra.local.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
+from infra.local.opened import DIGEST_KEYS, REPOSITORY, LakeHomeError, OpenedLake, opened_lake
+from infra.local.processes import running_stack
+from infra.local.querying import Answer, print_answer
+from infra.local.samples import sample_keys
+from infra.local.shown import PLAIN_WIDTH, print_table
+from lambdas.looker_prompt import table_cards
+from loglake_assets.lake.commits import head
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+from tests.commands import PROGRAM, command, environment, make
+from tests.conftest import quiet
+from tests.waiting import until
+
+TODAY = datetime.now(UTC).date()
+FIRST = TODAY - timedelta(days=2)
+SECOND = FIRST + timedelta(days=1)
+TABLE = "from_cloudtrail_readready"
+READING = (
+    "status",
+    "query",
+    "ask",
+    "evidence",
+    "digests",
+    "review",
+    "rollback",
+    "collect",
+    "requeue",
+    "reconcile",
+    "build",
+)
+GIVEN = {
+    "query": {"SQL": "select 1"},
+    "ask": {"Q": "what?"},
+    "evidence": {"EVENT_ID": "some-id"},
+    "digests": {"SOURCE": "cloudtrail", "FROM": "2026-11-01", "TO": "2026-11-01"},
+    "review": {"WHO": "ann", "FROM": "2026-11-01", "TO": "2026-11-01"},
+    "rollback": {"SOURCE": "cloudtrail", "DAY": "2026-11-01", "RUN": "r"},
+    "requeue": {"SOURCE": "cloudtrail", "FROM": "2026-11-01", "TO": "2026-11-01"},
+    "build": {"SOURCE": "cloudtrail", "FROM": "2026-11-01", "TO": "2026-11-01"},
+}
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake of the last two closed days of the API log's samples; the first of them is built."""
+
+    opened: OpenedLake
+    files: Path
+
+    @property
+    def home(self) -> Path:
+        return self.opened.home
+
+
+def generated(folder: Path, source: str, events: int) -> Path:
+    """Samples of the two days as files."""
+    asked = {"SOURCE": source, "DIR": str(folder), "EVENTS": str(events), "DAYS": "2", "FROM": str(FIRST)}
+    done = command(folder.parent / "no-lake", "generate", **asked)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generated(tmp_path_factory.mktemp("samples") / "logs", "cloudtrail", 1_500)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[Lake]:
+    home, before = tmp_path_factory.mktemp("home") / "lake", dict(os.environ)
+    with opened_lake(home, quiet) as opened:
+        done = command(home, "load", SOURCE="cloudtrail", DIR=str(files))
+        assert done.returncode == 0, done.stderr
+        done = command(home, "build", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(FIRST))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield Lake(opened, files)
+    os.environ.clear()
+    os.environ.update(before)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+# --- a place that is none ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(98, "each reading command on a home that does not exist", "it says so and makes nothing")
+@pytest.mark.parametrize("name", READING)
+def test_a_mistyped_home_is_said_and_not_made(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "lakee"
+    given = {**GIVEN.get(name, {}), "LOGLAKE_HOME": str(home), "OUT": str(tmp_path / "out")}
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    assert main([name]) == 2
+    complained = capsys.readouterr().err
+    assert complained.startswith(f"{name}: There is no lake in {home}: it does not exist. Nothing was created.")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault(98, "UI_PORT=80000, 0, -1, a word, other digits", "a sentence, and no lake is made")
+@pytest.mark.parametrize("port", ["80000", "0", "-1", "http", "\u0664\u0665", "1" * 5_000])
+def test_a_port_that_cannot_be_is_a_sentence(
+    tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UI_PORT", port)
+    monkeypatch.setenv("LOGLAKE_HOME", str(tmp_path / "lake"))
+    assert main(["up"]) == 2
+    expected = f"up: UI_PORT={port[:40]!r} is no port number; accepted: 1 to 65535, such as 3001.\n"
+    assert capsys.readouterr().err == expected
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder that cannot be written: by its mode, and for root, who does not mind, by a mount."""
+    if os.getuid() != 0:
+        folder.chmod(0o555)
+        yield
+        folder.chmod(0o755)
+        return
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("root needs a kernel that lets it mount")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.fault(
+    91, "a home in a folder that is read-only, or that is a file", "one sentence each: where, what to do"
+)
+def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.local.opened.free_bytes", lambda home: 1 << 40)
+    folder, file = tmp_path / "shelf", tmp_path / "file"
+    folder.mkdir()
+    file.touch()
+    with read_only(folder), pytest.raises(LakeHomeError, match=r"cannot be kept in .*shelf/lake: it cannot be written"):
+        with opened_lake(folder / "lake", quiet):
+            pass
+    with pytest.raises(LakeHomeError, match=r"Not a directory\)\. Nothing was started, and trying again does not help"):
+        with opened_lake(file / "lake", quiet):
+            pass
+
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(86, "three commands begun at once on a home without a stack", "all work; the last one stops it")
+def test_commands_at_once_share_one_stack(tmp_path: Path, files: Path) -> None:
+    home = tmp_path / "lake"
+    asked = environment(home, SOURCE="cloudtrail", DIR=str(files))
+    begun = [
+        subprocess.Popen(
+            [*PROGRAM, "load"], cwd=REPOSITORY, env=asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for _ in range(3)
+    ]
+    said = [process.communicate(timeout=180)[0].decode() for process in begun]
+    assert [process.returncode for process in begun] == [0, 0, 0], said
+    assert running_stack(home) is None
+
+
+# --- interrupted ------------------------------------------------------------------------------------------------------
+
+
+def job_runs(lake: Lake) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lake.opened.client("glue").get_job_runs(JobName=lake.opened.settings.readready_job)[
+        "JobRuns"
+    ]
+    return found
+
+
+@pytest.mark.fault(87, "SIGINT in a build whose shell has it ignored", "one sentence, true states, the job stopped")
+@pytest.mark.fault(71, "a build that ends before a day whose earlier commit stands", "the table says that it stands")
+def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
+    before = len(job_runs(lake))
+    asked = environment(lake.home, SOURCE="cloudtrail", FROM=str(FIRST), TO=str(SECOND), LOGLAKE_ENGINE="spark")
+    process = subprocess.Popen(
+        [*PROGRAM, "build"],
+        cwd=REPOSITORY,
+        env=asked,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    until(lambda: len(job_runs(lake)) > before and job_runs(lake)[0]["JobRunState"] == "RUNNING", 120)
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=120)
+    assert process.returncode == 130, said + complained
+    assert complained == (
+        "build: Stopped, and the Glue run with it: 0 of 2 days were built by this command. The same command builds the "
+        "others; nothing has to be cleaned up first.\n"
+    )
+    states = dict(re.findall(r"^(20\d\d-\d\d-\d\d) .*?  (\S+(?: \S+)*)$", said, re.M))
+    assert states == {str(FIRST): "built earlier: commit 1 stands", str(SECOND): "not built"}
+    assert "Traceback" not in said + complained
+    until(lambda: job_runs(lake)[0]["JobRunState"] == "STOPPED", 30)
+
+
+@pytest.mark.fault(87, "SIGTERM and SIGINT while a command starts its stack", "both end, and no stack is left")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: Path, number: signal.Signals) -> None:
+    home = tmp_path / "lake"
+    asked = environment(home, SOURCE="cloudtrail", DIR=str(files))
+    process = subprocess.Popen(
+        [*PROGRAM, "load"], cwd=REPOSITORY, env=asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    until((home / "stack.log").exists, 60)
+    process.send_signal(number)
+    _, complained = process.communicate(timeout=60)
+    assert (process.returncode, complained) == (130, "load: stopped. What it had started was stopped too.\n")
+    assert not serves(home)
+
+
+def serves(home: Path) -> bool:
+    """Whether any process has the home as its stack's."""
+    lines = (p.joinpath("cmdline") for p in Path("/proc").iterdir() if p.name.isdigit())
+    return any(b"infra.local.stack" in text and str(home).encode() in text for text in map(_text, lines))
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.fault(71, "a build that is refused, of a day whose commit stands", "the table says that the commit stands")
+def test_a_day_that_fails_is_not_called_unbuilt_while_a_commit_stands(lake: Lake) -> None:
+    s3, bucket = lake.opened.client("s3"), lake.opened.settings.raw_bucket("cloudtrail")
+    prefix = f"AWSLogs/o-exampleorg1/111122223333/CloudTrail/us-east-1/{FIRST:%Y/%m/%d}/"
+    key = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"][0]["Key"]
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=key)
+    done = command(lake.home, "build", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(FIRST))
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    assert done.returncode == 1
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(f"{FIRST} "))
+    assert line.endswith("  built earlier: commit 1 stands")
+
+
+# --- the machine beneath ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(91, "Dagster's database locked by another process", "said as that, with what may hold it")
+def test_a_locked_database_is_said(lake: Lake) -> None:
+    database = lake.home / "dagster" / "history" / "runs.db"
+    assert database.exists()
+    with sqlite3.connect(database, isolation_level=None) as holder:
+        holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        done = command(lake.home, "build", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(FIRST))
+        holder.execute("ROLLBACK")
+    holder.close()
+    assert done.returncode == 2, done.stdout
+    expected = f"build: Dagster's database under {lake.home / 'dagster'} is locked: another process has held it"
+    assert done.stderr.startswith(expected)
+    assert "SELECT" not in done.stderr
+
+
+@pytest.mark.fault(
+    91, "a disk that fills while the stack runs", "objects are refused in one sentence, and nothing waits"
+)
+def test_a_disk_that_fills_while_the_stack_runs_is_said(tmp_path: Path, files: Path) -> None:
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", str(tmp_path)]
+    if os.getuid() != 0 or subprocess.run(mounted, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a disk that fills needs root, and a kernel that lets it")
+    home, before = tmp_path / "lake", dict(os.environ)
+    try:
+        with opened_lake(home, quiet) as opened:
+            used = shutil.disk_usage(home).used
+            resize(tmp_path, used + 40_000_000)
+            with pytest.raises(opened.client("s3").exceptions.ClientError, match="InsufficientStorage"):
+                opened.client("s3").put_object(Bucket=opened.settings.raw_bucket("cloudtrail"), Key="a", Body=b"a")
+            done = command_with_room(home, files)
+            assert done.returncode == 2, done.stdout
+            assert done.stderr.startswith(f"load: The disk of the lake in {home} is full: ")
+            assert done.stderr.endswith("Free some, then give the command again.\n")
+            resize(tmp_path, 2 << 30)
+            assert command(home, "load", SOURCE="cloudtrail", DIR=str(files)).returncode == 0
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def command_with_room(home: Path, files: Path) -> "subprocess.CompletedProcess[str]":
+    """`load` as it is when the disk had room as it began: its own look at the start is passed over."""
+    program = (
+        "import sys, infra.local.opened as opened; opened.NEEDED_BYTES = 0\n"
+        "opened.refuse_full_disk.__defaults__ = (0,)\n"
+        "from infra.local.__main__ import main\n"
+        "sys.exit(main(['load']))"
+    )
+    return subprocess.run(
+        [PROGRAM[0], "-c", program],
+        cwd=REPOSITORY,
+        env=environment(home, SOURCE="cloudtrail", DIR=str(files)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def resize(folder: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
+# --- keys of samples --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(72, "README's generate, load and digests lines, and the daily check", "keys found, all as delivered")
+def test_digests_of_generated_samples_are_validated_without_keys_being_given(lake: Lake) -> None:
+    assert json.loads((lake.home / DIGEST_KEYS).read_text()) == sample_keys("cloudtrail")
+    beside = lake.files.with_name("logs.public_keys.json")
+    assert json.loads(beside.read_text()) == sample_keys("cloudtrail"), "public keys, and no private one"
+    done = command(lake.home, "digests", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(SECOND))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{FIRST}" in done.stdout
+    with dagster_instance(lake.opened) as instance:
+        result = loaded_definitions().resolve_job_def("cloudtrail_digests").execute_in_process(instance=instance)
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.passed
+    assert evaluation.metadata["digests_valid"].value == 48
+    assert isinstance(evaluation.asset_key, dg.AssetKey)
+
+
+# --- a question about days --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(66, "a query over days that are built, not whole, not built, without a partition", "each is said")
+def test_a_query_says_which_of_its_days_are_not_whole(lake: Lake) -> None:
+    first, second = day_number(FIRST), day_number(SECOND)
+    sql = f"select count(*) as n from {TABLE} where logcalendarday between {first} and {second}"
+    done = command(lake.home, "query", SQL=sql)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("Of "))
+    assert re.fullmatch(
+        rf"Of {TABLE} these are not whole: {FIRST} 99\.\d{{4}} % of its events; {SECOND} not built\. "
+        "`make status` says what helps\\.",
+        line,
+    )
+    glue, database = lake.opened.client("glue"), lake.opened.settings.database
+    named = {"DatabaseName": database, "TableName": TABLE}
+    partition = glue.get_partition(**named, PartitionValues=[str(first)])["Partition"]
+    glue.delete_partition(**named, PartitionValues=[str(first)])
+    done = command(lake.home, "query", SQL=f"select * from {TABLE} where logcalendarday = {first}", FORMAT="csv")
+    fields = ("Values", "StorageDescriptor", "Parameters")
+    glue.create_partition(**named, PartitionInput={name: partition[name] for name in fields})
+    assert done.stdout.count("\n") == 1, "the heading, and no row"
+    assert (
+        done.stderr == f"Of {TABLE} these are not whole: {FIRST} without a partition. `make status` says what helps.\n"
+    )
+    done = command(lake.home, "query", SQL=f"select count(*) as n from {TABLE}", FORMAT="jsonl")
+    assert json.loads(done.stdout)["n"] > 100
+    assert done.stderr.startswith("The statement names no range of days, so all days were asked; of ")
+    assert command(lake.home, "query", SQL=f"describe {TABLE}").stdout.count("not whole") == 0
+
+
+WHOLE = None
+A, B, C = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1 from t where logcalendarday = 20261101", {"t": (A,)}),
+        ("select 1 from T x where x.logcalendarday in (20261101, 20261103)", {"t": (A, B, C)}),
+        ("select 1 from t where logcalendarday >= 20261101 and logcalendarday < 20261103", {"t": (A, B)}),
+        ("select 1 from t where logcalendarday = 20261101 or logcalendarday = 20261103", {"t": WHOLE}),
+        ("select 1 from t where logcalendarday = 20261101 or eventname = 'a'", {"t": WHOLE}),
+        ("select 1 from t where logcalendarday >= 20261101", {"t": WHOLE}),
+        ("select 1 from loglake.t where logcalendarday = 20261101", {"t": (A,)}),
+        ("select 1 from t where logcalendarday = 20261101 union select 1 from t where logcalendarday = 20261102",
+         {"t": (A, B)}),
+        ("with w as (select * from t where logcalendarday = 20261101) select * from w", {"t": (A,)}),
+        ("select 1 from t join u on t.k = u.k where t.logcalendarday = 20261101", {"t": (A,), "u": WHOLE}),
+        ("select 1 from t join u on t.logcalendarday = u.logcalendarday where t.logcalendarday = 20261101",
+         {"t": (A,), "u": (A,)}),
+        ("select 1 from other where logcalendarday = 20261101", {}),
+        ("describe t", {}),
+        ("show tables", {}),
+        ("this is no sql from t", {}),
+    ],
+)  # fmt: skip
+def test_the_days_of_a_statement_are_told_from_its_predicates(sql: str, expected: dict[str, Any]) -> None:
+    cloudtrail = next(card for card in table_cards() if card.name == TABLE)
+    assert days_asked(sql, {"t": cloudtrail, "u": cloudtrail}) == expected
+
+
+# --- what is given ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(93, "REVIEWR=dana on make's command line", "refused with the options there are; nothing is done")
+@pytest.mark.parametrize("typed", ["REVIEWR=dana", "REVIEWR=", "EVNTS=5", "from=2026-11-01", "LOGLAKE_HOEM=/x"])
+def test_make_refuses_an_option_that_no_command_has(tmp_path: Path, typed: str) -> None:
+    done = make(tmp_path, "review", "WHO=*", "OUT=out", typed)
+    assert done.returncode == 2
+    name = typed.partition("=")[0]
+    assert f"{name} is no option of any command, and nothing was done. There are: ACCEPT_LOSS " in done.stderr
+    assert " REVIEWER " in done.stderr
+    assert done.stdout == ""
+
+
+def test_make_takes_every_option_that_a_page_or_its_help_names(tmp_path: Path) -> None:
+    text = (REPOSITORY / "README.md").read_text() + (REPOSITORY / "Makefile").read_text()
+    named = set(re.findall(r"\b([A-Z][A-Z_]+)=", text)) - {"REVIEWR"}
+    named |= {"UI_PORT"}
+    assert {"SQL", "LOGLAKE_HOME", "SECONDS"} <= named
+    assert make(tmp_path, "-n", "help", *(f"{name}=1" for name in sorted(named - {"PYTHONUNBUFFERED"}))).returncode == 0
+
+
+# --- a table that is dropped ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(84, "the raw and the readready table dropped, then status, then reconcile", "named; rows are back")
+def test_a_dropped_table_is_named_and_one_command_brings_it_back(lake: Lake) -> None:
+    glue, database = lake.opened.client("glue"), lake.opened.settings.database
+    day = f"where logcalendarday = {day_number(FIRST)}"
+    sql = f"select count(*) as n from {TABLE} {day}"
+    before = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["n"]
+    for table in (TABLE, "from_cloudtrail_raw"):
+        glue.delete_table(DatabaseName=database, Name=table)
+    done = command(lake.home, "reconcile")
+    for table in (TABLE, "from_cloudtrail_raw"):
+        assert f"The table {database}.{table} was gone: somebody dropped it. It is made again" in done.stderr
+    assert "Error" not in done.stdout + done.stderr
+    until(lambda: json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["n"] == before, 60)
+    assert glue.get_table(DatabaseName=database, Name=TABLE)["Table"]["Parameters"]["classification"] == "orc"
+    done = command(lake.home, "status")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def table_of(headings: list[str], rows: list[list[Any]]) -> list[str]:
+    output = io.StringIO()
+    print_table("", headings, rows, output)
+    return output.getvalue().splitlines()
+
+
+@pytest.mark.fault(98, "a table of long and many cells, with control characters in them", "it fits and nothing acts")
+def test_a_table_fits_and_what_does_not_is_cut() -> None:
+    lines = table_of(["n", "text"], [[1, "x" * 5_000], [22, "\x1b[31m" + "y" * 5_000]])
+    assert {len(line) for line in lines[2:]} == {PLAIN_WIDTH}
+    assert all(line.endswith("x…") or line.endswith("y…") or "-" in line or "n" in line for line in lines)
+    assert "\x1b" not in "".join(lines)
+    assert "\\u{1b}[31m" in lines[3]
+    assert table_of(["a", "b"], [["short", "s"]]) == ["a      b", "-----  -", "short  s"]
+    wide = [f"column{n}" for n in range(66)]
+    few = table_of(wide, [["v" * 900] * 66] * 2)
+    assert len(few) == 2 * 67
+    assert max(map(len, few)) == PLAIN_WIDTH
+    many = table_of(wide, [["v" * 900] * 66] * 6_668)
+    assert sum(map(len, many)) < 6_670 * (PLAIN_WIDTH + 1)
+    assert many[-1] == "46 of 66 columns are not shown, since they do not fit: name fewer."
+
+
+def test_formats_for_programs_have_whole_values_of_their_types(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("s", "i", "b", "d", "x", "m", "n")
+    types = ("varchar", "bigint", "boolean", "double", "double", "decimal", "integer")
+    rows: list[list[str | None]] = [["a" * 999, "7", "true", "1.5", "NaN", "12345678901234567890.5", None]]
+    answer = Answer(names, rows, 0, 0.0, types)
+    print_answer(answer, "json")
+    (read,) = json.loads(capsys.readouterr().out)
+    assert read == dict(zip(names, ["a" * 999, 7, True, 1.5, "NaN", "12345678901234567890.5", None], strict=True))
+    print_answer(answer, "jsonl")
+    assert json.loads(capsys.readouterr().out) == read
+    print_answer(Answer(("a", "b"), [["x,\n\x1b", None]], 0, 0.0, ("varchar", "varchar")), "csv")
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert list(csv.reader(io.StringIO(told))) == [["a", "b"], ["x,\\u{a}\\u{1b}", ""]]
+
+
+def test_a_query_gives_numbers_and_booleans_as_such(lake: Lake) -> None:
+    sql = f"select 1 as n, true as b, cast(1.5 as double) as d, 'x' as s, logcalendarday as day from {TABLE} limit 1"
+    done = command(lake.home, "query", SQL=sql, FORMAT="json")
+    assert json.loads(done.stdout) == [{"n": 1, "b": True, "d": 1.5, "s": "x", "day": day_number(FIRST)}]
+
+
+def test_evidence_prints_a_day_as_a_day(lake: Lake) -> None:
+    sql = f"select min(eventid) as id from {TABLE} where logcalendarday = {day_number(FIRST)}"
+    event_id = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["id"]
+    done = command(lake.home, "evidence", EVENT_ID=event_id, DAY=str(FIRST))
+    assert re.search(rf"^logcalendarday +{day_number(FIRST)}$", done.stdout, re.M)
+    assert done.stdout.endswith("All agree.\n")
+
+
+# --- the demo ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_demos_steps_rise() -> None:
+    said: list[str] = []
+    demo = Demo(said.append)
+    for text in ("a", "b", "c"):
+        demo.step(text)
+        demo("between")
+    assert [line.strip() for line in said if line != "between"] == ["1. a", "2. b", "3. c"]
+
+
+def test_a_demo_removes_only_what_a_demo_made(tmp_path: Path) -> None:
+    home = tmp_path / "lake"
+    empty_home(home)
+    (home / "state").mkdir()
+    empty_home(home)
+    assert [path.name for path in home.iterdir()] == [MADE_BY_A_DEMO]
+    other = tmp_path / "other"
+    (other / "state").mkdir(parents=True)
+    with pytest.raises(DemoError, match="no demo made it"):
+        empty_home(other)
+    assert (other / "state").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.fault(98, "a demo in a home of its own, then the commands it printed", "its steps rise; the commands work")
+def test_what_the_demo_prints_works_afterwards(tmp_path: Path) -> None:
+    home = tmp_path / "demo lake"
+    done = command(home, "demo", "--events", "3000")
+    assert done.returncode == 0, done.stdout + done.stderr
+    steps = [int(number) for number in re.findall(r"^(\d+)\. ", done.stdout, re.M)]
+    assert steps == list(range(1, len(steps) + 1))
+    printed = re.findall(r"make (?:evidence|status) LOGLAKE_HOME=.*", done.stdout)
+    assert len(printed) >= 4
+    for line in (printed[0], printed[-1]):
+        again = subprocess.run(
+            ["bash", "-c", line.replace("make ", "make -s READY= ", 1)],
+            cwd=REPOSITORY,
+            env=environment(home),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert again.returncode == 0, line + again.stdout + again.stderr
+
+
+def test_a_commit_of_the_built_day_stands(lake: Lake) -> None:
+    """What the tests above rest on."""
+    bucket = lake.opened.settings.readready_bucket
+    assert head(lake.opened.client("s3"), bucket, load_source("cloudtrail").readready.name, day_number(FIRST))
