@@ -170,7 +170,7 @@ class Publisher:
         return (
             f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {len(lost):,} events that "
             f"{before} has from {len(changed):,} raw objects which were overwritten since; the first: {shown}. {_KEPT}"
-            f" Find out who overwrote them, restore them from their bucket's versions, and build the day again; {_ANYWAY}"
+            f" Find out who overwrote them, restore them from their bucket's versions, and build again; {_ANYWAY}"
         )
 
     def _keys_from(
