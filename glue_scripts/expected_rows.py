@@ -30,7 +30,7 @@ def expected_row(source: LogSource, found: FetchedObject, ordinal: int, day: dat
             for name, statement in given_views(arguments):
                 connection.execute(f"CREATE VIEW {name} AS {statement}")
             create_views(connection, view_statements(source))
-            rows = connection.execute("FROM readready_as_view WHERE raw_ordinal = ?", [ordinal]).to_arrow_table()
+            rows: pa.Table = connection.sql(f"FROM readready_as_view WHERE raw_ordinal = {ordinal:d}").to_arrow_table()
     except duckdb.Error as error:  # its message may quote a row
         raise NotLightError(f"The views of {source.name} failed ({type(error).__name__}).") from None
     of_ordinal = rows.to_pylist()

@@ -242,7 +242,7 @@ def test_committing_twice_is_committing_once(lake: OpenedLake) -> None:
 def test_an_older_build_does_not_follow_a_newer_one(lake: OpenedLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     append(s3, bucket, commit(20190803, "newer"), lambda head: False)
-    with pytest.raises(SupersededError, match="superseded by commit 1"):
+    with pytest.raises(SupersededError, match="run newer made commit 1 meanwhile"):
         append(s3, bucket, commit(20190803, "older"), lambda head: False)
 
 

@@ -6,9 +6,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from infra.local.building import build_range
+from infra.local.evidence import event_evidence
 from infra.local.loading import await_partitions, put_objects
 from infra.local.opened import OpenedLake
 from infra.local.status import survey
@@ -42,6 +45,7 @@ from tests.test_reading import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
 from tests.waiting import until
 
+HOURS = pa.scalar(timedelta(hours=3), pa.duration("us"))
 EXCLUDE = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
 
 
@@ -278,6 +282,27 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
         point(built, partition)
         s3(built).delete_object(Bucket=bucket(built), Key=file)
     assert reconciled(built).placing is Placing.PLACED
+
+
+@pytest.mark.fault(
+    68, "an error code that the record lacks, and a time three hours later", "evidence names both columns"
+)
+def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> None:
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    rows = day.rows()
+    event, time = rows.column("eventid")[0].as_py(), rows.column("eventtime")
+    assert event
+    later = pa.concat_arrays([pc.add(time.slice(0, 1).combine_chunks(), HOURS), *time.slice(1).chunks])
+    changed = breaking.with_value(rows, "errorcode", "NotDenied")
+    changed = changed.set_column(changed.schema.get_field_index("eventtime"), "eventtime", later)
+    (before,) = event_evidence(built.lake, event, "cloudtrail", DAY)
+    assert before.agrees
+    with holding(s3(built), bucket(built), day.orc_key, breaking.orc_bytes(changed)):
+        (after,) = event_evidence(built.lake, event, "cloudtrail", DAY)
+    said = {one.what: one for one in after.statements}
+    assert "differing: errorcode, eventtime" in said["record is this row"].said
+    assert said["rows of the day"].agrees is False
+    assert said["ORC file"].agrees is False
 
 
 def settings(built: BuiltLake) -> AddAPartSettings:

@@ -129,8 +129,8 @@ def manifest_if_any(s3: Any, bucket: str, table: str, day: int, run_id: str) -> 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
     known = known_fields(Manifest, document)
     known["objects"] = tuple(_object(entry) for entry in known["objects"])
-    lists = {name: tuple(known[name]) for name in ("files", "quarantine", "columns") if name in known}
-    return Manifest(**{**known, **lists})
+    known.update({name: tuple(known[name]) for name in ("files", "quarantine", "columns") if name in known})
+    return Manifest(**known)
 
 
 def _object(entry: Mapping[str, Any]) -> ManifestObject:
