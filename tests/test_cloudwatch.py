@@ -193,6 +193,45 @@ def test_members_end_anywhere_in_the_pieces_they_are_read_by(size: int) -> None:
         assert inflated(content, True) == text_of(content, True).encode() == b" " * length + body(*numbered(2))
 
 
+SPACES = (b"\n", b"\r\n", b" \t\n" * 20_000)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=["line feed", "carriage return", "60,000 characters"])
+@pytest.mark.fault(89, "white space behind each gzip member, as a stream with a delimiter delivers", "every event read")
+def test_white_space_behind_each_member_is_a_delimiter(space: bytes) -> None:
+    delimited = b"".join(members(d) + space for d in numbered(3))
+    for content in (delimited, gzip.compress(delimited), delimited + bytes(512), delimited.removesuffix(space)):
+        assert messages(content) == ["line 0", "line 1", "line 2"]
+        assert assert_counted_alike(content) is None
+    assert reason(delimited + b"junk") == uncountable(delimited + b"junk") == "trailing_bytes"
+
+
+@pytest.mark.fault(89, "a byte order mark before the first document", "passed over, in one member or in several")
+def test_a_byte_order_mark_is_passed_over() -> None:
+    marked = b"\xef\xbb\xbf" + body(*numbered(2))
+    for content in (marked, gzip.compress(marked), gzip.compress(b"\xef\xbb\xbf") + members(*numbered(2))):
+        assert messages(content) == ["line 0", "line 1"]
+        assert assert_counted_alike(content) is None
+
+
+@pytest.mark.parametrize("said", ['"owner"', '"logEvents"', '"new"'])
+@pytest.mark.fault(62, "a document of log events that says a key twice", "the object in quarantine, by both paths")
+def test_a_document_that_says_a_key_twice_is_not_read_at_all(said: str) -> None:
+    content = body(document(event("a"), new=1)).replace(f"{said}:".encode(), f"{said}:[],{said}:".encode())
+    assert reason(content) == uncountable(content) == "key_twice"
+
+
+@pytest.mark.parametrize("said", ['"message"', '"timestamp"', '"id"', '"new"'])
+@pytest.mark.fault(62, "a log event that says a key twice", "that event in quarantine, its neighbours are rows")
+def test_a_log_event_that_says_a_key_twice_is_quarantined(said: str) -> None:
+    content = body(document(event("a", new=1), event("b", id="2")))
+    content = content.replace(f"{said}:".encode(), f"{said}:7,{said}:".encode(), 1)
+    first, second, closing = rows(content)
+    assert (first["kind"], first["reason"], first["raw_ordinal"]) == ("quarantined", "key_twice", 0)
+    assert (second["message"], closing["record_count"]) == ("b", 2)
+    assert [e.key is None for e in counted(content)] == [True, False]
+
+
 TWO = members(*numbered(2))
 
 
@@ -307,12 +346,12 @@ def test_documents_part_whatever_their_first_key(first: str) -> None:
         (b"START RequestId: 1\nEND RequestId: 1\n", "not_json"),
         (body(document(event())) + b'{"level":"info"}', "message_extraction"),
         (body({"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "rawData": "H4sI"}), "firehose_failed_records"),
-        (body([document(event())]), "not_json"),
-        (body(document(event())) + body([document(event())]), "not_json"),
-        (b"7", "not_json"),
-        (b'"text"', "not_json"),
-        (b"null", "not_json"),
-        (body(document(event())) + b"null", "not_json"),
+        (body([document(event())]), "other_json"),
+        (body(document(event())) + body([document(event())]), "other_json"),
+        (b"7", "other_json"),
+        (b'"text"', "other_json"),
+        (b"null", "other_json"),
+        (body(document(event())) + b"null", "other_json"),
         (body(document(event()))[:-1], "not_json"),
         (body(document(event())) + b"}", "not_json"),
         (body(document(event()), document(event()), between=","), "not_json"),
@@ -320,11 +359,10 @@ def test_documents_part_whatever_their_first_key(first: str) -> None:
         (body(document(event()), document(event()), between="\u2028"), "not_json"),
         (body(document(event()), document(event()), between="\f"), "not_json"),
         (body(document(event()), document(event()), between="\x1c"), "not_json"),
-        (b"\xef\xbb\xbf" + body(document(event())), "not_json"),
         (body(document(event("a\\qb"))).replace(b"\\\\q", b"\\q"), "not_json"),
         (body(document(event("XX"))).replace(b"XX", b"\t"), "not_json"),
-        (body(document(event(), new="XX")).replace(b'"XX"', b"NaN"), "not_json"),
-        (body(document(event(new="XX"))).replace(b'"XX"', b"-Infinity"), "not_json"),
+        (body(document(event(), new="XX")).replace(b'"XX"', b"NaN"), "nan_in_json"),
+        (body(document(event(new="XX"))).replace(b'"XX"', b"-Infinity"), "nan_in_json"),
         (body(document(logEvents=None)), "log_events_not_a_list"),
         (body(document(logEvents={"0": event()})), "log_events_not_a_list"),
         (body(document(logEvents="[]")), "log_events_not_a_list"),
@@ -953,6 +991,8 @@ def test_a_message_that_is_not_in_the_agents_form_is_flagged_and_stays_whole(spa
         "cut": typed(ANN, ["x"])[:-5],
         "two": typed(ANN, ["x"]) * 2,
         "target": typed(ANN, ["x"], target="i-1"),
+        "twice": typed(ANN, ["x"])[:-1] + ', "sessionData": ["y"]}',
+        "twice in it": typed(ANN, ["x"]).replace('"arn"', '"arn": "arn:aws:sts::1:assumed-role/A/b", "arn"'),
     }
     found = views(spark, ansi, *(in_stream(ANN, message, name) for name, message in odd.items()))
     assert {name: row.message for name, row in found.items()} == odd

@@ -1,12 +1,12 @@
 """The records of one object, counted by another path than the Glue job's. Standard library only."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.recounting import CountedEvent, NotCountableError, json_decoder
 
+_DECODER = json_decoder(parse_int=str)  # of no number the value is asked; one may have thousands of digits
 _FIELDS = {"modelid": "modelId", "operation": "operation", "accountid": "accountId", "errorcode": "errorCode"}
 
 
@@ -17,7 +17,7 @@ def events(text: str) -> Iterator[CountedEvent]:
 
 def _counted(line: str) -> CountedEvent:
     try:
-        record = json.loads(line, parse_int=str)  # of no number the value is asked; one may have thousands of digits
+        record = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         raise NotCountableError("not_json") from error
     if not isinstance(record, dict):
