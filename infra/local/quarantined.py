@@ -16,7 +16,7 @@ NAMES_SHOWN = 20
 
 
 def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> None:
-    """One line for each object or record of the days that is not loaded, the first twenty; then what the reasons mean."""
+    """A line for each object or record of the days that is not loaded, the first twenty; then what the reasons mean."""
     entries = list(_entries(lake, source, days))
     for day, entry in entries[:NAMES_SHOWN]:
         print(escaped(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}"))
