@@ -21,7 +21,7 @@ from infra.local.samples import generate
 from loglake_assets.lake.inflating import text_of
 from loglake_assets.lake.listing import raw_objects
 from loglake_assets.sources import load_source
-from loglake_assets.sources.cloudwatch import recount
+from loglake_assets.sources.cloudwatch import decode, recount
 from loglake_assets.sources.placement import Ignored, Placement, day_number, place
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 from tests import test_views
@@ -603,6 +603,18 @@ def test_fields_are_the_delivered_bytes_and_the_order_of_keys_does_not_matter() 
     assert (found["eventkey"], found["eventtime"]) == ("1:g:s:1", datetime(2026, 11, 1, 12, tzinfo=UTC))
     assert (found["extractedfields"], found["subscriptionfilters"]) == ('{"b" : 1.0E9}', '[ "a","b" ]')
     assert found["otherfields"] is None
+
+
+@pytest.mark.fault(
+    73, "documents of a subscription of the whole account", "`policyLevel` has its column, drift is quiet"
+)
+def test_the_level_of_a_subscription_has_its_column() -> None:
+    found = only(body(document(event(), policyLevel="ACCOUNT_LEVEL_POLICY")))
+    assert (found["policylevel"], found["otherfields"]) == ("ACCOUNT_LEVEL_POLICY", None)
+    assert only(body(document(event())))["policylevel"] is None
+    odd = only(body(document(event(), policyLevel=7)))
+    assert (odd["policylevel"], odd["otherfields"]) == (None, '{"policyLevel":7}')
+    assert "policyLevel" in decode.KNOWN_KEYS
 
 
 def test_events_keep_their_position_in_the_document_and_in_the_object() -> None:

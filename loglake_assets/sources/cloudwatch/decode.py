@@ -27,6 +27,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("loggroup", "string"),
     ("logstream", "string"),
     ("subscriptionfilters", "string"),
+    ("policylevel", "string"),
     ("eventordinal", "int"),
     ("message", "string"),
     ("extractedfields", "string"),
@@ -44,7 +45,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
 
 KNOWN_KEYS = frozenset(
     (
-        *("messageType", "owner", "logGroup", "logStream", "subscriptionFilters", "logEvents"),
+        *("messageType", "owner", "logGroup", "logStream", "subscriptionFilters", "policyLevel", "logEvents"),
         *("id", "timestamp", "message", "extractedFields"),
     )
 )
@@ -95,6 +96,7 @@ class Document:
         self.owner, self.group, self.stream = (_taken(fields, key) for key in ("owner", "logGroup", "logStream"))
         filters = fields.pop("subscriptionFilters", None)
         self.filters = bytes(filters).decode() if filters is not None else None
+        self.policy_level = _taken(fields, "policyLevel") or None
         self.others = fields
 
 
@@ -161,6 +163,7 @@ def decode(event: LogEvent) -> DecodedRecord:
         "loggroup": document.group,
         "logstream": document.stream,
         "subscriptionfilters": document.filters,
+        "policylevel": document.policy_level,
         "eventordinal": event.position,
     }
     message = _text(own.get("message"))
