@@ -49,7 +49,6 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "out who wrote it; the raw object shows both.",
         "no_records": "It is JSON without the key Records: another kind of file under this log's keys.",
         "records_not_a_list": "Its Records are no list: it was written again by a tool, or forged.",
-        "no_log_events": "It is JSON without the key logEvents: a transformation replaced what was delivered.",
         "log_events_not_a_list": "Its logEvents are no list: it was written again by a tool, or forged.",
         "message_extraction": "The stream delivers messages alone, so account, log group and time are lost: switch "
         "off message extraction and transformation in Firehose.",

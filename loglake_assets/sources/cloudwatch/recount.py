@@ -34,7 +34,7 @@ def events(text: str) -> Iterator[CountedEvent]:
         if isinstance(document, KeyTwice):
             raise NotCountableError("key_twice")
         if "logEvents" not in document:
-            raise NotCountableError("no_log_events")
+            raise NotCountableError("firehose_failed_records" if "rawData" in document else "message_extraction")
         if not isinstance(document["logEvents"], list):
             raise NotCountableError("log_events_not_a_list")
         counted.extend(_counted(document, event) for event in document["logEvents"])
