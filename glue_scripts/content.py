@@ -8,6 +8,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from loglake_assets.sources.reasons import packing
+
 try:
     from isal import isal_zlib as _zlib
 except ImportError:  # Glue without the wheel: slower, same content
@@ -17,6 +19,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 _RESERVED_FLAGS = 0xE0  # of a gzip header, in its fourth byte
 _REPLACEMENT = "\ufffd".encode()
 _FIRST_STEP = 4096  # bytes; a member of Firehose is about as long
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SPACE = re.compile(rb"[ \t\r\n]*")
 _MAX_LAYERS = 3  # gzip of gzip is met where Firehose compresses what CloudWatch Logs compressed already
 
 
@@ -40,6 +44,7 @@ class ContentLimits:
 def inflated(body: bytes, several_members: bool, limits: ContentLimits = ContentLimits()) -> bytes:
     """The object's content with every gzip layer removed; a body that is no gzip comes back as it is.
 
+    Where a log is delivered in several members, white space behind one is a delimiter, and passed over.
     Raises UnreadableObjectError: `truncated_gzip`, `corrupt_gzip`, `trailing_gzip_member` (where one member is what the
     log delivers, a second is tampering), `trailing_bytes`, `inflates_too_large`, `too_many_gzip_layers`.
     """
@@ -70,6 +75,8 @@ def _members(body: bytes, several: bool, cap: int) -> bytes:
         part, rest = _member(rest, room)
         room -= len(part)
         parts.append(part)
+        if several and (space := _SPACE.match(rest)):
+            rest = rest[space.end() :]
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -101,7 +108,13 @@ def _member(body: memoryview, room: int) -> tuple[bytes, memoryview]:
 
 
 def utf8(content: bytes) -> tuple[bytes, bool]:
-    """(content as valid UTF-8, whether bytes had to be replaced by U+FFFD)."""
+    """(content as valid UTF-8 without a byte order mark, whether bytes had to be replaced by U+FFFD).
+
+    Raises UnreadableObjectError with the name of another compression or encoding, where the first bytes are its mark.
+    """
+    if other := packing(content):
+        raise UnreadableObjectError(other)
+    content = content.removeprefix(_BYTE_ORDER_MARK)
     try:
         content.decode()
         return content, False

@@ -28,6 +28,7 @@ from loglake_assets.sources.decoding import (
     plain_microseconds,
 )
 from loglake_assets.sources.placement import day_from_number, day_number, place
+from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.rules import Rules, load_rules
 
 ARROW = {
@@ -99,11 +100,19 @@ def _records(source: LogSource, content: bytes, replaced: bool) -> tuple[bytes, 
         return content, [], False
     try:
         return content, split(content), replaced
-    except NotThisLogError:
+    except NotThisLogError as error:
         repaired = without_lone_surrogates(content)
         if repaired == content:
-            raise
+            raise _said_better(error, content) from error
+    try:
         return repaired, split(repaired), True
+    except NotThisLogError as error:
+        raise _said_better(error, repaired) from error
+
+
+def _said_better(error: NotThisLogError, content: bytes) -> NotThisLogError:
+    """Of content that no decoder can parse, what it is instead."""
+    return NotThisLogError(form_of(content.decode())) if error.reason == NOT_JSON else error
 
 
 @dataclass
@@ -192,6 +201,7 @@ class _Accountant:
         quick = importlib.import_module(source.quick_decoder) if source.quick_decoder else None
         self._plain = quick.plain if quick else None
         self._heads = quick.head_reader(self._asked) if quick and self._asked else None
+        self._repeats = quick.repeats if quick else None
         self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decided)
 
     def rows(self, fetched: FetchedObject) -> Iterator[tuple[Row, int]]:
@@ -241,7 +251,8 @@ class _Accountant:
     def _kept(self, content: bytes, read: _Object) -> tuple[int, list[int]] | None:
         """(records there are, ordinals of those not excluded), the others counted; None where all must be decoded.
 
-        Rules look at a few fields, which one pass finds without a record being cut out or decoded.
+        Rules look at a few fields, which one pass finds without a record being cut out or decoded. Where a record says
+        a key twice, none is left out unseen.
         """
         heads = self._heads(content) if self._heads else None
         if heads is None:
@@ -254,6 +265,9 @@ class _Accountant:
                 kept.append(ordinal)
             else:
                 read.counts[_day_of(moment // _DAY), rule] += 1
+        if read.counts and self._repeats and self._repeats(content):
+            read.counts.clear()
+            return None
         return len(heads), kept
 
     def _decided(self, *fields: str | None) -> str | None:

@@ -1,7 +1,8 @@
 """AddAPart producer: an S3 event becomes one FIFO message per partition. It never needs the objects themselves.
 
 S3 cannot notify a FIFO queue, which is why this function exists. S3 invokes it asynchronously: what it cannot send it
-raises, so that Lambda retries and at last keeps the event in the on-failure queue.
+raises, so that Lambda retries and at last keeps the event in the on-failure queue. What is no notification no retry
+makes one: it goes to the quarantine queue with the reason, and the objects that it names beside are sent.
 """
 
 import functools
@@ -12,7 +13,7 @@ from typing import Any
 from lambdas.addapart_metrics import emit
 from lambdas.addapart_placing import PartitionPlacer, placer
 from lambdas.addapart_settings import AddAPartSettings, addapart_settings
-from loglake_assets.sources.notifications import ObjectCreated, objects_created
+from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, objects_created
 
 _BATCH = 10  # SendMessageBatch takes no more
 
@@ -38,14 +39,22 @@ def produce(event: Any, settings: AddAPartSettings, sqs: Any, rules_text: str | 
     """Send one message for each partition that `event` tells of; returns the counts. Raises SendError."""
     counts: Counter[str] = Counter()
     messages: dict[str, dict[str, str]] = {}
-    for created in objects_created(event):
-        placed = placer(settings, created.bucket, created.key, rules_text)
-        if isinstance(placed, PartitionPlacer):
-            counts["placed"] += 1
-            messages.setdefault(placed.deduplication_id, _message(placed, created))
-        else:
-            counts[f"ignored:{placed.reason}"] += 1
+    fault = ""
+    try:
+        for created in objects_created(event):
+            placed = placer(settings, created.bucket, created.key, rules_text)
+            if isinstance(placed, PartitionPlacer):
+                counts["placed"] += 1
+                messages.setdefault(placed.deduplication_id, _message(placed, created))
+            else:
+                counts[f"ignored:{placed.reason}"] += 1
+    except NotANotificationError as error:
+        fault = f"not_a_notification: {error}"
+        counts["quarantined"] += 1
     _send(sqs, settings.queue_url, list(messages.values()))
+    if fault:
+        document = json.dumps({"reason": fault, "body": json.dumps(event)})
+        sqs.send_message(QueueUrl=settings.quarantine_url, MessageBody=document)
     emit(settings.layer, counts)
     return dict(counts)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.local.mending import message_keys
 from infra.local.opened import OpenedLake
 from lambdas.addapart_consumer import Consumer
 from lambdas.addapart_placing import PartitionPlacer, placer
@@ -187,6 +188,37 @@ def test_a_producer_sends_one_message_a_partition_and_counts_the_rest(settings: 
     sent = [entry for batch in outbox.batches for entry in batch]
     assert len({entry["MessageDeduplicationId"] for entry in sent}) == 12
     assert all(len(entry["MessageGroupId"]) <= 128 for entry in sent)
+
+
+@pytest.mark.fault(90, "the notification that CloudTrail itself sends", "a message for the partition that it names")
+def test_a_producer_takes_what_the_trail_itself_publishes(settings: AddAPartSettings) -> None:
+    outbox = Outbox()
+    told = {"s3Bucket": settings.bucket, "s3ObjectKey": [key_of(), key_of("2019/05/02")]}
+    event = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(told)}}]}
+    assert produce(event, settings, outbox) == {"placed": 2}
+    bodies = [json.loads(entry["MessageBody"]) for batch in outbox.batches for entry in batch]
+    assert [(body["bucket"], body["key"]) for body in bodies] == [(settings.bucket, key) for key in told["s3ObjectKey"]]
+
+
+@pytest.mark.fault(90, "what is no notification, beside one", "in quarantine with a reason, what is one is placed")
+def test_what_is_no_notification_goes_to_quarantine_and_is_not_tried_again(
+    lake: OpenedLake, settings: AddAPartSettings
+) -> None:
+    sqs = lake.client("sqs")
+    queue = sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    settings = AddAPartSettings(**{**vars(settings), "queue_url": queue})
+    mixed = {"Records": [{"new": "kind"}, *event(settings, [key_of()])["Records"]]}
+    assert produce(mixed, settings, sqs) == {"placed": 1, "quarantined": 1}
+    assert produce({"unknown": 1}, settings, sqs) == {"quarantined": 1}
+    assert len(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]) == 1
+    aside = [
+        m["Body"] for m in sqs.receive_message(QueueUrl=settings.quarantine_url, MaxNumberOfMessages=10)["Messages"]
+    ]
+    assert {json.loads(body)["reason"] for body in aside} == {
+        "not_a_notification: a record has none of s3, Sns, body",
+        "not_a_notification: it has none of Records, detail, s3ObjectKey, Message, Event",
+    }
+    assert sorted(message_keys(body) for body in aside) == [[], [key_of()]], "what it names is given again by `requeue`"
 
 
 @pytest.mark.fault(4, "SQS refuses an entry of a batch", "the producer raises, so that Lambda tries again")

@@ -21,7 +21,7 @@ from infra.local.samples import generate
 from loglake_assets.lake.inflating import text_of
 from loglake_assets.lake.listing import raw_objects
 from loglake_assets.sources import load_source
-from loglake_assets.sources.cloudwatch import recount
+from loglake_assets.sources.cloudwatch import decode, recount
 from loglake_assets.sources.placement import Ignored, Placement, day_number, place
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 from tests import test_views
@@ -193,6 +193,54 @@ def test_members_end_anywhere_in_the_pieces_they_are_read_by(size: int) -> None:
         assert inflated(content, True) == text_of(content, True).encode() == b" " * length + body(*numbered(2))
 
 
+SPACES = (b"\n", b"\r\n", b" \t\n" * 20_000)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=["line feed", "carriage return", "60,000 characters"])
+@pytest.mark.fault(89, "white space behind each gzip member, as a stream with a delimiter delivers", "every event read")
+def test_white_space_behind_each_member_is_a_delimiter(space: bytes) -> None:
+    delimited = b"".join(members(d) + space for d in numbered(3))
+    for content in (delimited, gzip.compress(delimited), delimited + bytes(512), delimited.removesuffix(space)):
+        assert messages(content) == ["line 0", "line 1", "line 2"]
+        assert assert_counted_alike(content) is None
+    assert reason(delimited + b"junk") == uncountable(delimited + b"junk") == "trailing_bytes"
+
+
+@pytest.mark.fault(89, "a byte order mark before the first document", "passed over, in one member or in several")
+def test_a_byte_order_mark_is_passed_over() -> None:
+    marked = b"\xef\xbb\xbf" + body(*numbered(2))
+    for content in (marked, gzip.compress(marked), gzip.compress(b"\xef\xbb\xbf") + members(*numbered(2))):
+        assert messages(content) == ["line 0", "line 1"]
+        assert assert_counted_alike(content) is None
+
+
+@pytest.mark.parametrize("spaces", [False, True], ids=["compact", "spaces"])
+@pytest.mark.parametrize("said", ["owner", "logEvents", "new"])
+@pytest.mark.fault(62, "a document of log events that says a key twice", "the object in quarantine, by both paths")
+def test_a_document_that_says_a_key_twice_is_not_read_at_all(said: str, spaces: bool) -> None:
+    content = with_key_twice(document(event("a"), new=1), said, spaces)
+    assert reason(content) == uncountable(content) == "key_twice"
+
+
+def with_key_twice(delivered: dict[str, Any], key: str, spaces: bool) -> bytes:
+    """Text of a document that says a key twice, the first time with another value."""
+    said = f'"{key}": ' if spaces else f'"{key}":'
+    text = json.dumps(delivered, separators=(", ", ": ") if spaces else (",", ":"))
+    assert said in text
+    return text.replace(said, f"{said}[],{said}", 1).encode()
+
+
+@pytest.mark.parametrize("spaces", [False, True], ids=["compact", "spaces"])
+@pytest.mark.parametrize("said", ["message", "timestamp", "id", "newer"])
+@pytest.mark.fault(62, "a log event that says a key twice", "that event in quarantine, its neighbours are rows")
+def test_a_log_event_that_says_a_key_twice_is_quarantined(said: str, spaces: bool) -> None:
+    content = with_key_twice(document(event("a", newer=1), event("b", id="2")), said, spaces)
+    first, second, closing = rows(content)
+    assert (first["kind"], first["reason"], first["raw_ordinal"]) == ("quarantined", "key_twice", 0)
+    assert (second["message"], closing["record_count"]) == ("b", 2)
+    assert [e.key is None for e in counted(content)] == [True, False]
+
+
 TWO = members(*numbered(2))
 
 
@@ -292,9 +340,10 @@ def test_a_hostile_string_does_not_part_a_document_wherever_it_stands(text: str)
 
 @pytest.mark.parametrize("first", ["owner", "logEvents", "_new", "1", "é", "\\u006f", "\u00a0", "-", ""])
 def test_documents_part_whatever_their_first_key(first: str) -> None:
-    reordered = json.dumps(document(event())).replace("{", f'{{"{first}":[],' if first != "owner" else "{", 1)
-    if first == "owner":
-        reordered = json.dumps(dict(reversed(document(event()).items())))
+    delivered = document(event())
+    reordered = json.dumps(delivered).replace("{", f'{{"{first}":[],', 1)
+    if first in delivered:
+        reordered = json.dumps({first: delivered[first], **delivered})
     assert messages((reordered + reordered).encode()) == ["hello", "hello"]
     assert assert_counted_alike((reordered + reordered).encode()) is None
 
@@ -307,12 +356,12 @@ def test_documents_part_whatever_their_first_key(first: str) -> None:
         (b"START RequestId: 1\nEND RequestId: 1\n", "not_json"),
         (body(document(event())) + b'{"level":"info"}', "message_extraction"),
         (body({"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "rawData": "H4sI"}), "firehose_failed_records"),
-        (body([document(event())]), "not_json"),
-        (body(document(event())) + body([document(event())]), "not_json"),
-        (b"7", "not_json"),
-        (b'"text"', "not_json"),
-        (b"null", "not_json"),
-        (body(document(event())) + b"null", "not_json"),
+        (body([document(event())]), "other_json"),
+        (body(document(event())) + body([document(event())]), "other_json"),
+        (b"7", "other_json"),
+        (b'"text"', "other_json"),
+        (b"null", "other_json"),
+        (body(document(event())) + b"null", "other_json"),
         (body(document(event()))[:-1], "not_json"),
         (body(document(event())) + b"}", "not_json"),
         (body(document(event()), document(event()), between=","), "not_json"),
@@ -320,11 +369,10 @@ def test_documents_part_whatever_their_first_key(first: str) -> None:
         (body(document(event()), document(event()), between="\u2028"), "not_json"),
         (body(document(event()), document(event()), between="\f"), "not_json"),
         (body(document(event()), document(event()), between="\x1c"), "not_json"),
-        (b"\xef\xbb\xbf" + body(document(event())), "not_json"),
         (body(document(event("a\\qb"))).replace(b"\\\\q", b"\\q"), "not_json"),
         (body(document(event("XX"))).replace(b"XX", b"\t"), "not_json"),
-        (body(document(event(), new="XX")).replace(b'"XX"', b"NaN"), "not_json"),
-        (body(document(event(new="XX"))).replace(b'"XX"', b"-Infinity"), "not_json"),
+        (body(document(event(), new="XX")).replace(b'"XX"', b"NaN"), "nan_in_json"),
+        (body(document(event(new="XX"))).replace(b'"XX"', b"-Infinity"), "nan_in_json"),
         (body(document(logEvents=None)), "log_events_not_a_list"),
         (body(document(logEvents={"0": event()})), "log_events_not_a_list"),
         (body(document(logEvents="[]")), "log_events_not_a_list"),
@@ -557,13 +605,16 @@ def test_fields_are_the_delivered_bytes_and_the_order_of_keys_does_not_matter() 
     assert found["otherfields"] is None
 
 
-@pytest.mark.parametrize("name", ["logEvents", "owner", "id", "timestamp"])
-def test_of_a_doubled_key_both_counts_take_the_last(name: str) -> None:
-    delivered = document(event(id="kept"), owner="kept")
-    doubled = {"logEvents": "[]", "owner": '"dropped"', "id": '"dropped"', "timestamp": "0"}[name]
-    content = json.dumps(delivered).replace(f'"{name}":', f'"{name}": {doubled}, "{name}":', 1).encode()
-    assert only(content)["eventkey"] == f"kept:{LAMBDA}:one:kept"
-    assert assert_counted_alike(content) is None
+@pytest.mark.fault(
+    73, "documents of a subscription of the whole account", "`policyLevel` has its column, drift is quiet"
+)
+def test_the_level_of_a_subscription_has_its_column() -> None:
+    found = only(body(document(event(), policyLevel="ACCOUNT_LEVEL_POLICY")))
+    assert (found["policylevel"], found["otherfields"]) == ("ACCOUNT_LEVEL_POLICY", None)
+    assert only(body(document(event())))["policylevel"] is None
+    odd = only(body(document(event(), policyLevel=7)))
+    assert (odd["policylevel"], odd["otherfields"]) == (None, '{"policyLevel":7}')
+    assert "policyLevel" in decode.KNOWN_KEYS
 
 
 def test_events_keep_their_position_in_the_document_and_in_the_object() -> None:
@@ -957,6 +1008,8 @@ def test_a_message_that_is_not_in_the_agents_form_is_flagged_and_stays_whole(spa
         "cut": typed(ANN, ["x"])[:-5],
         "two": typed(ANN, ["x"]) * 2,
         "target": typed(ANN, ["x"], target="i-1"),
+        "twice": typed(ANN, ["x"])[:-1] + ', "sessionData": ["y"]}',
+        "twice in it": typed(ANN, ["x"]).replace('"arn"', '"arn": "arn:aws:sts::1:assumed-role/A/b", "arn"'),
     }
     found = views(spark, ansi, *(in_stream(ANN, message, name) for name, message in odd.items()))
     assert {name: row.message for name, row in found.items()} == odd

@@ -13,6 +13,7 @@ from dagster._core.definitions.asset_checks.asset_check_result import AssetCheck
 from infra.local.building import dagster_instance, loaded_definitions
 from infra.local.opened import OpenedLake
 from lambdas.addapart_consumer import LAST_ARRIVAL
+from loglake_assets.components.skeleton import SourceNameError, skeleton_files
 from loglake_assets.config import SourceConfig, source_config
 from loglake_assets.factory import bounded_heal, build_source
 from loglake_assets.reconcile import reconcile
@@ -279,10 +280,11 @@ def test_dagster_still_drops_the_day_of_a_check_result_in_a_range_run(tmp_path: 
         assert [e.partition for e in result.get_asset_check_evaluations()] == [None]
 
 
+@pytest.mark.fault(
+    67, "honest repeats of a line within an object of a scaffolded log", "every one an event to both paths"
+)
 def test_a_new_source_is_scaffolded_and_loads(repository: Path, tmp_path: Path) -> None:
     """One folder and no edit elsewhere: the skeleton of a fourth source imports, declares itself and has its views."""
-    from loglake_assets.components.skeleton import skeleton_files
-
     folder = tmp_path / "loglake_assets" / "sources" / "guardduty"
     folder.mkdir(parents=True)
     for name, text in skeleton_files("guardduty", date(2026, 1, 1)).items():
@@ -294,8 +296,33 @@ sources._HERE = __import__("pathlib").Path({str(folder.parent)!r})
 source = sources.load_source("guardduty")
 import importlib
 decode, recount = importlib.import_module(source.decoder), importlib.import_module(source.recount)
-line = b'{{"eventTime":"2026-11-01T00:00:00Z","a":1}}'
-assert decode.decode(decode.split(line)[0]).fields["eventkey"] == next(recount.events(line.decode())).key
+from glue_scripts.fetching import FetchedObject, ObjectRef
+from glue_scripts.reading import ObjectReader
+line, other = (b'{{"eventTime":"2026-11-01T00:00:0%dZ","a":1}}' % n for n in range(2))
+def read(content):
+    reader = ObjectReader("guardduty", "eu-west-1", "")
+    made = FetchedObject(ObjectRef(0, "logs", "k", 20261101), content, "etag", "v1", 1.0)
+    *rows, closing = [row for batch in reader.batches([made]) for row in batch.to_pylist()]
+    assert len(rows) == closing["record_count"]
+    keys = [row["eventkey"] for row in rows]
+    assert keys == [event.key for event in recount.events(content.decode("utf-8-sig", "replace"))]
+    return keys, [row["reason"] for row in rows]
+keys, _ = read(b"\\n".join([line, line, other, line]))
+assert len(set(keys)) == 4, "lines that stand twice in one object are two events"
+assert read(b"\\n".join([line, line, other, line])) == (keys, [None] * 4), "the same object again is a copy"
+assert not set(keys) & set(read(line)[0]), "another object with the same line is none"
+odd = [b'{{"eventTime":"2026-11-01T00:00:00Z","eventTime":"2026-11-02T00:00:00Z"}}', b"[1]", b"\\xff", b"{{}}",
+       b'{{"eventTime":"2026-11-01T00:00:00"}}', b'{{"eventTime":7}}']
+decoded = read(b"\\xef\\xbb\\xbf" + b"\\n\\x0b\\n".join([line, *odd[:3], line]) + b"\\n")
+assert decoded[1] == [None, "key_twice", "record_not_an_object", "record_not_an_object", None]
+assert len(decoded[0]) - decoded[0].count(None) == 2
+for text in odd[3:]:
+    (row,) = [r for r in map(decode.split, [text])][0]
+    try:
+        decode.decode(row)
+        raise AssertionError(text)
+    except ValueError as error:
+        assert str(error).startswith("eventtime_")
 assert len(sources.view_statements(source)) == 3
 from datetime import date
 from loglake_assets.config import source_config
@@ -307,6 +334,36 @@ dg.Definitions.validate_loadable(dg.Definitions.merge(
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+UNUSABLE = ("vpc_flow", "VPCFlow", "flow.logs", "flow-logs", "1log", "x", "", "ä", "rules", "model", "lambda", "a" * 21)
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_name_that_no_bucket_or_package_can_carry_is_refused_with_a_sentence(name: str) -> None:
+    with pytest.raises(SourceNameError, match=r"cannot be the name of a log source.*, such as '\w+'\.$"):
+        skeleton_files(name, date(2026, 1, 1))
+    for usable in ("vpcflow", "guardduty", "waf2", "a" * 20):
+        assert skeleton_files(usable, date(2026, 1, 1))
+
+
+def test_the_scaffolder_refuses_such_a_name_and_leaves_nothing(repository: Path) -> None:
+    component = "loglake_assets.components.log_source.LogSourceComponent"
+    command = [
+        Path(sys.executable).parent / "dg",
+        "scaffold",
+        "defs",
+        component,
+        "vpc_flow",
+        "--start-day",
+        "2026-01-01",
+    ]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    said = " ".join(done.stderr.split())
+    assert done.returncode != 0
+    assert "'vpc_flow' cannot be the name of a log source." in said
+    assert "Traceback" not in said
+    assert not (repository / "loglake_assets" / "sources" / "vpc_flow").exists()
 
 
 def test_only_the_folders_of_sources_and_reviews_name_a_log(repository: Path) -> None:

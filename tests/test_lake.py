@@ -14,6 +14,7 @@ import pytest
 
 from infra.local.building import build_range, dagster_instance, loaded_definitions, readready_key
 from infra.local.loading import await_partitions, put_objects
+from infra.local.quarantined import print_quarantine
 from infra.local.querying import ask
 from infra.local.status import survey
 from loglake_assets.checks import COVERAGE, GRAIN
@@ -26,6 +27,7 @@ from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.lake.publishing import Publisher, VerificationError
 from loglake_assets.reconcile import stale
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.reasons import advice
 from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 
@@ -97,6 +99,15 @@ def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:
     records = Counter(entry["reason"] for entry in entries if entry["ordinal"] is not None)
     assert objects == built.truth.quarantined_objects
     assert records == built.truth.quarantined_records
+
+
+def test_each_reason_is_explained_once_under_the_names(built: BuiltLake, capsys: pytest.CaptureFixture[str]) -> None:
+    print_quarantine(built.lake, built.source, DAYS)
+    lines = capsys.readouterr().out.splitlines()
+    reasons = {*built.truth.quarantined_objects.values(), *built.truth.quarantined_records}
+    assert [line for line in lines if not line.startswith(("quarantined ", "and "))] == [
+        f"{reason}: {advice(reason)}" for reason in sorted(reasons)
+    ]
 
 
 @pytest.mark.fault(

@@ -56,6 +56,32 @@ def test_an_eventbridge_event_names_its_key_decoded() -> None:
     assert keys({"detail-type": "Object Deleted", "detail": detail}) == []
 
 
+OWN = {"s3Bucket": "logs", "s3ObjectKey": ["AWSLogs/a+b%2B.json.gz", "AWSLogs/c.json.gz"]}
+
+
+@pytest.mark.fault(90, "what a trail publishes to its own topic", "the objects that it names, their keys as they are")
+def test_what_a_trail_itself_publishes_names_its_objects() -> None:
+    wanted = OWN["s3ObjectKey"]
+    assert keys(OWN) == wanted
+    assert keys({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(OWN)}}]}) == wanted
+    assert keys({"Records": [{"body": json.dumps({"Message": json.dumps(OWN)})}]}) == wanted
+    assert keys({**OWN, "s3ObjectKey": "one"}) == ["one"]
+
+
+def test_the_sentence_that_a_trail_sends_to_a_new_topic_tells_of_no_object() -> None:
+    for text in ("CloudTrail validation message.", "CloudTrail validation message"):
+        assert keys({"Records": [{"Sns": {"Message": text}}]}) == keys({"Message": text}) == []
+
+
+@pytest.mark.fault(90, "one record of several is no notification", "the objects of the others are told of first")
+def test_what_can_be_read_of_a_notification_is_read_before_the_rest_is_refused() -> None:
+    odd = {"Records": [*s3_event("a")["Records"], {"new": 1}, *s3_event("b")["Records"]]}
+    told: list[str] = []
+    with pytest.raises(NotANotificationError, match="none of s3, Sns, body"):
+        told.extend(created.key for created in objects_created(odd))
+    assert told == ["a", "b"]
+
+
 def test_a_test_event_and_a_removal_tell_of_no_object() -> None:
     assert keys({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "logs"}) == []
     assert keys(s3_event("a", "ObjectRemoved:Delete")) == []
@@ -74,6 +100,12 @@ def test_a_test_event_and_a_removal_tell_of_no_object() -> None:
         {"Message": "{"},
         {"detail": {}},
         {"Records": [{"s3": {}}]},
+        {"Records": "x"},
+        {"Records": [{"Sns": "x"}]},
+        {"s3ObjectKey": ["a"]},
+        {"s3Bucket": "logs", "s3ObjectKey": None},
+        {"s3Bucket": "logs", "s3ObjectKey": [1]},
+        {"Message": "any sentence"},
     ],
 )
 def test_what_is_no_notification_is_said_to_be_none(odd: Any) -> None:

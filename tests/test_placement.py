@@ -36,6 +36,22 @@ def test_a_partition_is_its_delivery_prefix(prefix: str, first_value: str) -> No
     assert placement.day == date(2024, 2, 29)
 
 
+@pytest.mark.parametrize("prefix", ["AWSLogs", "AWSLogs/o-abcd1234ef", "a/AWSLogs/b/AWSLogs/o-abcd1234ef"])
+@pytest.mark.fault(
+    55, "network activity events, which have a folder of their own", "events, in a partition of their own"
+)
+def test_network_activity_events_are_events_beside_the_others(prefix: str) -> None:
+    folder = f"{prefix}/111122223333/CloudTrail-NetworkActivity/eu-west-1/2024/02/29"
+    placement = placed(
+        f"{folder}/111122223333_CloudTrail-NetworkActivity_eu-west-1_20240229T2355Z_AbCdEfGh12345678.json.gz"
+    )
+    own = f"{prefix}/111122223333/CloudTrail-NetworkActivity"
+    assert placement.values == (own, "111122223333", "eu-west-1", "20240229")
+    assert placement.location == f"s3://logs/{folder}/"
+    others = placed(f"{prefix}/111122223333/CloudTrail/eu-west-1/2024/02/29/x")
+    assert others.values == (prefix, *placement.values[1:])
+
+
 @pytest.mark.parametrize("name", ["copy.json", "no-suffix", "x.json.gz"])
 def test_the_file_name_does_not_matter(name: str) -> None:
     assert placed(f"AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/{name}").day == date(2024, 2, 29)
@@ -51,6 +67,8 @@ def test_two_trails_in_one_bucket_get_partitions_of_their_own() -> None:
     [
         ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2024/02/29/d.json.gz", "digest"),
         ("AWSLogs/111122223333/CloudTrail-Insight/eu-west-1/2024/02/29/i.json.gz", "insight"),
+        ("AWSLogs/111122223333/CloudTrail-NetworkActivityX/eu-west-1/2024/02/29/x", "unknown_key"),
+        ("AWSLogs/111122223333/eu-west-1/2024/02/29/x", "unknown_key"),
         ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/", "folder_marker"),
         ("AWSLogs/111122223333_$folder$", "folder_marker"),
         ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/_temporary/0/x", "hidden"),

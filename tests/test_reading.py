@@ -1,7 +1,9 @@
 """Objects as they are met, good and bad, through the job's reader: every one accounted for, all of it or none of it."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 from collections import Counter
 from datetime import UTC, datetime
@@ -11,10 +13,14 @@ import pytest
 
 from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated
 from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader
-from loglake_assets.sources import load_source
+from glue_scripts.reading import ObjectReader, records_of
+from loglake_assets.lake.inflating import text_of
+from loglake_assets.lake.recount import Recount
+from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.cloudtrail import decode, recount
+from loglake_assets.sources.decoding import NotThisLogError
 from loglake_assets.sources.recounting import NotCountableError
+from loglake_assets.sources.rules import load_rules
 
 DAY = 20261101
 KEY = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01/x.json.gz"
@@ -85,22 +91,183 @@ GOOD = gzip.compress(body(*[record(eventID=str(n), x=os.urandom(20).hex()) for n
         (GOOD + b"junk", "trailing_bytes"),
         (b"not json", "not_json"),
         (body(record())[:-3], "not_json"),
-        (body(record()) + body(record()), "not_json"),
+        (body(record()) + body(record()), "other_json"),
         (b'{"Records":{}}', "records_not_a_list"),
         (b'{"digestStartTime":"x"}', "no_records"),
-        (b"[1]", "not_json"),
+        (b"[1]", "other_json"),
         (b"[" * 100_000, "not_json"),
         (b'{"Records":[{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}]}", "not_json"),
         (gzip.compress(bytes(80 << 20)), "inflates_too_large"),
         (None, "gone_while_reading"),
     ],
 )
+@pytest.mark.fault(89, "several values, an array in the place of an object", "`other_json`, which text never is")
 @pytest.mark.fault(23, "gzip and JSON cut in several places", "the whole object in quarantine")
 @pytest.mark.fault(25, "a second member in a CloudTrail object", "in quarantine as tampering")
 @pytest.mark.fault(29, "a bomb of 80 MB, nesting of 100,000", "in quarantine")
 def test_what_cannot_be_read_whole_is_not_read_at_all(content: bytes | None, reason: str) -> None:
     (closing,) = rows(content)
     assert (closing["kind"], closing["reason"], closing["raw_key"]) == ("object", reason, KEY)
+
+
+SAID_TWICE = {
+    "plainly": (',"eventName":"Harmless"}', ""),
+    "in escapes": (',"\\u0065ventName":"Harmless"}', ""),
+    "a key that no column has": (',"new":1,"new":2}', ""),
+    "a block": (',"userIdentity":{"type":"Root"}}', ""),
+    "inside the identity": ("}", '"sourceIdentity":"somebody",'),
+    "inside the addendum": (',"addendum":{"reason":"a","reason":"b"}}', ""),
+}
+
+
+def twice(end: str, within: str, spaces: bool) -> str:
+    """A record's text that says a key twice: what is put at its end, or into its session context."""
+    separators = (", ", ": ") if spaces else (",", ":")
+    text = json.dumps(record(eventName="DeleteTrail", userIdentity=IDENTITY), separators=separators)
+    first = '"sessionContext": {' if spaces else '"sessionContext":{'
+    assert text.count(first) == 1
+    return text.replace(first, first + within)[:-1] + end
+
+
+def counted(content: bytes) -> list[str | None]:
+    """Keys by the recount, which is another path; None is what can be no row."""
+    return [event.key for event in recount.events(text_of(content, False))]
+
+
+HARMLESS = """
+[[exclude]]
+name = "harmless"
+source = "cloudtrail"
+eventname = ["Harmless", "DeleteTrail"]
+"""
+
+
+@pytest.mark.parametrize("spaces", [False, True], ids=["compact", "spaces"])
+@pytest.mark.parametrize(("end", "within"), SAID_TWICE.values(), ids=SAID_TWICE)
+@pytest.mark.fault(62, "a record that says a key twice, in every spelling and under a rule", "the record in quarantine")
+def test_what_a_record_says_first_does_not_vanish_behind_what_it_says_then(end: str, within: str, spaces: bool) -> None:
+    good = json.dumps(record(eventID="good"))
+    content = f'{{"Records":[{good},{twice(end, within, spaces)},{good}]}}'.encode()
+    found = [(row["kind"], row["reason"]) for row in rows(content)]
+    assert found == [("record", None), ("quarantined", "key_twice"), ("record", None), ("object", None)]
+    assert counted(content) == ["good", None, "good"]
+    assert [row["reason"] for row in rows(content, rules=HARMLESS)] == [None, "key_twice", None, None]
+
+
+@pytest.mark.parametrize("again", ['"Records"', '"Rec\\u006frds"', ' "Records" '])
+@pytest.mark.fault(
+    62, "an object with the key Records twice", "the object in quarantine, and unreadable to the recount"
+)
+def test_an_object_that_says_records_twice_is_not_read_at_all(again: str) -> None:
+    one, other = json.dumps(record()), json.dumps(record(eventID="other"))
+    content = f'{{"Records":[{one}],{again}:[{other}]}}'.encode()
+    (closing,) = rows(content)
+    assert (closing["kind"], closing["reason"]) == ("object", "key_twice")
+    with pytest.raises(NotCountableError, match="key_twice"):
+        counted(content)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"requestParameters": {"a": 1, "b": '"a":1,"a":2'}},
+        {"userAgent": "\u2028/<>\u00e9", "errorMessage": 'said "eventName":"x","eventName":"y"'},
+        {"userIdentity": {"type": "x", "new": {"type": "y", "type2": "z"}}},
+        {"eventName": None, "apiVersion": None, "userIdentity": None, "additionalEventData": None},
+    ],
+)
+@pytest.mark.parametrize("form", [{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}])
+def test_a_key_is_not_said_twice_by_what_looks_like_it(odd: dict[str, Any], form: dict[str, Any]) -> None:
+    content = json.dumps({"Records": [record(**odd)], "other": {"Records": [1]}}, **form).encode()
+    assert [row["kind"] for row in rows(content)] == ["record", "object"]
+    assert counted(content) == [record()["eventID"]]
+
+
+def test_a_key_twice_in_a_block_that_no_column_is_made_of_stays_in_its_text() -> None:
+    text = json.dumps(record())[:-1] + ',"requestParameters":{"a":1,"a":2}}'
+    found = only(f'{{"Records":[{text}]}}'.encode())
+    assert found["requestparameters"] == '{"a":1,"a":2}'
+
+
+@pytest.mark.parametrize("constant", ["NaN", "-Infinity"])
+@pytest.mark.fault(62, "a bare NaN in one record", "the object is unreadable to the job and to the recount alike")
+def test_a_number_that_is_no_json_is_one_story(constant: str) -> None:
+    content = body(record(), record(eventID="2", requestParameters={"value": "X"})).replace(b'"X"', constant.encode())
+    (closing,) = rows(content)
+    assert closing["reason"] == "nan_in_json"
+    assert unreadable("cloudtrail", content) == "nan_in_json"
+
+
+def unreadable(source: str, content: bytes) -> Any:
+    """What the coverage check makes of an object: its events, or the reason for none."""
+    made = Recount(None, load_source(source), load_rules(source, ""), "", "", lambda days: (), lambda day: None)  # type: ignore[arg-type, return-value]
+    return made._events(content)
+
+
+PACKED = {
+    "zip": b"PK\x03\x04\x14\x00\x00\x00",
+    "snappy": b"\xff\x06\x00\x00sNaPpY\x01\x03\x01\x00",
+    "zstd": b"\x28\xb5\x2f\xfd\x04\x00",
+    "bzip2": bz2.compress(body(record())),
+    "xz": lzma.compress(body(record())),
+    "utf16": body(record()).decode().encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("log", source_names())
+@pytest.mark.parametrize(("why", "content"), PACKED.items(), ids=PACKED)
+@pytest.mark.fault(89, "ZIP, Snappy, Zstandard, bzip2, xz, UTF-16", "named as what they are, by job and recount")
+def test_another_compression_or_encoding_is_named(log: str, why: str, content: bytes) -> None:
+    for packed in (content, gzip.compress(content)):
+        with pytest.raises(UnreadableObjectError, match=why):
+            records_of(load_source(log), packed)
+        assert unreadable(log, packed) == why
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_characters_are_named_without_a_byte_order_mark_too(encoding: str) -> None:
+    assert rows(body(record()).decode().encode(encoding))[0]["reason"] == "utf16"
+
+
+@pytest.mark.parametrize("content", [body(record()), gzip.compress(b"\xef\xbb\xbf" + body(record()))])
+@pytest.mark.fault(89, "a byte order mark", "passed over: the rows are there, and the recount has them")
+def test_a_byte_order_mark_is_passed_over(content: bytes) -> None:
+    marked = content if content[:2] == b"\x1f\x8b" else b"\xef\xbb\xbf" + content
+    assert only(marked)["eventname"] == "GetObject"
+    assert counted(marked) == [record()["eventID"]]
+
+
+LINE = b'{"eventID":"a","eventTime":"2026-11-01T12:00:00Z"}'
+INVOKED = b'{"requestId":"r","modelId":"m","timestamp":"2026-11-01T12:00:00Z"}'
+FORMS = [
+    ("cloudtrail", LINE + b"\n" + LINE + b"\n", "json_lines"),
+    ("cloudtrail", LINE + LINE, "other_json"),
+    ("cloudtrail", b"GET / 200\nGET /x 404\n", "not_json"),
+    ("cloudtrail", b"[" + LINE + b"]", "other_json"),
+    ("cloudtrail", LINE + b"\n" + LINE[:-1], "not_json"),
+    ("bedrock", json.dumps(json.loads(INVOKED), indent=2).encode(), "other_json"),
+    ("bedrock", b"[" + INVOKED + b"]", "other_json"),
+    ("bedrock", INVOKED + b"\nGET / 200\n", "not_json"),
+    ("bedrock", INVOKED[:-1] + b',"new":NaN}', "nan_in_json"),
+    ("cloudwatch", b"GET / 200\nGET /x 404\n", "not_json"),
+]
+
+
+@pytest.mark.parametrize(("log", "content", "why"), FORMS)
+@pytest.mark.fault(
+    89, "text, and JSON of other forms", "two reasons, and lines of JSON a third; both paths say the same"
+)
+def test_text_and_json_of_another_form_are_two_reasons(log: str, content: bytes, why: str) -> None:
+    with pytest.raises(NotThisLogError, match=f"^{why}$"):
+        records_of(load_source(log), content)
+    assert unreadable(log, content) == why
+
+
+@pytest.mark.fault(25, "white space and a second member in a CloudTrail object", "still tampering")
+def test_white_space_behind_the_only_member_is_no_delimiter() -> None:
+    for content in (GOOD + b"\n", GOOD + b"\n" + GOOD):
+        assert rows(content)[0]["reason"] == "trailing_bytes"
+        assert unreadable("cloudtrail", content) == "trailing_bytes"
 
 
 @pytest.mark.fault(29, "more than the cap at a ratio of one", "refused")

@@ -165,6 +165,7 @@ def _sent_again(lake: OpenedLake, source: LogSource, layer: str, key: str) -> bo
 
 def message_keys(body: str) -> Sequence[str]:
     """The object keys that a message put aside speaks of; none where it speaks of none."""
+    keys: list[str] = []
     try:
         document = json.loads(body)
         if "body" in document:  # put aside by the consumer, with its reason
@@ -172,6 +173,8 @@ def message_keys(body: str) -> Sequence[str]:
         if "key" in document:
             return [str(document["key"])]
         event = document.get("requestPayload", document)  # Lambda's on-failure destination wraps the event
-        return [created.key for created in objects_created(event)]
-    except (ValueError, KeyError, TypeError, AttributeError):  # whatever it is, it names no object
-        return []
+        for created in objects_created(event):
+            keys.append(created.key)
+    except (ValueError, KeyError, TypeError, AttributeError):  # whatever else it is, it names no further object
+        pass
+    return keys

@@ -10,20 +10,23 @@ from loglake_assets.lake.commits import head
 from loglake_assets.lake.manifests import manifest_if_any
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.reasons import advice
 
 NAMES_SHOWN = 20
 
 
 def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> None:
-    """One line for each object or record of the days that is not loaded, with its reason; the first twenty."""
-    lines = list(_lines(lake, source, days))
-    for line in lines[:NAMES_SHOWN]:
-        print(line)
-    if len(lines) > NAMES_SHOWN:
-        print(f"and {len(lines) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
+    """A line for each object or record of the days that is not loaded, the first twenty; then what the reasons mean."""
+    entries = list(_entries(lake, source, days))
+    for day, entry in entries[:NAMES_SHOWN]:
+        print(escaped(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}"))
+    if len(entries) > NAMES_SHOWN:
+        print(f"and {len(entries) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
+    for reason in sorted({entry["reason"] for _, entry in entries}):
+        print(escaped(f"{reason}: {advice(reason)}"))
 
 
-def _lines(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterator[str]:
+def _entries(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:
     s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
     for day in days:
         commit = head(s3, bucket, table, day_number(day))
@@ -31,7 +34,7 @@ def _lines(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterato
             continue
         manifest = manifest_if_any(s3, bucket, table, day_number(day), commit.run_id)
         for entry in manifest.quarantine if manifest else ():
-            yield escaped(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}")
+            yield day, entry
 
 
 def entry_name(entry: Mapping[str, Any]) -> str:

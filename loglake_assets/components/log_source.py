@@ -35,11 +35,20 @@ class LogSourceScaffolder(Scaffolder[LogSourceScaffoldParams]):
         return LogSourceScaffoldParams
 
     def scaffold(self, request: ScaffoldRequest[LogSourceScaffoldParams]) -> None:
-        from loglake_assets.components.skeleton import skeleton_files
+        from click import UsageError
+
+        from loglake_assets.components.skeleton import SourceNameError, skeleton_files
 
         params = request.params or LogSourceScaffoldParams(start_day=date(2026, 1, 1))
-        for name, text in skeleton_files(request.target_path.name, params.start_day).items():
-            path = Path(request.target_path) / name
+        folder = Path(request.target_path)
+        try:
+            files = skeleton_files(folder.name, params.start_day)
+        except SourceNameError as error:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()  # dg made it before it asked
+            raise UsageError(str(error)) from error
+        for name, text in files.items():
+            path = folder / name
             if not path.exists():
                 path.write_text(text, encoding="utf-8")
 

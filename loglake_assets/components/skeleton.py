@@ -3,11 +3,38 @@
 It loads and validates as it stands; what it says of keys, ids and columns is there to be changed.
 """
 
+import keyword
+import re
 from datetime import date
+from pathlib import Path
+
+from loglake_assets import sources
+
+_NAME = re.compile(r"[a-z][a-z0-9]{1,19}")
+
+
+class SourceNameError(ValueError):
+    """The name cannot be that of a source; the message says what a name must be."""
+
+
+def refuse_unusable_name(name: str) -> None:
+    """Raises SourceNameError where a bucket, a stack, a table or a Python package could not carry the name."""
+    taken = {path.stem for path in Path(sources.__file__).parent.glob("*.py")}
+    if not _NAME.fullmatch(name):
+        raise SourceNameError(
+            f"{name!r} cannot be the name of a log source. It becomes part of a bucket, of stacks, of tables and of a "
+            "Python package, so it is 2 to 20 lower-case letters and digits, a letter first, such as 'vpcflow'."
+        )
+    if name in taken or keyword.iskeyword(name):
+        what = "a module beside the sources" if name in taken else "a word of Python"
+        raise SourceNameError(
+            f"{name!r} cannot be the name of a log source: it is {what}. Choose another, such as '{name}log'."
+        )
 
 
 def skeleton_files(name: str, start_day: date) -> dict[str, str]:
-    """File name and text of each file of a new source named `name`."""
+    """File name and text of each file of a new source named `name`. Raises SourceNameError."""
+    refuse_unusable_name(name)
     files = {
         "__init__.py": _DECLARATION,
         "decode.py": _DECODE,
@@ -51,7 +78,7 @@ SOURCE = LogSource(
         grain=("f_eventkey",),
         sort_by=("eventtime",),
         columns=(
-            Column("f_eventkey", "string", "sha256 and digest of the record; use the id of the log if it has one"),
+            Column("f_eventkey", "string", "digest of the object and position; use the id of the log if it has one"),
             Column("eventtime", "timestamp", "UTC"),
             Column("logaccountid", "string"),
             Column("logregion", "string"),
@@ -82,6 +109,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.identity import identities
+from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
 FIELDS = (("eventkey", "string"), ("eventtime", "timestamp"), ("record", "string"))
 KNOWN_KEYS = frozenset(("eventTime",))  # top-level keys that have a column
@@ -89,45 +118,77 @@ _RECORD = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 
 
-def split(document: bytes) -> list[bytes]:
+class Line(bytes):
+    """One record as delivered, and what names it."""
+
+    identity: str
+
+
+def split(content: bytes) -> list[Line]:
     """The records of one object: one JSON object a line."""
-    lines = [line for line in document.split(b"\\n") if line.strip()]
+    lines = [Line(line) for line in content.split(b"\\n") if line.strip()]
     if lines and not lines[0].lstrip().startswith(b"{"):
         raise NotThisLogError("not_json_lines")
+    for line, identity in zip(lines, identities(content), strict=False):
+        line.identity = identity
     return lines
 
 
-def decode(raw: bytes) -> DecodedRecord:
+def decode(line: Line) -> DecodedRecord:
     """One record as fields. Raises RecordError with the reason it cannot be a row."""
     try:
-        time = datetime.fromisoformat(_STRING.decode(_RECORD.decode(raw)["eventTime"])).astimezone(UTC)
-    except KeyError as error:
-        raise RecordError("eventtime_missing") from error
-    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+        record = _RECORD.decode(line)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RecordError("record_not_an_object") from error
+    if says_a_key_twice(line, record):
+        raise RecordError(KEY_TWICE)
+    time = _time(record)
+    fields = {"eventkey": line.identity, "eventtime": time, "record": line.decode()}
+    return DecodedRecord(fields, time, hashlib.sha256(line).hexdigest())
+
+
+def _time(record: dict[str, msgspec.Raw]) -> datetime:
+    if "eventTime" not in record:
+        raise RecordError("eventtime_missing")
+    try:
+        time = datetime.fromisoformat(_STRING.decode(record["eventTime"]))
+        moment = time.astimezone(UTC)
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise RecordError("eventtime_unreadable") from error
-    digest = hashlib.sha256(raw).hexdigest()
-    fields = {"eventkey": f"sha256:{digest}", "eventtime": time, "record": raw.decode()}
-    return DecodedRecord(fields, time, digest)
+    if time.tzinfo is None:
+        raise RecordError("eventtime_unreadable")
+    return moment
 '''
 
 _RECOUNT = '''"""The events of one object, counted by another path than the decoder's. Standard library only."""
 
-import hashlib
-import json
+import string
 from collections.abc import Iterator
 
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.identity import identities
+from loglake_assets.sources.recounting import CountedEvent, KeyTwice, NotCountableError, json_decoder
+
+_DECODER = json_decoder(parse_int=float)
 
 
 def events(text: str) -> Iterator[CountedEvent]:
     """Each record of an object's text. Raises NotCountableError when the text is no delivery of this log."""
-    for line in filter(str.strip, text.split("\\n")):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise NotCountableError("not_json_lines") from error
-        time = record.get("eventTime") if isinstance(record, dict) else None
-        yield CountedEvent(f"sha256:{hashlib.sha256(line.encode()).hexdigest()}", time, {})
+    lines = [line for line in text.split("\\n") if line.strip(string.whitespace)]
+    if lines and not lines[0].lstrip(string.whitespace).startswith("{"):
+        raise NotCountableError("not_json_lines")
+    for line, identity in zip(lines, identities(text.encode()), strict=False):
+        yield _counted(line, identity)
+
+
+def _counted(line: str, identity: str) -> CountedEvent:
+    try:
+        record = _DECODER.decode(line)
+    except (ValueError, RecursionError):
+        return CountedEvent(None, None, {})
+    if not isinstance(record, dict) or isinstance(record, KeyTwice):
+        return CountedEvent(None, None, {})
+    time = record.get("eventTime")
+    return CountedEvent(identity, time if isinstance(time, str) else None, {})
 '''
 
 _IDENTIFIED = """-- The records of the window.
@@ -137,7 +198,8 @@ CROSS JOIN mybounds_as_view b
 WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
 """
 
-_DUPLICATES = """-- Copies of an event in other objects: the one stored first is kept, the others are listed.
+_DUPLICATES = """-- Copies of an object under other keys: the one stored first is kept, the events of the others are
+-- listed. Lines that stand twice in one object are two events.
 SELECT
   object_number,
   raw_ordinal,

@@ -1,16 +1,19 @@
 """From the bytes of an object to its text, by another path than the Glue job's: zlib, in pieces. For checks only."""
 
+import re
 import zlib
 
+from loglake_assets.sources.reasons import packing
 from loglake_assets.sources.recounting import NotCountableError
 
 _LARGEST_CONTENT, _BOMB_FLOOR, _BOMB_RATIO = 1 << 30, 64 << 20, 400  # bytes, bytes, times: as the job refuses them
 _GZIP_MAGIC = b"\x1f\x8b"
+_SPACE = re.compile(rb"[ \t\r\n]*")
 _PIECE = 16 << 10  # bytes of gzip inflated at a time
 
 
 def text_of(body: bytes, several_members: bool) -> str:
-    """The object's text with every gzip layer removed. Raises NotCountableError with the reason it has none."""
+    """The object's text without gzip layers and byte order mark. Raises NotCountableError: why it has none."""
     content, cap = body, min(_LARGEST_CONTENT, max(_BOMB_FLOOR, len(body) * _BOMB_RATIO))
     for _ in range(3):
         if content[:2] != _GZIP_MAGIC:
@@ -18,7 +21,9 @@ def text_of(body: bytes, several_members: bool) -> str:
         content = _gunzipped(content, several_members, cap)
     if content[:2] == _GZIP_MAGIC:
         raise NotCountableError("too_many_gzip_layers")
-    return content.decode(errors="replace")
+    if other := packing(content):
+        raise NotCountableError(other)
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _gunzipped(body: bytes, several_members: bool, cap: int) -> bytes:
@@ -27,6 +32,8 @@ def _gunzipped(body: bytes, several_members: bool, cap: int) -> bytes:
     room, at, stream = cap, 0, zlib.decompressobj(31)
     while at < len(body):
         if stream.eof:
+            if several_members and (space := _SPACE.match(body, at)):
+                at = space.end()
             if not several_members or body[at : at + 2] != _GZIP_MAGIC:
                 if body[at:].strip(b"\0"):
                     raise NotCountableError("trailing_bytes")

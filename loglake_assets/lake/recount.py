@@ -30,6 +30,7 @@ from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import CutObjectError, refusal, whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 from loglake_assets.sources.rules import Rules
 
@@ -195,13 +196,14 @@ class Recount:
         return str(self.s3.head_object(Bucket=name[0], Key=name[1])["ETag"]).strip('"')
 
     def _events(self, body: bytes) -> list[CountedEvent] | str:
+        text = ""
         try:
             text = text_of(body, self.source.several_gzip_members)
             return (
                 list(importlib.import_module(self.source.recount).events(text)) if text.strip(string.whitespace) else []
             )
         except NotCountableError as error:
-            return error.reason
+            return form_of(text) if error.reason == NOT_JSON else error.reason
         except (ValueError, LookupError, TypeError, RecursionError) as error:  # hostile content must not end the check
             return f"uncountable_{type(error).__name__}"
 

@@ -137,7 +137,7 @@ class LogSource:
     decoder: str
     """Dotted path of the decoder module, imported by the Glue job only (it may need msgspec)."""
     quick_decoder: str | None = field(default=None, kw_only=True)
-    """Dotted path of a module that decodes plain records at less cost: it has `plain` and `head_reader`."""
+    """Dotted path of a module that decodes plain records at less cost: it has `plain`, `head_reader`, `repeats`."""
     recount: str
     """Dotted path of the module that counts events by another path than the decoder's, for the coverage check."""
     digests: str | None = None

@@ -8,8 +8,11 @@ SOURCE = LogSource(
     description="API activity: who called what, from where, with which result.",
     delivers="files of a trail, about every five minutes per account and Region",
     key_pattern=KeyPattern(
+        # Network activity events lie in a folder beside the others'. A partition is one folder, so theirs is part of
+        # its log prefix; account and Region are said of both alike, and rules hold for both.
         pattern=(
-            r"^(?P<prefix>(?P<logprefix>(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?)/(?P<logaccountid>\d{12})/CloudTrail/"
+            r"^(?P<prefix>(?=(?P<logprefix>(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?(?:/\d{12}/CloudTrail-NetworkActivity)?)/)"
+            r"(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?/(?P<logaccountid>\d{12})/CloudTrail(?:-NetworkActivity)?/"
             r"(?P<logregion>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<dayofmonth>\d{2}))/[^/]+$"
         ),
         ignored=(
@@ -48,7 +51,7 @@ SOURCE = LogSource(
             ),
         ),
         partition_keys=(
-            Column("logprefix", "string", "what stands before the account: AWSLogs, or AWSLogs/<organization>"),
+            Column("logprefix", "string", "AWSLogs or AWSLogs/<organization>; of network activity, up to its folder"),
             Column("logaccountid", "string", "account that delivered"),
             Column("logregion", "string", "Region that delivered"),
             Column("logcalendarday", "int", "UTC day of delivery, yyyymmdd"),

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DOCUMENT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -114,6 +115,8 @@ def _tree() -> dict[str, Any]:
 
 
 _TREE = _tree()
+_KEYS_OF_TREE = {key: _TREE[column] for key, column in JSON.items() if column in _TREE}
+_AROUND_RECORDS = len(b'{"Records":[]}')
 
 
 def split(document: bytes) -> list[msgspec.Raw]:
@@ -122,9 +125,11 @@ def split(document: bytes) -> list[msgspec.Raw]:
     Raises NotThisLogError with the reason when the content is no CloudTrail delivery.
     """
     try:
-        return _DELIVERY.decode(document).Records  # type: ignore[no-any-return, attr-defined]  # one pass, if nothing is odd
+        records: list[msgspec.Raw] = _DELIVERY.decode(document).Records  # type: ignore[attr-defined]  # one pass
     except (msgspec.DecodeError, RecursionError):
         return _split_odd(document)
+    size = sum(len(memoryview(raw)) for raw in records) + max(len(records) - 1, 0)
+    return records if size + _AROUND_RECORDS == len(document) else _split_odd(document)  # else there is more than these
 
 
 def _split_odd(document: bytes) -> list[msgspec.Raw]:
@@ -132,6 +137,8 @@ def _split_odd(document: bytes) -> list[msgspec.Raw]:
         body = _DOCUMENT.decode(document)
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotThisLogError("not_json") from error
+    if says_a_key_twice(document, body):
+        raise NotThisLogError(KEY_TWICE)
     if "Records" not in body:
         raise NotThisLogError("no_records")
     try:
@@ -146,6 +153,8 @@ def decode(raw: msgspec.Raw) -> DecodedRecord:
         record = _OBJECT.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RecordError("record_not_an_object") from error
+    if says_a_key_twice(raw, record):
+        raise RecordError(KEY_TWICE)
     _drop_known_nulls(record)
     eventtime = _event_time(record)
     fields: dict[str, Any] = {"eventtime": eventtime}
@@ -160,6 +169,11 @@ def decode(raw: msgspec.Raw) -> DecodedRecord:
     if record:
         fields["otherfields"] = msgspec.json.encode(record).decode()
     return DecodedRecord(fields, eventtime, digest)
+
+
+def repeats(raw: msgspec.Raw) -> bool:
+    """Whether a record says a key twice, itself or in a block of which columns are made. Raises DecodeError."""
+    return says_a_key_twice(raw, _OBJECT.decode(raw), _KEYS_OF_TREE)
 
 
 def _drop_known_nulls(record: dict[str, msgspec.Raw]) -> None:
@@ -222,11 +236,16 @@ def _take_json(record: dict[str, msgspec.Raw], key: str, column: str, fields: di
 
 
 def _flatten(raw: msgspec.Raw, tree: Mapping[str, Any], fields: dict[str, Any]) -> None:
-    """Scalars of a block into their columns. The block is kept whole, so what does not fit is not lost."""
+    """Scalars of a block into their columns. The block is kept whole, so what does not fit is not lost.
+
+    Raises RecordError where the block says a key twice: its column would hold one value and hide the other.
+    """
     try:
         block = _OBJECT.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return
+    if says_a_key_twice(raw, block):
+        raise RecordError(KEY_TWICE)
     for key, target in tree.items():
         if (value := block.get(key)) is None:
             continue

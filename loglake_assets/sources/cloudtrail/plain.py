@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
+from loglake_assets.sources.cloudtrail import decode
 from loglake_assets.sources.cloudtrail.decode import BOOLEAN, JSON, NESTED, TEXT
-from loglake_assets.sources.decoding import PlainRecord, plain_microseconds
+from loglake_assets.sources.decoding import NotThisLogError, PlainRecord, plain_microseconds
+from loglake_assets.sources.repetition import is_whole
 
 _NULL = msgspec.Raw(b"null")
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
@@ -32,7 +34,7 @@ def _struct(name: str, paths: Iterable[tuple[str, ...]]) -> Any:
     for key, inner in below.items():
         within = _struct(f"{name}_{key}", inner)
         fields[key] = (key, within, within())
-    return msgspec.defstruct(name, fields.values(), frozen=True, gc=False)
+    return msgspec.defstruct(name, fields.values(), frozen=True, gc=False, omit_defaults=True)
 
 
 def _getter(paths: Iterable[tuple[str, ...]]) -> Callable[[Any], tuple[str | None, ...]]:
@@ -45,7 +47,9 @@ _RECORD_FIELDS: list[tuple[str, Any, Any]] = [
     *((key, bool | None, None) for key in BOOLEAN),
     *((key, msgspec.Raw, _NULL) for key in JSON),
 ]
-_RECORD = msgspec.json.Decoder(msgspec.defstruct("Record", _RECORD_FIELDS, forbid_unknown_fields=True, gc=False))
+_RECORD = msgspec.json.Decoder(
+    msgspec.defstruct("Record", _RECORD_FIELDS, forbid_unknown_fields=True, gc=False, omit_defaults=True)
+)
 _NAMES = [name for name, _, _ in _RECORD_FIELDS]
 _EVENT_ID, _FIRST_BLOCK = _NAMES.index("eventID"), 1 + len(TEXT) + len(BOOLEAN)
 _IDENTITY, _ADDENDUM = list(JSON).index("userIdentity"), list(JSON).index("addendum")
@@ -54,23 +58,57 @@ _IDENTITY_DECODER, _ADDENDUM_DECODER = (
     msgspec.json.Decoder(_struct(name, paths))
     for name, paths in (("Identity", _IDENTITY_PATHS), ("Addendum", _ADDENDUM_PATHS))
 )
+_BLOCKS = {"userIdentity": _IDENTITY_DECODER.type, "addendum": _ADDENDUM_DECODER.type}
+_WHOLE_RECORD = msgspec.defstruct(
+    "WholeRecord",
+    [
+        (key, _BLOCKS[key], _BLOCKS[key]()) if key in _BLOCKS else (key, kind, none)
+        for key, kind, none in _RECORD_FIELDS
+    ],
+    gc=False,
+    omit_defaults=True,
+)
+_CONTENT = msgspec.json.Decoder(msgspec.defstruct("Content", [("Records", list[_WHOLE_RECORD])]))  # type: ignore[valid-type]
 _identity, _addendum = _getter(_IDENTITY_PATHS), _getter(_ADDENDUM_PATHS)
-_NO_IDENTITY, _NO_ADDENDUM = (None,) * len(_IDENTITY_PATHS), (None,) * len(_ADDENDUM_PATHS)
+_NO_IDENTITY: tuple[str | None, ...] = (None,) * len(_IDENTITY_PATHS)
+_NO_ADDENDUM: tuple[str | None, ...] = (None,) * len(_ADDENDUM_PATHS)
 
 
 def plain(raw: msgspec.Raw) -> PlainRecord | None:
     """The record's values in the order of FIELDS, blocks as bytes; None where `decode` must be asked."""
     try:
-        found = msgspec.structs.astuple(_RECORD.decode(raw))
+        record = _RECORD.decode(raw)
+        found = msgspec.structs.astuple(record)
         blocks = [None if b is _NULL or (text := bytes(b)) == b"null" else text for b in found[_FIRST_BLOCK:]]
-        identity = _identity(_IDENTITY_DECODER.decode(block)) if (block := blocks[_IDENTITY]) else _NO_IDENTITY
-        addendum = _addendum(_ADDENDUM_DECODER.decode(block)) if (block := blocks[_ADDENDUM]) else _NO_ADDENDUM
+        whole = is_whole(record, raw)
+        identity, addendum = _NO_IDENTITY, _NO_ADDENDUM
+        if block := blocks[_IDENTITY]:
+            values = _IDENTITY_DECODER.decode(block)
+            whole, identity = whole and is_whole(values, block), _identity(values)
+        if block := blocks[_ADDENDUM]:
+            values = _ADDENDUM_DECODER.decode(block)
+            whole, addendum = whole and is_whole(values, block), _addendum(values)
+        if not whole and decode.repeats(raw):
+            return None
     except _UNREADABLE:
         return None
     key, microseconds = found[_EVENT_ID], plain_microseconds(found[0])
     if not key or microseconds is None:
         return None
     return PlainRecord((key, microseconds, *found[1:_FIRST_BLOCK], *blocks, *identity, *addendum, None), microseconds)
+
+
+def repeats(content: bytes) -> bool:
+    """Whether a record of an object says a key twice, found without cutting records out where nothing is odd."""
+    try:
+        if is_whole(_CONTENT.decode(content), content):
+            return False
+    except _UNREADABLE:
+        pass
+    try:
+        return any(decode.repeats(raw) for raw in decode.split(content))
+    except (*_UNREADABLE, NotThisLogError):
+        return True  # a record that is no object, or no delivery at all: to be decoded, which says what it is
 
 
 def head_reader(columns: Sequence[str]) -> Callable[[bytes], list[tuple[Any, ...]] | None]:

@@ -5,23 +5,33 @@ scanner over text, where the job uses msgspec over bytes.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.recounting import CountedEvent, KeyTwice, NotCountableError, json_decoder
 
-_SCANNER = json.JSONDecoder()
 _WHITESPACE = " \t\r\n"
+_SCANNER = json_decoder(parse_int=float)  # no integer is asked for
+_TAKEN_APART: tuple[tuple[str, ...], ...] = (
+    ("userIdentity",),
+    *(("userIdentity", block) for block in ("sessionContext", "onBehalfOf", "inScopeOf", "invokedByDelegate")),
+    *(("userIdentity", "sessionContext", block) for block in ("attributes", "webIdFederationData", "sessionIssuer")),
+    ("addendum",),
+)
+"""Blocks of a record of which columns are made; of the others the text is kept, with whatever is in it twice."""
 
 
 def events(text: str) -> Iterator[CountedEvent]:
     """Each record of an object's text. Raises NotCountableError when the text is no CloudTrail delivery."""
     try:
-        document = json.loads(text)
+        document = _SCANNER.decode(text)
     except (ValueError, RecursionError) as error:
         raise NotCountableError("not_json") from error
-    if not isinstance(document, dict) or "Records" not in document:
+    if not isinstance(document, dict):
+        raise NotCountableError("not_json")
+    if isinstance(document, KeyTwice):
+        raise NotCountableError("key_twice")
+    if "Records" not in document:
         raise NotCountableError("no_records")
     records = document["Records"]
     if not isinstance(records, list | None):
@@ -36,12 +46,23 @@ def events(text: str) -> Iterator[CountedEvent]:
 
 
 def _counted(record: Any, text: str) -> CountedEvent:
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or _says_a_key_twice(record):
         return CountedEvent(None, None, {})
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
     key = record["eventID"] if _has_id(record) else f"sha256:{digest}"
     time = record.get("eventTime")
     return CountedEvent(key, time if isinstance(time, str) else None, _fields(record))
+
+
+def _says_a_key_twice(record: dict[str, Any]) -> bool:
+    return isinstance(record, KeyTwice) or any(isinstance(_block(record, p), KeyTwice) for p in _TAKEN_APART)
+
+
+def _block(record: dict[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = record
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _has_id(record: dict[str, Any]) -> bool:

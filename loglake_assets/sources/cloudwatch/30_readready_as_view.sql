@@ -8,6 +8,7 @@ SELECT
   loggroup,
   logstream,
   subscriptionfilters,
+  policylevel,
   eventordinal,
   message,
   extractedfields,

@@ -39,6 +39,7 @@ SOURCE = LogSource(
             Column("loggroup", "string"),
             Column("logstream", "string"),
             Column("subscriptionfilters", "string", "JSON text"),
+            Column("policylevel", "string", "ACCOUNT_LEVEL_POLICY where a subscription of the account delivered it"),
             Column("eventordinal", "int", "position of the event in its document, from 0"),
             Column("message", "string", "as delivered"),
             Column("extractedfields", "string", "JSON text"),

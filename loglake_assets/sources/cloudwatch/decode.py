@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
 CONTROL_MESSAGE = "control_message"
 
@@ -26,6 +27,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("loggroup", "string"),
     ("logstream", "string"),
     ("subscriptionfilters", "string"),
+    ("policylevel", "string"),
     ("eventordinal", "int"),
     ("message", "string"),
     ("extractedfields", "string"),
@@ -43,7 +45,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
 
 KNOWN_KEYS = frozenset(
     (
-        *("messageType", "owner", "logGroup", "logStream", "subscriptionFilters", "logEvents"),
+        *("messageType", "owner", "logGroup", "logStream", "subscriptionFilters", "policyLevel", "logEvents"),
         *("id", "timestamp", "message", "extractedFields"),
     )
 )
@@ -80,6 +82,7 @@ class _SessionMessage(msgspec.Struct):
 
 
 _SESSION = msgspec.json.Decoder(_SessionMessage)
+_APART_IN_SESSION: dict[str, dict[str, str]] = {"target": {}, "userIdentity": {}}
 
 
 class Document:
@@ -93,6 +96,7 @@ class Document:
         self.owner, self.group, self.stream = (_taken(fields, key) for key in ("owner", "logGroup", "logStream"))
         filters = fields.pop("subscriptionFilters", None)
         self.filters = bytes(filters).decode() if filters is not None else None
+        self.policy_level = _taken(fields, "policyLevel") or None
         self.others = fields
 
 
@@ -118,6 +122,8 @@ def _events(text: bytes) -> list[LogEvent]:
         fields = _OBJECT.decode(text)
     except _UNREADABLE as error:
         raise NotThisLogError("not_json") from error
+    if says_a_key_twice(text, fields):
+        raise NotThisLogError(KEY_TWICE)
     if "logEvents" not in fields:
         raise NotThisLogError("firehose_failed_records" if "rawData" in fields else "message_extraction")
     try:
@@ -142,6 +148,8 @@ def decode(event: LogEvent) -> DecodedRecord:
         own = _OBJECT.decode(event)
     except _UNREADABLE as error:
         raise RecordError("record_not_an_object") from error
+    if says_a_key_twice(event, own):
+        raise RecordError(KEY_TWICE)
     document, digest = event.document, hashlib.sha256(event).hexdigest()
     moment = _moment(own.pop("timestamp", None))
     if document.is_control:
@@ -155,6 +163,7 @@ def decode(event: LogEvent) -> DecodedRecord:
         "loggroup": document.group,
         "logstream": document.stream,
         "subscriptionfilters": document.filters,
+        "policylevel": document.policy_level,
         "eventordinal": event.position,
     }
     message = _text(own.get("message"))
@@ -192,9 +201,14 @@ def _moment(raw: msgspec.Raw | None) -> datetime:
 
 
 def _session(message: str) -> dict[str, Any]:
-    """The session's fields of a message that Session Manager streamed; none where it is not in that form."""
+    """The session's fields of a message that Session Manager streamed; none where it is not in that form.
+
+    One that says a key twice is not: its lines would be those of one value, and the other's would be shown nowhere.
+    """
     try:
         session = _SESSION.decode(message)
+        if says_a_key_twice(message.encode(), _OBJECT.decode(message), _APART_IN_SESSION):
+            return {}
     except (*_UNREADABLE, UnicodeEncodeError):
         return {}
     return {

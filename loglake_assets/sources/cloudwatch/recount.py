@@ -5,13 +5,12 @@ document, and looks at nothing but where each one ends.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.recounting import CountedEvent, KeyTwice, NotCountableError, json_decoder
 
 _WHITESPACE = " \t\r\n"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -22,11 +21,7 @@ def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) < 20 else None
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-_SCANNER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_number)
+_SCANNER = json_decoder(parse_int=_integer)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,8 +29,12 @@ def events(text: str) -> Iterator[CountedEvent]:
     """Each log event of an object's text. Raises NotCountableError when the text is no such delivery."""
     counted: list[CountedEvent] = []  # all or nothing, as the job reads it
     for document in _documents(text):
-        if not isinstance(document, dict) or "logEvents" not in document:
-            raise NotCountableError("no_log_events")
+        if not isinstance(document, dict):
+            raise NotCountableError("not_json")
+        if isinstance(document, KeyTwice):
+            raise NotCountableError("key_twice")
+        if "logEvents" not in document:
+            raise NotCountableError("firehose_failed_records" if "rawData" in document else "message_extraction")
         if not isinstance(document["logEvents"], list):
             raise NotCountableError("log_events_not_a_list")
         counted.extend(_counted(document, event) for event in document["logEvents"])
@@ -56,7 +55,7 @@ def _documents(text: str) -> Iterator[Any]:
 
 
 def _counted(document: dict[str, Any], event: Any) -> CountedEvent:
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or isinstance(event, KeyTwice):
         return CountedEvent(None, None, {})
     place: dict[str, str | None] = {name: _string(document.get(key)) or "" for name, key in _PLACE.items()}
     is_control = document.get("messageType") == "CONTROL_MESSAGE"

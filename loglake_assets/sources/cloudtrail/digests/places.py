@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 _KEY = re.compile(
-    r"^(?P<lead>(?:.*/)?)(?P<root>AWSLogs/(?:o-[a-z0-9]+/)?\d{12}/)(?P<log>CloudTrail(?:-Digest)?)/"
+    r"^(?P<lead>(?:.*/)?)(?P<root>AWSLogs/(?:o-[a-z0-9]+/)?\d{12}/)(?P<log>CloudTrail(?:-Digest|-NetworkActivity)?)/"
     r"(?P<region>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/(?P<name>[^/]+)$",
     re.DOTALL,
 )
@@ -79,7 +79,7 @@ def digest_place(key: str) -> DigestPlace | None:
 def log_group(key: str) -> Group | None:
     """The group of a log file's key, or None for any other key."""
     found = _KEY.match(key)
-    return _group(found) if found and found["log"] == "CloudTrail" else None
+    return _group(found) if found and found["log"] != "CloudTrail-Digest" else None
 
 
 def log_day(key: str) -> date | None:

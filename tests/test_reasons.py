@@ -1,0 +1,40 @@
+"""Why something is not loaded: every reason that the code gives is explained to the person who reads it."""
+
+import ast
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from loglake_assets.components.skeleton import skeleton_files
+from loglake_assets.sources.reasons import _MAGIC, ADVICE, form_of
+from loglake_assets.sources.repetition import KEY_TWICE
+
+_RAISED = {"NotThisLogError", "RecordError", "UnreadableObjectError", "NotCountableError"}
+
+
+def texts(repository: Path) -> Iterator[str]:
+    for folder in ("glue_scripts", "loglake_assets"):
+        yield from (path.read_text(encoding="utf-8") for path in (repository / folder).rglob("*.py"))
+    yield from (text for name, text in skeleton_files("mylog", date(2026, 1, 1)).items() if name.endswith(".py"))
+
+
+def reasons(text: str) -> Iterator[str]:
+    """Every reason that stands as text where one of the four errors is made."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _RAISED:
+            yield from (
+                n.value for a in node.args for n in ast.walk(a) if isinstance(n, ast.Constant) and n.value != "rawData"
+            )
+
+
+@pytest.mark.fault(89, "any reason for which an object or a record is not loaded", "what it means and what to do")
+def test_every_reason_has_its_advice(repository: Path) -> None:
+    found = {str(reason) for text in texts(repository) for reason in reasons(text)}
+    found |= {reason for _, reason in _MAGIC} | {KEY_TWICE, "gone_while_reading"}
+    found |= {form_of(text) for text in ("text", "[1]", "{}\n{}", "[NaN]")}
+    assert len(found) > 25
+    assert found - ADVICE.keys() == set()
+    assert ADVICE.keys() - found == set(), "advice for what is never said"
+    assert all(text.endswith(".") and len(text) < 300 for text in ADVICE.values())
