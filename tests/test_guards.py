@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
@@ -68,7 +67,14 @@ def test_a_file_of_the_same_size_and_another_content_is_named(built: BuiltLake) 
 
 # --- the consumer -----------------------------------------------------------------------------------------------------
 
-SEQUENCE_DAY = date(2019, 9, 1)
+QUIET_BUCKET = "commits-without-notifications"
+"""Where commits are made that the deployed consumer hears nothing of, so that these tests are alone with theirs."""
+
+
+@pytest.fixture
+def quiet_bucket(lake: OpenedLake) -> str:
+    lake.client("s3").create_bucket(Bucket=QUIET_BUCKET)
+    return QUIET_BUCKET
 
 
 class Between:
@@ -91,18 +97,17 @@ class Between:
 
 
 def proposal(lake: OpenedLake, day: int, run: str) -> Commit:
-    location = f"s3://{lake.settings.readready_bucket}/{run}/"
+    location = f"s3://{QUIET_BUCKET}/{run}/"
     return Commit(TABLE, day, 0, run, location, "m", 1, 1, 1, "h", "2019-01-01T00:00:00Z")
 
 
 def consumer_of(lake: OpenedLake, glue: Any = None) -> Consumer:
-    settings = AddAPartSettings("readready", "", lake.settings.database, lake.settings.readready_bucket, "", "")
+    settings = AddAPartSettings("readready", "", lake.settings.database, QUIET_BUCKET, "", "")
     return Consumer(settings, glue or lake.client("glue"), lake.client("s3"), lake.client("sqs"))
 
 
-def place(consumer: Consumer, lake: OpenedLake, day: int, seq: int) -> str:
-    key = commit_key(TABLE, day, seq)
-    return consumer._place(f'{{"bucket": "{lake.settings.readready_bucket}", "key": "{key}"}}')
+def place(consumer: Consumer, day: int, seq: int) -> str:
+    return consumer._place(f'{{"bucket": "{QUIET_BUCKET}", "key": "{commit_key(TABLE, day, seq)}"}}')
 
 
 def shown(lake: OpenedLake, day: int) -> tuple[str, str]:
@@ -111,8 +116,10 @@ def shown(lake: OpenedLake, day: int) -> tuple[str, str]:
     return partition["Parameters"][COMMIT_SEQ], partition["StorageDescriptor"]["Location"]
 
 
-def test_a_commit_that_is_made_while_another_is_placed_is_placed_in_the_same_go(lake: OpenedLake) -> None:
-    day, client, bucket = 20190901, lake.client("s3"), lake.settings.readready_bucket
+def test_a_commit_that_is_made_while_another_is_placed_is_placed_in_the_same_go(
+    lake: OpenedLake, quiet_bucket: str
+) -> None:
+    day, client, bucket = 20190901, lake.client("s3"), quiet_bucket
     first = append(client, bucket, proposal(lake, day, "first"), lambda current: True)
     made: list[Commit] = []
 
@@ -120,21 +127,21 @@ def test_a_commit_that_is_made_while_another_is_placed_is_placed_in_the_same_go(
         if not made:
             made.append(append(client, bucket, proposal(lake, day, "second"), lambda current: True))
 
-    place(consumer_of(lake, Between(lake.client("glue"), commit_once)), lake, day, first.seq)
+    place(consumer_of(lake, Between(lake.client("glue"), commit_once)), day, first.seq)
     assert shown(lake, day) == ("2", made[0].location)
 
 
-def test_readers_are_not_sent_back_when_the_newest_record_is_gone(lake: OpenedLake) -> None:
-    day, client, bucket = 20190902, lake.client("s3"), lake.settings.readready_bucket
+def test_readers_are_not_sent_back_when_the_newest_record_is_gone(lake: OpenedLake, quiet_bucket: str) -> None:
+    day, client, bucket = 20190902, lake.client("s3"), quiet_bucket
     older, newer = (
         append(client, bucket, proposal(lake, day, run), lambda current: True) for run in ("older", "newer")
     )
-    place(consumer_of(lake), lake, day, newer.seq)
+    place(consumer_of(lake), day, newer.seq)
     before = shown(lake, day)
     assert before == ("2", newer.location)
     client.delete_object(Bucket=bucket, Key=commit_key(TABLE, day, newer.seq))
     with pytest.raises(CommitGoneError, match="shows commit 2, and the newest record is 1"):
-        place(consumer_of(lake), lake, day, older.seq)
+        place(consumer_of(lake), day, older.seq)
     assert shown(lake, day) == before
 
 

@@ -94,7 +94,7 @@ GOOD = gzip.compress(body(*[record(eventID=str(n), x=os.urandom(20).hex()) for n
         (body(record()) + body(record()), "other_json"),
         (b'{"Records":{}}', "records_not_a_list"),
         (b'{"digestStartTime":"x"}', "no_records"),
-        (b"[1]", "other_json"),
+        (b"[1]", "json_array"),
         (b"[" * 100_000, "not_json"),
         (b'{"Records":[{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}]}", "not_json"),
         (gzip.compress(bytes(80 << 20)), "inflates_too_large"),
@@ -200,7 +200,9 @@ def test_a_number_that_is_no_json_is_one_story(constant: str) -> None:
 
 def unreadable(source: str, content: bytes) -> Any:
     """What the coverage check makes of an object: its events, or the reason for none."""
-    made = Recount(None, load_source(source), load_rules(source, ""), "", "", lambda days: (), lambda day: None)  # type: ignore[arg-type, return-value]
+    made = Recount(
+        None, load_source(source), load_rules(source, ""), "", "", lambda days: (), lambda day: None, lambda *files: ""
+    )  # type: ignore[arg-type, return-value]
     return made._events(content)
 
 
@@ -243,10 +245,10 @@ FORMS = [
     ("cloudtrail", LINE + b"\n" + LINE + b"\n", "json_lines"),
     ("cloudtrail", LINE + LINE, "other_json"),
     ("cloudtrail", b"GET / 200\nGET /x 404\n", "not_json"),
-    ("cloudtrail", b"[" + LINE + b"]", "other_json"),
+    ("cloudtrail", b"[" + LINE + b"]", "json_array"),
     ("cloudtrail", LINE + b"\n" + LINE[:-1], "not_json"),
-    ("bedrock", json.dumps(json.loads(INVOKED), indent=2).encode(), "other_json"),
-    ("bedrock", b"[" + INVOKED + b"]", "other_json"),
+    ("bedrock", json.dumps(json.loads(INVOKED), indent=2).encode(), "pretty_printed"),
+    ("bedrock", b"[" + INVOKED + b"]", "json_array"),
     ("bedrock", INVOKED + b"\nGET / 200\n", "not_json"),
     ("bedrock", INVOKED[:-1] + b',"new":NaN}', "nan_in_json"),
     ("cloudwatch", b"GET / 200\nGET /x 404\n", "not_json"),

@@ -33,7 +33,7 @@ def reasons(text: str) -> Iterator[str]:
 def test_every_reason_has_its_advice(repository: Path) -> None:
     found = {str(reason) for text in texts(repository) for reason in reasons(text)}
     found |= {reason for _, reason in _MAGIC} | {KEY_TWICE, "gone_while_reading"}
-    found |= {form_of(text) for text in ("text", "[1]", "{}\n{}", "[NaN]")}
+    found |= {form_of(text) for text in ("text", "[1]", "{}\n{}", "{}{}", "{\n}", "[NaN]")}
     assert len(found) > 25
     assert found - ADVICE.keys() == set()
     assert ADVICE.keys() - found == set(), "advice for what is never said"

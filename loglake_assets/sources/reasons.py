@@ -6,7 +6,7 @@ what it is, so nothing here can make them agree on a content that one of them ca
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 NOT_JSON = "not_json"
@@ -41,8 +41,14 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "nan_in_json": "It holds NaN or Infinity, which are no JSON: whoever wrote it must write null or text instead.",
         "json_lines": "Each of its lines is a JSON value, and this log is not delivered so, or one of them is no "
         "object: it was written again by a tool, or lies in the wrong bucket.",
-        "other_json": "It is JSON, and not in the form of this log's deliveries: pretty-printed, an array, or "
-        "several values on end. It was written again by a tool, or lies in the wrong bucket.",
+        "json_array": "It is one JSON array, and this log is not delivered so: it was written again by a tool, or lies "
+        "in the wrong bucket.",
+        "pretty_printed": "It is JSON over several lines, as a person reads it, and this log is not delivered so: it "
+        "was written again by a tool.",
+        "other_json": "It is JSON, and not in the form of this log's deliveries, such as several values on one line. "
+        "It was written again by a tool, or lies in the wrong bucket.",
+        "message_not_json": f"The message of a log event is no JSON, so it is no invocation. {_PRODUCER}",
+        "nested_too_deep": "The record nests deeper than any writer of this log does: look at who wrote it.",
         "not_json_lines": "It is not one JSON object a line: it was written again by a tool, or lies in the wrong "
         "bucket.",
         "key_twice": "A key is said twice, and readers would keep one of two values: no deliverer writes so. Find "
@@ -117,18 +123,23 @@ def _form(text: str, decoder: json.JSONDecoder) -> str:
     except (ValueError, RecursionError):
         pass
     try:
-        return "other_json" if _values(text, decoder) else NOT_JSON
+        values = list(_values(text, decoder))
     except (ValueError, RecursionError):
         return NOT_JSON
+    if len(values) == 1 and isinstance(values[0], list):
+        return "json_array"
+    if values and len(lines) > 1 and all(isinstance(value, dict) for value in values):
+        return "pretty_printed"
+    return "other_json" if values else NOT_JSON
 
 
-def _values(text: str, decoder: json.JSONDecoder) -> int:
-    """How many JSON values stand one after another. Raises ValueError where anything else does."""
-    position, count = _past_space(text, 0), 0
+def _values(text: str, decoder: json.JSONDecoder) -> Iterator[object]:
+    """The JSON values that stand one after another. Raises ValueError where anything else does."""
+    position = _past_space(text, 0)
     while position < len(text):
-        _, end = decoder.raw_decode(text, position)
-        position, count = _past_space(text, end), count + 1
-    return count
+        value, end = decoder.raw_decode(text, position)
+        yield value
+        position = _past_space(text, end)
 
 
 def _past_space(text: str, position: int) -> int:

@@ -20,6 +20,7 @@ from glue_scripts.content import without_lone_surrogates
 from loglake_assets.sources.bedrock import tools
 from loglake_assets.sources.bedrock.answers import number
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.reasons import NOT_JSON
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -107,7 +108,7 @@ def split(content: bytes) -> list[Line]:
     try:
         return [record for line in content.split(b"\n") if line.strip(b" \t\r") for record in _records(line)]
     except _UNREADABLE as error:
-        raise NotThisLogError(_form(content)) from error
+        raise NotThisLogError(NOT_JSON) from error
 
 
 def _records(line: bytes) -> list[Line]:
@@ -152,18 +153,6 @@ def _of_log_event(event: dict[str, msgspec.Raw], is_control: bool) -> Line:
     if is_control:
         line.control_time = event.get("timestamp", msgspec.Raw(b"null"))
     return line
-
-
-def _form(content: bytes) -> str:
-    """The reason why content is not read: what it is instead of one JSON object a line."""
-    if content.lstrip()[:1] == b"[" and isinstance(_value(msgspec.Raw(content)), list):
-        return "json_array"
-    try:
-        for piece in _documents(content):
-            _OBJECT.decode(piece)
-    except _UNREADABLE:
-        return "not_json"
-    return "pretty_printed"
 
 
 def decode(line: Line) -> DecodedRecord:
