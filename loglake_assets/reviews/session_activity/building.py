@@ -1,5 +1,6 @@
 """Days of sessions: the rows, a packet for each session, and the checks that name what was not recorded."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -56,7 +57,8 @@ def _read_for(facts: Facts, day: date) -> list[Input]:
 
 
 def session_rules(options: Mapping[str, Any]) -> SessionRules:
-    """Rules from a component's options: `idle_minutes`, `delivery_delay_minutes`, `not_loggable_documents`."""
+    """Rules from a component's options: `idle_minutes`, `delivery_delay_minutes`, `not_loggable_documents`,
+    `central_accounts`."""
     default = SessionRules()
     return SessionRules(
         idle=timedelta(minutes=options.get("idle_minutes", default.idle.total_seconds() / 60)),
@@ -64,7 +66,16 @@ def session_rules(options: Mapping[str, Any]) -> SessionRules:
             minutes=options.get("delivery_delay_minutes", default.delivery_delay.total_seconds() / 60)
         ),
         not_loggable=tuple(options.get("not_loggable_documents", default.not_loggable)),
+        central_accounts=frozenset(map(_account, options.get("central_accounts", ()))),
     )
+
+
+def _account(given: str | int) -> str:
+    """An account id as it was meant. Raises ValueError for anything else."""
+    account = str(given).zfill(12)
+    if not re.fullmatch("[0-9]{12}", account):
+        raise ValueError(f"central_accounts of {REVIEW.name} names {given!r}; expected account ids of 12 digits.")
+    return account
 
 
 def _packet_names(sessions: Sequence[Session]) -> dict[str, str]:

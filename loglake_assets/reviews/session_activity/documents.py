@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from loglake_assets.reviews.session_activity.facts import Evidence, Session
+from loglake_assets.reviews.session_activity.facts import Evidence, Session, json_object
 from loglake_assets.sources import load_source
 
 LONGEST_TRANSCRIPT = 4_000_000  # characters of the column; in UTF-8 half of what Athena takes at most
@@ -101,6 +101,7 @@ def _identity(session: Session) -> dict[str, Any]:
         "errormessage",
     )
     request = session.request
+    response = json_object(session.of_row("responseelements"))
     return {
         "session_key": session.key,
         "f_sessionid": session.key if session.session_id else None,
@@ -112,11 +113,27 @@ def _identity(session: Session) -> dict[str, Any]:
         "useridentity_arn": session.of_row("useridentity_arn"),
         "logaccountid": session.of_row("logaccountid") or session.of_keystrokes("logaccountid"),
         "awsregion": session.of_row("awsregion") or session.of_keystrokes("session_awsregion"),
-        "target": _text(request.get("target")) or session.of_keystrokes("session_target"),
+        "target": _target(request, response) or session.of_keystrokes("session_target"),
+        "container": _text(response.get("containerName")) or _text(request.get("container")),
+        "command": _command(request),
         "documentname": _text(request.get("documentName")),
         "reason": _text(request.get("reason")),
         "runasuser": session.of_keystrokes("session_runasuser"),
     }
+
+
+def _target(request: Mapping[str, Any], response: Mapping[str, Any]) -> str | None:
+    """The instance of a StartSession; the task of an ExecuteCommand, whose answer has its ARN."""
+    return _text(request.get("target")) or _text(response.get("taskArn")) or _text(request.get("task"))
+
+
+def _command(request: Mapping[str, Any]) -> str | None:
+    """What was to be run: text in an ExecuteCommand, a list of texts among the parameters of a StartSession."""
+    if command := _text(request.get("command")):
+        return command
+    parameters = request.get("parameters")
+    parts = parameters.get("command") if isinstance(parameters, dict) else None
+    return " ".join(filter(None, map(_text, parts))) or None if isinstance(parts, list) else None
 
 
 def _text(value: Any) -> str | None:
