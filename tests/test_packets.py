@@ -504,6 +504,12 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> No
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 FIRE = {
+    "secret": [
+        "sh-4.2$ mysql -u root -pHunter2Zz9 shop",
+        "export DB_PASSWORD=Hunter2Zz9",
+        "$ curl -u bob:Hunter2Zz9 https://example.com",
+        "mysql -p\x1b[31mHunter\x1b[0m2Zz9",
+    ],
     "sudo": [
         "sh-4.2$ sudo -i",
         "[ssm-user@ip-10-0-0-1 bin]$ su - root",

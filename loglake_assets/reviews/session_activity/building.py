@@ -41,11 +41,12 @@ def build(
             day=day,
             rows=rows,
             inputs=_read_for(facts, day),
-            files=_packets(sessions, names, day, lake.name, now),
+            files=_packets(sessions, names, day, lake.name, now, bool(options.get("mask_secrets", True))),
             checks=_checks(sessions, float(options.get("error_below_pct", 90))),
             counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
             metadata={
                 "transcript_lines": sum(row["transcript_lines"] for row in rows),
+                "lines_that_look_like_secrets": sum(len({s.line for s in session.secrets}) for session in sessions),
                 "packets": f"{address(day)}index.html",
             },
         )
@@ -84,17 +85,18 @@ def _packet_names(sessions: Sequence[Session]) -> dict[str, str]:
 
 
 def _packets(
-    sessions: Sequence[Session], names: Mapping[str, str], day: date, lake_name: str, now: datetime
+    sessions: Sequence[Session], names: Mapping[str, str], day: date, lake_name: str, now: datetime, is_masked: bool
 ) -> Iterator[ReviewFile]:
     """A page and its JSON twin for each session, and a page that leads to all of them."""
-    entries = []
+    entries, incomplete = [], dict[str, None]()
     for session in sessions:
-        document, name = document_of(session, lake_name, now), names[session.key]
+        document, name = document_of(session, lake_name, now, is_masked), names[session.key]
         yield ReviewFile(f"{name}.html", packet_html(document).encode(), "text/html; charset=utf-8")
         yield ReviewFile(f"{name}.json", packet_json(document).encode(), "application/json")
         flagged = len({flag["line"] for flag in document["flags"]})
         entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": flagged})
-    page = index_html(entries, f"Sessions of {day}")
+        incomplete |= dict.fromkeys(document["incomplete"])
+    page = index_html(entries, f"Sessions of {day}", sorted(incomplete))
     yield ReviewFile("index.html", page.encode(), "text/html; charset=utf-8")
 
 

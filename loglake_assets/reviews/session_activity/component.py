@@ -15,6 +15,7 @@ class SessionActivityComponent(ReviewComponent):
         ["AWS-StartPortForwardingSession*", "AWS-StartSSHSession"],
         description="documents, * for anything, whose sessions are never logged; one of an account by its whole ARN",
     )
+    mask_secrets: bool = Field(True, description="mask what looks like a password, key or token in packets")
     central_accounts: list[str | int] = Field(  # Dagster makes a number of the text "111122223333"
         [],
         description="accounts into which CloudWatch Logs copies log groups, with emitted system fields: there an "

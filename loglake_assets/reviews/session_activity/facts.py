@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from loglake_assets.reviews.inputs import Input
+from loglake_assets.reviews.masking import Secret, secrets_in
 from loglake_assets.reviews.session_activity.flags import line_flags
 from loglake_assets.reviews.session_activity.transcripts import Block, event_lines, is_piece
 
@@ -194,7 +195,15 @@ class Session:
     @cached_property
     def flags(self) -> list[tuple[str, int]]:
         """(flag, line) of everything in the transcript that a reviewer should look at; lines count from 1."""
-        return [(flag, number) for number, line in enumerate(self.lines, 1) for flag in line_flags(line)]
+        secret = {found.line for found in self.secrets}
+        return [
+            (flag, number) for number, line in enumerate(self.lines, 1) for flag in line_flags(line, number in secret)
+        ]
+
+    @cached_property
+    def secrets(self) -> list[Secret]:
+        """What looks like a secret in the transcript."""
+        return secrets_in(self.lines)
 
     def of_row(self, name: str) -> Any:
         """A column of the StartSession event."""
