@@ -261,18 +261,24 @@ _NO_SECRET = re.compile(
     r"fd:.*|stdin|string|text|str|int|bool|function|and|or|is|not|for)",
     re.DOTALL,
 )
+_MASK = re.compile(r"\[masked: [a-z_]{1,20}\]")
 _RUNS_A_COMMAND = re.compile(r"\$\(|`|\$\{")
 
 
 def _spans(text: str) -> Iterator[tuple[int, int, str]]:
-    """(start, end, kind) of what looks like a secret in a line as it is read."""
-    lower = text.lower()
+    """(start, end, kind) of what looks like a secret in a line as it is read; what is masked already is none."""
+    masks = [match.span() for match in _MASK.finditer(text)]
+    for start, end, kind in _found(text, text.lower()):
+        if not any(start < mask_end and mask_start < end for mask_start, mask_end in masks):
+            yield start, end, kind
+
+
+def _found(text: str, lower: str) -> Iterator[tuple[int, int, str]]:
     if _has_any(lower, _WORDS_OF_NAMES.split()):
         yield from _assigned(text)
     for kind, words, pattern, accepts in _PATTERNS:
         for match in pattern.finditer(text) if _has_any(lower, words) else ():
-            start, end = match.span("value")
-            start, end = _unquoted(text, start, end)
+            start, end = _unquoted(text, *match.span("value"))
             if end > start and accepts(match) and not _RUNS_A_COMMAND.search(text, start, end):
                 yield start, end, kind
 
