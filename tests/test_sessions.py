@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
-from loglake_assets.reviews.session_activity.documents import document_of, row_of
+from loglake_assets.reviews.session_activity.documents import document_of, row_of, unmasked
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, grouped
 from loglake_assets.reviews.session_activity.scoping import (
     Reviewer,
@@ -591,6 +591,54 @@ def test_every_fact_of_a_document_names_the_object_it_lies_in() -> None:
     assert {document["objects"][e["object"]]["key"] for e in document["timeline"]} == {"key", "other"}
     assert [o["ordinals"] for o in document["objects"] if o["key"] == "other"] == [[5]]
     assert all(o["sha256"] and o["version_id"] and o["etag"] for o in document["objects"])
+
+
+SECRET_WORD = "Hunter2Zz9"  # made up
+
+
+@pytest.mark.fault(
+    94,
+    "passwords typed in a session, one of them cut in two by the log, and one as the reason of the session",
+    "masked in the packet with kind and place, flagged, and as typed in the row",
+)
+def test_a_document_masks_secrets_and_the_row_keeps_them() -> None:
+    long = "echo " + "x" * (PIECE_BYTES - 25) + " DB_PASSWORD=" + SECRET_WORD
+    typed = [
+        keys(NOON, f"sh$ mysql -p{SECRET_WORD} shop\nok", 1),
+        keys(NOON, long[:PIECE_BYTES], 2),
+        keys(NOON, long[PIECE_BYTES:] + "\nsh$ exit", 3),
+    ]
+    request = json.dumps({"reason": f"password: {SECRET_WORD}"})
+    session = only(facts(start(requestparameters=request), typed=typed))
+    row, document = row_of(session, ""), document_of(session, "loglake", LATER)
+    assert (row["transcript"].count(SECRET_WORD), row["reason"]) == (2, f"password: {SECRET_WORD}")
+    text = json.dumps(document)
+    assert not [piece for piece in (SECRET_WORD, SECRET_WORD[:5], SECRET_WORD[-5:]) if piece in text]
+    assert {(p.get("line"), p.get("field"), p["kind"]) for p in document["masked"]["places"]} == {
+        (1, None, "option"),
+        (3, None, "assignment"),
+        (None, "reason", "assignment"),
+    }
+    assert document["masked"]["counts"] == {"option": 1, "assignment": 2}
+    assert [f["line"] for f in document["flags"] if f["flag"] == "secret"] == [1, 3]
+    assert "secret" in (row["flags"] or "")
+    plain = document_of(session, "loglake", LATER, is_masked=False)
+    assert plain["masked"] == {"is_masked": False, "counts": {}, "places": []}
+    assert unmasked(document, row, {k.row["eventid"]: k for k in typed}) == plain
+    with pytest.raises(KeyError):
+        unmasked(document, row, {})
+
+
+@pytest.mark.fault(66, "a packet over days of which not all is there", "its JSON names each with its log")
+def test_a_document_names_the_days_and_logs_that_are_not_whole() -> None:
+    days = inputs("typed", d0=Input("typed", DAY, BUILT, coverage_pct=99.5, missing_events=("x",)))
+    found = facts(start(), typed=[EARLY, LAST], typed_days=days, trail_days=inputs("trail", d0=UNBUILT))
+    sentences = document_of(only(found), "loglake", LATER)["incomplete"]
+    assert [s.split(":")[0] for s in sentences] == ["trail, 2026-11-01", "typed, 2026-11-01"]
+    assert "not been built" in sentences[0]
+    assert "99.5 %" in sentences[1]
+    whole = facts(start(), typed=[EARLY, LAST])
+    assert document_of(only(whole), "loglake", LATER)["incomplete"] == []
 
 
 def test_a_document_says_of_every_day_it_touches_how_complete_it_is() -> None:

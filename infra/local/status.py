@@ -55,10 +55,11 @@ def print_status(lake: OpenedLake) -> None:
         _print_rest(state.ignored, {day.state for day in state.days})
         print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
     for name in review_names():
-        _print_review(lake, load_review(name))
+        print_review(lake, load_review(name))
 
 
-def _print_review(lake: OpenedLake, review: Review) -> None:
+def print_review(lake: OpenedLake, review: Review) -> None:
+    """The days of a review, with those that are stale and why."""
     commits = heads(lake.client("s3"), lake.settings.readready_bucket, review.table.name)
     if not commits:
         hint = f"`make build SOURCE={review.name} FROM=<day> TO=<day>` builds it"
