@@ -13,7 +13,7 @@ LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-heade
 # A reviewer that is given and empty must not become no reviewer: that would be everybody's sessions.
 override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
 override STEP_SECONDS := $(value SECONDS)
-GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
+GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT UNMASK Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
 GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON SIZE ONLY ROUNDS
 # A mistyped name would be ignored, and REVIEWR=dana be everybody's sessions. Looked at before the names are overridden.
 OPTIONS := $(GIVEN) SECONDS UI_PORT LOGLAKE_HOME LOGLAKE_ENGINE BEDROCK_MODEL_ID PYTHON
@@ -71,7 +71,7 @@ stress: $(READY) ## SOURCE=cloudtrail [RATE=50 SECONDS=30 NEW_PREFIX_PCT=10 UP_T
 build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07 [ACCEPT_LOSS=yes]: build those days through Dagster
 	@$(LAKE) build
 
-review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>]: packets to read
+review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>] [UNMASK=yes]: packets to read
 	@$(LAKE) review
 
 digests: $(READY) ## SOURCE=cloudtrail FROM= TO= [KEYS=file]: stored files against the log's own signed digests

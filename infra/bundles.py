@@ -30,7 +30,8 @@ def looker_bundle(root: Path = ROOT) -> bytes:
     """The zip of Log Lake Looker: its modules, the declarations of tables and reviews, and sqlglot."""
     own = [root / "lambdas" / "__init__.py", *(root / "lambdas").glob("looker*.py")]
     reviews = root / "loglake_assets" / "reviews"
-    declared = [reviews / "__init__.py", reviews / "model.py", *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
+    shared = [reviews / f"{name}.py" for name in ("__init__", "model", "masking", "terminal")]
+    declared = [*shared, *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
     return _zipped(root, [*own, *_shared_files(root), *declared], _library("sqlglot"))
 
 

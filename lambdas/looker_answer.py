@@ -100,6 +100,17 @@ class QueryFailedError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class MaskCount:
+    """How many texts of a column, or of the answer's own words, looked like a secret of a kind and are masked."""
+
+    query_id: str | None
+    """None: the answer's words."""
+    column: str | None
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """One question's answer. `stopped_by` says what ended it before the model did; None: the model ended it."""
 
@@ -108,6 +119,8 @@ class Answer:
     refused: tuple[Refused, ...] = ()
     failed: tuple[Failed, ...] = ()
     coverage: tuple[DayCoverage, ...] = ()
+    masked: tuple[MaskCount, ...] = ()
+    """What looked like a secret. The rows were masked before the model read them."""
     next_step: str | None = None
     next_step_by: str = "model"
     """`model`, or `program` where the model's text has no such line."""

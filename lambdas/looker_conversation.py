@@ -5,6 +5,7 @@ handles is what people asked and what logs hold.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from lambdas.looker_answer import (
     Answer,
     DayCoverage,
     Failed,
+    MaskCount,
     QueryFailedError,
     QueryRefusedError,
     QueryResult,
@@ -32,6 +34,7 @@ from lambdas.looker_messages import (
     compacted,
     echoed,
     error_result,
+    masked_rows,
     rows_result,
     text_of,
     tool_uses,
@@ -39,6 +42,7 @@ from lambdas.looker_messages import (
 )
 from lambdas.looker_model import CONTEXT_EXCEEDED, Model, Response, StoppedError, TooLongError
 from lambdas.looker_settings import LookerSettings
+from loglake_assets.reviews.masking import masked_text
 
 _CUT_OFF = {
     "max_tokens": "The model's answer is cut off: it reached the most tokens of one call.",
@@ -74,6 +78,7 @@ class Conversation:
     _refused: list[Refused] = field(init=False, default_factory=list)
     _failed: list[Failed] = field(init=False, default_factory=list)
     _coverage: dict[tuple[str, Any], DayCoverage] = field(init=False, default_factory=dict)
+    _masks: list[MaskCount] = field(init=False, default_factory=list)
     _turns: int = field(init=False, default=0)
     _input_tokens: int = field(init=False, default=0)
     _output_tokens: int = field(init=False, default=0)
@@ -96,6 +101,7 @@ class Conversation:
                 raise StoppedError("guardrail", said)
         except StoppedError as stop:
             return self._with_evidence(self._answer(self._stopped(str(stop)), None, stop.by))
+        text = self._masked_words(text)
         said = f"{PROGRAM} {_CUT_OFF[stopped_by]}\n\n{text}" if stopped_by else text
         return self._with_evidence(self._answer(said, model_next_step(text), stopped_by))
 
@@ -205,10 +211,23 @@ class Conversation:
         if len(sql) > SQL_CHARACTERS:
             raise QueryRefusedError(f"The SQL has {len(sql):,} characters; at most {SQL_CHARACTERS:,} are read.")
         self._in_bounds_to_query()
-        result = self.run_query(sql, self._deadline - self.clock())
+        result = self._masked(self.run_query(sql, self._deadline - self.clock()))
         self._queries.append(result.run)
         self._coverage |= {(c.table, c.day): c for c in result.coverage}
         return result
+
+    def _masked(self, result: QueryResult) -> QueryResult:
+        """The result with masks in its rows: what the model does not read, no answer can repeat."""
+        masked, counts = masked_rows(result)
+        self._masks += [MaskCount(result.run.query_id, column, kind, n) for (column, kind), n in sorted(counts.items())]
+        return masked
+
+    def _masked_words(self, text: str) -> str:
+        """The model's words with masks: a question may hold a secret, and a query may take one apart."""
+        masked, secrets = masked_text(text)
+        counts = Counter(secret.kind for secret in secrets)
+        self._masks += [MaskCount(None, None, kind, n) for kind, n in sorted(counts.items())]
+        return masked
 
     def _in_bounds_to_query(self) -> None:
         if self.clock() >= self._deadline:
@@ -231,6 +250,7 @@ class Conversation:
             refused=tuple(self._refused),
             failed=tuple(self._failed),
             coverage=coverage,
+            masked=tuple(self._masks),
             next_step=next_step or made,
             next_step_by="model" if next_step else "program",
             stopped_by=stopped_by,

@@ -19,9 +19,12 @@ class ReviewConfig:
     review: Review
     start_day: date
     days_per_run: int = 7
-    schedule_hour: int = 3
     heal_days: int = 35
     leading_coverage_floor_pct: float = 90.0
+    wait_for: tuple[str, ...] | None = None
+    """Logs whose day must be built before this review builds it by itself; None: all that it joins."""
+    wait_minutes: int = 360
+    """How long it waits for them at most, from when its leading table was built."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -34,6 +37,10 @@ class ReviewConfig:
         return dg.DailyPartitionsDefinition(start_date=str(self.start_day))
 
     @property
+    def awaited_sources(self) -> tuple[str, ...]:
+        return self.review.joined_sources if self.wait_for is None else self.wait_for
+
+    @property
     def builder(self) -> ModuleType:
         return importlib.import_module(self.review.builder)
 
@@ -43,4 +50,9 @@ def review_config(name: str, **settings: Any) -> ReviewConfig:
     config = ReviewConfig(load_review(name), **settings)
     if not 1 <= config.days_per_run <= 31:
         raise ValueError(f"days_per_run of {name} is {config.days_per_run}; accepted: 1 to 31 days in one run.")
+    if unknown := sorted(set(config.awaited_sources) - set(config.review.joined_sources)):
+        joined = ", ".join(config.review.joined_sources)
+        raise ValueError(f"wait_for of {name} names {', '.join(unknown)}; accepted: the logs that it joins, {joined}.")
+    if config.wait_minutes < 0:
+        raise ValueError(f"wait_minutes of {name} is {config.wait_minutes}; accepted: 0 or more.")
     return config

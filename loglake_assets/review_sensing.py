@@ -1,86 +1,155 @@
-"""Which days of a review are to be built: missing ones, and those whose tables readers now see otherwise."""
+"""Which days of a review are to be built: missing ones once their logs are there, and stale ones."""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from loglake_assets.config import window_tags, windows
-from loglake_assets.lake.commits import head
-from loglake_assets.lake.manifests import manifest_if_any
+from loglake_assets.lake.commits import COMMIT_SEQ, RUN
+from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.review_config import ReviewConfig
-from loglake_assets.reviews import Review
-from loglake_assets.reviews.inputs import BUILT, read_inputs
-from loglake_assets.reviews.storing import input_name, input_version
+from loglake_assets.reviews.inputs import BUILT, UNBUILT
+from loglake_assets.reviews.staleness import ReviewState, review_states
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
 from resources.lake import LakeResource
+
+_EVERY, _WHOLE_LOOK = timedelta(minutes=5), timedelta(hours=1)
 
 
 def changed_inputs_sensor(config: ReviewConfig, job: Any) -> dg.SensorDefinition:
-    """Hourly: days within the look-back that are missing, or whose tables readers now see otherwise than when built.
+    """Days of the look-back that are missing and have their logs, or that are stale.
 
-    What a day was built from stands in its manifest, so nothing that is built while a run goes on can be overlooked.
-    A day that fails is asked for again the next day, or when its tables change: it cannot make runs without end.
+    A tick asks the catalog what readers of the tables see, which is cheap. Only where that is not what the last look
+    saw, and once an hour, it compares each day with what its manifest says that it read: so nothing that is built while
+    a run goes on can be overlooked. A day that fails is asked for again the next day, or when its tables change: it
+    cannot make runs without end.
     """
 
     @dg.sensor(
         name=f"{config.review.name}_changed_inputs",
         job=job,
-        minimum_interval_seconds=3600,
+        minimum_interval_seconds=int(_EVERY.total_seconds()),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for days of {config.review.name} whose tables changed.",
+        description=f"Asks for days of {config.review.name} that are missing and have their logs, or that are stale.",
     )
     def sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        today = datetime.now(UTC).date()
-        changed = changed_days(config, lake, today)
-        for window in windows(sorted(changed), config.days_per_run):
-            versions = hashlib.sha256("".join(changed[day] for day in window).encode()).hexdigest()[:16]
-            yield dg.RunRequest(
-                run_key=f"{window[0]}/{window[-1]}/{versions}/{today}",
-                tags=window_tags(window),
-            )
-        if not changed:
-            yield dg.SkipReason("Every day of the look-back reads its tables as they are.")
+        now = datetime.now(UTC)
+        seen, before = _what_readers_see(config, lake, now.date()), _Look.parsed(context.cursor)
+        if not before.is_due(now) and before.seen == seen:
+            yield dg.SkipReason("Readers of its tables see what they saw at the last look.")
+            return
+        found = looked_up(config, lake, now)
+        for window in windows(sorted(found.to_build), config.days_per_run):
+            versions = hashlib.sha256("".join(found.to_build[day] for day in window).encode()).hexdigest()[:16]
+            yield dg.RunRequest(run_key=f"{window[0]}/{window[-1]}/{versions}/{now.date()}", tags=window_tags(window))
+        context.update_cursor(_Look(seen, found.next_look(now).isoformat()).text())
+        if not found.to_build:
+            waits = " ".join(found.waiting[day] for day in sorted(found.waiting)[:5])
+            yield dg.SkipReason(waits or "Every day of the look-back reads its tables as they are.")
 
     return sensor
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What the last look saw, and when the next one is due even if that is still so."""
+
+    seen: str = ""
+    due: str = ""
+
+    @staticmethod
+    def parsed(text: str | None) -> "_Look":
+        return _Look(**json.loads(text)) if text else _Look()
+
+    def text(self) -> str:
+        return json.dumps({"seen": self.seen, "due": self.due})
+
+    def is_due(self, now: datetime) -> bool:
+        return not self.due or now >= datetime.fromisoformat(self.due)
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """Days to build, each with the version of what it would read now, and days that wait for a log, with a sentence."""
+
+    to_build: Mapping[date, str] = field(default_factory=dict)
+    waiting: Mapping[date, str] = field(default_factory=dict)
+    ends_of_waits: tuple[datetime, ...] = ()
+
+    def next_look(self, now: datetime) -> datetime:
+        return min([now + _WHOLE_LOOK, *self.ends_of_waits])
+
+
 def changed_days(config: ReviewConfig, lake: LakeResource, today: date) -> dict[date, str]:
-    """Closed days of the look-back to build, with the version of what they would read now.
+    """Closed days of the look-back to build, with the version of what they would read now."""
+    return dict(looked_up(config, lake, datetime.now(UTC), today).to_build)
 
-    Only the leading table gates a day, by being built and by its coverage: that another log has gaps is what a review
-    has to show, and no reason to keep it back.
+
+def looked_up(config: ReviewConfig, lake: LakeResource, now: datetime, today: date | None = None) -> LookedUp:
+    """Closed days of the look-back to build, and those that wait.
+
+    The leading table gates a day, by being built and by its coverage. A day that was never built waits for the logs of
+    `wait_for` as well, at most `wait_minutes` from when its leading table was built: that another log has gaps is what
+    a review has to show, and no reason to keep it back for good.
     """
-    review, bucket = config.review, lake.settings.readready_bucket
-    days = [today - timedelta(days=n) for n in range(config.heal_days, 0, -1)]
-    days = [day for day in days if day >= config.start_day]
-    around = [day + timedelta(days=n) for day in days[:1] for n in range(-review.look_back_days, 0)] + days
-    around += [days[-1] + timedelta(days=n) for n in range(1, review.look_ahead_days + 1)] if days else []
-    inputs = {name: read_inputs(lake, load_source(name), around) if around else {} for name in review.sources}
-    found = {}
-    for day in days:
-        leading = inputs[review.leading_source][day]
+    to_build, waiting, ends = {}, {}, []
+    for state in review_states(lake, config.review, _days(config, today or now.date())):
+        leading = state.inputs[config.review.leading_source][state.day]
         floor = config.leading_coverage_floor_pct
-        if leading.status != BUILT or (leading.coverage_pct is not None and leading.coverage_pct < floor):
+        if state.status == BUILT or leading.status != BUILT:
             continue
-        near = [i for of in inputs.values() for i in of.values() if _is_near(review, day, i.day)]
-        read = {input_name(i): input_version(i) for i in near if i.status == BUILT}
-        if read != _read_by_commit(lake, bucket, review, day):
-            found[day] = "".join(sorted(i.version for i in near))
-    return found
+        if leading.coverage_pct is not None and leading.coverage_pct < floor:
+            continue
+        if end := end_of_wait(config, state, now):
+            waiting[state.day] = wait_sentence(config, state, end)
+            ends.append(end)
+        else:
+            to_build[state.day] = "".join(sorted(entry.version for entry in state.near))
+    return LookedUp(to_build, waiting, tuple(ends))
 
 
-def _is_near(review: Review, day: date, other: date) -> bool:
-    return -review.look_back_days <= (other - day).days <= review.look_ahead_days
-
-
-def _read_by_commit(lake: LakeResource, bucket: str, review: Review, day: date) -> dict[str, str] | None:
-    """What the day's newest commit read, by table and day; None where there is no commit."""
-    commit = head(lake.s3, bucket, review.table.name, day_number(day))
-    if commit is None:
+def end_of_wait(config: ReviewConfig, state: ReviewState, now: datetime) -> datetime | None:
+    """Until when a day waits for the logs of `wait_for`; None where it waits for none, or no longer."""
+    leading = state.inputs[config.review.leading_source][state.day]
+    if state.status != UNBUILT or not _awaited(config, state) or leading.committed_at is None:
         return None
-    manifest = manifest_if_any(lake.s3, bucket, review.table.name, day_number(day), commit.run_id)
-    return {entry.key: entry.etag for entry in manifest.objects} if manifest else None
+    end = datetime.fromisoformat(leading.committed_at).astimezone(UTC) + timedelta(minutes=config.wait_minutes)
+    return end if now < end else None
+
+
+def wait_sentence(config: ReviewConfig, state: ReviewState, end: datetime) -> str:
+    """Why a day is not built yet, for people."""
+    names = ", ".join(_awaited(config, state))
+    return f"{state.day} waits for {names} until {end:%Y-%m-%d %H:%M} UTC; then it is built with what there is."
+
+
+def _awaited(config: ReviewConfig, state: ReviewState) -> list[str]:
+    """Tables of `wait_for` that have no such day."""
+    entries = (state.inputs[name][state.day] for name in config.awaited_sources)
+    return [entry.table for entry in entries if entry.status != BUILT]
+
+
+def _days(config: ReviewConfig, today: date) -> list[date]:
+    days = (today - timedelta(days=n) for n in range(config.heal_days, 0, -1))
+    return [day for day in days if day >= config.start_day]
+
+
+def _what_readers_see(config: ReviewConfig, lake: LakeResource, today: date) -> str:
+    """A hash of the commits that the catalog shows of all days that may matter; it changes at midnight too."""
+    days = _days(config, today)
+    if not days:
+        return today.isoformat()
+    around = [days[0] - timedelta(days=config.review.look_back_days)]
+    around.append(days[-1] + timedelta(days=config.review.look_ahead_days))
+    tables = [load_source(name).readready.name for name in config.review.sources] + [config.review.table.name]
+    seen = [today.isoformat()]
+    for table in tables:
+        for found in partitions(lake.glue, lake.settings.database, table, days_expression(around)):
+            shown = found.get("Parameters", {})
+            seen.append(f"{table}/{found['Values']}/{shown.get(COMMIT_SEQ)}/{shown.get(RUN)}")
+    return hashlib.sha256("\n".join(sorted(seen)).encode()).hexdigest()

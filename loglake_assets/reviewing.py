@@ -32,12 +32,6 @@ def build_review(config: ReviewConfig) -> dg.Definitions:
                 cron_schedule="40 * * * *",
                 default_status=dg.DefaultScheduleStatus.RUNNING,
             ),
-            dg.build_schedule_from_partitioned_job(
-                job,
-                name=f"{config.review.name}_daily",
-                hour_of_day=config.schedule_hour,
-                default_status=dg.DefaultScheduleStatus.RUNNING,
-            ),
         ],
         sensors=[changed_inputs_sensor(config, job)],
     )

@@ -79,6 +79,25 @@ def test_a_question_is_answered_by_a_query_and_the_models_words() -> None:
     assert rows["coverage"][0]["coverage_pct"] == 100.0
 
 
+@pytest.mark.fault(
+    94,
+    "secrets in the rows of a query and in the words of an answer",
+    "the model reads masks, the answer holds masks, and says how many of which kind in which column",
+)
+def test_a_secret_in_a_row_is_masked_before_the_model_reads_it() -> None:
+    secret = "Hunter2Zz9"
+    lake = ScriptedLake([[f"sh$ mysql -p{secret}\nexit", "3"], [f"sh$ curl -u a:{secret} x", None]])
+    asked = asked_of([call(GOOD), Says(f"They typed PASSWORD={secret} twice.")], lake)
+    assert secret not in json.dumps(asked.bodies)
+    assert secret not in json.dumps(asked.answer.document())
+    rows = asked.bodies[1]["messages"][2]["content"][0]["toolResult"]["content"][0]["json"]["rows"]
+    assert rows[0] == ["sh$ mysql -p[masked: option]\nexit", "3"]
+    assert [(m.column, m.kind, m.count) for m in asked.answer.masked] == [
+        ("state", "option", 2),
+        (None, "assignment", 1),
+    ]
+
+
 def test_the_document_of_an_answer_is_json_with_days_as_text() -> None:
     asked = asked_of([call(GOOD), Says("Done.")], ScriptedLake([["a", "1"]], coverage=(_day(99.5),)))
     document = json.loads(json.dumps(asked.answer.document()))

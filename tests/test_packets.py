@@ -369,6 +369,33 @@ def test_a_page_never_says_complete_where_something_may_be_missing(lack: str) ->
     assert '<span class="sign" aria-hidden="true">!</span>What may be missing</h2>' in html
 
 
+@pytest.mark.fault(66, "a page over days of which not all is there", "it names each with its log before all else")
+def test_a_page_names_the_days_that_are_not_whole_before_all_else() -> None:
+    document = sample() | {"incomplete": ["typed, 2026-11-01: this day has not been built <b>."]}
+    pages = ((packet_html(document), 'id="state"'), (index_html([], "None", document["incomplete"]), "aria-label"))
+    for html, next_section in pages:
+        assert "typed, 2026-11-01: this day has not been built <b>." in Page(html).text
+        assert html.index('<section id="incomplete"') < html.index(next_section)
+    assert "Not all of the logs" not in packet_html(sample()) + index_html([], "None")
+
+
+@pytest.mark.fault(94, "secrets masked in a page", "the page says how many, of which kind, and where")
+def test_a_page_says_what_is_masked_and_where() -> None:
+    places = [{"line": 2, "character": 3, "kind": "option"}, {"line": 99, "character": 1, "kind": "url"}]
+    places += [{"field": "reason", "character": 1, "kind": "option"}]
+    masked = {"is_masked": True, "counts": {"option": 2, "url": 1}, "places": places}
+    page = Page(packet_html(sample() | {"masked": masked}))
+    assert "3 texts that look like a secret are masked" in page.text
+    assert "2 x a password, key or token on a command line" in page.text
+    assert "#L2" in page.attributes("href")
+    assert "line 99 (not shown)" in page.text
+    assert "in reason of the session" in page.text
+    for unmasked in (sample(), sample() | {"masked": {"is_masked": False, "counts": {}, "places": []}}):
+        assert "Nothing is masked in this packet" in packet_html(unmasked)
+    none = {"is_masked": True, "counts": {}, "places": []}
+    assert "No text looked like a secret" in packet_html(sample() | {"masked": none})
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_each_state_says_in_words_what_it_means_and_why(state: str) -> None:
     document = sample([])
@@ -504,6 +531,12 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> No
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 FIRE = {
+    "secret": [
+        "sh-4.2$ mysql -u root -pHunter2Zz9 shop",
+        "export DB_PASSWORD=Hunter2Zz9",
+        "$ curl -u bob:Hunter2Zz9 https://example.com",
+        "mysql -p\x1b[31mHunter\x1b[0m2Zz9",
+    ],
     "sudo": [
         "sh-4.2$ sudo -i",
         "[ssm-user@ip-10-0-0-1 bin]$ su - root",

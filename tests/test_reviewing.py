@@ -1,6 +1,7 @@
 """When a review's days are asked for, and which days cannot be built."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -11,8 +12,11 @@ from infra.local.reviewing import build_review_range
 from loglake_assets.config import source_config
 from loglake_assets.factory import build_source
 from loglake_assets.review_config import review_config
+from loglake_assets.review_sensing import end_of_wait, wait_sentence
 from loglake_assets.reviewing import build_review
 from loglake_assets.reviews import UnknownReviewError, load_review
+from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
+from loglake_assets.reviews.staleness import STALE, ReviewState
 from resources.assembly import lake_resources
 from resources.athena import AthenaError
 from tests.conftest import quiet
@@ -40,13 +44,52 @@ def test_a_days_tables_are_those_around_it(definitions: dg.Definitions, table: d
     assert (mapping.start_offset, mapping.end_offset) == (-2, 2)
 
 
-def test_the_schedule_asks_for_the_day_just_closed_after_its_tables(definitions: dg.Definitions) -> None:
-    schedule = definitions.resolve_schedule_def("session_activity_daily")
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 22, 3, tzinfo=UTC))
-    requests = schedule.evaluate_tick(context).run_requests
-    assert requests is not None
-    assert [r.partition_key for r in requests] == ["2026-11-21"]
-    assert schedule.cron_schedule == "0 3 * * *"
+def test_no_schedule_asks_for_a_day_without_looking_at_its_tables(definitions: dg.Definitions) -> None:
+    """A clock knows nothing of logs: the sensor asks, once they are there."""
+    of_review = [s.name for s in definitions.schedules or () if "session_activity" in s.name]
+    assert of_review == ["session_activity_reconcile_hourly"]
+
+
+NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
+
+
+def state(typed: str, status: str = UNBUILT, hours_ago: float = 1) -> ReviewState:
+    """A day of the review whose leading table was built some hours ago."""
+    day, committed = date(2026, 11, 2), (NOW - timedelta(hours=hours_ago)).isoformat()
+    leading = Input("from_cloudtrail_readready", day, BUILT, 1, "r", committed, 100.0)
+    return ReviewState(
+        day,
+        status,
+        (),
+        {"cloudtrail": {day: leading}, "cloudwatch": {day: Input("from_cloudwatch_readready", day, typed)}},
+    )
+
+
+@pytest.mark.fault(
+    78,
+    "a day of which one log is built and the other is not, or not even delivered",
+    "the review waits for it as long as the setting says, and then builds with what there is",
+)
+@pytest.mark.parametrize(
+    ("given", "settings", "waits"),
+    [
+        (state(UNBUILT), {}, True),
+        (state(NO_SOURCE), {}, True),
+        (state(BUILT), {}, False),
+        (state(UNBUILT, hours_ago=5.9), {}, True),
+        (state(UNBUILT, hours_ago=6), {}, False),
+        (state(UNBUILT), {"wait_minutes": 60}, False),
+        (state(UNBUILT), {"wait_minutes": 61}, True),
+        (state(UNBUILT), {"wait_for": ()}, False),
+        (state(UNBUILT, STALE), {}, False),
+    ],
+)
+def test_a_day_waits_for_the_logs_it_joins(given: ReviewState, settings: dict[str, Any], waits: bool) -> None:
+    config = review_config("session_activity", start_day=START, **settings)
+    end = end_of_wait(config, given, NOW)
+    assert (end is not None) is waits
+    if end:
+        assert "2026-11-02 waits for from_cloudwatch_readready until 2026-11-03" in wait_sentence(config, given, end)
 
 
 def test_a_backfill_is_cut_into_windows(definitions: dg.Definitions) -> None:
@@ -56,6 +99,10 @@ def test_a_backfill_is_cut_into_windows(definitions: dg.Definitions) -> None:
 def test_odd_settings_and_names_are_refused() -> None:
     with pytest.raises(ValueError, match="1 to 31"):
         review_config("session_activity", start_day=START, days_per_run=0)
+    with pytest.raises(ValueError, match="accepted: the logs that it joins, cloudwatch"):
+        review_config("session_activity", start_day=START, wait_for=("cloudtrail",))
+    with pytest.raises(ValueError, match="0 or more"):
+        review_config("session_activity", start_day=START, wait_minutes=-1)
     with pytest.raises(UnknownReviewError, match="session_activity"):
         load_review("nothing")
 

@@ -15,11 +15,14 @@ from infra.local.building import build_range, dagster_instance, loaded_definitio
 from infra.local.reviewed_truth import session_problems
 from infra.local.reviewing import ReviewError, Wanted, build_review_range, write_review
 from infra.local.samples import SessionTruth
+from infra.local.status import print_review
 from loglake_assets.lake.commits import head
 from loglake_assets.review_config import review_config
 from loglake_assets.review_sensing import changed_days
 from loglake_assets.reviews.inputs import read_inputs
+from loglake_assets.reviews.masking import secrets_in
 from loglake_assets.reviews.session_activity.scoping import Reviewer
+from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.athena import quoted
@@ -288,6 +291,74 @@ def test_a_day_is_asked_for_when_and_only_when_its_tables_are_not_what_it_read(r
         day for day, i in read_inputs(lake, load_source("cloudtrail"), DAYS).items() if (i.coverage_pct or 0) >= 99.99
     }
     assert set(changed_days(floor, lake, today)) == whole < set(DAYS)
+
+
+@pytest.mark.fault(80, "a log that a review joins is built again", "the review is stale, says why, and is asked for")
+def test_a_day_is_stale_and_says_why_until_it_is_built_again(
+    reviewed: ReviewedLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_review_range(reviewed.lake, reviewed.review, FIRST, LAST, quiet)
+    lake, review = reviewed.lake.resource, reviewed.review
+    assert {state.status for state in review_states(lake, review, DAYS)} == {"built"}
+    build_range(reviewed.lake, load_source("cloudwatch"), LAST, LAST, quiet)
+    found = review_states(lake, review, DAYS)
+    assert {state.status for state in found} == {"stale"}
+    assert {len(state.reasons) for state in found} == {1}
+    assert f"from_cloudwatch_readready {LAST} is at commit" in found[0].reasons[0]
+    print_review(reviewed.lake, review)
+    assert f"stale: {FIRST}: from_cloudwatch_readready {LAST} is at commit" in capsys.readouterr().out
+    sensor = loaded_definitions().resolve_sensor_def("session_activity_changed_inputs")
+    context = dg.build_sensor_context(resources={"lake": lake})
+    first = sensor.evaluate_tick(context)
+    assert first.cursor
+    again = sensor.evaluate_tick(dg.build_sensor_context(resources={"lake": lake}, cursor=first.cursor))
+    assert not again.run_requests
+    assert again.skip_message == "Readers of its tables see what they saw at the last look."
+    build_review_range(reviewed.lake, review, FIRST, LAST, quiet)
+    assert {state.status for state in review_states(lake, review, DAYS)} == {"built"}
+
+
+@pytest.mark.fault(93, "packets into a folder that holds somebody else's", "refused, and what is there stays")
+def test_a_folder_that_is_not_empty_is_refused(reviewed: ReviewedLake, tmp_path: Path) -> None:
+    everything, folder = Wanted(who="*", first=FIRST, last=FIRST), tmp_path / "out"
+    folder.mkdir()
+    written = write_review(reviewed.lake, everything, DANA, folder, quiet)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert set(before) == set(written)
+    for target in (folder, written[0]):
+        with pytest.raises(ReviewError, match="not an empty folder"):
+            write_review(reviewed.lake, everything, None, target, quiet)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.fault(66, "packets over days that are not built", "the command and the index name each day and log")
+def test_packets_over_days_that_are_not_built_say_so(reviewed: ReviewedLake, tmp_path: Path) -> None:
+    said: list[str] = []
+    after = LAST + timedelta(days=1)
+    written = write_review(reviewed.lake, Wanted(who="*", first=LAST, last=after), None, tmp_path / "out", said.append)
+    sentences = [text for text in said if text.startswith("NOT COMPLETE: ")]
+    assert any(f"session_activity, {after}: this day has not been built" in text for text in sentences)
+    assert any(f"from_cloudwatch_readready, {after}: " in text for text in sentences)
+    index = written[-1].read_text()
+    assert "Not all of the logs is here" in index
+    assert f"session_activity, {after}: this day has not been built" in index
+
+
+@pytest.mark.fault(94, "packets for one who may read secrets", "masked by default; as typed where that is asked for")
+def test_packets_are_masked_unless_somebody_asks_for_what_was_typed(reviewed: ReviewedLake, tmp_path: Path) -> None:
+    chosen = {s.f_sessionid: list(s.lines) for s in sessions(reviewed) if s.kind == "secrets" and s.lines}
+    assert chosen
+    name, lines = next(iter(chosen.items()))
+    found = []
+    for is_masked in (True, False):
+        said: list[str] = []
+        folder = tmp_path / str(is_masked)
+        write_review(reviewed.lake, Wanted(session=name), None, folder, said.append, is_masked)
+        document = json.loads((folder / f"{name}.json").read_text())
+        typed = [line for e in document["timeline"] if e["kind"] == "keystrokes" for line in e["lines"]]
+        found.append((document["masked"]["is_masked"], typed == lines, any("Nothing is masked" in t for t in said)))
+    has_secret = bool(secrets_in(lines))
+    assert found == [(True, not has_secret, False), (False, True, True)]
 
 
 def test_the_sensor_asks_once_for_the_same_change(reviewed: ReviewedLake) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
-from loglake_assets.reviews.session_activity.documents import document_of, row_of
+from loglake_assets.reviews.session_activity.documents import document_of, row_of, unmasked
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, grouped
 from loglake_assets.reviews.session_activity.scoping import (
     Reviewer,
@@ -46,6 +46,7 @@ EVIDENCE = {
 def start(time: datetime = NOON, session: str | None = ID, **changed: Any) -> dict[str, Any]:
     row = {
         "eventid": f"start-{session}-{time:%d%H%M%S}",
+        "eventname": "StartSession",
         "eventtime": time,
         "useridentity_type": "AssumedRole",
         "useridentity_arn": "arn:aws:sts::111122223333:assumed-role/Administrator/alice",
@@ -73,6 +74,8 @@ def keys(time: datetime, lines: str, number: int = 0, session: str = ID, **chang
         "eventid": f"{number:056d}",
         "eventtime": time,
         "logaccountid": "111122223333",
+        "loggroup": "/aws/ssm/sessionlogs",
+        "extractedfields": None,
         "session": lines,
         "session_linecount": lines.count("\n") + 1,
         "session_isplain": False,
@@ -151,12 +154,19 @@ def test_a_refused_start_is_denied_and_has_a_key_of_its_own() -> None:
     assert all(s.session_id is None for s in found)
 
 
+@pytest.mark.fault(63, "a document named by its ARN", "what AWS calls so, in every partition, and no account's own")
 @pytest.mark.parametrize(
     ("document", "state"),
     [
         ("AWS-StartPortForwardingSession", "not_loggable"),
         ("AWS-StartPortForwardingSessionToRemoteHost", "not_loggable"),
         ("AWS-StartSSHSession", "not_loggable"),
+        ("arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSession", "not_loggable"),
+        ("arn:aws-cn:ssm:cn-north-1::document/AWS-StartSSHSession", "not_loggable"),
+        ("arn:aws-us-gov:ssm:us-gov-west-1::document/AWS-StartPortForwardingSessionToRemoteHost", "not_loggable"),
+        ("arn:aws:ssm:eu-west-1:111122223333:document/AWS-StartSSHSession", "lost"),
+        ("arn:aws:ssm:eu-west-1::document/SSM-SessionManagerRunShell", "lost"),
+        ("arn:aws:s3:::document/AWS-StartSSHSession", "lost"),
         ("AWS-StartInteractiveCommand", "lost"),
         ("SSM-SessionManagerRunShell", "lost"),
         (None, "lost"),
@@ -167,6 +177,14 @@ def test_only_documents_that_are_never_logged_explain_missing_keystrokes(documen
     session = only(facts(start(requestparameters=request)))
     assert session.state == state
     assert state != "not_loggable" or str(document) in session.state_reason
+
+
+def test_a_document_of_an_account_is_never_logged_where_it_is_listed_by_its_arn() -> None:
+    arn = "arn:aws:ssm:eu-west-1:111122223333:document/Tunnel"
+    rules = SessionRules(not_loggable=("arn:aws:ssm:*:111122223333:document/Tunnel",))
+    for name, state in ((arn, "not_loggable"), (arn.replace("1111", "9999"), "lost"), ("Tunnel", "lost")):
+        found = facts(start(requestparameters=json.dumps({"documentName": name})))
+        assert [s.state for s in sessions_of(found, DAY, LATER, rules)] == [state]
 
 
 def test_keystrokes_of_a_kind_that_is_never_logged_are_still_shown() -> None:
@@ -358,6 +376,133 @@ def test_a_day_is_the_same_in_whatever_window_it_is_built() -> None:
     assert [s.key for s in sessions_of(wide, far, LATER, SessionRules())] == [F_ID]
 
 
+# --- log groups that are copied into a central account ----------------------------------------------------------------
+
+CENTRAL = "555566667777"
+TRUSTED = SessionRules(central_accounts=frozenset({CENTRAL}))
+
+
+def copied(time: datetime, lines: str, number: int, of_account: Any = "111122223333", **changed: Any) -> Keystrokes:
+    extracted = json.dumps({"@aws.account": of_account, "@aws.region": "eu-west-1"})
+    return keys(time, lines, number, **{"logaccountid": CENTRAL, "extractedfields": extracted, **changed})
+
+
+def states(found: Facts, rules: SessionRules = TRUSTED) -> dict[str, tuple[str, list[str]]]:
+    return {s.key: (s.state, list(s.lines)) for s in sessions_of(found, DAY, LATER, rules)}
+
+
+@pytest.mark.fault(
+    63,
+    "keystrokes that lie in a trusted central account only, and some that lie there as well",
+    "each event is one of the account it was copied from, once",
+)
+def test_an_event_of_a_trusted_central_account_is_one_of_the_account_it_was_copied_from() -> None:
+    only_there = [copied(EARLY.time, "sh$ ls", 7), copied(LAST.time, "sh$ exit", 8)]
+    both = [EARLY, LAST, *only_there]
+    in_part = [EARLY, *only_there]
+    for typed in (only_there, both, in_part, both[::-1]):
+        assert states(facts(start(), typed=typed)) == {F_ID: ("recorded", ["sh$ ls", "sh$ exit"])}
+
+
+@pytest.mark.fault(
+    63, "equal lines of one moment, copied into a central account", "none is dropped and none is doubled"
+)
+def test_what_was_honestly_there_twice_is_there_twice_whatever_was_copied() -> None:
+    own = [keys(EARLY.time, "sh$ ls", n) for n in range(2)]
+    copies = [copied(EARLY.time, "sh$ ls", n) for n in range(5, 8)]
+    assert states(facts(start(), typed=[*own, *copies[:2]])) == {F_ID: ("recorded", ["sh$ ls"] * 2)}
+    assert states(facts(start(), typed=[*own[:1], *copies])) == {F_ID: ("recorded", ["sh$ ls"] * 3)}
+
+
+@pytest.mark.fault(
+    63, "an account that nobody trusts says that its events are of another", "it claims nobody's session"
+)
+@pytest.mark.parametrize("owner", ["888877776666", CENTRAL])
+def test_whoever_writes_into_an_account_that_is_not_trusted_claims_no_session(owner: str) -> None:
+    forged = copied(EARLY.time, "sh$ harmless", 5, logaccountid=owner)
+    rules = SessionRules() if owner == CENTRAL else TRUSTED
+    assert states(facts(start(), typed=[forged]), rules) == {
+        F_ID: ("lost", []),
+        f"{ID}@{owner}": ("orphan", ["sh$ harmless"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "fields", [None, "", "[]", "{", "{}", '{"@aws.account": 111122223333}', '{"@aws.account": null}']
+)
+def test_an_event_of_a_central_account_that_names_no_account_is_its_own(fields: str | None) -> None:
+    own = start(logaccountid=CENTRAL)
+    event = copied(EARLY.time, "sh$", 1, extractedfields=fields)
+    assert states(facts(own, typed=[event])) == {F_ID: ("recorded", ["sh$"])}
+    assert states(facts(start(), typed=[event]))[F_ID] == ("lost", [])
+
+
+# --- sessions in containers -------------------------------------------------------------------------------------------
+
+EXEC_ID = "ecs-execute-command-0fedcba9876543210"
+
+
+def executed(**changed: Any) -> dict[str, Any]:
+    request = {"cluster": "shop", "command": "/bin/bash -l", "container": "web", "task": "f" * 32, "interactive": True}
+    response = {
+        "session": {"sessionId": EXEC_ID},
+        "taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/shop/" + "f" * 32,
+        "containerName": "web",
+    }
+    given = {
+        "eventname": "ExecuteCommand",
+        "requestparameters": json.dumps(request),
+        "responseelements": json.dumps(response),
+        "f_sessionid": EXEC_ID.rsplit("-", 1)[1],
+    }
+    return start(**given | changed)
+
+
+@pytest.mark.fault(
+    63,
+    "a shell in a container, by ECS Exec",
+    "a session with who, from where, which command, container and task",
+)
+def test_ecs_exec_is_a_session_with_its_command_container_and_task() -> None:
+    typed = {EXEC_ID.rsplit("-", 1)[1]: [keys(EARLY.time, "# id", session=EXEC_ID, session_target=None)]}
+    session = only(facts(executed(), typed=typed))
+    row, document = row_of(session, ""), document_of(session, "loglake", LATER)["session"]
+    assert (session.state, list(session.lines)) == ("recorded", ["# id"])
+    for found in (row, document):
+        assert (found["command"], found["container"]) == ("/bin/bash -l", "web")
+        assert found["target"] == "arn:aws:ecs:eu-west-1:111122223333:task/shop/" + "f" * 32
+        assert (found["useridentity_sourceidentity"], found["sourceipaddress"]) == ("alice", "203.0.113.1")
+
+
+@pytest.mark.fault(63, "a refused ExecuteCommand", "a denied session that names the call")
+def test_a_refused_execute_command_is_denied() -> None:
+    row = executed(errorcode="AccessDeniedException", responseelements=None, f_sessionid=None)
+    session = only(facts(row))
+    assert (session.state, "ExecuteCommand failed" in session.state_reason) == ("denied", True)
+    assert row_of(session, "")["container"] == "web"
+
+
+def test_execute_command_says_more_than_the_start_that_ecs_makes_for_it() -> None:
+    started = start(NOON - timedelta(seconds=1), session=EXEC_ID)
+    session = only(facts(started, executed()))
+    assert session.of_row("eventname") == "ExecuteCommand"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "command"),
+    [
+        ({"command": ["top", "-b"]}, "top -b"),
+        ({"command": [7]}, None),
+        ({"command": "x"}, None),
+        ("x", None),
+        (None, None),
+    ],
+)
+def test_the_command_of_an_interactive_document_is_in_the_row(parameters: Any, command: str | None) -> None:
+    request = json.dumps({"documentName": "AWS-StartInteractiveCommand", "parameters": parameters})
+    assert row_of(only(facts(start(requestparameters=request))), "")["command"] == command
+
+
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
@@ -446,6 +591,54 @@ def test_every_fact_of_a_document_names_the_object_it_lies_in() -> None:
     assert {document["objects"][e["object"]]["key"] for e in document["timeline"]} == {"key", "other"}
     assert [o["ordinals"] for o in document["objects"] if o["key"] == "other"] == [[5]]
     assert all(o["sha256"] and o["version_id"] and o["etag"] for o in document["objects"])
+
+
+SECRET_WORD = "Hunter2Zz9"  # made up
+
+
+@pytest.mark.fault(
+    94,
+    "passwords typed in a session, one of them cut in two by the log, and one as the reason of the session",
+    "masked in the packet with kind and place, flagged, and as typed in the row",
+)
+def test_a_document_masks_secrets_and_the_row_keeps_them() -> None:
+    long = "echo " + "x" * (PIECE_BYTES - 25) + " DB_PASSWORD=" + SECRET_WORD
+    typed = [
+        keys(NOON, f"sh$ mysql -p{SECRET_WORD} shop\nok", 1),
+        keys(NOON, long[:PIECE_BYTES], 2),
+        keys(NOON, long[PIECE_BYTES:] + "\nsh$ exit", 3),
+    ]
+    request = json.dumps({"reason": f"password: {SECRET_WORD}"})
+    session = only(facts(start(requestparameters=request), typed=typed))
+    row, document = row_of(session, ""), document_of(session, "loglake", LATER)
+    assert (row["transcript"].count(SECRET_WORD), row["reason"]) == (2, f"password: {SECRET_WORD}")
+    text = json.dumps(document)
+    assert not [piece for piece in (SECRET_WORD, SECRET_WORD[:5], SECRET_WORD[-5:]) if piece in text]
+    assert {(p.get("line"), p.get("field"), p["kind"]) for p in document["masked"]["places"]} == {
+        (1, None, "option"),
+        (3, None, "assignment"),
+        (None, "reason", "assignment"),
+    }
+    assert document["masked"]["counts"] == {"option": 1, "assignment": 2}
+    assert [f["line"] for f in document["flags"] if f["flag"] == "secret"] == [1, 3]
+    assert "secret" in (row["flags"] or "")
+    plain = document_of(session, "loglake", LATER, is_masked=False)
+    assert plain["masked"] == {"is_masked": False, "counts": {}, "places": []}
+    assert unmasked(document, row, {k.row["eventid"]: k for k in typed}) == plain
+    with pytest.raises(KeyError):
+        unmasked(document, row, {})
+
+
+@pytest.mark.fault(66, "a packet over days of which not all is there", "its JSON names each with its log")
+def test_a_document_names_the_days_and_logs_that_are_not_whole() -> None:
+    days = inputs("typed", d0=Input("typed", DAY, BUILT, coverage_pct=99.5, missing_events=("x",)))
+    found = facts(start(), typed=[EARLY, LAST], typed_days=days, trail_days=inputs("trail", d0=UNBUILT))
+    sentences = document_of(only(found), "loglake", LATER)["incomplete"]
+    assert [s.split(":")[0] for s in sentences] == ["trail, 2026-11-01", "typed, 2026-11-01"]
+    assert "not been built" in sentences[0]
+    assert "99.5 %" in sentences[1]
+    whole = facts(start(), typed=[EARLY, LAST])
+    assert document_of(only(whole), "loglake", LATER)["incomplete"] == []
 
 
 def test_a_document_says_of_every_day_it_touches_how_complete_it_is() -> None:

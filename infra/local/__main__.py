@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     command("query", _query)
     command("ask", _ask).add_argument("--question", default=os.environ.get("Q"))
     review = command("review", _review)
-    for name in ("session", "who", "from", "to", "reviewers", "out"):
+    for name in ("session", "who", "from", "to", "reviewers", "out", "unmask"):
         review.add_argument(f"--{name}", default=os.environ.get(name.upper()) or None)
     review.add_argument("--reviewer", default=os.environ.get("REVIEWER") if _is_given("REVIEWER") else None)
     command("status", _status)
@@ -313,10 +313,12 @@ def _review(options: argparse.Namespace) -> int:
     else:
         _all_given(usage, FROM=first_text, TO=options.to)
         wanted = Wanted(who=options.who, first=parsed_day(first_text, "FROM"), last=parsed_day(options.to, "TO"))
+    if (options.unmask or "no") not in {"yes", "no"}:
+        raise UsageError(f"UNMASK={options.unmask} is not known; accepted: yes, no.")
     mapping = Path(options.reviewers) if options.reviewers else None
     reviewer = None if options.reviewer is None else reviewer_named(options.reviewer, mapping)
     with existing_lake(lake_home(), _quiet) as lake:
-        written = write_review(lake, wanted, reviewer, Path(options.out), _say)
+        written = write_review(lake, wanted, reviewer, Path(options.out), _say, options.unmask != "yes")
     _say(f"{len(written):,} files in {options.out}; begin with {written[-1]}")
     return 0
 

@@ -26,6 +26,7 @@ from infra.local.shown import escaped, print_table
 from lambdas.looker_prompt import table_cards
 from loglake_assets.lake.commits import heads
 from loglake_assets.reviews import load_review, review_names
+from loglake_assets.reviews.masking import KINDS
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
 
@@ -184,6 +185,9 @@ def print_looker_answer(answer: dict[str, Any], say: Callable[[str], None]) -> N
     if answer["coverage"]:
         rows = [[c["table"], c["day"], c["status"], c["coverage_pct"]] for c in answer["coverage"]]
         print_table("Coverage of the days it read", ("table", "day", "status", "coverage %"), rows)
+    for mask in answer["masked"]:
+        place = f"in {escaped(mask['column'])} of {mask['query_id']}" if mask["query_id"] else "in the words above"
+        say(f"  masked: {mask['count']:,} x {KINDS[mask['kind']]}, {place}")
     if answer["stopped_by"]:
         say(f"  stopped by: {answer['stopped_by']}")
     if answer["next_step"]:

@@ -1,9 +1,10 @@
 """Days of a review built through Dagster, and packets taken out of the lake for a person to read."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,14 @@ from infra.local.building import (
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table
 from loglake_assets.config import windows
-from loglake_assets.reviews import Review
-from loglake_assets.reviews.inputs import BUILT, read_inputs
+from loglake_assets.reviews import Review, load_review
+from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
+from loglake_assets.reviews.masking import KINDS
+from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, unmasked
+from loglake_assets.reviews.session_activity.facts import Keystrokes
 from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.scoping import Reviewer, matches
+from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.athena import quoted
@@ -137,12 +142,28 @@ class Wanted:
         return f"logcalendarday BETWEEN {day_number(self.first)} AND {day_number(self.last)}"
 
 
-def write_review(lake: OpenedLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say) -> list[Path]:
-    """Write the packets of the sessions asked for, of a reviewer's own people only. Raises ReviewError."""
+def write_review(
+    lake: OpenedLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say, is_masked: bool = True
+) -> list[Path]:
+    """Write the packets of the sessions asked for, of a reviewer's own people only, and say which days are not whole.
+
+    Raises ReviewError, also for a folder that holds anything: packets of other sessions would stay between these, and a
+    verdict that stands in one would be lost.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ReviewError(
+            f"{folder} is not an empty folder. Nothing was written: packets of other sessions would stand among these. "
+            "Name a folder that is empty or does not exist yet."
+        )
+    columns = ", ".join(MASKED_FIELDS)
     sql = (
-        "SELECT session_key, state, started, useridentity_arn, useridentity_sourceidentity, packet "
-        f"FROM session_activity WHERE {wanted.condition()} ORDER BY started, session_key"
+        "SELECT session_key, sessionid, state, started, last_keystrokes, useridentity_arn, "
+        f"useridentity_sourceidentity, packet, {columns} FROM session_activity "
+        f"WHERE ({wanted.condition()}) ORDER BY started, session_key"
     )
+    incomplete = _incomplete(lake, wanted)
+    for sentence in incomplete:
+        say(f"NOT COMPLETE: {sentence}")
     rows = [row for row in lake.resource.athena.ask(sql).rows if _is_of(row, wanted.who) and _is_seen_by(row, reviewer)]
     if not rows:
         scope = f", or none whose people {reviewer.name} reviews" if reviewer else ""
@@ -151,7 +172,64 @@ def write_review(lake: OpenedLake, wanted: Wanted, reviewer: Reviewer | None, fo
             "built, make build SOURCE=session_activity FROM=<day> TO=<day> builds it."
         )
     say(f"{len(rows):,} sessions")
-    return write_packets(folder, _stored_documents(lake, [row["packet"] for row in rows]), wanted.title)
+    return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
+
+
+def _incomplete(lake: OpenedLake, wanted: Wanted) -> list[str]:
+    """Of a range of days: those that are not built, that are stale, or of whose logs not all is there."""
+    if not wanted.first or not wanted.last:
+        return []
+    review = load_review("session_activity")
+    days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
+    sentences = []
+    for state in review_states(lake.resource, review, days):
+        if state.status == UNBUILT:
+            sentences.append(
+                f"{review.name}, {state.day}: this day has not been built, so none of its sessions are here."
+            )
+        elif state.status == STALE:
+            sentences.append(f"{review.name}, {state.day}: built before its logs were as they are: {state.reasons[0]}.")
+        sentences += state.incomplete
+    return sentences
+
+
+def _documents(
+    lake: OpenedLake, rows: Sequence[Mapping[str, Any]], is_masked: bool, said: Sequence[str], say: Say
+) -> Iterator[dict[str, Any]]:
+    """The document of each row, with what is incomplete told once and what is masked counted."""
+    told, masks = set(said), Counter[str]()
+    for row, document in zip(rows, _stored_documents(lake, [row["packet"] for row in rows]), strict=True):
+        for sentence in (s for s in document.get("incomplete", ()) if s not in told):
+            told.add(sentence)
+            say(f"NOT COMPLETE: {sentence}")
+        found = document if is_masked else unmasked_document(lake, row, document)
+        masks.update(found.get("masked", {}).get("counts", {}))
+        yield found
+    if not is_masked:
+        say("Nothing is masked: these packets may hold passwords, keys and tokens.")
+    elif masks:
+        counts = ", ".join(f"{count:,} x {KINDS.get(kind, kind)}" for kind, count in masks.most_common())
+        say(f"Masked, as it looks like a secret: {counts}. Each packet says where; UNMASK=yes leaves masks out.")
+
+
+def unmasked_document(lake: OpenedLake, row: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
+    last = (row["last_keystrokes"] or row["started"]).date()
+    sql = (
+        "SELECT eventid, eventtime, coalesce(session, message) AS session, coalesce(session_isplain, true) AS "
+        "session_isplain, coalesce(session_linecount, CASE WHEN message IS NULL THEN 0 ELSE 1 END) AS "
+        "session_linecount FROM from_cloudwatch_readready WHERE logcalendarday BETWEEN "
+        f"{day_number(row['started'].date())} AND {day_number(last)} AND logstream = {quoted(row['sessionid'] or '')}"
+    )
+    events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(sql).rows}
+    try:
+        return unmasked(document, row, events)
+    except KeyError:
+        raise ReviewError(
+            f"Session {row['session_key']} cannot be shown without masks: the log events of its packet are not all in "
+            "from_cloudwatch_readready any more. Build its day again: make build SOURCE=session_activity "
+            f"FROM={row['started'].date()} TO={row['started'].date()}"
+        ) from None
 
 
 def _is_of(row: Mapping[str, Any], who: str | None) -> bool:

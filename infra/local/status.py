@@ -10,6 +10,7 @@ from infra.local.shown import print_table, size
 from loglake_assets.lake.commits import heads
 from loglake_assets.lake.states import DayState, Survey
 from loglake_assets.reviews import Review, load_review, review_names
+from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.rules import load_rules
@@ -54,17 +55,23 @@ def print_status(lake: OpenedLake) -> None:
         _print_rest(state.ignored, {day.state for day in state.days})
         print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
     for name in review_names():
-        _print_review(lake, load_review(name))
+        print_review(lake, load_review(name))
 
 
-def _print_review(lake: OpenedLake, review: Review) -> None:
+def print_review(lake: OpenedLake, review: Review) -> None:
+    """The days of a review, with those that are stale and why."""
     commits = heads(lake.client("s3"), lake.settings.readready_bucket, review.table.name)
     if not commits:
         hint = f"`make build SOURCE={review.name} FROM=<day> TO=<day>` builds it"
         print(f"\n{review.title}: no day yet. {hint} from days that are built.")
         return
-    rows = [[day_from_number(day), c.seq, c.run_id, c.rows, size(c.bytes)] for day, c in sorted(commits.items())]
-    print_table(review.title, ("day", "commit", "run", "rows", "ORC"), rows)
+    days = {day_from_number(number): commit for number, commit in commits.items()}
+    states = review_states(lake.resource, review, list(days))
+    rows = [[s.day, (c := days[s.day]).seq, c.run_id, c.rows, size(c.bytes), s.status] for s in states]
+    print_table(review.title, ("day", "commit", "run", "rows", "ORC", "state"), rows)
+    for state in states:
+        for reason in state.reasons[:3]:
+            print(f"{state.status}: {state.day}: {reason}. make build SOURCE={review.name} builds it again.")
 
 
 def _print_rest(ignored: dict[str, int], states: set[str]) -> None:

@@ -20,13 +20,20 @@ class ReviewComponent(Component, Model, Resolvable):
     review: str = Field(description="name of the review's folder")
     start_day: str = Field(description="first UTC day of the review, such as 2026-01-01")
     days_per_run: int = Field(7, description="days that one run builds at most, 1 to 31")
-    schedule_hour: int = Field(3, description="UTC hour in which the day just closed is built, after its tables")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
     leading_coverage_floor_pct: float = Field(90.0, description="coverage of the leading table that a day needs")
+    wait_for: list[str] | None = Field(
+        None, description="logs that a day waits for before it builds by itself; without it, all that it joins"
+    )
+    wait_minutes: int = Field(
+        360, description="how long it waits for them at most; then it is built with what there is, and says so"
+    )
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         given: dict[str, Any] = self.model_dump()
         settings = {name: given.pop(name) for name in ReviewComponent.model_fields}
         start_day = date.fromisoformat(settings.pop("start_day"))
+        if settings["wait_for"] is not None:
+            settings["wait_for"] = tuple(settings["wait_for"])
         config = review_config(settings.pop("review"), start_day=start_day, options=given, **settings)
         return build_review(config)

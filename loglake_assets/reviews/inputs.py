@@ -44,6 +44,10 @@ class Input:
         """Differs when readers of the day see other rows, or when there is something new to build."""
         return f"{self.table}/{self.day}/{self.status}/{self.commit_seq}/{self.run_id}"
 
+    def lacks(self) -> list[str]:
+        """A sentence for each thing of the day that is not here; none where it was measured and all is here."""
+        return day_lacks(self.document())
+
     def document(self) -> dict[str, Any]:
         """As packets and rows keep it."""
         return {
@@ -57,6 +61,25 @@ class Input:
             "unreadable_objects": len(self.unreadable),
             "missing_events": len(self.missing_events),
         }
+
+
+def day_lacks(day: Mapping[str, Any]) -> list[str]:
+    """`Input.lacks` from the document of an input, as packets and rows keep it."""
+    name, pct, sentences = f"{day['table']}, {day['day']}", day["coverage_pct"], []
+    if day["status"] == NO_SOURCE:
+        sentences.append("no logs of this day were delivered to the lake, so nothing of it is here.")
+    elif day["status"] != BUILT:
+        sentences.append("this day has not been built, so none of its events are here.")
+    elif pct is None:
+        sentences.append("it was not measured how many of the day's events are here.")
+    elif pct < 100:
+        missing = f" ({day['missing_events']:,} missing)" if day["missing_events"] else ""
+        sentences.append(f"{int(pct * 10_000) / 10_000:g} % of the day's events are here{missing}.")
+    elif day["missing_events"]:
+        sentences.append(f"{day['missing_events']:,} of the day's events are missing.")
+    if count := day["unreadable_objects"]:
+        sentences.append(f"raw files that could not be read: {count:,}. What they hold is not known.")
+    return [f"{name}: {sentence}" for sentence in sentences]
 
 
 def read_inputs(lake: LakeResource, source: LogSource, days: Sequence[date]) -> dict[date, Input]:

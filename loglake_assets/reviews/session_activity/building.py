@@ -1,5 +1,6 @@
 """Days of sessions: the rows, a packet for each session, and the checks that name what was not recorded."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -40,11 +41,12 @@ def build(
             day=day,
             rows=rows,
             inputs=_read_for(facts, day),
-            files=_packets(sessions, names, day, lake.name, now),
+            files=_packets(sessions, names, day, lake.name, now, bool(options.get("mask_secrets", True))),
             checks=_checks(sessions, float(options.get("error_below_pct", 90))),
             counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
             metadata={
                 "transcript_lines": sum(row["transcript_lines"] for row in rows),
+                "lines_that_look_like_secrets": sum(len({s.line for s in session.secrets}) for session in sessions),
                 "packets": f"{address(day)}index.html",
             },
         )
@@ -56,7 +58,8 @@ def _read_for(facts: Facts, day: date) -> list[Input]:
 
 
 def session_rules(options: Mapping[str, Any]) -> SessionRules:
-    """Rules from a component's options: `idle_minutes`, `delivery_delay_minutes`, `not_loggable_documents`."""
+    """Rules from a component's options: `idle_minutes`, `delivery_delay_minutes`, `not_loggable_documents`,
+    `central_accounts`."""
     default = SessionRules()
     return SessionRules(
         idle=timedelta(minutes=options.get("idle_minutes", default.idle.total_seconds() / 60)),
@@ -64,7 +67,16 @@ def session_rules(options: Mapping[str, Any]) -> SessionRules:
             minutes=options.get("delivery_delay_minutes", default.delivery_delay.total_seconds() / 60)
         ),
         not_loggable=tuple(options.get("not_loggable_documents", default.not_loggable)),
+        central_accounts=frozenset(map(_account, options.get("central_accounts", ()))),
     )
+
+
+def _account(given: str | int) -> str:
+    """An account id as it was meant. Raises ValueError for anything else."""
+    account = str(given).zfill(12)
+    if not re.fullmatch("[0-9]{12}", account):
+        raise ValueError(f"central_accounts of {REVIEW.name} names {given!r}; expected account ids of 12 digits.")
+    return account
 
 
 def _packet_names(sessions: Sequence[Session]) -> dict[str, str]:
@@ -73,17 +85,18 @@ def _packet_names(sessions: Sequence[Session]) -> dict[str, str]:
 
 
 def _packets(
-    sessions: Sequence[Session], names: Mapping[str, str], day: date, lake_name: str, now: datetime
+    sessions: Sequence[Session], names: Mapping[str, str], day: date, lake_name: str, now: datetime, is_masked: bool
 ) -> Iterator[ReviewFile]:
     """A page and its JSON twin for each session, and a page that leads to all of them."""
-    entries = []
+    entries, incomplete = [], dict[str, None]()
     for session in sessions:
-        document, name = document_of(session, lake_name, now), names[session.key]
+        document, name = document_of(session, lake_name, now, is_masked), names[session.key]
         yield ReviewFile(f"{name}.html", packet_html(document).encode(), "text/html; charset=utf-8")
         yield ReviewFile(f"{name}.json", packet_json(document).encode(), "application/json")
         flagged = len({flag["line"] for flag in document["flags"]})
         entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": flagged})
-    page = index_html(entries, f"Sessions of {day}")
+        incomplete |= dict.fromkeys(document["incomplete"])
+    page = index_html(entries, f"Sessions of {day}", sorted(incomplete))
     yield ReviewFile("index.html", page.encode(), "text/html; charset=utf-8")
 
 

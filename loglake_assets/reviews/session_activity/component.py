@@ -13,5 +13,11 @@ class SessionActivityComponent(ReviewComponent):
     delivery_delay_minutes: int = Field(120, description="how long keystrokes may take into a raw object")
     not_loggable_documents: list[str] = Field(
         ["AWS-StartPortForwardingSession*", "AWS-StartSSHSession"],
-        description="documents, * for anything, whose sessions are never logged",
+        description="documents, * for anything, whose sessions are never logged; one of an account by its whole ARN",
+    )
+    mask_secrets: bool = Field(True, description="mask what looks like a password, key or token in packets")
+    central_accounts: list[str | int] = Field(  # Dagster makes a number of the text "111122223333"
+        [],
+        description="accounts into which CloudWatch Logs copies log groups, with emitted system fields: there an "
+        "event's account is its @aws.account",
     )

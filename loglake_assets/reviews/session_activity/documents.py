@@ -2,15 +2,19 @@
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from loglake_assets.reviews.session_activity.facts import Evidence, Session
+from loglake_assets.reviews.masking import Secret, masked_line, masked_text
+from loglake_assets.reviews.session_activity.facts import Evidence, Keystrokes, Session, json_object
 from loglake_assets.sources import load_source
 
 LONGEST_TRANSCRIPT = 4_000_000  # characters of the column; in UTF-8 half of what Athena takes at most
 LINES_SHOWN = 20_000  # of a packet: more make no page that anybody opens
+MASKED_FIELDS = ("command", "reason", "errormessage", "useragent")
+"""What a person may have typed that is no line of the transcript."""
 _CALL = ("eventid", "eventsource", "eventname", "errorcode", "awsregion", "sourceipaddress")
 
 
@@ -59,16 +63,23 @@ def _cut_flag(transcript: str) -> list[str]:
     return ["transcript_cut"] if len(transcript) > LONGEST_TRANSCRIPT else []
 
 
-def document_of(session: Session, lake_name: str, made_at: datetime) -> dict[str, Any]:
-    """The packet's document: everything on one session, as JSON."""
-    objects = _Objects(session)
+def document_of(session: Session, lake_name: str, made_at: datetime, is_masked: bool = True) -> dict[str, Any]:
+    """The packet's document: everything on one session, as JSON, with a mask for what looks like a secret."""
+    objects, identity, by_line = _Objects(session), _identity(session), dict[int, list[Secret]]()
+    in_fields = []
+    for secret in session.secrets if is_masked else ():
+        by_line.setdefault(secret.line, []).append(secret)
+    for name in MASKED_FIELDS if is_masked else ():
+        masked, secrets = masked_text(identity[name] or "")
+        identity[name] = masked or identity[name]
+        in_fields += [(name, secret) for secret in secrets]
     return {
         "format": 1,
         "kind": "session_review_packet",
         "made_at": _iso(made_at),
         "lake": lake_name,
         "session": {
-            **_identity(session),
+            **identity,
             "key": session.key,
             "day": session.day.isoformat(),
             "started": _iso(session.started),
@@ -80,12 +91,34 @@ def document_of(session: Session, lake_name: str, made_at: datetime) -> dict[str
         },
         "gaps": _gaps(session),
         "flags": [{"flag": flag, "line": line} for flag, line in session.flags],
-        "timeline": _timeline(session, objects),
+        "masked": _masked(is_masked, session, in_fields),
+        "incomplete": [sentence for entry in session.inputs for sentence in entry.lacks()],
+        "timeline": _timeline(session, objects, by_line),
         "api_calls_not_shown": session.call_count - len(session.calls),
         "objects": objects.documents(),
         "coverage": [entry.document() for entry in session.inputs],
         "verdict": {"reviewer": None, "verdict": None, "note": None},
     }
+
+
+def _masked(is_masked: bool, session: Session, in_fields: Sequence[tuple[str, Secret]]) -> dict[str, Any]:
+    """What was masked, by kind and place: line and character count from 1, in the text as it is stored."""
+    places: list[dict[str, Any]] = [{"field": name, "character": s.start + 1, "kind": s.kind} for name, s in in_fields]
+    if is_masked:
+        places += [{"line": s.line, "character": s.start + 1, "kind": s.kind} for s in session.secrets]
+    return {"is_masked": is_masked, "counts": dict(Counter(place["kind"] for place in places)), "places": places}
+
+
+def unmasked(document: dict[str, Any], row: Mapping[str, Any], events: Mapping[str, Keystrokes]) -> dict[str, Any]:
+    """A packet's document without masks, from its session's row and its log events by id. Raises KeyError for an event
+    that is not there."""
+    timeline = [
+        {**entry, "lines": list(events[entry["eventid"]].lines)} if entry["kind"] == "keystrokes" else entry
+        for entry in document["timeline"]
+    ]
+    session = document["session"] | {name: row[name] for name in MASKED_FIELDS}
+    masked = {"is_masked": False, "counts": {}, "places": []}
+    return {**document, "session": session, "timeline": timeline, "masked": masked}
 
 
 def _identity(session: Session) -> dict[str, Any]:
@@ -101,6 +134,7 @@ def _identity(session: Session) -> dict[str, Any]:
         "errormessage",
     )
     request = session.request
+    response = json_object(session.of_row("responseelements"))
     return {
         "session_key": session.key,
         "f_sessionid": session.key if session.session_id else None,
@@ -112,11 +146,27 @@ def _identity(session: Session) -> dict[str, Any]:
         "useridentity_arn": session.of_row("useridentity_arn"),
         "logaccountid": session.of_row("logaccountid") or session.of_keystrokes("logaccountid"),
         "awsregion": session.of_row("awsregion") or session.of_keystrokes("session_awsregion"),
-        "target": _text(request.get("target")) or session.of_keystrokes("session_target"),
+        "target": _target(request, response) or session.of_keystrokes("session_target"),
+        "container": _text(response.get("containerName")) or _text(request.get("container")),
+        "command": _command(request),
         "documentname": _text(request.get("documentName")),
         "reason": _text(request.get("reason")),
         "runasuser": session.of_keystrokes("session_runasuser"),
     }
+
+
+def _target(request: Mapping[str, Any], response: Mapping[str, Any]) -> str | None:
+    """The instance of a StartSession; the task of an ExecuteCommand, whose answer has its ARN."""
+    return _text(request.get("target")) or _text(response.get("taskArn")) or _text(request.get("task"))
+
+
+def _command(request: Mapping[str, Any]) -> str | None:
+    """What was to be run: text in an ExecuteCommand, a list of texts among the parameters of a StartSession."""
+    if command := _text(request.get("command")):
+        return command
+    parameters = request.get("parameters")
+    parts = parameters.get("command") if isinstance(parameters, dict) else None
+    return " ".join(filter(None, map(_text, parts))) or None if isinstance(parts, list) else None
 
 
 def _text(value: Any) -> str | None:
@@ -132,14 +182,22 @@ def _call(call: Mapping[str, Any], session: Session) -> dict[str, Any]:
     return {"time": _iso(call["eventtime"]), **{name: call[name] for name in _CALL}, "about_session": about}
 
 
-def _timeline(session: Session, objects: "_Objects") -> list[dict[str, Any]]:
+def _timeline(session: Session, objects: "_Objects", secrets: Mapping[int, Sequence[Secret]]) -> list[dict[str, Any]]:
     """Calls and keystrokes by time; at the same moment the call comes first."""
     entries: list[tuple[datetime, int, dict[str, Any]]] = []
     for call in session.calls:
         where = objects.number(_trail_table(), call)
         entries.append((call["eventtime"], 0, {"kind": "api", **_call(call, session), "object": where}))
-    total = len(session.lines)
+    total, offset = len(session.lines), 0
     for event, block in zip(session.keystrokes, session.blocks, strict=True):
+        offset = offset if block.continues else 0  # of its first line, in the whole line
+        lines = [
+            masked_line(line, secrets.get(number, ()), offset if number == block.first_line else 0)
+            for number, line in enumerate(block.lines, block.first_line)
+        ]
+        offset = (
+            offset + len(block.lines[0]) if len(block.lines) == 1 else len(block.lines[-1]) if block.lines else offset
+        )
         if LINES_SHOWN // 2 < block.first_line <= total - LINES_SHOWN // 2:
             continue  # the middle of a very long transcript; the page says how many lines it shows
         entry = {
@@ -147,7 +205,7 @@ def _timeline(session: Session, objects: "_Objects") -> list[dict[str, Any]]:
             "time": _iso(event.time),
             "eventid": event.row["eventid"],
             "first_line": block.first_line,
-            "lines": list(block.lines),
+            "lines": lines,
             "continues": block.continues,
             "object": objects.number(_typed_table(), event.row),
         }

@@ -1,14 +1,16 @@
 """What is read for the sessions of a window of days, and a session as it is made of that."""
 
+import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from loglake_assets.reviews.inputs import Input
+from loglake_assets.reviews.masking import Secret, secrets_in
 from loglake_assets.reviews.session_activity.flags import line_flags
 from loglake_assets.reviews.session_activity.transcripts import Block, event_lines, is_piece
 
@@ -53,6 +55,17 @@ class Keystrokes:
         """Log stream and account: what an event cannot choose for itself."""
         return str(self.row["sessionid"]), str(self.row["logaccountid"])
 
+    def of_account(self, central_accounts: Collection[str]) -> "Keystrokes":
+        """The event as one of the account that it was copied from, where the one that holds it is trusted to say so.
+
+        CloudWatch Logs itself writes `@aws.account` beside an event that it copies into a central account; whoever
+        writes an event cannot. Of any other account the field means nothing.
+        """
+        if self.row["logaccountid"] not in central_accounts:
+            return self
+        account = json_object(self.row["extractedfields"]).get("@aws.account")
+        return replace(self, row={**self.row, "logaccountid": account}) if isinstance(account, str) else self
+
     @property
     def time(self) -> datetime:
         moment: datetime = self.row["eventtime"]
@@ -90,6 +103,42 @@ class Facts:
             trail={d: i for d, i in self.trail.items() if first <= d <= last},
             typed={d: i for d, i in self.typed.items() if first <= d <= last},
         )
+
+    def attributed(self, central_accounts: Collection[str]) -> "Facts":
+        """With the events of central accounts as those of the accounts they were copied from, each of them once."""
+        return replace(
+            self,
+            keystrokes={name: _distinct(events, central_accounts) for name, events in self.keystrokes.items()},
+        )
+
+
+def _distinct(events: Sequence[Keystrokes], central_accounts: Collection[str]) -> list[Keystrokes]:
+    """Events without those that lie in another log group as well: a copy has an id of its own and the same content.
+
+    Of equal events of one log stream, the place that has most of them keeps all of its own; a session may well show
+    the same line twice in a moment.
+    """
+    equal: dict[tuple[Any, ...], dict[tuple[str, str], list[Keystrokes]]] = defaultdict(lambda: defaultdict(list))
+    for event in events:
+        found, row = event.of_account(central_accounts), event.row
+        content = (found.origin, event.time, event.row["session"])
+        equal[content][str(row["logaccountid"]), str(row["loggroup"])].append(found)
+
+    def kept() -> Iterator[Keystrokes]:
+        for (origin, *_), places in equal.items():
+            in_order = sorted(places, key=lambda place: (place[0] != origin[1], place))
+            yield from places[max(in_order, key=lambda place: len(places[place]))]
+
+    return list(kept())
+
+
+def json_object(text: str | None) -> dict[str, Any]:
+    """The object that JSON text spells; an empty one where it spells anything else."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -146,7 +195,15 @@ class Session:
     @cached_property
     def flags(self) -> list[tuple[str, int]]:
         """(flag, line) of everything in the transcript that a reviewer should look at; lines count from 1."""
-        return [(flag, number) for number, line in enumerate(self.lines, 1) for flag in line_flags(line)]
+        secret = {found.line for found in self.secrets}
+        return [
+            (flag, number) for number, line in enumerate(self.lines, 1) for flag in line_flags(line, number in secret)
+        ]
+
+    @cached_property
+    def secrets(self) -> list[Secret]:
+        """What looks like a secret in the transcript."""
+        return secrets_in(self.lines)
 
     def of_row(self, name: str) -> Any:
         """A column of the StartSession event."""

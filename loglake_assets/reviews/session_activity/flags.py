@@ -12,12 +12,16 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from loglake_assets.reviews.masking import secrets_in
+from loglake_assets.reviews.terminal import HIDDEN_LETTERS, SEQUENCE, is_hidden
+
 FLAGS: Mapping[str, str] = MappingProxyType(
     {
         "sudo": "The rights of another user or role were asked for (sudo, su, doas, pkexec, assume-role).",
         "history": "The shell's own command history was switched off, changed or erased.",
         "logging": "Logs, or a program that writes or sends them, were stopped, changed or erased.",
         "hidden_input": "Typing was made invisible, so what was typed next is not in this recording.",
+        "secret": "The line holds what looks like a password, key or token.",
         "download": "Something was downloaded and run by a shell at once, so what ran is not in this recording.",
         "bidi": "Characters that change the writing direction stand in the line; they make text look like other text.",
         "invisible": "Characters that nobody can see stand in the line; they can hide text or split a word.",
@@ -29,36 +33,22 @@ FLAGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# One order to a terminal: CSI, the string orders (OSC, DCS, SOS, PM, APC), then everything else that ESC begins.
-SEQUENCE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*+(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*+[0-~]"
-)
 _PASTE_MODE = re.compile(r"^\x1b\[\?2004l\r|\x1b\[\?2004[hl]")  # bash says so before and after every command
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_HIDDEN_LETTERS = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\U000e0100-\U000e01ef]")
-_VARIATION = re.compile(r"[\ufe00-\ufe0f]")  # after an emoji or a Han character: ordinary, yet invisible
 
 
-def line_flags(text: str) -> tuple[str, ...]:
-    """The names of the flags that one transcript line raises, in the order of `FLAGS`."""
-    found = {*_character_flags(_PASTE_MODE.sub("", text))}
+def line_flags(text: str, has_secret: bool | None = None) -> tuple[str, ...]:
+    """The names of the flags that one transcript line raises, in the order of `FLAGS`.
+
+    `has_secret` is given where the lines around it were looked at too, and a secret may go on from one to the next.
+    """
+    found = {"secret"} if (bool(secrets_in([text])) if has_secret is None else has_secret) else set[str]()
+    found |= {*_character_flags(_PASTE_MODE.sub("", text))}
     for reading in _readings(text):
         found.update(_line_flags(reading))
         for command in _SEPARATOR.split(reading):
             found.update(_command_flags(command))
     return tuple(flag for flag in FLAGS if flag in found)
-
-
-def is_hidden(character: str) -> bool:
-    """Whether a character acts on a terminal or page, or leaves no mark, so that it must be written out to be seen."""
-    return (
-        unicodedata.category(character) in _HIDDEN_CATEGORIES
-        or _HIDDEN_LETTERS.match(character) is not None
-        or _VARIATION.match(character) is not None
-    )
 
 
 def _character_flags(text: str) -> Iterator[str]:
@@ -73,7 +63,7 @@ def _character_flags(text: str) -> Iterator[str]:
             yield "replaced_characters"
         elif unicodedata.category(character) == "Cc":
             yield "control_sequence"
-        elif unicodedata.category(character) in {"Cf", "Zl", "Zp"} or _HIDDEN_LETTERS.match(character):
+        elif unicodedata.category(character) in {"Cf", "Zl", "Zp"} or HIDDEN_LETTERS.match(character):
             yield "invisible"
 
 

@@ -19,6 +19,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from loglake_assets.reviews.inputs import day_lacks
+from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.session_activity.flags import FLAGS
 from loglake_assets.reviews.session_activity.shown import duration, moment, percentage, plain, shown
 from loglake_assets.reviews.session_activity.states import STATES, State
@@ -52,6 +54,7 @@ def packet_html(document: Mapping[str, Any]) -> str:
         session=document["session"],
         state=_state(document["session"]["state"]),
         missing=list(_missing(document)),
+        masked=_masked(document, numbers),
         flagged=_flagged(document["flags"], numbers),
         marks=marks,
         timeline=_timeline(document),
@@ -65,28 +68,34 @@ def packet_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=True, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
-def index_html(entries: Sequence[Mapping[str, Any]], title: str) -> str:
-    """A page that leads to several packets. An entry holds a twin's `session`, `flag_count`, and `href` beside it."""
+def index_html(entries: Sequence[Mapping[str, Any]], title: str, incomplete: Sequence[str] = ()) -> str:
+    """A page that leads to several packets. An entry holds a twin's `session`, `flag_count`, and `href` beside it.
+
+    `incomplete`: a sentence for each day and log of which not all is in the packets.
+    """
     rows = [(e["session"], _state(e["session"]["state"]), _relative(e["href"]), e["flag_count"]) for e in entries]
     counts = Counter(state.label for _, state, _, _ in rows)
-    return _page("index.html.j2").render(rows=rows, page_title=title, counts=counts)
+    return _page("index.html.j2").render(rows=rows, page_title=title, counts=counts, incomplete=incomplete)
 
 
-def write_packets(folder: Path, documents: Iterable[Mapping[str, Any]], title: str) -> list[Path]:
+def write_packets(
+    folder: Path, documents: Iterable[Mapping[str, Any]], title: str, incomplete: Sequence[str] = ()
+) -> list[Path]:
     """Writes `<key>.html` and `<key>.json` of each document, then `index.html`; returns the paths in that order.
 
     Writing again replaces. A name in the folder that is a link is replaced, not followed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     taken = {"index"}
-    entries, paths = [], []
+    entries, paths, sentences = [], [], dict.fromkeys(incomplete)
     for document in documents:
+        sentences |= dict.fromkeys(document.get("incomplete", ()))
         name = file_name(str(document["session"]["key"]), taken)
         paths.append(_written(folder / f"{name}.html", packet_html(document)))
         paths.append(_written(folder / f"{name}.json", packet_json(document)))
         count = len({flag["line"] for flag in document["flags"]})
         entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": count})
-    return [*paths, _written(folder / "index.html", index_html(entries, title))]
+    return [*paths, _written(folder / "index.html", index_html(entries, title, list(sentences)))]
 
 
 def _written(path: Path, text: str) -> Path:
@@ -127,7 +136,7 @@ def _missing(document: Mapping[str, Any]) -> Iterator[str]:
     if not document["coverage"]:
         yield "No day was measured for this packet, so nobody can say what it lacks."
     for day in document["coverage"]:
-        yield from _missing_of_day(day)
+        yield from day_lacks(day)
     for gap in document["gaps"]:
         between = f"between {moment(gap['after'])} and {moment(gap['before'])}"
         yield (
@@ -141,21 +150,29 @@ def _missing(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"API calls that are not shown in this packet: {document['api_calls_not_shown']:,}."
 
 
-def _missing_of_day(day: Mapping[str, Any]) -> Iterator[str]:
-    name, pct = f"{day['table']}, {day['day']}", day["coverage_pct"]
-    if day["status"] == "no_source":
-        yield f"{name}: no logs of this day were delivered to the lake, so nothing of it is here."
-    elif day["status"] != "built":
-        yield f"{name}: this day has not been built, so none of its events are here."
-    elif pct is None:
-        yield f"{name}: it was not measured how many of the day's events are here."
-    elif pct < 100:
-        missing = f" ({day['missing_events']:,} missing)" if day["missing_events"] else ""
-        yield f"{name}: {percentage(pct)} of the day's events are here{missing}."
-    elif day["missing_events"]:
-        yield f"{name}: {day['missing_events']:,} of the day's events are missing."
-    if day["unreadable_objects"]:
-        yield f"{name}: raw files that could not be read: {day['unreadable_objects']:,}. What they hold is not known."
+@dataclass(frozen=True)
+class Masked:
+    """What the page says of masks: how many of which kind, and where they stand."""
+
+    count: int
+    kinds: tuple[tuple[str, int], ...]
+    lines: tuple[tuple[int, int, bool], ...]
+    fields: tuple[str, ...]
+
+
+def _masked(document: Mapping[str, Any], shown_numbers: set[int]) -> Masked | None:
+    """None where nothing was masked because nobody was to mask. A packet of before has no masks at all."""
+    found = document.get("masked", {"is_masked": False})
+    if not found["is_masked"]:
+        return None
+    places = found["places"]
+    lines = runs(place["line"] for place in places if "line" in place)
+    return Masked(
+        len(places),
+        tuple((KINDS.get(kind, kind), count) for kind, count in found["counts"].items()),
+        tuple((first, last, first in shown_numbers) for first, last in lines),
+        tuple(sorted({place["field"] for place in places if "field" in place})),
+    )
 
 
 def _timeline(document: Mapping[str, Any]) -> list[dict[str, Any]]:

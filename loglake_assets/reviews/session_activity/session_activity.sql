@@ -17,6 +17,8 @@ SELECT
   logaccountid,
   awsregion,
   target,
+  container,
+  command,
   documentname,
   reason,
   runasuser,

@@ -2,8 +2,8 @@
 
 The states, in the order in which they are decided:
 
-- `denied`: StartSession was refused, so there was no session.
-- `orphan`: keystrokes of a session that no StartSession is known of.
+- `denied`: StartSession (or ExecuteCommand of ECS Exec) was refused, so there was no session.
+- `orphan`: keystrokes of a session that no StartSession or ExecuteCommand is known of.
 - `recorded_partly`: keystrokes, and a reason to think that some are missing.
 - `recorded`: keystrokes, and no such reason.
 - `not_loggable`: no keystrokes, of a kind of session that Session Manager never logs (by its document).
@@ -11,7 +11,6 @@ The states, in the order in which they are decided:
 - `lost`: no keystrokes, and nothing that explains it.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,12 +21,15 @@ from typing import Any
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE
 from loglake_assets.reviews.session_activity import REVIEW
-from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session
+from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, json_object
 from loglake_assets.reviews.session_activity.transcripts import blocks, transcript
 
 STATES = ("recorded", "recorded_partly", "not_loggable", "denied", "awaiting", "lost", "orphan")
 _STAMP = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[^/-]+(?:-[^/-]+)*$")
 _SHOWN = 3
+_DOCUMENT_ARN = re.compile(r"arn:aws[a-z0-9-]*:ssm:[a-z0-9-]*::document/(.+)")
+EXECUTE_COMMAND = "ExecuteCommand"
+"""The event of ECS Exec, which starts a session in a container."""
 AROUND = timedelta(minutes=15)
 """How far before and after a session the calls of its principal are shown; queries/calls.sql says the same."""
 UPLOAD = timedelta(minutes=5)
@@ -48,6 +50,8 @@ class SessionRules:
     """A longer pause between keystrokes is named as a gap."""
     not_loggable: tuple[str, ...] = ("AWS-StartPortForwardingSession*", "AWS-StartSSHSession")
     """Documents, * for anything, whose sessions Session Manager never logs."""
+    central_accounts: frozenset[str] = frozenset()
+    """Accounts into which CloudWatch Logs copies the log groups of others, and which are trusted to say of whom."""
 
 
 def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> list[Session]:
@@ -55,7 +59,7 @@ def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> 
 
     `facts` may span more days; a day reads its look-back and look-ahead of them and no more.
     """
-    facts = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days)
+    facts = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days).attributed(rules.central_accounts)
     starts = _distinct_starts(facts.starts)
     own = {key: _own_events(facts, start) for key, start in starts.items()}
     found = [
@@ -68,16 +72,23 @@ def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> 
 
 
 def _distinct_starts(starts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """By key: one row a session, the first where copies of its event differ; equal ids of two accounts are two."""
+    """By key: one row a session, the first where copies of its event differ; equal ids of two accounts are two.
+
+    Of a session in a container ExecuteCommand says more than a StartSession that ECS makes for it.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     origins: dict[tuple[Any, ...], str] = {}
-    for start in sorted(starts, key=lambda row: (row["eventtime"], str(row["eventid"]))):
+    for start in sorted(starts, key=_start_order):
         origin = (_key(start), _session_id(start), start["logaccountid"])
         if origin not in origins:
             key = _key(start) if _key(start) not in found else f"{_key(start)}@{start['logaccountid']}"
             key = key if key not in found else f"{key}#{start['eventid']}"
             origins[origin], found[key] = key, start
     return found
+
+
+def _start_order(start: Mapping[str, Any]) -> tuple[Any, ...]:
+    return start["eventname"] != EXECUTE_COMMAND, start["eventtime"], str(start["eventid"])
 
 
 def _key(start: Mapping[str, Any]) -> str:
@@ -88,7 +99,11 @@ def _key(start: Mapping[str, Any]) -> str:
 
 
 def _session_id(start: Mapping[str, Any]) -> str | None:
-    found = _object(start["responseelements"]).get("sessionId")
+    response = json_object(start["responseelements"])
+    if start["eventname"] == EXECUTE_COMMAND:
+        session = response.get("session")
+        response = session if isinstance(session, dict) else {}
+    found = response.get("sessionId")
     return found if isinstance(found, str) else None
 
 
@@ -126,7 +141,7 @@ def _session(
     now: datetime,
     rules: SessionRules,
 ) -> Session:
-    request, terminated = _object(start["requestparameters"]), facts.ends.get(start["f_sessionid"])
+    request, terminated = json_object(start["requestparameters"]), facts.ends.get(start["f_sessionid"])
     state, reason, due = _state(facts, start, request, events, terminated, now, rules)
     if strangers := len(facts.keystrokes.get(start["f_sessionid"], ())) - len(events):
         reason = f"{reason} {strangers} log events of other streams or accounts claim its id; they are orphans.".strip()
@@ -152,7 +167,7 @@ def _session(
 def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: SessionRules) -> Session:
     day = events[0].time.date()
     unread = [i.day.isoformat() for i in facts.trail.values() if i.day <= day and i.status != BUILT]
-    reason = "No StartSession of this session is in the lake"
+    reason = "No StartSession or ExecuteCommand of this session is in the lake"
     reason += f", of which {_named(unread)} is not built." if unread else "."
     if claimed := next((e.row["session_useridentity_arn"] for e in events if e.row["session_useridentity_arn"]), None):
         reason += f" Its own record says that it was {claimed}, which nothing confirms."
@@ -195,14 +210,23 @@ def _state(
 ) -> tuple[str, str, datetime | None]:
     """(state, why, when keystrokes that are awaited are late)."""
     if start["errorcode"]:
-        return "denied", f"StartSession failed with {start['errorcode']}; no session came about.", None
+        return "denied", f"{start['eventname']} failed with {start['errorcode']}; no session came about.", None
     if events:
         reasons = list(_reasons_for_partly(facts, start, events, terminated, rules))
         return ("recorded_partly", "; ".join(reasons) + ".", None) if reasons else ("recorded", "", None)
     document = str(request.get("documentName") or "")
-    if any(fnmatchcase(document, pattern) for pattern in rules.not_loggable):
+    if any(fnmatchcase(_document_name(document), pattern) for pattern in rules.not_loggable):
         return "not_loggable", f"Session Manager never logs sessions of {document}.", None
     return _without_keystrokes(facts, start, terminated, now, rules)
+
+
+def _document_name(text: str) -> str:
+    """What a document of AWS is called, be it named by its ARN.
+
+    One of an account is its whole ARN: its name alone could be that of anybody's document.
+    """
+    found = _DOCUMENT_ARN.fullmatch(text)
+    return found[1] if found else text
 
 
 def _reasons_for_partly(
@@ -299,11 +323,3 @@ def _named(names: Sequence[str]) -> str:
 def _gaps(moments: Iterable[datetime | None], rules: SessionRules) -> list[tuple[datetime, datetime]]:
     """Pauses longer than the rule's, from one moment of the session to the next."""
     return [(a, b) for a, b in pairwise(moment for moment in moments if moment) if b - a > rules.pause]
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

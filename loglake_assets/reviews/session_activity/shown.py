@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from loglake_assets.reviews.session_activity.flags import SEQUENCE, is_hidden
+from loglake_assets.reviews.terminal import SEQUENCE, is_hidden
 
 _UNUSUAL = re.compile(f"({SEQUENCE.pattern}|[^\x20-\x7e])")
 _NOTATIONS = {"\x1b": r"\e", "\r": r"\r", "\n": r"\n", "\t": r"\t", "\b": r"\b", "\a": r"\a"}

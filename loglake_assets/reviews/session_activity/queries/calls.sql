@@ -3,12 +3,32 @@
 -- cannot push the others out. The arn of a role's session is anybody's who chose that session name, so the source identity
 -- decides too. A session that nobody is seen to end counts as an hour, or as long as it was typed in.
 WITH starts AS (
-  SELECT f_sessionid, eventtime AS started, useridentity_arn, useridentity_sourceidentity
+  SELECT
+    f_sessionid,
+    json_extract_scalar(responseelements, '$.sessionId') AS sessionid,
+    eventid AS start_eventid,
+    eventtime AS started,
+    useridentity_arn,
+    useridentity_sourceidentity
   FROM from_cloudtrail_readready
   WHERE logcalendarday BETWEEN {first_session_day} AND {last_session_day}
     AND eventsource = 'ssm.amazonaws.com'
     AND eventname = 'StartSession'
     AND f_sessionid IS NOT NULL
+    AND useridentity_arn IS NOT NULL
+  UNION ALL
+  SELECT
+    regexp_extract(json_extract_scalar(responseelements, '$.session.sessionId'), '[^-]+$') AS f_sessionid,
+    json_extract_scalar(responseelements, '$.session.sessionId') AS sessionid,
+    eventid AS start_eventid,
+    eventtime AS started,
+    useridentity_arn,
+    useridentity_sourceidentity
+  FROM from_cloudtrail_readready
+  WHERE logcalendarday BETWEEN {first_session_day} AND {last_session_day}
+    AND eventsource = 'ecs.amazonaws.com'
+    AND eventname = 'ExecuteCommand'
+    AND json_extract_scalar(responseelements, '$.session.sessionId') IS NOT NULL
     AND useridentity_arn IS NOT NULL
 ),
 ends AS (
@@ -23,6 +43,12 @@ ends AS (
     SELECT f_sessionid, eventtime
     FROM from_cloudwatch_readready
     WHERE logcalendarday BETWEEN {first_session_day} AND {last_day}
+    UNION ALL
+    SELECT n.f_sessionid, w.eventtime
+    FROM from_cloudwatch_readready w
+    JOIN starts n ON n.sessionid = w.logstream
+    WHERE w.logcalendarday BETWEEN {first_session_day} AND {last_day}
+      AND w.f_sessionid IS NULL
   ) seen
   WHERE f_sessionid IS NOT NULL
   GROUP BY f_sessionid
@@ -37,7 +63,7 @@ numbered AS (
     c.errorcode,
     c.awsregion,
     c.sourceipaddress,
-    c.f_sessionid AS about_session,
+    CASE WHEN c.eventid = s.start_eventid THEN s.f_sessionid ELSE c.f_sessionid END AS about_session,
     c.raw_bucket,
     c.raw_key,
     c.raw_versionid,
@@ -46,7 +72,11 @@ numbered AS (
     c.raw_objectsha256,
     c.f_run,
     row_number() OVER (PARTITION BY s.f_sessionid ORDER BY
-      CASE WHEN c.f_sessionid = s.f_sessionid THEN 0 WHEN coalesce(c.readonly, false) THEN 2 ELSE 1 END,
+      CASE
+        WHEN c.f_sessionid = s.f_sessionid OR c.eventid = s.start_eventid THEN 0
+        WHEN coalesce(c.readonly, false) THEN 2
+        ELSE 1
+      END,
       c.eventtime,
       c.eventid
     ) AS call_number,

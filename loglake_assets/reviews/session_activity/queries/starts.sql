@@ -1,7 +1,9 @@
--- Every StartSession of Session Manager, also those that were denied.
+-- Every StartSession of Session Manager, and every ExecuteCommand of ECS Exec, which starts a session in a container.
+-- Also those that were denied.
 SELECT
   f_eventkey,
   eventid,
+  eventname,
   eventtime,
   useridentity_type,
   useridentity_arn,
@@ -14,7 +16,10 @@ SELECT
   useragent,
   errorcode,
   errormessage,
-  f_sessionid,
+  coalesce(
+    f_sessionid,
+    regexp_extract(json_extract_scalar(responseelements, '$.session.sessionId'), '[^-]+$')
+  ) AS f_sessionid,
   requestparameters,
   responseelements,
   raw_bucket,
@@ -26,5 +31,5 @@ SELECT
   f_run
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
-  AND eventsource = 'ssm.amazonaws.com'
-  AND eventname = 'StartSession'
+  AND ((eventsource = 'ssm.amazonaws.com' AND eventname = 'StartSession')
+    OR (eventsource = 'ecs.amazonaws.com' AND eventname = 'ExecuteCommand'))
