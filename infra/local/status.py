@@ -6,15 +6,17 @@ from typing import Any
 from infra.local.building import coverage_text
 from infra.local.opened import OpenedLake
 from infra.local.quarantined import print_quarantine
-from infra.local.shown import print_table, size
+from infra.local.shown import escaped, print_table, size
 from loglake_assets.lake.commits import heads
-from loglake_assets.lake.states import DayState, Survey
+from loglake_assets.lake.states import DayState, SourceState, Survey
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.rules import load_rules
 
+_EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered"})
+_REASONS_SHOWN = 3  # of a day
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 REMEDIES = {
     "unregistered": "make reconcile",
@@ -24,6 +26,8 @@ REMEDIES = {
     "raw_gone": "an object that was read is gone: restore it from its bucket's versions (changed_since_built names it)",
     "unchecked": "make build",
     "rolled_back": "as asked for by make rollback, until make build",
+    "damaged": "a file or a record of the day is not as it was committed, as named below; find out who changed it, then "
+    "restore it or make build",
     "incomplete": "what is not loaded is named below; restore it, then make build",
 }
 
@@ -53,9 +57,20 @@ def print_status(lake: OpenedLake) -> None:
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(state.ignored, {day.state for day in state.days})
+        _print_reasons(state)
         print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
     for name in review_names():
         print_review(lake, load_review(name))
+
+
+def _print_reasons(state: SourceState) -> None:
+    """Why days are not as they must be, by name, and keys that are in no table."""
+    for day in state.days:
+        if day.state in _EXPLAINED:
+            for reason in day.reasons[:_REASONS_SHOWN]:
+                print(escaped(f"{day.state}: {day.day}: {reason}"))
+    for key in state.unknown:
+        print(escaped(f"unknown_key: {key}: no key pattern of this log places it, so it is in no table"))
 
 
 def print_review(lake: OpenedLake, review: Review) -> None:
