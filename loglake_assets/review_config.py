@@ -18,6 +18,7 @@ class ReviewConfig:
 
     review: Review
     start_day: date
+    """The lake's first day."""
     days_per_run: int = 7
     schedule_hour: int = 3
     heal_days: int = 35

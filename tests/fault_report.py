@@ -84,7 +84,9 @@ def _told(fault: Fault, claims: list[Claim]) -> str:
     done = "; ".join(dict.fromkeys(claim.done for claim in claims))
     held = "; ".join(dict.fromkeys(claim.held for claim in claims))
     named = f"({fault.found}) " if fault.found else ""
-    return f"{named}{fault.fault} | done: {done} | held: {held}" + (f" | not shown: {fault.limits}" if fault.limits else "")
+    return f"{named}{fault.fault} | done: {done} | held: {held}" + (
+        f" | not shown: {fault.limits}" if fault.limits else ""
+    )
 
 
 def _short(test: str) -> str:

@@ -285,7 +285,7 @@ def test_a_new_source_is_scaffolded_and_loads(repository: Path, tmp_path: Path) 
 
     folder = tmp_path / "loglake_assets" / "sources" / "guardduty"
     folder.mkdir(parents=True)
-    for name, text in skeleton_files("guardduty", date(2026, 1, 1)).items():
+    for name, text in skeleton_files("guardduty").items():
         (folder / name).write_text(text)
     program = f"""
 import loglake_assets.sources as sources

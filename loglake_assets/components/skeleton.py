@@ -3,10 +3,8 @@
 It loads and validates as it stands; what it says of keys, ids and columns is there to be changed.
 """
 
-from datetime import date
 
-
-def skeleton_files(name: str, start_day: date) -> dict[str, str]:
+def skeleton_files(name: str) -> dict[str, str]:
     """File name and text of each file of a new source named `name`."""
     files = {
         "__init__.py": _DECLARATION,
@@ -17,7 +15,7 @@ def skeleton_files(name: str, start_day: date) -> dict[str, str]:
         "30_readready_as_view.sql": _READREADY,
         "defs.yaml": _DEFS,
     }
-    return {f: text.replace("NAME", name).replace("START_DAY", start_day.isoformat()) for f, text in files.items()}
+    return {f: text.replace("NAME", name) for f, text in files.items()}
 
 
 _DECLARATION = '''"""NAME: say what the log is and who delivers it."""
@@ -187,5 +185,4 @@ _DEFS = """type: loglake_assets.components.log_source.LogSourceComponent
 
 attributes:
   source: NAME
-  start_day: "START_DAY"
 """
