@@ -26,19 +26,19 @@ _RUNS_AT_ONCE = 500
 
 def check_jobs(made: dg.Definitions) -> dg.Definitions:
     """Jobs and schedules over the checks without a day in `made`: hourly those that a listing answers, else daily."""
-    found = [check for check in made.asset_checks or () if isinstance(check, dg.AssetChecksDefinition)]
+    found = [check for check in made.asset_checks or () if isinstance(check, dg.AssetsDefinition)]
     hourly = [check for check in found if check.node_def.name.endswith(f"_{HOURLY}")]
-    daily = [check for check in found if check not in hourly]
+    daily = [check for check in found if not check.node_def.name.endswith(f"_{HOURLY}")]
     hourly_job = dg.define_asset_job(
         HOURLY,
-        selection=dg.AssetSelection.checks(*hourly),
+        selection=dg.AssetSelection.checks(*(key for check in hourly for key in check.check_keys)),
         config={"ops": {check.node_def.name: {"config": {"mend": True}} for check in hourly}},
         description="Compares storage, catalog and builds of every log by listing, and gives AddAPart again what the "
         "catalog misses.",
     )
     daily_job = dg.define_asset_job(
         DAILY,
-        selection=dg.AssetSelection.checks(*daily),
+        selection=dg.AssetSelection.checks(*(key for check in daily for key in check.check_keys)),
         description="What need not be looked at by the hour: signed digests of the days just closed, and Object Lock.",
     )
     deleting = delete_job()

@@ -68,7 +68,9 @@ def sense(
     )
     told = {d.day.isoformat(): d.version(today) for d in changed}
     kept = {d.day.isoformat(): known[d.day.isoformat()] for d in hot if d.day.isoformat() in known}
-    events = [raw_day_event(config, d, today) for d in (*changed, *swept)]
+    recorded = known_versions(context.instance, config, changed)  # the hourly checks report raw days as well
+    news = [d for d in changed if recorded.get(d.day.isoformat()) != d.version(today)]
+    events = [raw_day_event(config, d, today) for d in (*news, *swept)]
     return dg.SensorResult(
         asset_events=events,
         cursor=SensorCursor({**kept, **told}, next_sweep).text(),
