@@ -17,7 +17,7 @@ from loglake_assets.changes import fingerprint
 from resources.lake import LakeResource
 
 HOURLY, DAILY, DELETING = "hourly_checks", "daily_checks", "delete_old_check_runs"
-FULL_EVERY_HOURS = 6
+FULL_EVERY_HOURS = 12
 SEEN_TAG, ASKED_TAG = "loglake/seen", "loglake/asked_at"
 """A run's tags: the fingerprint of the lake when the run was asked for, and when that was."""
 _KEEP_DAYS = 30
@@ -26,7 +26,11 @@ _RUNS_AT_ONCE = 500
 
 def check_jobs(made: dg.Definitions) -> dg.Definitions:
     """Jobs and schedules over the checks without a day in `made`: hourly those that a listing answers, else daily."""
-    found = [check for check in made.asset_checks or () if isinstance(check, dg.AssetsDefinition)]
+    found = [
+        check
+        for check in made.asset_checks or ()
+        if isinstance(check, dg.AssetsDefinition) and not any(spec.partitions_def for spec in check.check_specs)
+    ]
     hourly = [check for check in found if check.node_def.name.endswith(f"_{HOURLY}")]
     daily = [check for check in found if not check.node_def.name.endswith(f"_{HOURLY}")]
     hourly_job = dg.define_asset_job(
@@ -66,7 +70,7 @@ def check_jobs(made: dg.Definitions) -> dg.Definitions:
 
 
 def hourly_schedule(job: Any) -> dg.ScheduleDefinition:
-    """Hourly while something changes, else every six hours."""
+    """Hourly while something changes, else every twelve hours."""
 
     @dg.schedule(
         name=HOURLY,
@@ -84,7 +88,9 @@ def hourly_schedule(job: Any) -> dg.ScheduleDefinition:
             seen = f"unknown: {type(error).__name__}"
         else:
             if found := checked_already(context.instance, seen, now):
-                return dg.SkipReason(f"Nothing changed since run {found}; without a change checks run every six hours.")
+                return dg.SkipReason(
+                    f"Nothing changed since run {found}; without a change they run every {FULL_EVERY_HOURS} hours."
+                )
         return dg.RunRequest(run_key=now.isoformat(), tags={SEEN_TAG: seen, ASKED_TAG: now.isoformat()})
 
     return schedule

@@ -213,7 +213,7 @@ def _verdict_result(
             "objects_pct": objects_pct(found, check.verdicts),
             "days": len(days),
             **(named if bad else {}),
-            "by_day": _by_day(found, (*check.verdicts, *check.shown)),
+            **_by_day(found, (*check.verdicts, *check.shown)),
             **cost(found),
         },
     )
@@ -226,7 +226,8 @@ def objects_pct(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict])
     return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
 
 
-def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> dg.TableMetadataValue:
+def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> dict[str, dg.TableMetadataValue]:
+    """The days that have one of the verdicts, as a table; nothing where there is none."""
     records = [
         dg.TableRecord(
             {"day": day.day.isoformat(), "verdict": str(v), "objects": len(named), "detail": named[0].detail}
@@ -236,7 +237,8 @@ def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> 
         if (named := day.named(v))
     ]
     columns = [dg.TableColumn("day", "string"), dg.TableColumn("verdict", "string"), dg.TableColumn("objects", "int")]
-    return dg.MetadataValue.table(records, dg.TableSchema([*columns, dg.TableColumn("detail", "string")]))
+    schema = dg.TableSchema([*columns, dg.TableColumn("detail", "string")])
+    return {"by_day": dg.MetadataValue.table(records, schema)} if records else {}
 
 
 def _delivered_result(

@@ -24,7 +24,7 @@ from resources.settings import FIRST_DAY
 
 OLDER_DAYS = "older_days"
 WEEK = 7
-WEEKS_A_RUN = 6  # at most: as many hours may pass between two runs of a lake in which nothing changes
+WEEKS_A_RUN = 6  # at most: one for each hour since the last run, and no more than a run has time for
 _RIGHT = frozenset({Verdict.BUILT, Verdict.QUARANTINED, Verdict.EXCLUDED, Verdict.OPEN})
 _ALL_DAYS = 0  # the place among a table's results of what is about no single day
 
@@ -109,6 +109,7 @@ def _result(
             "where Dagster runs and start it again (on one machine `make up` does both)"
         )
     remedy = "; ".join(remedies) or NONE_NEEDED
+    shown = [day.isoformat() for day in left_out[:NAMES_SHOWN]]
     said = f"{len(wrong)} older days are known to be wrong, {len(left_out)} lie before the lake's first day"
     return dg.AssetCheckResult(
         asset_key=config.checks_key,
@@ -119,8 +120,8 @@ def _result(
         metadata={
             "remedy": remedy,
             "days": len(wrong),
-            "names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN])),
-            "days_before_the_first": dg.MetadataValue.json([day.isoformat() for day in left_out[:NAMES_SHOWN]]),
+            **({"names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN]))} if wrong else {}),
+            **({"days_before_the_first": dg.MetadataValue.json(shown)} if shown else {}),
             "compared_now": f"{len(days)} days from {days[0]} to {days[-1]}"
             if days
             else "no day is older than the look-back",

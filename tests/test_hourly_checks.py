@@ -421,7 +421,7 @@ def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: OpenedLa
         first = ask(instance, 0)
         assert first is not None
         run(instance, first, dg.DagsterRunStatus.SUCCESS)
-        assert [ask(instance, hour) is None for hour in range(1, 8)] == [True] * 5 + [False] * 2, "every six hours"
+        assert [ask(instance, hour) is None for hour in range(1, 14)] == [True] * 11 + [False] * 2, "twice a day"
         register(lake, date(2026, 11, 18), "222233334444", "2026-11-18T10:00:00Z")
         changed = ask(instance, 1)
         assert changed is not None, "a partition is news"

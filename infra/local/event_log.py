@@ -18,6 +18,11 @@ PAGE_BYTES = 1024
 class SmallPagesEventLogStorage(SqliteEventLogStorage):
     """As Dagster's own. A file that is there already keeps the size of its pages."""
 
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "SmallPagesEventLogStorage":
+        """Made by Dagster from dagster.yaml."""
+        return cls(inst_data=inst_data, **config_value)
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Any]:
         path = self.path_for_shard(shard)
