@@ -365,7 +365,7 @@ def test_every_older_week_has_its_turn_at_whatever_hours_the_checks_run(lake: Op
 )
 def test_an_idle_lake_is_quiet(tmp_path: Path) -> None:
     """The runs are made, in a Dagster home of their own; what they leave there is measured."""
-    with opened_lake(tmp_path / "idle", quiet) as lake:
+    with environment_kept(), opened_lake(tmp_path / "idle", quiet) as lake:
         definitions = loaded_definitions()
         with dagster_instance(lake) as instance:
             instance.get_runs()
@@ -381,6 +381,17 @@ def test_an_idle_lake_is_quiet(tmp_path: Path) -> None:
     print(f"an idle day: {runs} runs, {stored:,} bytes")
     assert runs <= 30
     assert stored <= 1_000_000
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """A lake that is opened names itself in the environment; the one of the other tests is named again afterwards."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def day_tags(request: dg.RunRequest) -> dict[str, str]:
