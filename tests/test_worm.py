@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.building import loaded_definitions
 from infra.local.opened import OpenedLake
 from loglake_assets.config import SourceConfig, source_config
 from loglake_assets.factory import build_source
@@ -272,15 +273,14 @@ def test_without_a_promise_what_is_locked_anyway_is_told(locked: LockedLake) -> 
 
 def test_the_check_has_a_daily_job_and_is_in_no_other() -> None:
     """Locks change with configuration: the hourly checks need not read them."""
-    definitions = dg.Definitions.merge(build_source(configured()), dg.Definitions(resources=lake_resources()))
+    definitions = loaded_definitions()
     named = {
-        job.name: [node.name for node in job.nodes_in_topological_order if node.name.endswith("object_lock")]
+        job.name: {key.name for key in job.asset_layer.asset_graph.asset_check_keys}
         for job in definitions.resolve_all_job_defs()
         if not job.name.startswith("__")
     }
-    assert len(named) > 3
-    assert {name for name, nodes in named.items() if nodes} == {"cloudtrail_object_lock"}
-    assert definitions.resolve_schedule_def("cloudtrail_object_lock_daily").cron_schedule == "40 6 * * *"
+    assert {name for name, checks in named.items() if "object_lock" in checks} == {"daily_checks"}
+    assert definitions.resolve_schedule_def("daily_checks").cron_schedule == "40 6 * * *"
 
 
 # --- what is promised, what is sampled --------------------------------------------------------------------------------
