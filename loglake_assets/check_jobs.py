@@ -1,7 +1,7 @@
 """The jobs that run the checks of the whole lake: one hourly, one daily, and one that deletes their old runs.
 
 One run for all logs and not one each: an idle lake should be quiet. The hourly job is skipped while nothing changed,
-and runs every few hours all the same, for damage that leaves no trace in what the schedule looks at.
+and runs once a day all the same, for damage that leaves no trace in what the schedule looks at.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ from loglake_assets.changes import fingerprint
 from resources.lake import LakeResource
 
 HOURLY, DAILY, DELETING = "hourly_checks", "daily_checks", "delete_old_check_runs"
-FULL_EVERY_HOURS = 12
+FULL_EVERY_HOURS = 24
 SEEN_TAG, ASKED_TAG = "loglake/seen", "loglake/asked_at"
 """A run's tags: the fingerprint of the lake when the run was asked for, and when that was."""
 _KEEP_DAYS = 30
@@ -70,7 +70,7 @@ def check_jobs(made: dg.Definitions) -> dg.Definitions:
 
 
 def hourly_schedule(job: Any) -> dg.ScheduleDefinition:
-    """Hourly while something changes, else every twelve hours."""
+    """Hourly while something changes, else once a day."""
 
     @dg.schedule(
         name=HOURLY,
