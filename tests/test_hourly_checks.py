@@ -194,7 +194,7 @@ def test_removed_objects_are_named_in_a_sentence_and_a_table(built: BuiltLake, c
     assert f"gone_since_built: s3://{bucket}/{key}" in str(removed.description)
     assert "restore the object" in str(removed.description)
     assert removed.metadata is not None
-    (record,) = (r for r in removed.metadata["names"].value if key in r.data["object"])
+    (record,) = (r for r in removed.metadata["names"].records if key in r.data["object"])
     assert record.data["day"] == str(DAY)
     assert next(iter(removed.metadata)) == "remedy"
 
@@ -434,7 +434,8 @@ def bytes_under(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: OpenedLake) -> None:
+def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: OpenedLake, tmp_path: Path) -> None:
+    write_dagster_home(tmp_path)
     definitions = loaded_definitions()
     schedule = definitions.resolve_schedule_def(HOURLY)
     start = datetime(2026, 11, 19, 0, 10, tzinfo=UTC)
@@ -452,7 +453,7 @@ def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: OpenedLa
     def run(instance: dg.DagsterInstance, tags: dict[str, str], status: dg.DagsterRunStatus) -> None:
         create_run_for_test(instance, job_name=HOURLY, tags=tags, status=status)
 
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         first = ask(instance, 0)
         assert first is not None
         run(instance, first, dg.DagsterRunStatus.SUCCESS)
