@@ -29,7 +29,7 @@ _WITHHELD = {
     "key_unavailable": "The key that some objects are encrypted with is disabled or deleted: enable it, then {build}.",
 }
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
-WATCHED_DAYS = 35  # the look-back of the standing checks
+WATCHED_DAYS = 35  # the look-back of the hourly checks
 
 
 def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
@@ -39,14 +39,12 @@ def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) 
             COVERAGE,
             asset=key,
             partitions_def=partitions_def,
-            blocking=True,
             description="Source to target: what percentage of the day's events readready holds, and which it misses.",
         ),
         dg.AssetCheckSpec(
             GRAIN,
             asset=key,
             partitions_def=partitions_def,
-            blocking=True,
             description="Every event once, no row without its event in the raw objects, no two contents under one id.",
         ),
         dg.AssetCheckSpec(

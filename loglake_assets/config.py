@@ -18,6 +18,7 @@ class SourceConfig:
 
     source: LogSource
     start_day: date
+    """The lake's first day, the same for every source and review."""
     days_per_run: int = 7
     look_ahead_days: int = 1
     compression: str = DEFAULT_COMPRESSION
@@ -25,6 +26,8 @@ class SourceConfig:
     schedule_hour: int = 2
     heal_days: int = 35
     recount_cron: str = "0 5 * * 0"
+    expect_every_day: bool = True
+    """Whether a closed day without any delivery is something to warn of."""
     object_lock_mode: str = NO_LOCK
     object_lock_days: int = 0
     commit_lock_mode: str = NO_LOCK
@@ -37,6 +40,11 @@ class SourceConfig:
     @property
     def readready_key(self) -> dg.AssetKey:
         return dg.AssetKey(["readready", self.source.readready.name])
+
+    @property
+    def checks_key(self) -> dg.AssetKey:
+        """The asset that the checks without a day stand on. Nothing ever materializes it."""
+        return dg.AssetKey(["checks", self.source.name])
 
     @property
     def audit_key(self) -> dg.AssetKey:

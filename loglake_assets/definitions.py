@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from loglake_assets import reviews
+from loglake_assets.check_jobs import check_jobs
 from loglake_assets.upkeep import upkeep
 from resources.assembly import lake_resources
 from resources.progress_log import progress_logger
@@ -12,13 +13,15 @@ from resources.progress_log import progress_logger
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    """All of them. The lake's first day is read from the environment here, and nothing else is."""
     made = dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
         _without_tree(dg.ComponentTree.from_module(reviews, Path(__file__).parent.parent).build_defs()),
     )
+    made = dg.Definitions.merge(made, upkeep(_days_by_asset(made)))
     return dg.Definitions.merge(
         made,
-        upkeep(_days_by_asset(made)),
+        check_jobs(made),
         dg.Definitions(
             resources=lake_resources(),
             executor=dg.in_process_executor,

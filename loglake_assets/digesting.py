@@ -1,4 +1,4 @@
-"""A log's own digests as Dagster sees them: an audit by day, and a check of the raw table that looks afresh every day.
+"""A log's own digests as Dagster sees them: an audit by day, and a check of the last days that looks afresh every day.
 
 Only for sources that declare `digests`. What a digest is, the source's folder knows.
 """
@@ -101,7 +101,7 @@ def digest_check(config: SourceConfig) -> dg.AssetChecksDefinition:
     """Red where the log's own digests contradict what is stored."""
 
     @dg.asset_check(
-        asset=config.raw_key,
+        asset=config.checks_key,
         name=DIGESTS,
         description=f"The last {CHECKED_DAYS} closed delivery days are as the log's own signed digests say: every "
         "delivered file is there and unchanged, none was added, no digest is missing.",
@@ -113,20 +113,6 @@ def digest_check(config: SourceConfig) -> dg.AssetChecksDefinition:
         return digest_result(config.source, reports, lake.settings.readready_bucket)
 
     return digests
-
-
-def digest_schedule(config: SourceConfig) -> dg.ScheduleDefinition:
-    """Daily, four hours after the day's build: by then the digest of its last hour has long been delivered."""
-    return dg.ScheduleDefinition(
-        name=f"{config.source.name}_{DIGESTS}_daily",
-        job=dg.define_asset_job(
-            f"{config.source.name}_{DIGESTS}",
-            selection=dg.AssetSelection.checks(dg.AssetCheckKey(config.raw_key, DIGESTS)),
-            description=f"Validates the last {CHECKED_DAYS} closed days of {config.source.title} by its own digests.",
-        ),
-        cron_schedule=f"40 {(config.schedule_hour + 4) % 24} * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
 
 
 def digest_result(source: LogSource, reports: Sequence[DigestReport], bucket: str) -> dg.AssetCheckResult:

@@ -8,51 +8,40 @@ import dagster as dg
 
 from loglake_assets.building import build_days, measured_drift, recounted
 from loglake_assets.checks import check_specs, coverage_metadata, drift_evaluations, evaluations
+from loglake_assets.comparison import look_back
 from loglake_assets.config import SourceConfig, windows
-from loglake_assets.digesting import digest_audit_asset, digest_check, digest_schedule
-from loglake_assets.reconcile import reconcile_job, reconcile_schedule
-from loglake_assets.reconciling import reconciliation_asset
-from loglake_assets.schedules import scheduled
+from loglake_assets.digesting import digest_audit_asset, digest_check
+from loglake_assets.hourly_checks import checks_asset, hourly_checks
+from loglake_assets.pools import GLUE_POOL
+from loglake_assets.reconciliation_asset import reconciliation_asset
+from loglake_assets.schedules import windows_schedule
 from loglake_assets.sensing import raw_sensor
-from loglake_assets.standing import look_back, standing_checks
-from loglake_assets.worm_check import object_lock_check, object_lock_schedule
+from loglake_assets.worm_check import object_lock_check
 from resources.glue_jobs import GlueJobs
 from resources.lake import LakeResource
-
-GLUE_POOL = "glue"
 
 
 def build_source(config: SourceConfig) -> dg.Definitions:
     """All definitions of one source. Touches nothing: no network, no environment."""
-    readready = readready_asset(config)
+    readready, audit = readready_asset(config), audit_asset(config)
     job = dg.define_asset_job(
         f"{config.source.name}_readready",
         selection=dg.AssetSelection.assets(config.readready_key),
         description=f"Builds readready days of {config.source.title}.",
     )
-    reconcile, standing, audit = reconcile_job(config), standing_checks(config), audit_asset(config)
     definitions = dg.Definitions(
-        assets=[raw_asset(config), readready, audit, reconciliation_asset(config)],
-        asset_checks=[standing, object_lock_check(config)],
-        jobs=[job, reconcile],
-        schedules=[
-            daily_schedule(config, job),
-            # Before reconciling mends what the checks find: a lost notification is seen, not only mended.
-            scheduled(f"{config.source.name}_standing_checks_hourly", dg.AssetSelection.checks(standing), "10 * * * *"),
-            recount_schedule(config, audit),
-            reconcile_schedule(config, reconcile),
-            object_lock_schedule(config),
-        ],
+        assets=[raw_asset(config), readready, audit, reconciliation_asset(config), checks_asset(config)],
+        asset_checks=[hourly_checks(config), object_lock_check(config)],
+        jobs=[job],
+        schedules=[daily_schedule(config, job), recount_schedule(config, audit)],
         sensors=[raw_sensor(config), automation_sensor(config)],
     )
     return dg.Definitions.merge(definitions, digest_definitions(config)) if config.source.digests else definitions
 
 
 def digest_definitions(config: SourceConfig) -> dg.Definitions:
-    """What a log that is delivered with signed digests has besides: their audit, their check, and its schedule."""
-    return dg.Definitions(
-        assets=[digest_audit_asset(config)], asset_checks=[digest_check(config)], schedules=[digest_schedule(config)]
-    )
+    """What a log that is delivered with signed digests has besides: their audit and their check."""
+    return dg.Definitions(assets=[digest_audit_asset(config)], asset_checks=[digest_check(config)])
 
 
 def raw_asset(config: SourceConfig) -> dg.AssetSpec:
@@ -151,13 +140,15 @@ def daily_schedule(config: SourceConfig, job: Any) -> Any:
         name=f"{config.source.name}_daily",
         hour_of_day=config.schedule_hour,
         default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Builds the day of {config.source.title} that has just closed.",
     )
 
 
 def recount_schedule(config: SourceConfig, audit: dg.AssetsDefinition) -> dg.ScheduleDefinition:
     """The full mode of checking, once a week over the closed days that healing looks after: it reads every object."""
-    return scheduled(
+    return windows_schedule(
         f"{config.source.name}_recount_weekly",
+        f"Counts every event of {config.source.title} again, over the last {config.heal_days} closed days.",
         dg.AssetSelection.assets(audit),
         config.recount_cron,
         lambda now: windows(
@@ -172,4 +163,5 @@ def automation_sensor(config: SourceConfig) -> dg.AutomationConditionSensorDefin
         f"{config.source.name}_automation",
         target=dg.AssetSelection.groups(config.source.name),
         default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks once a night for days of {config.source.title} that are missing or whose raw day changed.",
     )

@@ -1,11 +1,14 @@
-"""Reconciling as Dagster sees it: a job that has AddAPart mend what standing checks find, and tells of stale days."""
+"""Reconciling: AddAPart is given again what the catalog misses, by the hourly checks and by a job for a person."""
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
-from loglake_assets.config import SourceConfig
+from loglake_assets.checks import WATCHED_DAYS
+from loglake_assets.config import source_config
+from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.publishing import send_commit
 from loglake_assets.lake.reconciling import (
     UnregisteredPrefix,
@@ -13,11 +16,14 @@ from loglake_assets.lake.reconciling import (
     unplaced_commits,
     unregistered_prefixes,
 )
-from loglake_assets.lake.staleness import stale_days
-from loglake_assets.sources import LogSource
+from loglake_assets.raw_days import news_of
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.rules import load_rules
-from loglake_assets.standing import LOOK_BACK_DAYS
 from resources.lake import LakeResource
+from resources.settings import first_day
+
+RECONCILE = "reconcile"
 
 
 class ReconcileDays(dg.Config):
@@ -27,7 +33,8 @@ class ReconcileDays(dg.Config):
     last_day: str | None = None
 
     def days(self, today: date) -> list[date]:
-        first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=LOOK_BACK_DAYS)
+        """The days, both ends included."""
+        first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=WATCHED_DAYS)
         last = date.fromisoformat(self.last_day) if self.last_day else today
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
@@ -47,67 +54,65 @@ def lagging_prefixes(source: LogSource, lake: LakeResource, days: Collection[dat
 
 
 def reconcile(source: LogSource, lake: LakeResource, days: Collection[date]) -> tuple[int, int]:
-    """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent. Denied prefixes stay out."""
-    settings = lake.settings
+    """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent."""
+    return send_lagging_prefixes(source, lake, days), send_unplaced_commits(lake, source.readready.name)
+
+
+def send_lagging_prefixes(source: LogSource, lake: LakeResource, days: Collection[date]) -> int:
+    """Send AddAPart the prefixes of the days that the catalog misses; returns how many. Denied prefixes stay out."""
     prefixes = [p for p in lagging_prefixes(source, lake, days) if not p.denied_by]
     raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
     for prefix in prefixes:
-        send_prefix(lake.sqs, raw_queue, source, settings.raw_bucket(source.name), prefix)
-    return len(prefixes), send_unplaced_commits(lake, source.readready.name)
+        send_prefix(lake.sqs, raw_queue, source, lake.settings.raw_bucket(source.name), prefix)
+    return len(prefixes)
 
 
 def send_unplaced_commits(lake: LakeResource, table: str) -> int:
     """Send AddAPart the newest commits of a table that the catalog does not show; returns how many."""
-    settings = lake.settings
-    commits = unplaced_commits(lake.s3, lake.glue, table, settings.database, settings.readready_bucket)
+    commits = unplaced(lake, table)
     queue = lake.queue_url("readready") if commits else ""
     for commit in commits:
-        send_commit(lake.sqs, queue, settings.readready_bucket, commit)
+        send_commit(lake.sqs, queue, lake.settings.readready_bucket, commit)
     return len(commits)
 
 
+def unplaced(lake: LakeResource, table: str) -> list[Commit]:
+    """The newest commits of a table that the catalog does not show."""
+    settings = lake.settings
+    return unplaced_commits(lake.s3, lake.glue, table, settings.database, settings.readready_bucket)
+
+
 def stale(source: LogSource, lake: LakeResource, days: Collection[date]) -> list[date]:
-    """Committed days whose raw objects are not what their build read."""
-    return stale_days(lake.reconciler(source), days)
+    """Built days that building again would bring something."""
+    return [found.day for found in lake.reconciler(source).days(days, date.max) if found.is_stale]
 
 
-def reconcile_job(source_config: SourceConfig) -> dg.JobDefinition:
-    """The job that compares storage with the catalog and sends AddAPart what is missing."""
-    source = source_config.source
-    name = source.name
+def reconcile_job() -> dg.JobDefinition:
+    """The job that compares storage with the catalog and sends AddAPart what is missing, for every log and review."""
 
-    @dg.op(name=f"send_what_the_catalog_misses_of_{name}")
+    @dg.op(name="send_what_the_catalog_misses")
     def send(context: dg.OpExecutionContext, config: ReconcileDays, lake: LakeResource) -> None:
-        days = config.days(datetime.now(UTC).date())
-        prefixes, commits = reconcile(source, lake, days)
-        context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
-        changed = stale(source, lake, days)
-        for day in changed:  # told once more, so that healing asks for it even if it was told while a build went on
-            context.log_event(changed_day(source_config, day))
-        context.add_output_metadata(
-            {"raw_prefixes_sent": prefixes, "commits_sent": commits, "stale_days": [str(day) for day in changed]}
-        )
+        today = datetime.now(UTC).date()
+        days: list[date] = config.days(today)
+        sent: dict[str, Any] = {}
+        for name in source_names():
+            source = load_source(name)
+            prefixes, commits = reconcile(source, lake, days)
+            changed = stale(source, lake, days)
+            for event in news_of(context.instance, source_config(name, start_day=first_day()), lake, changed, today):
+                context.log_event(event)
+            sent[name] = {"raw_prefixes": prefixes, "commits": commits, "stale_days": [str(day) for day in changed]}
+        for name in review_names():
+            sent[name] = {"commits": send_unplaced_commits(lake, load_review(name).table.name)}
+        context.log.info(f"Sent AddAPart what the catalog did not show: {sent}.")
+        context.add_output_metadata({"sent": dg.MetadataValue.json(sent)})
 
     @dg.job(
-        name=f"{name}_reconcile",
-        description="Storage against catalog: raw prefixes and commits that have no partition are sent again.",
+        name=RECONCILE,
+        description="Compares storage with the catalog, by default for the last 35 days, and gives AddAPart again the "
+        "raw prefixes and commits that have no partition. The hourly checks do the same by themselves.",
     )
     def job() -> None:
         send()
 
     return job
-
-
-def changed_day(config: SourceConfig, day: date) -> dg.AssetMaterialization:
-    """Tells of a raw day that its build does not reflect."""
-    return dg.AssetMaterialization(config.raw_key, partition=day.isoformat(), metadata={"told_by": "reconcile"})
-
-
-def reconcile_schedule(config: SourceConfig, job: dg.JobDefinition) -> dg.ScheduleDefinition:
-    """Hourly: what a lost notification costs is at most an hour."""
-    return dg.ScheduleDefinition(
-        name=f"{config.source.name}_reconcile_hourly",
-        job=job,
-        cron_schedule="20 * * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )

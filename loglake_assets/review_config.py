@@ -18,6 +18,7 @@ class ReviewConfig:
 
     review: Review
     start_day: date
+    """The lake's first day."""
     days_per_run: int = 7
     heal_days: int = 35
     leading_coverage_floor_pct: float = 90.0

@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.review_building import build_review_days
 from loglake_assets.review_config import ReviewConfig
 from loglake_assets.review_sensing import changed_inputs_sensor
@@ -21,33 +20,11 @@ def build_review(config: ReviewConfig) -> dg.Definitions:
         selection=dg.AssetSelection.assets(config.key),
         description=f"Builds days of {config.review.title}.",
     )
-    reconcile = _reconcile_job(config.review)
     return dg.Definitions(
         assets=[review_asset(config)],
-        jobs=[job, reconcile],
-        schedules=[
-            dg.ScheduleDefinition(
-                name=f"{config.review.name}_reconcile_hourly",
-                job=reconcile,
-                cron_schedule="40 * * * *",
-                default_status=dg.DefaultScheduleStatus.RUNNING,
-            ),
-        ],
+        jobs=[job],
         sensors=[changed_inputs_sensor(config, job)],
     )
-
-
-def _reconcile_job(review: Review) -> dg.JobDefinition:
-    @dg.op(name=f"send_what_the_catalog_misses_of_{review.name}")
-    def send(context: dg.OpExecutionContext, lake: LakeResource) -> None:
-        sent = send_unplaced_commits(lake, review.table.name)
-        context.log.info(f"Sent AddAPart {sent} commits that the catalog did not show.")
-
-    @dg.job(name=f"{review.name}_reconcile", description="Commits that have no partition are sent again.")
-    def job() -> None:
-        send()
-
-    return job
 
 
 def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:

@@ -1,4 +1,4 @@
-"""Schedules of checks: a selection at a time of its own, over a range of days where the selection has days."""
+"""A schedule over days: a selection at a time of its own, a run for each window of days."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -8,20 +8,23 @@ import dagster as dg
 from loglake_assets.config import window_tags
 
 
-def scheduled(
+def windows_schedule(
     name: str,
+    description: str,
     selection: dg.AssetSelection,
     cron: str,
-    asked: Callable[[datetime], Sequence[Sequence[date]]] | None = None,
+    asked: Callable[[datetime], Sequence[Sequence[date]]],
 ) -> dg.ScheduleDefinition:
-    """A job over a selection at a time of its own; with `asked`, a run for each of those windows of days."""
-    job = dg.define_asset_job(name, selection=selection)
-    if asked is None:
-        return dg.ScheduleDefinition(
-            name=f"{name}_scheduled", job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING
-        )
+    """A job over a selection at a time of its own, with a run for each of the windows of days asked for."""
+    job = dg.define_asset_job(name, selection=selection, description=description)
 
-    @dg.schedule(name=f"{name}_scheduled", job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
+    @dg.schedule(
+        name=f"{name}_scheduled",
+        job=job,
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         windows = asked(context.scheduled_execution_time)
         if not windows:

@@ -6,42 +6,20 @@ versions come from Dagster itself. (A cursor with an entry per day is copied int
 """
 
 import calendar
-import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 
 from loglake_assets.config import SourceConfig
-from loglake_assets.lake.late import late_counts
-from loglake_assets.lake.reconciling import days_expression, partitions
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.raw_days import RawDay, known_versions, late_objects_by_day, raw_day_event, raw_days
 from resources.lake import LakeResource
 
 HOT_DAYS = 45
 EVENTS_A_TICK = 500
 MONTHS_A_TICK = 12
-_VERSION_TAG = "dagster/data_version"
-
-
-@dataclass(frozen=True)
-class RawDay:
-    """What the catalog and the late ledger say of one raw day."""
-
-    day: date
-    partition_count: int
-    last_arrival: str
-    late_objects: int
-
-    def version(self, today: date) -> str:
-        """Changes when the day's objects do. For a day still open only new prefixes count: its objects come all day."""
-        arrival = self.last_arrival if self.day < today else "open"
-        text = f"{self.partition_count}/{arrival}/{self.late_objects}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -81,17 +59,18 @@ def sense(
     """One tick: the hot window against the cursor, one month of history against Dagster's own records."""
     cursor = SensorCursor.parsed(context.cursor)
     hot_start = max(today - timedelta(days=HOT_DAYS), config.start_day)
-    counts = late_counts(lake.s3, lake.settings.readready_bucket, config.source.readready.name)
-    late = {day_from_number(day): count for day, count in counts.items()}
+    late = late_objects_by_day(config, lake)
     hot = raw_days(config, lake, hot_start, today, late)
-    known = dict(cursor.hot) or _known_versions(context.instance, config, hot)
+    known = dict(cursor.hot) or known_versions(context.instance, config, hot)
     changed = [d for d in hot if known.get(d.day.isoformat()) != d.version(today)][:EVENTS_A_TICK]
     swept, next_sweep = _swept(
         context.instance, config, lake, cursor, hot_start, today, late, EVENTS_A_TICK - len(changed)
     )
     told = {d.day.isoformat(): d.version(today) for d in changed}
     kept = {d.day.isoformat(): known[d.day.isoformat()] for d in hot if d.day.isoformat() in known}
-    events = [_materialization(config, d, today) for d in (*changed, *swept)]
+    recorded = known_versions(context.instance, config, changed)  # the hourly checks report raw days as well
+    news = [d for d in changed if recorded.get(d.day.isoformat()) != d.version(today)]
+    events = [raw_day_event(config, d, today) for d in (*news, *swept)]
     return dg.SensorResult(
         asset_events=events,
         cursor=SensorCursor({**kept, **told}, next_sweep).text(),
@@ -145,54 +124,9 @@ def _changed_in_month(
     if first > end:
         return []
     days = raw_days(config, lake, first, end, late)
-    known = _known_versions(instance, config, days)
+    known = known_versions(instance, config, days)
     return [d for d in days if known.get(d.day.isoformat()) != d.version(today)]
 
 
 def _next_month(month: date) -> date:
     return month + timedelta(days=calendar.monthrange(month.year, month.month)[1])
-
-
-def raw_days(
-    config: SourceConfig, lake: LakeResource, first: date, last: date, late: Mapping[date, int]
-) -> list[RawDay]:
-    """The raw days of a range that have a partition, or a late object by `late`, the ledger's count of each day."""
-    source = config.source
-    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
-    arrivals: dict[date, list[str]] = defaultdict(list)
-    expression = days_expression([first, last])
-    for partition in partitions(lake.glue, lake.settings.database, source.raw.name, expression):
-        day = day_from_number(partition["Values"][position])
-        arrivals[day].append(partition.get("Parameters", {}).get("loglake.last_arrival", ""))
-    return [
-        RawDay(day, len(arrivals[day]), max(arrivals[day], default=""), late.get(day, 0))
-        for day in sorted({*arrivals, *late})
-        if first <= day <= last
-    ]
-
-
-def _known_versions(instance: dg.DagsterInstance, config: SourceConfig, days: Sequence[RawDay]) -> dict[str, str]:
-    """The version Dagster last recorded of each day."""
-    if not days:
-        return {}
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=config.raw_key, asset_partitions=[d.day.isoformat() for d in days]),
-        limit=1000,
-    ).records
-    known: dict[str, str] = {}
-    for record in records:  # newest first
-        event = record.asset_materialization
-        if event and event.partition:
-            known.setdefault(event.partition, (event.tags or {}).get(_VERSION_TAG, ""))
-    return known
-
-
-def _materialization(config: SourceConfig, day: RawDay, today: date) -> dg.AssetMaterialization:
-    metadata: dict[str, Any] = {
-        "partitions": day.partition_count,
-        "last_arrival": day.last_arrival or "unknown",
-        "late_objects": day.late_objects,
-    }
-    return dg.AssetMaterialization(
-        config.raw_key, partition=day.day.isoformat(), metadata=metadata, tags={_VERSION_TAG: day.version(today)}
-    )

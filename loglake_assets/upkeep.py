@@ -7,38 +7,40 @@ from datetime import UTC, date, datetime
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from loglake_assets.check_jobs import HOURLY
+from loglake_assets.hourly_checks import HourlyChecksConfig
+from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.late import late_counts
 from loglake_assets.lake.reconciling import registered_values
 from loglake_assets.lake.retention import Collected, RetentionRule, collect, old_runs
+from loglake_assets.reconcile import reconcile_job, send_unplaced_commits, unplaced
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_from_number, day_number
 from resources.lake import LakeResource
 
 LAKE = dg.AssetKey(["lake"])
-NOTHING_LEFT_FAILED = "nothing_left_failed"
+NOTHING_LEFT_FAILED, REVIEWS_PLACED = "nothing_left_failed", "reviews_placed"
 _DAYS_SHOWN = 20
 
 
 def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Definitions:
     """The definitions that are about the whole lake; `assets` are those that runs make, with their days."""
-    collecting, check = collect_job(), nothing_left_failed(assets)
-    checking = dg.define_asset_job("nothing_left_failed_check", selection=dg.AssetSelection.checks(check))
-    running = dg.DefaultScheduleStatus.RUNNING
+    collecting = collect_job()
     return dg.Definitions(
         assets=[
             dg.AssetSpec(LAKE, description="The lake as a whole: what no single table can say.", group_name="lake")
         ],
-        asset_checks=[check],
-        jobs=[collecting, checking],
+        asset_checks=[lake_checks(assets)],
+        jobs=[collecting, reconcile_job()],
         schedules=[
             # Stopped until somebody wants it: it deletes, and on AWS it needs a policy of its own.
             dg.ScheduleDefinition(
                 job=collecting,
                 cron_schedule="0 6 * * 6",
                 run_config={"ops": {"collect_old_runs_of_every_table": {"config": {"apply": True}}}},
+                description="Once a week: deletes what runs wrote and nobody needs any more. Off until it is wanted.",
             ),
-            dg.ScheduleDefinition(job=checking, cron_schedule="30 * * * *", default_status=running),
         ],
     )
 
@@ -94,21 +96,55 @@ def collected_runs(
         yield from (Collected(run, 0, {}) for run in old)
 
 
-def nothing_left_failed(
-    assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]],
-) -> dg.AssetChecksDefinition:
-    """A check over every asset that runs make: red while a day's last run failed and nothing has made the day since."""
+def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.AssetChecksDefinition:
+    """The checks of the lake as a whole. `assets` are those that runs make."""
+    specs = [
+        dg.AssetCheckSpec(
+            NOTHING_LEFT_FAILED,
+            asset=LAKE,
+            description="No asset has a day of which the last run failed and which was not made since.",
+        ),
+        dg.AssetCheckSpec(
+            REVIEWS_PLACED, asset=LAKE, description="Readers of every review are sent to the newest commit of each day."
+        ),
+    ]
 
-    @dg.asset_check(
-        asset=LAKE,
-        name=NOTHING_LEFT_FAILED,
-        description="No asset has a day of which the last run failed and which was not made since.",
+    @dg.multi_asset_check(specs=specs, name=f"lake_{HOURLY}", can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, config: HourlyChecksConfig, lake: LakeResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        asked = {key.name for key in context.selected_asset_check_keys}
+        if NOTHING_LEFT_FAILED in asked:
+            found = {key: failed_days(context.instance, key, days) for key, days in assets.items()}
+            yield failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
+        if REVIEWS_PLACED in asked:
+            tables = [load_review(name).table.name for name in review_names()]
+            yield reviews_placed_result({table: unplaced(lake, table) for table in tables})
+            if config.mend:
+                sent = sum(send_unplaced_commits(lake, table) for table in tables)
+                context.log.info(f"Sent AddAPart {sent} commits of reviews that the catalog did not show.")
+
+    return checks
+
+
+def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCheckResult:
+    """Red where the catalog does not show the newest commit of a review's day, naming table and day."""
+    names = [f"{table} {day_from_number(c.day)}: commit {c.seq}" for table, commits in found.items() for c in commits]
+    remedy = "make reconcile" if names else "none needed"
+    return dg.AssetCheckResult(
+        asset_key=LAKE,
+        check_name=REVIEWS_PLACED,
+        passed=not names,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"The catalog does not show {len(names)} commits, the first {names[0]}; {remedy}"
+        if names
+        else f"The catalog shows the newest commits of {len(found)} reviews.",
+        metadata={
+            "remedy": remedy,
+            "days": len(names),
+            **({"names": dg.MetadataValue.json(names[:_DAYS_SHOWN])} if names else {}),
+        },
     )
-    def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
-        found = {key: failed_days(context.instance, key, days) for key, days in assets.items()}
-        return failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
-
-    return check
 
 
 def failed_days(instance: dg.DagsterInstance, key: dg.AssetKey, days: dg.PartitionsDefinition[str]) -> list[str]:
@@ -134,13 +170,19 @@ def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCh
     failed = [(key.to_user_string(), day) for key, days in found.items() for day in days]
     records = [dg.TableRecord({"asset": asset, "day": day}) for asset, day in failed[:_DAYS_SHOWN]]
     columns = [dg.TableColumn("asset", "string"), dg.TableColumn("day", "string")]
+    remedy = "read why in the asset's newest run, then backfill the named days" if failed else "none needed"
     return dg.AssetCheckResult(
+        asset_key=LAKE,
+        check_name=NOTHING_LEFT_FAILED,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(failed)} days were left failed, the first {failed[0][1]} of {failed[0][0]}; {remedy}"
+        if failed
+        else f"No day of {len(found)} assets was left failed.",
         metadata={
+            "remedy": remedy,
             "failed_days": len(failed),
             "assets_looked_at": len(found),
             "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),
-            "remedy": "read why in the asset's newest run, then backfill the named days" if failed else "none needed",
         },
     )

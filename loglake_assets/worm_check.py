@@ -62,10 +62,10 @@ def _commits(s3: Any, bucket: str, table: str, since: date) -> Iterator[dict[str
 
 
 def object_lock_check(config: SourceConfig) -> dg.AssetChecksDefinition:
-    """The check of a source's raw table that reads locks from S3."""
+    """The check of a source that reads locks from S3."""
 
     @dg.asset_check(
-        asset=config.raw_key,
+        asset=config.checks_key,
         name=CHECK,
         description="Sampled raw objects and commit records are locked by S3 Object Lock as the configuration says.",
     )
@@ -121,19 +121,4 @@ def _sample_in_words(result: LockResult) -> str:
     return (
         f"{len(written)} current versions written {min(written):%Y-%m-%d} to {max(written):%Y-%m-%d}: a third the "
         "newest and a third the oldest of the look-back, the rest drawn, others each day"
-    )
-
-
-def object_lock_selection(config: SourceConfig) -> dg.AssetSelection:
-    """The check alone, which the hourly checks leave out: locks change with configuration and not by the hour."""
-    return dg.AssetSelection.checks(dg.AssetCheckKey(config.raw_key, CHECK))
-
-
-def object_lock_schedule(config: SourceConfig) -> dg.ScheduleDefinition:
-    """Daily, after the night's builds have written their commits."""
-    return dg.ScheduleDefinition(
-        name=f"{config.source.name}_object_lock_daily",
-        job=dg.define_asset_job(f"{config.source.name}_object_lock", selection=object_lock_selection(config)),
-        cron_schedule=f"40 {(config.schedule_hour + 4) % 24} * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
     )

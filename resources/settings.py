@@ -4,12 +4,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from glue_scripts.arguments import ENGINES, SPARK
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
+FIRST_DAY = "LOGLAKE_FIRST_DAY"
+_DEFAULT_FIRST_DAY = date(2020, 1, 1)
 
 
 class SettingsError(ValueError):
@@ -74,6 +77,21 @@ def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
         region=_accepted(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
         endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
     )
+
+
+def first_day(environment: Mapping[str, str] | None = None) -> date:
+    """The first UTC day of the lake, LOGLAKE_FIRST_DAY: one for all its tables, so that they have the same days.
+
+    Without it 2020-01-01. Raises SettingsError where it is no day.
+    """
+    value = (os.environ if environment is None else environment).get(FIRST_DAY)
+    try:
+        return date.fromisoformat(value) if value else _DEFAULT_FIRST_DAY
+    except ValueError as error:
+        raise SettingsError(
+            f"{FIRST_DAY} is {value!r}, which is no day. Set it to the first UTC day of the lake's logs, such as "
+            "2026-01-01; without it the lake begins on 2020-01-01."
+        ) from error
 
 
 def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | None:

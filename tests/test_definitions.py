@@ -287,7 +287,7 @@ def test_a_new_source_is_scaffolded_and_loads(repository: Path, tmp_path: Path) 
     """One folder and no edit elsewhere: the skeleton of a fourth source imports, declares itself and has its views."""
     folder = tmp_path / "loglake_assets" / "sources" / "guardduty"
     folder.mkdir(parents=True)
-    for name, text in skeleton_files("guardduty", date(2026, 1, 1)).items():
+    for name, text in skeleton_files("guardduty").items():
         (folder / name).write_text(text)
     program = f"""
 import loglake_assets.sources as sources
@@ -342,9 +342,9 @@ UNUSABLE = ("vpc_flow", "VPCFlow", "flow.logs", "flow-logs", "1log", "x", "", "Ã
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_name_that_no_bucket_or_package_can_carry_is_refused_with_a_sentence(name: str) -> None:
     with pytest.raises(SourceNameError, match=r"cannot be the name of a log source.*, such as '\w+'\.$"):
-        skeleton_files(name, date(2026, 1, 1))
+        skeleton_files(name)
     for usable in ("vpcflow", "guardduty", "waf2", "a" * 20):
-        assert skeleton_files(usable, date(2026, 1, 1))
+        assert skeleton_files(usable)
 
 
 def test_the_scaffolder_refuses_such_a_name_and_leaves_nothing(repository: Path) -> None:

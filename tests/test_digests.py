@@ -21,7 +21,7 @@ from infra.local.samples import sample_keys
 from loglake_assets.config import source_config
 from loglake_assets.digesting import digest_check, digest_result, remedy
 from loglake_assets.lake.layout import check_key
-from loglake_assets.sources import LogSource
+from loglake_assets.sources import LogSource, source_names
 from loglake_assets.sources.cloudtrail.digests import trusted_keys, validate, vouching
 from loglake_assets.sources.cloudtrail.digests.inflating import NotOneMemberError, content
 from loglake_assets.sources.cloudtrail.digests.public_keys import GivenKeys
@@ -623,7 +623,7 @@ def test_the_audit_keeps_every_days_result_with_its_names(built: BuiltLake, with
 def test_the_check_looks_at_the_days_just_closed(built: BuiltLake, with_keys: None) -> None:
     config = source_config("cloudtrail", start_day=date(2020, 1, 1))
     definitions = dg.Definitions(
-        assets=[dg.AssetSpec(config.raw_key, partitions_def=config.raw_days)],
+        assets=[dg.AssetSpec(config.checks_key)],
         asset_checks=[digest_check(config)],
         resources={"lake": built.lake.resource},
     )
@@ -638,17 +638,18 @@ def test_the_check_looks_at_the_days_just_closed(built: BuiltLake, with_keys: No
     assert evaluation.metadata["all_names"].value == [f"s3://{bucket}/{name}" for name in names]
 
 
-def test_the_check_has_its_own_daily_schedule_and_is_not_in_the_hourly_one() -> None:
+def test_the_check_is_in_the_daily_job_and_not_in_the_hourly_one() -> None:
     definitions = loaded_definitions()
-    raw = dg.AssetKey(["raw", "from_cloudtrail_raw"])
-    hourly = definitions.resolve_job_def("cloudtrail_standing_checks_hourly").asset_layer.asset_graph.asset_check_keys
+    hourly = definitions.resolve_job_def("hourly_checks").asset_layer.asset_graph.asset_check_keys
     assert "digests" not in {key.name for key in hourly}
-    assert definitions.resolve_schedule_def("cloudtrail_digests_daily").cron_schedule == "40 6 * * *"
-    daily = definitions.resolve_job_def("cloudtrail_digests").asset_layer.asset_graph.asset_check_keys
-    assert set(daily) == {dg.AssetCheckKey(raw, "digests")}
+    assert definitions.resolve_schedule_def("daily_checks").cron_schedule == "40 6 * * *"
+    daily = definitions.resolve_job_def("daily_checks").asset_layer.asset_graph.asset_check_keys
+    checks = {name: dg.AssetKey(["checks", name]) for name in source_names()}
+    wanted = {dg.AssetCheckKey(key, "object_lock") for key in checks.values()}
+    assert set(daily) == {dg.AssetCheckKey(checks["cloudtrail"], "digests"), *wanted}
 
 
 def test_a_log_without_digests_has_nothing_to_validate(built: BuiltLake) -> None:
     assert main(["digests", "--source", "cloudwatch", "--from", "2026-11-01", "--to", "2026-11-02"]) == 2
-    with pytest.raises(dg.DagsterInvariantViolationError):
-        loaded_definitions().resolve_schedule_def("cloudwatch_digests_daily")
+    keys = loaded_definitions().resolve_asset_graph().asset_check_keys
+    assert dg.AssetCheckKey(dg.AssetKey(["checks", "cloudwatch"]), "digests") not in keys

@@ -20,10 +20,10 @@ from lambdas.addapart_placing import PartitionPlacer, placer
 from lambdas.addapart_producer import produce
 from lambdas.addapart_settings import AddAPartSettings
 from loglake_assets.config import source_config
+from loglake_assets.hourly_checks import hourly_results
 from loglake_assets.reconcile import reconcile
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored
-from loglake_assets.standing import standing_results
 from tests.faulting import FaultProxy
 from tests.test_addapart import event, key_of, message, partition
 from tests.waiting import until
@@ -163,7 +163,7 @@ def test_the_catalog_lag_check_is_red_until_reconciling_has_mended_it(layer: Lay
     config = source_config(layer.source.name, start_day=date(2013, 1, 1))
 
     def lag() -> dg.AssetCheckResult:
-        found = standing_results(config, lake, [day], date(2026, 1, 1))
+        found = hourly_results(config, lake, [day], date(2026, 1, 1))
         return next(result for result in found if result.check_name == "catalog_lag")
 
     assert not lag().passed

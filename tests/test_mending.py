@@ -21,7 +21,7 @@ from loglake_assets.lake.publishing import send_commit
 from loglake_assets.lake.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
 from loglake_assets.reconcile import stale
 from loglake_assets.sources.placement import day_number
-from loglake_assets.upkeep import failed_days, failed_days_result
+from loglake_assets.upkeep import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 from tests.test_reconciliation import TABLE, an_object, newest, put_back, s3
 from tests.waiting import until
@@ -136,10 +136,8 @@ def test_a_build_that_would_take_events_from_readers_is_refused_until_that_is_ac
             days = loaded_definitions().resolve_assets_def(readready_key(rebuilt.source)).partitions_def
             assert days is not None
             assert DAY.isoformat() in failed_days(instance, readready_key(rebuilt.source), days)
-            checked = (
-                loaded_definitions().resolve_job_def("nothing_left_failed_check").execute_in_process(instance=instance)
-            )
-        (left_failed,) = checked.get_asset_check_evaluations()
+            checked = loaded_definitions().resolve_job_def("hourly_checks").execute_in_process(instance=instance)
+        (left_failed,) = (e for e in checked.get_asset_check_evaluations() if e.check_name == NOTHING_LEFT_FAILED)
         assert not left_failed.passed
         assert DAY.isoformat() in str(left_failed.metadata["names"].value)
         (accepted,) = build_range(rebuilt.lake, rebuilt.source, DAY, DAY, quiet, {ACCEPT_LOSS_TAG: "true"})

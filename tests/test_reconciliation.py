@@ -11,14 +11,16 @@ import pyarrow.orc as orc
 import pytest
 
 from infra.local.building import dagster_instance, loaded_definitions
+from loglake_assets.comparison import first_open_day
 from loglake_assets.config import SourceConfig, source_config
+from loglake_assets.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.lake.commits import COMMIT_SEQ, Commit, commits, head
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.lake.manifests import read_manifest
 from loglake_assets.lake.serving import Placing
 from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
-from loglake_assets.standing import PLACEMENT, first_open_day, standing_results
 from tests import breaking
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
@@ -48,7 +50,7 @@ def red(built: BuiltLake, config: SourceConfig) -> dict[str, str]:
     """Every check that is red over the sample days, cheap and full, with what it names."""
     found = {
         str(result.check_name): str({name: value.value for name, value in (result.metadata or {}).items()})
-        for result in standing_results(config, built.lake.resource, DAYS, LONG_AFTER)
+        for result in hourly_results(config, built.lake.resource, DAYS, LONG_AFTER)
         if not result.passed
     }
     coverage = dict(zip(DAYS, built.lake.resource.recount(built.source, 1).days(DAYS), strict=True))
@@ -206,13 +208,13 @@ def test_objects_that_no_build_read_turn_only_unbuilt_red(built: BuiltLake, conf
 def test_a_closed_day_without_any_object_is_named(built: BuiltLake, config: SourceConfig) -> None:
     """Days are of deliveries: the sample days and the day after hold objects, some days of tests further on do not."""
     days = [date(2026, 10, 25) + timedelta(days=n) for n in range(12)]
-    found = {r.check_name: r for r in standing_results(config, built.lake.resource, days, date(2026, 11, 4))}
+    found = {r.check_name: r for r in hourly_results(config, built.lake.resource, days, date(2026, 11, 4))}
     assert found["delivered"].passed, "nothing is asked of days before the first that has any, nor of open ones"
     bucket = built.lake.settings.raw_bucket("cloudtrail")
     key = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/10/25/first.json.gz"
     try:
         s3(built).put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
-        found = {r.check_name: r for r in standing_results(config, built.lake.resource, days, date(2026, 11, 4))}
+        found = {r.check_name: r for r in hourly_results(config, built.lake.resource, days, date(2026, 11, 4))}
         assert not found["delivered"].passed
         assert (found["delivered"].metadata or {})["names"].value == [f"2026-10-{day}" for day in range(26, 32)]
     finally:
@@ -277,18 +279,14 @@ def test_the_comparison_is_an_asset_by_day_that_turns_coverage_red_for_a_short_f
     assert counted["coverage"].metadata["missing"].value == 0, "the full mode writes the same check anew"
 
 
-def test_the_standing_checks_run_in_dagster_by_themselves(built: BuiltLake, config: SourceConfig) -> None:
-    job = loaded_definitions().resolve_job_def("cloudtrail_standing_checks_hourly")
+def test_one_hourly_job_runs_the_checks_of_every_log(built: BuiltLake) -> None:
+    job = loaded_definitions().resolve_job_def("hourly_checks")
     with dagster_instance(built.lake) as instance:
         result = job.execute_in_process(instance=instance)
-    assert {e.check_name for e in result.get_asset_check_evaluations()} == {
-        "catalog_lag",
-        "unbuilt",
-        "changed_since_built",
-        "delivered",
-        "older_days",
-        PLACEMENT,
-    }
+    by_log = {"catalog_lag", "unbuilt", "changed_since_built", "delivered", "older_days", PLACEMENT}
+    found = {(e.asset_key.to_user_string(), e.check_name) for e in result.get_asset_check_evaluations()}
+    wanted = {(f"checks/{name}", check) for name in source_names() for check in by_log}
+    assert found == wanted | {("lake", "nothing_left_failed"), ("lake", "reviews_placed")}
 
 
 def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_looks_after() -> None:

@@ -21,9 +21,9 @@ from loglake_assets.lake.publishing import LostInputError, lost_objects
 from loglake_assets.lake.retention import RetentionRule, old_runs
 from loglake_assets.lake.serving import Placing
 from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.older_days import known_after, week_of_turn
 from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sweeping import swept, swept_days
 from tests import breaking
 from tests.conftest import BuiltLake, quiet
 from tests.test_mending import an_event, bucket, location
@@ -211,9 +211,9 @@ def test_a_late_object_that_is_gone_before_it_was_built_is_named_as_gone(built: 
 
 def test_every_older_week_has_its_turn_and_none_is_left_out() -> None:
     first, before = date(2026, 1, 1), date(2026, 2, 3)
-    seen = [day for hour in range(5) for day in swept_days(first, before, 1000 + hour)]
+    seen = [day for turn in range(5) for day in week_of_turn(first, before, 1000 + turn)]
     assert sorted(seen) == [first + timedelta(days=n) for n in range(33)]
-    assert swept_days(first, first, 7) == []
+    assert week_of_turn(first, first, 7) == []
 
 
 def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) -> DayReconciliation:
@@ -223,11 +223,11 @@ def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) 
 
 def test_what_is_wrong_with_an_older_day_stays_known_until_it_is_found_mended() -> None:
     one, two = date(2026, 1, 1), date(2026, 1, 2)
-    known = swept({}, [one, two], [found_day(one, Verdict.GONE), found_day(two, Verdict.QUARANTINED)])
+    known = known_after({}, [one, two], [found_day(one, Verdict.GONE), found_day(two, Verdict.QUARANTINED)])
     assert known == {"2026-01-01": {"gone_since_built": 1}}
-    moved = swept(known, [two], [found_day(two, placing=Placing.LOCATION_DIFFERS)])
+    moved = known_after(known, [two], [found_day(two, placing=Placing.LOCATION_DIFFERS)])
     assert moved == {**known, "2026-01-02": {"placing": "location_differs"}}
-    assert swept(moved, [one, two], [found_day(one), found_day(two)]) == {}
+    assert known_after(moved, [one, two], [found_day(one), found_day(two)]) == {}
 
 
 def test_a_day_of_which_all_raw_objects_are_gone_is_not_complete(built: BuiltLake) -> None:

@@ -39,6 +39,15 @@ query($key: AssetKeyInput!) {
   }
 }"""
 
+PARTITIONS = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { partitionKeys } } }"""
+ALONE = """
+query($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) {
+    ... on AssetNode { assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually } } } }
+  }
+}"""
+
 
 class Ui:
     """Dagster's GraphQL API of one running lake."""
@@ -140,6 +149,31 @@ def test_a_backfill_from_the_ui_builds_and_checks_its_days(up: RunningLake) -> N
         "2026-11-01",
         "2026-11-02",
     }
+
+
+@pytest.mark.fault(74, "a backfill from the UI over two logs, of a lake whose logs begin on one day", "accepted")
+def test_the_ui_shows_days_from_the_first_raw_day_on_and_takes_a_backfill_over_two_logs(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
+    for name in ("cloudtrail", "bedrock"):
+        node = up.ui.ask(PARTITIONS, key={"path": ["audit", f"{name}_reconciliation"]})["assetNodeOrError"]
+        assert node["partitionKeys"][0] == "2026-11-01"
+    started = up.ui.ask(
+        BACKFILL,
+        params={
+            "assetSelection": [{"path": ["audit", f"{name}_reconciliation"]} for name in ("cloudtrail", "bedrock")],
+            "partitionNames": ["2026-11-01", "2026-11-02"],
+        },
+    )["launchPartitionBackfill"]
+    assert started["__typename"] == "LaunchBackfillSuccess", started
+
+
+@pytest.mark.fault(75, "the checks of a log as the UI has them", "each can be run alone")
+def test_the_ui_offers_to_run_each_check_of_a_log_alone(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
+    node = up.ui.ask(ALONE, key={"path": ["checks", "cloudtrail"]})["assetNodeOrError"]
+    found = {check["name"]: check["canExecuteIndividually"] for check in node["assetChecksOrError"]["checks"]}
+    assert len(found) == 8
+    assert set(found.values()) == {"CAN_EXECUTE"}
 
 
 def test_a_command_beside_a_running_lake_uses_it_and_leaves_it(up: RunningLake) -> None:

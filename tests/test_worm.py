@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.building import loaded_definitions
 from infra.local.opened import OpenedLake
 from loglake_assets.config import SourceConfig, source_config
 from loglake_assets.factory import build_source
@@ -221,13 +222,14 @@ def test_a_bucket_that_cannot_be_asked_is_an_error_with_what_to_do(bare: LockedL
 
 
 def checked(lake: LockedLake, config: SourceConfig) -> tuple[bool, dict[str, Any]]:
-    """The check run by its own job; whether it passed, and what it tells."""
+    """The check run alone; whether it passed, and what it tells."""
     resources = {**lake_resources(), "lake": lake.resource}
-    definitions = dg.Definitions.merge(build_source(config), dg.Definitions(resources=resources))
+    key = dg.AssetCheckKey(config.checks_key, "object_lock")
+    alone = dg.define_asset_job("object_lock", selection=dg.AssetSelection.checks(key))
+    definitions = dg.Definitions.merge(build_source(config), dg.Definitions(resources=resources, jobs=[alone]))
     with dg.DagsterInstance.ephemeral() as instance:
-        result = definitions.resolve_job_def("cloudtrail_object_lock").execute_in_process(instance=instance)
+        result = definitions.resolve_job_def("object_lock").execute_in_process(instance=instance)
         assert result.success
-        key = dg.AssetCheckKey(config.raw_key, "object_lock")
         (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
     assert record.evaluation is not None
     assert record.evaluation.severity == dg.AssetCheckSeverity.ERROR
@@ -271,15 +273,14 @@ def test_without_a_promise_what_is_locked_anyway_is_told(locked: LockedLake) -> 
 
 def test_the_check_has_a_daily_job_and_is_in_no_other() -> None:
     """Locks change with configuration: the hourly checks need not read them."""
-    definitions = dg.Definitions.merge(build_source(configured()), dg.Definitions(resources=lake_resources()))
+    definitions = loaded_definitions()
     named = {
-        job.name: [node.name for node in job.nodes_in_topological_order if node.name.endswith("object_lock")]
+        job.name: {key.name for key in job.asset_layer.asset_graph.asset_check_keys}
         for job in definitions.resolve_all_job_defs()
         if not job.name.startswith("__")
     }
-    assert len(named) > 3
-    assert {name for name, nodes in named.items() if nodes} == {"cloudtrail_object_lock"}
-    assert definitions.resolve_schedule_def("cloudtrail_object_lock_daily").cron_schedule == "40 6 * * *"
+    assert {name for name, checks in named.items() if "object_lock" in checks} == {"daily_checks"}
+    assert definitions.resolve_schedule_def("daily_checks").cron_schedule == "40 6 * * *"
 
 
 # --- what is promised, what is sampled --------------------------------------------------------------------------------

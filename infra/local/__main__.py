@@ -142,6 +142,7 @@ def _stress(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
+    from infra.local.first_day import days_not_shown
     from infra.local.generating import METADATA, PUBLIC_KEYS, read_beside
     from infra.local.kept_keys import keep_keys
     from infra.local.loading import await_partitions, files_under, put_objects, refuse_strays
@@ -162,6 +163,8 @@ def _load(options: argparse.Namespace) -> int:
             _say(f"  {count:,} are no events of this log: {reason}")
         missing = await_partitions(lake, source, loaded.partitions, _say, 120)
         _say(f"{len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} partitions registered")
+        if loaded.days and (said := days_not_shown(lake.home, date.fromisoformat(loaded.days[0]))):
+            _say(said)
     return EXIT_FAILED if missing else 0
 
 

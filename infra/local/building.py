@@ -1,5 +1,6 @@
 """Days built through Dagster, in this process: windows of the backfill policy's size, each a run of the job."""
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from infra.local.first_day import lake_first_day
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table, size
 from loglake_assets.config import window_tags, windows
@@ -16,6 +18,7 @@ from loglake_assets.lake.late import late_counts
 from loglake_assets.lake.reconciling import days_expression, partitions
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
+from resources.settings import FIRST_DAY
 
 Say = Callable[[str], None]
 HEADINGS = (
@@ -105,7 +108,7 @@ def build_range(
 
     A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
     """
-    definitions = loaded_definitions()
+    definitions = loaded_definitions(lake_first_day(lake, first))
     job, key = definitions.resolve_job_def(f"{source.name}_readready"), readready_key(source)
     asked, started = closed_days(job, source.name, first, last), datetime.now(UTC)
     results: dict[date, DayResult] = {}
@@ -160,11 +163,20 @@ def _tell_days_without_source(source: LogSource, asked: list[date], built: Colle
         say(f"  {len(absent)} of {len(asked)} days have no source (no raw partition), the first {absent[0]}: not built")
 
 
-def loaded_definitions() -> dg.Definitions:
-    """The project's definitions, with every source."""
+def loaded_definitions(first: date | None = None) -> dg.Definitions:
+    """The project's definitions, with every source, and days from `first` on; without it as the environment says."""
     from loglake_assets.definitions import defs
 
-    return defs()
+    before = os.environ.get(FIRST_DAY)
+    if first:
+        os.environ[FIRST_DAY] = first.isoformat()
+    try:
+        return defs()
+    finally:
+        if before is None:
+            os.environ.pop(FIRST_DAY, None)
+        else:
+            os.environ[FIRST_DAY] = before
 
 
 def closed_days(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:
@@ -176,8 +188,8 @@ def closed_days(job: dg.JobDefinition, name: str, first: date, last: date) -> li
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     if odd := [day for day in days if day.isoformat() not in keys]:
         raise BuildError(
-            f"{odd[0]} is no closed day of {name}: accepted are {min(keys)} to {max(keys)} (UTC, yesterday at "
-            "the latest; the first day is start_day in its defs.yaml). Nothing was built."
+            f"{odd[0]} is no closed day of {name}: accepted are days up to {max(keys)}, which is yesterday (UTC). "
+            "Nothing was built."
         )
     return days
 

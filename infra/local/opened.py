@@ -200,6 +200,7 @@ def write_dagster_home(folder: Path) -> None:
     """The instance configuration of the local Dagster, as infra/local/dagster.yaml says."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = (Path(__file__).parent / "dagster.yaml").read_text(encoding="utf-8")
+    wanted = wanted.replace("DAGSTER_HOME", str(folder))
     target = folder / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != wanted:
         target.write_text(wanted, encoding="utf-8")

@@ -23,6 +23,7 @@ from infra.local.building import (
     run_window,
     standing_commit,
 )
+from infra.local.first_day import lake_first_day
 from infra.local.opened import OpenedLake
 from infra.local.shown import print_table
 from loglake_assets.config import windows
@@ -54,7 +55,7 @@ class ReviewResult:
 
 def build_review_range(lake: OpenedLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
     """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
-    definitions = loaded_definitions()
+    definitions = loaded_definitions(lake_first_day(lake, first))
     job, key = definitions.resolve_job_def(review.name), dg.AssetKey(["review", review.name])
     asked, started = closed_days(job, review.name, first, last), datetime.now(UTC)
     days = _days_with_input(lake, review, asked, say)

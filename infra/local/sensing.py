@@ -3,13 +3,14 @@
 import dagster as dg
 
 from infra.local.building import loaded_definitions
+from infra.local.first_day import lake_first_day
 from infra.local.opened import OpenedLake
 from loglake_assets.sources import LogSource
 
 
 def tick_raw_sensor(lake: OpenedLake, instance: dg.DagsterInstance, source: LogSource) -> int:
     """Evaluate the sensor once and record what it reports, as the daemon would; returns the number of raw days."""
-    definitions = loaded_definitions()
+    definitions = loaded_definitions(lake_first_day(lake))
     sensor = definitions.resolve_sensor_def(f"{source.name}_raw")
     with dg.build_sensor_context(instance=instance, resources={"lake": lake.resource}) as context:
         result = sensor.evaluate_tick(context)

@@ -26,7 +26,7 @@ REMEDIES = {
     "raw_gone": "an object that was read is gone: restore it from its bucket's versions (changed_since_built names it)",
     "unchecked": "make build",
     "rolled_back": "as asked for by make rollback, until make build",
-    "damaged": "a file or a record of the day is not as it was committed, as named below; find out who changed it, then "
+    "damaged": "a file or a record of the day is not as it was committed, see below; find out who changed it, then "
     "restore it or make build",
     "incomplete": "what is not loaded is named below; restore it, then make build",
 }

@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import IO
 
 from infra.local.dagster_output import show_warnings
+from infra.local.first_day import forget_shown_first_day, lake_first_day, note_shown_first_day
 from infra.local.opened import REPOSITORY, OpenedLake, environment, opened_lake
 from infra.local.orphaned_runs import end_orphaned_runs
 from infra.local.processes import free_port, is_running, running_stack, stop_stack
+from resources.settings import FIRST_DAY
 
 DEFAULT_UI_PORT = 3000
 LARGEST_PORT = 65_535
@@ -35,9 +38,16 @@ def up(home: Path, say: Callable[[str], None]) -> int:
     with opened_lake(home, lambda text: None) as lake, _known_as_up(home, port):
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
         say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
+        first = lake_first_day(lake)
+        say(f"Days begin with {first}, the first raw day; {FIRST_DAY} sets another first day")
+        prepare_instance(lake.dagster_home)
         if count := end_orphaned_runs(lake.dagster_home):
             say(f"{count} Dagster runs were cut off when it was last stopped or killed; they are tried once more.")
-        return _dagster(lake, port, say)
+        note_shown_first_day(home, first)
+        try:
+            return _dagster(lake, port, first, say)
+        finally:
+            forget_shown_first_day(home)
 
 
 def refuse_second(home: Path) -> None:
@@ -97,7 +107,17 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
+def prepare_instance(dagster_home: Path) -> None:
+    """Make the Dagster instance, if it is new, and give it the limits of its pools before anything runs in them."""
+    from dagster import DagsterInstance
+
+    from loglake_assets.pools import initialize_pools
+
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        initialize_pools(instance)
+
+
+def _dagster(lake: OpenedLake, port: int, first: date, say: Callable[[str], None]) -> int:
     command = [
         sys.executable,
         "-m",
@@ -115,7 +135,7 @@ def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
     child = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, **environment(lake), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, **environment(lake), FIRST_DAY: first.isoformat(), "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

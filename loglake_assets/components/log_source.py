@@ -1,6 +1,5 @@
 """A log source as a component: a few lines of `defs.yaml` beside the source's declaration become its definitions."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +18,20 @@ from pydantic import BaseModel, Field
 from loglake_assets.config import source_config
 from loglake_assets.factory import build_source
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION
+from resources.settings import first_day
 
 
-class LogSourceScaffoldParams(BaseModel):
-    """Parameters of `dg scaffold defs`."""
-
-    start_day: date = Field(description="first UTC day the lake holds of this log, such as 2026-01-01")
-
-
-class LogSourceScaffolder(Scaffolder[LogSourceScaffoldParams]):
+class LogSourceScaffolder(Scaffolder[BaseModel]):
     """Writes the skeleton of a source's folder: defs.yaml, declaration, decoder, recount and one view."""
 
-    @classmethod
-    def get_scaffold_params(cls) -> type[LogSourceScaffoldParams]:
-        return LogSourceScaffoldParams
-
-    def scaffold(self, request: ScaffoldRequest[LogSourceScaffoldParams]) -> None:
+    def scaffold(self, request: ScaffoldRequest[BaseModel]) -> None:
         from click import UsageError
 
         from loglake_assets.components.skeleton import SourceNameError, skeleton_files
 
-        params = request.params or LogSourceScaffoldParams(start_day=date(2026, 1, 1))
         folder = Path(request.target_path)
         try:
-            files = skeleton_files(folder.name, params.start_day)
+            files = skeleton_files(folder.name)
         except SourceNameError as error:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()  # dg made it before it asked
@@ -58,7 +47,6 @@ class LogSourceComponent(Component, Model, Resolvable):
     """One log of the lake: its raw and readready tables as assets, with checks, sensor, schedules and healing."""
 
     source: str = Field(description="name of the source's folder")
-    start_day: str = Field(description="first UTC day the lake holds, such as 2026-01-01")
     days_per_run: int = Field(7, description="days that one Glue run builds at most, 1 to 31")
     look_ahead_days: int = Field(1, description="delivery days after a day that may still hold its events")
     compression: str = Field(DEFAULT_COMPRESSION, description=f"of the ORC files: {' or '.join(COMPRESSIONS)}")
@@ -73,8 +61,10 @@ class LogSourceComponent(Component, Model, Resolvable):
     recount_cron: str = Field(
         "0 5 * * 0", description="when the closed days of heal_days are counted again in full, UTC"
     )
+    expect_every_day: bool = Field(
+        True, description="whether a closed day without any delivery is a warning; false for a log that has quiet days"
+    )
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         settings: dict[str, Any] = self.model_dump()
-        start_day = date.fromisoformat(settings.pop("start_day"))
-        return build_source(source_config(settings.pop("source"), start_day=start_day, **settings))
+        return build_source(source_config(settings.pop("source"), start_day=first_day(), **settings))

@@ -1,6 +1,5 @@
 """A review as a component: a few lines of `defs.yaml` beside the review's declaration become its definitions."""
 
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -9,6 +8,7 @@ from pydantic import Field
 
 from loglake_assets.review_config import review_config
 from loglake_assets.reviewing import build_review
+from resources.settings import first_day
 
 
 class ReviewComponent(Component, Model, Resolvable):
@@ -18,7 +18,6 @@ class ReviewComponent(Component, Model, Resolvable):
     """
 
     review: str = Field(description="name of the review's folder")
-    start_day: str = Field(description="first UTC day of the review, such as 2026-01-01")
     days_per_run: int = Field(7, description="days that one run builds at most, 1 to 31")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
     leading_coverage_floor_pct: float = Field(90.0, description="coverage of the leading table that a day needs")
@@ -32,8 +31,7 @@ class ReviewComponent(Component, Model, Resolvable):
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         given: dict[str, Any] = self.model_dump()
         settings = {name: given.pop(name) for name in ReviewComponent.model_fields}
-        start_day = date.fromisoformat(settings.pop("start_day"))
         if settings["wait_for"] is not None:
             settings["wait_for"] = tuple(settings["wait_for"])
-        config = review_config(settings.pop("review"), start_day=start_day, options=given, **settings)
+        config = review_config(settings.pop("review"), start_day=first_day(), options=given, **settings)
         return build_review(config)

@@ -5,7 +5,6 @@ It loads and validates as it stands; what it says of keys, ids and columns is th
 
 import keyword
 import re
-from datetime import date
 from pathlib import Path
 
 from loglake_assets import sources
@@ -32,7 +31,7 @@ def refuse_unusable_name(name: str) -> None:
         )
 
 
-def skeleton_files(name: str, start_day: date) -> dict[str, str]:
+def skeleton_files(name: str) -> dict[str, str]:
     """File name and text of each file of a new source named `name`. Raises SourceNameError."""
     refuse_unusable_name(name)
     files = {
@@ -44,7 +43,7 @@ def skeleton_files(name: str, start_day: date) -> dict[str, str]:
         "30_readready_as_view.sql": _READREADY,
         "defs.yaml": _DEFS,
     }
-    return {f: text.replace("NAME", name).replace("START_DAY", start_day.isoformat()) for f, text in files.items()}
+    return {f: text.replace("NAME", name) for f, text in files.items()}
 
 
 _DECLARATION = '''"""NAME: say what the log is and who delivers it."""
@@ -249,5 +248,4 @@ _DEFS = """type: loglake_assets.components.log_source.LogSourceComponent
 
 attributes:
   source: NAME
-  start_day: "START_DAY"
 """

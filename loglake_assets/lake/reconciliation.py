@@ -48,12 +48,17 @@ class Reconciler:
     readready_bucket: str
     look_ahead: int = 1
 
-    def days(self, days: Collection[date], first_open: date) -> Iterator[DayReconciliation]:
-        """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due."""
+    def days(
+        self, days: Collection[date], first_open: date, unknown: list[str] | None = None
+    ) -> Iterator[DayReconciliation]:
+        """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due.
+
+        Keys that no pattern of the source places are added to `unknown`, as far as the listing meets them.
+        """
         if not days:
             return
         registered = registered_locations(self.glue, self.database, self.source, list(days))
-        for day, landed in self._with_days_ahead(sorted(set(days))):
+        for day, landed in self._with_days_ahead(sorted(set(days)), unknown):
             # After the listing: what a build made meanwhile then holds all that is listed.
             if found := self.compare(day, landed, registered, day < first_open):
                 yield found
@@ -82,13 +87,15 @@ class Reconciler:
             return None
         return self._day(day, landed, registered, served, is_due)
 
-    def _with_days_ahead(self, days: list[date]) -> Iterator[tuple[date, dict[date, list[RawObject]]]]:
+    def _with_days_ahead(
+        self, days: list[date], unknown: list[str] | None
+    ) -> Iterator[tuple[date, dict[date, list[RawObject]]]]:
         """(day, objects by delivery day of it and of the days that its build looks ahead to)."""
         wanted = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
         held: dict[date, list[RawObject]] = {}
         due = iter(days)
         day = next(due, None)
-        for listed, objects in raw_objects_by_day(self.s3, self.source, self.raw_bucket, wanted):
+        for listed, objects in raw_objects_by_day(self.s3, self.source, self.raw_bucket, wanted, unknown):
             held[listed] = objects
             while day is not None and listed >= day + timedelta(days=self.look_ahead):
                 yield day, held

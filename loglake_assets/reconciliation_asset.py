@@ -6,13 +6,12 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, name_text, reconciled, short_days
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.layout import check_key
 from loglake_assets.lake.reconciliation import CHECK
 from loglake_assets.lake.verdicts import DayReconciliation
 from loglake_assets.sources.placement import day_number
-from loglake_assets.standing import NAMES_SHOWN, first_open_day, name_text, reconciled
-from loglake_assets.sweeping import short_days
 from resources.lake import LakeResource
 
 
@@ -23,7 +22,7 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
         key=config.reconciliation_key,
         deps=[config.raw_key, config.readready_key],
         description=f"Objects in S3, partitions and builds of {config.source.title} compared, by listing.",
-        partitions_def=config.raw_days,
+        partitions_def=config.closed_days,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
         group_name=config.source.name,
         kinds={"s3", "glue"},
@@ -51,5 +50,5 @@ def day_metadata(day: DayReconciliation, bucket: str, table: str) -> dict[str, A
         "excluded_records_by_rule": dg.MetadataValue.json(dict(day.rules)),
         "names": dg.MetadataValue.json([name_text(j) for j in bad[:NAMES_SHOWN]]),
         "all_names": f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}",
-        "remedy": "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad)) or "none needed",
+        "remedy": "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad)) or NONE_NEEDED,
     }

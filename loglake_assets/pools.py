@@ -1,0 +1,16 @@
+"""The pool that keeps Glue runs apart, and its limit, which an instance must know before the first run asks for it."""
+
+import dagster as dg
+
+GLUE_POOL = "glue"
+
+
+def initialize_pools(instance: dg.DagsterInstance) -> None:
+    """Write the default limit of each pool that the instance does not know yet.
+
+    Dagster writes it when a run first asks for the pool, and only after it has looked which pools have a limit: on a
+    new instance two windows of one backfill would run at once.
+    """
+    storage = instance.event_log_storage
+    if GLUE_POOL not in {pool.name for pool in storage.get_pool_limits()}:
+        storage.initialize_concurrency_limit_to_default(GLUE_POOL)
