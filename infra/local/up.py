@@ -71,7 +71,7 @@ def _dagster(lake: OpenedLake, port: int, say: Callable[[str], None]) -> int:
     command = [
         sys.executable,
         "-m",
-        "dagster",
+        "infra.local.ui",
         "dev",
         "-w",
         "workspace.yaml",
