@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -40,7 +40,9 @@ def signed_again(method: str, url: str, headers: Message, body: bytes) -> dict[s
         return kept
     region, service = scope.groups()
     signer: Any = S3SigV4Auth if service == "s3" else SigV4Auth
-    request: Any = AWSRequest(method, url, kept, body)
+    address, _, query = url.partition("?")
+    asked = parse_qsl(query, keep_blank_values=True)  # signed as encoded anew: a proxy may have decoded parts of it
+    request: Any = AWSRequest(method, address, kept, body, params=dict(asked))
     request.context["payload_signing_enabled"] = True
     signer(boto3.session.Session().get_credentials(), service, region).add_auth(request)
     return dict(request.headers)

@@ -28,6 +28,7 @@ from ministack.core import sigv4
 
 from infra.local.opened import REPOSITORY, OpenedLake, environment
 from infra.local.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
+from infra.local.scripted_converse import Says, serving
 from infra.local.ui import UiError, guarded_command
 from tests.browser import Browser, Page, running_browser
 from tests.waiting import until
@@ -290,6 +291,18 @@ def test_a_webserver_that_dagster_starts_in_another_way_is_not_started_unguarded
     assert guarded_command(["python", "-m", "dagster._daemon", "run"]) == ["python", "-m", "dagster._daemon", "run"]
     with pytest.raises(UiError, match="stand open"):
         guarded_command(["dagster-webserver", "-p", "1"])
+
+
+@pytest.mark.fault(
+    92, "a page's request to the stand-in for Bedrock, behind which may be a real model", "it is not asked"
+)
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://example.com"}, {"Host": REBOUND}, {"Sec_Fetch_Site": "same-site"}]
+)
+def test_a_page_asks_no_model(headers: dict[str, str]) -> None:
+    with serving([Says("never")]) as model:
+        assert answer(model.port, "/model/any/converse", "POST", **headers)[0] == 403
+        assert model.requests == []
 
 
 # --- credentials ------------------------------------------------------------------------------------------------------

@@ -102,7 +102,10 @@ def run_dev(arguments: Sequence[str]) -> None:
         return start(guarded_command(command), **options)
 
     names["open_ipc_subprocess"] = start_guarded
-    dev.dev_command(args=list(arguments), prog_name="dagster dev")
+    try:
+        dev.dev_command(args=list(arguments), prog_name="dagster dev")
+    except UiError as reason:
+        sys.exit(str(reason))
 
 
 def run_webserver(arguments: Sequence[str]) -> None:
