@@ -184,8 +184,9 @@ def test_a_page_of_another_origin_reads_and_changes_nothing_in_the_emulator(lake
 def sent_form(url: str, fields: dict[str, str]) -> str:
     """JavaScript that sends a form into a frame, and waits for the answer."""
     return f"""new Promise(ended => {{
-      const frame = document.body.appendChild(Object.assign(document.createElement("iframe"), {{name: "answer"}}));
-      const made = {{action: {json.dumps(url)}, method: "post", enctype: "multipart/form-data", target: "answer"}};
+      const target = `answer-${{document.forms.length}}`;
+      const frame = document.body.appendChild(Object.assign(document.createElement("iframe"), {{name: target}}));
+      const made = {{action: {json.dumps(url)}, method: "post", enctype: "multipart/form-data", target}};
       const form = document.body.appendChild(Object.assign(document.createElement("form"), made));
       for (const [name, value] of Object.entries({json.dumps(fields)}))
         form.append(Object.assign(document.createElement("textarea"), {{name, value}}));
