@@ -75,7 +75,7 @@ class Browser:
 
 
 @contextmanager
-def running_browser(profile: Path, *flags: str) -> Iterator[Browser]:
+def start_browser(profile: Path, *flags: str) -> Iterator[Browser]:
     """A Chromium for as long as the block runs; the test is skipped where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -83,8 +83,8 @@ def running_browser(profile: Path, *flags: str) -> Iterator[Browser]:
     command = [program, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", *flags, "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        told = profile / "DevToolsActivePort"
-        yield Browser(int(until(lambda: told.exists() and told.read_text().split(), 60)[0]))
+        ports = profile / "DevToolsActivePort"
+        yield Browser(int(until(lambda: ports.exists() and ports.read_text().split(), 60)[0]))
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

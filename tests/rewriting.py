@@ -32,7 +32,7 @@ def _unchanged(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, A
     return 200, answer
 
 
-def signed_again(method: str, url: str, headers: Message, body: bytes) -> dict[str, str]:
+def sign_again(method: str, url: str, headers: Message, body: bytes) -> dict[str, str]:
     """The headers of a request that was signed for another host, for the host that it is sent to."""
     kept = {name: value for name, value in headers.items() if name.lower() not in OF_ONE_CONNECTION}
     scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers.get("Authorization", ""))
@@ -41,8 +41,10 @@ def signed_again(method: str, url: str, headers: Message, body: bytes) -> dict[s
     region, service = scope.groups()
     signer: Any = S3SigV4Auth if service == "s3" else SigV4Auth
     address, _, query = url.partition("?")
-    asked = parse_qsl(query, keep_blank_values=True)  # signed as encoded anew: a proxy may have decoded parts of it
-    request: Any = AWSRequest(method, address, kept, body, params=dict(asked))
+    parameters = parse_qsl(
+        query, keep_blank_values=True
+    )  # signed as encoded anew: a proxy may have decoded parts of it
+    request: Any = AWSRequest(method, address, kept, body, params=dict(parameters))
     request.context["payload_signing_enabled"] = True
     signer(boto3.session.Session().get_credentials(), service, region).add_auth(request)
     return dict(request.headers)
@@ -72,7 +74,7 @@ def rewriting_proxy(upstream: str, change: Change = _unchanged, heads: str | Non
             body = self._body()
             to = heads if heads and self.command == "HEAD" else upstream
             connection = http.client.HTTPConnection(urlsplit(to).netloc, timeout=600)
-            headers = signed_again(self.command, f"{to}{self.path}", self.headers, body)
+            headers = sign_again(self.command, f"{to}{self.path}", self.headers, body)
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             status, content = answer.status, answer.read()

@@ -29,8 +29,8 @@ from ministack.core import sigv4
 from infra.local.opened import REPOSITORY, OpenedLake, environment
 from infra.local.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
 from infra.local.scripted_converse import Says, serving
-from infra.local.ui import UiError, guarded_command
-from tests.browser import Browser, Page, running_browser
+from infra.local.ui import UiError, guard_command
+from tests.browser import Browser, Page, start_browser
 from tests.waiting import until
 
 REBOUND = "rebound.example"
@@ -115,7 +115,7 @@ def ui(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[U
 
 
 @contextmanager
-def served(host: str) -> Iterator[str]:
+def empty_page(host: str) -> Iterator[str]:
     """The address of an empty page of another origin."""
 
     class Empty(BaseHTTPRequestHandler):
@@ -123,7 +123,7 @@ def served(host: str) -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<!DOCTYPE html><title>elsewhere</title><body></body>")
+            self.wfile.write(b"<!DOCTYPE html><title>other_page</title><body></body>")
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Says nothing."""
@@ -141,21 +141,21 @@ def served(host: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with running_browser(tmp_path_factory.mktemp("profile"), f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1") as found:
+    with start_browser(tmp_path_factory.mktemp("profile"), f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1") as found:
         yield found
 
 
 @pytest.fixture(scope="module", params=["127.0.0.1", "localhost"])
-def elsewhere(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def other_page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page of another origin: of the same site (another port), and of another site."""
-    with served(request.param) as url, browser.page(url) as page:
+    with empty_page(request.param) as url, browser.page(url) as page:
         yield page
 
 
 # --- a web page of another origin -------------------------------------------------------------------------------------
 
 
-def fetched(page: Page, url: str, **options: Any) -> str:
+def fetch(page: Page, url: str, **options: Any) -> str:
     """What a page's fetch comes to: its type, status and text, or "failed"."""
     said = f"fetch({json.dumps(url)}, {json.dumps(options)})"
     shown = "async answer => `${answer.type} ${answer.status} ${await answer.text()}`"
@@ -165,23 +165,23 @@ def fetched(page: Page, url: str, **options: Any) -> str:
 @pytest.mark.fault(
     92, "pages of two other origins read and write the emulator by fetch and by form", "refused; nothing changed"
 )
-def test_a_page_of_another_origin_reads_and_changes_nothing_in_the_emulator(lake: OpenedLake, elsewhere: Page) -> None:
+def test_a_page_of_another_origin_reads_and_changes_nothing_in_the_emulator(lake: OpenedLake, other_page: Page) -> None:
     url, before = lake.info.endpoint_url, state(lake)
     bucket, function = f"{url}/{lake.settings.readready_bucket}", f"{url}/2015-03-31/functions"
-    assert fetched(elsewhere, f"{url}/") == "failed", "its buckets are listed"
-    assert fetched(elsewhere, f"{bucket}/page/put", method="PUT", body="x") == "failed"
+    assert fetch(other_page, f"{url}/") == "failed", "its buckets are listed"
+    assert fetch(other_page, f"{bucket}/page/put", method="PUT", body="x") == "failed"
     scope = f"{lake.info.access_key_id}/20261101/us-east-1/s3/aws4_request"
-    assert fetched(elsewhere, f"{url}/", headers={"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}) == "failed"
+    assert fetch(other_page, f"{url}/", headers={"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}"}) == "failed"
     code = {"Runtime": "python3.11", "Role": "arn:aws:iam::000000000000:role/any", "Handler": "index.handler"}
     body = json.dumps({"FunctionName": "of-a-page", **code, "Code": {"ZipFile": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}})
     for target in (f"{bucket}/page/post", function, f"{url}/?Action=CreateQueue&QueueName=of-a-page"):
-        fetched(elsewhere, target, method="POST", mode="no-cors", body=body)
-    elsewhere.evaluate(sent_form(bucket, {"key": "page/form", "file": "x"}))
+        fetch(other_page, target, method="POST", mode="no-cors", body=body)
+    other_page.evaluate(form_script(bucket, {"key": "page/form", "file": "x"}))
     assert state(lake) == before
     assert "of-a-page" not in str(lake.client("sqs").list_queues())
 
 
-def sent_form(url: str, fields: dict[str, str]) -> str:
+def form_script(url: str, fields: dict[str, str]) -> str:
     """JavaScript that sends a form into a frame, and waits for the answer."""
     return f"""new Promise(ended => {{
       const target = `answer-${{document.forms.length}}`;
@@ -196,23 +196,23 @@ def sent_form(url: str, fields: dict[str, str]) -> str:
 
 
 @pytest.mark.fault(92, "an image's address, a form and a WebSocket of another origin's page launch a run", "no run")
-def test_a_page_of_another_origin_launches_no_run(ui: Ui, elsewhere: Page) -> None:
+def test_a_page_of_another_origin_launches_no_run(ui: Ui, other_page: Page) -> None:
     before = ui.ask(RUNS)
     shown = f"""new Promise(ended => {{
       const image = new Image();
       image.onload = image.onerror = ended;
       image.src = "{ui.url}/graphql?query=" + encodeURIComponent({json.dumps(LAUNCH)});
     }}).then(() => true)"""
-    elsewhere.evaluate(shown)
+    other_page.evaluate(shown)
     query = f"{ui.url}/graphql?query={urllib.parse.quote(LAUNCH)}"
-    fetched(elsewhere, query, method="POST", mode="no-cors")
-    fetched(elsewhere, query, mode="no-cors")
-    elsewhere.evaluate(sent_form(query, {"any": "x"}))
-    assert elsewhere.evaluate(spoken(ui.port, LAUNCH)) == "closed"
+    fetch(other_page, query, method="POST", mode="no-cors")
+    fetch(other_page, query, mode="no-cors")
+    other_page.evaluate(form_script(query, {"any": "x"}))
+    assert other_page.evaluate(socket_script(ui.port, LAUNCH)) == "closed"
     assert ui.ask(RUNS) == before
 
 
-def spoken(port: int, query: str) -> str:
+def socket_script(port: int, query: str) -> str:
     """JavaScript that sends a query through a WebSocket; gives the type of the last message, or "closed"."""
     return f"""new Promise(ended => {{
       const socket = new WebSocket("ws://127.0.0.1:{port}/graphql", "graphql-ws");
@@ -235,24 +235,24 @@ def test_a_host_name_that_was_pointed_here_is_refused(lake: OpenedLake, ui: Ui, 
         with browser.page(f"http://{REBOUND}:{port}/") as page:
             assert "names another host" in page.evaluate("document.body.innerText")
             query = {"headers": {"Content-Type": "application/json"}, "body": json.dumps({"query": RUNS})}
-            assert fetched(page, "/graphql", method="POST", **query).startswith("basic 403")
-            assert fetched(page, HEALTH_PATH).startswith("basic 403")
+            assert fetch(page, "/graphql", method="POST", **query).startswith("basic 403")
+            assert fetch(page, HEALTH_PATH).startswith("basic 403")
 
 
 @pytest.mark.fault(
     92, "the UI's own page, in a browser, through the guard", "it lists the assets, over POST and WebSocket"
 )
-def test_the_ui_works_in_a_browser_and_in_no_frame(ui: Ui, browser: Browser, elsewhere: Page) -> None:
+def test_the_ui_works_in_a_browser_and_in_no_frame(ui: Ui, browser: Browser, other_page: Page) -> None:
     with browser.page(f"{ui.url}/assets") as page:
         until(lambda: "cloudtrail" in page.evaluate("document.body.innerText"), 60, 0.3)
         subscription = 'subscription { pipelineRunLogs(runId: "none") { __typename } }'
-        assert page.evaluate(spoken(ui.port, subscription)) == "data"
+        assert page.evaluate(socket_script(ui.port, subscription)) == "data"
     framed = f"""new Promise(ended => {{
       const frame = document.body.appendChild(document.createElement("iframe"));
       frame.onload = () => ended(frame.contentDocument === null);
       frame.src = "{ui.url}/";
     }})"""
-    assert elsewhere.evaluate(framed) is True, "the browser shows its own error there"
+    assert other_page.evaluate(framed) is True, "the browser shows its own error there"
     _, headers, _ = answer(ui.port, "/", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="document")
     assert headers["x-frame-options"] == "DENY"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -288,10 +288,10 @@ def test_graphql_is_answered_by_post_only(ui: Ui, path: str) -> None:
 
 
 def test_a_webserver_that_dagster_starts_in_another_way_is_not_started_unguarded() -> None:
-    assert guarded_command(["python", "-m", "dagster_webserver", "-p", "1"])[1:3] == ["-m", "infra.local.ui"]
-    assert guarded_command(["python", "-m", "dagster._daemon", "run"]) == ["python", "-m", "dagster._daemon", "run"]
+    assert guard_command(["python", "-m", "dagster_webserver", "-p", "1"])[1:3] == ["-m", "infra.local.ui"]
+    assert guard_command(["python", "-m", "dagster._daemon", "run"]) == ["python", "-m", "dagster._daemon", "run"]
     with pytest.raises(UiError, match="stand open"):
-        guarded_command(["dagster-webserver", "-p", "1"])
+        guard_command(["dagster-webserver", "-p", "1"])
 
 
 @pytest.mark.fault(
@@ -325,9 +325,7 @@ CODES = {
 }
 
 
-@pytest.mark.fault(
-    92, "requests signed with a wrong secret, an unknown key and another stack's key", "refused, with why"
-)
+@pytest.mark.fault(92, "requests with a wrong secret, an unknown key and another stack's key", "refused, with why")
 @pytest.mark.parametrize(("service", "operation"), CALLS)
 def test_only_this_stack_s_credentials_are_taken(
     lake: OpenedLake, other_stack: tuple[Path, StackInfo], service: str, operation: str
@@ -357,8 +355,8 @@ def test_a_request_that_is_not_signed_now_as_it_is_is_refused(lake: OpenedLake) 
     assert answer(port, "/")[0] == 403
     for when, status in ((0, 200), (-14, 200), (14, 200), (-16, 403), (16, 403)):
         moment = now + timedelta(minutes=when)
-        assert answer(port, "/", **signed(lake.info, moment))[0] == status, when
-    good = signed(lake.info, now)
+        assert answer(port, "/", **list_buckets_headers(lake.info, moment))[0] == status, when
+    good = list_buckets_headers(lake.info, now)
     assert answer(port, "/?location", **good)[0] == 403
     assert answer(port, "/another", **good)[0] == 403
     assert answer(port, "/", "DELETE", **good)[0] == 403
@@ -370,7 +368,7 @@ def test_a_request_that_is_not_signed_now_as_it_is_is_refused(lake: OpenedLake) 
         assert answer(port, path, "POST")[0] == 403, path
 
 
-def signed(info: StackInfo, moment: datetime) -> dict[str, str]:
+def list_buckets_headers(info: StackInfo, moment: datetime) -> dict[str, str]:
     """Headers of a signed ListBuckets."""
     when, hashed = f"{moment:%Y%m%dT%H%M%SZ}", hashlib.sha256(b"").hexdigest()
     headers = {"host": f"127.0.0.1:{info.port}", "x-amz-content-sha256": hashed, "x-amz-date": when}
@@ -426,6 +424,6 @@ def test_the_credentials_are_in_one_private_file_and_in_no_command_line(
 @pytest.mark.fault(92, "the health path, without credentials, and a signed answer's headers", "they reveal nothing")
 def test_the_health_path_says_nothing_and_no_answer_has_a_cors_header(lake: OpenedLake) -> None:
     assert answer(lake.info.port, HEALTH_PATH)[::2] == (200, "ok")
-    status, headers, _ = answer(lake.info.port, "/", **signed(lake.info, datetime.now(UTC)))
+    status, headers, _ = answer(lake.info.port, "/", **list_buckets_headers(lake.info, datetime.now(UTC)))
     assert status == 200
     assert not [name for name in headers if name.startswith("access-control")]

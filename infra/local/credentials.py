@@ -26,9 +26,9 @@ def role_credentials(account: str, role_arn: str, service: str, session: str) ->
     """
     from ministack.services import sts
 
-    key = "ASIA" + _derived("key", account, role_arn, service, session)[:16].upper()
-    secret = _derived("secret", account, role_arn, service, session)
-    token = _derived("token", account, role_arn, service, session)
+    key = "ASIA" + _derive("key", account, role_arn, service, session)[:16].upper()
+    secret = _derive("secret", account, role_arn, service, session)
+    token = _derive("token", account, role_arn, service, session)
     role, name = role_arn.rsplit("/", 1)[-1], session[:64]
     sts.register_session(
         key,
@@ -48,6 +48,6 @@ def function_credentials(config: dict[str, Any]) -> dict[str, str]:
     return role_credentials(arn.split(":")[4], str(config.get("Role", "")), "lambda", arn.split(":", 6)[6])
 
 
-def _derived(kind: str, *names: str) -> str:
+def _derive(kind: str, *names: str) -> str:
     message = "\0".join((kind, *names)).encode()
     return hmac.new(os.environ["AWS_SECRET_ACCESS_KEY"].encode(), message, hashlib.sha256).hexdigest()

@@ -90,7 +90,7 @@ class StackGuard:
         except ConnectionAbortedError:
             return
         else:
-            await self._app(scope, receive if body is None else _replayed(body, receive), _without_cors(send))
+            await self._app(scope, receive if body is None else _body_again(body, receive), _without_cors(send))
 
 
 class SignedRequest:
@@ -100,7 +100,7 @@ class SignedRequest:
         self._method = str(scope["method"])
         self._path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         self._query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        self._headers = _joined(scope["headers"])
+        self._headers = _header_map(scope["headers"])
         self._presigned = _is_presigned(scope["headers"], self._query)
         parse = sigv4.parse_query_signature if self._presigned else sigv4.parse_header_signature
         signature = parse(self._query if self._presigned else self._headers)
@@ -194,13 +194,13 @@ def _is_presigned(headers: Headers, query: dict[str, list[str]]) -> bool:
     return not authorizations
 
 
-def _joined(headers: Headers) -> dict[str, str]:
-    """Headers as ministack reads them: one value a name, repeated ones joined by a comma."""
-    joined: dict[str, str] = {}
+def _header_map(headers: Headers) -> dict[str, str]:
+    """Headers as ministack reads them: one value a name, those of a repeated name with a comma between."""
+    headers_by_name: dict[str, str] = {}
     for name, value in headers:
         key, text = name.decode("latin-1").lower(), sigv4.decode_header_value(value)
-        joined[key] = f"{joined[key]}, {text}" if key in joined else text
-    return joined
+        headers_by_name[key] = f"{headers_by_name[key]}, {text}" if key in headers_by_name else text
+    return headers_by_name
 
 
 async def _whole_body(receive: Receive) -> bytes:
@@ -215,14 +215,14 @@ async def _whole_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def _body_again(body: bytes, receive: Receive) -> Receive:
     """`receive` for an application to which the body, read already, is given once more."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def replayed() -> Message:
+    async def receive_again() -> Message:
         return messages.pop() if messages else await receive()
 
-    return replayed
+    return receive_again
 
 
 def _without_cors(send: Send) -> Send:
@@ -237,7 +237,7 @@ def _without_cors(send: Send) -> Send:
 
 async def _refuse(scope: Message, send: Send, error: SignatureError) -> None:
     """The refusal as the client's protocol has it, so that boto3 raises a ClientError with code and sentence."""
-    headers = _joined(scope["headers"])
+    headers = _header_map(scope["headers"])
     of_s3, of_query, of_json = _CODES[error.failure]
     service = next(iter(headers.get("authorization", "").split("/")[3:4]), "s3")
     if "x-amz-target" in headers or "json" in headers.get("content-type", "") or service == "lambda":

@@ -78,7 +78,7 @@ def _without_frames(send: Send) -> Send:
     return send_without_frames
 
 
-def guarded_command(command: Sequence[str]) -> list[str]:
+def guard_command(command: Sequence[str]) -> list[str]:
     """A command of `dagster dev` with its webserver behind the guard. Raises UiError for one that is not known."""
     module, rest = list(command[1:3]), list(command[3:])
     if module == _WEBSERVER:
@@ -98,10 +98,10 @@ def run_dev(arguments: Sequence[str]) -> None:
     names: dict[str, Any] = vars(dev)
     start = names["open_ipc_subprocess"]
 
-    def start_guarded(command: Sequence[str], **options: Any) -> Any:
-        return start(guarded_command(command), **options)
+    def start_with_guard(command: Sequence[str], **options: Any) -> Any:
+        return start(guard_command(command), **options)
 
-    names["open_ipc_subprocess"] = start_guarded
+    names["open_ipc_subprocess"] = start_with_guard
     try:
         dev.dev_command(args=list(arguments), prog_name="dagster dev")
     except UiError as reason:
@@ -115,10 +115,10 @@ def run_webserver(arguments: Sequence[str]) -> None:
     names: dict[str, Any] = vars(cli)
     create = names["create_app_from_workspace_process_context"]
 
-    def create_guarded(*positional: Any, **named: Any) -> UiGuard:
+    def create_with_guard(*positional: Any, **named: Any) -> UiGuard:
         return UiGuard(create(*positional, **named))
 
-    names["create_app_from_workspace_process_context"] = create_guarded
+    names["create_app_from_workspace_process_context"] = create_with_guard
     cli.dagster_webserver(args=list(arguments), prog_name="dagster-webserver")
 
 
