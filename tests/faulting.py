@@ -19,6 +19,7 @@ from botocore.config import Config
 from infra.local.opened import REGION, OpenedLake
 from infra.local.processes import free_port
 from resources.lake import LakeResource
+from tests.rewriting import rewriting_proxy
 from tests.waiting import until
 
 
@@ -76,12 +77,16 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(lake: OpenedLake, folder: Path) -> Iterator[FaultProxy]:
-    """microburst in front of a lake's endpoint, for as long as the block runs."""
-    proxy = FaultProxy(lake.info.endpoint_url, folder / "microburst.log")
-    try:
-        yield proxy
-    finally:
-        proxy.stop()
+    """microburst in front of a lake's endpoint, for as long as the block runs.
+
+    It sends requests on under another host name than they are signed for, so they are signed again behind it.
+    """
+    with rewriting_proxy(lake.info.endpoint_url) as signing:
+        proxy = FaultProxy(signing, folder / "microburst.log")
+        try:
+            yield proxy
+        finally:
+            proxy.stop()
 
 
 def s3_error(operation: str, code: str, status: int = 503, **limits: Any) -> dict[str, Any]:

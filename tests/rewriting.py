@@ -1,23 +1,53 @@
 """A loopback proxy that rewrites JSON answers of the emulator: states it never has, answers spoiled after the fact.
 
 microburst answers instead of the endpoint, or damages what comes back; it does not change a word in an answer.
+
+What goes through is signed again, with the credentials of the environment, for the host that it goes to: a signature
+holds for one host only.
 """
 
 import http.client
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+import boto3
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 Change = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 """Called with the operation and the answer's body; gives the status and the body that the client gets."""
 
 
+OF_ONE_CONNECTION = {"host", "authorization", "content-length", "transfer-encoding", "connection", "expect"}
+
+
 def _unchanged(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return 200, answer
+
+
+def sign_again(method: str, url: str, headers: Message, body: bytes) -> dict[str, str]:
+    """The headers of a request that was signed for another host, for the host that it is sent to."""
+    kept = {name: value for name, value in headers.items() if name.lower() not in OF_ONE_CONNECTION}
+    scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers.get("Authorization", ""))
+    if scope is None:
+        return kept
+    region, service = scope.groups()
+    signer: Any = S3SigV4Auth if service == "s3" else SigV4Auth
+    address, _, query = url.partition("?")
+    parameters = parse_qsl(
+        query, keep_blank_values=True
+    )  # signed as encoded anew: a proxy may have decoded parts of it
+    request: Any = AWSRequest(method, address, kept, body, params=dict(parameters))
+    request.context["payload_signing_enabled"] = True
+    signer(boto3.session.Session().get_credentials(), service, region).add_auth(request)
+    return dict(request.headers)
 
 
 @contextmanager
@@ -30,11 +60,22 @@ def rewriting_proxy(upstream: str, change: Change = _unchanged, heads: str | Non
     class Forwarding(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def _body(self) -> bytes:
+            if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
         def _forward(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self._body()
             to = heads if heads and self.command == "HEAD" else upstream
             connection = http.client.HTTPConnection(urlsplit(to).netloc, timeout=600)
-            connection.request(self.command, self.path, body, dict(self.headers))
+            headers = sign_again(self.command, f"{to}{self.path}", self.headers, body)
+            connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             status, content = answer.status, answer.read()
             operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]

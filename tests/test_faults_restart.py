@@ -60,8 +60,8 @@ def test_a_backfill_goes_on_after_dagster_was_killed(stack: tuple[Path, StackInf
     home, info = stack
 
     def client(service: str) -> Any:
-        named = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
-        return boto3.client(service, endpoint_url=info.endpoint_url, **named)  # type: ignore[call-overload]
+        named = {"endpoint_url": info.endpoint_url, "region_name": REGION, **info.credentials}
+        return boto3.client(service, **named)  # type: ignore[call-overload]
 
     def committed() -> dict[int, Commit]:
         return heads(client("s3"), f"{NAME}-readready-{ACCOUNT}", "from_cloudtrail_readready")

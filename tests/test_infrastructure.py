@@ -4,13 +4,9 @@ import base64
 import dataclasses
 import io
 import json
-import os
 import re
-import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -25,6 +21,7 @@ from botocore.exceptions import ClientError
 from infra.bundles import bundle_key, glue_bundle, lambda_bundle, looker_bundle
 from infra.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.deploy import DeployError, deploy, reviews_of
+from infra.local.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -407,10 +404,14 @@ def test_a_view_of_a_review_names_its_columns_with_their_types() -> None:
 class Endpoint:
     """An emulator of AWS on 127.0.0.1."""
 
-    url: str
+    info: StackInfo
+
+    @property
+    def url(self) -> str:
+        return self.info.endpoint_url
 
     def client(self, service: str) -> Any:
-        session = boto3.Session("test", "test", region_name="eu-west-1")
+        session: Any = boto3.Session(self.info.access_key_id, self.info.secret_access_key, region_name="eu-west-1")
         return session.client(service, endpoint_url=self.url)
 
     def settings(self, lake: str) -> LakeSettings:
@@ -431,40 +432,12 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     yield from _emulator(tmp_path_factory.mktemp("emulator"))
 
 
-def _emulator(folder: Path, **environment: str) -> Iterator[Endpoint]:
-    port = _free_port()
-    env = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOGLAKE_"))},
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        **environment,
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "ministack"], env=env, cwd=folder, stdout=log, stderr=log)
+def _emulator(folder: Path, auth: bool = False) -> Iterator[Endpoint]:
+    info = start_stack(folder, auth=auth)
     try:
-        until(lambda: _answers(f"http://127.0.0.1:{port}"), 30)
-        yield Endpoint(f"http://127.0.0.1:{port}")
+        yield Endpoint(info)
     finally:
-        process.terminate()
-        process.wait(15)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+        stop_stack(info)
 
 
 @pytest.fixture(scope="module")
@@ -609,7 +582,7 @@ def test_credentials_of_another_account_are_refused(endpoint: Endpoint) -> None:
 @pytest.fixture(scope="module")
 def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An emulator that enforces IAM, with a lake."""
-    for endpoint in _emulator(tmp_path_factory.mktemp("enforcing"), AUTH="true"):
+    for endpoint in _emulator(tmp_path_factory.mktemp("enforcing"), auth=True):
         endpoint.deploy("lake", **{"looker:ModelId": "example.model"})
         for role in _roles(endpoint, "ProducerRole"):
             _allow_batches(endpoint, role)

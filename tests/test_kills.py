@@ -44,8 +44,7 @@ class KilledLake:
             service,
             endpoint_url=self.info.endpoint_url,
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            **self.info.credentials,
         )
 
     def command(self, *arguments: str) -> "subprocess.Popen[str]":

@@ -3,12 +3,8 @@
 import gzip
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +13,12 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError
 from pyarrow import orc
 
 from infra.local import athena_engine
 from infra.local.athena_engine import QueryFailed, QueryResult
+from infra.local.processes import StackInfo, start_stack, stop_stack
 
 ROOT = Path(__file__).parents[1]
 LAKE, DB = "readready-bucket", "loglakeblog"
@@ -496,60 +492,22 @@ class Stack:
         raise AssertionError(f"query {query_id} did not end")
 
 
-SERVER = """
-import asyncio, sys
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-from ministack.app import app
-from infra.local import athena
-athena.install()
-config = Config()
-config.bind = ["127.0.0.1:" + sys.argv[1]]
-asyncio.run(serve(app, config))
-"""
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    home = tmp_path_factory.mktemp("athena")
-    quiet = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "S3_PERSIST": "0", "PERSIST_STATE": "0"}
-    environment = os.environ | quiet | {"GATEWAY_PORT": str(port), "TMPDIR": str(home), "S3_DATA_DIR": str(home / "s3")}
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], cwd=ROOT, env=environment, stderr=log)
+    info = start_stack(tmp_path_factory.mktemp("athena"))
     try:
-        yield filled(connected(f"http://127.0.0.1:{port}"))
+        yield filled(connected(info))
     finally:
-        server.terminate()
-        server.wait(20)
+        stop_stack(info)
 
 
-def connected(endpoint: str) -> Stack:
+def connected(info: StackInfo) -> Stack:
     def client(name: str) -> Any:
-        return boto3.client(
-            name,
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(s3={"addressing_style": "path"}),
+        return boto3.client(  # type: ignore[call-overload]
+            name, endpoint_url=info.endpoint_url, region_name="us-east-1", **info.credentials
         )
 
-    stack = Stack(client("s3"), client("glue"), client("athena"))
-    return waiting(stack, lambda: stack.s3.list_buckets())
-
-
-def waiting(stack: Stack, attempt: Callable[[], Any], seconds: int = 30) -> Stack:
-    for _ in range(seconds * 5):
-        try:
-            attempt()
-        except EndpointConnectionError:
-            time.sleep(0.2)
-        else:
-            return stack
-    raise AssertionError(f"the server did not answer in {seconds} s")
+    return Stack(client("s3"), client("glue"), client("athena"))
 
 
 def filled(stack: Stack) -> Stack:

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from infra.local.partition_filter import ExpressionError, PartitionFilter
 from infra.local.processes import StackInfo, free_port, process_started, running_stack, start_stack, stop_stack
 
-ACCOUNT = "111122223333"
+ACCOUNT = "000000000000"
 REGION = "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
@@ -39,8 +39,7 @@ class Lake:
             service,
             endpoint_url=self.info.endpoint_url,
             region_name=REGION,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="test",
+            **self.info.credentials,
             config=Config(retries={"total_max_attempts": 1}),
         )
 

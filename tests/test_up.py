@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,8 +173,22 @@ def test_the_ui_offers_to_run_each_check_of_a_log_alone(up: RunningLake) -> None
     until(up.ui.answers, 120)
     node = up.ui.ask(ALONE, key={"path": ["checks", "cloudtrail"]})["assetNodeOrError"]
     found = {check["name"]: check["canExecuteIndividually"] for check in node["assetChecksOrError"]["checks"]}
-    assert len(found) == 8
+    assert len(found) == 11
     assert set(found.values()) == {"CAN_EXECUTE"}
+
+
+@pytest.mark.fault(92, "a page's request and GraphQL by GET, sent to the UI of `make up`", "refused by its guard")
+def test_the_ui_of_make_up_is_behind_its_guard(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
+    url = f"http://127.0.0.1:{up.port}"
+    for path, headers, status in (
+        ("/graphql?query=%7Bversion%7D", {}, 405),
+        ("/", {"Origin": "http://127.0.0.1:1"}, 403),
+        ("/", {"Host": f"example.com:{up.port}"}, 403),
+    ):
+        with pytest.raises(urllib.error.HTTPError, match=str(status)) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{url}{path}", headers=headers), timeout=30)
+        refused.value.close()
 
 
 def test_a_command_beside_a_running_lake_uses_it_and_leaves_it(up: RunningLake) -> None:

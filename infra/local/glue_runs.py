@@ -6,7 +6,6 @@ follow Glue; how the child process is made is in glue_child.py.
 """
 
 import contextvars
-import hashlib
 import logging
 import subprocess
 import threading
@@ -16,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from ministack import app
 from ministack.core.responses import (
     error_response_json,
     get_account_id,
     get_region,
     json_response,
 )
-from ministack.services import glue, s3, sts
+from ministack.services import glue, s3
 from ministack.services.cloudformation import provisioners
 
+from infra.local.credentials import role_credentials
 from infra.local.glue_child import (
     RunError,
     RunPlan,
@@ -226,7 +225,7 @@ class JobRuns:
             region_name=environment["AWS_REGION"],
             aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+            aws_session_token=environment["AWS_SESSION_TOKEN"],
         )
         return RunPlan(
             run_id=run["Id"],
@@ -244,24 +243,8 @@ class JobRuns:
             "AWS_REGION": get_region(),
             "AWS_DEFAULT_REGION": get_region(),
             "AWS_ACCOUNT": get_account_id(),
-            **role_credentials(str(job.get("Role", "")), name),
+            **role_credentials(get_account_id(), str(job.get("Role", "")), "glue", name),
         }
-
-
-def role_credentials(role_arn: str, session: str) -> dict[str, str]:
-    """What the emulator's Lambdas get: the account as access key, or with AUTH a session of the role."""
-    account = get_account_id()
-    if not app.AUTH:
-        return {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "test"}
-    role = role_arn.rsplit("/", 1)[-1]
-    digest = hashlib.sha256(f"glue:{account}:{session}:{role_arn}".encode()).hexdigest()
-    secret, token = (hashlib.sha256(f"{kind}:{digest}".encode()).hexdigest() for kind in ("secret", "token"))
-    key = f"ASIA{digest[:16].upper()}"
-    arn = f"arn:aws:sts::{account}:assumed-role/{role}/{session[:64]}"
-    sts.register_session(
-        key, {"Arn": arn, "UserId": f"{role}:{session[:64]}", "SecretAccessKey": secret, "SessionToken": token}
-    )
-    return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
 
 
 def replacements(runs: JobRuns) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from infra.local.disk_reserve import free_bytes
-from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack, write_atomically
+from infra.local.processes import (
+    StackInfo,
+    make_private,
+    running_stack,
+    start_stack,
+    stop_stack,
+    write_atomically,
+)
 from resources.lake import LakeResource
 from resources.settings import LakeSettings
 
@@ -48,7 +55,7 @@ class OpenedLake:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the lake's endpoint."""
-        return _client(service, self.info.endpoint_url)
+        return _client(service, self.info)
 
     @property
     def resource(self) -> LakeResource:
@@ -64,13 +71,14 @@ class OpenedLake:
 
 
 @functools.cache
-def _client(service: str, endpoint_url: str) -> Any:
+def _client(service: str, info: StackInfo) -> Any:
     import boto3
     from botocore.config import Config
 
     config = Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 6})
     session: Any = boto3.session.Session()
-    return session.client(service, endpoint_url=endpoint_url, region_name=REGION, config=config)
+    named = {"endpoint_url": info.endpoint_url, "region_name": REGION, **info.credentials}
+    return session.client(service, config=config, **named)
 
 
 def warn(text: str) -> None:
@@ -130,7 +138,7 @@ def _started(home: Path, say: Callable[[str], None]) -> OpenedLake:
 def _using(home: Path) -> Iterator[IO[str]]:
     """Hold a shared lock on the home for as long as its stack is needed. Raises LakeHomeError."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_private(home)
         users = (home / "users").open("w")
     except OSError as error:
         raise LakeHomeError(
@@ -167,13 +175,13 @@ def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:
 
 
 def environment(lake: OpenedLake) -> dict[str, str]:
-    """What a process of this lake has in its environment: endpoint, names, and credentials that open nothing else."""
+    """What a process of this lake has in its environment: endpoint, names, and credentials of this stack alone."""
     return {
         "AWS_ENDPOINT_URL": lake.info.endpoint_url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": lake.info.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": lake.info.secret_access_key,
         "AWS_EC2_METADATA_DISABLED": "true",
         "LOGLAKE_NAME": lake.settings.name,
         "LOGLAKE_ACCOUNT": lake.settings.account,

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 READY_SECONDS = 30.0
@@ -31,15 +31,22 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class StackInfo:
-    """A stack that runs: `started` is the start time of `pid` as the operating system tells it."""
+    """A stack that runs, and its credentials: `started` is the start time of `pid` as the operating system tells it."""
 
     pid: int
     port: int
     started: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
 
     @property
     def endpoint_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The credentials as boto3's clients and sessions take them; every request to the stack is signed with them."""
+        return {"aws_access_key_id": self.access_key_id, "aws_secret_access_key": self.secret_access_key}
 
 
 def running_stack(home: Path) -> StackInfo | None:
@@ -66,7 +73,7 @@ def start_stack(
     if present is not None:
         log(f"The stack of {home} already runs on {present.endpoint_url} (pid {present.pid}).")
         return present
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     command = [sys.executable, "-m", "infra.local.stack", "--home", str(home), "--port", str(port or free_port())]
     command += ["--auth"] * auth + list(arguments)
     with (home / "stack.log").open("ab") as output:
@@ -151,13 +158,21 @@ def signal_session(leader: int, mark: str, number: signal.Signals) -> int:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step, so that a reader sees the old text or the new."""
+    """Replace `path` by `text` in one step, so that a reader sees the old text or the new; only its owner reads it."""
     scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    scratch.write_text(text)
+    scratch.unlink(missing_ok=True)
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+        output.write(text)
     os.replace(scratch, path)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter; one that is there already keeps its permissions."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def write_stack_info(home: Path, info: StackInfo) -> None:
+    """Say in stack.json, which only its owner may read, that the stack runs, and with which credentials."""
     write_atomically(home / "stack.json", json.dumps(asdict(info)))
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from infra.local.browser_guard import host_refusal, origin_refusal, own_hosts
+
 MARK = "[scripted]"
 Body = dict[str, Any]
 
@@ -179,6 +181,9 @@ def serving(script: Script, intervenes: Intervenes | None = None, port: int = 0)
 def _handler(scripted: ScriptedConverse) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            if refusal := self._refusal():
+                self.send_error(403, explain=refusal)
+                return
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
             path = urllib.parse.unquote(self.path.split("?")[0].replace("%2F", "%252F"))
             status, error_type, document = scripted.answered(path, body)
@@ -190,6 +195,11 @@ def _handler(scripted: ScriptedConverse) -> type[BaseHTTPRequestHandler]:
                 self.send_header("x-amzn-errortype", error_type)
             self.end_headers()
             self.wfile.write(content)
+
+        def _refusal(self) -> str | None:
+            """No web page asks a model through this: behind it may be the caller's own access to Bedrock."""
+            headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers.items()]
+            return host_refusal(headers, own_hosts(scripted.port)) or origin_refusal(headers)
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Nothing: a question is nobody's log line."""

@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import Any
 
 from ministack import app
-from ministack.core import persistence
+from ministack.core import iam_evaluator, lambda_runtime, persistence, responses, sigv4
 from ministack.services import athena, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
 from infra.local import disk_reserve, glue_runs, partitions
+from infra.local.credentials import function_credentials
 from infra.local.invocations import Invocations, Journal
 from infra.local.snapshots import Snapshots
 
@@ -37,16 +38,27 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     lambda_svc: (
         *("invoke_async_with_retry", "_execute_function", "_get_func_record_for_ref", "_route_async_failure"),
         *("_execution_record_for_config", "_LAMBDA_ASYNC_RETRY_BASE_SECONDS", "_LAMBDA_ASYNC_RETRY_MAX_SECONDS"),
+        "execution_credentials",
     ),
+    lambda_runtime: ("execution_credentials",),
     s3: (
         *("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_bucket_notifications", "_buckets"),
         *("_get_object_data", "_put_object", "_copy_object", "_create_multipart_upload", "_upload_part", "_error"),
     ),
     sqs: ("DEFAULT_PORT", "_CANONICAL_NETLOC", "_queue_url"),
-    app: ("_build_persistence_save_dict", "AUTH"),
+    app: ("_build_persistence_save_dict",),
     persistence: ("_json_default", "_state_format_version"),
     provisioners: ("_GLUE_JOB_DEFAULTS",),
     sts: ("register_session",),
+    sigv4: (
+        *("parse_query_signature", "parse_header_signature", "header_signing_documents", "derive_signing_key"),
+        *("decode_header_value", "UNSIGNED_PAYLOAD"),
+    ),
+    iam_evaluator: (
+        *("resolve_credential", "is_root_access_key", "find_iam_access_key_account", "ResolvedCredential"),
+        "AmbiguousAccessKeyError",
+    ),
+    responses: ("_account_from_sts_session",),
 }
 """Every private name of ministack that is replaced or used."""
 
@@ -74,7 +86,8 @@ def install_seams(home: Path, endpoint_url: str, glue_minute_seconds: float = 60
     invocations = Invocations(journal)
     replaced: list[tuple[ModuleType, dict[str, Callable[..., Any]]]] = [
         (glue, glue_runs.replacements(runs) | partitions.replacements()),
-        (lambda_svc, {"invoke_async_with_retry": invocations.invoke}),
+        (lambda_svc, {"invoke_async_with_retry": invocations.invoke, "execution_credentials": function_credentials}),
+        (lambda_runtime, {"execution_credentials": function_credentials}),
         (s3, {"_fire_s3_event_async": _fire_s3_event_now, **disk_reserve.replacements(home)}),
     ]
     for module, functions in replaced:

@@ -2,7 +2,8 @@
 
     python -m infra.local.stack --home .loglake --port 4566
 
-It serves ministack (S3, SQS, Lambda, Glue, CloudFormation, IAM and more) with what it fakes made real by seams.py.
+It serves ministack (S3, SQS, Lambda, Glue, CloudFormation, IAM and more) with what it fakes made real by seams.py, and
+only to those who hold its credentials (stack_guard.py), which are new at each start and kept in the home's stack.json.
 ministack reads its environment while it is imported, so nothing here imports it before the environment is set.
 Starting it from Python, and finding one that runs, is in processes.py.
 """
@@ -17,12 +18,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from infra.local.processes import StackInfo, is_healthy, process_started, write_stack_info
+from infra.local.browser_guard import App, Message, Receive, Send
+from infra.local.credentials import new_credentials
+from infra.local.processes import StackInfo, is_healthy, make_private, process_started, write_stack_info
 
 if TYPE_CHECKING:
     from infra.local.seams import Seams
@@ -31,11 +33,6 @@ CANNOT_START = 2
 CHILDREN_GRACE_SECONDS = 1.5
 STOP_SECONDS = 4.5
 """A stop that takes longer is cut short after one more snapshot."""
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger("loglake.stack")
 
@@ -80,6 +77,7 @@ def _options(arguments: list[str] | None) -> Options:
 
 def _make_home(home: Path) -> None:
     try:
+        make_private(home)
         for name in ("state", "s3", "runs", "tmp"):
             (home / name).mkdir(parents=True, exist_ok=True)
             if not os.access(home / name, os.W_OK | os.X_OK):
@@ -118,13 +116,19 @@ def _listener(port: int) -> socket.socket:
 
 
 def _set_environment(options: Options) -> None:
-    """What ministack and its Lambda workers read. Real AWS credentials of the person are kept away from both."""
+    """What ministack and its Lambda workers read. Real AWS credentials of the person are kept away from both.
+
+    ministack takes the credentials of its own environment for those of the account's root; here they are the stack's.
+    """
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     home = options.home
+    key, secret = new_credentials()
     os.environ.update(
         AUTH="true" if options.auth else "false",
+        AWS_ACCESS_KEY_ID=key,
+        AWS_SECRET_ACCESS_KEY=secret,
         AWS_DEFAULT_REGION=region,
         AWS_EC2_METADATA_DISABLED="true",
         AWS_REGION=region,
@@ -148,6 +152,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
     from ministack.core import hypercorn_compat
 
     from infra.local.seams import SeamError, install_seams
+    from infra.local.stack_guard import StackGuard
 
     try:
         seams = install_seams(options.home, f"http://127.0.0.1:{options.port}", options.glue_minute_seconds)
@@ -155,7 +160,8 @@ def _serve(options: Options, listener: socket.socket) -> None:
         raise CannotStart(str(error)) from error
     hypercorn_compat.install()
     try:
-        asyncio.run(_serve_until_signal(options, listener, seams, _recovering(ministack_app.app, seams)))
+        app = StackGuard(_recovering(ministack_app.app, seams), options.port)
+        asyncio.run(_serve_until_signal(options, listener, seams, app))
     finally:
         (options.home / "stack.json").unlink(missing_ok=True)
         seams.snapshots.take()
@@ -189,7 +195,8 @@ async def _announce(options: Options) -> None:
     """Write stack.json once the port answers."""
     while not await asyncio.to_thread(is_healthy, options.port):
         await asyncio.sleep(0.05)
-    info = StackInfo(os.getpid(), options.port, process_started(os.getpid()) or "")
+    known = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    info = StackInfo(os.getpid(), options.port, process_started(os.getpid()) or "", *known)
     write_stack_info(options.home, info)
     logger.info("The stack of %s is ready on %s.", options.home, info.endpoint_url)
 

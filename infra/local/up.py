@@ -121,7 +121,7 @@ def _dagster(lake: OpenedLake, port: int, first: date, say: Callable[[str], None
     command = [
         sys.executable,
         "-m",
-        "dagster",
+        "infra.local.ui",
         "dev",
         "-w",
         "workspace.yaml",
