@@ -158,3 +158,9 @@ def _orc(body: bytes) -> Any:
         return orc.ORCFile(io.BytesIO(body))
     except (pa.ArrowInvalid, OSError):
         return None
+
+
+def placed_commits(glue: Any, database: str, table: str) -> dict[int, int]:
+    """The commit that the catalog shows of each day (yyyymmdd)."""
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
+    return {int(p["Values"][0]): _partition(p).seq for page in pages for p in page["Partitions"]}

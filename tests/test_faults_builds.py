@@ -20,7 +20,6 @@ from infra.local.building import readready_key
 from infra.local.opened import REPOSITORY, OpenedLake, write_dagster_home
 from infra.local.status import survey
 from loglake_assets.lake.commits import Commit, commits, head, heads
-from loglake_assets.lake.reconciling import placed_commits
 from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
@@ -28,6 +27,7 @@ from tests.breaking import stored_lake
 from tests.conftest import Judged, JudgedDays
 from tests.faulting import FaultProxy, s3_error
 from tests.rewriting import rewriting_proxy
+from tests.stored_lake import placed_commits
 from tests.test_addapart import partition
 from tests.test_reading import record
 from tests.waiting import until

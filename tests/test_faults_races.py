@@ -13,10 +13,10 @@ import pytest
 
 from infra.local.opened import OpenedLake
 from loglake_assets.lake.commits import append, commits, head, heads
-from loglake_assets.lake.reconciling import placed_commits
 from loglake_assets.reconcile import send_unplaced_commits
 from loglake_assets.sources.placement import day_number
 from tests.racing import commit_each, make_table, put_run
+from tests.stored_lake import placed_commits
 from tests.test_addapart import commit
 from tests.waiting import until
 
