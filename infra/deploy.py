@@ -124,6 +124,11 @@ def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
     return [review for review in map(load_review, review_names()) if names.issuperset(review.sources)]
 
 
+_RAW_STACK = "addapart-raw-"
+_OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts"})
+"""Parameters by which others may write into a raw bucket: never for all buckets at once, and never for readready."""
+
+
 def lake_stacks(
     settings: LakeSettings, sources: Sequence[LogSource], parameters: Mapping[str, str], built: Artifacts
 ) -> list[Stack]:
@@ -141,7 +146,7 @@ def lake_stacks(
     }
     addapart = _template("addapart")
     planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
-    planned += [(f"addapart-raw-{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
+    planned += [(f"{_RAW_STACK}{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
     planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
     planned += [("catalog", template_text(sources, reviews_of(sources)), {}), ("jobs", _template("jobs"), {})]
     if f"{LOOKER}:ModelId" in parameters:
@@ -173,6 +178,11 @@ def _refuse_unknown(parameters: Mapping[str, str], templates: Mapping[str, str])
             raise DeployError(f"The parameter {key} is for a stack {part!r}; this lake has {', '.join(templates)}.")
         if not any(_declares(text, name) for other, text in templates.items() if part in ("", other)):
             raise DeployError(f"No template declares the parameter {key}. Nothing was deployed; correct its name.")
+        if name in _OF_ONE_LOG and not part.startswith(_RAW_STACK):
+            raise DeployError(
+                f"The parameter {key} lets others write into a bucket, so it is given to the stack of one log: "
+                f"{_RAW_STACK}<log>:{name}=... . Nothing was deployed; readready is written by the lake alone."
+            )
 
 
 def _refuse_other_account(settings: LakeSettings, clients: Clients) -> None:

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from infra.bundles import bundle_key, glue_bundle, lambda_bundle, looker_bundle
 from infra.catalog_template import catalog_template, partition_indexes, template_text, view_input
-from infra.deploy import DeployError, deploy, reviews_of
+from infra.deploy import Artifacts, DeployError, deploy, lake_stacks, reviews_of
 from infra.local.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.commits import Commit
 from loglake_assets.lake.layout import commit_key
@@ -666,3 +666,26 @@ def _client_as(endpoint: Endpoint, role: str, service: str) -> Any:
     given = endpoint.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], "eu-west-1")
     return session.client(service, endpoint_url=endpoint.url)
+
+
+@pytest.mark.fault(
+    95, "delivery parameters for all stacks, and for readready", "refused; its template opens nothing either"
+)
+@pytest.mark.parametrize("name", ["DeliveryServices", "DeliveryAccounts"])
+@pytest.mark.parametrize("stack", ["", "addapart-readready:", "storage:"])
+def test_who_may_deliver_is_said_of_one_log_only(name: str, stack: str) -> None:
+    artifacts = Artifacts(b"", b"", b"")
+    settings = LakeSettings("apart", "111122223333", "eu-west-1")
+    with pytest.raises(DeployError, match=f"{stack}{name}"):
+        lake_stacks(settings, SOURCES, {f"{stack}{name}": "logs.example.amazonaws.com"}, artifacts)
+
+
+def test_who_may_deliver_one_log_may_deliver_no_other() -> None:
+    settings = LakeSettings("apart", "111122223333", "eu-west-1")
+    given = {"addapart-raw-cloudtrail:DeliveryServices": "cloudtrail.amazonaws.com"}
+    stacks = lake_stacks(settings, SOURCES, given, Artifacts(b"", b"", b""))
+    opened = [stack.name for stack in stacks if stack.parameters.get("DeliveryServices")]
+    assert opened == ["apart-addapart-raw-cloudtrail"]
+    readready = next(stack for stack in stacks if stack.name == "apart-addapart-readready")
+    condition = readready.template.split("  ServicesDeliver:")[1].split("\n  OwnAccountOnly")[0]
+    assert "!Not [!Equals [!Ref Layer, readready]]" in condition

@@ -38,7 +38,7 @@ Progress = Callable[[str], None]
 ContentHash = Callable[[LogSource, str, Sequence[str]], str]
 """From a source, a bucket and keys of ORC files to the hash of their rows, as manifests spell it."""
 _GONE = "gone"
-_HEAVIEST = 32 << 20  # bytes of objects as stored, read and counted at a time; a larger object is counted alone
+_HEAVIEST = 8 << 20  # bytes as stored of objects that are read and counted at a time; a larger one is counted alone
 _RAW_NAME = ("raw_bucket", "raw_key")
 
 
