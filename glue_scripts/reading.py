@@ -27,6 +27,7 @@ from loglake_assets.sources.decoding import (
     microseconds_of,
     plain_microseconds,
 )
+from loglake_assets.sources.identity import occurrence
 from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.rules import Rules, load_rules
@@ -179,6 +180,8 @@ class _Object:
     columns: Row
     replaced: bool = False
     counts: Counter[tuple[int, str | None]] = field(default_factory=Counter)
+    keys: Counter[str] = field(default_factory=Counter)
+    """How often each key of a record without an id has been met."""
 
     def counts_text(self) -> str:
         return json.dumps([[day, rule, n] for (day, rule), n in self.counts.items()])
@@ -194,6 +197,7 @@ class _Accountant:
         self._decoder = importlib.import_module(source.decoder)
         self._key_names = [c.name for c in source.raw.partition_keys]
         self._names = [name for name, _ in self._decoder.FIELDS]
+        self._key = self._names.index("eventkey")
         self._times = [n for n, (_, kind) in enumerate(self._decoder.FIELDS) if kind == "timestamp"]
         self._nothing = (None,) * len(self._names)
         self._earliest = microseconds_of(datetime.combine(source.earliest_event, datetime.min.time(), UTC))
@@ -287,6 +291,9 @@ class _Accountant:
         if rule:
             return None
         flags = "characters_replaced" if read.replaced and b"\xef\xbf\xbd" in bytes(raw) else None
+        key = values[self._key]
+        if isinstance(key, str) and (named := occurrence(key, read.keys)) != key:
+            values = (*values[: self._key], named, *values[self._key + 1 :])
         return (*read.columns, "record", ordinal, digest, day, flags, None, None, None, None, *values)
 
     def _decoded(self, raw: Any) -> tuple[PlainRecord, str | None]:

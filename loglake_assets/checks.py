@@ -21,13 +21,12 @@ from loglake_assets.lake.drift import DOES_NOT_FIT, DRIFT, UNKNOWN_VERSION, UNSE
 from loglake_assets.lake.layout import check_key, coverage_key
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.reasons import advice
 
 COVERAGE = "coverage"
 GRAIN = "grain"
-_WITHHELD = {
-    "archived": "The objects named as archived lie in an archive class of S3: restore them, then {build}.",
-    "key_unavailable": "The key that some objects are encrypted with is disabled or deleted: enable it, then {build}.",
-}
+_WITHHELD = frozenset({"archived", "key_unavailable"})
+"""Reasons for which S3 does not give an object that is there."""
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
 WATCHED_DAYS = 35  # the look-back of the hourly checks
 
@@ -146,9 +145,9 @@ def remedy(coverage: Coverage) -> str:
         said.append(build)
     if coverage.set_aside:
         said.append("The objects set aside are gone or overwritten: restore them from their bucket's versions.")
-    withheld = {why for why in coverage.unreadable.values() if why in _WITHHELD}
-    said += [_WITHHELD[why].format(build=build) for why in sorted(withheld)]
-    if coverage.unreadable.keys() and set(coverage.unreadable.values()) - _WITHHELD.keys():
+    why_unreadable = set(coverage.unreadable.values())
+    said += [f"Objects named as {why}: {advice(why)}" for why in sorted(why_unreadable & _WITHHELD)]
+    if why_unreadable - _WITHHELD:
         said.append(
             "The objects named as unreadable cannot be read: restore them from the account that delivered them, then "
             f"{build}."

@@ -45,14 +45,9 @@ def reconciled(
     return found
 
 
-def name_text(judged: Judged) -> str:
-    """A verdict with its object and what is known of it: keys, ETags and names of rules, never content."""
-    return f"{judged.verdict}: {judged.name}" + (f" ({judged.detail})" if judged.detail else "")
-
-
 def names_table(bad: Sequence[tuple[DayReconciliation, Judged]]) -> dg.TableMetadataValue:
     """The first objects of a finding by day, as a table: the UI shows a table without a further click."""
-    records = [dg.TableRecord({"day": day.day.isoformat(), "object": name_text(j)}) for day, j in bad[:NAMES_SHOWN]]
+    records = [dg.TableRecord({"day": day.day.isoformat(), "object": j.text}) for day, j in bad[:NAMES_SHOWN]]
     return dg.MetadataValue.table(
         records, dg.TableSchema([dg.TableColumn("day", "string"), dg.TableColumn("object", "string")])
     )

@@ -19,7 +19,6 @@ from loglake_assets.comparison import (
     cost,
     first_open_day,
     look_back,
-    name_text,
     names_table,
     reconciled,
     short_days,
@@ -242,7 +241,7 @@ def _verdict_result(
         check_name=check.name,
         passed=not bad,
         severity=check.severity,
-        description=f"{len(bad)} objects of {len(days)} days, the first {name_text(bad[0][1])}; {remedy}"
+        description=f"{len(bad)} objects of {len(days)} days, the first {bad[0][1].text}; {remedy}"
         if bad
         else f"Nothing is found among {listed} objects of {len(found)} days.",
         metadata={

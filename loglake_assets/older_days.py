@@ -17,7 +17,7 @@ from loglake_assets.config import SourceConfig
 from loglake_assets.lake.layout import check_key
 from loglake_assets.lake.reconciling import partitions
 from loglake_assets.lake.serving import IN_ORDER
-from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.verdicts import RIGHT, DayReconciliation, Verdict
 from loglake_assets.sources.placement import day_from_number, day_number
 from resources.lake import LakeResource
 from resources.settings import FIRST_DAY
@@ -25,7 +25,6 @@ from resources.settings import FIRST_DAY
 OLDER_DAYS = "older_days"
 WEEK = 7
 WEEKS_A_RUN = 6  # at most: one for each hour since the last run, and no more than a run has time for
-_RIGHT = frozenset({Verdict.BUILT, Verdict.QUARANTINED, Verdict.EXCLUDED, Verdict.OPEN})
 _ALL_DAYS = 0  # the place among a table's results of what is about no single day
 
 
@@ -63,7 +62,7 @@ def known_after(
 
 def _summary(day: DayReconciliation) -> dict[str, Any]:
     """Counts by verdict and the placing of a day that is not as it must be; empty for one that is."""
-    wrong = {verdict: n for verdict, n in day.counts.items() if Verdict(verdict) not in _RIGHT}
+    wrong = {verdict: n for verdict, n in day.counts.items() if Verdict(verdict) not in RIGHT}
     placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing)}
     return {**wrong, **placing}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, name_text, reconciled, short_days
+from loglake_assets.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, reconciled, short_days
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.layout import check_key
 from loglake_assets.lake.reconciliation import CHECK
@@ -48,7 +48,7 @@ def day_metadata(day: DayReconciliation, bucket: str, table: str) -> dict[str, A
         **day.counts,
         "placing": str(day.placing),
         "excluded_records_by_rule": dg.MetadataValue.json(dict(day.rules)),
-        "names": dg.MetadataValue.json([name_text(j) for j in bad[:NAMES_SHOWN]]),
+        "names": dg.MetadataValue.json([j.text for j in bad[:NAMES_SHOWN]]),
         "all_names": f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}",
         "remedy": "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad)) or NONE_NEEDED,
     }

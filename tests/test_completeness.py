@@ -488,7 +488,7 @@ def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built:
         assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
         found = coverage_of(built, first)
         assert found.unreadable == {f"s3://{raw}/{key}": "archived"}
-        assert "restore them" in remedy(found)
+        assert "restore it, then build the day" in remedy(found)
     finally:
         s3(built).delete_object(Bucket=raw, Key=key)
 
@@ -546,3 +546,21 @@ def test_a_loss_is_not_hidden_by_another_runs_commit(built: BuiltLake) -> None:
     less = replace(before, run_id="less", objects=before.objects[1:])
     with pytest.raises(LostInputError):
         built.lake.resource.publisher().publish(less)
+
+
+@pytest.mark.fault(
+    67, "one record without an id three times in an object, and the object twice", "three rows, three copies"
+)
+def test_honest_repeats_of_a_record_without_an_id_are_rows_and_the_same_object_again_is_a_copy(
+    built: BuiltLake,
+) -> None:
+    day = date(2020, 9, 10)
+    folder = f"AWSLogs/111122223333/CloudTrail/eu-west-1/{day:%Y/%m/%d}"
+    same = {name: value for name, value in record(eventTime=f"{day}T12:00:00Z").items() if name != "eventID"}
+    body = json.dumps({"Records": [same, same, same]}).encode()
+    load(built.lake, built.source, {f"{folder}/a.json": body, f"{folder}/b.json": body})
+    (result,) = build_range(built.lake, built.source, day, day, quiet)
+    assert result.error is None
+    said = result.metadata
+    assert (said["records_read"], said["dagster/row_count"], said["duplicates"]) == (6, 3, 3)
+    assert said["coverage_pct"] == 100

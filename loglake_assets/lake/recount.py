@@ -29,6 +29,7 @@ from loglake_assets.lake.reconciliation import differences
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import CutObjectError, refusal, whole_object
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.identity import occurrence
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
@@ -218,20 +219,26 @@ class Recount:
             if own and not own.is_changed(content):
                 own.unreadable[content.url] = content.events
             return
+        seen: Counter[str] = Counter()
         for event in content.events:
-            self._count_event(found, own, content, event)
+            self._count_event(found, own, content, event, seen)
 
     def _count_event(
-        self, found: dict[int, _Expected], own: _Expected | None, content: _Content, event: CountedEvent
+        self,
+        found: dict[int, _Expected],
+        own: _Expected | None,
+        content: _Content,
+        event: CountedEvent,
+        seen: Counter[str],
     ) -> None:
         moment = _moment(event.time)
         if event.key is None or moment is None or not self._plausible(moment, content.prefix_day):
             if own and not own.is_changed(content):
                 own.unplaceable[content.url] += 1
             return
-        of_day = found.get(day_number(moment.date()))
+        of_day, key = found.get(day_number(moment.date())), occurrence(event.key, seen)
         if of_day and not of_day.is_changed(content):
-            self._expect(of_day, event.key, event, content.url)
+            self._expect(of_day, key, event, content.url)
 
     def _expect(self, day: _Expected, key: str, event: CountedEvent, url: str) -> None:
         if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):

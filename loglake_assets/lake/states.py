@@ -14,7 +14,7 @@ from loglake_assets.lake.listing import EXAMPLES, UNKNOWN_KEY, RawObject, raw_ob
 from loglake_assets.lake.reconciliation import Reconciler
 from loglake_assets.lake.reconciling import ALL_DAYS, partitions
 from loglake_assets.lake.serving import IN_ORDER, Placing
-from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.verdicts import RIGHT, DayReconciliation, Verdict
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, day_from_number, place
 from loglake_assets.sources.rules import Rules
@@ -122,7 +122,7 @@ class Survey:
             placed=found.placing is Placing.PLACED,
             coverage_pct=coverage["coverage_pct"] if coverage else None,
             state=_state(found, coverage, today),
-            reasons=tuple(dict.fromkeys(f"{j.verdict}: {j.detail or j.name}" for j in found.judged))[:EXAMPLES],
+            reasons=tuple(judged.text for judged in found.judged if judged.verdict not in RIGHT)[:EXAMPLES],
         )
 
     def _coverage(self, commit: Commit | None) -> dict[str, Any] | None:

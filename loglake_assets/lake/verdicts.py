@@ -57,6 +57,8 @@ REMEDIES: Mapping[Verdict, str] = {
 }
 OF_OBJECTS = frozenset(Verdict) - {Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD, Verdict.OUTDATED}
 """Verdicts of raw objects; the others are of what the build left."""
+RIGHT = frozenset({Verdict.BUILT, Verdict.QUARANTINED, Verdict.EXCLUDED, Verdict.OPEN})
+"""Verdicts that ask for nothing here: what is in quarantine is the coverage check's concern."""
 _UNCOUNTED = frozenset({Verdict.EXCLUDED, Verdict.OPEN})
 _BUILD_MENDS = (Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION, Verdict.OUTDATED)
 
@@ -73,6 +75,11 @@ class Judged:
     @property
     def name(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def text(self) -> str:
+        """The verdict with its object and what is known of it: keys, ETags and names of rules, never content."""
+        return f"{self.verdict}: {self.name}" + (f" ({self.detail})" if self.detail else "")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ so is known as a copy; nothing else is.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
@@ -14,3 +15,18 @@ def identities(content: bytes) -> Iterator[str]:
     """A name for each record of an object, in their order; `content` is its valid UTF-8 without compression."""
     digest = hashlib.sha256(content).hexdigest()
     return (f"sha256:{digest}:{position}" for position in count())
+
+
+_OF_BYTES = "sha256:"
+
+
+def occurrence(key: str, seen: Counter[str]) -> str:
+    """The key of a record within its object: one without an id that stands there again has its number behind it.
+
+    Logs that give ids leave some records without; these are keyed by their bytes. `seen` counts the object's such keys
+    in their order, so that the same object delivered twice gives the same keys, and honest repeats are kept.
+    """
+    if _OF_BYTES not in key:
+        return key
+    seen[key] += 1
+    return key if seen[key] == 1 else f"{key}#{seen[key]}"

@@ -29,6 +29,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "too_many_gzip_layers": "It is gzip in gzip in gzip in gzip: have it delivered with one compression.",
         "gone_while_reading": "It was removed between listing and reading: find out by whom, restore it, build the "
         "day.",
+        "archived": "It lies in an archive class of S3, which gives nothing at once: restore it, then build the day.",
+        "key_unavailable": "The key that it is encrypted with is disabled or deleted: enable it, then build the day.",
         "zip": f"It is a ZIP file. {_DELIVERER}",
         "snappy": f"It is compressed with Snappy. {_DELIVERER}",
         "zstd": f"It is compressed with Zstandard. {_DELIVERER}",
