@@ -77,7 +77,7 @@ def test_two_trails_in_one_bucket_get_partitions_of_their_own() -> None:
         ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024/2/3/x.json.gz", "unknown_key"),
         ("AWSLogs/111122223333/CloudTrail/eu-west-1/x.json.gz", "unknown_key"),
         ("AWSLogs/11112222333/CloudTrail/eu-west-1/2024/02/29/x.json.gz", "unknown_key"),
-        ("AWSLogs/111122223333/Config/eu-west-1/2024/02/29/x.json.gz", "unknown_key"),
+        ("AWSLogs/111122223333/Config/eu-west-1/2024/02/29/x.json.gz", "other_log"),
         ("x", "unknown_key"),
         ("", "unknown_key"),
     ],

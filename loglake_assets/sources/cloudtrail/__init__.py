@@ -19,6 +19,11 @@ SOURCE = LogSource(
             IgnoredKey("digest", r"/CloudTrail-Digest/"),
             IgnoredKey("insight", r"/CloudTrail-Insight/"),
             IgnoredKey("aggregated", r"/CloudTrail-Aggregated/"),
+            # Other services deliver into the same bucket; an unknown folder of CloudTrail's own is not passed over.
+            IgnoredKey(
+                "other_log",
+                r"(?:^|/)AWSLogs/(?:o-[a-z0-9]+/)?[0-9]{12}/(?!CloudTrail|[a-z]{2}(?:-[a-z]+)+-[0-9]/)[^/]+/",
+            ),
         ),
     ),
     raw=RawTable(

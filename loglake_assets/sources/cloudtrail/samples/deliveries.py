@@ -9,7 +9,7 @@ from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, GROUPS
 
 READABLE = ("log", "gzip_without_suffix", "plain_json", "empty_records", "zero_byte")
 UNREADABLE = {"corrupt": "corrupt_gzip", "truncated": "truncated_gzip"}
-IGNORED = {"digest": "digest", "insight": "insight", "folder_marker": "folder_marker", "unknown_key": "unknown_key"}
+IGNORED = {"digest": "digest", "insight": "insight", "folder_marker": "folder_marker", "other_log": "other_log"}
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ def _insight_key(prefix: str, account: str, region: str, delivery: Delivery) -> 
     return _log_key(prefix, account, region, delivery).replace("CloudTrail", "CloudTrail-Insight")
 
 
-def _unknown_key(prefix: str, account: str, region: str, delivery: Delivery) -> str:
+def _other_log(prefix: str, account: str, region: str, delivery: Delivery) -> str:
     at = datetime.fromtimestamp(delivery.time, UTC)
     folder = f"{prefix}/Config/{region}/{at.year}/{at.month}/{at.day}/ConfigHistory"
     return f"{folder}/{account}_Config_{region}_ConfigHistory_{at:%Y%m%dT%H%M%SZ}.json.gz"
@@ -59,5 +59,5 @@ _KEYS: dict[str, Callable[[str, str, str, Delivery], str]] = {
     "digest": _digest_key,
     "insight": _insight_key,
     "folder_marker": lambda prefix, account, region, delivery: f"{prefix}/CloudTrail/",
-    "unknown_key": _unknown_key,
+    "other_log": _other_log,
 }

@@ -64,7 +64,7 @@ class CloudTrailSamples:
         match delivery.kind:
             case "zero_byte" | "folder_marker":
                 return b""
-            case "unknown_key":
+            case "other_log":
                 return b'{"fileVersion":"1.0","configurationItems":[]}'
             case "insight":
                 return _insight(delivery)

@@ -172,7 +172,7 @@ class Plan:
         for kind, delivery in zip(kinds, self.rng.sample(eligible, len(kinds)), strict=True):
             delivery.kind = kind
         last = len(GROUPS) - 1
-        for hour, kind in enumerate(("empty_records", "zero_byte", "insight", "folder_marker", "unknown_key"), start=9):
+        for hour, kind in enumerate(("empty_records", "zero_byte", "insight", "folder_marker", "other_log"), start=9):
             self.deliveries.append(Delivery(last, self._at(0, hour * 3600), [], kind=kind))
         for hour in range(1, 24 * self.days + 1):
             self.deliveries.append(Delivery(DIGEST_GROUP, self._at(0, hour * 3600), [], kind="digest"))
