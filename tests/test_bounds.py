@@ -38,7 +38,7 @@ def test_arguments_of_glue_itself_are_left_alone() -> None:
 
 def test_the_last_prefix_read_is_the_look_ahead_after_the_last_day() -> None:
     window = parsed("--first_day", "20261101", "--last_day", "20261103", "--look_ahead", "2")
-    assert window.last_prefix_day == date(2026, 11, 5)
+    assert window.prefix_days == (date(2026, 11, 1), date(2026, 11, 5))
 
 
 def test_orc_is_zlib_unless_zstd_is_asked_for() -> None:

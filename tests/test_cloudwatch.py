@@ -356,7 +356,7 @@ def test_documents_part_whatever_their_first_key(first: str) -> None:
         (b"START RequestId: 1\nEND RequestId: 1\n", "not_json"),
         (body(document(event())) + b'{"level":"info"}', "message_extraction"),
         (body({"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "rawData": "H4sI"}), "firehose_failed_records"),
-        (body([document(event())]), "other_json"),
+        (body([document(event())]), "json_array"),
         (body(document(event())) + body([document(event())]), "other_json"),
         (b"7", "other_json"),
         (b'"text"', "other_json"),

@@ -347,8 +347,8 @@ def test_digests_of_generated_samples_are_validated_without_keys_being_given(lak
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{FIRST}" in done.stdout
     with dagster_instance(lake.opened) as instance:
-        result = loaded_definitions().resolve_job_def("cloudtrail_digests").execute_in_process(instance=instance)
-    (evaluation,) = result.get_asset_check_evaluations()
+        result = loaded_definitions().resolve_job_def("daily_checks").execute_in_process(instance=instance)
+    (evaluation,) = (one for one in result.get_asset_check_evaluations() if one.check_name == "digests")
     assert evaluation.passed
     assert evaluation.metadata["digests_valid"].value == 48
     assert isinstance(evaluation.asset_key, dg.AssetKey)
