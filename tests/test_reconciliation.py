@@ -283,7 +283,8 @@ def test_one_hourly_job_runs_the_checks_of_every_log(built: BuiltLake) -> None:
     job = loaded_definitions().resolve_job_def("hourly_checks")
     with dagster_instance(built.lake) as instance:
         result = job.execute_in_process(instance=instance)
-    by_log = {"catalog_lag", "unbuilt", "changed_since_built", "delivered", "older_days", PLACEMENT}
+    by_log = {"catalog_lag", "unbuilt", "changed_since_built", "outdated", "records", "unknown_keys", "delivered"}
+    by_log |= {"older_days", PLACEMENT}
     found = {(e.asset_key.to_user_string(), e.check_name) for e in result.get_asset_check_evaluations()}
     wanted = {(f"checks/{name}", check) for name in source_names() for check in by_log}
     assert found == wanted | {("lake", "nothing_left_failed"), ("lake", "reviews_placed")}
