@@ -146,7 +146,8 @@ def day_accounts(
         seen = [
             _object_account(refs[n], rows[n], counts[n], day)
             for n in rows
-            if _concerns(refs[n], rows[n], counts[n], day, arguments.reach)
+            if (day, refs[n].bucket, refs[n].key) in objects.late
+            or _concerns(refs[n], rows[n], counts[n], day, arguments.reach)
         ]
         has_source = day in objects.partition_days or any(o.days.get(day) for o in seen)
         own = tuple(q for q in quarantine if q.ref.prefix_day == day)

@@ -16,11 +16,15 @@ from loglake_assets.sources.placement import Placement, day_number, place
 
 @dataclass(frozen=True)
 class WindowObjects:
-    """The objects of a window: what to read, its listed bytes, and the prefix days that have a partition at all."""
+    """The objects of a window: what to read, its listed bytes, and the prefix days that have a partition at all.
+
+    `late` are (day, bucket, key) of what the late ledger names for the window's days.
+    """
 
     refs: tuple[ObjectRef, ...]
     total_bytes: int
     partition_days: frozenset[int]
+    late: frozenset[tuple[int, str, str]] = frozenset()
 
 
 def window_objects(glue: Any, s3: Any, source: LogSource, arguments: JobArguments) -> WindowObjects:
@@ -28,12 +32,13 @@ def window_objects(glue: Any, s3: Any, source: LogSource, arguments: JobArgument
     partitions = list(_partitions(glue, source, arguments))
     locations = [p["StorageDescriptor"]["Location"] for p in partitions]
     listed = dict(_listed(s3, source, locations, arguments))
-    for bucket, key in _late(s3, source, arguments):
+    late = frozenset(_late(s3, source, arguments))
+    for _, bucket, key in sorted(late):
         listed.setdefault((bucket, key), 0)
     _refuse_unbounded(arguments, len(listed), sum(listed.values()))
     refs = (_ref(number, source, bucket, key) for number, (bucket, key) in enumerate(sorted(listed)))
     days = frozenset(int(p["Values"][_day_position(source)]) for p in partitions)
-    return WindowObjects(tuple(refs), sum(listed.values()), days)
+    return WindowObjects(tuple(refs), sum(listed.values()), days, late)
 
 
 def _day_position(source: LogSource) -> int:
@@ -79,11 +84,15 @@ def _is_read(source: LogSource, bucket: str, entry: Mapping[str, Any], arguments
     return arguments.reach.reads(arguments.first_day, placement.day, entry["LastModified"].timestamp())
 
 
-def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple[str, str]]:
-    """Objects the ledger names for the window's days: they lie under prefixes the window does not read."""
+def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple[int, str, str]]:
+    """(day, bucket, key) that the ledger names for the window's days: under prefixes that the window does not read.
+
+    An entry whose key no pattern places was made by nobody here, and is left to the checks, which name it.
+    """
     for day in arguments.days:
         for late in late_objects(s3, arguments.readready_bucket, source.readready.name, day_number(day)):
-            yield late.bucket, late.key
+            if isinstance(place(source, late.bucket, late.key), Placement):
+                yield late.day, late.bucket, late.key
 
 
 def _ref(number: int, source: LogSource, bucket: str, key: str) -> ObjectRef:

@@ -24,6 +24,7 @@ from loglake_assets.comparison import (
     short_days,
 )
 from loglake_assets.config import SourceConfig
+from loglake_assets.lake.commits import sequences
 from loglake_assets.lake.serving import IN_ORDER, Placing
 from loglake_assets.lake.verdicts import DayReconciliation, Verdict
 from loglake_assets.older_days import OLDER_DAYS, older_days_found
@@ -196,7 +197,7 @@ def results(
     """What was found of `days`, and the keys that no pattern places, as the results of their checks."""
     for check in VERDICT_CHECKS:
         yield _verdict_result(config, lake, check, found)
-    yield _delivered_result(config, found, days, first_open)
+    yield _delivered_result(config, lake, found, days, first_open)
     yield _placement_result(config, found)
     yield _unknown_keys_result(config, lake, unknown)
 
@@ -279,14 +280,20 @@ def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> 
 
 
 def _delivered_result(
-    config: SourceConfig, found: Sequence[DayReconciliation], days: Sequence[date], first_open: date
+    config: SourceConfig,
+    lake: LakeResource,
+    found: Sequence[DayReconciliation],
+    days: Sequence[date],
+    first_open: date,
 ) -> dg.AssetCheckResult:
     """A day without any object has nothing that could be missing from it, which is not the same as being complete.
 
     Whether it is worth a warning is the source's setting: some logs are quiet on some days.
     """
     landed = {day.day for day in found if day.listed_count}
-    absent = [day for day in days if landed and min(landed) < day < first_open and day not in landed]
+    # Where nothing landed at all, a log that was built before has stopped; one that never was has not begun.
+    first = min(landed) if landed else (days[0] if days and _was_built(config, lake) else None)
+    absent = [day for day in days if first and first <= day < first_open and day not in landed]
     is_odd = bool(absent) and config.expect_every_day
     remedy = (
         "ask who delivers this log whether it was switched off on these days; if days without deliveries are usual, "
@@ -310,6 +317,11 @@ def _delivered_result(
             **({"names": dg.MetadataValue.json(shown)} if absent else {}),
         },
     )
+
+
+def _was_built(config: SourceConfig, lake: LakeResource) -> bool:
+    """Whether any day of the log has a commit."""
+    return bool(sequences(lake.s3, lake.settings.readready_bucket, config.source.readready.name))
 
 
 def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) -> dg.AssetCheckResult:

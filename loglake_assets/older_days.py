@@ -16,6 +16,7 @@ from loglake_assets.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, NONE_NEEDED, 
 from loglake_assets.config import SourceConfig
 from loglake_assets.lake.layout import check_key
 from loglake_assets.lake.reconciling import partitions
+from loglake_assets.lake.records import json_record
 from loglake_assets.lake.serving import IN_ORDER
 from loglake_assets.lake.verdicts import RIGHT, DayReconciliation, Verdict
 from loglake_assets.sources.placement import day_from_number, day_number
@@ -42,9 +43,14 @@ class OlderDays:
         return range(self.turn, self.turn + min(max(passed, 1), WEEKS_A_RUN))
 
 
+def weeks_between(first: date, before: date) -> int:
+    """How many weeks there are from `first` to the day before `before`, the last of them perhaps shorter."""
+    return max(0, -(-(before - first).days // WEEK))
+
+
 def week_of_turn(first: date, before: date, turn: int) -> list[date]:
     """The week of `first` to the day before `before` that a turn looks at: each in its turn."""
-    weeks = max(0, -(-(before - first).days // WEEK))
+    weeks = weeks_between(first, before)
     if not weeks:
         return []
     start = first + timedelta(days=WEEK * (turn % weeks))
@@ -76,7 +82,9 @@ def older_days_found(
     turns = state.turns(hour)
     days = sorted({day for turn in turns for day in week_of_turn(config.start_day, before, turn)})
     found = reconciled(config, lake, days, before) if days else []
-    state = OlderDays(known_after(state.wrong, days, found), turns.stop, hour)
+    # Turns begin anew behind the last week: counted on for ever, they would leave weeks out while weeks are added.
+    following = turns.stop % max(weeks_between(config.start_day, before), 1)
+    state = OlderDays(known_after(state.wrong, days, found), following, hour)
     put_state(lake, config, state)
     return _result(config, state, days, found, days_before_the_first(config, lake)), found
 
@@ -97,6 +105,7 @@ def _result(
     left_out: Sequence[date],
 ) -> dg.AssetCheckResult:
     wrong = dict(sorted(state.wrong.items()))
+    is_mild = not left_out and all(set(said) <= {str(Verdict.OUTDATED)} for said in wrong.values())
     remedies = []
     if wrong:
         remedies.append(
@@ -114,7 +123,7 @@ def _result(
         asset_key=config.checks_key,
         check_name=OLDER_DAYS,
         passed=not wrong and not left_out,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.WARN if is_mild else dg.AssetCheckSeverity.ERROR,
         description=f"{said}; {remedy}" if remedies else "No older day is known to be wrong.",
         metadata={
             "remedy": remedy,
@@ -135,8 +144,10 @@ def stored_state(lake: LakeResource, config: SourceConfig) -> OlderDays:
         body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=_state_key(config))["Body"].read()
     except lake.s3.exceptions.NoSuchKey:
         return OlderDays()
-    document = json.loads(body)
-    return OlderDays(**document) if "turn" in document else OlderDays(document)
+    try:
+        return OlderDays(**json_record(body))
+    except (ValueError, TypeError):  # damaged, or of an older form: it is made anew, turn by turn
+        return OlderDays()
 
 
 def put_state(lake: LakeResource, config: SourceConfig, state: OlderDays) -> None:

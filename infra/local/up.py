@@ -39,7 +39,7 @@ def up(home: Path, say: Callable[[str], None]) -> int:
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
         say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
         first = lake_first_day(lake)
-        say(f"Days begin with {first}, the first raw day; {FIRST_DAY} sets another first day")
+        say(f"Days in the UI begin with {first}: the first raw day, or 35 days ago while there is none")
         prepare_instance(lake.dagster_home)
         if count := end_orphaned_runs(lake.dagster_home):
             say(f"{count} Dagster runs were cut off when it was last stopped or killed; they are tried once more.")

@@ -16,6 +16,7 @@ from loglake_assets.lake.listed import keys
 from loglake_assets.lake.records import BrokenRecordError, json_record, known_fields
 from loglake_assets.lake.whole import whole_object
 
+BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
 ROLLBACK = "rollback"
 """Reason of a commit by which a person sent readers back to an older run: it stands until the day is built again."""
 COMMIT_SEQ, RUN, COMMIT_DIGEST = "loglake.commit_seq", "loglake.run", "loglake.commit_sha256"
@@ -46,6 +47,8 @@ class Commit:
     """ETag by key of the files that were verified: a file of the same size and another content is not the one."""
     previous: str = ""
     """SHA-256 of the record before this one, which an edit of that record no longer has; empty where there is none."""
+    manifest_sha256: str = ""
+    """SHA-256 of the run's manifest as it was verified; empty in records that are older than it."""
 
 
 class BrokenCommitError(BrokenRecordError):
@@ -148,12 +151,15 @@ def append(
     supersedes: Callable[[Commit], bool],
     after: int = 0,
     acknowledge: bool = False,
+    shown: tuple[int, str] = (0, ""),
 ) -> Commit:
     """Commit `proposed` at the next sequence number; committing the head's own run again returns the head.
 
     `supersedes(current)` says whether the proposal is newer than the head it would follow. `after` is the number that
     readers have seen already: a number whose record is gone is not given twice. `acknowledge` says that a person knows
-    of the records that are missing. Raises SupersededError when superseded, and CommitError when S3 refuses.
+    of the records that are missing. `shown` is the number that the catalog shows and the SHA-256 of its record when it
+    was placed: that one stands in the new record, so that an edit since then is not taken for the truth. Raises
+    SupersededError when superseded, and CommitError when S3 refuses.
     """
     while True:
         numbers = commit_numbers(s3, bucket, proposed.table, proposed.day)
@@ -170,7 +176,8 @@ def append(
                 f"commit {current.seq} meanwhile, from all that this run read. There is nothing to do.",
                 current,
             )
-        numbered = replace(proposed, seq=following, acknowledged=missing, previous=digest)
+        previous = shown[1] if numbers and numbers[-1] == shown[0] and shown[1] else digest
+        numbered = replace(proposed, seq=following, acknowledged=missing, previous=previous)
         if _put_if_absent(s3, bucket, numbered):
             return numbered
 
@@ -225,6 +232,9 @@ def _parsed(bucket: str, key: str, body: bytes) -> Commit:
         commit = Commit(**{**known, "acknowledged": tuple(known.get("acknowledged", ()))})
         if commit_key(commit.table, commit.day, commit.seq) != key:
             raise ValueError("it says that it is the record of another commit")
+        texts = (commit.run_id, commit.location, commit.manifest, commit.content_hash, commit.reason)
+        if not all(isinstance(text, str) and text for text in texts) or not isinstance(commit.etags, dict):
+            raise ValueError("a field of it is empty or of another type")
     except (ValueError, TypeError) as error:
         why = str(error) if type(error) is ValueError else f"a field has another type ({type(error).__name__})"
         remedy = "Restore it from the bucket's versions, or build its day again, which commits after it."

@@ -54,10 +54,20 @@ def _entries(s3: Any, bucket: str, table: str, day: int) -> Iterator[tuple[str, 
     """(key, the entry or why it cannot be read) of a day."""
     for key in keys(s3, bucket, late_prefix(table, day)):
         try:
-            known = known_fields(LateObject, json_record(whole_object(s3, bucket, key)["Body"]))
-            yield key, LateObject(**known)
+            yield key, _late_entry(known_fields(LateObject, json_record(whole_object(s3, bucket, key)["Body"])))
         except (ValueError, TypeError) as error:
             yield key, str(error)
+
+
+def _late_entry(known: dict[str, Any]) -> LateObject:
+    """An entry whose fields are of their types. Raises ValueError or TypeError."""
+    texts = (known["bucket"], known["key"], known["etag"])
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError("it names no object")
+    numbers = {name: int(known[name]) for name in ("day", "prefix_day", "events")}
+    day_from_number(numbers["day"])
+    day_from_number(numbers["prefix_day"])
+    return LateObject(**{**known, **numbers, "last_modified": float(known["last_modified"])})
 
 
 def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:
@@ -116,6 +126,7 @@ def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:
     root = late_prefix(table, 0).removesuffix("0/")
     counts: dict[int, int] = {}
     for key in keys(s3, bucket, root):
-        day = int(key.removeprefix(root).split("/")[0])
-        counts[day] = counts.get(day, 0) + 1
+        day, slash, _ = key.removeprefix(root).partition("/")
+        if slash and len(day) == 8 and day.isdigit():  # a file that somebody put there is no entry
+            counts[int(day)] = counts.get(int(day), 0) + 1
     return counts

@@ -4,6 +4,7 @@ Standard library only; clients are passed in.
 """
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from loglake_assets.lake.records import BrokenRecordError, json_record, known_fi
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources.placement import day_from_number
 
+_TOTALS = frozenset({"records_read", "excluded", "duplicates", "quarantined_records"})
 GONE_WHILE_READING = "gone_while_reading"
 """Reason of an object that was listed and not there any more when it was read."""
 
@@ -71,6 +73,8 @@ class Manifest:
     """What made the rows, by `definition_digest`; empty in manifests that are older than it."""
     exclusions: str = ""
     """The exclude rules of the build, by `Rules.exclusion_digest`; empty in manifests that are older than it."""
+    digest: str = ""
+    """SHA-256 of the manifest as it is stored, which the commit record names."""
     columns: tuple[str, ...] = ()
     """Names of the table's columns when it was built; empty in manifests that are older than it."""
 
@@ -111,8 +115,8 @@ def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Ma
             "Nothing was committed; build the day again."
         ) from error
     try:
-        return _manifest(json_record(gzip.decompress(body)))
-    except (ValueError, TypeError, EOFError, OSError, zlib.error) as error:
+        return _manifest(json_record(gzip.decompress(body)), hashlib.sha256(body).hexdigest())
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
         why = str(error) if type(error) is ValueError else f"it is no manifest ({type(error).__name__})"
         remedy = f"Restore it from the bucket's versions, or build {day_from_number(day)} again."
         raise BrokenManifestError(bucket, key, why, remedy) from error
@@ -126,8 +130,13 @@ def manifest_if_any(s3: Any, bucket: str, table: str, day: int, run_id: str) -> 
         return None
 
 
-def _manifest(document: Mapping[str, Any]) -> Manifest:
-    known = known_fields(Manifest, document)
+def _manifest(document: Mapping[str, Any], digest: str) -> Manifest:
+    known = known_fields(Manifest, document) | {"digest": digest}
+    for file in known["files"]:
+        if not (isinstance(file["key"], str) and isinstance(file["bytes"], int) and isinstance(file["rows"], int)):
+            raise ValueError("a file in it has no key, size or rows")
+    if absent := _TOTALS - known["totals"].keys():
+        raise ValueError(f"its totals lack {', '.join(sorted(absent))}")
     known["objects"] = tuple(_object(entry) for entry in known["objects"])
     known.update({name: tuple(known[name]) for name in ("files", "quarantine", "columns") if name in known})
     return Manifest(**known)
@@ -135,7 +144,8 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
 
 def _object(entry: Mapping[str, Any]) -> ManifestObject:
     known = known_fields(ManifestObject, entry)
-    known["days"] = {int(day): count for day, count in known["days"].items()}
+    known["days"] = {int(day): int(count) for day, count in known["days"].items()}
+    known["last_modified"] = float(known["last_modified"])
     return ManifestObject(**known)
 
 

@@ -1,5 +1,6 @@
 """From a finished run to what readers see: verify, commit, and wait until AddAPart has placed the commit."""
 
+import hashlib
 import json
 import time
 import uuid
@@ -10,7 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 from lambdas.addapart_placing import PartitionPlacer
-from loglake_assets.lake.commits import COMMIT_SEQ, ROLLBACK, RUN, Commit, append, commits
+from loglake_assets.lake.commits import (
+    ACCEPTING_LOSS,
+    BUILD,
+    COMMIT_DIGEST,
+    COMMIT_SEQ,
+    ROLLBACK,
+    RUN,
+    Commit,
+    append,
+    commits,
+)
 from loglake_assets.lake.layout import commit_key, manifest_key
 from loglake_assets.lake.listed import files
 from loglake_assets.lake.manifests import (
@@ -23,8 +34,7 @@ from loglake_assets.lake.orc_files import columns_of, row_count
 from loglake_assets.lake.serving import partition_of_day
 from loglake_assets.sources import load_source
 
-BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
-_KEPT = "Nothing was committed; readers see what they saw."
+_KEPT = "Nothing of this day was committed; readers see what they saw."
 _ANYWAY = "where the loss is meant, build it with ACCEPT_LOSS=yes (run tag loglake/accept_loss)."
 
 
@@ -42,6 +52,8 @@ class Placed:
 
     seq: int
     location: str
+    digest: str = ""
+    """SHA-256 of the commit's record when it was placed."""
 
 
 class PlacementError(TimeoutError):
@@ -70,8 +82,9 @@ class Publisher:
             raise LostInputError(lost)
         reason = ACCEPTING_LOSS if lost else BUILD
         proposed = self._proposed(manifest, reason, etags)
-        after = self.placed(manifest.table, manifest.day).seq
-        commit = append(self.s3, self.bucket, proposed, self._supersedes(manifest), after)
+        placed = self.placed(manifest.table, manifest.day)
+        supersedes, shown = self._supersedes(manifest), (placed.seq, placed.digest)
+        commit = append(self.s3, self.bucket, proposed, supersedes, placed.seq, shown=shown)
         self.await_placement(commit)
         return commit
 
@@ -151,38 +164,55 @@ class Publisher:
         shown = ", ".join(f"s3://{o.bucket}/{o.key}" for o in lost[:3])
         return (
             f"{named} does not have all of {sum(o.days.get(manifest.day, 0) for o in lost):,} events that "
-            f"{before} has from {len(lost):,} raw objects: they are gone, unreadable, hold fewer events, or their "
-            f"prefix has no partition; the first: {shown}. {_KEPT} Run the reconcile job, or restore the objects from "
-            f"their bucket's versions, and build the day again; {_ANYWAY}"
+            f"{before} has from {len(lost):,} raw objects: they are gone, archived, unreadable, hold fewer events, "
+            f"or their prefix has no partition; the first: {shown}. {_KEPT} Run the reconcile job, restore the objects "
+            f"(from their archive class, or from their bucket's versions), and build the day again; {_ANYWAY}"
         )
 
     def _overwritten(self, manifest: Manifest, theirs: Manifest, before: str) -> str:
-        """The same for objects that were overwritten since: by the events' keys, since their number may be the same."""
+        """The same for objects that were overwritten since: by the rows, as there may be as many under the same keys.
+
+        Where both runs made rows by the same code, a row must say the same in every column of the log; else its key
+        must be there.
+        """
         now = {o.name: o.etag for o in manifest.objects}
         changed = {o.name for o in theirs.objects if o.days.get(manifest.day) and now.get(o.name) != o.etag}
         if not changed:
             return ""
-        keys = self._keys_from(theirs, changed)
-        lost = keys - self._keys_from(manifest, None, keys) if keys else keys
+        same_code = bool(theirs.definition) and theirs.definition == manifest.definition
+        rows = self._rows_from(theirs, changed, None, same_code)
+        now_rows = self._rows_from(manifest, None, rows.keys(), same_code) if rows else {}
+        lost = [key for key, row in rows.items() if now_rows.get(key) != row]
         if not lost:
             return ""
         shown = ", ".join(f"s3://{bucket}/{key}" for bucket, key in sorted(changed)[:3])
         return (
             f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {len(lost):,} events that "
-            f"{before} has from {len(changed):,} raw objects which were overwritten since; the first: {shown}. {_KEPT}"
-            f" Find out who overwrote them, restore them from their bucket's versions, and build again; {_ANYWAY}"
+            f"{before} has from {len(changed):,} raw objects as they were before they were overwritten; the first: "
+            f"{shown}. {_KEPT} Find out who overwrote them, restore them from their bucket's versions, and build "
+            f"again; {_ANYWAY}"
         )
 
-    def _keys_from(
-        self, manifest: Manifest, objects: Collection[tuple[str, str]] | None, among: Collection[str] | None = None
-    ) -> set[str]:
-        """Keys of the run's rows that come from these objects (all where None), those `among` a set only."""
-        columns = (load_source(manifest.source).readready.grain, "raw_bucket", "raw_key")
-        found: set[str] = set()
+    def _rows_from(
+        self,
+        manifest: Manifest,
+        objects: Collection[tuple[str, str]] | None,
+        among: Collection[str] | None,
+        with_content: bool,
+    ) -> dict[str, str]:
+        """Rows of a run that come from these objects (all where None) and are `among` these keys (all where None).
+
+        By key: a digest of what the log says in the row, or nothing where only keys are asked for.
+        """
+        table = load_source(manifest.source).readready
+        said = [column.name for column in table.columns] if with_content else []
+        columns: list[str | tuple[str, ...]] = [table.grain, "raw_bucket", "raw_key", *said]
+        found: dict[str, str] = {}
         for file in manifest.files:
-            for key, *name in zip(*columns_of(self.s3, self.bucket, file["key"], columns), strict=True):
-                if (objects is None or tuple(name) in objects) and (among is None or key in among):
-                    found.add(key)
+            rows = zip(*columns_of(self.s3, self.bucket, file["key"], columns), strict=True)
+            for key, bucket, name, *values in rows:
+                if (objects is None or (bucket, name) in objects) and (among is None or key in among):
+                    found[key] = hashlib.sha256(repr(values).encode(errors="replace")).hexdigest()
         return found
 
     def roll_back(self, manifest: Manifest) -> Commit:
@@ -192,8 +222,9 @@ class Publisher:
         """
         etags = self.verify(manifest)
         proposed = self._proposed(manifest, ROLLBACK, etags)
-        after = self.placed(manifest.table, manifest.day).seq
-        commit = append(self.s3, self.bucket, proposed, lambda current: True, after, acknowledge=True)
+        placed = self.placed(manifest.table, manifest.day)
+        after, shown = placed.seq, (placed.seq, placed.digest)
+        commit = append(self.s3, self.bucket, proposed, lambda current: True, after, acknowledge=True, shown=shown)
         self.await_placement(commit)
         return commit
 
@@ -216,6 +247,7 @@ class Publisher:
             committed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             reason=reason,
             etags=dict(etags),
+            manifest_sha256=manifest.digest,
         )
 
     def _supersedes(self, manifest: Manifest) -> Callable[[Commit], bool]:
@@ -236,7 +268,7 @@ class Publisher:
         started = sent = time.monotonic()
         while (now := time.monotonic()) - started < self.wait_seconds:
             placed = self.placed(commit.table, commit.day)
-            if placed.seq > commit.seq or placed == Placed(commit.seq, commit.location):
+            if placed.seq > commit.seq or (placed.seq, placed.location) == (commit.seq, commit.location):
                 return
             if now - sent >= self.resend_seconds:
                 self.send_again(commit)
@@ -253,8 +285,9 @@ class Publisher:
         found = partition_of_day(self.glue, self.database, table, day)
         if found is None:
             return Placed(0, "")
-        seq = int(found.get("Parameters", {}).get(COMMIT_SEQ, "0"))
-        return Placed(seq, found["StorageDescriptor"]["Location"])
+        parameters = found.get("Parameters", {})
+        digest = parameters.get(COMMIT_DIGEST, "")
+        return Placed(int(parameters.get(COMMIT_SEQ, "0")), found["StorageDescriptor"]["Location"], digest)
 
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""

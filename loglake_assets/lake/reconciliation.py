@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from loglake_assets.lake.commits import ROLLBACK, Commit, edited_records
+from loglake_assets.lake.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
 from loglake_assets.lake.late import broken_entries, late_objects, was_read
 from loglake_assets.lake.layout import bucket_and_prefix, check_key, commit_key, manifest_key
 from loglake_assets.lake.listed import files
@@ -135,7 +135,7 @@ class Reconciler:
             judged.append(found)
         if manifest:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
-            judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest)]
+            judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
             judged += [*self._short(manifest, served), *self._altered(manifest, served)]
             judged += self._outdated(manifest)
         return DayReconciliation(
@@ -204,13 +204,19 @@ class Reconciler:
             elif etag != entry.etag and not own:
                 yield Judged(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
 
-    def _late(self, manifest: Manifest) -> Iterator[Judged]:
-        """Entries of the late ledger that the build did not read: to be built, or gone before it could."""
+    def _late(self, manifest: Manifest, commit: Commit | None) -> Iterator[Judged]:
+        """Entries of the late ledger that the build did not read: to be built, or gone before it could.
+
+        What is gone is a person's concern no longer where the day was built with that loss accepted.
+        """
+        is_accepted = commit is not None and commit.reason == ACCEPTING_LOSS
         read = {o.name: o for o in manifest.objects if o.reason != GONE_WHILE_READING}
         for late in late_objects(self.s3, self.readready_bucket, manifest.table, manifest.day):
             if was_read(late, read.get((late.bucket, late.key))):
                 continue
             if self._etag(late.bucket, late.key) is None:
+                if is_accepted:
+                    continue
                 said = f"held {late.events} events of this day and was removed before its build read it"
                 yield Judged(Verdict.GONE, late.bucket, late.key, said)
             else:
@@ -225,7 +231,7 @@ class Reconciler:
         try:
             return str(self.s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}:
                 return None
             raise
 
@@ -270,6 +276,8 @@ def differences(commit: Commit, manifest: Manifest) -> list[str]:
         "bytes": (commit.bytes, manifest.bytes),
         "files": (commit.files, len(manifest.files)),
     }
+    if commit.manifest_sha256:
+        said["manifest"] = (commit.manifest_sha256, manifest.digest)
     named = {file["key"] for file in manifest.files}
     if commit.etags:
         said["etags"] = (named, commit.etags.keys())

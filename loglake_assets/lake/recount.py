@@ -337,9 +337,14 @@ class Recount:
         prefix = f"{duplicates_prefix(served.table, served.run_id)}logcalendarday={served.day}/"
         for file in (key for key in keys(self.s3, self.readready_bucket, prefix) if key.endswith(".orc")):
             columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
-            for event, bucket, key, same in zip(
-                *columns_of(self.s3, self.readready_bucket, file, columns), strict=True
-            ):
+            try:
+                found = columns_of(self.s3, self.readready_bucket, file, columns)
+            except CutObjectError:
+                raise
+            except (OSError, pa.ArrowException, KeyError):
+                yield "copies that cannot be read", f"s3://{self.readready_bucket}/{file}"
+                continue
+            for event, bucket, key, same in zip(*found, strict=True):
                 if not same:
                     yield event, f"s3://{bucket}/{key}"
 

@@ -49,10 +49,10 @@ REMEDIES: Mapping[Verdict, str] = {
     Verdict.OLDER_VERSION: "find out who overwrote it; then make build SOURCE={source} FROM={day} TO={day}",
     Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
     Verdict.SHORT: "make build SOURCE={source} FROM={day} TO={day}",
-    Verdict.ALTERED: "find out who edited it and restore it from the bucket's versions; or make build SOURCE={source} "
-    "FROM={day} TO={day}, which commits anew from the raw objects",
-    Verdict.UNREADABLE_RECORD: "restore it from the bucket's versions; a manifest is also mended by make build "
-    "SOURCE={source} FROM={day} TO={day}, an entry of the late ledger by building the days after it",
+    Verdict.ALTERED: "find out who edited it and restore it from the bucket's versions",
+    Verdict.UNREADABLE_RECORD: "restore it from the bucket's versions; if there are none, make build SOURCE={source} "
+    "FROM={day} TO={day} ACCEPT_LOSS=yes builds a day without a manifest anew, and building the days after it writes "
+    "an entry of the late ledger anew",
     Verdict.OUTDATED: "make build SOURCE={source} FROM={day} TO={day}",
 }
 OF_OBJECTS = frozenset(Verdict) - {Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD, Verdict.OUTDATED}

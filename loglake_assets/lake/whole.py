@@ -22,7 +22,8 @@ def refusal(error: Any) -> str | None:
     code = str(error.response["Error"]["Code"])
     if code == "InvalidObjectState":
         return "archived"
-    return "key_unavailable" if code.startswith("KMS") or "KMS." in code else None
+    is_of_the_key = code.startswith("KMS") or code == "InvalidRequest"  # the latter: a key that its writer kept
+    return "key_unavailable" if is_of_the_key else None
 
 
 def whole_object(

@@ -10,10 +10,13 @@ import hashlib
 import importlib.resources
 import json
 import re
+from collections.abc import Callable
 
 from loglake_assets.sources import LogSource, view_statements
 
 _NOT_OF_ROWS = frozenset({"__init__.py", "recount.py"})
+_SHARED = frozenset({"decoding.py", "identity.py", "repetition.py"})
+_JOB = frozenset({"content.py", "reading.py"})
 _SQL_COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -24,21 +27,24 @@ def definition_digest(source: LogSource) -> str:
     parts = {
         "columns": [(column.name, column.type) for column in table.all_columns],
         "grain": table.grain,
+        "reading": [str(source.earliest_event), source.several_gzip_members, source.look_behind_days],
         "views": [(name, " ".join(_SQL_COMMENT.sub("", text).split())) for name, text in view_statements(source)],
-        "code": _code(f"loglake_assets.sources.{source.name}", _NOT_OF_ROWS) + _code("loglake_assets.sources", None),
+        "code": [
+            *_code(f"loglake_assets.sources.{source.name}", lambda name: name not in _NOT_OF_ROWS),
+            *_code("loglake_assets.sources", _SHARED.__contains__),
+            *_code("glue_scripts", _JOB.__contains__),
+        ],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _code(package: str, without: frozenset[str] | None) -> list[tuple[str, str]]:
-    """(file name, digest of its code) of a package's modules; of the shared package only the decoders' ground."""
+def _code(package: str, is_of_rows: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """(file name, digest of its code) of those modules of a package that make rows."""
     try:
         files = sorted(importlib.resources.files(package).iterdir(), key=lambda file: file.name)
     except ModuleNotFoundError:  # a declaration that no folder holds, as a test makes one
         return []
-    wanted = [
-        f for f in files if f.name.endswith(".py") and (f.name not in without if without else f.name == "decoding.py")
-    ]
+    wanted = [file for file in files if file.name.endswith(".py") and is_of_rows(file.name)]
     return [(file.name, _digest(file.read_text(encoding="utf-8"))) for file in wanted]
 
 

@@ -7,7 +7,8 @@ that no other form has, so that two prefixes never mean one partition.
 """
 
 _FOLDERS = r"(?:(?!20[0-9]{2}/|AWSLogs/)[^/\n]*/)*"
-_YEAR, _MONTH, _DAY = r"(?P<year>20[0-9]{2})", r"(?P<month>[0-9]{2})", r"(?P<dayofmonth>[0-9]{2})"
+_YEAR, _MONTH = r"(?P<year>20[0-9]{2})", r"(?P<month>0[1-9]|1[0-2])"
+_DAY = r"(?P<dayofmonth>0[1-9]|[12][0-9]|3[01])"
 _HOUR = r"(?:/(?P<loghour>[0-9]{2}))?"
 
 FIREHOSE_KEYS = (

@@ -3,6 +3,7 @@
 Where they are logged to CloudWatch Logs instead, or too, a subscription brings them by Firehose into the same bucket.
 """
 
+from loglake_assets.sources.awslogs import AWSLOGS
 from loglake_assets.sources.firehose import FIREHOSE_KEYS
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
 
@@ -13,7 +14,7 @@ SOURCE = LogSource(
     delivers="objects of some minutes of invocations per account and Region; the bedrock-mantle endpoint is not logged",
     key_pattern=KeyPattern(
         pattern=(
-            r"^(?P<prefix>(?P<logprefix>(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?)/(?P<logaccountid>\d{12})/"
+            rf"^(?P<prefix>(?P<logprefix>{AWSLOGS}(?:/o-[a-z0-9]+)?)/(?P<logaccountid>\d{{12}})/"
             r"BedrockModelInvocationLogs/(?P<logregion>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
             r"(?P<dayofmonth>\d{2})/(?P<loghour>\d{2}))/[^/]+$"
         ),

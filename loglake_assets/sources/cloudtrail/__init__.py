@@ -1,5 +1,6 @@
 """AWS CloudTrail, as a trail delivers it to S3: one gzip object is `{"Records": [...]}`."""
 
+from loglake_assets.sources.awslogs import AWSLOGS
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable, Shape
 
 SOURCE = LogSource(
@@ -11,8 +12,8 @@ SOURCE = LogSource(
         # Network activity events lie in a folder beside the others'. A partition is one folder, so theirs is part of
         # its log prefix; account and Region are said of both alike, and rules hold for both.
         pattern=(
-            r"^(?P<prefix>(?=(?P<logprefix>(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?(?:/\d{12}/CloudTrail-NetworkActivity)?)/)"
-            r"(?:.+/)?AWSLogs(?:/o-[a-z0-9]+)?/(?P<logaccountid>\d{12})/CloudTrail(?:-NetworkActivity)?/"
+            rf"^(?P<prefix>(?=(?P<logprefix>{AWSLOGS}(?:/o-[a-z0-9]+)?(?:/\d{{12}}/CloudTrail-NetworkActivity)?)/)"
+            rf"{AWSLOGS}(?:/o-[a-z0-9]+)?/(?P<logaccountid>\d{{12}})/CloudTrail(?:-NetworkActivity)?/"
             r"(?P<logregion>[a-z0-9-]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<dayofmonth>\d{2}))/[^/]+$"
         ),
         ignored=(
