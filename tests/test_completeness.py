@@ -246,7 +246,9 @@ def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(bui
         with breaking.manifest_saying(day, change):
             manifest = manifest_if_any(s3(built), bucket(built), TABLE, day_number(DAY), commit.run_id)
             assert manifest
-            record_body = json.dumps(asdict(replace(forged_commit, bytes=manifest.bytes))).encode()
+            record_body = json.dumps(
+                asdict(replace(forged_commit, bytes=manifest.bytes, manifest_sha256=manifest.digest))
+            ).encode()
             with holding(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
                 found = reconciled(built)
                 assert found.named(Verdict.SHORT, Verdict.ALTERED) == []
