@@ -216,7 +216,7 @@ def test_each_check_runs_alone(lake: OpenedLake) -> None:
     definitions = loaded_definitions()
     graph = definitions.resolve_asset_graph()
     keys = [k for k in graph.asset_check_keys if k.asset_key.path[0] in {"checks", "lake"} and k.name != "digests"]
-    assert len(keys) == 3 * 7 + 2
+    assert len(keys) == 3 * 10 + 2
     with dg.DagsterInstance.ephemeral() as instance:
         for key in keys:
             alone = dg.define_asset_job("alone", selection=dg.AssetSelection.checks(key))
