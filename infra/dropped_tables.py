@@ -53,12 +53,12 @@ def _present(settings: LakeSettings, glue: Any, expected: set[str], resources: M
     if not expected:
         return set()
     try:
-        pages = glue.get_paginator("get_tables").paginate(DatabaseName=settings.database)
-        return {table["Name"] for page in pages for table in page["TableList"]}
+        glue.get_database(Name=settings.database)
     except glue.exceptions.EntityNotFoundException:
         (database,) = (r for r in resources.values() if r["Type"] == "AWS::Glue::Database")
         glue.create_database(DatabaseInput=_resolved(database["Properties"]["DatabaseInput"], settings))
-        return set()
+    pages = glue.get_paginator("get_tables").paginate(DatabaseName=settings.database)
+    return {table["Name"] for page in pages for table in page["TableList"]}
 
 
 def _resolved(value: Any, settings: LakeSettings) -> Any:

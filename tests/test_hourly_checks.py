@@ -38,7 +38,7 @@ from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
 from resources.settings import FIRST_DAY, SettingsError, first_day
 from tests.breaking import put_back
-from tests.conftest import FIRST, BuiltLake, quiet
+from tests.conftest import FIRST, BuiltLake, quiet, run_asset
 from tests.test_definitions import register
 from tests.test_reconciliation import DAY, an_object, newest
 
@@ -126,6 +126,7 @@ def test_hourly_checks_run_every_time_beside_a_short_file(built: BuiltLake, conf
             s3.delete_object(Bucket=bucket, Key=stray)
         assert f"{key}: absent" in third
         assert f"{stray}: not written by the day's run" in third
+    assert run_asset(built, config.audit_key, DAY, DAY).success, "and the day is as it was for the tests that follow"
 
 
 def raw_reports(instance: dg.DagsterInstance, config: SourceConfig, day: date) -> list[Any]:
