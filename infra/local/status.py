@@ -1,6 +1,6 @@
 """What the lake holds, day by day, for a person at a terminal."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from infra.local.building import coverage_text
@@ -21,15 +21,16 @@ HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run"
 REMEDIES = {
     "unregistered": "make reconcile",
     "unplaced": "make reconcile",
-    "unbuilt": "make build",
-    "stale": "make build",
+    "unbuilt": "{build}",
+    "stale": "{build}",
     "raw_gone": "an object that was read is gone: restore it from its bucket's versions (changed_since_built names it)",
-    "unchecked": "make build",
-    "rolled_back": "as asked for by make rollback, until make build",
+    "unchecked": "{build}",
+    "rolled_back": "as asked for by make rollback, until {build}",
     "damaged": "a file or a record of the day is not as it was committed, see below; find out who changed it, then "
-    "restore it or make build",
-    "incomplete": "what is not loaded is named below; restore it, then make build",
+    "restore it, or {build}",
+    "incomplete": "what is not loaded is named below, with the reason and what mends it; then {build}",
 }
+"""What mends each state; `{build}` is the command that builds its days."""
 
 
 def survey(lake: OpenedLake, source: LogSource) -> Survey:
@@ -56,7 +57,7 @@ def print_status(lake: OpenedLake) -> None:
             print(f"\n{source.title}: no day yet. `make load SOURCE={name} DIR=path` puts log files into it.")
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
-        _print_rest(state.ignored, {day.state for day in state.days})
+        _print_rest(name, state)
         _print_reasons(state)
         print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
     for name in review_names():
@@ -86,17 +87,24 @@ def print_review(lake: OpenedLake, review: Review) -> None:
     print_table(review.title, ("day", "commit", "run", "rows", "ORC", "state"), rows)
     for state in states:
         for reason in state.reasons[:3]:
-            print(f"{state.status}: {state.day}: {reason}. make build SOURCE={review.name} builds it again.")
+            build = f"make build SOURCE={review.name} FROM={state.day} TO={state.day}"
+            print(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
 
 
-def _print_rest(ignored: dict[str, int], states: set[str]) -> None:
-    if ignored:
+def _print_rest(source: str, found: SourceState) -> None:
+    """Objects that are in no table, by reason, and what mends each state that a day is in."""
+    if ignored := found.ignored:
         print(
             "in the bucket, and in no table: "
             + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items()))
         )
-    for state in sorted(states & set(REMEDIES)):
-        print(f"{state}: {REMEDIES[state]}")
+    by_state: dict[str, list[date]] = {}
+    for day in found.days:
+        by_state.setdefault(day.state, []).append(day.day)
+    for state in sorted(by_state.keys() & REMEDIES.keys()):
+        days = by_state[state]
+        build = f"make build SOURCE={source} FROM={min(days)} TO={max(days)}"
+        print(f"{state}: {REMEDIES[state].format(build=build)}")
 
 
 def _row(day: DayState) -> list[Any]:
