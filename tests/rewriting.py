@@ -25,7 +25,8 @@ Change = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 """Called with the operation and the answer's body; gives the status and the body that the client gets."""
 
 
-OF_ONE_CONNECTION = {"host", "authorization", "content-length", "transfer-encoding", "connection", "expect"}
+OF_ONE_CONNECTION = {"host", "content-length", "transfer-encoding", "connection", "expect"}
+OF_THE_SIGNATURE = {"authorization", "x-amz-date", "x-amz-security-token"}
 
 
 def _unchanged(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -34,7 +35,7 @@ def _unchanged(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, A
 
 def sign_again(method: str, url: str, headers: Message, body: bytes) -> dict[str, str]:
     """The headers of a request that was signed for another host, for the host that it is sent to."""
-    kept = {name: value for name, value in headers.items() if name.lower() not in OF_ONE_CONNECTION}
+    kept = {name: value for name, value in headers.items() if name.lower() not in OF_ONE_CONNECTION | OF_THE_SIGNATURE}
     scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", headers.get("Authorization", ""))
     if scope is None:
         return kept

@@ -355,8 +355,6 @@ def test_the_scaffolder_refuses_such_a_name_and_leaves_nothing(repository: Path)
         "defs",
         component,
         "vpc_flow",
-        "--start-day",
-        "2026-01-01",
     ]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     said = " ".join(done.stderr.split())

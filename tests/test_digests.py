@@ -31,6 +31,7 @@ from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 from tests.signed_trails import Trail, moment, signer
 
 DAY = date(2015, 3, 10)
+KEYS = Path("keys.json")
 Found = Callable[..., DigestReport]
 
 
@@ -51,7 +52,9 @@ def trail() -> Trail:
 def validated(lake: OpenedLake, source: LogSource, bucket: str) -> Found:
     def put_and_validate(trail: Trail, move: tuple[str, str] = ("", ""), day: date = DAY) -> DigestReport:
         trail.put(lake.client("s3"), bucket, move)
-        (report,) = validate(lake.client("s3"), source, bucket, [day], GivenKeys({signer().fingerprint: signer().der}))
+        (report,) = validate(
+            lake.client("s3"), source, bucket, [day], GivenKeys({signer().fingerprint: signer().der}, KEYS)
+        )
         return report
 
     return put_and_validate
@@ -317,7 +320,7 @@ def test_without_any_key_every_digest_is_unknown_and_gaps_are_still_named(
     gone = trail.digest_key(moment("10 14:00"))
     del trail.objects[gone]
     trail.put(lake.client("s3"), bucket)
-    (report,) = validate(lake.client("s3"), source, bucket, [DAY], GivenKeys({}))
+    (report,) = validate(lake.client("s3"), source, bucket, [DAY], GivenKeys({"of somebody else": b"x"}, KEYS))
     assert report.counts == {"missing_digest": 1, "unknown_public_key": 23}
     assert (report.pct, report.digests_valid, report.files_matching) == (0, 0, 0)
 
@@ -426,7 +429,7 @@ def test_runs_of_days_are_read_once_and_told_by_day(lake: OpenedLake, source: Lo
     s3 = lake.client("s3")
     trail.put(s3, bucket)
     days = [DAY + timedelta(days=n) for n in (2, 0, 1)]
-    trusted = GivenKeys({signer().fingerprint: signer().der})
+    trusted = GivenKeys({signer().fingerprint: signer().der}, KEYS)
     reports = list(validate(s3, source, bucket, days, trusted, in_flight=2))
     assert [(r.day, [f.key for f in r.findings]) for r in reports] == [
         (20150310, [keys[0]]),
@@ -465,7 +468,7 @@ def test_the_check_is_red_with_names_counts_and_what_to_do(validated: Found, tra
 
 
 def test_one_object_has_its_digest_as_evidence(lake: OpenedLake, source: LogSource, bucket: str, trail: Trail) -> None:
-    s3, trusted = lake.client("s3"), GivenKeys({signer().fingerprint: signer().der})
+    s3, trusted = lake.client("s3"), GivenKeys({signer().fingerprint: signer().der}, KEYS)
     edited, evening = trail.file_key(moment("10 13:20")), trail.file_key(moment("10 23:20"))
     trail.edit(edited, b"eventID", b"eventId")
     stranger = trail.file_key(moment("10 13:25"), "INJECTED")
@@ -478,7 +481,7 @@ def test_one_object_has_its_digest_as_evidence(lake: OpenedLake, source: LogSour
     bad = vouching(s3, source, bucket, edited, trusted)
     assert bad is not None
     assert (bad.is_same_content, bad.is_signature_valid, bad.fault) == (False, True, "changed_file")
-    unsure = vouching(s3, source, bucket, evening, GivenKeys({}))
+    unsure = vouching(s3, source, bucket, evening, GivenKeys({"of somebody else": b"x"}, KEYS))
     assert unsure is not None
     assert (unsure.is_same_content, unsure.is_signature_valid, unsure.fault) == (True, False, "unknown_public_key")
     assert vouching(s3, source, bucket, stranger, trusted) is None

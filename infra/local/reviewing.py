@@ -32,6 +32,7 @@ from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, unmasked
 from loglake_assets.reviews.session_activity.facts import Keystrokes
+from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
 from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.scoping import Reviewer, matches
 from loglake_assets.reviews.staleness import STALE, review_states
@@ -215,20 +216,13 @@ def _documents(
 
 def unmasked_document(lake: OpenedLake, row: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
-    last = (row["last_keystrokes"] or row["started"]).date()
-    sql = (
-        "SELECT eventid, eventtime, coalesce(session, message) AS session, coalesce(session_isplain, true) AS "
-        "session_isplain, coalesce(session_linecount, CASE WHEN message IS NULL THEN 0 ELSE 1 END) AS "
-        "session_linecount FROM from_cloudwatch_readready WHERE logcalendarday BETWEEN "
-        f"{day_number(row['started'].date())} AND {day_number(last)} AND logstream = {quoted(row['sessionid'] or '')}"
-    )
-    events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(sql).rows}
+    events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(log_events_of(row)).rows}
     try:
         return unmasked(document, row, events)
     except KeyError:
         raise ReviewError(
             f"Session {row['session_key']} cannot be shown without masks: the log events of its packet are not all in "
-            "from_cloudwatch_readready any more. Build its day again: make build SOURCE=session_activity "
+            f"{LOG_EVENTS} any more. Build its day again: make build SOURCE=session_activity "
             f"FROM={row['started'].date()} TO={row['started'].date()}"
         ) from None
 

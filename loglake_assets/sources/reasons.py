@@ -13,7 +13,10 @@ NOT_JSON = "not_json"
 """What a decoder and a recount say of content that they cannot parse; `form_of` says it better."""
 
 _DELIVERER = "Ask who wrote it: set its compression to GZIP or none, and have the object delivered again."
-_DAMAGED = "Restore it from the bucket's versions or have it delivered again, then `make requeue SOURCE=<log> FROM=<day> TO=<day>`."
+_DAMAGED = (
+    "Restore it from the bucket's versions or have it delivered again, then `make requeue SOURCE=<log> FROM=<day> "
+    "TO=<day>`."
+)
 _PRODUCER = "The record stays in its raw object. Where its producer can be mended, do so; else it is left as it is."
 
 ADVICE: Mapping[str, str] = MappingProxyType(
