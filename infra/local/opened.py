@@ -93,12 +93,14 @@ def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
     Raises LakeHomeError where the home cannot be used.
     """
     refuse_full_disk(home)
-    lake = None
+    lake, before = None, dict(os.environ)
     with _using(home) as users:
         try:
             lake = _started(home, say)
             yield lake
         finally:
+            os.environ.clear()
+            os.environ.update(before)  # another lake that this process has open goes on with its own
             _stop_when_last(home, users, lake)
 
 
