@@ -1,6 +1,7 @@
 """The lake as a Dagster resource: its names, and boto3 clients for them. Assets get this and never import boto3."""
 
 import functools
+import os
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -42,23 +43,23 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
 
     @property
     def s3(self) -> "S3Client":
-        client: S3Client = _client("s3", self.region, self.endpoint_url)
+        client: S3Client = _client("s3", self.region, self.endpoint_url, _access())
         return client
 
     @property
     def glue(self) -> "GlueClient":
-        client: GlueClient = _client("glue", self.region, self.endpoint_url)
+        client: GlueClient = _client("glue", self.region, self.endpoint_url, _access())
         return client
 
     @property
     def sqs(self) -> "SQSClient":
-        client: SQSClient = _client("sqs", self.region, self.endpoint_url)
+        client: SQSClient = _client("sqs", self.region, self.endpoint_url, _access())
         return client
 
     @property
     def athena(self) -> Athena:
         """The orchestrator's queries of this lake."""
-        client = _client("athena", self.region, self.endpoint_url)
+        client = _client("athena", self.region, self.endpoint_url, _access())
         return Athena(client, self.settings.database, self.settings.dagster_workgroup)
 
     @property
@@ -68,7 +69,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
 
     def client(self, service: str, region: str) -> Any:
         """A client of a service in any Region, for what the lake's own Region does not know."""
-        return _client(service, region, self.endpoint_url)
+        return _client(service, region, self.endpoint_url, _access())
 
     def queue_url(self, layer: str) -> str:
         """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""
@@ -138,8 +139,13 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # the re
         )
 
 
+def _access() -> tuple[str | None, ...]:
+    """Where boto3 goes and as whom, by the environment of this moment: a client is kept for no other."""
+    return tuple(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"))
+
+
 @functools.cache
-def _client(service: str, region: str, endpoint_url: str | None) -> Any:
+def _client(service: str, region: str, endpoint_url: str | None, access: tuple[str | None, ...]) -> Any:
     import boto3
     from botocore.config import Config
 
