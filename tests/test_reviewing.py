@@ -47,7 +47,7 @@ def test_a_days_tables_are_those_around_it(definitions: dg.Definitions, table: d
 def test_no_schedule_asks_for_a_day_without_looking_at_its_tables(definitions: dg.Definitions) -> None:
     """A clock knows nothing of logs: the sensor asks, once they are there."""
     of_review = [s.name for s in definitions.schedules or () if "session_activity" in s.name]
-    assert of_review == ["session_activity_reconcile_hourly"]
+    assert of_review == []
 
 
 NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
