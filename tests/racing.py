@@ -45,7 +45,10 @@ def _put_file(s3: Any, bucket: str, key: str, run: str, rows: int) -> dict[str, 
     if not rows:
         return {}
     body = io.BytesIO()
-    orc.write_table(pa.table({"written_by": [run] * rows, "number": list(range(rows))}), body)
+    numbers = list(range(rows))
+    columns = {"written_by": [run] * rows, "number": numbers, "eventid": [str(n) for n in numbers]}
+    columns |= {"f_eventkey": pa.nulls(rows, pa.string()), "raw_bucket": ["raw"] * rows, "raw_key": ["x"] * rows}
+    orc.write_table(pa.table(columns), body)
     s3.put_object(Bucket=bucket, Key=key, Body=body.getvalue())
     return {"key": key, "bytes": len(body.getvalue()), "rows": rows}
 

@@ -13,6 +13,7 @@ from infra.local.asking import print_looker_answer
 from infra.local.building import DayResult, build_range, dagster_instance
 from infra.local.opened import OpenedLake
 from infra.local.querying import Answer, ask, print_answer
+from loglake_assets.reviews.masking import KINDS
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.cloudtrail import decode
 from tests.conftest import quiet
@@ -76,9 +77,10 @@ def test_rows_are_inert_on_a_terminal(hostile: HostileDay, form: str, capsys: py
 def test_lookers_answers_are_inert_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     query = {"query_id": "q", "row_count": 1, "bytes_scanned": 1, "sql": ACTS}
     answer = {"final_response": ACTS, "queries": [query], "refused": [{"reason": ACTS}], "coverage": []}
-    print_looker_answer({**answer, "stopped_by": None, "next_step": ACTS}, print)
+    mask = {"query_id": "q", "column": ACTS, "kind": next(iter(KINDS)), "count": 1}
+    print_looker_answer({**answer, "masked": [mask], "stopped_by": None, "next_step": ACTS}, print)
     shown = capsys.readouterr().out
-    assert shown.count(CANARY) == 4
+    assert shown.count(CANARY) == 5
     assert ACTING.findall(shown) == []
 
 

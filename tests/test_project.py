@@ -87,10 +87,11 @@ def test_setup_says_how_far_it_is(repository: Path, tmp_path: Path, code: str) -
     python = tmp_path / "python"
     python.write_text(SETUP_PYTHON)
     python.chmod(0o755)
+    outside_make = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(
         ["make", "setup", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"],
         cwd=repository,
-        env={**os.environ, "PIP_ENDS": code},
+        env={**outside_make, "PIP_ENDS": code},
         capture_output=True,
         text=True,
         check=False,
