@@ -323,8 +323,17 @@ def test_a_local_lake_begins_with_its_first_raw_day(lake: OpenedLake, tmp_path: 
     assert "from 2026-11-01 on. Stop `make up`" in str(days_not_shown(tmp_path, date(2026, 10, 1)))
 
 
-def test_days_before_the_lakes_first_are_named(lake: OpenedLake) -> None:
-    register(lake, date(2001, 7, 8), "111122223333", "2001-07-08T01:00:00Z")
+def unregister(lake: OpenedLake, day: date) -> None:
+    """What `register` made, away again."""
+    names = {"DatabaseName": lake.settings.database, "TableName": "from_cloudtrail_raw"}
+    values = ["AWSLogs", "111122223333", "eu-west-1", f"{day:%Y%m%d}"]
+    lake.client("glue").delete_partition(**names, PartitionValues=values)
+
+
+@pytest.mark.fault(74, "raw days before the lake's first day, and after tomorrow", "named, each with its remedy")
+def test_raw_days_that_no_check_would_come_to_are_named(lake: OpenedLake) -> None:
+    register(lake, date(2009, 5, 7), "111122223333", "2009-05-07T01:00:00Z")
+    register(lake, date(2098, 3, 4), "111122223333", "2098-03-04T01:00:00Z")
     config = source_config("cloudtrail", start_day=date(2026, 11, 1))
     check = dg.define_asset_job(
         "older", selection=dg.AssetSelection.checks(dg.AssetCheckKey(config.checks_key, "older_days"))
@@ -335,12 +344,17 @@ def test_days_before_the_lakes_first_are_named(lake: OpenedLake) -> None:
         jobs=[check],
         resources={"lake": lake.resource},
     )
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = definitions.resolve_job_def("older").execute_in_process(instance=instance)
+    try:
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = definitions.resolve_job_def("older").execute_in_process(instance=instance)
+    finally:
+        unregister(lake, date(2098, 3, 4))
     (evaluation,) = result.get_asset_check_evaluations()
     assert not evaluation.passed
-    assert "2001-07-08" in str(evaluation.metadata["days_before_the_first"].value)
+    assert "2009-05-07" in str(evaluation.metadata["days_before_the_first"].value)
+    assert evaluation.metadata["days_to_come"].value == ["2098-03-04"]
     assert "set LOGLAKE_FIRST_DAY=" in str(evaluation.description)
+    assert "have the objects moved to the day of their delivery" in str(evaluation.description)
 
 
 def test_every_older_week_has_its_turn_at_whatever_hours_the_checks_run(lake: OpenedLake) -> None:

@@ -1,5 +1,6 @@
 """A key pattern is the one description of where a day lies: what is placed is listed, whatever the pattern says."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -44,6 +45,13 @@ PATTERNS = {
 }
 
 
+KEYS = {
+    "cloudtrail": "AWSLogs/111122223333/CloudTrail/eu-west-1/{0:%Y/%m/%d}/a.json.gz",
+    "cloudwatch": "app/{0:%Y/%m/%d}/04/x",
+    "bedrock": "AWSLogs/111122223333/BedrockModelInvocationLogs/eu-west-1/{0:%Y/%m/%d}/04/a.json.gz",
+}
+
+
 def source_of(pattern: str, *variants: str) -> LogSource:
     ignored = (IgnoredKey("digest", r"/digests/"),)
     return replace(load_source("cloudwatch"), key_pattern=KeyPattern(pattern, ignored, variants))
@@ -78,6 +86,16 @@ def test_several_patterns_of_one_log_are_listed_together() -> None:
     assert listed(source, keys, [FIRST]) == sorted([spelling.format(FIRST, "x"), other_spelling.format(FIRST, "x")])
 
 
+@pytest.mark.parametrize("name", ["cloudtrail", "cloudwatch", "bedrock"])
+def test_no_log_of_the_lake_is_walked_beside_the_days_that_are_asked_for(name: str) -> None:
+    keys = KEYS[name]
+    source, days = load_source(name), [date(2026, month, day) for month in (10, 11) for day in (1, 9, 23, 30)]
+    bucket = Listing([keys.format(day) for day in days])
+    found = [raw.key for raw in raw_objects(bucket, source, "logs", days[5:6])]
+    assert found == [keys.format(date(2026, 11, 9))]
+    assert [folder for folder in bucket.walked if "/10/" in folder or re.search(r"/11/(01|23|30)/", folder)] == []
+
+
 def test_folders_of_other_years_and_of_ignored_logs_are_not_walked() -> None:
     pattern, spelling = PATTERNS["a suffix of the file name"]
     keys = [spelling.format(date(year, 11, 1), "x") for year in range(2015, 2027)] + ["flow/digests/2026/11/01/y"]
@@ -99,6 +117,13 @@ def test_keys_that_no_pattern_places_are_named() -> None:
     ]
     assert all(place(source_of(pattern), "logs", key) == Ignored("unknown_key") for key in odd)
     assert sorted(unknown_keys(Listing(known + odd), source_of(pattern), "logs", [FIRST])) == sorted(odd)
+
+
+@pytest.mark.fault(55, "an object under the 31st of November, and one under a 13th month", "named")
+def test_days_that_the_calendar_does_not_have_are_named() -> None:
+    odd = ["app/2026/11/31/04/x", "app/2026/13/02/04/x"]
+    known = ["app/2026/11/30/04/x", "app/2024/02/29/04/x"]
+    assert sorted(unknown_keys(Listing(odd + known), load_source("cloudwatch"), "logs", [FIRST])) == odd
 
 
 def test_of_a_folder_that_no_pattern_allows_a_bounded_number_is_named() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -190,6 +191,24 @@ def test_one_id_with_two_contents_turns_grain_red_by_name(built: BuiltLake) -> N
         s3(built).delete_object(Bucket=bucket(built), Key=key)
     (coverage,) = built.lake.resource.recount(built.source, 1).days([DAY])
     assert coverage.differing == {}, "the copies of the samples are copies"
+
+
+def test_a_table_of_copies_that_is_not_as_it_was_written_is_named(built: BuiltLake) -> None:
+    prefix = f"{duplicates_prefix(TABLE, newest(built, DAY).run_id)}logcalendarday={day_number(DAY)}/"
+    url = f"s3://{bucket(built)}/{prefix}"
+    (key,) = (found["Key"] for found in s3(built).list_objects_v2(Bucket=bucket(built), Prefix=prefix)["Contents"])
+    with breaking.put_back(s3(built), bucket(built), key) as whole:
+        s3(built).delete_object(Bucket=bucket(built), Key=key)
+        (removed,) = built.lake.resource.recount(built.source, 1).days([DAY])
+        s3(built).put_object(Bucket=bucket(built), Key=key, Body=whole[: len(whole) // 2])
+        (cut,) = built.lake.resource.recount(built.source, 1).days([DAY])
+    assert list(removed.altered) == [url]
+    assert re.fullmatch(r"0 copies are there of [1-9]\d* that its run left out", removed.altered[url])
+    assert f"s3://{bucket(built)}/{key}" in cut.altered
+    assert (removed.pct or 0) < 100
+    assert (cut.pct or 0) < 100
+    (mended,) = built.lake.resource.recount(built.source, 1).days([DAY])
+    assert mended.altered == {}
 
 
 def test_a_late_object_that_is_gone_before_it_was_built_is_named_as_gone(built: BuiltLake) -> None:

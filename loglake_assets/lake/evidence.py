@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from loglake_assets.lake.commits import Commit, commits, edited_records
+from loglake_assets.lake.integrity import differences
 from loglake_assets.lake.layout import bucket_and_prefix
 from loglake_assets.lake.manifests import Manifest, manifest_if_any
-from loglake_assets.lake.reconciliation import differences
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import whole_object
 from loglake_assets.sources import LogSource

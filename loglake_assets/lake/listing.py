@@ -138,7 +138,8 @@ class _Tree:
         """Whether a key of any day, or one that is ignored by its folder, can begin so."""
         if ignore_reason(self.source, f"{folder}object"):
             return True
-        return any(pattern.match(folder, partial=True) for pattern in _partial_patterns(self.source))
+        matches = (pattern.match(folder, partial=True) for pattern in _partial_patterns(self.source))
+        return any(match and _is_possible(match.groupdict()) for match in matches)
 
     def _matches(self, folder: str) -> Iterator["regex.Match[str]"]:
         for pattern in _narrowed_patterns(self.source, self.days):
@@ -168,7 +169,8 @@ def _narrowed(pattern: str, year: int, month: int, days: Sequence[int]) -> str:
     """A pattern whose groups `year`, `month` and `dayofmonth` take these numbers only, with or without a leading 0."""
     for group, numbers in (("year", [year]), ("month", [month]), ("dayofmonth", days)):
         only = "|".join(f"0?{number}" for number in numbers)
-        pattern = pattern.replace(f"(?P<{group}>", f"(?P<{group}>(?=(?:{only})(?![0-9]))")
+        # Before the group, not in it, where it would hold for the first of the group's alternatives only.
+        pattern = pattern.replace(f"(?P<{group}>", f"(?=(?:{only})(?![0-9]))(?P<{group}>")
     return pattern
 
 
@@ -176,6 +178,16 @@ def _day_of(groups: Mapping[str, str | None]) -> date | None:
     """The day that the groups of a match say; None where they do not say all of it."""
     parts = [groups.get(name) for name in ("year", "month", "dayofmonth")]
     return date(*(int(part) for part in parts if part)) if all(parts) else None
+
+
+def _is_possible(groups: Mapping[str, str | None]) -> bool:
+    """Whether there is such a day, as far as the groups say it: the 31st of November is none."""
+    month, day = groups.get("month"), groups.get("dayofmonth")
+    try:
+        date(int(groups.get("year") or 2000), int(month or 1), int(day or 1))
+    except ValueError:
+        return False
+    return True
 
 
 def _folder(s3: Any, bucket: str, prefix: str) -> tuple[list[str], list[dict[str, Any]]]:

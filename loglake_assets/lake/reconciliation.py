@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
+from loglake_assets.lake.integrity import altered_files, bucket_of, differences
 from loglake_assets.lake.late import broken_entries, late_objects, was_read
-from loglake_assets.lake.layout import bucket_and_prefix, check_key, commit_key, manifest_key
-from loglake_assets.lake.listed import files
+from loglake_assets.lake.layout import check_key, commit_key, manifest_key
 from loglake_assets.lake.listing import RawObject, raw_objects_by_day
 from loglake_assets.lake.manifests import (
     GONE_WHILE_READING,
@@ -236,18 +236,9 @@ class Reconciler:
             raise
 
     def _short(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
-        """Files of the build that are not as they were verified: absent, of another size, or of another content."""
-        bucket, _ = bucket_and_prefix(manifest.location)
-        stored = files(self.s3, manifest.location)
-        verified = served.commit.etags if served.commit else {}
-        for entry in manifest.files:
-            size, etag = stored.pop(entry["key"], (None, ""))
-            if size is None:
-                yield Judged(Verdict.SHORT, bucket, entry["key"], "absent")
-            elif size != entry["bytes"] or etag != verified.get(entry["key"], etag):
-                yield Judged(Verdict.SHORT, bucket, entry["key"], f"{size} bytes, written as {entry['bytes']} bytes")
-        for key in stored:
-            yield Judged(Verdict.SHORT, bucket, key, "not written by the day's run")
+        """Files of the build that are not as they were verified."""
+        for key, why in altered_files(self.s3, served.commit, manifest).items():
+            yield Judged(Verdict.SHORT, bucket_of(manifest), key, why)
 
     def _altered(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
         """Where commit and manifest do not say the same, or an earlier record is not what the next one knows of it."""
@@ -265,23 +256,6 @@ class Reconciler:
         key = manifest_key(manifest.table, manifest.day, manifest.run_id)
         for said in outdated_by(manifest, self.source, self.rules):
             yield Judged(Verdict.OUTDATED, self.readready_bucket, key, said)
-
-
-def differences(commit: Commit, manifest: Manifest) -> list[str]:
-    """What a commit record says otherwise than the manifest of its run: names of fields."""
-    said = {
-        "location": (commit.location, manifest.location),
-        "content_hash": (commit.content_hash, manifest.content_hash),
-        "rows": (commit.rows, manifest.rows),
-        "bytes": (commit.bytes, manifest.bytes),
-        "files": (commit.files, len(manifest.files)),
-    }
-    if commit.manifest_sha256:
-        said["manifest"] = (commit.manifest_sha256, manifest.digest)
-    named = {file["key"] for file in manifest.files}
-    if commit.etags:
-        said["etags"] = (named, commit.etags.keys())
-    return [name for name, (one, other) in said.items() if one != other]
 
 
 def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:

@@ -18,14 +18,14 @@ import pyarrow as pa
 from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.inflating import text_of
+from loglake_assets.lake.integrity import altered_files, bucket_of, differences
 from loglake_assets.lake.late import late_objects
 from loglake_assets.lake.layout import bucket_and_prefix, duplicates_prefix
-from loglake_assets.lake.listed import files, keys
+from loglake_assets.lake.listed import keys
 from loglake_assets.lake.listing import RawObject, raw_objects
 from loglake_assets.lake.manifests import Manifest, ManifestObject, manifest_if_any
 from loglake_assets.lake.orc_files import columns_of
 from loglake_assets.lake.reach import Reach
-from loglake_assets.lake.reconciliation import differences
 from loglake_assets.lake.serving import Served
 from loglake_assets.lake.whole import CutObjectError, refusal, whole_object
 from loglake_assets.sources import LogSource
@@ -256,6 +256,8 @@ class Recount:
     def _compared(self, day: date, expected: _Expected) -> Coverage:
         set_aside, altered = expected.set_aside(), self._altered(expected)
         rows, judged = self._stored_keys(expected.served, set_aside, altered)
+        altered_rows = sum(rows.values()) if altered else 0  # of what readers query; the copies are beside it
+        differing = self._differing(expected, altered)
         missing = [key for key in expected.events if key not in rows]
         surplus = [key for key in judged if key not in expected.events]
         return Coverage(
@@ -282,8 +284,8 @@ class Recount:
             set_aside_events=expected.events_of(set_aside),
             objects_read=expected.own_objects_read(),
             altered=altered,
-            altered_rows=sum(rows.values()) if altered else 0,
-            differing=dict(self._differing(expected.served)),
+            altered_rows=altered_rows,
+            differing=differing,
         )
 
     def _altered(self, expected: _Expected) -> dict[str, str]:
@@ -297,24 +299,9 @@ class Recount:
             return {served.location: f"run {manifest.run_id} wrote to {manifest.location}"}
         if served.commit and (differing := differences(served.commit, manifest)):
             return {served.location: f"commit and manifest differ in {', '.join(differing)}"}
-        found = self._altered_files(served, manifest)
-        return found or self._altered_rows(served, manifest)
-
-    def _altered_files(self, served: Served, manifest: Manifest) -> dict[str, str]:
-        bucket, _ = bucket_and_prefix(served.location)
-        stored = files(self.s3, served.location)
-        etags = served.commit.etags if served.commit else {}
-        found = {
-            f"s3://{bucket}/{key}": "not written by the run"
-            for key in stored.keys() - {f["key"] for f in manifest.files}
-        }
-        for entry in manifest.files:
-            size, etag = stored.get(entry["key"], (None, ""))
-            if size is None:
-                found[f"s3://{bucket}/{entry['key']}"] = "absent"
-            elif size != entry["bytes"] or etag != etags.get(entry["key"], etag):
-                found[f"s3://{bucket}/{entry['key']}"] = "another content than was committed"
-        return found
+        found = altered_files(self.s3, served.commit, manifest)
+        named = {f"s3://{bucket_of(manifest)}/{key}": why for key, why in found.items()}
+        return named or self._altered_rows(served, manifest)
 
     def _altered_rows(self, served: Served, manifest: Manifest) -> dict[str, str]:
         """The rows' hash against the commit's; of a day that was built with other columns it says nothing."""
@@ -330,23 +317,24 @@ class Recount:
             return {served.location: f"its rows cannot be read ({type(error).__name__})"}
         return {} if found == manifest.content_hash else {served.location: "its rows are others than were committed"}
 
-    def _differing(self, served: Served) -> Iterator[tuple[str, str]]:
-        """Copies of an event that are not copies: one id with two contents is an error of the log, or a forgery."""
+    def _differing(self, expected: _Expected, altered: dict[str, str]) -> dict[str, str]:
+        """Copies of an event that are not copies: one id with two contents is an error of the log, or a forgery.
+
+        A table of copies that cannot be read, or has not as many rows as the run wrote, is added to `altered`.
+        """
+        served, manifest = expected.served, expected.manifest
         if served.run_id is None:
-            return
+            return {}
         prefix = f"{duplicates_prefix(served.table, served.run_id)}logcalendarday={served.day}/"
+        columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
+        copies: list[tuple[str, ...]] = []
         for file in (key for key in keys(self.s3, self.readready_bucket, prefix) if key.endswith(".orc")):
-            columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
-            try:
-                found = columns_of(self.s3, self.readready_bucket, file, columns)
-            except CutObjectError:
-                raise
-            except (OSError, pa.ArrowException, KeyError):
-                yield "copies that cannot be read", f"s3://{self.readready_bucket}/{file}"
-                continue
-            for event, bucket, key, same in zip(*found, strict=True):
-                if not same:
-                    yield event, f"s3://{bucket}/{key}"
+            copies += self._rows(self.readready_bucket, file, columns, altered)
+        written = manifest.totals["duplicates"] if manifest else len(copies)
+        if len(copies) != written:
+            said = f"{len(copies):,} copies are there of {written:,} that its run left out"
+            altered.setdefault(f"s3://{self.readready_bucket}/{prefix}", said)
+        return {event: f"s3://{bucket}/{key}" for event, bucket, key, same in copies if not same}
 
     def _stored_keys(
         self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
@@ -372,14 +360,19 @@ class Recount:
         bucket, prefix = bucket_and_prefix(served.location)
         columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
         for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
-            try:
-                found = columns_of(self.s3, bucket, key, columns)
-            except CutObjectError:
-                raise
-            except (OSError, pa.ArrowException, KeyError) as error:
-                altered.setdefault(f"s3://{bucket}/{key}", f"cannot be read as ORC ({type(error).__name__})")
-                continue
-            yield from zip(*found, strict=True)
+            yield from self._rows(bucket, key, columns, altered)
+
+    def _rows(
+        self, bucket: str, key: str, columns: Sequence[str | tuple[str, ...]], altered: dict[str, str]
+    ) -> Iterable[tuple[Any, ...]]:
+        """These columns of an ORC file; a file that cannot be read is added to `altered` and has no rows."""
+        try:
+            return zip(*columns_of(self.s3, bucket, key, columns), strict=True)
+        except CutObjectError:
+            raise
+        except (OSError, pa.ArrowException, KeyError) as error:
+            altered.setdefault(f"s3://{bucket}/{key}", f"cannot be read as ORC ({type(error).__name__})")
+            return ()
 
 
 def _moment(text: str | None) -> datetime | None:

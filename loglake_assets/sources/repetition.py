@@ -23,6 +23,7 @@ Tree = Mapping[str, Any]
 class _Codec(NamedTuple):
     encode: Any
     decode: Any
+    any: Any
     format: Any
     unreadable: tuple[type[Exception], ...]
 
@@ -32,7 +33,7 @@ def _codec() -> _Codec:
     from msgspec import DecodeError, Raw, json
 
     decode = json.Decoder(dict[str, Raw]).decode
-    return _Codec(json.Encoder().encode, decode, json.format, (DecodeError, RecursionError))
+    return _Codec(json.Encoder().encode, decode, json.Decoder().decode, json.format, (DecodeError, RecursionError))
 
 
 def is_whole(found: object, delivered: "msgspec.Raw | bytes") -> bool:
@@ -63,3 +64,20 @@ def _repeats(raw: bytes) -> bool:
         return False
     pairs = json.loads(compact, object_pairs_hook=tuple, parse_int=str, parse_float=str)
     return len({key for key, _ in pairs}) < len(pairs)
+
+
+def says_a_key_twice_anywhere(text: bytes) -> bool:
+    """Whether any object in a JSON text says a key twice. Raises ValueError or RecursionError where it is no JSON."""
+    try:
+        if _codec().encode(_codec().any(text)) == text:  # by bytes: a number can be spelled longer than it came
+            return False
+    except _codec().unreadable:
+        pass
+    found: list[int] = []
+
+    def count(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            found.append(len(pairs))
+
+    json.loads(text, object_pairs_hook=count, parse_int=str, parse_float=str)
+    return bool(found)

@@ -21,6 +21,7 @@ from loglake_assets.sources.bedrock import tools
 from loglake_assets.sources.bedrock.answers import number
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.reasons import NOT_JSON
+from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice_anywhere
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -32,7 +33,6 @@ _BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[^\s,:\]}])')
 """Never inside a JSON string: there a quote is escaped, so `{` is followed by a backslash."""
 
 CONTROL_MESSAGE = "control_message"
-KEY_TWICE = "key_twice"
 
 _TEXT = {  # JSON key: column
     "requestId": "requestid",
@@ -134,7 +134,7 @@ def _records_of(text: bytes, fields: dict[str, msgspec.Raw]) -> list[Line]:
         line = Line(text)
         line.fields = fields
         return [line]
-    if _has_key_twice(text):
+    if says_a_key_twice_anywhere(text):
         raise NotThisLogError(KEY_TWICE)
     try:
         events = _LIST.decode(fields["logEvents"])
@@ -169,7 +169,7 @@ def decode(line: Line) -> DecodedRecord:
 
 
 def _decoded(line: Line, record: dict[str, msgspec.Raw], digest: str) -> DecodedRecord:
-    if _has_key_twice(line):
+    if says_a_key_twice_anywhere(line):
         raise RecordError(KEY_TWICE)
     time, spelled = _time(record)
     if "requestId" not in record and "modelId" not in record:
@@ -193,26 +193,6 @@ def _decoded(line: Line, record: dict[str, msgspec.Raw], digest: str) -> Decoded
     if record:
         fields["otherfields"] = msgspec.json.encode(record).decode()
     return DecodedRecord(fields, time, digest)
-
-
-def _has_key_twice(text: bytes) -> bool:
-    """Whether any object in a JSON text has a key twice, of which a reader sees one only.
-
-    What is the same when it is written again has each key once, which is quick to see and nearly always so.
-    """
-    try:
-        if msgspec.json.encode(_ANY.decode(text)) == text:
-            return False
-    except _UNREADABLE:
-        pass
-    doubled: list[int] = []
-
-    def count(pairs: list[tuple[str, Any]]) -> None:
-        if len(dict(pairs)) != len(pairs):
-            doubled.append(len(pairs))
-
-    json.loads(text, object_pairs_hook=count, parse_int=str, parse_float=str)
-    return bool(doubled)
 
 
 def _moment(milliseconds: msgspec.Raw) -> datetime:
