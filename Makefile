@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-LAKE := $(BIN)/python -m infra.local
+LAKE := $(BIN)/python -m infra.cli
 
 FORMAT ?= table
 LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet

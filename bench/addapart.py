@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from bench.cost import addapart_usd
-from infra.local.opened import OpenedLake
-from lambdas.addapart_producer import produce
-from lambdas.addapart_settings import AddAPartSettings
+from infra.cli.lake import OpenedLake
+from lambdas.addapart.producer import produce
+from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, place
 

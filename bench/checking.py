@@ -11,7 +11,7 @@ import msgspec
 from pyarrow import orc
 
 from bench.volumes import Volume
-from glue_scripts.content import inflated
+from loglake_assets.s3.gzip_content import inflated
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.checking import Checked, checked, delivered_parameters
 from bench.measuring import ContenderFailedError, Cost, measured
 from bench.volumes import NEEDLE_NAMES, Volume
-from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
+from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.counters import TITLES, available
-from infra.local.glue_child import java_home
+from infra.emulator.glue_child import java_home
 
 PACKAGES = ("pyspark", "pyarrow", "duckdb", "polars", "chdb", "msgspec", "isal", "dagster")
 

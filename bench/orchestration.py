@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.addapart import latencies
-from infra.local.building import build_range, dagster_instance
-from infra.local.loading import await_partitions, put_objects, samples_to_put
-from infra.local.opened import OpenedLake, opened_lake
-from infra.local.samples import generate
-from infra.local.sensing import tick_raw_sensor
+from infra.cli.build import build_range, dagster_instance
+from infra.cli.lake import OpenedLake, opened_lake
+from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.tick import tick_raw_sensor
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.sampling import generate
 
 Say = Callable[[str], None]
 SOURCE = "cloudtrail"

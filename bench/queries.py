@@ -18,8 +18,8 @@ from typing import Any
 
 from bench.contenders.job import Window, built
 from bench.volumes import write_tree
-from infra.bundles import glue_bundle
-from infra.local.samples import FIRST_DAY, SEED, generate
+from infra.aws.bundles import glue_bundle
+from loglake_assets.sources.sampling import FIRST_DAY, SEED, generate
 
 KINDS = {"cloudtrail": ("log",), "cloudwatch": ("log", "back_to_back")}
 _SHARE = {"cloudtrail": 1, "cloudwatch": 5}

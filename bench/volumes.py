@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from infra.local.samples import FIRST_DAY, Samples, generate
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Placement, place
+from loglake_assets.sources.sampling import FIRST_DAY, Samples, generate
 
 SOURCE = "cloudtrail"
 RAW_BUCKET = "raw"

@@ -10,7 +10,7 @@ from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay
-from loglake_assets.lake.reach import Reach
+from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number
 
 

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from loglake_assets.lake.reach import Reach
+from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, load_source
+from loglake_assets.sources.model import ENGINES, SPARK
 from loglake_assets.sources.placement import day_from_number
-
-SPARK, LIGHT = ENGINES = ("spark", "light")
-"""Who builds: Spark, or one process without a JVM where that gives the same (light.py). Spark is Glue's."""
 
 
 class WindowError(ValueError):

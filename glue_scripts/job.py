@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glue_scripts.accounts import CLOSED, DUPLICATES, QUARANTINED, DayAccount, day_accounts
-from glue_scripts.arguments import LIGHT, JobArguments
+from glue_scripts.arguments import JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.reporting import Progress, Report
 from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices, window_objects
 from glue_scripts.writing import write_duplicates, write_rows, written_days
-from loglake_assets.lake.commits import commit_numbers
-from loglake_assets.lake.layout import run_prefix
+from loglake_assets.lake.storage.keys import run_prefix
+from loglake_assets.lake.versions.commits import commit_numbers
 from loglake_assets.sources import LogSource, load_source, view_statements
+from loglake_assets.sources.model import LIGHT
 from loglake_assets.sources.placement import day_number
 
 if TYPE_CHECKING:

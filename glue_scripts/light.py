@@ -29,11 +29,11 @@ from glue_scripts.light_views import NotLightError, create_views
 from glue_scripts.manifests import put_once
 from glue_scripts.reading import ObjectReader, decoded_schema
 from glue_scripts.reporting import Progress, Report
-from glue_scripts.stored_rows import ROWS_A_BATCH, orc_schema, stored_file
 from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices
-from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay, WrittenFile, content_hash
-from loglake_assets.lake.layout import duplicates_prefix, run_prefix
+from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay
+from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, WrittenFile, content_hash, orc_schema, stored_file
 from loglake_assets.sources import LogSource, load_source, view_statements
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
 from loglake_assets.sources.model import Column

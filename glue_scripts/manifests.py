@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
 from glue_scripts.arguments import JobArguments
 from glue_scripts.window import WindowObjects
-from glue_scripts.writing import content_hash
-from loglake_assets.lake.layout import day_prefix, manifest_key, quarantine_prefix
-from loglake_assets.lake.whole import whole_object
+from loglake_assets.lake.storage.keys import day_prefix, manifest_key, quarantine_prefix
+from loglake_assets.lake.versions.stored_rows import content_hash
+from loglake_assets.s3.objects import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number

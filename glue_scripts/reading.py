@@ -17,8 +17,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated, utf8, without_lone_surrogates
 from glue_scripts.fetching import FetchedObject, ObjectRef, fetch_all
+from loglake_assets.s3.arrow_types import ARROW
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated, utf8, without_lone_surrogates
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.decoding import (
     NotThisLogError,
@@ -32,13 +33,6 @@ from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.rules import Rules, load_rules
 
-ARROW = {
-    "string": pa.string(),
-    "boolean": pa.bool_(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
 _OBJECT_FIELDS = (
     ("object_number", "int"),
     ("raw_bucket", "string"),

@@ -7,9 +7,9 @@ from typing import Any
 
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
-from loglake_assets.lake.late import late_objects
-from loglake_assets.lake.layout import bucket_and_prefix
-from loglake_assets.lake.listed import entries
+from loglake_assets.lake.versions.late_ledger import late_objects
+from loglake_assets.s3.pages import entries
+from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from loglake_assets.lake.layout import duplicates_prefix
+from loglake_assets.lake.storage.keys import duplicates_prefix
+from loglake_assets.lake.versions.stored_rows import WrittenFile, content_hash, hashed_columns
 from loglake_assets.sources import DEFAULT_COMPRESSION, LogSource
-from loglake_assets.sources.model import Column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -23,15 +23,6 @@ ORC_SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Files 9 % smaller than with ORC's own SPEED and 64 MB, for a little more CPU: docs/decisions/0011-orc-layout.md."""
-
-
-@dataclass(frozen=True)
-class WrittenFile:
-    """One ORC file as listed after the write: `key` in the readready bucket, size in bytes, rows it gives back."""
-
-    key: str
-    size: int
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -105,16 +96,6 @@ def _written_day(day: int, found: list, sizes: dict[str, int]) -> WrittenDay:  #
     keys = {_key(row.file): row for row in rows}
     files = tuple(WrittenFile(key, sizes[key], keys[key].rows) for key in sorted(keys))
     return WrittenDay(day, files, content_hash(sum(int(row.hash) for row in rows), sum(f.rows for f in files)))
-
-
-def hashed_columns(source: LogSource) -> list[Column]:
-    """The columns that the hash of a row is of: the run differs; the rows must not."""
-    return [c for c in source.readready.all_columns if c.name != "f_run"]
-
-
-def content_hash(total: int, rows: int) -> str:
-    """How manifests spell the sum of `rows` hashes: the algorithm, the sum and the count."""
-    return f"xxh64sum:{total % (1 << 128):032x}:{rows}"
 
 
 def _listed_sizes(spark: "SparkSession", path: str) -> dict[str, int]:

@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 
 from loglake_assets import reviews
-from loglake_assets.check_jobs import check_jobs
-from loglake_assets.upkeep import upkeep
-from resources.assembly import lake_resources
+from loglake_assets.orchestration.check_jobs import check_jobs
+from loglake_assets.orchestration.lake_housekeeping import upkeep
+from loglake_assets.orchestration.lake_resource import lake_resources
 from resources.progress_log import progress_logger
 
 

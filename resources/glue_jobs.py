@@ -18,10 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dagster_aws.pipes import PipesS3MessageReader
 from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD
 
-from loglake_assets.sources import DEFAULT_COMPRESSION
-from loglake_assets.sources.placement import day_number
-from resources.lake import LakeResource
-from resources.settings import engine
+from resources.access import LakeAccess
 
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 """States in which a run may still write; every other state is its end."""
@@ -55,8 +52,8 @@ class Window:
     def arguments(self) -> dict[str, str]:
         return {
             "--source": self.source,
-            "--first_day": str(day_number(self.first_day)),
-            "--last_day": str(day_number(self.last_day)),
+            "--first_day": f"{self.first_day:%Y%m%d}",
+            "--last_day": f"{self.last_day:%Y%m%d}",
         }
 
 
@@ -100,7 +97,7 @@ class _PrefixedS3Reader(PipesS3MessageReader):
 class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource gives itself to assets
     """Builds windows of days by Glue runs of one lake. Seconds throughout."""
 
-    lake: dg.ResourceDependency[LakeResource]
+    lake: dg.ResourceDependency[LakeAccess]
     longest_poll_seconds: float = 10.0
     capacity_wait_seconds: float = 3600.0
 
@@ -110,12 +107,12 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         window: Window,
         look_ahead: int,
         max_days: int,
-        compression: str = DEFAULT_COMPRESSION,
+        compression: str,
+        engine: str,
     ) -> GlueRun:
         """Run the job for a window and wait for its end. Raises GlueRunError; a cancel stops the Glue run."""
         asked = {**window.arguments, "--look_ahead": str(look_ahead), "--max_days": str(max_days)}
-        asked["--compression"] = compression
-        asked["--engine"] = engine()
+        asked |= {"--compression": compression, "--engine": engine}
         adopted = self._adoptable(asked)
         run_id = adopted["Arguments"]["--run_id"] if adopted else self._new_run_id(window, context.run.run_id[:8])
         reader = _PrefixedS3Reader(
@@ -214,7 +211,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
 
     def _new_run_id(self, window: Window, dagster_run: str) -> str:
         """`<dagster run>-<first>-<last>-<attempt>`: readable, and new for every attempt."""
-        base = f"{dagster_run}-{day_number(window.first_day)}-{day_number(window.last_day)}"
+        base = f"{dagster_run}-{window.first_day:%Y%m%d}-{window.last_day:%Y%m%d}"
         tried = sum(run.get("Arguments", {}).get("--run_id", "").startswith(base) for run in self._runs())
         return f"{base}-{tried + 1}"
 
@@ -236,9 +233,11 @@ def _failure(job: str, run: Mapping[str, Any]) -> str:
     )
 
 
-def _unretried(lake: LakeResource) -> Any:
+def _unretried(lake: LakeAccess) -> Any:
     """A Glue client that sends a request once: StartJobRun has no idempotency token, so a silent retry starts two."""
     import boto3
 
     config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-    return boto3.client("glue", region_name=lake.region, endpoint_url=lake.endpoint_url, config=config)
+    return boto3.client(
+        "glue", region_name=lake.settings.region, endpoint_url=lake.settings.endpoint_url, config=config
+    )

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from glue_scripts.arguments import ENGINES, SPARK
-
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
 FIRST_DAY = "LOGLAKE_FIRST_DAY"
@@ -110,14 +108,6 @@ def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | Non
         if value:
             return Path(value)
     return None
-
-
-def engine(environment: Mapping[str, str] | None = None) -> str:
-    """Who builds readready days, LOGLAKE_ENGINE: spark, or light where one machine is enough. Raises SettingsError."""
-    value = (os.environ if environment is None else environment).get("LOGLAKE_ENGINE") or SPARK
-    if value not in ENGINES:
-        raise SettingsError(f"LOGLAKE_ENGINE is {value!r}; accepted: {', '.join(ENGINES)}. Without it, Spark builds.")
-    return value
 
 
 def _accepted(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from infra.local.opened import OpenedLake
-from loglake_assets.lake.layout import manifest_key
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.sources import LogSource
 from tests.stored_lake import StoredLake
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from infra.local.building import loaded_definitions, run_window
+from infra.cli.build import loaded_definitions, run_window
 
 
 def main(source: str, first: date, last: date) -> str | None:

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.local.opened import REPOSITORY
+from infra.cli.lake import REPOSITORY
 
-PROGRAM = [sys.executable, "-m", "infra.local"]
+PROGRAM = [sys.executable, "-m", "infra.cli"]
 
 
 def environment(home: Path, **given: str) -> dict[str, str]:

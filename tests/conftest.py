@@ -11,14 +11,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.local.building import DayResult, build_range, dagster_instance, loaded_definitions
-from infra.local.loading import await_partitions, put_objects, samples_to_put
-from infra.local.opened import OpenedLake, opened_lake
-from infra.local.reviewing import ReviewResult, build_review_range
-from infra.local.samples import GroundTruth, Samples, generate
-from loglake_assets.config import window_tags
+from infra.cli.build import DayResult, build_range, dagster_instance, loaded_definitions
+from infra.cli.lake import OpenedLake, opened_lake
+from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.review import ReviewResult, build_review_range
+from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.sampling import GroundTruth, Samples, generate
 from tests.breaking import stored_lake
 from tests.faulting import FaultProxy, fault_proxy
 from tests.invariants import judged

@@ -16,9 +16,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.opened import REGION, OpenedLake
-from infra.local.processes import free_port
-from resources.lake import LakeResource
+from infra.cli.lake import REGION, OpenedLake
+from infra.emulator.processes import free_port
+from loglake_assets.lake.lake import Lake
+from resources.settings import LakeSettings
 from tests.rewriting import rewriting_proxy
 from tests.waiting import until
 
@@ -56,10 +57,10 @@ class FaultProxy:
         session: Any = boto3.session.Session()
         return session.client(service, region_name=REGION, endpoint_url=self.url, config=Config(**config))
 
-    def resource(self, lake: OpenedLake) -> LakeResource:
+    def resource(self, lake: OpenedLake) -> Lake:
         """The lake as assets get it, with this between."""
         named = lake.settings
-        return LakeResource(name=named.name, account=named.account, region=named.region, endpoint_url=self.url)
+        return Lake(LakeSettings(named.name, named.account, named.region, self.url))
 
     def _is_up(self) -> bool:
         assert self._process.poll() is None, "microburst ended; is it installed?"

@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from loglake_assets.lake.commits import Commit, SupersededError
-from loglake_assets.lake.layout import day_prefix, manifest_key
-from loglake_assets.lake.manifests import Manifest, read_manifest
-from loglake_assets.lake.publishing import Publisher
-from resources.lake import LakeResource
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import day_prefix, manifest_key
+from loglake_assets.lake.versions.commits import Commit, SupersededError
+from loglake_assets.lake.versions.manifests import Manifest, read_manifest
+from loglake_assets.lake.versions.publish import Publisher
+from resources.settings import LakeSettings
 
 
 def put_run(
@@ -70,7 +71,7 @@ def make_table(glue: Any, database: str, table: str) -> None:
 
 def commit_each(lake: dict[str, str], table: str, days: Sequence[int], input_version: int, gate: Barrier) -> None:
     """A process of its own: at each day, together with the other one, commit the run that read `input_version`."""
-    publisher = LakeResource(**lake).publisher()  # made here: a resource does not go from process to process
+    publisher = Lake(LakeSettings(**lake)).publisher()  # made here: a resource does not go from process to process
     for day in days:
         run = f"reads-{input_version}"
         manifest = read_manifest(publisher.s3, publisher.bucket, table, day, run)

@@ -22,21 +22,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from infra.local.digesting import validate_days
-from infra.local.loading import await_partitions, put_objects, samples_to_put
-from infra.local.opened import REPOSITORY, OpenedLake, opened_lake
-from infra.local.processes import running_stack, start_stack, stop_stack
-from infra.local.samples import GroundTruth, Samples, generate, sample_keys
-from loglake_assets.lake.commits import Commit, heads
-from loglake_assets.lake.drift import drift
-from loglake_assets.lake.late import late_objects
-from loglake_assets.lake.layout import bucket_and_prefix, coverage_key
-from loglake_assets.lake.listed import keys
-from loglake_assets.lake.manifests import read_manifest
-from loglake_assets.lake.orc_files import columns_of
-from loglake_assets.lake.verdicts import Verdict
+from infra.cli.digests import validate_days
+from infra.cli.lake import REPOSITORY, OpenedLake, opened_lake
+from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.emulator.processes import running_stack, start_stack, stop_stack
+from loglake_assets.lake.checks.drift import drift
+from loglake_assets.lake.checks.verdicts import Verdict
+from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.lake.versions.commits import Commit, heads
+from loglake_assets.lake.versions.late_ledger import late_objects
+from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.s3.orc import columns_of
+from loglake_assets.s3.pages import keys
+from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
+from loglake_assets.sources.sampling import GroundTruth, Samples, generate, sample_keys
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed
 from tests.waiting import until
@@ -153,7 +154,7 @@ class Soak:
 
     def _line(self, name: str, first: date, last: date) -> list[str]:
         asked = ["--source", "cloudtrail", "--from", str(first), "--to", str(last)]
-        return [sys.executable, "-m", "infra.local", name, *asked]
+        return [sys.executable, "-m", "infra.cli", name, *asked]
 
     def _running(self, building: "subprocess.Popen[str]") -> dict[str, Any]:
         """The process of a Glue run that reads objects by now."""

@@ -16,13 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.orc as orc
 
-from loglake_assets.lake.layout import (
-    bucket_and_prefix,
-    duplicates_prefix,
-    late_prefix,
-    manifest_key,
-    parse_commit_key,
-)
+from loglake_assets.lake.storage.keys import duplicates_prefix, late_prefix, manifest_key, parse_commit_key
+from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from tests.raw_side import key_digest
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from infra.local.mending import message_keys
-from infra.local.opened import OpenedLake
-from lambdas.addapart_consumer import Consumer
-from lambdas.addapart_placing import PartitionPlacer, placer
-from lambdas.addapart_producer import produce
-from lambdas.addapart_settings import AddAPartSettings
-from loglake_assets.lake.commits import Commit, SupersededError, append, commits, head
+from infra.cli.lake import OpenedLake
+from infra.cli.mend import message_keys
+from lambdas.addapart.consumer import Consumer
+from lambdas.addapart.producer import produce
+from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
+from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.versions.commits import Commit, SupersededError, append, commits, head
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored
 from tests.waiting import until

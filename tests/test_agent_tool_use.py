@@ -9,19 +9,19 @@ import boto3
 import dagster as dg
 import pytest
 
-from infra.local.asking import STAND_IN, ModelAccess, ask_looker, log_invocations
-from infra.local.building import build_range, dagster_instance
-from infra.local.evidence import event_evidence
-from infra.local.loading import await_partitions, put_objects, samples_to_put
-from infra.local.reviewed_truth import tool_problems
-from infra.local.reviewing import build_review_range
-from infra.local.samples import SampleObject
-from infra.local.scripted_converse import Fails, Request, Says, ToolCall, serving
+from infra.cli.ask import STAND_IN, ModelAccess, ask_looker, log_invocations
+from infra.cli.build import build_range, dagster_instance
+from infra.cli.demo_truth import tool_problems
+from infra.cli.evidence import event_evidence
+from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.review import build_review_range
+from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, serving
 from loglake_assets.reviews import load_review
 from loglake_assets.reviews.agent_tool_use.bodies import looked_up
 from loglake_assets.reviews.agent_tool_use.building import _present, build
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.sampling import SampleObject
 from tests.conftest import FIRST, LAST, ToolLake, quiet
 
 DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"

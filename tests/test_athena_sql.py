@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import sqlglot
 
-from infra.local import athena_engine
-from infra.local.athena_engine.functions import OTHERS, SAME
-from infra.local.athena_engine.statements import read_statement
+from infra.emulator import athena_engine
+from infra.emulator.athena_engine.functions import OTHERS, SAME
+from infra.emulator.athena_engine.statements import read_statement
 from tests.test_local_athena import DB, LAKE, Lake, days, orc_bytes
 
 ROOT = Path(__file__).parents[1]

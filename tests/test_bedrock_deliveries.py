@@ -11,7 +11,7 @@ import pytest
 
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
-from loglake_assets.lake.inflating import text_of
+from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.sources import load_source
 from loglake_assets.sources.bedrock import decode, recount
 from loglake_assets.sources.placement import Ignored, Placement, place

@@ -30,10 +30,10 @@ from bench.suite import comparison
 from bench.targets import targets_table
 from bench.told import growth_figures, layout_figures, modelled, steady_ratio
 from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
-from infra.bundles import glue_bundle
-from infra.local.glue_child import DEFAULT_JAVA_OPTIONS
-from lambdas.addapart_producer import produce
-from lambdas.addapart_settings import AddAPartSettings
+from infra.aws.bundles import glue_bundle
+from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
+from lambdas.addapart.producer import produce
+from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.sources import load_source
 from loglake_assets.sources.rules import load_rules
 

@@ -8,9 +8,9 @@ import pytest
 
 from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
 from glue_scripts.window import slices, window_objects
-from infra.local.building import BuildError, parsed_day, windows
-from infra.local.opened import LakeHomeError, OpenedLake, refuse_full_disk
-from infra.local.shown import escaped
+from infra.cli.build import BuildError, parsed_day, windows
+from infra.cli.lake import LakeHomeError, OpenedLake, refuse_full_disk
+from infra.cli.terminal import escaped
 from loglake_assets.sources import LogSource
 from resources.settings import SettingsError, lake_settings
 

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
-from infra.local.samples import generate
-from loglake_assets.lake.inflating import text_of
-from loglake_assets.lake.listing import raw_objects
+from loglake_assets.lake.checks.inflate import text_of
+from loglake_assets.lake.storage.raw_objects import raw_objects
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
 from loglake_assets.sources import load_source
 from loglake_assets.sources.cloudwatch import decode, recount
 from loglake_assets.sources.identity import occurrence
 from loglake_assets.sources.placement import Ignored, Placement, day_number, place
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.sampling import generate
 from tests import test_views
 
 SOURCE = load_source("cloudwatch")

@@ -19,19 +19,19 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.local.__main__ import main
-from infra.local.building import dagster_instance, loaded_definitions
-from infra.local.days_asked import days_asked
-from infra.local.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
-from infra.local.opened import DIGEST_KEYS, REPOSITORY, LakeHomeError, OpenedLake, opened_lake
-from infra.local.processes import running_stack
-from infra.local.querying import Answer, print_answer
-from infra.local.samples import sample_keys
-from infra.local.shown import PLAIN_WIDTH, print_table
-from lambdas.looker_prompt import table_cards
-from loglake_assets.lake.commits import head
+from infra.cli.__main__ import main
+from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.day_range import days_asked
+from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
+from infra.cli.lake import DIGEST_KEYS, REPOSITORY, LakeHomeError, OpenedLake, opened_lake
+from infra.cli.query import Answer, print_answer
+from infra.cli.terminal import PLAIN_WIDTH, print_table
+from infra.emulator.processes import running_stack
+from lambdas.looker.prompt import table_cards
+from loglake_assets.lake.versions.commits import head
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.sampling import sample_keys
 from tests.commands import PROGRAM, command, environment, make
 from tests.conftest import quiet
 from tests.waiting import until
@@ -158,7 +158,7 @@ def read_only(folder: Path) -> Iterator[None]:
     91, "a home in a folder that is read-only, or that is a file", "one sentence each: where, what to do"
 )
 def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.local.opened.free_bytes", lambda home: 1 << 40)
+    monkeypatch.setattr("infra.cli.lake.free_bytes", lambda home: 1 << 40)
     folder, file = tmp_path / "shelf", tmp_path / "file"
     folder.mkdir()
     file.touch()
@@ -244,7 +244,7 @@ def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: 
 def serves(home: Path) -> bool:
     """Whether any process has the home as its stack's."""
     lines = (p.joinpath("cmdline") for p in Path("/proc").iterdir() if p.name.isdigit())
-    return any(b"infra.local.stack" in text and str(home).encode() in text for text in map(_text, lines))
+    return any(b"infra.emulator.stack" in text and str(home).encode() in text for text in map(_text, lines))
 
 
 def _text(path: Path) -> bytes:
@@ -316,9 +316,9 @@ def test_a_disk_that_fills_while_the_stack_runs_is_said(tmp_path: Path, files: P
 def command_with_room(home: Path, files: Path) -> "subprocess.CompletedProcess[str]":
     """`load` as it is when the disk had room as it began: its own look at the start is passed over."""
     program = (
-        "import sys, infra.local.opened as opened; opened.NEEDED_BYTES = 0\n"
+        "import sys, infra.cli.lake as opened; opened.NEEDED_BYTES = 0\n"
         "opened.refuse_full_disk.__defaults__ = (0,)\n"
-        "from infra.local.__main__ import main\n"
+        "from infra.cli.__main__ import main\n"
         "sys.exit(main(['load']))"
     )
     return subprocess.run(

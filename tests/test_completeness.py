@@ -11,28 +11,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from infra.local.building import build_range
-from infra.local.evidence import event_evidence
-from infra.local.loading import await_partitions, put_objects
-from infra.local.opened import OpenedLake
-from infra.local.status import survey
-from lambdas.addapart_consumer import CommitEditedError, Consumer
-from lambdas.addapart_placing import PartitionPlacer
-from lambdas.addapart_settings import AddAPartSettings
-from loglake_assets.building import _publish
-from loglake_assets.checks import remedy
-from loglake_assets.config import source_config
-from loglake_assets.lake.commits import BrokenCommitError, Commit, append, commits, head, heads
-from loglake_assets.lake.coverage import Coverage
-from loglake_assets.lake.late import broken_entries, late_objects
-from loglake_assets.lake.layout import commit_key, late_prefix, manifest_key
-from loglake_assets.lake.manifests import BrokenManifestError, manifest_if_any, read_manifest
-from loglake_assets.lake.publishing import LostInputError
-from loglake_assets.lake.reach import Reach
-from loglake_assets.lake.reconciling import unplaced_commits
-from loglake_assets.lake.serving import Placing, served_day
-from loglake_assets.lake.verdicts import DayReconciliation, Verdict
-from loglake_assets.reconcile import send_unplaced_commits, stale
+from infra.cli.build import build_range
+from infra.cli.evidence import event_evidence
+from infra.cli.lake import OpenedLake
+from infra.cli.load import await_partitions, put_objects
+from infra.cli.status import survey
+from lambdas.addapart.consumer import CommitEditedError, Consumer
+from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.checks.catalog_gaps import unplaced_commits
+from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.storage.keys import commit_key, late_prefix, manifest_key
+from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.lake.versions.commits import BrokenCommitError, Commit, append, commits, head, heads
+from loglake_assets.lake.versions.late_ledger import broken_entries, late_objects
+from loglake_assets.lake.versions.manifests import BrokenManifestError, manifest_if_any, read_manifest
+from loglake_assets.lake.versions.publish import LostInputError
+from loglake_assets.lake.versions.served_day import Placing, served_day
+from loglake_assets.orchestration.day_checks import remedy
+from loglake_assets.orchestration.readready_days import _publish
+from loglake_assets.orchestration.reconcile_job import send_unplaced_commits, stale
+from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.model import Column
@@ -329,7 +329,7 @@ def test_an_older_record_that_was_edited_is_known_by_the_one_after_it(lake: Open
 
 
 def reads_edited(client: Any, name: str) -> list[str]:
-    from loglake_assets.lake.commits import edited_records
+    from loglake_assets.lake.versions.commits import edited_records
 
     return edited_records(client, name, "t", 20200101)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from infra.local.opened import OpenedLake
-from loglake_assets.lake.ahead import results_in_order
-from loglake_assets.lake.coverage import Coverage
-from loglake_assets.lake.layout import bucket_and_prefix
-from loglake_assets.lake.recount import Recount
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.recount import Recount
+from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
 from tests.test_reading import record

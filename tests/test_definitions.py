@@ -10,14 +10,14 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
 
-from infra.local.building import dagster_instance, loaded_definitions
-from infra.local.opened import OpenedLake
-from lambdas.addapart_consumer import LAST_ARRIVAL
-from loglake_assets.components.skeleton import SourceNameError, skeleton_files
-from loglake_assets.config import SourceConfig, source_config
-from loglake_assets.factory import bounded_heal, build_source
-from loglake_assets.reconcile import reconcile
-from loglake_assets.sensing import SensorCursor, sense
+from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.lake import OpenedLake
+from lambdas.addapart.consumer import LAST_ARRIVAL
+from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files
+from loglake_assets.orchestration.raw_sensor import SensorCursor, sense
+from loglake_assets.orchestration.reconcile_job import reconcile
+from loglake_assets.orchestration.source_config import SourceConfig, source_config
+from loglake_assets.orchestration.source_definitions import bounded_heal, build_source
 from loglake_assets.sources import LogSource, source_names
 from resources.assembly import lake_resources
 
@@ -51,7 +51,7 @@ def refuse(*arguments, **named):
 socket.socket.connect = refuse
 for package in ("loglake_assets", "resources", "glue_scripts", "lambdas", "infra"):
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
-        if module.name not in {"glue_scripts.readready", "infra.local.__main__"} and "seams" not in module.name:
+        if module.name not in {"glue_scripts.readready", "infra.cli.__main__"} and "seams" not in module.name:
             importlib.import_module(module.name)
 """
     done = subprocess.run(
@@ -237,7 +237,7 @@ def test_reconciling_registers_a_prefix_whose_notification_was_lost(lake: Opened
 
 @pytest.mark.fault(3, "an object put while the bucket tells nobody", "the prefix is named as lagging")
 def test_the_catalog_lag_check_is_red_while_a_prefix_is_missing(lake: OpenedLake, source: LogSource) -> None:
-    from loglake_assets.reconcile import lagging_prefixes
+    from loglake_assets.orchestration.reconcile_job import lagging_prefixes
 
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
@@ -255,7 +255,7 @@ def test_the_catalog_lag_check_is_red_while_a_prefix_is_missing(lake: OpenedLake
 
 
 def test_dagster_still_drops_the_day_of_a_check_result_in_a_range_run(tmp_path: Path) -> None:
-    """The reason for loglake_assets/checks.py. When this fails, upstream keeps the day and that module can go."""
+    """Why orchestration/day_checks.py is there. When this fails, upstream keeps the day, and that module can go."""
     days = dg.DailyPartitionsDefinition("2026-01-01")
 
     @dg.asset(
@@ -325,8 +325,8 @@ for text in odd[3:]:
         assert str(error).startswith("eventtime_")
 assert len(sources.view_statements(source)) == 3
 from datetime import date
-from loglake_assets.config import source_config
-from loglake_assets.factory import build_source
+from loglake_assets.orchestration.source_config import source_config
+from loglake_assets.orchestration.source_definitions import build_source
 import dagster as dg
 dg.Definitions.validate_loadable(dg.Definitions.merge(
     build_source(source_config("guardduty", start_day=date(2026, 1, 1))),
@@ -348,7 +348,7 @@ def test_a_name_that_no_bucket_or_package_can_carry_is_refused_with_a_sentence(n
 
 
 def test_the_scaffolder_refuses_such_a_name_and_leaves_nothing(repository: Path) -> None:
-    component = "loglake_assets.components.log_source.LogSourceComponent"
+    component = "loglake_assets.orchestration.components.log_source.LogSourceComponent"
     command = [
         Path(sys.executable).parent / "dg",
         "scaffold",
@@ -372,7 +372,7 @@ def test_only_the_folders_of_sources_and_reviews_name_a_log(repository: Path) ->
             if path.suffix in {".py", ".yaml", ".sql", ".toml"} and not declared:
                 text = path.read_text(encoding="utf-8").lower()
                 named += [f"{path.relative_to(repository)}: {n}" for n in source_names() if _names(text, n)]
-    allowed = {"infra/local/athena_engine"}  # CloudTrailInputFormat is the name of a Hive class that Athena reads with
+    allowed = {"infra/emulator/athena_engine"}  # CloudTrailInputFormat is a Hive class that Athena reads with
     assert [n for n in named if not n.startswith(tuple(allowed))] == []
 
 

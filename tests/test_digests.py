@@ -13,18 +13,18 @@ import dagster as dg
 import pytest
 from botocore.stub import Stubber
 
-from infra.local.__main__ import main
-from infra.local.building import dagster_instance, loaded_definitions
-from infra.local.digesting import print_digests, validate_days
-from infra.local.opened import OpenedLake
-from infra.local.samples import sample_keys
-from loglake_assets.config import source_config
-from loglake_assets.digesting import digest_check, digest_result, remedy
-from loglake_assets.lake.layout import check_key
+from infra.cli.__main__ import main
+from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.digests import print_digests, validate_days
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.digest_checks import digest_check, digest_result, remedy
+from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, source_names
 from loglake_assets.sources.cloudtrail.digests import trusted_keys, validate, vouching
 from loglake_assets.sources.cloudtrail.digests.inflating import NotOneMemberError, content
 from loglake_assets.sources.cloudtrail.digests.public_keys import GivenKeys
+from loglake_assets.sources.sampling import sample_keys
 from loglake_assets.sources.vouching import KINDS, DigestReport, PublicKeysError
 from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset

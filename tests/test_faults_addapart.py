@@ -15,13 +15,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.local.opened import REPOSITORY, OpenedLake
-from lambdas.addapart_placing import PartitionPlacer, placer
-from lambdas.addapart_producer import produce
-from lambdas.addapart_settings import AddAPartSettings
-from loglake_assets.config import source_config
-from loglake_assets.hourly_checks import hourly_results
-from loglake_assets.reconcile import reconcile
+from infra.cli.lake import REPOSITORY, OpenedLake
+from lambdas.addapart.producer import produce
+from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
+from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.orchestration.hourly_checks import hourly_results
+from loglake_assets.orchestration.reconcile_job import reconcile
+from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored
 from tests.faulting import FaultProxy
@@ -263,8 +263,8 @@ def test_every_queue_of_what_failed_has_an_alarm(layer: Layer, alarm: str) -> No
 KILLED = """
 import json, os, signal, sys
 import boto3
-from lambdas.addapart_consumer import Consumer
-from lambdas.addapart_settings import AddAPartSettings
+from lambdas.addapart.consumer import Consumer
+from loglake_assets.lake.addapart.settings import AddAPartSettings
 settings, queue = AddAPartSettings(**json.loads(sys.argv[1])), sys.argv[2]
 sqs = boto3.client("sqs")
 (found,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MessageSystemAttributeNames=["All"])["Messages"]

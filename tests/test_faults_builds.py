@@ -16,11 +16,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.local.building import readready_key
-from infra.local.opened import REPOSITORY, OpenedLake, write_dagster_home
-from infra.local.status import survey
-from loglake_assets.lake.commits import Commit, commits, head, heads
-from loglake_assets.reconcile import send_unplaced_commits
+from infra.cli.build import readready_key
+from infra.cli.lake import REPOSITORY, OpenedLake, write_dagster_home
+from infra.cli.status import survey
+from loglake_assets.lake.versions.commits import Commit, commits, head, heads
+from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from tests.breaking import stored_lake

@@ -10,9 +10,10 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.opened import OpenedLake
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
-from resources.lake import LakeResource
+from resources.settings import LakeSettings
 from tests.faulting import FaultProxy
 from tests.rewriting import rewriting_proxy
 
@@ -60,12 +61,12 @@ class SmallJob:
     def run_through(self, endpoint_url: str, **seconds: float) -> GlueRun:
         """The window run by an asset whose clients talk to `endpoint_url`."""
         named = self.lake.settings
-        lake = LakeResource(name=self.name, account=named.account, region=named.region, endpoint_url=endpoint_url)
+        lake = Lake(LakeSettings(self.name, named.account, named.region, endpoint_url))
         made: list[GlueRun] = []
 
         @dg.asset
         def built(context: dg.AssetExecutionContext, glue_jobs: GlueJobs) -> Iterator[Any]:
-            made.append(glue_jobs.run_window(context, WINDOW, 1, 7))
+            made.append(glue_jobs.run_window(context, WINDOW, 1, 7, "zlib", "spark"))
             yield dg.MaterializeResult()
 
         with dg.DagsterInstance.ephemeral() as instance:

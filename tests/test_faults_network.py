@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from glue_scripts.fetching import FetchError, ObjectRef, fetch
 from glue_scripts.manifests import ManifestRefusedError, put_once
 from glue_scripts.reading import ObjectReader
-from infra.local.opened import OpenedLake
-from loglake_assets.lake.commits import CommitError, append, commits
-from loglake_assets.lake.coverage import Coverage
-from loglake_assets.lake.whole import CutObjectError
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.versions.commits import CommitError, append, commits
+from loglake_assets.s3.objects import CutObjectError
 from loglake_assets.sources import LogSource
 from tests.faulting import FaultProxy, s3_error
 from tests.test_addapart import commit

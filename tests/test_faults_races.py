@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.opened import OpenedLake
-from loglake_assets.lake.commits import append, commits, head, heads
-from loglake_assets.reconcile import send_unplaced_commits
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.versions.commits import append, commits, head, heads
+from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources.placement import day_number
 from tests.racing import commit_each, make_table, put_run
 from tests.stored_lake import placed_commits

@@ -10,11 +10,11 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.local.opened import ACCOUNT, NAME, REGION
-from infra.local.processes import StackInfo, start_stack, stop_stack
-from infra.local.samples import generate
-from loglake_assets.lake.commits import Commit, heads
+from infra.cli.lake import ACCOUNT, NAME, REGION
+from infra.emulator.processes import StackInfo, start_stack, stop_stack
+from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.sampling import generate
 from tests.test_up import BACKFILL, STATUS, RunningLake, command
 from tests.waiting import until
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.local.asking import print_looker_answer
-from infra.local.building import DayResult, build_range, dagster_instance
-from infra.local.opened import OpenedLake
-from infra.local.querying import Answer, ask, print_answer
+from infra.cli.ask import print_looker_answer
+from infra.cli.build import DayResult, build_range, dagster_instance
+from infra.cli.lake import OpenedLake
+from infra.cli.query import Answer, ask, print_answer
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.cloudtrail import decode

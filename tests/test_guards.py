@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from infra.local.opened import OpenedLake
-from lambdas.addapart_consumer import CommitGoneError, Consumer
-from lambdas.addapart_placing import PartitionPlacer
-from lambdas.addapart_settings import AddAPartSettings
-from loglake_assets.lake.ahead import results_in_order
-from loglake_assets.lake.commits import COMMIT_SEQ, Commit, append
-from loglake_assets.lake.layout import commit_key
-from loglake_assets.lake.manifests import Manifest, read_manifest
-from loglake_assets.lake.publishing import VerificationError
-from loglake_assets.lake.reconciling import TableMissingError, partitions
-from loglake_assets.lake.serving import partition_of_day
-from loglake_assets.lake.verdicts import Verdict
-from loglake_assets.lake.whole import CutObjectError, whole_object
+from infra.cli.lake import OpenedLake
+from lambdas.addapart.consumer import CommitGoneError, Consumer
+from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.checks.verdicts import Verdict
+from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.lake.storage.partitions import TableMissingError, partitions
+from loglake_assets.lake.versions.commits import COMMIT_SEQ, Commit, append
+from loglake_assets.lake.versions.manifests import Manifest, read_manifest
+from loglake_assets.lake.versions.publish import VerificationError
+from loglake_assets.lake.versions.served_day import partition_of_day
+from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.objects import CutObjectError, whole_object
 from loglake_assets.sources.placement import day_number
 from tests import breaking
 from tests.conftest import BuiltLake

@@ -17,23 +17,23 @@ from dagster._core.storage.dagster_run import RunOpConcurrency
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from infra.local.building import dagster_instance, loaded_definitions
-from infra.local.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
-from infra.local.opened import OpenedLake, opened_lake, write_dagster_home
-from infra.local.sensing import tick_raw_sensor
-from infra.local.up import prepare_instance
-from lambdas.addapart_consumer import LAST_ARRIVAL
-from loglake_assets.check_jobs import HOURLY, delete_runs
-from loglake_assets.config import SourceConfig, source_config
-from loglake_assets.hourly_checks import (
+from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
+from infra.cli.lake import OpenedLake, opened_lake, write_dagster_home
+from infra.cli.tick import tick_raw_sensor
+from infra.cli.up import prepare_instance
+from lambdas.addapart.consumer import LAST_ARRIVAL
+from loglake_assets.lake.checks.verdicts import Verdict
+from loglake_assets.orchestration.check_jobs import HOURLY, delete_runs
+from loglake_assets.orchestration.hourly_checks import (
     VERDICT_CHECKS,
     checks_asset,
     hourly_checks,
     hourly_checks_name,
     hourly_results,
 )
-from loglake_assets.lake.verdicts import Verdict
-from loglake_assets.older_days import OlderDays, put_state, stored_state, week_of_turn
+from loglake_assets.orchestration.older_days import OlderDays, put_state, stored_state, week_of_turn
+from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
 from resources.settings import FIRST_DAY, SettingsError, first_day

@@ -14,11 +14,11 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.local.opened import ACCOUNT, NAME, REGION, REPOSITORY
-from infra.local.processes import StackInfo, running_stack, start_stack, stop_stack
-from infra.local.samples import generate
-from loglake_assets.lake.commits import Commit, heads
+from infra.cli.lake import ACCOUNT, NAME, REGION, REPOSITORY
+from infra.emulator.processes import StackInfo, running_stack, start_stack, stop_stack
+from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source
+from loglake_assets.sources.sampling import generate
 from tests.conftest import Judged, JudgedDays
 from tests.stored_lake import StoredLake
 from tests.waiting import until
@@ -49,7 +49,7 @@ class KilledLake:
 
     def command(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "infra.local", *arguments],
+            [sys.executable, "-m", "infra.cli", *arguments],
             cwd=REPOSITORY,
             env={**os.environ, "LOGLAKE_HOME": str(self.home)},
             stdout=subprocess.PIPE,

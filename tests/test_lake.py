@@ -12,20 +12,20 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 
-from infra.local.building import build_range, dagster_instance, loaded_definitions, readready_key
-from infra.local.loading import await_partitions, put_objects
-from infra.local.quarantined import print_quarantine
-from infra.local.querying import ask
-from infra.local.status import survey
-from loglake_assets.checks import COVERAGE, GRAIN
-from loglake_assets.config import window_tags
-from loglake_assets.lake.commits import Commit, commits, head
-from loglake_assets.lake.coverage import Coverage
-from loglake_assets.lake.drift import DRIFT, drift
-from loglake_assets.lake.late import late_objects
-from loglake_assets.lake.manifests import read_manifest
-from loglake_assets.lake.publishing import Publisher, VerificationError
-from loglake_assets.reconcile import stale
+from infra.cli.build import build_range, dagster_instance, loaded_definitions, readready_key
+from infra.cli.load import await_partitions, put_objects
+from infra.cli.quarantine import print_quarantine
+from infra.cli.query import ask
+from infra.cli.status import survey
+from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.drift import DRIFT, drift
+from loglake_assets.lake.versions.commits import Commit, commits, head
+from loglake_assets.lake.versions.late_ledger import late_objects
+from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.lake.versions.publish import Publisher, VerificationError
+from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN
+from loglake_assets.orchestration.reconcile_job import stale
+from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import advice
 from tests.breaking import put_back
@@ -134,7 +134,7 @@ def test_duplicates_are_listed_with_both_object_keys(built: BuiltLake) -> None:
 
 
 def test_a_row_leads_back_to_its_raw_record(built: BuiltLake) -> None:
-    from glue_scripts.content import inflated
+    from loglake_assets.s3.gzip_content import inflated
     from loglake_assets.sources.cloudtrail import decode
 
     row = stored_rows(built, newest(built, LAST))[7]
@@ -148,7 +148,7 @@ def test_a_row_leads_back_to_its_raw_record(built: BuiltLake) -> None:
 
 def test_only_a_row_without_an_event_id_has_a_key_of_its_own(built: BuiltLake) -> None:
     """Its digest; coverage counts it by that, and so is it found."""
-    from infra.local.evidence import event_evidence
+    from infra.cli.evidence import event_evidence
 
     rows = [row for day in DAYS for row in stored_rows(built, newest(built, day))]
     (without,) = [row for row in rows if row["eventid"] is None]
@@ -320,7 +320,7 @@ def test_drift_is_what_the_samples_hold_of_it_and_no_more(built: BuiltLake, day:
 
 
 def test_keys_that_drift_are_shown_in_ascii_and_bounded() -> None:
-    from loglake_assets.lake.drift import _Seen
+    from loglake_assets.lake.checks.drift import _Seen
 
     seen = _Seen()
     seen.add("unseen_key", "\u001b[31m" + "x" * 1000 + "\u202e", "id-1")

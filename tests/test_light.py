@@ -19,16 +19,17 @@ from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.light import build_light
 from glue_scripts.light_views import NotLightError, create_views, in_duckdb
 from glue_scripts.reading import ObjectReader, decoded_fields
-from glue_scripts.spark_hash import hash_sum
 from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
-from infra.local.opened import OpenedLake
-from infra.local.samples import generate
-from loglake_assets.lake.layout import duplicates_prefix, run_prefix
-from loglake_assets.lake.manifests import read_manifest
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.lake.versions.row_hash import hash_sum
+from loglake_assets.orchestration.source_config import engine
 from loglake_assets.sources import LogSource, load_source, source_names, view_statements
 from loglake_assets.sources.placement import Placement, day_number, place
-from resources.settings import SettingsError, engine
+from loglake_assets.sources.sampling import generate
+from resources.settings import SettingsError
 from tests import test_bedrock_deliveries as deliveries
 from tests import test_cloudwatch, test_views
 from tests.conftest import FIRST, LAST, BuiltLake

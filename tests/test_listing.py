@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from loglake_assets.lake.listing import raw_objects, raw_objects_by_day, unknown_keys
+from loglake_assets.lake.storage.raw_objects import raw_objects, raw_objects_by_day, unknown_keys
 from loglake_assets.sources import load_source
 from loglake_assets.sources.model import IgnoredKey, KeyPattern, LogSource
 from loglake_assets.sources.placement import Ignored, Placement, place

@@ -16,9 +16,9 @@ import pytest
 from botocore.exceptions import ClientError
 from pyarrow import orc
 
-from infra.local import athena_engine
-from infra.local.athena_engine import QueryFailed, QueryResult
-from infra.local.processes import StackInfo, start_stack, stop_stack
+from infra.emulator import athena_engine
+from infra.emulator.athena_engine import QueryFailed, QueryResult
+from infra.emulator.processes import StackInfo, start_stack, stop_stack
 
 ROOT = Path(__file__).parents[1]
 LAKE, DB = "readready-bucket", "loglakeblog"

@@ -18,8 +18,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.partition_filter import ExpressionError, PartitionFilter
-from infra.local.processes import StackInfo, free_port, process_started, running_stack, start_stack, stop_stack
+from infra.emulator.partition_filter import ExpressionError, PartitionFilter
+from infra.emulator.processes import StackInfo, free_port, process_started, running_stack, start_stack, stop_stack
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
@@ -428,7 +428,7 @@ def test_a_clean_stop_is_quick_ends_children_and_keeps_everything(tmp_path: Path
 
 
 def stack_refusal(home: Path, port: int) -> str:
-    command = [sys.executable, "-m", "infra.local.stack", "--home", str(home), "--port", str(port)]
+    command = [sys.executable, "-m", "infra.emulator.stack", "--home", str(home), "--port", str(port)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
     assert len(ended.stderr.strip().splitlines()) == 1

@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.scripted_converse import (
+from infra.emulator.scripted_converse import (
     Fails,
     Intervenes,
     Says,
@@ -30,8 +30,7 @@ from infra.local.scripted_converse import (
     demo_sql,
     serving,
 )
-from lambdas.looker import Looker, handle, looker, sql_guard
-from lambdas.looker_answer import (
+from lambdas.looker.answer import (
     Answer,
     DayCoverage,
     QueryFailedError,
@@ -41,12 +40,13 @@ from lambdas.looker_answer import (
     model_next_step,
     text_hash,
 )
-from lambdas.looker_conversation import Conversation
-from lambdas.looker_messages import result_document
-from lambdas.looker_model import Model
-from lambdas.looker_prompt import TableCard, system_prompt, table_cards
-from lambdas.looker_queries import LakeQueries
-from lambdas.looker_settings import Guardrail, LookerSettings, LookerSettingsError, looker_settings
+from lambdas.looker.conversation import Conversation
+from lambdas.looker.handler import Looker, handle, looker, sql_guard
+from lambdas.looker.messages import result_document
+from lambdas.looker.model import Model
+from lambdas.looker.prompt import TableCard, system_prompt, table_cards
+from lambdas.looker.queries import LakeQueries
+from lambdas.looker.settings import Guardrail, LookerSettings, LookerSettingsError, looker_settings
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
 

@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from lambdas.looker_guard import Guarded, Policy, RefusedError, guarded
+from lambdas.looker.guard import Guarded, Policy, RefusedError, guarded
 from loglake_assets.reviews import load_review, view_statement
 from loglake_assets.sources import load_source
 from resources.athena import AthenaError

@@ -10,18 +10,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.local.building import build_range, dagster_instance, loaded_definitions, readready_key
-from infra.local.evidence import EventNotFoundError, event_evidence, print_evidence
-from infra.local.mending import collect_old_runs, message_keys, requeue, requeue_messages, roll_back
-from infra.local.querying import ask
-from loglake_assets.building import ACCEPT_LOSS_TAG
-from loglake_assets.lake.commits import Commit, commits, head
-from loglake_assets.lake.layout import day_prefix, duplicates_prefix, manifest_key, parse_run_key
-from loglake_assets.lake.publishing import send_commit
-from loglake_assets.lake.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
-from loglake_assets.reconcile import stale
+from infra.cli.build import build_range, dagster_instance, loaded_definitions, readready_key
+from infra.cli.evidence import EventNotFoundError, event_evidence, print_evidence
+from infra.cli.mend import collect_old_runs, message_keys, requeue, requeue_messages, roll_back
+from infra.cli.query import ask
+from loglake_assets.lake.addapart.messages import send_commit
+from loglake_assets.lake.storage.keys import day_prefix, duplicates_prefix, manifest_key, parse_run_key
+from loglake_assets.lake.versions.commits import Commit, commits, head
+from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
+from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
+from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
+from loglake_assets.orchestration.reconcile_job import stale
 from loglake_assets.sources.placement import day_number
-from loglake_assets.upkeep import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 from tests.test_reconciliation import TABLE, an_object, newest, put_back, s3
 from tests.waiting import until
@@ -392,6 +392,13 @@ def test_an_id_that_no_row_has_is_said_to_be_nowhere(built: BuiltLake) -> None:
 def test_a_commit_sent_twice_places_once(rebuilt: BuiltLake) -> None:
     lake, commit = rebuilt.lake, newest(rebuilt, DAY)
     for _ in range(2):
-        send_commit(lake.client("sqs"), lake.resource.queue_url("readready"), bucket(rebuilt), commit)
+        send_commit(
+            lake.client("sqs"),
+            lake.resource.queue_url("readready"),
+            bucket(rebuilt),
+            commit.table,
+            commit.day,
+            commit.seq,
+        )
     until(lambda: location(rebuilt, DAY) == commit.location)
     assert head(s3(rebuilt), bucket(rebuilt), TABLE, day_number(DAY)) == commit

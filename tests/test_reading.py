@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader, records_of
-from loglake_assets.lake.inflating import text_of
-from loglake_assets.lake.recount import Recount
+from loglake_assets.lake.checks.inflate import text_of
+from loglake_assets.lake.checks.recount import Recount
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.cloudtrail import decode, recount
 from loglake_assets.sources.decoding import NotThisLogError
@@ -436,7 +436,7 @@ def reassembled(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def sample_contents() -> list[bytes]:
-    from infra.local.samples import generate
+    from loglake_assets.sources.sampling import generate
 
     contents = []
     for sample in generate("cloudtrail", events=3_000, days=1).objects():

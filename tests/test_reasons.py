@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from loglake_assets.components.skeleton import skeleton_files
-from loglake_assets.sources.reasons import _MAGIC, ADVICE, form_of
+from loglake_assets.orchestration.components.skeleton import skeleton_files
+from loglake_assets.s3.packing import MAGIC
+from loglake_assets.sources.reasons import ADVICE, form_of
 from loglake_assets.sources.repetition import KEY_TWICE
 
 _RAISED = {"NotThisLogError", "RecordError", "UnreadableObjectError", "NotCountableError"}
@@ -31,7 +32,7 @@ def reasons(text: str) -> Iterator[str]:
 @pytest.mark.fault(89, "any reason for which an object or a record is not loaded", "what it means and what to do")
 def test_every_reason_has_its_advice(repository: Path) -> None:
     found = {str(reason) for text in texts(repository) for reason in reasons(text)}
-    found |= {reason for _, reason in _MAGIC} | {KEY_TWICE, "gone_while_reading", "archived", "key_unavailable"}
+    found |= {reason for _, reason in MAGIC} | {KEY_TWICE, "gone_while_reading", "archived", "key_unavailable"}
     found |= {form_of(text) for text in ("text", "[1]", "{}\n{}", "{}{}", "{\n}", "[NaN]")}
     assert len(found) > 25
     assert found - ADVICE.keys() == set()

@@ -10,15 +10,15 @@ import dagster as dg
 import pyarrow.orc as orc
 import pytest
 
-from infra.local.building import dagster_instance, loaded_definitions
-from loglake_assets.comparison import first_open_day
-from loglake_assets.config import SourceConfig, source_config
-from loglake_assets.hourly_checks import PLACEMENT, hourly_results
-from loglake_assets.lake.commits import COMMIT_SEQ, Commit, commits, head
-from loglake_assets.lake.layout import commit_key
-from loglake_assets.lake.manifests import read_manifest
-from loglake_assets.lake.serving import Placing
-from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from infra.cli.build import dagster_instance, loaded_definitions
+from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.lake.versions.commits import COMMIT_SEQ, Commit, commits, head
+from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.lake.versions.served_day import Placing
+from loglake_assets.orchestration.comparison import first_open_day
+from loglake_assets.orchestration.hourly_checks import PLACEMENT, hourly_results
+from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
 from tests import breaking

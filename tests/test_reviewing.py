@@ -6,14 +6,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.local.building import BuildError, dagster_instance, loaded_definitions, run_window
-from infra.local.opened import OpenedLake
-from infra.local.reviewing import build_review_range
-from loglake_assets.config import source_config
-from loglake_assets.factory import build_source
-from loglake_assets.review_config import review_config
-from loglake_assets.review_sensing import end_of_wait, wait_sentence
-from loglake_assets.reviewing import build_review
+from infra.cli.build import BuildError, dagster_instance, loaded_definitions, run_window
+from infra.cli.lake import OpenedLake
+from infra.cli.review import build_review_range
+from loglake_assets.orchestration.review_config import review_config
+from loglake_assets.orchestration.review_definitions import build_review
+from loglake_assets.orchestration.review_sensor import end_of_wait, wait_sentence
+from loglake_assets.orchestration.source_config import source_config
+from loglake_assets.orchestration.source_definitions import build_source
 from loglake_assets.reviews import UnknownReviewError, load_review
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
 from loglake_assets.reviews.staleness import STALE, ReviewState

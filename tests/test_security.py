@@ -26,10 +26,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from ministack.core import sigv4
 
-from infra.local.opened import REPOSITORY, OpenedLake, environment
-from infra.local.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
-from infra.local.scripted_converse import Says, serving
-from infra.local.ui import UiError, guard_command
+from infra.cli.dagster_ui import UiError, guard_command
+from infra.cli.lake import REPOSITORY, OpenedLake, environment
+from infra.emulator.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
+from infra.emulator.scripted_converse import Says, serving
 from tests.browser import Browser, Page, start_browser
 from tests.waiting import until
 
@@ -104,7 +104,7 @@ def ui(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[U
     named = {**os.environ, **environment(lake), "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
     shutil.copy(REPOSITORY / "infra" / "local" / "dagster.yaml", home)
     with (home / "log").open("wb") as log:
-        command = [sys.executable, "-m", "infra.local.ui", "webserver", *options]
+        command = [sys.executable, "-m", "infra.cli.dagster_ui", "webserver", *options]
         process = subprocess.Popen(command, cwd=REPOSITORY, env=named, stdout=log, stderr=log)
     try:
         until(found.is_up, 120, 0.5)
@@ -289,7 +289,7 @@ def test_graphql_is_answered_by_post_only(ui: Ui, path: str) -> None:
 
 
 def test_a_webserver_that_dagster_starts_in_another_way_is_not_started_unguarded() -> None:
-    assert guard_command(["python", "-m", "dagster_webserver", "-p", "1"])[1:3] == ["-m", "infra.local.ui"]
+    assert guard_command(["python", "-m", "dagster_webserver", "-p", "1"])[1:3] == ["-m", "infra.cli.dagster_ui"]
     assert guard_command(["python", "-m", "dagster._daemon", "run"]) == ["python", "-m", "dagster._daemon", "run"]
     with pytest.raises(UiError, match="stand open"):
         guard_command(["dagster-webserver", "-p", "1"])

@@ -11,20 +11,20 @@ import dagster as dg
 import pytest
 from dagster import AssetCheckKey, DagsterInstance
 
-from infra.local.building import build_range, dagster_instance, loaded_definitions
-from infra.local.reviewed_truth import session_problems
-from infra.local.reviewing import ReviewError, Wanted, build_review_range, write_review
-from infra.local.samples import SessionTruth
-from infra.local.status import print_review
-from loglake_assets.lake.commits import head
-from loglake_assets.review_config import review_config
-from loglake_assets.review_sensing import changed_days
+from infra.cli.build import build_range, dagster_instance, loaded_definitions
+from infra.cli.demo_truth import session_problems
+from infra.cli.review import ReviewError, Wanted, build_review_range, write_review
+from infra.cli.status import print_review
+from loglake_assets.lake.versions.commits import head
+from loglake_assets.orchestration.review_config import review_config
+from loglake_assets.orchestration.review_sensor import changed_days
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.masking import secrets_in
 from loglake_assets.reviews.session_activity.scoping import Reviewer
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.sampling import SessionTruth
 from resources.athena import quoted
 from tests.conftest import FIRST, LAST, ReviewedLake, quiet
 
@@ -134,7 +134,7 @@ def test_every_session_has_its_packet_and_an_index_leads_to_all(reviewed: Review
 
 
 def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
-    from glue_scripts.content import inflated
+    from loglake_assets.s3.gzip_content import inflated
     from loglake_assets.sources.cloudwatch import decode
 
     name = next(s.f_sessionid for s in sessions(reviewed) if s.kind == "long" and s.state == "recorded")

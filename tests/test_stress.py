@@ -11,14 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from infra.local.generating import GenerateError, beside, generate_files, parsed_faults, write_samples
-from infra.local.loading import await_partitions, files_under, put_objects
-from infra.local.opened import OpenedLake
-from infra.local.samples import generate
-from infra.local.stress import Stress, StressSettings
-from infra.local.stress_plan import Replay, StressError
-from infra.local.stress_plot import plot
-from infra.local.stress_results import (
+from infra.cli.generate import GenerateError, beside, generate_files, parsed_faults, write_samples
+from infra.cli.lake import OpenedLake
+from infra.cli.load import await_partitions, files_under, put_objects
+from infra.cli.stress.plan import Replay, StressError
+from infra.cli.stress.plot import plot
+from infra.cli.stress.report import Stress, StressSettings
+from infra.cli.stress.results import (
     Bounds,
     Depth,
     Loss,
@@ -31,10 +30,11 @@ from infra.local.stress_results import (
     verdict,
     what_gave,
 )
-from infra.local.stress_watching import is_stamped
-from infra.local.stressing import StressOptionError, keep, row, stress_settings
-from loglake_assets.lake.listed import keys
+from infra.cli.stress.run import StressOptionError, keep, row, stress_settings
+from infra.cli.stress.watch import is_stamped
+from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.sampling import generate
 from tests.waiting import until
 
 DAY = date(2027, 3, 1)  # days of this file's own

@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 
-from infra.local.evidence import event_evidence
-from infra.local.mending import roll_back
-from loglake_assets.checks import is_unwatched
-from loglake_assets.config import SourceConfig, source_config
-from loglake_assets.lake.layout import commit_key, duplicates_prefix
-from loglake_assets.lake.manifests import Manifest, read_manifest
-from loglake_assets.lake.publishing import LostInputError, lost_objects
-from loglake_assets.lake.retention import RetentionRule, old_runs
-from loglake_assets.lake.serving import Placing
-from loglake_assets.lake.verdicts import DayReconciliation, Judged, Verdict
-from loglake_assets.older_days import known_after, week_of_turn
-from loglake_assets.reconcile import send_unplaced_commits
+from infra.cli.evidence import event_evidence
+from infra.cli.mend import roll_back
+from loglake_assets.lake.checks.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.lake.storage.keys import commit_key, duplicates_prefix
+from loglake_assets.lake.versions.manifests import Manifest, read_manifest
+from loglake_assets.lake.versions.publish import LostInputError, lost_objects
+from loglake_assets.lake.versions.retention import RetentionRule, old_runs
+from loglake_assets.lake.versions.served_day import Placing
+from loglake_assets.orchestration.day_checks import is_unwatched
+from loglake_assets.orchestration.older_days import known_after, week_of_turn
+from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
+from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources.placement import day_number
 from tests import breaking
 from tests.conftest import BuiltLake, quiet

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from infra.local.dagster_output import warnings_of
-from infra.local.opened import REPOSITORY
-from infra.local.processes import free_port, running_stack
-from infra.local.samples import generate
+from infra.cli.dagster_output import warnings_of
+from infra.cli.lake import REPOSITORY
+from infra.emulator.processes import free_port, running_stack
+from loglake_assets.sources.sampling import generate
 from tests.waiting import until
 
 BACKFILL = """
@@ -78,7 +78,7 @@ class RunningLake:
         self.home, self.port = home, free_port()
         self.log = (home.parent / f"up-{self.port}.log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local", "up"],
+            [sys.executable, "-m", "infra.cli", "up"],
             cwd=REPOSITORY,
             env={**os.environ, "LOGLAKE_HOME": str(home), "UI_PORT": str(self.port)},
             stdout=self.log,
@@ -110,7 +110,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "infra.local", *arguments],
+        [sys.executable, "-m", "infra.cli", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "LOGLAKE_HOME": str(home), **environment},
         stdout=subprocess.PIPE,

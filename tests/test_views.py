@@ -12,12 +12,12 @@ import pyarrow.orc as orc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from glue_scripts.content import ContentLimits
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.job import shuffled_once
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
-from infra.local.glue_child import java_home
+from infra.emulator.glue_child import java_home
+from loglake_assets.s3.gzip_content import ContentLimits
 from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names, view_statements
 from tests.test_reading import body, record
 

@@ -10,14 +10,11 @@ from typing import Any
 import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
+from resources.assembly import lake_resources
 
-from infra.local.building import loaded_definitions
-from infra.local.opened import OpenedLake
-from loglake_assets.config import SourceConfig, source_config
-from loglake_assets.factory import build_source
-from loglake_assets.lake.layout import commit_key
-from loglake_assets.lake.spread import spread
-from loglake_assets.lake.worm import (
+from infra.cli.build import loaded_definitions
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.checks.object_lock import (
     BEYOND,
     BUCKET_NOT_VERSIONED,
     BUCKET_WITHOUT_LOCK,
@@ -30,9 +27,13 @@ from loglake_assets.lake.worm import (
     bucket_lock,
     lock_result,
 )
-from loglake_assets.worm_check import commit_lock_result, look_back, raw_lock_result
-from resources.assembly import lake_resources
-from resources.lake import LakeResource
+from loglake_assets.lake.checks.sample import spread
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.orchestration.object_lock_check import commit_lock_result, look_back, raw_lock_result
+from loglake_assets.orchestration.source_config import SourceConfig, source_config
+from loglake_assets.orchestration.source_definitions import build_source
+from resources.settings import LakeSettings
 
 PROMISED = {"object_lock_mode": "COMPLIANCE", "object_lock_days": 30}
 PROMISED_COMMITS = {"commit_lock_mode": "GOVERNANCE", "commit_lock_days": 10}
@@ -47,7 +48,7 @@ def configured(**settings: Any) -> SourceConfig:
 class LockedLake:
     """A lake of its own name, of which there are the two buckets that the check looks at."""
 
-    resource: LakeResource
+    resource: Lake
     s3: Any
 
     @property
@@ -87,7 +88,7 @@ def bare(lake: OpenedLake) -> LockedLake:
     """Without buckets: what is locked cannot be deleted, so each test has names of its own."""
     named = lake.settings
     name = f"worm-{uuid.uuid4().hex[:12]}"
-    resource = LakeResource(name=name, account=named.account, region=named.region, endpoint_url=lake.info.endpoint_url)
+    resource = Lake(LakeSettings(name, named.account, named.region, lake.info.endpoint_url))
     return LockedLake(resource, lake.client("s3"))
 
 

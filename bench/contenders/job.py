@@ -15,10 +15,10 @@ from pathlib import Path
 from bench import file_backed_boto3
 from bench.contenders.columns import Task, task
 from bench.volumes import NEEDLE_NAMES, RAW_BUCKET, SOURCE, Volume
-from glue_scripts.arguments import LIGHT, SPARK
-from infra.bundles import glue_bundle, job_script
-from infra.local.glue_child import RunPlan, await_child, failure_message, start_child
+from infra.aws.bundles import glue_bundle, job_script
+from infra.emulator.glue_child import RunPlan, await_child, failure_message, start_child
 from loglake_assets.sources import load_source
+from loglake_assets.sources.model import LIGHT, SPARK
 
 RULES = "loglake_assets/rules.toml"
 _TIMEOUT_SECONDS = 3600

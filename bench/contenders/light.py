@@ -4,7 +4,7 @@ import sys
 
 from bench.contenders.columns import task
 from bench.contenders.job import main
-from glue_scripts.arguments import LIGHT
+from loglake_assets.sources.model import LIGHT
 
 if __name__ == "__main__":
     main(task(sys.argv[1:]), LIGHT)

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from infra.local.glue_child import DEFAULT_DRIVER_MEMORY, DEFAULT_JAVA_OPTIONS, java_home
+from infra.emulator.glue_child import DEFAULT_DRIVER_MEMORY, DEFAULT_JAVA_OPTIONS, java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
+from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.inputs import Input
-from resources.lake import LakeResource
 
 Progress = Callable[[str], None]
 
@@ -54,7 +54,7 @@ class ReviewBuilder(Protocol):
 
     def build(
         self,
-        lake: LakeResource,
+        lake: Lake,
         days: Sequence[date],
         options: Mapping[str, Any],
         address: Callable[[date], str],

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from loglake_assets.lake.commits import COMMIT_SEQ
-from loglake_assets.lake.layout import commit_key, coverage_key
-from loglake_assets.lake.reconciling import days_expression, partitions
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import commit_key, coverage_key
+from loglake_assets.lake.storage.partitions import days_expression, partitions
+from loglake_assets.lake.versions.commits import COMMIT_SEQ
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number, day_number
-from resources.lake import LakeResource
 
 BUILT, UNBUILT, NO_SOURCE = "built", "unbuilt", "no_source"
 
@@ -82,7 +82,7 @@ def day_lacks(day: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {sentence}" for sentence in sentences]
 
 
-def read_inputs(lake: LakeResource, source: LogSource, days: Sequence[date]) -> dict[date, Input]:
+def read_inputs(lake: Lake, source: LogSource, days: Sequence[date]) -> dict[date, Input]:
     """Each day as the catalog shows it to readers, with the newest coverage that was measured of it."""
     settings, table = lake.settings, source.readready.name
     shown = {
@@ -97,9 +97,7 @@ def read_inputs(lake: LakeResource, source: LogSource, days: Sequence[date]) -> 
     return {day: _input(lake, table, day, shown.get(day), day in delivered) for day in days}
 
 
-def _input(
-    lake: LakeResource, table: str, day: date, parameters: Mapping[str, str] | None, is_delivered: bool
-) -> Input:
+def _input(lake: Lake, table: str, day: date, parameters: Mapping[str, str] | None, is_delivered: bool) -> Input:
     if parameters is None:
         return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
     bucket, seq = lake.settings.readready_bucket, int(parameters.get(COMMIT_SEQ, "0"))
@@ -120,7 +118,7 @@ def _input(
     )
 
 
-def _document(lake: LakeResource, bucket: str, key: str) -> dict[str, Any]:
+def _document(lake: Lake, bucket: str, key: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(lake.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     except lake.s3.exceptions.NoSuchKey:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from loglake_assets.lake.commits import head
-from loglake_assets.lake.manifests import manifest_if_any
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.versions.commits import head
+from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input, read_inputs
 from loglake_assets.reviews.model import Review
 from loglake_assets.reviews.storing import input_name, input_version
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from resources.lake import LakeResource
 
 STALE = "stale"
 
@@ -36,7 +36,7 @@ class ReviewState:
         return [sentence for days in self.inputs.values() for sentence in days[self.day].lacks()]
 
 
-def review_states(lake: LakeResource, review: Review, days: Sequence[date]) -> list[ReviewState]:
+def review_states(lake: Lake, review: Review, days: Sequence[date]) -> list[ReviewState]:
     """The state of each day, by what its newest commit says that it read and what the catalog shows."""
     if not days:
         return []
@@ -46,7 +46,7 @@ def review_states(lake: LakeResource, review: Review, days: Sequence[date]) -> l
     return [_state(lake, review, day, inputs) for day in sorted(days)]
 
 
-def _state(lake: LakeResource, review: Review, day: date, inputs: Mapping[str, Mapping[date, Input]]) -> ReviewState:
+def _state(lake: Lake, review: Review, day: date, inputs: Mapping[str, Mapping[date, Input]]) -> ReviewState:
     near = {
         name: {d: entry for d, entry in entries.items() if _is_near(review, day, d)} for name, entries in inputs.items()
     }
@@ -76,7 +76,7 @@ def _changes(read: Mapping[str, str], near: Sequence[Input]) -> Iterator[str]:
     yield from (f"the review read {name}, which is none of its days" for name in sorted(set(read) - names))
 
 
-def _read_by_commit(lake: LakeResource, review: Review, day: date) -> dict[str, str] | None:
+def _read_by_commit(lake: Lake, review: Review, day: date) -> dict[str, str] | None:
     """What the day's newest commit read, by table and day; None where there is no commit, or none that says so."""
     bucket, table = lake.settings.readready_bucket, review.table.name
     commit = head(lake.s3, bucket, table, day_number(day))

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from loglake_assets.lake.ahead import results_in_order
-from loglake_assets.lake.layout import commit_key, day_prefix, manifest_key, packets_prefix
-from loglake_assets.lake.manifests import Manifest, read_manifest
+from loglake_assets.lake.storage.keys import commit_key, day_prefix, manifest_key, packets_prefix
+from loglake_assets.lake.versions.manifests import Manifest, read_manifest
 from loglake_assets.reviews.building import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
+from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.sources.model import ReadreadyTable
 from loglake_assets.sources.placement import day_number
 

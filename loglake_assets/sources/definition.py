@@ -16,7 +16,8 @@ from loglake_assets.sources import LogSource, view_statements
 
 _NOT_OF_ROWS = frozenset({"__init__.py", "recount.py"})
 _SHARED = frozenset({"decoding.py", "identity.py", "repetition.py"})
-_JOB = frozenset({"content.py", "reading.py"})
+_JOB = frozenset({"reading.py"})
+_S3 = frozenset({"arrow_types.py", "gzip_content.py", "packing.py"})
 _SQL_COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -32,6 +33,7 @@ def definition_digest(source: LogSource) -> str:
         "code": [
             *_code(f"loglake_assets.sources.{source.name}", lambda name: name not in _NOT_OF_ROWS),
             *_code("loglake_assets.sources", _SHARED.__contains__),
+            *_code("loglake_assets.s3", _S3.__contains__),
             *_code("glue_scripts", _JOB.__contains__),
         ],
     }

@@ -11,6 +11,8 @@ from functools import cached_property
 
 DEFAULT_COMPRESSION = "zlib"
 COMPRESSIONS = (DEFAULT_COMPRESSION, "zstd")
+SPARK, LIGHT = ENGINES = ("spark", "light")
+"""Who builds: Spark, or one process without a JVM where that gives the same. Spark is Glue's."""
 """What the ORC files of readready may be compressed with; a reader sees which in each file's postscript."""
 
 

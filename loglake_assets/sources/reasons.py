@@ -78,22 +78,6 @@ ADVICE: Mapping[str, str] = MappingProxyType(
 """One piece of advice for each reason; a source's own reasons stand here as well."""
 
 _UNKNOWN = "Nothing is known of this reason here: read the decoder of the log for what it means."
-_MAGIC = (
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
-    (b"\x82SNAPPY\x00", "snappy"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\xff\xfe", "utf16"),
-    (b"\xfe\xff", "utf16"),
-    (b"\x00\x00\xfe\xff", "utf16"),
-    (b"{\x00", "utf16"),
-    (b"[\x00", "utf16"),
-    (b"\x00{", "utf16"),
-    (b"\x00[", "utf16"),
-)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LOOKED_AT = 16 << 20  # characters of a content that is parsed once more to say what it is
 
@@ -101,11 +85,6 @@ _LOOKED_AT = 16 << 20  # characters of a content that is parsed once more to say
 def advice(reason: str) -> str:
     """What a reason means and what to do about it."""
     return ADVICE.get(reason, _UNKNOWN)
-
-
-def packing(content: bytes) -> str | None:
-    """The reason why bytes are no UTF-8 text, by what they begin with. No JSON and no text begins so; gzip is read."""
-    return next((reason for magic, reason in _MAGIC if content.startswith(magic)), None)
 
 
 def form_of(text: str) -> str:

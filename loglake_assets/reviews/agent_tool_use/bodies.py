@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from glue_scripts.content import ContentLimits, UnreadableObjectError, inflated
-from loglake_assets.lake.ahead import results_in_order
+from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
 from loglake_assets.sources.bedrock.tools import read_bodies
 
 _LIMITS = ContentLimits(inflated=64 << 20)

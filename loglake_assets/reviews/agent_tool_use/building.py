@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.agent_tool_use import REVIEW
 from loglake_assets.reviews.agent_tool_use.bodies import Body, looked_up, referenced, with_bodies
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
@@ -17,7 +18,6 @@ from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.athena import quoted
-from resources.lake import LakeResource
 
 CALLS_A_QUERY = 400
 TRACED, BODIES = "trail_coverage", "bodies_present"
@@ -29,7 +29,7 @@ CHECKS: Mapping[str, str] = {
 
 
 def build(
-    lake: LakeResource,
+    lake: Lake,
     days: Sequence[date],
     options: Mapping[str, Any],
     address: Callable[[date], str],
@@ -63,7 +63,7 @@ def build(
 
 
 def _with_events(
-    lake: LakeResource, calls: Sequence[ToolCall], bounds: Mapping[str, int], progress: Progress
+    lake: Lake, calls: Sequence[ToolCall], bounds: Mapping[str, int], progress: Progress
 ) -> list[ToolCall]:
     """The calls with what their identities called while they ran; asked in batches that a statement can hold."""
     ran = [call for call in calls if call.result_row and call.row["useridentity_arn"]]
@@ -93,7 +93,7 @@ def _digest(call: ToolCall) -> str:
     return hashlib.sha256(call.key.encode(errors="replace")).hexdigest()
 
 
-def _asked(lake: LakeResource, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
+def _asked(lake: Lake, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
     answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
     progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import Input
 from loglake_assets.reviews.session_activity import REVIEW
@@ -13,7 +14,6 @@ from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
 from loglake_assets.reviews.session_activity.reading import read_facts
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
-from resources.lake import LakeResource
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
 CHECKS: Mapping[str, str] = {
@@ -24,7 +24,7 @@ _WITH, _WITHOUT = ("recorded", "recorded_partly"), ("lost",)
 
 
 def build(
-    lake: LakeResource,
+    lake: Lake,
     days: Sequence[date],
     options: Mapping[str, Any],
     address: Callable[[date], str],
@@ -41,7 +41,7 @@ def build(
             day=day,
             rows=rows,
             inputs=_read_for(facts, day),
-            files=_packets(sessions, names, day, lake.name, now, bool(options.get("mask_secrets", True))),
+            files=_packets(sessions, names, day, lake.settings.name, now, bool(options.get("mask_secrets", True))),
             checks=_checks(sessions, float(options.get("error_below_pct", 90))),
             counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
             metadata={

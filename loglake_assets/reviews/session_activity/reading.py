@@ -4,18 +4,18 @@ import importlib.resources
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
+from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, grouped
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.athena import Answer
-from resources.lake import LakeResource
 
 Progress = Callable[[str], None]
 
 
-def read_facts(lake: LakeResource, days: Sequence[date], progress: Progress = lambda text: None) -> Facts:
+def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda text: None) -> Facts:
     """All that the sessions of `days` need: four queries over the days, their look-back and their look-ahead.
 
     Raises AthenaError.
@@ -45,7 +45,7 @@ def read_facts(lake: LakeResource, days: Sequence[date], progress: Progress = la
     )
 
 
-def _asked(lake: LakeResource, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
+def _asked(lake: Lake, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
     answer = lake.athena.ask(query_text(name).format(**bounds))
     progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")
     return answer

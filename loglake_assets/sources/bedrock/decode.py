@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from glue_scripts.content import without_lone_surrogates
+from loglake_assets.s3.gzip_content import without_lone_surrogates
 from loglake_assets.sources.bedrock import tools
 from loglake_assets.sources.bedrock.answers import number
 from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError

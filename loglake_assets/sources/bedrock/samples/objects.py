@@ -5,12 +5,12 @@ import zlib
 from collections.abc import Iterator
 from datetime import date
 
-from infra.local.samples import GroundTruth, SampleObject
 from loglake_assets.sources.bedrock.samples.deliveries import Delivery
 from loglake_assets.sources.bedrock.samples.plan import Faults, Plan
 from loglake_assets.sources.bedrock.samples.records import body_text, record_text
 from loglake_assets.sources.bedrock.samples.truth import ground_truth
 from loglake_assets.sources.cloudtrail.samples.invoked import InvokedModel
+from loglake_assets.sources.sampling import GroundTruth, SampleObject
 
 
 class BedrockSamples:

@@ -4,7 +4,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from infra.local.samples import GroundTruth, ToolCallTruth
 from loglake_assets.sources.bedrock.samples.bodies import result_bytes
 from loglake_assets.sources.bedrock.samples.conversations import Call, Conversation, calls
 from loglake_assets.sources.bedrock.samples.deliveries import IGNORED, READABLE, UNREADABLE, Delivery
@@ -12,6 +11,7 @@ from loglake_assets.sources.bedrock.samples.invocations import Invocation
 from loglake_assets.sources.bedrock.samples.plan import Plan
 from loglake_assets.sources.bedrock.samples.world import NATIVE_STREAM
 from loglake_assets.sources.cloudtrail.samples.identifiers import iso_day
+from loglake_assets.sources.sampling import GroundTruth, ToolCallTruth
 
 
 def ground_truth(plan: Plan, seed: int) -> GroundTruth:

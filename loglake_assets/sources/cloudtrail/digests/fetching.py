@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loglake_assets.lake.listed import keys
+from loglake_assets.s3.pages import keys
 from loglake_assets.sources.cloudtrail.digests.documents import LARGEST_DIGEST, Digest, UnreadableDigestError, parsed
 from loglake_assets.sources.cloudtrail.digests.inflating import NotOneMemberError, content
 from loglake_assets.sources.cloudtrail.digests.places import DigestPlace, Group, digest_place

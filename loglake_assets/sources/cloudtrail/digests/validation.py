@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from loglake_assets.lake.ahead import results_in_order
+from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.sources.cloudtrail.digests.accounts import JudgedGroup, VouchedFile, judged_group
 from loglake_assets.sources.cloudtrail.digests.fetching import StoredContent, StoredDay, stored_content, stored_day
 from loglake_assets.sources.cloudtrail.digests.judging import JudgedDigest

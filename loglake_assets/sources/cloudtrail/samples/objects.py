@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import date
 from random import Random
 
-from infra.local.samples import GroundTruth, SampleObject
 from loglake_assets.sources.cloudtrail.samples.deliveries import Delivery
 from loglake_assets.sources.cloudtrail.samples.digests import DigestChain
 from loglake_assets.sources.cloudtrail.samples.drafts import Draft
@@ -19,6 +18,7 @@ from loglake_assets.sources.cloudtrail.samples.sessions import SHELL
 from loglake_assets.sources.cloudtrail.samples.started import StartedSession, started_sessions
 from loglake_assets.sources.cloudtrail.samples.trail import DIGEST_GROUP, GROUPS
 from loglake_assets.sources.cloudtrail.samples.truth import ground_truth
+from loglake_assets.sources.sampling import GroundTruth, SampleObject
 
 
 class CloudTrailSamples:

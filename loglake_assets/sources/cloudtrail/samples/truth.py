@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from infra.local.samples import GroundTruth
 from loglake_assets.sources.cloudtrail.samples.deliveries import IGNORED, READABLE, UNREADABLE, Delivery
 from loglake_assets.sources.cloudtrail.samples.identifiers import iso_day
 from loglake_assets.sources.cloudtrail.samples.kinds import COMMON, COUNTED, ODD, UNUSABLE
 from loglake_assets.sources.cloudtrail.samples.plan import DAY_SECONDS, Plan
+from loglake_assets.sources.sampling import GroundTruth
 
 
 def ground_truth(plan: Plan) -> GroundTruth:

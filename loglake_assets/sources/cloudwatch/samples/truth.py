@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from infra.local.samples import GroundTruth, SessionTruth
 from loglake_assets.sources.cloudtrail.samples.identifiers import iso_day
 from loglake_assets.sources.cloudwatch.samples.deliveries import IGNORED, READABLE, UNREADABLE, Delivery
 from loglake_assets.sources.cloudwatch.samples.plan import Plan
@@ -12,6 +11,7 @@ from loglake_assets.sources.cloudwatch.samples.states import Sighting, state_of
 from loglake_assets.sources.cloudwatch.samples.streams import SESSION_GROUP
 from loglake_assets.sources.cloudwatch.samples.terminal import joined
 from loglake_assets.sources.cloudwatch.samples.texts import session_lines
+from loglake_assets.sources.sampling import GroundTruth, SessionTruth
 
 
 def ground_truth(plan: Plan, seed: int) -> GroundTruth:

@@ -1,0 +1,1 @@
+"""Templates, bundles and deployment: the same for AWS and for the lake on one machine."""

@@ -1,0 +1,304 @@
+"""Deploys a lake: its CloudFormation stacks, and the bundles, partition indexes and views that no stack can make.
+
+Twice is once. AWS and the local endpoint get the same templates through the same calls. `python -m infra.aws.deploy
+--name loglake` deploys to AWS with the credentials of the environment.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.aws.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, looker_bundle, script_key
+from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
+from infra.aws.dropped_tables import deployed_tables, restore_tables
+from infra.aws.stacks import DeployError, Progress, Stack, bring_about
+from loglake_assets.lake.storage.keys import COMMITS_PREFIX
+from loglake_assets.reviews import Review, load_review, review_names
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.companions import companion_tables
+from resources.settings import LakeSettings
+
+__all__ = [
+    "Artifacts",
+    "Clients",
+    "DeployError",
+    "Progress",
+    "Stack",
+    "built_artifacts",
+    "deploy",
+    "lake_stacks",
+    "main",
+]
+
+Clients = Callable[[str], Any]
+"""From an AWS service's name to its boto3 client."""
+
+_TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
+_INDEX = "by_day"
+LOOKER = "looker"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What the functions and the job run, as bytes, and the wheels (file name, bytes) that the job needs besides."""
+
+    lambda_bundle: bytes
+    glue_bundle: bytes
+    script: bytes
+    wheels: tuple[tuple[str, bytes], ...] = ()
+    looker_bundle: bytes = b""
+
+    @property
+    def objects(self) -> Iterator[tuple[str, bytes]]:
+        """(key, bytes) of every object for the artifacts bucket."""
+        yield bundle_key("lambda", self.lambda_bundle), self.lambda_bundle
+        yield bundle_key("looker", self.looker_bundle), self.looker_bundle
+        yield bundle_key("glue", self.glue_bundle), self.glue_bundle
+        yield script_key(self.script), self.script
+        for name, content in self.wheels:
+            yield f"wheels/{name}", content
+
+    def modules(self, bucket: str) -> str:
+        """The wheels as the job's `--additional-python-modules`."""
+        return ",".join(f"s3://{bucket}/wheels/{name}" for name, _ in self.wheels)
+
+
+def built_artifacts(wheels: Path | None = None) -> Artifacts:
+    """Artifacts of this tree, with every wheel in the folder `wheels`."""
+    found = sorted(wheels.glob("*.whl")) if wheels else []
+    files = tuple((w.name, w.read_bytes()) for w in found)
+    return Artifacts(lambda_bundle(), glue_bundle(), job_script(), files, looker_bundle())
+
+
+def deploy(
+    settings: LakeSettings,
+    clients: Clients,
+    sources: Sequence[LogSource],
+    parameters: Mapping[str, str],
+    progress: Progress,
+    artifacts: Artifacts | None = None,
+    warn: Progress | None = None,
+) -> None:
+    """Bring about the lake of `sources` and of the reviews that join them, and wait until it stands.
+
+    Changes only what differs.
+
+    `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
+    is storage, addapart-<layer>, catalog, jobs or looker. Looker is deployed where `looker:ModelId` says which model it
+    may ask. What somebody else dropped is made again, and `warn` is told of it, or else `progress`. Raises DeployError.
+    """
+    _refuse_other_account(settings, clients)
+    built = artifacts or built_artifacts()
+    cloudformation = clients("cloudformation")
+    stacks = lake_stacks(settings, sources, parameters, built)
+    reviews = reviews_of(sources)
+    _refuse_to_drop_tables(settings, cloudformation, sources)
+    bring_about(cloudformation, clients("s3"), settings, stacks[:1], progress)
+    _upload(clients("s3"), settings.artifacts_bucket, built, progress)
+    restore_tables(settings, cloudformation, clients("glue"), _catalog(sources, reviews), warn or progress)
+    # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have.
+    bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if _is_catalog(s)], progress)
+    bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if not _is_catalog(s)], progress)
+    _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
+    _create_views(clients("glue"), settings.database, reviews, progress)
+
+
+def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review]) -> Mapping[str, Any]:
+    """The catalog's resources by logical id, as its template declares them."""
+    resources: Mapping[str, Any] = catalog_template(sources, reviews)["Resources"]
+    return resources
+
+
+def _is_catalog(stack: Stack) -> bool:
+    return stack.name.endswith("-catalog")
+
+
+def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
+    """The reviews of which all tables are there."""
+    names = {source.name for source in sources}
+    return [review for review in map(load_review, review_names()) if names.issuperset(review.sources)]
+
+
+_RAW_STACK = "addapart-raw-"
+_OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts"})
+"""Parameters by which others may write into a raw bucket: never for all buckets at once, and never for readready."""
+
+
+def lake_stacks(
+    settings: LakeSettings, sources: Sequence[LogSource], parameters: Mapping[str, str], built: Artifacts
+) -> list[Stack]:
+    """The stacks of a lake: storage first, which holds what the others need; the others need nothing of each other."""
+    bucket = settings.artifacts_bucket
+    known = {
+        "LakeName": settings.name,
+        "Database": settings.database,
+        "ArtifactsBucket": bucket,
+        "LambdaCodeKey": bundle_key("lambda", built.lambda_bundle),
+        "LookerCodeKey": bundle_key("looker", built.looker_bundle),
+        "BundleKey": bundle_key("glue", built.glue_bundle),
+        "ScriptKey": script_key(built.script),
+        "AdditionalPythonModules": built.modules(bucket),
+    }
+    addapart = _template("addapart")
+    planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
+    planned += [(f"{_RAW_STACK}{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
+    planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
+    planned += [("catalog", template_text(sources, reviews_of(sources)), {}), ("jobs", _template("jobs"), {})]
+    if f"{LOOKER}:ModelId" in parameters:
+        planned.append((LOOKER, _template(LOOKER), {}))
+    _refuse_unknown(parameters, {part: text for part, text, _ in planned})
+    return [_stack(settings.name, part, text, {**known, **own}, parameters) for part, text, own in planned]
+
+
+def _stack(lake: str, part: str, template: str, known: Mapping[str, str], given: Mapping[str, str]) -> Stack:
+    scoped = {key.partition(":")[2]: value for key, value in given.items() if key.startswith(f"{part}:")}
+    values = {**known, **given, **scoped}
+    return Stack(f"{lake}-{part}", template, {n: v for n, v in values.items() if _declares(template, n)})
+
+
+def _template(name: str) -> str:
+    return (_TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _declares(template: str, parameter: str) -> bool:
+    """Whether a template's text declares a parameter: as YAML at two spaces, or as the generated JSON's."""
+    head = template.partition("\nResources:\n")[0].partition('"Resources": ')[0]
+    return f"\n  {parameter}:\n" in head or f'\n  "{parameter}": ' in head
+
+
+def _refuse_unknown(parameters: Mapping[str, str], templates: Mapping[str, str]) -> None:
+    for key in parameters:
+        part, _, name = key.rpartition(":")
+        if part and part not in templates:
+            raise DeployError(f"The parameter {key} is for a stack {part!r}; this lake has {', '.join(templates)}.")
+        if not any(_declares(text, name) for other, text in templates.items() if part in ("", other)):
+            raise DeployError(f"No template declares the parameter {key}. Nothing was deployed; correct its name.")
+        if name in _OF_ONE_LOG and not part.startswith(_RAW_STACK):
+            raise DeployError(
+                f"The parameter {key} lets others write into a bucket, so it is given to the stack of one log: "
+                f"{_RAW_STACK}<log>:{name}=... . Nothing was deployed; readready is written by the lake alone."
+            )
+
+
+def _refuse_other_account(settings: LakeSettings, clients: Clients) -> None:
+    """Bucket names carry the account: with another account's credentials templates and settings would disagree."""
+    found = clients("sts").get_caller_identity()["Account"]
+    if found != settings.account:
+        raise DeployError(
+            f"The lake {settings.name!r} is in account {settings.account}, the credentials are of account {found}. "
+            "Nothing was deployed; use the credentials of the lake's account."
+        )
+
+
+def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources: Sequence[LogSource]) -> None:
+    """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
+    kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
+    kept |= {beside.name for source in sources for beside in companion_tables(source)}
+    kept |= {review.table.name for review in reviews_of(sources)}
+    if dropped := sorted(deployed_tables(settings, cloudformation) - kept):
+        raise DeployError(
+            f"The lake {settings.name!r} has the tables {', '.join(dropped)}, which no source of this deployment "
+            "declares. Nothing was deployed; deploy with all of the lake's sources."
+        )
+
+
+# --- what no stack can make -------------------------------------------------------------------------------------------
+
+
+def _upload(s3: Any, bucket: str, built: Artifacts, progress: Progress) -> None:
+    """Put what is not there. A bundle's key carries its digest, a wheel's name its version: neither ever changes."""
+    for key, content in built.objects:
+        if not _is_stored(s3, bucket, key, len(content)):
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+            progress(f"s3://{bucket}/{key}: uploaded")
+
+
+def _is_stored(s3: Any, bucket: str, key: str, size: int) -> bool:
+    try:
+        return bool(s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == size)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+
+
+def _index_partitions(
+    glue: Any, database: str, indexes: Iterable[tuple[str, tuple[str, ...]]], progress: Progress
+) -> None:
+    """Give every table its partition index. Without one, GetPartitions loads all partitions before it filters."""
+    for table, keys in indexes:
+        if not _has_index(glue, database, table):
+            index = {"IndexName": _INDEX, "Keys": list(keys)}
+            glue.create_partition_index(DatabaseName=database, TableName=table, PartitionIndex=index)
+            progress(f"{database}.{table}: partition index on {', '.join(keys)}")
+
+
+def _create_views(glue: Any, database: str, reviews: Sequence[Review], progress: Progress) -> None:
+    """Give every review its Athena view. A stack could not: the view's text carries the database's name in base64."""
+    for review in reviews:
+        view = view_input(review, database)
+        try:
+            found = glue.get_table(DatabaseName=database, Name=review.name)["Table"]
+        except glue.exceptions.EntityNotFoundException:
+            glue.create_table(DatabaseName=database, TableInput=view)
+        else:
+            if found.get("ViewOriginalText") == view["ViewOriginalText"]:
+                continue
+            glue.update_table(DatabaseName=database, TableInput=view)
+        progress(f"{database}.{review.name}: view over {review.table.name}")
+
+
+def _has_index(glue: Any, database: str, table: str) -> bool:
+    found = glue.get_partition_indexes(DatabaseName=database, TableName=table)["PartitionIndexDescriptorList"]
+    return any(index["IndexName"] == _INDEX and index["IndexStatus"] != "FAILED" for index in found)
+
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Deploy to AWS. Exit code 1, with one sentence on stderr, when it fails."""
+    import boto3
+
+    asked = _arguments(argv)
+    session = boto3.Session()
+    account = session.client("sts").get_caller_identity()["Account"]
+    settings = LakeSettings(asked.name, account, session.region_name)
+    sources = [load_source(name) for name in asked.source or source_names()]
+    parameters = {"RequireTls": "false" if asked.no_tls else "true", **dict(asked.parameter)}
+    try:
+        deploy(settings, _clients(session), sources, parameters, print, built_artifacts(asked.wheels))
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _clients(session: Any) -> Clients:
+    return lambda service: session.client(service)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.aws.deploy", description="Deploy a log lake.")
+    parser.add_argument("--name", required=True, help="name of the lake, such as loglake")
+    parser.add_argument("--source", action="append", help="a source of the lake; default: all that are declared")
+    parser.add_argument("--wheels", type=Path, help="folder with the pinned wheels that the Glue job needs")
+    parser.add_argument("--no-tls", action="store_true", help="accept plain http; for an endpoint on 127.0.0.1 only")
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        type=lambda text: text.split("=", 1),
+        metavar="[STACK:]NAME=VALUE",
+        help="a template's parameter; may be repeated",
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

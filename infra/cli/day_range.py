@@ -1,0 +1,142 @@
+"""Which days a statement reads, and which of them are not whole: zero rows of a day that is not built say nothing.
+
+The same reading of a statement's day predicates as Log Lake Looker's guard, and the same measure of a day; here nothing
+is refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import groupby
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from infra.cli.lake import OpenedLake
+from lambdas.looker.answer import BUILT, DayCoverage
+from lambdas.looker.coverage import KnownDays
+from lambdas.looker.days import DayRule, days_read, sources
+from lambdas.looker.functions import RefusedError
+from lambdas.looker.prompt import TableCard, table_cards
+from lambdas.looker.scope import can_have
+from loglake_assets.lake.storage.partitions import ALL_DAYS, days_expression, partitions
+from loglake_assets.lake.versions.commits import heads
+from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.placement import day_from_number, day_number
+
+DAY_COLUMN = "logcalendarday"
+MOST_DAYS = 366
+SHOWN = 10
+ABSENT = "without a partition"
+"""A day whose commit stands and which the catalog does not show: readers see no row of it."""
+
+
+def warn_of_days(lake: OpenedLake, sql: str, say: Callable[[str], None]) -> None:
+    """Say which of the days that the statement reads are not whole, a line a table; nothing where all are."""
+    cards = {card.name: card for card in table_cards()}
+    for table, asked in sorted(days_asked(sql, cards).items()):
+        days = _days_of_table(lake, cards[table]) if asked is None else list(asked)
+        if lines := list(_told(days_not_whole(lake, cards[table], days))):
+            what = "The statement names no range of days, so all days were asked; of" if asked is None else "Of"
+            more = f", and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
+            say(f"{what} {table} these are not whole: {'; '.join(lines[:SHOWN])}{more}. `make status` says what helps.")
+
+
+def days_asked(sql: str, cards: Mapping[str, TableCard]) -> dict[str, tuple[date, ...] | None]:
+    """The days that a statement reads of each of the lake's tables; None where they cannot be told from it."""
+    columns = {name: card.column_names for name, card in cards.items()}
+    found: dict[str, tuple[date, ...] | None] = {}
+    for select in _selects(sql):
+        named = {
+            source.alias_or_name.lower(): source.name.lower()
+            for source in sources(select)
+            if isinstance(source, exp.Table) and source.name.lower() in cards
+        }
+        for alias, days in _days_of_select(select, named, columns).items():
+            table = named[alias]
+            before = found.get(table, ())
+            found[table] = None if days is None or before is None else tuple(sorted({*before, *days}))
+    return found
+
+
+def _selects(sql: str) -> Iterator[exp.Select]:
+    try:
+        for tree in sqlglot.parse(sql, read="athena"):
+            if tree is not None and not isinstance(tree, exp.Describe):
+                yield from tree.find_all(exp.Select)
+    except (SqlglotError, RecursionError):  # Athena ran it all the same; what it read cannot be told
+        return
+
+
+def _days_of_select(
+    select: exp.Select, named: Mapping[str, str], columns: Mapping[str, frozenset[str]]
+) -> dict[str, tuple[date, ...] | None]:
+    """The days of each alias: all together where the SELECT says them of all, else one by one."""
+    with_day = frozenset(
+        source.alias_or_name.lower() for source in sources(select) if can_have(source, DAY_COLUMN, columns)
+    )
+    rule = DayRule(DAY_COLUMN, MOST_DAYS)
+
+    def read(tables: Mapping[str, str]) -> dict[str, tuple[date, ...] | None]:
+        numbers = days_read(select, tables, with_day, rule)
+        return {alias: tuple(map(day_from_number, days)) for alias, days in numbers.items()}
+
+    try:
+        return read(named)
+    except RefusedError:  # the days of one of them cannot be told; perhaps those of others
+        found: dict[str, tuple[date, ...] | None] = {}
+        for alias, table in named.items():
+            try:
+                found |= read({alias: table})
+            except RefusedError:
+                found[alias] = None
+        return found
+
+
+def _days_of_table(lake: OpenedLake, card: TableCard) -> list[date]:
+    """Every day that a table has or, being a log's, was delivered."""
+    known = set(heads(lake.client("s3"), lake.settings.readready_bucket, card.kept_in))
+    for source in map(load_source, source_names()):
+        if source.readready.name == card.kept_in:
+            position = [c.name for c in source.raw.partition_keys].index(DAY_COLUMN)
+            registered = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
+            known |= {int(p["Values"][position]) for p in registered}
+    return sorted(map(day_from_number, known))
+
+
+def days_not_whole(lake: OpenedLake, card: TableCard, days: Sequence[date]) -> list[DayCoverage]:
+    """Those of the days that are not built, not all there, not measured, or that the catalog does not show."""
+    if not days:
+        return []
+    known = KnownDays(lake.client("s3"), lake.settings.readready_bucket, (card,))
+    glue, database = lake.client("glue"), lake.settings.database
+    placed = {int(p["Values"][0]) for p in partitions(glue, database, card.kept_in, days_expression(list(days)))}
+    found = []
+    for day in known.coverage(card.name, days):
+        if day.status == BUILT and day_number(day.day) not in placed:
+            found.append(replace(day, status=ABSENT))
+        elif not day.is_complete and not (day.status == BUILT and _is_whole(known, card, day)):
+            found.append(day)
+    return found
+
+
+def _is_whole(known: KnownDays, card: TableCard, day: DayCoverage) -> bool:
+    """A built day of a table that is not measured, or one without events."""
+    return not card.is_measured or (card.name, day.day) in known.empty
+
+
+def _told(days: Sequence[DayCoverage]) -> Iterator[str]:
+    """Neighbouring days of which the same is true, together."""
+    by_place = enumerate(days)
+    for (_, what), run in groupby(by_place, key=lambda at: (at[1].day - timedelta(days=at[0]), _said(at[1]))):
+        group = [day.day for _, day in run]
+        yield f"{group[0]} {what}" if len(group) == 1 else f"{group[0]} to {group[-1]} {what}"
+
+
+def _said(day: DayCoverage) -> str:
+    if day.status != BUILT:
+        return day.status if day.status == ABSENT else "not built"
+    if day.coverage_pct is None:
+        return "not measured since it was built"
+    return f"{int(day.coverage_pct * 10_000) / 10_000:.4f} % of its events"

@@ -1,0 +1,303 @@
+"""The whole lake on a private stack, from sample logs to reviewed sessions. Exit code 0 only if all numbers add up."""
+
+import os
+import shlex
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from infra.cli.ask import ask_looker, print_looker_answer
+from infra.cli.build import DayResult, build_range, dagster_instance, print_days
+from infra.cli.demo_truth import review_problems
+from infra.cli.digest_keys import keep_keys
+from infra.cli.digests import print_digests, validate_days
+from infra.cli.evidence import event_evidence
+from infra.cli.lake import REPOSITORY, OpenedLake, lake_home, opened_lake
+from infra.cli.load import Loaded, await_partitions, put_objects, registered, samples_to_put
+from infra.cli.quarantine import print_quarantine
+from infra.cli.query import ask, print_answer
+from infra.cli.review import Wanted, build_review_range, print_review_days, write_review
+from infra.cli.terminal import escaped
+from infra.cli.tick import tick_raw_sensor
+from infra.emulator.processes import running_stack, stop_stack
+from loglake_assets.reviews import Review, load_review, review_names
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.sampling import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate, sample_keys
+
+Say = Callable[[str], None]
+PROBES = 9
+QUESTION = "Which tools did agents use?"
+BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
+
+
+MADE_BY_A_DEMO = "made-by-make-demo"
+"""In a home: it was made by a demo, so that the next one may remove it."""
+
+
+class DemoError(RuntimeError):
+    """The demo cannot run where it was asked to; the message says why and what to do."""
+
+
+@dataclass
+class Demo:
+    """What a demo says: called like any other `say`, with steps whose numbers rise."""
+
+    say: Say
+    steps: int = 0
+
+    def __call__(self, text: str) -> None:
+        self.say(text)
+
+    def step(self, text: str) -> None:
+        self.steps += 1
+        self.say(f"{'' if self.steps == 1 else chr(10)}{self.steps}. {text}")
+
+
+def demo_home() -> Path:
+    """Where a demo keeps its lake: LOGLAKE_HOME, or .loglake-demo/ in the repository."""
+    return lake_home() if os.environ.get("LOGLAKE_HOME") else REPOSITORY / ".loglake-demo"
+
+
+def empty_home(home: Path) -> None:
+    """Remove what an earlier demo left in `home`. Raises DemoError where something else is there."""
+    if home.exists() and not home.is_dir():
+        raise DemoError(f"{home} is no folder. Nothing was changed; name a home with LOGLAKE_HOME, or none.")
+    if home.exists() and any(home.iterdir()):
+        if not (home / MADE_BY_A_DEMO).exists():
+            raise DemoError(
+                f"{home} is not empty and no demo made it. Nothing was changed: a demo removes the lake that it finds. "
+                "Name another home with LOGLAKE_HOME, or none: then it is .loglake-demo/."
+            )
+        if info := running_stack(home):
+            stop_stack(info)
+        for path in home.iterdir():  # the marker last: what is cut off here is a demo's all the same
+            if path.name != MADE_BY_A_DEMO:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MADE_BY_A_DEMO).touch()
+
+
+def run_demo(events: int, say: Say) -> int:
+    """Run it for every source that can make samples; returns the exit code. The lake stays, to be looked at."""
+    started, home, demo = time.monotonic(), demo_home(), Demo(say)
+    empty_home(home)
+    demo.step(f"A lake in {shown_home(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
+    with opened_lake(home, lambda text: say(f"   {text}")) as lake:
+        truths: dict[str, GroundTruth] = {}
+        problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, demo)]
+        problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
+        problems += _demo_question(lake, demo)
+    say(f"\n{time.monotonic() - started:.0f} s in all. The lake stays until the next demo; look at it with")
+    for command in ("status", "up", "down"):
+        say(f"   {make_line(home, command)}")
+    for problem in problems:
+        say(f"DOES NOT ADD UP: {problem}")
+    say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
+    return 1 if problems else 0
+
+
+def shown_home(home: Path) -> str:
+    """A home as it is typed in the repository."""
+    return str(home.relative_to(REPOSITORY) if home.is_relative_to(REPOSITORY) else home)
+
+
+def make_line(home: Path, command: str) -> str:
+    """A command on the demo's lake, to be typed in the repository."""
+    return f"make {command} LOGLAKE_HOME={shlex.quote(shown_home(home))}"
+
+
+def _demo_source(
+    lake: OpenedLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Demo
+) -> list[str]:
+    try:
+        samples = generate(source.name, FIRST_DAY, DAYS, events)
+    except NoSamplesError as error:
+        say(f"   {error}")
+        return []
+    truth = truths[source.name] = samples.ground_truth()
+    loaded, missing = _load(lake, source, samples, say)
+    _tell_latency(lake, source, say)
+    missing |= _tell_burst(lake, source, say)
+    say.step(f"Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built and checked")
+    _tick(lake, source, say)
+    results = build_range(lake, source, FIRST_DAY, _last_day(), say)
+    print_days(source, results)
+    print_quarantine(lake, source, [r.day for r in results if r.metadata])
+    _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
+    problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
+    return [*problems, *_digest_problems(lake, source, say), *_evidence_problems(lake, source, say)]
+
+
+def _evidence_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
+    """One row, and whether everything that stands behind it still agrees."""
+    day = day_number(FIRST_DAY)
+    sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
+    event_id = str(ask(lake, sql).rows[0][0])
+    command = f"{make_line(lake.home, 'evidence')} EVENT_ID={shlex.quote(escaped(event_id))} DAY={FIRST_DAY}"
+    say(f"\n   What stands behind one row: {command}")
+    (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY)
+    marks = {True: "agrees", False: "DIFFERS", None: "not known"}
+    for statement in found.statements:
+        say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escaped(statement.said)}")
+    return [] if found.agrees else [f"the evidence of one row of {source.title} does not agree"]
+
+
+def _digest_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
+    """Where the log vouches for itself: nothing may be found, since nothing was touched after delivery."""
+    if not source.digests:
+        return []
+    say(f"\n   The digests of {source.title}: what was delivered against what is stored")
+    reports = validate_days(lake, source, FIRST_DAY, _last_day(), None, say)
+    print_digests(source, reports)
+    problems = [finding.sentence for report in reports for finding in report.findings]
+    return problems if any(report.files_named for report in reports) else [*problems, "no digest names a file"]
+
+
+def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth], say: Demo) -> list[str]:
+    """Build a review of the days, compare it with the truth about them, and put its packets where they can be read."""
+    say.step(f"{review.title}: {review.description}")
+    results = build_review_range(lake, review, FIRST_DAY, _last_day(), say)
+    print_review_days(review, results)
+    _answer_questions(lake, REPOSITORY / "loglake_assets" / "reviews" / review.name, say)
+    if any("packets" in r.metadata for r in results):
+        folder = lake.home / "packets" / review.name
+        written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
+        say(f"   packets of {FIRST_DAY}, to open in a browser: {shown_home(written[-1])}")
+    problems = [f"{r.day}: {r.error}" for r in results if r.error]
+    truth = [truths[name] for name in review.sources if name in truths]
+    return problems + review_problems(lake, review.name, truth, FIRST_DAY, _last_day())
+
+
+def _demo_question(lake: OpenedLake, say: Demo) -> list[str]:
+    """One question to Looker, the deployed function, with a stand-in where a model would be."""
+    say.step(f"Log Lake Looker is asked: {QUESTION} (no model: a scripted stand-in shows the way of a question)")
+    answer = ask_looker(lake, QUESTION, None)
+    print_looker_answer(answer, lambda text: say(f" {text}"))
+    return [] if answer["queries"] and not answer["stopped_by"] else ["Looker ran no query"]
+
+
+def _last_day() -> date:
+    return FIRST_DAY + timedelta(days=DAYS - 1)
+
+
+def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Demo) -> tuple[Loaded, set[tuple[str, ...]]]:
+    say.step(f"Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
+    keep_keys(lake, sample_keys(source.name))
+    loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
+    started = time.monotonic()
+    missing = await_partitions(lake, source, loaded.partitions, say, 60)
+    say(f"   {loaded.objects:,} objects in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} a second)")
+    say(
+        f"   {len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} raw partitions registered, the "
+        f"last {time.monotonic() - started:.1f} s after the last object"
+    )
+    for reason, count in sorted(loaded.ignored.items()):
+        say(f"   {count:,} objects are no events and got no partition: {reason}")
+    return loaded, missing
+
+
+def _tell_latency(lake: OpenedLake, source: LogSource, say: Demo) -> None:
+    """One object under a new prefix until its partition is visible, warm, one after the other."""
+    say.step("From one object to its visible partition, warm")
+    times = [_probe(lake, source, FIRST_DAY + timedelta(days=10 + n)) for n in range(PROBES)]
+    shown = ", ".join(f"{t * 1000:.0f}" for t in times)
+    say(f"   median {statistics.median(times) * 1000:.0f} ms of {PROBES} (ms: {shown})")
+
+
+def _tell_burst(lake: OpenedLake, source: LogSource, say: Say) -> set[tuple[str, ...]]:
+    """A thousand objects in twenty new prefixes at once; returns the partitions that were lost."""
+    example = next(v for v in sorted(registered(lake, source)))
+    prefixes = [_key_like(lake, source, example, FIRST_DAY + timedelta(days=30 + n)) for n in range(BURST_PREFIXES)]
+    keys = [prefixes[n % BURST_PREFIXES] + str(n) for n in range(BURST_OBJECTS)]
+    started = time.monotonic()
+    loaded = put_objects(lake, source, ((key, bytes) for key in keys), lambda text: None)
+    missing = await_partitions(lake, source, loaded.partitions, lambda text: None, 60)
+    seconds = time.monotonic() - started
+    say(
+        f"   {BURST_OBJECTS:,} objects in {BURST_PREFIXES} new prefixes: {BURST_OBJECTS / seconds:,.0f} a second "
+        f"until the last partition was visible, {len(missing)} lost"
+    )
+    return missing
+
+
+def _probe(lake: OpenedLake, source: LogSource, day: date) -> float:
+    """Seconds until the catalog shows the partition of an empty object on a day of its own."""
+    example = next(v for v in sorted(registered(lake, source)))
+    key = _key_like(lake, source, example, day)
+    placement = place(source, lake.settings.raw_bucket(source.name), key)
+    assert isinstance(placement, Placement), "the key differs from a placed one in its day only"
+    glue, started = lake.client("glue"), time.monotonic()
+    lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=b"")
+    while time.monotonic() - started < 30:
+        try:
+            glue.get_partition(
+                DatabaseName=lake.settings.database,
+                TableName=source.raw.name,
+                PartitionValues=list(placement.values),
+            )
+        except glue.exceptions.EntityNotFoundException:
+            time.sleep(0.002)
+            continue
+        break
+    return time.monotonic() - started
+
+
+def _key_like(lake: OpenedLake, source: LogSource, values: tuple[str, ...], day: date) -> str:
+    answer = lake.client("glue").get_partition(
+        DatabaseName=lake.settings.database, TableName=source.raw.name, PartitionValues=list(values)
+    )
+    prefix: str = answer["Partition"]["StorageDescriptor"]["Location"].split("/", 3)[3]
+    return prefix.replace(f"{FIRST_DAY:%Y/%m/%d}", f"{day:%Y/%m/%d}") + "probe.json"
+
+
+def _tick(lake: OpenedLake, source: LogSource, say: Say) -> None:
+    with dagster_instance(lake) as instance:
+        days = tick_raw_sensor(lake, instance, source)
+    say(f"   the sensor recorded {days} raw days")
+
+
+def _answer_questions(lake: OpenedLake, folder: Path, say: Demo) -> None:
+    for path in sorted((folder / "questions").glob("*.sql")):
+        sql = path.read_text(encoding="utf-8")
+        say.step(f"{sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")
+        print_answer(ask(lake, sql), "table")
+
+
+def _load_problems(truth: GroundTruth, loaded: Loaded, missing: set[tuple[str, ...]]) -> list[str]:
+    problems = [f"partition {'/'.join(values)} was not registered" for values in sorted(missing)]
+    if len(loaded.partitions) != truth.raw_partitions:
+        problems.append(f"{len(loaded.partitions)} raw partitions, expected {truth.raw_partitions}")
+    if loaded.ignored != truth.ignored_keys:
+        problems.append(f"ignored keys {loaded.ignored}, expected {truth.ignored_keys}")
+    return problems
+
+
+def _build_problems(truth: GroundTruth, results: list[DayResult]) -> list[str]:
+    problems = [f"{r.day}: {r.error}" for r in results if r.error]
+    for result in results:
+        day, m = result.day.isoformat(), result.metadata
+        if not m:
+            problems.append(f"{day} was not built")
+            continue
+        problems += _different(day, "rows written", m["dagster/row_count"], truth.distinct_by_day.get(day, 0))
+        problems += _different(day, "duplicates", m["duplicates"], truth.duplicates_by_day.get(day, 0))
+        problems += _different(day, "excluded", m["excluded"], truth.excluded_by_day.get(day, 0))
+        accounted = m["dagster/row_count"] + m["excluded"] + m["duplicates"] + m["quarantined_records"]
+        problems += _different(day, "records accounted for", accounted, m["records_read"])
+        whole = not m["quarantined_objects"] and not m["quarantined_records"]
+        if (m["coverage_pct"] == 100) != whole:
+            problems.append(f"{day}: coverage {m['coverage_pct']} with {m['quarantined_objects']} objects quarantined")
+    built = [r.metadata for r in results if r.metadata]
+    quarantined = sum(m["quarantined_objects"] for m in built)
+    problems += _different("all days", "objects quarantined", quarantined, len(truth.quarantined_objects))
+    records = sum(m["quarantined_records"] for m in built)
+    return problems + _different("all days", "records quarantined", records, sum(truth.quarantined_records.values()))
+
+
+def _different(day: str, what: str, found: int, expected: int) -> list[str]:
+    return [] if found == expected else [f"{day}: {what} {found:,}, expected {expected:,}"]

@@ -1,0 +1,136 @@
+"""Evidence of a row, from the command line: the row as Athena gives it, and all that stands behind it."""
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from glue_scripts.expected_rows import expected_row
+from glue_scripts.fetching import FetchedObject, ObjectRef
+from glue_scripts.reading import records_of
+from infra.cli.lake import OpenedLake
+from infra.cli.terminal import escaped, print_pairs
+from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
+from loglake_assets.orchestration.digest_checks import digest_keys
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
+from loglake_assets.sources.vouching import Vouching
+from resources.athena import quoted
+
+_IDS = ("eventid", "requestid")  # what a log's own id is called, beside the grain
+_RECORD_SHOWN = 4_000  # bytes of a record on a terminal; FORMAT=json has all of it
+_MOST = 20  # rows of one id: a request id may be shared
+
+
+class EventNotFoundError(LookupError):
+    """No row has the id; the message says where was looked and what else to try."""
+
+
+def event_evidence(
+    lake: OpenedLake, event_id: str, source_name: str | None, day: date | None, keys: Path | None = None
+) -> list[Evidence]:
+    """The evidence of every row with this id, in one log or in all of them. Raises EventNotFoundError.
+
+    `keys` is a file of the public keys that sign digests; without it they are asked for, as the digests' check does.
+    """
+    sources = [load_source(name) for name in ([source_name] if source_name else source_names())]
+    found = [evidence for source in sources for evidence in _of_source(lake, source, event_id, day, keys)]
+    if not found:
+        tables = ", ".join(source.readready.name for source in sources)
+        where = f" on {day}" if day else ""
+        raise EventNotFoundError(
+            f"No row of {tables}{where} has the id {escaped(event_id)!r}. It may be on a day that is not built, "
+            "excluded by a rule, or in quarantine: `make status` names such days and objects."
+        )
+    return found
+
+
+def _of_source(
+    lake: OpenedLake, source: LogSource, event_id: str, day: date | None, keys: Path | None
+) -> Iterator[Evidence]:
+    for row in _rows(lake, source, event_id, day):
+        served = lake.resource.served(source.readready.name, day_from_number(row["logcalendarday"]))
+        examiner = Examiner(
+            s3=lake.client("s3"),
+            source=source,
+            readready_bucket=lake.settings.readready_bucket,
+            served=served,
+            records=records_of,
+            expected=_expected,
+            content_hash=lake.resource.content_hash,
+            vouch=_voucher(lake, source, day_from_number(row["logcalendarday"]), keys) if source.digests else None,
+        )
+        yield examiner.examine(row)
+
+
+def _expected(source: LogSource, row: Mapping[str, Any], body: bytes, day: date) -> dict[str, Any] | None:
+    """The row made again from its object; what the row says of the object's place and version is compared elsewhere."""
+    ref = ObjectRef(0, row["raw_bucket"], row["raw_key"], _prefix_day(source, row))
+    found = FetchedObject(ref, body, row["raw_etag"], row["raw_versionid"])
+    return expected_row(source, found, int(row["raw_ordinal"]), day)
+
+
+def _prefix_day(source: LogSource, row: Mapping[str, Any]) -> int:
+    placement = place(source, row["raw_bucket"], row["raw_key"])
+    return day_number(placement.day) if isinstance(placement, Placement) else int(row["logcalendarday"])
+
+
+def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
+    """What asks the log's own digests of an object, with the keys of that time."""
+    validation = importlib.import_module(str(source.digests))
+
+    def vouch(bucket: str, key: str) -> Vouching | None:
+        trusted = digest_keys(source, lake.resource, day, datetime.now(UTC), keys)
+        found: Vouching | None = validation.vouching(lake.client("s3"), source, bucket, key, trusted)
+        return found
+
+    return vouch
+
+
+def _rows(lake: OpenedLake, source: LogSource, event_id: str, day: date | None) -> list[dict[str, Any]]:
+    """Rows whose key, or whose log's own id, it is; with the ORC file that holds each."""
+    columns = [column.name for column in source.readready.columns]
+    ids = dict.fromkeys((*source.readready.grain, *[name for name in _IDS if name in columns][:1]))
+    of_day = f" AND logcalendarday = {day_number(day)}" if day else ""
+    matches = " OR ".join(f"{name} = {quoted(event_id)}" for name in ids)
+    sql = f'SELECT *, "$path" AS orc_file FROM {source.readready.name} WHERE ({matches}){of_day} LIMIT {_MOST}'
+    rows: list[dict[str, Any]] = lake.resource.athena.ask(sql).rows
+    return rows
+
+
+def print_evidence(found: list[Evidence], form: str) -> None:
+    """For people, or as one JSON document (ASCII, with the whole record)."""
+    if form == "json":
+        print(json.dumps([_document(evidence) for evidence in found], indent=1, default=str))
+        return
+    for evidence in found:
+        _print_one(evidence)
+
+
+def _document(evidence: Evidence) -> dict[str, Any]:
+    record = evidence.record
+    return {
+        **asdict(evidence),
+        "row": dict(evidence.row),
+        "record": None if record is None else record.decode("latin-1"),
+        "record_encoding": "each character is a byte (ISO 8859-1)",
+        "agrees": evidence.agrees,
+    }
+
+
+def _print_one(evidence: Evidence) -> None:
+    day = day_from_number(evidence.day)
+    print_pairs(f"{evidence.table} of {day}: the row", [pair for pair in evidence.row.items() if pair[1] is not None])
+    if evidence.record is not None:
+        print("\nThe record as it stands in the raw object:")
+        text = evidence.record.decode("utf-8", "replace")
+        cut = len(text) > _RECORD_SHOWN
+        print("  " + escaped(text[:_RECORD_SHOWN]) + (" ... (FORMAT=json has all of it)" if cut else ""))
+    print()
+    marks = {True: "agrees", False: "DIFFERS", None: "not known"}
+    statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]
+    print_pairs("What stands behind it", statements)
+    print("All agree." if evidence.agrees else "NOT ALL AGREE.")

@@ -1,0 +1,58 @@
+"""The first day of a local lake, as its Dagster is given it: that of the first raw day that the catalog knows."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
+from loglake_assets.orchestration.day_checks import WATCHED_DAYS
+from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.placement import day_from_number
+from resources.settings import FIRST_DAY, first_day
+
+_SHOWN = "dagster.first_day"
+
+
+def lake_first_day(lake: OpenedLake, asked: date | None = None) -> date:
+    """LOGLAKE_FIRST_DAY where it is set, else the first raw day of any log; `asked` where that lies before.
+
+    A lake without a raw day begins a look-back ago.
+    """
+    if os.environ.get(FIRST_DAY):
+        first = first_day()
+    else:
+        first = first_raw_day(lake) or datetime.now(UTC).date() - timedelta(days=WATCHED_DAYS)
+    return min(first, asked) if asked else first
+
+
+def first_raw_day(lake: OpenedLake) -> date | None:
+    """The first day of which the catalog has a raw partition of any log."""
+    days = set()
+    for source in map(load_source, source_names()):
+        position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
+        found = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
+        days |= {day_from_number(p["Values"][position]) for p in found}
+    return min(days, default=None)
+
+
+def note_shown_first_day(home: Path, first: date) -> None:
+    """Keep for other commands from which day on the Dagster that runs has days."""
+    (home / _SHOWN).write_text(first.isoformat())
+
+
+def forget_shown_first_day(home: Path) -> None:
+    """That Dagster has ended."""
+    (home / _SHOWN).unlink(missing_ok=True)
+
+
+def days_not_shown(home: Path, first_loaded: date) -> str | None:
+    """What to say where the Dagster that runs begins after a day that was just loaded; None where it does not."""
+    noted = home / _SHOWN
+    shown = date.fromisoformat(noted.read_text()) if noted.exists() else None
+    if shown is None or first_loaded >= shown:
+        return None
+    return (
+        f"Dagster was started with days from {shown} on. Stop `make up` and start it again: it then shows days from "
+        f"{first_loaded} on. `make build` builds them now as well."
+    )

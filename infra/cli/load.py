@@ -1,0 +1,112 @@
+"""Files into a source's raw bucket, through S3 as a delivery would come, so that AddAPart registers them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.cli.lake import OpenedLake
+from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
+from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import Ignored, Placement, place
+from loglake_assets.sources.sampling import SampleObject
+
+_IN_FLIGHT = 8
+ToPut = tuple[str, Callable[[], bytes]] | tuple[str, Callable[[], bytes], Mapping[str, str]]
+"""Key, body when it is asked for, and the object's metadata where it has any."""
+
+
+class LoadError(RuntimeError):
+    """Nothing can be loaded; the message says what was tried and what to do."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was put: objects by the partition they mean, and ignored keys by reason."""
+
+    objects: int
+    bytes: int
+    seconds: float
+    partitions: frozenset[tuple[str, ...]]
+    days: tuple[str, ...]
+    ignored: dict[str, int]
+
+
+def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(key, path) of every file, its relative path being the key. Raises LoadError when there is none."""
+    if not folder.is_dir():
+        raise LoadError(f"DIR={folder} is not a folder. Name the folder whose relative paths are the object keys.")
+    found = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    if not found:
+        raise LoadError(f"DIR={folder} holds no file. Nothing was loaded.")
+    yield from found
+
+
+def refuse_strays(source: LogSource, keys: Sequence[str]) -> None:
+    """Raise LoadError when none of the keys is a delivery of this log: they would only lie in the bucket."""
+    if all(isinstance(place(source, "bucket", key), Ignored) for key in keys):
+        raise LoadError(
+            f"None of the {len(keys):,} files under DIR is a delivery of {source.title}, the first is {keys[0]!r}. "
+            "Nothing was loaded. Relative paths become object keys: name the folder in which keys begin."
+        )
+
+
+def samples_to_put(objects: Iterable[SampleObject]) -> Iterator[ToPut]:
+    """Samples as `put_objects` takes them, with their metadata."""
+    return ((sample.key, sample.body.__bytes__, sample.metadata) for sample in objects)
+
+
+def put_objects(lake: OpenedLake, source: LogSource, objects: Iterable[ToPut], say: Callable[[str], None]) -> Loaded:
+    """Put every (key, body, metadata if it has any) into the source's raw bucket, a few at a time, telling the rate."""
+    bucket, s3 = lake.settings.raw_bucket(source.name), lake.client("s3")
+
+    def put(entry: ToPut) -> tuple[str, int]:
+        key, body, metadata = entry[0], entry[1](), entry[2] if len(entry) == 3 else {}
+        s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=dict(metadata))
+        return key, len(body)
+
+    started = time.monotonic()
+    told = started
+    keys: list[str] = []
+    total = 0
+    for key, length in results_in_order(put, objects, _IN_FLIGHT):
+        keys.append(key)
+        total += length
+        if time.monotonic() - told >= 2:
+            told = time.monotonic()
+            say(f"  {len(keys):,} objects, {len(keys) / (time.monotonic() - started):,.0f} a second")
+    return _loaded(source, bucket, keys, total, time.monotonic() - started)
+
+
+def _loaded(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
+    placements = [place(source, bucket, key) for key in keys]
+    placed = [p for p in placements if isinstance(p, Placement)]
+    ignored: dict[str, int] = {}
+    for placement in placements:
+        if isinstance(placement, Ignored):
+            ignored[placement.reason] = ignored.get(placement.reason, 0) + 1
+    days = tuple(sorted({p.day.isoformat() for p in placed}))
+    return Loaded(len(keys), total, seconds, frozenset(p.values for p in placed), days, ignored)
+
+
+def await_partitions(
+    lake: OpenedLake, source: LogSource, wanted: frozenset[tuple[str, ...]], say: Callable[[str], None], seconds: float
+) -> set[tuple[str, ...]]:
+    """Wait until the catalog shows the partitions; returns those still missing after `seconds`."""
+    started = told = time.monotonic()
+    while missing := set(wanted) - registered(lake, source):
+        now = time.monotonic()
+        if now - started > seconds:
+            break
+        if now - told >= 2:
+            told = now
+            say(f"  {len(wanted) - len(missing):,} of {len(wanted):,} partitions registered")
+        time.sleep(0.1)
+    return missing
+
+
+def registered(lake: OpenedLake, source: LogSource) -> set[tuple[str, ...]]:
+    """Values of every raw partition in the catalog."""
+    found = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
+    return {tuple(p["Values"]) for p in found}

@@ -1,0 +1,43 @@
+"""What was not loaded, by name: the quarantine of committed days on the terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from infra.cli.lake import OpenedLake
+from infra.cli.terminal import escaped
+from loglake_assets.lake.versions.commits import head
+from loglake_assets.lake.versions.manifests import manifest_if_any
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.reasons import advice
+
+NAMES_SHOWN = 20
+
+
+def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> None:
+    """A line for each object or record of the days that is not loaded, the first twenty; then what the reasons mean."""
+    entries = list(_entries(lake, source, days))
+    for day, entry in entries[:NAMES_SHOWN]:
+        print(escaped(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}"))
+    if len(entries) > NAMES_SHOWN:
+        print(f"and {len(entries) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
+    for reason in sorted({entry["reason"] for _, entry in entries}):
+        print(escaped(f"{reason}: {advice(reason)}"))
+
+
+def _entries(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:
+    s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
+    for day in days:
+        commit = head(s3, bucket, table, day_number(day))
+        if commit is None:
+            continue
+        manifest = manifest_if_any(s3, bucket, table, day_number(day), commit.run_id)
+        for entry in manifest.quarantine if manifest else ():
+            yield day, entry
+
+
+def entry_name(entry: Mapping[str, Any]) -> str:
+    """Which object, or which record of it, an entry of a manifest's quarantine is about; not escaped."""
+    what = "object" if entry["ordinal"] is None else f"record {entry['ordinal']} of"
+    return f"{what} s3://{entry['bucket']}/{entry['key']}"

@@ -1,0 +1,245 @@
+"""Days of a review built through Dagster, and packets taken out of the lake for a person to read."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from infra.cli.build import (
+    BuildError,
+    InterruptedBuildError,
+    InterruptedRunError,
+    closed_days,
+    coverage_text,
+    dagster_instance,
+    days_per_run,
+    loaded_definitions,
+    made_by_run,
+    run_window,
+    standing_commit,
+)
+from infra.cli.first_day import lake_first_day
+from infra.cli.lake import OpenedLake
+from infra.cli.terminal import print_table
+from loglake_assets.orchestration.source_config import windows
+from loglake_assets.reviews import Review, load_review
+from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
+from loglake_assets.reviews.masking import KINDS
+from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, unmasked
+from loglake_assets.reviews.session_activity.facts import Keystrokes
+from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
+from loglake_assets.reviews.session_activity.packets import write_packets
+from loglake_assets.reviews.session_activity.scoping import Reviewer, matches
+from loglake_assets.reviews.staleness import STALE, review_states
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+from resources.athena import quoted
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ReviewResult:
+    """One day of a review after a build: the metadata of its materialization, or none when it was not built."""
+
+    day: date
+    metadata: dict[str, Any]
+    error: str | None
+    standing: str = ""
+    """What readers see of a day that was not built now, where an earlier commit stands."""
+
+
+def build_review_range(lake: OpenedLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
+    """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
+    definitions = loaded_definitions(lake_first_day(lake, first))
+    job, key = definitions.resolve_job_def(review.name), dg.AssetKey(["review", review.name])
+    asked, started = closed_days(job, review.name, first, last), datetime.now(UTC)
+    days = _days_with_input(lake, review, asked, say)
+    results: list[ReviewResult] = []
+
+    def take(window: Sequence[date], run_id: str, error: str | None) -> None:
+        for day in window:
+            metadata = made_by_run(instance, key, day, run_id)
+            standing = "" if metadata else standing_commit(lake, review.table.name, day, started)
+            results.append(ReviewResult(day, metadata, error, standing))
+
+    with dagster_instance(lake) as instance:
+        for window in windows(days, days_per_run(definitions, key)):
+            say(f"  {review.name} {window[0]} to {window[-1]}: Dagster run")
+            try:
+                take(window, *run_window(job, instance, window))
+            except InterruptedRunError as stop:
+                done = {result.day for result in results}
+                take([day for day in days if day not in done], stop.run_id, None)
+                raise InterruptedBuildError(results) from stop
+    return results
+
+
+def _days_with_input(lake: OpenedLake, review: Review, asked: Sequence[date], say: Say) -> list[date]:
+    leading = load_source(review.leading_source)
+    inputs = read_inputs(lake.resource, leading, asked)
+    days = [day for day in asked if inputs[day].status == BUILT]
+    if not days:
+        raise BuildError(
+            f"No day from {asked[0]} to {asked[-1]} of {leading.readready.name} is built, and {review.name} begins "
+            "with it. Nothing was built. Build it first: "
+            f"make build SOURCE={leading.name} FROM={asked[0]} TO={asked[-1]}"
+        )
+    if len(days) < len(asked):
+        left = len(asked) - len(days)
+        say(f"  {left} of {len(asked)} days are not built in {leading.readready.name}: nothing can be said of them")
+    return days
+
+
+def print_review_days(review: Review, results: Sequence[ReviewResult]) -> None:
+    """The table of built days by what the review counts, then each error once."""
+    names = list(dict.fromkeys(name for r in results for name in r.metadata.get("counted", ())))
+    headings = ["day", "rows", *names, "coverage %", "state"]
+    rows = [_row(result, names) for result in results]
+    print_table(f"{review.title} by day", headings, rows)
+    for error in dict.fromkeys(r.error for r in results if r.error):
+        print(f"FAILED: {error}")
+
+
+def _row(result: ReviewResult, names: Sequence[str]) -> list[Any]:
+    m = result.metadata
+    if not m:
+        return [result.day, *[None] * (len(names) + 2), result.standing or "not built"]
+    pct = next((value for name, value in m.items() if name.endswith("_coverage_pct")), None)
+    return [result.day, m["dagster/row_count"], *(m[name] for name in names), coverage_text(pct), "built"]
+
+
+# --- packets ----------------------------------------------------------------------------------------------------------
+
+
+class ReviewError(RuntimeError):
+    """No packet can be written; the message says what was asked for and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which sessions: one, or all of a person (source identity or arn, * for anything) on days of a range."""
+
+    session: str | None = None
+    who: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def title(self) -> str:
+        return f"Session {self.session}" if self.session else f"Sessions of {self.who}, {self.first} to {self.last}"
+
+    def condition(self) -> str:
+        """What the view is asked; who it was is compared outside, so that a pattern is no SQL."""
+        if self.session:
+            text = quoted(self.session)
+            return f"session_key = {text} OR f_sessionid = {text} OR sessionid = {text}"
+        assert self.first, "a person is asked for with a range of days"
+        assert self.last, "a person is asked for with a range of days"
+        return f"logcalendarday BETWEEN {day_number(self.first)} AND {day_number(self.last)}"
+
+
+def write_review(
+    lake: OpenedLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say, is_masked: bool = True
+) -> list[Path]:
+    """Write the packets of the sessions asked for, of a reviewer's own people only, and say which days are not whole.
+
+    Raises ReviewError, also for a folder that holds anything: packets of other sessions would stay between these, and a
+    verdict that stands in one would be lost.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ReviewError(
+            f"{folder} is not an empty folder. Nothing was written: packets of other sessions would stand among these. "
+            "Name a folder that is empty or does not exist yet."
+        )
+    columns = ", ".join(MASKED_FIELDS)
+    sql = (
+        "SELECT session_key, sessionid, state, started, last_keystrokes, useridentity_arn, "
+        f"useridentity_sourceidentity, packet, {columns} FROM session_activity "
+        f"WHERE ({wanted.condition()}) ORDER BY started, session_key"
+    )
+    incomplete = _incomplete(lake, wanted)
+    for sentence in incomplete:
+        say(f"NOT COMPLETE: {sentence}")
+    rows = [row for row in lake.resource.athena.ask(sql).rows if _is_of(row, wanted.who) and _is_seen_by(row, reviewer)]
+    if not rows:
+        scope = f", or none whose people {reviewer.name} reviews" if reviewer else ""
+        raise ReviewError(
+            f"{wanted.title}: no such session is in session_activity{scope}. Nothing was written. If its day is not "
+            "built, make build SOURCE=session_activity FROM=<day> TO=<day> builds it."
+        )
+    say(f"{len(rows):,} sessions")
+    return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
+
+
+def _incomplete(lake: OpenedLake, wanted: Wanted) -> list[str]:
+    """Of a range of days: those that are not built, that are stale, or of whose logs not all is there."""
+    if not wanted.first or not wanted.last:
+        return []
+    review = load_review("session_activity")
+    days = [wanted.first + timedelta(days=n) for n in range((wanted.last - wanted.first).days + 1)]
+    sentences = []
+    for state in review_states(lake.resource, review, days):
+        if state.status == UNBUILT:
+            sentences.append(
+                f"{review.name}, {state.day}: this day has not been built, so none of its sessions are here."
+            )
+        elif state.status == STALE:
+            sentences.append(f"{review.name}, {state.day}: built before its logs were as they are: {state.reasons[0]}.")
+        sentences += state.incomplete
+    return sentences
+
+
+def _documents(
+    lake: OpenedLake, rows: Sequence[Mapping[str, Any]], is_masked: bool, said: Sequence[str], say: Say
+) -> Iterator[dict[str, Any]]:
+    """The document of each row, with what is incomplete told once and what is masked counted."""
+    told, masks = set(said), Counter[str]()
+    for row, document in zip(rows, _stored_documents(lake, [row["packet"] for row in rows]), strict=True):
+        for sentence in (s for s in document.get("incomplete", ()) if s not in told):
+            told.add(sentence)
+            say(f"NOT COMPLETE: {sentence}")
+        found = document if is_masked else unmasked_document(lake, row, document)
+        masks.update(found.get("masked", {}).get("counts", {}))
+        yield found
+    if not is_masked:
+        say("Nothing is masked: these packets may hold passwords, keys and tokens.")
+    elif masks:
+        counts = ", ".join(f"{count:,} x {KINDS.get(kind, kind)}" for kind, count in masks.most_common())
+        say(f"Masked, as it looks like a secret: {counts}. Each packet says where; UNMASK=yes leaves masks out.")
+
+
+def unmasked_document(lake: OpenedLake, row: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
+    events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(log_events_of(row)).rows}
+    try:
+        return unmasked(document, row, events)
+    except KeyError:
+        raise ReviewError(
+            f"Session {row['session_key']} cannot be shown without masks: the log events of its packet are not all in "
+            f"{LOG_EVENTS} any more. Build its day again: make build SOURCE=session_activity "
+            f"FROM={row['started'].date()} TO={row['started'].date()}"
+        ) from None
+
+
+def _is_of(row: Mapping[str, Any], who: str | None) -> bool:
+    names = (row["useridentity_sourceidentity"], row["useridentity_arn"])
+    return who is None or any(matches(who, name) for name in names if name)
+
+
+def _is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
+    return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
+
+
+def _stored_documents(lake: OpenedLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The JSON twins of packets by the s3:// addresses of their pages."""
+    s3 = lake.client("s3")
+    for address in addresses:
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        body = s3.get_object(Bucket=bucket, Key=key.removesuffix(".html") + ".json")["Body"].read()
+        yield json.loads(body)

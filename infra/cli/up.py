@@ -1,0 +1,183 @@
+"""`make up`: the stack and Dagster, with its daemon and UI, on the persistent lake, until Ctrl-C. And `make down`."""
+
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+from infra.cli.dagster_output import show_warnings
+from infra.cli.first_day import forget_shown_first_day, lake_first_day, note_shown_first_day
+from infra.cli.lake import REPOSITORY, OpenedLake, environment, opened_lake
+from infra.cli.orphaned_runs import end_orphaned_runs
+from infra.emulator.processes import free_port, is_running, running_stack, stop_stack
+from resources.settings import FIRST_DAY
+
+DEFAULT_UI_PORT = 3000
+LARGEST_PORT = 65_535
+_UP = "up"
+_STOP_SECONDS = 20.0
+
+
+class UpError(RuntimeError):
+    """The lake cannot be brought up; the message says what stands in the way and what to do."""
+
+
+def up(home: Path, say: Callable[[str], None]) -> int:
+    """Run stack and Dagster until Ctrl-C or SIGTERM, then stop both. Returns 0 after a clean stop."""
+    refuse_second(home)
+    port = ui_port()
+    with opened_lake(home, lambda text: None) as lake, _known_as_up(home, port):
+        say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
+        say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
+        first = lake_first_day(lake)
+        say(f"Days in the UI begin with {first}: the first raw day, or 35 days ago while there is none")
+        prepare_instance(lake.dagster_home)
+        if count := end_orphaned_runs(lake.dagster_home):
+            say(f"{count} Dagster runs were cut off when it was last stopped or killed; they are tried once more.")
+        note_shown_first_day(home, first)
+        try:
+            return _dagster(lake, port, first, say)
+        finally:
+            forget_shown_first_day(home)
+
+
+def refuse_second(home: Path) -> None:
+    """Raise UpError where this lake is up already: two Dagsters on one database would build everything twice."""
+    try:
+        known = (home / _UP).open()
+    except FileNotFoundError:
+        return
+    with known:
+        if not _is_locked(known):
+            return
+        raise UpError(
+            f"The lake in {home} is up already, with its Dagster UI at http://127.0.0.1:{known.read().strip()}. "
+            "Use that one; `make down` or Ctrl-C where it runs stops it."
+        )
+
+
+@contextmanager
+def _known_as_up(home: Path, port: int) -> Iterator[None]:
+    """Say in the home that the lake is up, and at which port, for as long as this process lives."""
+    with (home / _UP).open("a+") as known:
+        fcntl.flock(known, fcntl.LOCK_EX)
+        known.truncate(0)
+        known.write(f"{port}\n")
+        known.flush()
+        yield
+
+
+def _is_locked(known: IO[str]) -> bool:
+    try:
+        fcntl.flock(known, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def ui_port() -> int:
+    """UI_PORT, else 3000; for a lake elsewhere than .loglake/, a free port when 3000 is taken. Raises UpError."""
+    asked = os.environ.get("UI_PORT")
+    if asked and not (re.fullmatch("[0-9]{1,5}", asked) and 1 <= int(asked) <= LARGEST_PORT):
+        raise UpError(f"UI_PORT={asked[:40]!r} is no port number; accepted: 1 to {LARGEST_PORT}, such as 3001.")
+    port = int(asked or DEFAULT_UI_PORT)
+    if _is_free(port):
+        return port
+    if not asked and os.environ.get("LOGLAKE_HOME"):
+        return free_port()
+    raise UpError(f"Port {port} on 127.0.0.1 is in use. Stop what uses it, or choose another: make up UI_PORT=3001")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def prepare_instance(dagster_home: Path) -> None:
+    """Make the Dagster instance, if it is new, and give it the limits of its pools before anything runs in them."""
+    from dagster import DagsterInstance
+
+    from loglake_assets.orchestration.pools import initialize_pools
+
+    with DagsterInstance.from_config(str(dagster_home)) as instance:
+        initialize_pools(instance)
+
+
+def _dagster(lake: OpenedLake, port: int, first: date, say: Callable[[str], None]) -> int:
+    command = [
+        sys.executable,
+        "-m",
+        "infra.cli.dagster_ui",
+        "dev",
+        "-w",
+        "workspace.yaml",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
+    child = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment(lake), FIRST_DAY: first.isoformat(), "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    show_warnings(child.stdout, say)
+    (lake.home / "dagster.pid").write_text(str(child.pid))
+    try:
+        while child.poll() is None:
+            if not is_running(lake.info.pid, lake.info.started):
+                say("The stack was stopped, by make down or a kill, so Dagster is stopped too. `make up` starts both.")
+                return 1
+            time.sleep(2)
+        return child.returncode
+    except KeyboardInterrupt:
+        say("Stopping Dagster, then the stack")
+        _end(child)
+        return 0
+    finally:
+        _end(child)
+        (lake.home / "dagster.pid").unlink(missing_ok=True)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM, a while to stop cleanly, then SIGKILL for the whole session."""
+    if child.poll() is not None:
+        return
+    child.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    while child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def down(home: Path, say: Callable[[str], None]) -> int:
+    """Stop the stack of `home`, if one runs. Returns 0 either way: nothing runs afterwards."""
+    info = running_stack(home)
+    if info is None:
+        say(f"No stack runs for {home}.")
+        return 0
+    stop_stack(info)
+    say(f"Stopped the stack of {home} (pid {info.pid}); what it held is kept.")
+    return 0

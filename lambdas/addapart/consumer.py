@@ -1,0 +1,233 @@
+"""AddAPart consumer: a message becomes a partition in the Glue catalog. The only writer of partitions in the lake.
+
+Raw: create the partition of a delivery prefix; when it exists, note the arrival on it, which is what sensors watch.
+Readready: point the day's partition at its newest commit, reading the sequence again after the write, since Glue has no
+compare-and-set.
+"""
+
+import functools
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from lambdas.addapart.metrics import emit
+from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
+from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
+from loglake_assets.lake.storage.keys import companions
+from loglake_assets.lake.versions.commits import COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, commit_numbers, newest_record
+
+FIRST_ARRIVAL = "loglake.first_arrival"
+LAST_ARRIVAL = "loglake.last_arrival"
+ARRIVALS = "loglake.arrivals"
+
+
+class PoisonError(ValueError):
+    """The message can never become a partition; it goes to the quarantine queue and its group goes on."""
+
+
+class CommitEditedError(RuntimeError):
+    """The record of a commit is not the one that was placed under its number: readers are not sent where it says."""
+
+
+class CommitGoneError(RuntimeError):
+    """The catalog shows a commit that has no record any more: for a person to look at, so it ends dead and alarmed."""
+
+
+def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Lambda's entry point: SQS records in, partial batch failures out."""
+    return consumer().consume(event)
+
+
+@functools.cache
+def consumer() -> "Consumer":
+    """One consumer per container, so that each table is asked for once."""
+    import boto3
+
+    return Consumer(addapart_settings(), boto3.client("glue"), boto3.client("s3"), boto3.client("sqs"))
+
+
+class Consumer:
+    """Places partitions of one layer. Clients are passed in."""
+
+    def __init__(self, settings: AddAPartSettings, glue: Any, s3: Any, sqs: Any) -> None:
+        self._settings, self._glue, self._s3, self._sqs = settings, glue, s3, sqs
+        self._descriptors: dict[str, dict[str, Any]] = {}
+
+    def consume(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Handle each record; after a failure the rest of its group waits, as FIFO order wants."""
+        counts: Counter[str] = Counter()
+        failed_groups: set[str] = set()
+        failures: list[dict[str, str]] = []
+        for record in event["Records"]:
+            group = record.get("attributes", {}).get("MessageGroupId", record["messageId"])
+            outcome = "failed" if group in failed_groups else self._outcome(record)
+            counts[outcome] += 1
+            if outcome == "failed":
+                failed_groups.add(group)
+                failures.append({"itemIdentifier": record["messageId"]})
+        emit(self._settings.layer, counts)
+        return {"batchItemFailures": failures}
+
+    def _outcome(self, record: dict[str, Any]) -> str:
+        """What became of one record: `created`, `existed`, `moved`, `kept`, `quarantined`, or `failed` (retried)."""
+        try:
+            return self._place(record["body"])
+        except PoisonError as error:
+            self._quarantine(record, str(error))
+            return "quarantined"
+        except Exception as error:  # Lambda must report it for a retry, whatever it is; the text holds no log content
+            print(json.dumps({"failed": record["messageId"], "error": type(error).__name__, "said": str(error)[:500]}))
+            return "failed"
+
+    def _place(self, body: str) -> str:
+        message = _parsed(body)
+        placed = placer(self._settings, message["bucket"], message["key"])
+        if not isinstance(placed, PartitionPlacer):
+            raise PoisonError(placed.reason)
+        if placed.location is not None:
+            return self._place_raw(placed, message.get("time"))
+        return self._place_newest_commit(placed)
+
+    def _place_raw(self, placed: PartitionPlacer, time: str | None) -> str:
+        arrival = time or _now()
+        stamps = {FIRST_ARRIVAL: arrival, LAST_ARRIVAL: arrival, ARRIVALS: "1"}
+        if self._create(placed, str(placed.location), stamps):
+            return "created"
+        existing = self._partition(placed)
+        known = existing.get("Parameters", {}) if existing else {}
+        stamps = {
+            FIRST_ARRIVAL: min(known.get(FIRST_ARRIVAL, arrival), arrival),
+            LAST_ARRIVAL: max(known.get(LAST_ARRIVAL, arrival), arrival),
+            ARRIVALS: str(int(known.get(ARRIVALS, "0")) + 1),
+        }
+        self._update(placed, str(placed.location), {**known, **stamps})
+        return "existed"
+
+    def _place_newest_commit(self, placed: PartitionPlacer) -> str:
+        """Point the day at its newest commit, and what lies beside it, until what was placed is still the newest."""
+        outcome, (newest, digest) = "kept", self._head(placed)
+        while True:
+            outcome = self._place_commit(placed, newest, digest, newest.location) or outcome
+            for table, prefix in companions(placed.table, newest.run_id, newest.day):
+                location = f"s3://{self._settings.bucket}/{prefix}"
+                self._place_beside(replace(placed, table=table), newest, digest, location)
+            again, digest = self._head(placed)
+            if again.seq == newest.seq:
+                return outcome
+            newest = again
+
+    def _place_beside(self, placed: PartitionPlacer, commit: Commit, digest: str, location: str) -> None:
+        """What lies beside a day; a lake that was deployed before there were such tables goes on without them."""
+        try:
+            self._place_commit(placed, commit, digest, location)
+        except self._glue.exceptions.EntityNotFoundException:
+            print(json.dumps({"absent_table": placed.table, "day": placed.values[0]}))
+
+    def _place_commit(self, placed: PartitionPlacer, commit: Commit, digest: str, location: str) -> str | None:
+        stamps = {COMMIT_SEQ: str(commit.seq), RUN: commit.run_id, COMMIT_DIGEST: digest}
+        if location == commit.location:
+            stamps["numRows"] = str(commit.rows)
+        existing = self._partition(placed)
+        if existing is None:
+            created = self._create(placed, location, stamps)
+            return "created" if created else self._place_commit(placed, commit, digest, location)
+        known = existing.get("Parameters", {})
+        if int(known.get(COMMIT_SEQ, "0")) == commit.seq and known.get(COMMIT_DIGEST, digest) != digest:
+            raise CommitEditedError(
+                f"The record of commit {commit.seq} of {placed.table} {placed.values[0]} is not the one that was "
+                "placed: it was edited. The partition stays as it is; restore the record from the bucket's versions."
+            )
+        if int(known.get(COMMIT_SEQ, "0")) > commit.seq:
+            raise CommitGoneError(
+                f"Partition {list(placed.values)} of {placed.table} shows commit {known[COMMIT_SEQ]}, and the newest "
+                f"record is {commit.seq}: one was removed. Readers are not sent back; placement names the day."
+            )
+        if int(known.get(COMMIT_SEQ, "0")) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
+            return None
+        self._update(placed, location, {**known, **stamps})
+        return "moved"
+
+    def _head(self, placed: PartitionPlacer) -> tuple[Commit, str]:
+        """The newest commit and its record's digest. A record that cannot be read is tried again, then left dead."""
+        bucket, day = self._settings.bucket, int(placed.values[0])
+        numbers = commit_numbers(self._s3, bucket, placed.table, day)
+        if not numbers:
+            raise PoisonError("no_such_commit")
+        newest, digest = newest_record(self._s3, bucket, placed.table, day, numbers)
+        if newest is None:
+            raise CommitGoneError(
+                f"The record of commit {numbers[-1]} of {placed.table} {day} cannot be read. The partition stays as it "
+                "is; build the day again, or restore the record from the bucket's versions."
+            )
+        return newest, digest
+
+    def _create(self, placed: PartitionPlacer, location: str, parameters: dict[str, str]) -> bool:
+        """True when created, False when it was there: AlreadyExists is success."""
+        try:
+            self._glue.create_partition(
+                DatabaseName=self._settings.database,
+                TableName=placed.table,
+                PartitionInput=self._input(placed, location, parameters),
+            )
+        except self._glue.exceptions.AlreadyExistsException:
+            return False
+        return True
+
+    def _update(self, placed: PartitionPlacer, location: str, parameters: dict[str, str]) -> None:
+        answer = self._glue.batch_update_partition(
+            DatabaseName=self._settings.database,
+            TableName=placed.table,
+            Entries=[
+                {
+                    "PartitionValueList": list(placed.values),
+                    "PartitionInput": self._input(placed, location, parameters),
+                }
+            ],
+        )
+        for error in answer.get("Errors", ()):
+            detail = error["ErrorDetail"]
+            raise RuntimeError(
+                f"Glue did not update partition {list(placed.values)} of {placed.table}: {detail['ErrorCode']}. "
+                "The message is retried."
+            )
+
+    def _partition(self, placed: PartitionPlacer) -> dict[str, Any] | None:
+        try:
+            answer = self._glue.get_partition(
+                DatabaseName=self._settings.database, TableName=placed.table, PartitionValues=list(placed.values)
+            )
+        except self._glue.exceptions.EntityNotFoundException:
+            return None
+        partition: dict[str, Any] = answer["Partition"]
+        return partition
+
+    def _input(self, placed: PartitionPlacer, location: str, parameters: dict[str, str]) -> dict[str, Any]:
+        descriptor = {**self._descriptor(placed.table), "Location": location}
+        return {"Values": list(placed.values), "StorageDescriptor": descriptor, "Parameters": parameters}
+
+    def _descriptor(self, table: str) -> dict[str, Any]:
+        """The table's storage descriptor, asked for once per container. A table that is missing is never created."""
+        if table not in self._descriptors:
+            answer = self._glue.get_table(DatabaseName=self._settings.database, Name=table)
+            self._descriptors[table] = answer["Table"]["StorageDescriptor"]
+        return self._descriptors[table]
+
+    def _quarantine(self, record: dict[str, Any], reason: str) -> None:
+        self._sqs.send_message(
+            QueueUrl=self._settings.quarantine_url,
+            MessageBody=json.dumps({"reason": reason, "messageId": record["messageId"], "body": record["body"]}),
+        )
+
+
+def _parsed(body: str) -> dict[str, Any]:
+    try:
+        message = json.loads(body)
+        return {"bucket": str(message["bucket"]), "key": str(message["key"]), "time": message.get("time")}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PoisonError(f"not_an_addapart_message: {type(error).__name__}") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Log Lake Looker: questions in plain language, answered by a model with read-only queries of the lake."""

@@ -1,0 +1,87 @@
+"""How complete days are, by what the lake keeps of them: their commits, and the coverage of the newest.
+
+Clients are passed in. Standard library only.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
+from lambdas.looker.prompt import TableCard
+from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, coverage_key, parse_commit_key
+
+_NOT_MEASURED = frozenset({"NoSuchKey", "404", "AccessDenied", "403"})
+"""S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
+
+
+@dataclass
+class KnownDays:
+    """The coverage of days of tables, read once per table and day."""
+
+    s3: Any
+    bucket: str
+    cards: Sequence[TableCard]
+    empty: set[tuple[str, date]] = field(default_factory=set)
+    """Days measured at their newest commit that have no events: there is no percentage of nothing."""
+    _known: dict[tuple[str, date], DayCoverage] = field(init=False, default_factory=dict)
+
+    def coverage(self, table: str, days: Sequence[date]) -> Iterator[DayCoverage]:
+        """Each of the days of a table or view, which come oldest first."""
+        card = next(card for card in self.cards if card.name == table)
+        for run in _runs([day for day in days if (table, day) not in self._known]):
+            commits = self._newest_commits(card.kept_in, run[0], run[-1])
+            self._known |= {(table, day): self._day_coverage(card, day, commits.get(_number(day))) for day in run}
+        yield from (self._known[table, day] for day in days)
+
+    def _newest_commits(self, table: str, first: date, last: date) -> dict[int, int]:
+        """Sequence number of the newest commit of each built day in the range; keys come in order."""
+        newest: dict[int, int] = {}
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket,
+            Prefix=f"{COMMITS_PREFIX}{table}/",
+            StartAfter=commits_prefix(table, _number(first)),
+        )
+        for parts in (parse_commit_key(entry["Key"]) for page in pages for entry in page.get("Contents", ())):
+            if parts and parts.day > _number(last):
+                break
+            if parts:
+                newest[parts.day] = parts.seq
+        return newest
+
+    def _day_coverage(self, card: TableCard, day: date, commit_seq: int | None) -> DayCoverage:
+        if commit_seq is None:
+            return DayCoverage(card.name, day, UNBUILT, None)
+        if not card.is_measured:
+            return DayCoverage(card.name, day, BUILT, None)
+        measured = self._document(coverage_key(card.kept_in, _number(day)))
+        is_of_this_commit = measured.get("commit_seq") == commit_seq
+        pct = measured.get("coverage_pct") if is_of_this_commit else None
+        if is_of_this_commit and pct is None:
+            self.empty.add((card.name, day))
+        return DayCoverage(card.name, day, BUILT, pct)
+
+    def _document(self, key: str) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        try:
+            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _NOT_MEASURED:
+                return {}
+            raise
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+
+def _runs(days: Sequence[date]) -> Iterator[list[date]]:
+    """Neighbouring days together, such that what lies between others is not listed."""
+    for _, run in groupby(enumerate(days), key=lambda at: at[1] - timedelta(days=at[0])):
+        yield [day for _, day in run]
+
+
+def _number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day

@@ -1,0 +1,92 @@
+"""Storage against catalog: what landed without a partition and what was committed without being placed.
+
+Notifications are at least once and can be lost; listing is the authority behind them. What is missing is given to
+AddAPart's consumer again, which stays the only writer of partitions.
+"""
+
+import contextlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from loglake_assets.lake.addapart.messages import send_key
+from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.storage.keys import companions
+from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions, registered_locations
+from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects
+from loglake_assets.lake.versions.commits import COMMIT_SEQ, Commit, heads
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.rules import Rules
+
+
+@dataclass(frozen=True)
+class UnregisteredPrefix:
+    """A delivery prefix that holds objects and has no partition that lies there.
+
+    `denied_by` names the rule that wants it so.
+    """
+
+    values: tuple[str, ...]
+    location: str
+    example_key: str
+    object_count: int
+    denied_by: str | None
+
+
+def unregistered_prefixes(
+    s3: Any, glue: Any, source: LogSource, rules: Rules, database: str, bucket: str, days: Collection[date]
+) -> list[UnregisteredPrefix]:
+    """Prefixes of the days that hold objects and have no raw partition, denied ones among them under their rule."""
+    known = registered_locations(glue, database, source, days)
+    landed: dict[tuple[str, ...], list[RawObject]] = {}
+    for found in raw_objects(s3, source, bucket, days):
+        if known.get(found.placement.values) != found.placement.location:
+            landed.setdefault(found.placement.values, []).append(found)
+    names = tuple(c.name for c in source.raw.partition_keys)
+    return [
+        UnregisteredPrefix(
+            values,
+            objects[0].placement.location,
+            objects[0].key,
+            len(objects),
+            rules.denied_by(objects[0].key, names, objects[0].placement),
+        )
+        for values, objects in sorted(landed.items())
+    ]
+
+
+def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str) -> list[Commit]:
+    """Newest commits of a table that the catalog does not show as they are, the tables beside it included."""
+    shown = {table: _shown(glue, database, table)}
+    for name, _ in companions(table, "", 0):
+        with contextlib.suppress(TableMissingError):  # a lake deployed before there were such tables
+            shown[name] = _shown(glue, database, name)
+    newest = heads(s3, bucket, table)
+    return [commit for _, commit in sorted(newest.items()) if not _is_shown(bucket, commit, shown)]
+
+
+def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tuple[int, str]]]) -> bool:
+    """Whether every table's partition of the day shows this commit where it lies, or a later one."""
+    places = {commit.table: commit.location}
+    for name, prefix in companions(commit.table, commit.run_id, commit.day):
+        places[name] = f"s3://{bucket}/{prefix}"
+    for name, partitions_of_table in shown.items():
+        seq, location = partitions_of_table.get(commit.day, (0, ""))
+        if seq < commit.seq or (seq == commit.seq and location != places[name]):
+            return False
+    return True
+
+
+def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, str]]:
+    """By day: the commit that the partition shows, and where it lies."""
+    return {
+        int(p["Values"][0]): (int(p.get("Parameters", {}).get(COMMIT_SEQ, "0")), p["StorageDescriptor"]["Location"])
+        for p in partitions(glue, database, table, ALL_DAYS)
+    }
+
+
+def send_prefix(sqs: Any, queue_url: str, source: LogSource, bucket: str, prefix: UnregisteredPrefix) -> None:
+    """Have AddAPart register a raw prefix."""
+    placer = PartitionPlacer(source.raw.name, prefix.values, prefix.location)
+    send_key(sqs, queue_url, placer, bucket, prefix.example_key)

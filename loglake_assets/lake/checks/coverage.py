@@ -1,0 +1,74 @@
+"""A day's completeness: what a recount found, as numbers with the names behind them. Counting is recount.py's."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from loglake_assets.lake.storage.keys import coverage_key
+
+NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One day's completeness. `pct` is None where there is nothing to be complete about, which is not 100 %.
+
+    An unreadable object, or a record that can be no row, counts as one missing event: what it holds cannot be counted,
+    so the true number may be greater. Objects that are not as the day's build read them are set aside by name: the
+    events that the build took from them (`set_aside_events`) cannot be compared, and what was not compared is not
+    called complete. Neither are rows of files that are not as they were committed (`altered_rows`).
+    """
+
+    source: str
+    day: int
+    expected: int
+    found: int
+    missing: int
+    surplus: int
+    repeated: int
+    excluded: int
+    denied: Mapping[str, int]
+    unreadable: Mapping[str, str]
+    unplaceable_records: int
+    missing_by_object: Mapping[str, int]
+    missing_events: tuple[str, ...]
+    surplus_events: tuple[str, ...]
+    commit_seq: int
+    object_count: int
+    bytes_read: int
+    checked_at: str
+    set_aside: Mapping[str, str] = field(default_factory=dict)
+    differing: Mapping[str, str] = field(default_factory=dict)
+    """Events of which a dropped copy has other content than the kept one, with the object of that copy."""
+
+    set_aside_events: int = 0
+    unplaceable_by_object: Mapping[str, int] = field(default_factory=dict)
+    objects_read: int = 0
+    """Objects of the day's own prefixes that its build read; `object_count` are those that are listed now."""
+    altered: Mapping[str, str] = field(default_factory=dict)
+    """ORC files, or the day's directory, that are not as the commit says, with what differs."""
+    altered_rows: int = 0
+
+    @property
+    def denominator(self) -> int:
+        return self.expected + len(self.unreadable) + self.unplaceable_records + self.set_aside_events
+
+    @property
+    def pct(self) -> float | None:
+        """Percentage of the day's events that readready is shown to hold, rounded down so that 100 means all."""
+        if self.denominator == 0:
+            return 0.0 if self.altered else None
+        shown = max(self.expected - self.missing - max(self.altered_rows, bool(self.altered)), 0)
+        return int(10_000 * 100 * shown / self.denominator) / 10_000
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with every name."""
+        return {**asdict(self), "coverage_pct": self.pct}
+
+
+def put_coverage(s3: Any, bucket: str, table: str, coverage: Coverage) -> str:
+    """Keep the day's result with every name in it; returns its key. The newest result replaces the one before."""
+    key = coverage_key(table, coverage.day)
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(coverage.document(), sort_keys=True).encode())
+    return key

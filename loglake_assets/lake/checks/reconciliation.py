@@ -1,0 +1,280 @@
+"""Three ways a day is known, compared: objects in S3, partitions in the catalog, and what the day's build read.
+
+Every object of a delivery day gets one verdict, and every verdict its own remedy. This is the cheap mode of checking:
+it lists and reads manifests, and opens no object; recount.py is the full mode, which counts events again.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from loglake_assets.lake.checks.verdicts import MANIFEST, DayReconciliation, Judged, Verdict
+from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
+from loglake_assets.lake.storage.partitions import registered_locations
+from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects_by_day
+from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
+from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
+from loglake_assets.lake.versions.late_ledger import broken_entries, late_objects, was_read
+from loglake_assets.lake.versions.manifests import (
+    GONE_WHILE_READING,
+    BrokenManifestError,
+    Manifest,
+    ManifestMissingError,
+    ManifestObject,
+    read_manifest,
+)
+from loglake_assets.lake.versions.served_day import Placing, Served, served_day
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.definition import definition_digest
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import Rules
+
+CHECK = "reconciliation"
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Compares days of one source of one lake. Clients are passed in; two days of objects are held at a time."""
+
+    s3: Any
+    glue: Any
+    source: LogSource
+    rules: Rules
+    database: str
+    raw_bucket: str
+    readready_bucket: str
+    look_ahead: int = 1
+
+    def days(
+        self, days: Collection[date], first_open: date, unknown: list[str] | None = None
+    ) -> Iterator[DayReconciliation]:
+        """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due.
+
+        Keys that no pattern of the source places are added to `unknown`, as far as the listing meets them.
+        """
+        if not days:
+            return
+        registered = registered_locations(self.glue, self.database, self.source, list(days))
+        for day, landed in self._with_days_ahead(sorted(set(days)), unknown):
+            # After the listing: what a build made meanwhile then holds all that is listed.
+            if found := self.compare(day, landed, registered, day < first_open):
+                yield found
+
+    def days_of(
+        self, landed: Mapping[date, list[RawObject]], days: Collection[date], first_open: date
+    ) -> list[DayReconciliation]:
+        """As `days`, for whoever has listed already: `landed` are objects by delivery day."""
+        if not days:
+            return []
+        registered = registered_locations(self.glue, self.database, self.source, list(days))
+        with ThreadPoolExecutor(8) as pool:
+            found = pool.map(lambda day: self.compare(day, landed, registered, day < first_open), sorted(set(days)))
+            return [one for one in found if one]
+
+    def compare(
+        self,
+        day: date,
+        landed: Mapping[date, list[RawObject]],
+        registered: Mapping[tuple[str, ...], str],
+        is_due: bool,
+    ) -> DayReconciliation | None:
+        """One day, whose objects were listed before; None where there is neither an object nor a commit."""
+        served = self._served(day)
+        if not landed.get(day) and served.placing is Placing.NOT_COMMITTED:
+            return None
+        return self._day(day, landed, registered, served, is_due)
+
+    def _with_days_ahead(
+        self, days: list[date], unknown: list[str] | None
+    ) -> Iterator[tuple[date, dict[date, list[RawObject]]]]:
+        """(day, objects by delivery day of it and of the days that its build looks ahead to)."""
+        wanted = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
+        held: dict[date, list[RawObject]] = {}
+        due = iter(days)
+        day = next(due, None)
+        for listed, objects in raw_objects_by_day(self.s3, self.source, self.raw_bucket, wanted, unknown):
+            held[listed] = objects
+            while day is not None and listed >= day + timedelta(days=self.look_ahead):
+                yield day, held
+                held = {d: found for d, found in held.items() if d > day}
+                day = next(due, None)
+
+    def _served(self, day: date) -> Served:
+        names = self.database, self.readready_bucket, self.source.readready.name
+        return served_day(self.s3, self.glue, *names, day_number(day))
+
+    def _manifest(self, served: Served) -> Manifest | Judged | None:
+        """The manifest of the run that readers see; a verdict where it cannot be had, None where there is no run."""
+        if served.run_id is None:
+            return None
+        key = manifest_key(served.table, served.day, served.run_id)
+        try:
+            return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+        except (ManifestMissingError, BrokenManifestError) as error:
+            why = "is gone" if isinstance(error, ManifestMissingError) else "cannot be read"
+            return Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"{MANIFEST} {why}")
+
+    def _day(
+        self,
+        day: date,
+        landed: Mapping[date, list[RawObject]],
+        registered: Mapping[tuple[str, ...], str],
+        served: Served,
+        is_due: bool,
+    ) -> DayReconciliation:
+        found, own = self._manifest(served), landed.get(day, [])
+        manifest = found if isinstance(found, Manifest) else None
+        read = {o.name: o for o in manifest.objects} if manifest else None
+        verdicts = (self._judge(one, registered, read, is_due) for one in own)
+        judged = [one for one in verdicts if one]
+        built = len(own) - len(judged)
+        if isinstance(found, Judged):
+            judged.append(found)
+        if manifest:
+            listing = {o.name: o.etag for objects in landed.values() for o in objects}
+            judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
+            judged += [*self._short(manifest, served), *self._altered(manifest, served)]
+            judged += self._outdated(manifest)
+        return DayReconciliation(
+            source=self.source.name,
+            day=day,
+            placing=served.placing,
+            commit_seq=served.commit_seq,
+            partition_seq=served.partition_seq,
+            run_id=served.run_id,
+            is_rolled_back=bool(served.commit and served.commit.reason == ROLLBACK),
+            judged=tuple(judged),
+            built=built,
+            rules=manifest.excluded_by if manifest else {},
+            listed_count=len(own),
+            checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=served.commit,
+        )
+
+    def _judge(
+        self,
+        found: RawObject,
+        registered: Mapping[tuple[str, ...], str],
+        read: Mapping[tuple[str, str], ManifestObject] | None,
+        is_due: bool,
+    ) -> Judged | None:
+        """The object under its verdict; None where it is built as it is now."""
+        verdict, detail = self._verdict(found, registered, read, is_due)
+        return None if verdict is Verdict.BUILT else Judged(verdict, found.bucket, found.key, detail)
+
+    def _verdict(
+        self,
+        found: RawObject,
+        registered: Mapping[tuple[str, ...], str],
+        read: Mapping[tuple[str, str], ManifestObject] | None,
+        is_due: bool,
+    ) -> tuple[Verdict, str]:
+        location = registered.get(found.placement.values)
+        if location is None:
+            keys = tuple(c.name for c in self.source.raw.partition_keys)
+            rule = self.rules.denied_by(found.key, keys, found.placement)
+            return (Verdict.EXCLUDED, rule) if rule else (Verdict.UNREGISTERED, found.placement.location)
+        if location != found.placement.location:
+            return Verdict.UNREGISTERED, f"{found.placement.location}, and its partition lies at {location}"
+        if read is None:
+            return (Verdict.UNBUILT if is_due else Verdict.OPEN), ""
+        entry = read.get(found.name)
+        if entry is None or entry.reason == GONE_WHILE_READING:
+            return Verdict.UNBUILT, "arrived since the day was built"
+        if entry.etag != found.etag:
+            return Verdict.OLDER_VERSION, f"read as {entry.etag}, now {found.etag}"
+        return (Verdict.QUARANTINED, entry.reason) if entry.reason else (Verdict.BUILT, "")
+
+    def _changed_elsewhere(
+        self, day: date, manifest: Manifest, listing: Mapping[tuple[str, str], str]
+    ) -> Iterator[Judged]:
+        """What the build read and is no longer there; and what it read under later prefixes and has changed since."""
+        for entry in manifest.objects:
+            if entry.reason == GONE_WHILE_READING:
+                continue
+            own = entry.prefix_day == day_number(day)
+            if not own and not entry.days.get(day_number(day)):
+                continue  # read ahead, and held nothing of this day
+            etag = listing.get(entry.name) or self._etag(entry.bucket, entry.key)
+            if etag is None:
+                yield Judged(Verdict.GONE, entry.bucket, entry.key, f"read as {entry.etag}")
+            elif etag != entry.etag and not own:
+                yield Judged(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
+
+    def _late(self, manifest: Manifest, commit: Commit | None) -> Iterator[Judged]:
+        """Entries of the late ledger that the build did not read: to be built, or gone before it could.
+
+        What is gone is a person's concern no longer where the day was built with that loss accepted.
+        """
+        is_accepted = commit is not None and commit.reason == ACCEPTING_LOSS
+        read = {o.name: o for o in manifest.objects if o.reason != GONE_WHILE_READING}
+        for late in late_objects(self.s3, self.readready_bucket, manifest.table, manifest.day):
+            if was_read(late, read.get((late.bucket, late.key))):
+                continue
+            if self._etag(late.bucket, late.key) is None:
+                if is_accepted:
+                    continue
+                said = f"held {late.events} events of this day and was removed before its build read it"
+                yield Judged(Verdict.GONE, late.bucket, late.key, said)
+            else:
+                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {late.events} events of this day")
+        for key, why in broken_entries(self.s3, self.readready_bucket, manifest.table, manifest.day).items():
+            yield Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"entry of the late ledger: {why}")
+
+    def _etag(self, bucket: str, key: str) -> str | None:
+        """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return str(self.s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}:
+                return None
+            raise
+
+    def _short(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+        """Files of the build that are not as they were verified."""
+        for key, why in altered_files(self.s3, served.commit, manifest).items():
+            yield Judged(Verdict.SHORT, bucket_of(manifest), key, why)
+
+    def _altered(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+        """Where commit and manifest do not say the same, or an earlier record is not what the next one knows of it."""
+        table, day = manifest.table, manifest.day
+        if served.commit and (differing := differences(served.commit, manifest)):
+            key = commit_key(table, day, served.commit.seq)
+            said = f"commit and manifest differ in {', '.join(differing)}"
+            yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
+        for key in edited_records(self.s3, self.readready_bucket, table, day):
+            said = "the commit after it knows it by another digest"
+            yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
+
+    def _outdated(self, manifest: Manifest) -> Iterator[Judged]:
+        """Where the rules, the columns or the code are others than when the day was built."""
+        key = manifest_key(manifest.table, manifest.day, manifest.run_id)
+        for said in outdated_by(manifest, self.source, self.rules):
+            yield Judged(Verdict.OUTDATED, self.readready_bucket, key, said)
+
+
+def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:
+    """Why a build of the day as it is would give other rows now, as sentences; nothing where it would not."""
+    if manifest.exclusions and manifest.exclusions != rules.exclusion_digest:
+        yield "built under other exclude rules"
+    elif not manifest.exclusions and (manifest.excluded_by or rules.exclude):
+        yield "built before manifests said under which exclude rules"
+    columns = [column.name for column in source.readready.all_columns]
+    if manifest.columns and (lacking := sorted(set(columns) - set(manifest.columns))):
+        yield f"built without the columns {', '.join(lacking)}"
+    elif manifest.definition and manifest.definition != definition_digest(source):
+        yield "built by other views or another decoder"
+    elif not manifest.definition:
+        yield "built before manifests said by which views and decoder"
+
+
+def put_reconciliation(s3: Any, bucket: str, table: str, found: DayReconciliation) -> str:
+    """Keep the day's result with every name in it; returns its key."""
+    key = check_key(table, day_number(found.day), CHECK)
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
+    return key

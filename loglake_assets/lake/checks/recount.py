@@ -1,0 +1,389 @@
+"""Events counted again: raw objects against readready rows, both from storage, neither by the writer's numbers.
+
+The raw side lists the bucket (not the catalog), inflates with zlib and scans with the source's recount module; the
+readready side reads the ORC files that the newest commit names. The manifest is asked one thing: which content of each
+object was read, since an object that has changed since then says nothing of the rows made from it.
+"""
+
+import importlib
+import string
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.inflate import text_of
+from loglake_assets.lake.storage.keys import duplicates_prefix
+from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects
+from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
+from loglake_assets.lake.versions.late_ledger import late_objects
+from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
+from loglake_assets.lake.versions.served_day import Served
+from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.objects import CutObjectError, refusal, whole_object
+from loglake_assets.s3.orc import columns_of
+from loglake_assets.s3.pages import keys
+from loglake_assets.s3.urls import bucket_and_prefix
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.identity import occurrence
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.reasons import NOT_JSON, form_of
+from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.rules import Rules
+
+Progress = Callable[[str], None]
+ContentHash = Callable[[LogSource, str, Sequence[str]], str]
+"""From a source, a bucket and keys of ORC files to the hash of their rows, as manifests spell it."""
+_GONE = "gone"
+_HEAVIEST = 8 << 20  # bytes as stored of objects that are read and counted at a time; a larger one is counted alone
+_RAW_NAME = ("raw_bucket", "raw_key")
+
+
+@dataclass(frozen=True)
+class _Content:
+    """One raw object as it is now: its events, or the reason why they cannot be counted."""
+
+    name: tuple[str, str]
+    prefix_day: int
+    etag: str
+    size: int
+    events: list[CountedEvent] | str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name[0]}/{self.name[1]}"
+
+
+@dataclass
+class _Expected:
+    """What the raw side says about one day while its prefixes are being read.
+
+    `manifest` is of the run that readers see, `read` what that build read for the day by name; `unchanged` which of it
+    was met again as it was.
+    """
+
+    served: Served
+    manifest: Manifest | None
+    read: Mapping[tuple[str, str], ManifestObject]
+    events: dict[str, str] = field(default_factory=dict)
+    excluded: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    denied: Counter[str] = field(default_factory=Counter)
+    changed: set[tuple[str, str]] = field(default_factory=set)
+    unchanged: set[tuple[str, str]] = field(default_factory=set)
+    unplaceable: Counter[str] = field(default_factory=Counter)
+    objects: int = 0
+    size: int = 0
+
+    def is_changed(self, content: _Content) -> bool:
+        """Whether the day's build read another content of the object."""
+        read = self.read.get(content.name)
+        return read is not None and read.etag != content.etag
+
+    def set_aside(self) -> dict[tuple[str, str], str]:
+        """What the build read and is not there as it was: `changed` or `gone`, by name."""
+        lost = self.read.keys() - self.unchanged
+        return {name: "changed" if name in self.changed else _GONE for name in sorted(lost)}
+
+    def events_of(self, names: Collection[tuple[str, str]]) -> int:
+        """How many events of the day the build took from these objects; one of each that it could not read."""
+        objects = [self.read[name] for name in names]
+        return sum(1 if one.reason else one.days.get(self.served.day, 0) for one in objects)
+
+    def own_objects_read(self) -> int:
+        """How many objects of the day's own prefixes the build read."""
+        return sum(one.prefix_day == self.served.day for one in self.read.values())
+
+
+@dataclass(frozen=True)
+class Recount:
+    """Recounts days of one source. Clients are passed in; `in_flight` objects are read at a time."""
+
+    s3: Any
+    source: LogSource
+    rules: Rules
+    raw_bucket: str
+    readready_bucket: str
+    registered: Callable[[Collection[date]], Collection[tuple[str, ...]]]
+    """Values of the raw partitions of delivery days; asked only while a deny rule stands."""
+    served: Callable[[date], Served]
+    """Which run of a day readers are sent to."""
+    content_hash: ContentHash
+    look_ahead: int = 1
+    in_flight: int = 16
+
+    @property
+    def reach(self) -> Reach:
+        """Which delivery prefixes can hold events of a day."""
+        return Reach(self.look_ahead, self.source.look_behind_days)
+
+    def days(self, days: Collection[date], progress: Progress = lambda text: None) -> Iterator[Coverage]:
+        """The coverage of each day, in order; every object is read once for all the days it may concern."""
+        expected = self._expected(sorted(days), progress)
+        for day in sorted(days):
+            yield self._compared(day, expected[day_number(day)])
+
+    def _expected(self, days: list[date], progress: Progress) -> dict[int, _Expected]:
+        found = {day_number(day): self._nothing_yet(day) for day in days}
+        for done, content in enumerate(self._contents(self._names(days, found)), 1):
+            self._count(found, content)
+            if done % 500 == 0:
+                progress(f"recounted {done:,} objects")
+        return found
+
+    def _nothing_yet(self, day: date) -> _Expected:
+        served, number = self.served(day), day_number(day)
+        manifest = self._manifest(served)
+        objects = manifest.objects if manifest else ()
+        concerning = (o for o in objects if o.prefix_day == number or o.days.get(number))
+        return _Expected(served, manifest, {o.name: o for o in concerning if o.etag})
+
+    def _manifest(self, served: Served) -> Manifest | None:
+        if served.run_id is None:
+            return None
+        return manifest_if_any(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+
+    def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], tuple[int, int]]:
+        """(delivery day, size) by (bucket, key) of every object that can hold events of the days; denied ones are
+        counted."""
+        delivered, reach = self.reach.prefix_days(days), self.reach
+        registered = set(self.registered(delivered)) if self.rules.deny else set()
+        names: dict[tuple[str, str], tuple[int, int]] = {}
+        for raw in raw_objects(self.s3, self.source, self.raw_bucket, delivered):
+            if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
+                continue
+            rule = None if raw.placement.values in registered else self._denied_by(raw)
+            if rule is None:
+                names[raw.name] = day_number(raw.placement.day), raw.size
+            elif day := found.get(day_number(raw.placement.day)):
+                day.denied[rule] += 1
+        for day_of_events in days:
+            table = self.source.readready.name
+            for late in late_objects(self.s3, self.readready_bucket, table, day_number(day_of_events)):
+                names.setdefault((late.bucket, late.key), (late.prefix_day, 0))
+        return names
+
+    def _denied_by(self, raw: RawObject) -> str | None:
+        keys = tuple(c.name for c in self.source.raw.partition_keys)
+        return self.rules.denied_by(raw.key, keys, raw.placement)
+
+    def _contents(self, names: Mapping[tuple[str, str], tuple[int, int]]) -> Iterator[_Content]:
+        yield from results_in_order(
+            lambda name: self._content(name, names[name][0]),
+            names,
+            self.in_flight,
+            weight=lambda name: names[name][1],
+            heaviest=_HEAVIEST,
+        )
+
+    def _content(self, name: tuple[str, str], prefix_day: int) -> _Content:
+        try:
+            answer = whole_object(self.s3, *name)
+        except self.s3.exceptions.NoSuchKey:
+            return _Content(name, prefix_day, _GONE, 0, _GONE)
+        except self.s3.exceptions.ClientError as error:
+            if reason := refusal(error):
+                return _Content(name, prefix_day, self._etag(name), 0, reason)
+            raise
+        body = answer["Body"]
+        return _Content(name, prefix_day, answer["ETag"].strip('"'), len(body), self._events(body))
+
+    def _etag(self, name: tuple[str, str]) -> str:
+        """Of an object that S3 lists and does not give."""
+        return str(self.s3.head_object(Bucket=name[0], Key=name[1])["ETag"]).strip('"')
+
+    def _events(self, body: bytes) -> list[CountedEvent] | str:
+        text = ""
+        try:
+            text = text_of(body, self.source.several_gzip_members)
+            return (
+                list(importlib.import_module(self.source.recount).events(text)) if text.strip(string.whitespace) else []
+            )
+        except NotCountableError as error:
+            return form_of(text) if error.reason == NOT_JSON else error.reason
+        except (ValueError, LookupError, TypeError, RecursionError) as error:  # hostile content must not end the check
+            return f"uncountable_{type(error).__name__}"
+
+    def _count(self, found: dict[int, _Expected], content: _Content) -> None:
+        for day in (day for day in found.values() if content.name in day.read and content.etag != _GONE):
+            (day.changed if day.is_changed(content) else day.unchanged).add(content.name)
+        own = found.get(content.prefix_day)
+        if own:
+            own.objects += 1
+            own.size += content.size
+        if isinstance(content.events, str):
+            if own and not own.is_changed(content):
+                own.unreadable[content.url] = content.events
+            return
+        seen: Counter[str] = Counter()
+        for event in content.events:
+            self._count_event(found, own, content, event, seen)
+
+    def _count_event(
+        self,
+        found: dict[int, _Expected],
+        own: _Expected | None,
+        content: _Content,
+        event: CountedEvent,
+        seen: Counter[str],
+    ) -> None:
+        moment = _moment(event.time)
+        if event.key is None or moment is None or not self._plausible(moment, content.prefix_day):
+            if own and not own.is_changed(content):
+                own.unplaceable[content.url] += 1
+            return
+        of_day, key = found.get(day_number(moment.date())), occurrence(event.key, seen)
+        if of_day and not of_day.is_changed(content):
+            self._expect(of_day, key, event, content.url)
+
+    def _expect(self, day: _Expected, key: str, event: CountedEvent, url: str) -> None:
+        if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):
+            day.excluded.add(key)
+        else:
+            day.events.setdefault(key, url)
+
+    def _plausible(self, moment: datetime, prefix_day: int) -> bool:
+        """The same bounds as the declaration's: not before the log existed, not a day after its own delivery."""
+        return (
+            day_number(self.source.earliest_event) <= day_number(moment.date())
+            and _hours_after(moment, prefix_day) < 48
+        )
+
+    def _compared(self, day: date, expected: _Expected) -> Coverage:
+        set_aside, altered = expected.set_aside(), self._altered(expected)
+        rows, judged = self._stored_keys(expected.served, set_aside, altered)
+        altered_rows = sum(rows.values()) if altered else 0  # of what readers query; the copies are beside it
+        differing = self._differing(expected, altered)
+        missing = [key for key in expected.events if key not in rows]
+        surplus = [key for key in judged if key not in expected.events]
+        return Coverage(
+            source=self.source.name,
+            day=day_number(day),
+            expected=len(expected.events),
+            found=len(rows),
+            missing=len(missing),
+            surplus=len(surplus),
+            repeated=sum(rows.values()) - len(rows),
+            excluded=len(expected.excluded),
+            denied=dict(expected.denied),
+            unreadable=expected.unreadable,
+            unplaceable_records=expected.unplaceable.total(),
+            unplaceable_by_object=dict(expected.unplaceable),
+            missing_by_object=dict(Counter(expected.events[key] for key in missing)),
+            missing_events=tuple(sorted(missing)),
+            surplus_events=tuple(sorted(surplus)),
+            commit_seq=expected.served.commit_seq,
+            object_count=expected.objects,
+            bytes_read=expected.size,
+            checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            set_aside={f"s3://{bucket}/{key}": why for (bucket, key), why in set_aside.items()},
+            set_aside_events=expected.events_of(set_aside),
+            objects_read=expected.own_objects_read(),
+            altered=altered,
+            altered_rows=altered_rows,
+            differing=differing,
+        )
+
+    def _altered(self, expected: _Expected) -> dict[str, str]:
+        """What of the day's files is not as it was committed, by its URL: place, size, ETag, and the rows' hash."""
+        served, manifest = expected.served, expected.manifest
+        if served.run_id is None:
+            return {}
+        if manifest is None:
+            return {served.location: "the manifest of its run is gone or cannot be read"}
+        if served.location != manifest.location:
+            return {served.location: f"run {manifest.run_id} wrote to {manifest.location}"}
+        if served.commit and (differing := differences(served.commit, manifest)):
+            return {served.location: f"commit and manifest differ in {', '.join(differing)}"}
+        found = altered_files(self.s3, served.commit, manifest)
+        named = {f"s3://{bucket_of(manifest)}/{key}": why for key, why in found.items()}
+        return named or self._altered_rows(served, manifest)
+
+    def _altered_rows(self, served: Served, manifest: Manifest) -> dict[str, str]:
+        """The rows' hash against the commit's; of a day that was built with other columns it says nothing."""
+        columns = [column.name for column in self.source.readready.all_columns]
+        if manifest.columns and list(manifest.columns) != columns:
+            return {}
+        bucket, _ = bucket_and_prefix(served.location)
+        try:
+            found = self.content_hash(self.source, bucket, [entry["key"] for entry in manifest.files])
+        except CutObjectError:
+            raise
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            return {served.location: f"its rows cannot be read ({type(error).__name__})"}
+        return {} if found == manifest.content_hash else {served.location: "its rows are others than were committed"}
+
+    def _differing(self, expected: _Expected, altered: dict[str, str]) -> dict[str, str]:
+        """Copies of an event that are not copies: one id with two contents is an error of the log, or a forgery.
+
+        A table of copies that cannot be read, or has not as many rows as the run wrote, is added to `altered`.
+        """
+        served, manifest = expected.served, expected.manifest
+        if served.run_id is None:
+            return {}
+        prefix = f"{duplicates_prefix(served.table, served.run_id)}logcalendarday={served.day}/"
+        columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
+        copies: list[tuple[str, ...]] = []
+        for file in (key for key in keys(self.s3, self.readready_bucket, prefix) if key.endswith(".orc")):
+            copies += self._rows(self.readready_bucket, file, columns, altered)
+        written = manifest.totals["duplicates"] if manifest else len(copies)
+        if len(copies) != written:
+            said = f"{len(copies):,} copies are there of {written:,} that its run left out"
+            altered.setdefault(f"s3://{self.readready_bucket}/{prefix}", said)
+        return {event: f"s3://{bucket}/{key}" for event, bucket, key, same in copies if not same}
+
+    def _stored_keys(
+        self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
+    ) -> tuple[Counter[str], Collection[str]]:
+        """How often each event is stored, and the events of which the raw object is there to be judged by.
+
+        A file that cannot be read is added to `altered`, and the others are counted.
+        """
+        rows: Counter[str] = Counter()
+        judged: set[str] = set()
+        for key, *name in self._stored_rows(served, set_aside, altered):
+            rows[key] += 1
+            if tuple(name) not in set_aside:
+                judged.add(key)
+        return rows, judged if set_aside else rows
+
+    def _stored_rows(
+        self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
+    ) -> Iterable[tuple[str, ...]]:
+        """(event key,) of each row, with the raw object's bucket and key only where some are set aside."""
+        if not served.location:
+            return
+        bucket, prefix = bucket_and_prefix(served.location)
+        columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
+        for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
+            yield from self._rows(bucket, key, columns, altered)
+
+    def _rows(
+        self, bucket: str, key: str, columns: Sequence[str | tuple[str, ...]], altered: dict[str, str]
+    ) -> Iterable[tuple[Any, ...]]:
+        """These columns of an ORC file; a file that cannot be read is added to `altered` and has no rows."""
+        try:
+            return zip(*columns_of(self.s3, bucket, key, columns), strict=True)
+        except CutObjectError:
+            raise
+        except (OSError, pa.ArrowException, KeyError) as error:
+            altered.setdefault(f"s3://{bucket}/{key}", f"cannot be read as ORC ({type(error).__name__})")
+            return ()
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _hours_after(moment: datetime, prefix_day: int) -> float:
+    midnight = datetime(prefix_day // 10000, prefix_day // 100 % 100, prefix_day % 100, tzinfo=UTC)
+    return (moment - midnight).total_seconds() / 3600

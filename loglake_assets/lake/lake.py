@@ -1,0 +1,80 @@
+"""One lake as a value: its names and clients, and what commits, compares and counts its days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from resources.access import LakeAccess
+
+from loglake_assets.lake.checks.reconciliation import Reconciler
+from loglake_assets.lake.checks.recount import Recount
+from loglake_assets.lake.storage.partitions import registered_values
+from loglake_assets.lake.versions.commits import RUN
+from loglake_assets.lake.versions.publish import Publisher
+from loglake_assets.lake.versions.served_day import Served, partition_of_day, served_day
+from loglake_assets.lake.versions.stored_rows import stored_hash
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import load_rules
+
+
+@dataclass(frozen=True)
+class Lake(LakeAccess):
+    """One lake, whatever machine or account it lies on."""
+
+    def publisher(self) -> Publisher:
+        """What commits readready days of this lake."""
+        return Publisher(
+            s3=self.s3,
+            glue=self.glue,
+            sqs=self.sqs,
+            database=self.settings.database,
+            bucket=self.settings.readready_bucket,
+            queue_url=self.queue_url("readready"),
+            wait_seconds=self.placement_wait_seconds,
+        )
+
+    def recount(self, source: LogSource, look_ahead: int) -> Recount:
+        """What counts a source's days again from storage."""
+        return Recount(
+            s3=self.s3,
+            source=source,
+            rules=load_rules(source.name),
+            raw_bucket=self.settings.raw_bucket(source.name),
+            readready_bucket=self.settings.readready_bucket,
+            registered=lambda days: registered_values(self.glue, self.settings.database, source, days),
+            served=lambda day: self.served(source.readready.name, day),
+            content_hash=self.content_hash,
+            look_ahead=look_ahead,
+        )
+
+    def reconciler(self, source: LogSource, look_ahead: int = 1) -> Reconciler:
+        """What compares storage, catalog and builds of a source, by listing."""
+        return Reconciler(
+            s3=self.s3,
+            glue=self.glue,
+            source=source,
+            rules=load_rules(source.name),
+            database=self.settings.database,
+            raw_bucket=self.settings.raw_bucket(source.name),
+            readready_bucket=self.settings.readready_bucket,
+            look_ahead=look_ahead,
+        )
+
+    def served(self, table: str, day: date) -> Served:
+        """Which run of a day readers are sent to."""
+        settings = self.settings
+        return served_day(self.s3, self.glue, settings.database, settings.readready_bucket, table, day_number(day))
+
+    def content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
+        """The hash of the rows of some ORC files, as manifests spell it."""
+        return stored_hash(self.s3, source, bucket, keys)
+
+    def run_of_partition(self, table: str, day: int) -> set[str]:
+        """The run that the catalog's partition of a day (yyyymmdd) names; empty where there is none."""
+        partition = partition_of_day(self.glue, self.settings.database, table, day)
+        if partition is None:
+            return set()
+        location = partition.get("StorageDescriptor", {}).get("Location", "")
+        runs = {part.removeprefix("run=") for part in location.split("/") if part.startswith("run=")}
+        return runs | {partition.get("Parameters", {}).get(RUN, "")}

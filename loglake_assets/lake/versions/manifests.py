@@ -1,0 +1,172 @@
+"""What a run says it read, counted and wrote for one day, as read back from its manifest.
+
+Standard library only; clients are passed in.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loglake_assets.lake.storage.keys import manifest_key
+from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
+from loglake_assets.s3.objects import whole_object
+from loglake_assets.sources.placement import day_from_number
+
+_TOTALS = frozenset({"records_read", "excluded", "duplicates", "quarantined_records"})
+GONE_WHILE_READING = "gone_while_reading"
+"""Reason of an object that was listed and not there any more when it was read."""
+
+
+class ManifestMissingError(LookupError):
+    """A run left no manifest for a day: it did not finish it. Building the day again helps."""
+
+
+class BrokenManifestError(BrokenRecordError):
+    """A manifest is there and cannot be read. The day must be built again, or the manifest restored."""
+
+
+@dataclass(frozen=True)
+class ManifestObject:
+    """One raw object as the run read it; `days` counts its events by their own day (yyyymmdd)."""
+
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None
+    last_modified: float
+    prefix_day: int
+    records: int
+    reason: str | None
+    days: Mapping[int, int]
+    excluded: int
+    duplicates: int
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.bucket, self.key
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One day of one run. `totals` holds the counts that `records_read = written + excluded + ...` is checked on."""
+
+    source: str
+    table: str
+    day: int
+    run_id: str
+    base_seq: int
+    look_ahead: int
+    has_source: bool
+    location: str
+    content_hash: str
+    totals: Mapping[str, int]
+    excluded_by: Mapping[str, int]
+    files: tuple[Mapping[str, Any], ...]
+    objects: tuple[ManifestObject, ...]
+    quarantine: tuple[Mapping[str, Any], ...]
+    look_behind: int = 0
+    definition: str = ""
+    """What made the rows, by `definition_digest`; empty in manifests that are older than it."""
+    exclusions: str = ""
+    """The exclude rules of the build, by `Rules.exclusion_digest`; empty in manifests that are older than it."""
+    digest: str = ""
+    """SHA-256 of the manifest as it is stored, which the commit record names."""
+    columns: tuple[str, ...] = ()
+    """Names of the table's columns when it was built; empty in manifests that are older than it."""
+
+    @property
+    def reach(self) -> Reach:
+        """Which delivery prefixes the build looked at."""
+        return Reach(self.look_ahead, self.look_behind)
+
+    @property
+    def rows(self) -> int:
+        return sum(f["rows"] for f in self.files)
+
+    @property
+    def bytes(self) -> int:
+        return sum(f["bytes"] for f in self.files)
+
+    def versions(self) -> dict[tuple[str, str], tuple[str, float]]:
+        """(ETag, last modified) by (bucket, key): which content of each object was read."""
+        return {o.name: (o.etag, o.last_modified) for o in self.objects}
+
+    def reads_newer_than(self, other: "Manifest") -> bool:
+        """Whether this run read an object, or a later version of one, that the other did not."""
+        theirs = other.versions()
+        return any(
+            name not in theirs or (etag != theirs[name][0] and modified >= theirs[name][1])
+            for name, (etag, modified) in self.versions().items()
+        )
+
+
+def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest:
+    """The manifest of one day of one run. Raises ManifestMissingError."""
+    key = manifest_key(table, day, run_id)
+    try:
+        body = whole_object(s3, bucket, key)["Body"]
+    except s3.exceptions.NoSuchKey as error:
+        raise ManifestMissingError(
+            f"Run {run_id} left no manifest for {table} {day} at s3://{bucket}/{key}: it did not finish the day. "
+            "Nothing was committed; build the day again."
+        ) from error
+    try:
+        return _manifest(json_record(gzip.decompress(body)), hashlib.sha256(body).hexdigest())
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
+        why = str(error) if type(error) is ValueError else f"it is no manifest ({type(error).__name__})"
+        remedy = f"Restore it from the bucket's versions, or build {day_from_number(day)} again."
+        raise BrokenManifestError(bucket, key, why, remedy) from error
+
+
+def manifest_if_any(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest | None:
+    """The manifest of one day of one run; None where the run left none, or it is gone or cannot be read."""
+    try:
+        return read_manifest(s3, bucket, table, day, run_id)
+    except (ManifestMissingError, BrokenManifestError):
+        return None
+
+
+def _manifest(document: Mapping[str, Any], digest: str) -> Manifest:
+    known = known_fields(Manifest, document) | {"digest": digest}
+    for file in known["files"]:
+        if not (isinstance(file["key"], str) and isinstance(file["bytes"], int) and isinstance(file["rows"], int)):
+            raise ValueError("a file in it has no key, size or rows")
+    if absent := _TOTALS - known["totals"].keys():
+        raise ValueError(f"its totals lack {', '.join(sorted(absent))}")
+    known["objects"] = tuple(_object(entry) for entry in known["objects"])
+    known.update({name: tuple(known[name]) for name in ("files", "quarantine", "columns") if name in known})
+    return Manifest(**known)
+
+
+def _object(entry: Mapping[str, Any]) -> ManifestObject:
+    known = known_fields(ManifestObject, entry)
+    known["days"] = {int(day): int(count) for day, count in known["days"].items()}
+    known["last_modified"] = float(known["last_modified"])
+    return ManifestObject(**known)
+
+
+def events_of_other_days(manifests: Iterable[Manifest]) -> Iterator[tuple[int, ManifestObject]]:
+    """(event day, object) for every object of a window that holds events its prefix does not promise.
+
+    An object is read for the event days whose builds reach its prefix anyway. Events of other days, and events of days
+    outside the window, are what the late ledger is about.
+    """
+    built = list(manifests)
+    window = {m.day for m in built}
+    seen: set[tuple[int, tuple[str, str]]] = set()
+    for manifest in built:
+        for entry in manifest.objects:
+            for day in entry.days:
+                outside = day not in window or not is_promised(entry, day, manifest.reach)
+                if outside and (day, entry.name) not in seen:
+                    seen.add((day, entry.name))
+                    yield day, entry
+
+
+def is_promised(entry: ManifestObject, day: int, reach: Reach) -> bool:
+    """Whether the build of a day (yyyymmdd) reads the object because of its prefix."""
+    return reach.reads(day_from_number(day), day_from_number(entry.prefix_day), entry.last_modified)

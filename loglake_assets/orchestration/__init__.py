@@ -1,0 +1,1 @@
+"""Everything that Dagster sees: assets, checks, jobs, schedules, sensors, components."""

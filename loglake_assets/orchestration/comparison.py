@@ -1,0 +1,95 @@
+"""Days of a source compared by listing: storage, catalog and builds. What checks and the reconciliation asset share."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.checks.reconciliation import CHECK, put_reconciliation
+from loglake_assets.lake.checks.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.day_checks import COVERAGE, WATCHED_DAYS, newest_materializations
+from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.sources.placement import day_number
+
+LOOK_BACK_DAYS = WATCHED_DAYS
+NAMES_SHOWN = 20
+NONE_NEEDED = "none needed"
+_GRACE_HOURS = 2  # after the hour in which the day just closed is built
+
+
+def look_back(now: datetime, days: int = LOOK_BACK_DAYS) -> list[date]:
+    """The delivery days that the hourly checks compare, today among them."""
+    return [now.date() - timedelta(days=n) for n in range(days, -1, -1)]
+
+
+def first_open_day(now: datetime, schedule_hour: int) -> date:
+    """The first day that need not be built yet: closed days get until their schedule's hour, and two hours more."""
+    return (now - timedelta(hours=schedule_hour + _GRACE_HOURS)).date()
+
+
+def reconciled(
+    config: SourceConfig,
+    lake: Lake,
+    days: Sequence[date],
+    first_open: date,
+    unknown: list[str] | None = None,
+) -> list[DayReconciliation]:
+    """Days compared, and kept by name; keys that no pattern places are added to `unknown`."""
+    found = []
+    for day in lake.reconciler(config.source, config.look_ahead_days).days(days, first_open, unknown):
+        put_reconciliation(lake.s3, lake.settings.readready_bucket, config.source.readready.name, day)
+        found.append(day)
+    return found
+
+
+def names_table(bad: Sequence[tuple[DayReconciliation, Judged]]) -> dg.TableMetadataValue:
+    """The first objects of a finding by day, as a table: the UI shows a table without a further click."""
+    records = [dg.TableRecord({"day": day.day.isoformat(), "object": j.text}) for day, j in bad[:NAMES_SHOWN]]
+    return dg.MetadataValue.table(
+        records, dg.TableSchema([dg.TableColumn("day", "string"), dg.TableColumn("object", "string")])
+    )
+
+
+def all_names(lake: Lake, config: SourceConfig, days: Sequence[DayReconciliation]) -> list[str]:
+    """Where every name of these days stands."""
+    bucket, table = lake.settings.readready_bucket, config.source.readready.name
+    return [f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}" for day in days[:NAMES_SHOWN]]
+
+
+def cost(found: Sequence[DayReconciliation]) -> dict[str, Any]:
+    """What the comparison itself took: objects listed, none of them opened."""
+    return {"objects_listed": sum(day.listed_count for day in found)}
+
+
+def short_days(
+    instance: dg.DagsterInstance, config: SourceConfig, found: Sequence[DayReconciliation]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Coverage turned red for days of which a file is not as it was written: no recount is needed to know it.
+
+    They must be yielded in a run. Dagster stores one evaluation of a check and day that was reported without a run,
+    and fails on the second.
+    """
+    short = {day.day.isoformat(): day for day in found if day.named(Verdict.SHORT)}
+    targets = newest_materializations(instance, config.readready_key, list(short))
+    for partition, day in short.items():
+        if target := targets.get(partition):
+            files = [f"{j.name}: {j.detail}" for j in day.named(Verdict.SHORT)[:NAMES_SHOWN]]
+            remedy = day.remedy(Verdict.SHORT)
+            yield dg.AssetCheckEvaluation(
+                asset_key=config.readready_key,
+                check_name=COVERAGE,
+                partition=partition,
+                passed=False,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=f"{partition}: {len(day.named(Verdict.SHORT))} files of the build are not as they were "
+                f"written, the first is {files[0]}; {remedy}",
+                metadata={
+                    "remedy": remedy,
+                    "mode": "cheap: files against manifest",
+                    "files": dg.MetadataValue.json(files),
+                },
+                target_materialization_data=target,
+            )

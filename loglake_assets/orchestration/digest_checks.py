@@ -1,0 +1,180 @@
+"""A log's own digests as Dagster sees them: an audit by day, and a check of the last days that looks afresh every day.
+
+Only for sources that declare `digests`. What a digest is, the source's folder knows.
+"""
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.vouching import DigestReport, PublicKeys
+
+DIGESTS = "digests"
+NAMES_SHOWN = 20
+CHECKED_DAYS = 2
+_KEYS_BEFORE = timedelta(days=2)  # a key may have begun to sign before the first hour that is looked at
+
+
+def digest_keys(source: LogSource, lake: Lake, first: date, until: datetime, file: Path | None = None) -> PublicKeys:
+    """The public keys that signed digests of the days from `first` to `until`: of a file, or asked for."""
+    since = datetime.combine(first, time(), UTC) - _KEYS_BEFORE
+    validation = importlib.import_module(str(source.digests))
+    keys: PublicKeys = validation.trusted_keys(file or lake.digest_keys_file, lake.client, since, until)
+    return keys
+
+
+def validated(
+    source: LogSource,
+    lake: Lake,
+    days: Collection[date],
+    now: datetime,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[DigestReport]:
+    """Reports of delivery days, in order, each kept with all its names in the readready bucket.
+
+    Keys are asked for up to `now`: a digest that was made up for later is signed with the key of that later time.
+    """
+    assert source.digests, f"{source.name} declares no digests"
+    validation = importlib.import_module(source.digests)
+    keys = digest_keys(source, lake, min(days), now)
+    bucket = lake.settings.raw_bucket(source.name)
+    found = list(validation.validate(lake.s3, source, bucket, days, keys, progress=progress))
+    for report in found:
+        _put_report(lake, source, report, now)
+    return found
+
+
+def _put_report(lake: Lake, source: LogSource, report: DigestReport, now: datetime) -> None:
+    document = report.document() | {"checked_at": now.isoformat(timespec="seconds")}
+    lake.s3.put_object(
+        Bucket=lake.settings.readready_bucket,
+        Key=check_key(source.raw.name, report.day, DIGESTS),
+        Body=json.dumps(document, sort_keys=True).encode(),
+    )
+
+
+def digest_audit_key(config: SourceConfig) -> dg.AssetKey:
+    return dg.AssetKey(["audit", f"{config.source.name}_{DIGESTS}"])
+
+
+def digest_audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
+    """Validates days again from storage: proving a range of days is a backfill a person can click."""
+    key = digest_audit_key(config)
+
+    @dg.asset(
+        key=key,
+        deps=[config.raw_key],
+        description=f"The signed digests of {config.source.title} against what is stored: what was changed, removed or "
+        "put there since it was delivered, by name.",
+        partitions_def=config.closed_days,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
+        group_name=config.source.name,
+        kinds={"s3"},
+    )
+    def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
+        days = [date.fromisoformat(partition) for partition in context.partition_keys]
+        for report in validated(config.source, lake, days, datetime.now(UTC), context.log.info):
+            context.add_asset_metadata(
+                report_metadata(config.source, [report], lake.settings.readready_bucket),
+                asset_key=key,
+                partition_key=day_from_number(report.day).isoformat(),
+            )
+        yield dg.MaterializeResult(asset_key=key)
+
+    return audit
+
+
+def digest_check(config: SourceConfig) -> dg.AssetChecksDefinition:
+    """Red where the log's own digests contradict what is stored."""
+
+    @dg.asset_check(
+        asset=config.checks_key,
+        name=DIGESTS,
+        description=f"The last {CHECKED_DAYS} closed delivery days are as the log's own signed digests say: every "
+        "delivered file is there and unchanged, none was added, no digest is missing.",
+    )
+    def digests(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+        now = datetime.now(UTC)
+        days = [now.date() - timedelta(days=n) for n in range(CHECKED_DAYS, 0, -1)]
+        reports = validated(config.source, lake, days, now)
+        return digest_result(config.source, reports, lake.settings.readready_bucket)
+
+    return digests
+
+
+def digest_result(source: LogSource, reports: Sequence[DigestReport], bucket: str) -> dg.AssetCheckResult:
+    """Red for any finding. Days without digests pass with a note: they prove nothing, and nothing is seen wrong."""
+    return dg.AssetCheckResult(
+        passed=not any(report.findings for report in reports),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=report_metadata(source, reports, bucket),
+    )
+
+
+def report_metadata(source: LogSource, reports: Sequence[DigestReport], bucket: str) -> dict[str, Any]:
+    """Counts, keys and kinds: never content of a log."""
+    findings = [finding for report in reports for finding in report.findings]
+    counts: Counter[str] = sum((Counter(report.counts) for report in reports), Counter())
+    unproved: Counter[str] = sum((Counter(report.unproved) for report in reports), Counter())
+    return {
+        "valid_pct": _pct(reports),
+        "findings": len(findings),
+        "findings_by_kind": dg.MetadataValue.json(dict(sorted(counts.items()))),
+        "names": dg.MetadataValue.json([finding.sentence for finding in findings[:NAMES_SHOWN]]),
+        **{f"{kind}_findings": count for kind, count in sorted(counts.items())},
+        **_totals(reports),
+        "groups_without_digests": len(unproved),
+        "unproved": dg.MetadataValue.json(dict(unproved.most_common(NAMES_SHOWN))),
+        "all_names": dg.MetadataValue.json(
+            [f"s3://{bucket}/{check_key(source.raw.name, report.day, DIGESTS)}" for report in reports]
+        ),
+        "remedy": remedy(counts, unproved),
+    }
+
+
+def _totals(reports: Sequence[DigestReport]) -> dict[str, int]:
+    return {
+        "digests": sum(r.digests_found + r.backfills_found for r in reports),
+        "digests_expected": sum(r.digests_expected for r in reports),
+        "digests_valid": sum(r.digests_valid + r.backfills_valid for r in reports),
+        "files_named": sum(r.files_named for r in reports),
+        "files_matching": sum(r.files_matching for r in reports),
+        "files_unvouched": sum(r.files_unvouched for r in reports),
+        "files_undecided": sum(r.files_undecided for r in reports),
+        "objects_read": sum(r.object_count for r in reports),
+        "bytes_read": sum(r.bytes_read for r in reports),
+    }
+
+
+def _pct(reports: Sequence[DigestReport]) -> float | str:
+    """The least of the days: a percentage that plots, or why there is none."""
+    known = [report.pct for report in reports if report.pct is not None]
+    return min(known) if known else "n/a: no digests, so nothing is proved"
+
+
+def remedy(counts: Mapping[str, int], unproved: Mapping[str, int]) -> str:
+    """What to do about findings."""
+    if set(counts) & {"unknown_public_key", "signature_lost"}:
+        return (
+            "Give the keys: let the orchestrator list them (its policy says how), or name a file of keys with "
+            "LOGLAKE_DIGEST_KEYS; a copy should keep the metadata of its objects."
+        )
+    if counts:
+        return (
+            "Take it as tampering until it is explained: keep the objects as they are, look for earlier versions, and "
+            "restore what is named from the account that it was delivered to."
+        )
+    if unproved:
+        return "Nothing is wrong that could be seen. Turn on log file validation where there are no digests."
+    return "nothing to mend"

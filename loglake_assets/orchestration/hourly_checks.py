@@ -1,0 +1,357 @@
+"""The hourly checks of a source: storage, catalog and builds compared by listing, over the days of the look-back.
+
+What counts events again is the coverage check's, and has a schedule of its own. They stand on an asset that nothing
+materializes: on the raw table, the next raw day that is reported would make Dagster show them as not evaluated.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.versions.commits import sequences
+from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
+from loglake_assets.orchestration.comparison import (
+    LOOK_BACK_DAYS,
+    NAMES_SHOWN,
+    NONE_NEEDED,
+    all_names,
+    cost,
+    first_open_day,
+    look_back,
+    names_table,
+    reconciled,
+    short_days,
+)
+from loglake_assets.orchestration.older_days import OLDER_DAYS, older_days_found
+from loglake_assets.orchestration.raw_days import news_of
+from loglake_assets.orchestration.reconcile_job import send_lagging_prefixes, send_unplaced_commits
+from loglake_assets.orchestration.source_config import SourceConfig
+
+DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
+_PLACEMENT_REMEDIES = {
+    Placing.PARTITION_MISSING: "make reconcile",
+    Placing.PARTITION_BEHIND: "make reconcile",
+    Placing.LOCATION_DIFFERS: "find out who moved the partition; then make reconcile",
+    Placing.COMMIT_BROKEN: "make build SOURCE={source} FROM={day} TO={day}, or restore the record from its versions",
+    Placing.COMMIT_EDITED: "find out who edited the record and restore it from the bucket's versions",
+    Placing.COMMIT_MISSING: "find out who removed the record; then make rollback SOURCE={source} DAY={day} RUN={run}",
+}
+
+
+@dataclass(frozen=True)
+class VerdictCheck:
+    """One check of a log: red while an object has one of the verdicts."""
+
+    name: str
+    description: str
+    verdicts: tuple[Verdict, ...]
+    severity: dg.AssetCheckSeverity
+    shown: tuple[Verdict, ...] = ()
+    """Verdicts that it counts and names as well without turning red."""
+
+
+VERDICT_CHECKS = (
+    VerdictCheck(
+        "catalog_lag",
+        f"Every delivery prefix of the last {LOOK_BACK_DAYS} days that holds objects has its partition.",
+        (Verdict.UNREGISTERED,),
+        dg.AssetCheckSeverity.ERROR,
+        shown=(Verdict.EXCLUDED,),
+    ),
+    VerdictCheck(
+        "unbuilt",
+        f"Every object of the last {LOOK_BACK_DAYS} closed days was read by its day's build.",
+        (Verdict.UNBUILT, Verdict.LATE),
+        dg.AssetCheckSeverity.WARN,
+    ),
+    VerdictCheck(
+        "changed_since_built",
+        f"Every object that a build of the last {LOOK_BACK_DAYS} days read is there, and is as it was read.",
+        (Verdict.OLDER_VERSION, Verdict.GONE),
+        dg.AssetCheckSeverity.ERROR,
+    ),
+    VerdictCheck(
+        "outdated",
+        f"Every day of the last {LOOK_BACK_DAYS} was built under the exclude rules, columns and code there are now.",
+        (Verdict.OUTDATED,),
+        dg.AssetCheckSeverity.WARN,
+    ),
+    VerdictCheck(
+        "records",
+        f"Commit records, manifests and the late ledger of the last {LOOK_BACK_DAYS} days can be read and agree.",
+        (Verdict.ALTERED, Verdict.UNREADABLE_RECORD),
+        dg.AssetCheckSeverity.ERROR,
+    ),
+)
+
+
+class HourlyChecksConfig(dg.Config):
+    """Whether what the checks find is mended as well, as far as it mends without a person: the hourly job does."""
+
+    mend: bool = False
+
+
+def checks_asset(config: SourceConfig) -> dg.AssetSpec:
+    """What the checks without a day stand on."""
+    source = config.source
+    return dg.AssetSpec(
+        config.checks_key,
+        deps=[config.raw_key, config.readready_key],
+        description=f"The checks of {source.title} that are about no single day. Nothing materializes this asset, so "
+        "a check that is red stays red until it is evaluated again.",
+        group_name=source.name,
+        kinds={"s3"},
+    )
+
+
+def hourly_check_specs(config: SourceConfig) -> list[dg.AssetCheckSpec]:
+    """The checks that one listing answers."""
+    descriptions = {
+        **{check.name: check.description for check in VERDICT_CHECKS},
+        DELIVERED: "Every closed day of the look-back, from the first that has any, has objects.",
+        PLACEMENT: "Readers of every day are sent to its newest commit, and the sequence of commits is whole.",
+        UNKNOWN_KEYS: "Every object of the raw bucket lies under a key that this log knows, and so is in its table.",
+        OLDER_DAYS: "The same of all days before the look-back, some weeks of them at a time: none is known to be "
+        "otherwise, and none lies before the lake's first day.",
+    }
+    return [
+        dg.AssetCheckSpec(name, asset=config.checks_key, description=description)
+        for name, description in descriptions.items()
+    ]
+
+
+def hourly_checks_name(source_name: str) -> str:
+    """The name of the step that evaluates a source's hourly checks."""
+    return f"{source_name}_hourly_checks"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def hourly_checks(source_config: SourceConfig, clock: Callable[[], datetime] = _now) -> dg.AssetChecksDefinition:
+    """All cheap checks of a source in one listing. Each of them can be run alone."""
+
+    @dg.multi_asset_check(
+        specs=hourly_check_specs(source_config), name=hourly_checks_name(source_config.source.name), can_subset=True
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, config: HourlyChecksConfig, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[Any]:
+        asked = {key.name for key in context.selected_asset_check_keys}
+        now = clock()
+        older: list[DayReconciliation] = []
+        if OLDER_DAYS in asked:
+            result, older = older_days_found(source_config, lake, now)
+            yield result
+        if not asked - {OLDER_DAYS}:
+            return
+        first_open = first_open_day(now, source_config.schedule_hour)
+        days = [day for day in look_back(now) if day >= source_config.start_day]
+        unknown: list[str] = []
+        found = reconciled(source_config, lake, days, first_open, unknown)
+        made = results(source_config, lake, found, days, first_open, unknown)
+        yield from (result for result in made if result.check_name in asked)
+        yield from short_days(context.instance, source_config, found)
+        if config.mend:
+            yield from _mended(context, source_config, lake, [*older, *found], now.date())
+
+    return checks
+
+
+def _mended(
+    context: dg.AssetCheckExecutionContext,
+    config: SourceConfig,
+    lake: Lake,
+    found: Sequence[DayReconciliation],
+    today: date,
+) -> Iterator[dg.AssetMaterialization]:
+    """Give AddAPart what the catalog misses; report raw days that a build did not reflect, if that is news."""
+    unregistered = [day.day for day in found if day.named(Verdict.UNREGISTERED)]
+    prefixes = send_lagging_prefixes(config.source, lake, unregistered) if unregistered else 0
+    commits = send_unplaced_commits(lake, config.source.readready.name)
+    context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
+    yield from news_of(context.instance, config, lake, [day.day for day in found if day.is_stale], today)
+
+
+def hourly_results(
+    config: SourceConfig, lake: Lake, days: Sequence[date], first_open: date
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the hourly checks over `days`; every day's names are kept in the readready bucket."""
+    unknown: list[str] = []
+    found = reconciled(config, lake, days, first_open, unknown)
+    yield from results(config, lake, found, days, first_open, unknown)
+
+
+def results(
+    config: SourceConfig,
+    lake: Lake,
+    found: Sequence[DayReconciliation],
+    days: Sequence[date],
+    first_open: date,
+    unknown: Sequence[str],
+) -> Iterator[dg.AssetCheckResult]:
+    """What was found of `days`, and the keys that no pattern places, as the results of their checks."""
+    for check in VERDICT_CHECKS:
+        yield _verdict_result(config, lake, check, found)
+    yield _delivered_result(config, lake, found, days, first_open)
+    yield _placement_result(config, found)
+    yield _unknown_keys_result(config, lake, unknown)
+
+
+def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str]) -> dg.AssetCheckResult:
+    """Objects that are delivered and in no table, by name: a prefix of a form that the log's key patterns lack."""
+    remedy = (
+        f"see the source's key patterns for the prefixes that {config.source.title} may have: deliver under one of "
+        "them, or add a pattern or an ignore reason to the source's declaration; then make reconcile"
+    )
+    bucket = lake.settings.raw_bucket(config.source.name)
+    shown = [f"s3://{bucket}/{key}" for key in unknown[:NAMES_SHOWN]]
+    return dg.AssetCheckResult(
+        asset_key=config.checks_key,
+        check_name=UNKNOWN_KEYS,
+        passed=not unknown,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(unknown)} objects or more are in no table, the first {shown[0]}; {remedy}"
+        if unknown
+        else "Every key is known.",
+        metadata={
+            "remedy": remedy if unknown else NONE_NEEDED,
+            "objects_at_least": len(unknown),
+            **({"names": dg.MetadataValue.json(shown)} if unknown else {}),
+        },
+    )
+
+
+def _verdict_result(
+    config: SourceConfig, lake: Lake, check: VerdictCheck, found: Sequence[DayReconciliation]
+) -> dg.AssetCheckResult:
+    bad = [(day, judged) for day in found for judged in day.named(*check.verdicts)]
+    days = list(dict.fromkeys(day.day for day, _ in bad))
+    remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for day, j in bad[:NAMES_SHOWN])) or NONE_NEEDED
+    listed = sum(day.listed_count for day in found)
+    named: dict[str, Any] = {
+        "names": names_table(bad),
+        "all_names": dg.MetadataValue.json(all_names(lake, config, [d for d in found if d.day in days])),
+    }
+    return dg.AssetCheckResult(
+        asset_key=config.checks_key,
+        check_name=check.name,
+        passed=not bad,
+        severity=check.severity,
+        description=f"{len(bad)} objects of {len(days)} days, the first {bad[0][1].text}; {remedy}"
+        if bad
+        else f"Nothing is found among {listed} objects of {len(found)} days.",
+        metadata={
+            "remedy": remedy,
+            "objects": len(bad),
+            "objects_pct": objects_pct(found, check.verdicts),
+            "days": len(days),
+            **(named if bad else {}),
+            **_by_day(found, (*check.verdicts, *check.shown)),
+            **cost(found),
+        },
+    )
+
+
+def objects_pct(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> float | str:
+    """Percentage of the landed objects that have none of the verdicts, rounded down."""
+    landed = sum(day.built + len(day.judged) for day in found)
+    bad = sum(len(day.named(*verdicts)) for day in found)
+    return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
+
+
+def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> dict[str, dg.TableMetadataValue]:
+    """The days that have one of the verdicts, as a table; nothing where there is none."""
+    records = [
+        dg.TableRecord(
+            {"day": day.day.isoformat(), "verdict": str(v), "objects": len(named), "detail": named[0].detail}
+        )
+        for day in found
+        for v in verdicts
+        if (named := day.named(v))
+    ]
+    columns = [dg.TableColumn("day", "string"), dg.TableColumn("verdict", "string"), dg.TableColumn("objects", "int")]
+    schema = dg.TableSchema([*columns, dg.TableColumn("detail", "string")])
+    return {"by_day": dg.MetadataValue.table(records, schema)} if records else {}
+
+
+def _delivered_result(
+    config: SourceConfig,
+    lake: Lake,
+    found: Sequence[DayReconciliation],
+    days: Sequence[date],
+    first_open: date,
+) -> dg.AssetCheckResult:
+    """A day without any object has nothing that could be missing from it, which is not the same as being complete.
+
+    Whether it is worth a warning is the source's setting: some logs are quiet on some days.
+    """
+    landed = {day.day for day in found if day.listed_count}
+    # Where nothing landed at all, a log that was built before has stopped; one that never was has not begun.
+    first = min(landed) if landed else (days[0] if days and _was_built(config, lake) else None)
+    absent = [day for day in days if first and first <= day < first_open and day not in landed]
+    is_odd = bool(absent) and config.expect_every_day
+    remedy = (
+        "ask who delivers this log whether it was switched off on these days; if days without deliveries are usual, "
+        f"set expect_every_day: false in the defs.yaml of {config.source.name}"
+    )
+    shown = [day.isoformat() for day in absent[:NAMES_SHOWN]]
+    expected = "every day is expected to have some" if config.expect_every_day else "which is usual for this log"
+    return dg.AssetCheckResult(
+        asset_key=config.checks_key,
+        check_name=DELIVERED,
+        passed=not is_odd,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(absent)} closed days have no objects, the first {absent[0]}; {expected}"
+        if absent
+        else f"All closed days from the first with objects have some: {len(landed)} days.",
+        metadata={
+            "remedy": remedy if is_odd else NONE_NEEDED,
+            "days": len(absent),
+            "days_with_objects": len(landed),
+            "expect_every_day": config.expect_every_day,
+            **({"names": dg.MetadataValue.json(shown)} if absent else {}),
+        },
+    )
+
+
+def _was_built(config: SourceConfig, lake: Lake) -> bool:
+    """Whether any day of the log has a commit."""
+    return bool(sequences(lake.s3, lake.settings.readready_bucket, config.source.readready.name))
+
+
+def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) -> dg.AssetCheckResult:
+    odd = [day for day in found if day.placing not in IN_ORDER]
+    remedy = "; ".join(dict.fromkeys(placement_remedy(day) for day in odd[:NAMES_SHOWN])) or NONE_NEEDED
+    back = [d.day.isoformat() for d in found if d.is_rolled_back]
+    return dg.AssetCheckResult(
+        asset_key=config.checks_key,
+        check_name=PLACEMENT,
+        passed=not odd,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(odd)} days, the first {_placing_text(odd[0])}; {remedy}"
+        if odd
+        else f"Readers are sent to the newest commit of each of {len(found)} days.",
+        metadata={
+            "remedy": remedy,
+            "days": len(odd),
+            **({"names": dg.MetadataValue.json([_placing_text(day) for day in odd[:NAMES_SHOWN]])} if odd else {}),
+            **({"rolled_back_days": dg.MetadataValue.json(back)} if back else {}),
+        },
+    )
+
+
+def _placing_text(day: DayReconciliation) -> str:
+    return f"{day.day}: {day.placing} (commit {day.commit_seq}, partition {day.partition_seq})"
+
+
+def placement_remedy(day: DayReconciliation) -> str:
+    """What mends the placement of a day."""
+    remedy = _PLACEMENT_REMEDIES.get(day.placing, NONE_NEEDED)
+    return remedy.format(source=day.source, day=day.day, run=day.run_id)

@@ -1,0 +1,186 @@
+"""What looks after the whole lake: old runs collected by rule, and a check that no day was left failed."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.partitions import registered_values
+from loglake_assets.lake.versions.commits import Commit
+from loglake_assets.lake.versions.late_ledger import late_counts
+from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
+from loglake_assets.orchestration.check_jobs import HOURLY
+from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
+from loglake_assets.orchestration.reconcile_job import reconcile_job, send_unplaced_commits, unplaced
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.placement import day_from_number, day_number
+
+LAKE = dg.AssetKey(["lake"])
+NOTHING_LEFT_FAILED, REVIEWS_PLACED = "nothing_left_failed", "reviews_placed"
+_DAYS_SHOWN = 20
+
+
+def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Definitions:
+    """The definitions that are about the whole lake; `assets` are those that runs make, with their days."""
+    collecting = collect_job()
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(LAKE, description="The lake as a whole: what no single table can say.", group_name="lake")
+        ],
+        asset_checks=[lake_checks(assets)],
+        jobs=[collecting, reconcile_job()],
+        schedules=[
+            # Stopped until somebody wants it: it deletes, and on AWS it needs a policy of its own.
+            dg.ScheduleDefinition(
+                job=collecting,
+                cron_schedule="0 6 * * 6",
+                run_config={"ops": {"collect_old_runs_of_every_table": {"config": {"apply": True}}}},
+                description="Once a week: deletes what runs wrote and nobody needs any more. Off until it is wanted.",
+            ),
+        ],
+    )
+
+
+def table_names() -> tuple[str, ...]:
+    """Every table whose days are committed."""
+    tables = [load_source(name).readready.name for name in source_names()]
+    return (*tables, *(load_review(name).table.name for name in review_names()))
+
+
+class Retention(dg.Config):
+    """The rule that old runs are collected by. Unless `apply` is true, what would be deleted is told and stays."""
+
+    keep_days: int = 30
+    keep_generations: int = 3
+    apply: bool = False
+
+
+def collect_job() -> dg.JobDefinition:
+    """The job that deletes what runs wrote which nobody needs any more, in every table."""
+
+    @dg.op(name="collect_old_runs_of_every_table")
+    def collect_runs(context: dg.OpExecutionContext, config: Retention, lake: dg.ResourceParam[Lake]) -> None:
+        rule, now = RetentionRule(config.keep_days, config.keep_generations), datetime.now(UTC)
+        totals: Counter[str] = Counter()
+        kept: dict[str, str] = {}
+        for table in table_names():
+            for done in collected_runs(lake, table, rule, now, config.apply):
+                totals.update(runs=1, keys=done.deleted_count, bytes=done.run.bytes)
+                kept |= done.kept
+                verb = "Collected" if config.apply else "Would collect"
+                context.log.info(f"{verb} run {done.run.run_id} of {table} {done.run.day} ({done.run.why}).")
+        if kept:
+            context.log.warning(f"{len(kept)} keys stay, S3 did not delete them: {sorted(set(kept.values()))}.")
+        context.add_output_metadata({**totals, "keys_not_deleted": len(kept), "names": list(kept)[:_DAYS_SHOWN]})
+
+    @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
+    def collect_old_runs() -> None:
+        collect_runs()
+
+    return collect_old_runs
+
+
+def collected_runs(lake: Lake, table: str, rule: RetentionRule, now: datetime, apply: bool) -> Iterator[Collected]:
+    """Old runs of a table, collected; or only named, with nothing deleted."""
+    bucket = lake.settings.readready_bucket
+    old = old_runs(lake.s3, bucket, table, rule, now, lake.run_of_partition)
+    if apply:
+        yield from collect(lake.s3, bucket, old, rule, now)
+    else:
+        yield from (Collected(run, 0, {}) for run in old)
+
+
+def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.AssetChecksDefinition:
+    """The checks of the lake as a whole. `assets` are those that runs make."""
+    specs = [
+        dg.AssetCheckSpec(
+            NOTHING_LEFT_FAILED,
+            asset=LAKE,
+            description="No asset has a day of which the last run failed and which was not made since.",
+        ),
+        dg.AssetCheckSpec(
+            REVIEWS_PLACED, asset=LAKE, description="Readers of every review are sent to the newest commit of each day."
+        ),
+    ]
+
+    @dg.multi_asset_check(specs=specs, name=f"lake_{HOURLY}", can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, config: HourlyChecksConfig, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.AssetCheckResult]:
+        asked = {key.name for key in context.selected_asset_check_keys}
+        if NOTHING_LEFT_FAILED in asked:
+            found = {key: failed_days(context.instance, key, days) for key, days in assets.items()}
+            yield failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
+        if REVIEWS_PLACED in asked:
+            tables = [load_review(name).table.name for name in review_names()]
+            yield reviews_placed_result({table: unplaced(lake, table) for table in tables})
+            if config.mend:
+                sent = sum(send_unplaced_commits(lake, table) for table in tables)
+                context.log.info(f"Sent AddAPart {sent} commits of reviews that the catalog did not show.")
+
+    return checks
+
+
+def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCheckResult:
+    """Red where the catalog does not show the newest commit of a review's day, naming table and day."""
+    names = [f"{table} {day_from_number(c.day)}: commit {c.seq}" for table, commits in found.items() for c in commits]
+    remedy = "make reconcile" if names else "none needed"
+    return dg.AssetCheckResult(
+        asset_key=LAKE,
+        check_name=REVIEWS_PLACED,
+        passed=not names,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"The catalog does not show {len(names)} commits, the first {names[0]}; {remedy}"
+        if names
+        else f"The catalog shows the newest commits of {len(found)} reviews.",
+        metadata={
+            "remedy": remedy,
+            "days": len(names),
+            **({"names": dg.MetadataValue.json(names[:_DAYS_SHOWN])} if names else {}),
+        },
+    )
+
+
+def failed_days(instance: dg.DagsterInstance, key: dg.AssetKey, days: dg.PartitionsDefinition[str]) -> list[str]:
+    """The days (partition keys) of an asset that were left failed, oldest first."""
+    statuses = instance.get_status_by_partition(key, days.get_partition_keys(), days) or {}
+    return sorted(day for day, status in statuses.items() if status == AssetPartitionStatus.FAILED)
+
+
+def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]:
+    """Those of a readready table's days that have anything to be built from: `delivered` is about the others."""
+    source = next((s for s in map(load_source, source_names()) if s.readready.name == key.path[-1]), None)
+    if source is None or not days:
+        return list(days)
+    asked = [date.fromisoformat(day) for day in days]
+    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
+    known = {int(v[position]) for v in registered_values(lake.glue, lake.settings.database, source, asked)}
+    known |= set(late_counts(lake.s3, lake.settings.readready_bucket, source.readready.name))
+    return [day.isoformat() for day in asked if day_number(day) in known]
+
+
+def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:
+    """Red where a day is left failed, naming asset and day."""
+    failed = [(key.to_user_string(), day) for key, days in found.items() for day in days]
+    records = [dg.TableRecord({"asset": asset, "day": day}) for asset, day in failed[:_DAYS_SHOWN]]
+    columns = [dg.TableColumn("asset", "string"), dg.TableColumn("day", "string")]
+    remedy = "read why in the asset's newest run, then backfill the named days" if failed else "none needed"
+    return dg.AssetCheckResult(
+        asset_key=LAKE,
+        check_name=NOTHING_LEFT_FAILED,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(failed)} days were left failed, the first {failed[0][1]} of {failed[0][0]}; {remedy}"
+        if failed
+        else f"No day of {len(found)} assets was left failed.",
+        metadata={
+            "remedy": remedy,
+            "failed_days": len(failed),
+            "assets_looked_at": len(found),
+            "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        },
+    )

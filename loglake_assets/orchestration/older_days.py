@@ -1,0 +1,179 @@
+"""The check of the days before the look-back: some weeks of them in each run, in turn, each week in its turn.
+
+Comparing all days every time would list the whole bucket. What is wrong with a day is kept until a later turn finds it
+mended: the check stays red for it meanwhile. The turn is kept as well, so that no week depends on the hour of a run.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.checks.verdicts import RIGHT, DayReconciliation, Verdict
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.lake.storage.partitions import partitions
+from loglake_assets.lake.versions.served_day import IN_ORDER
+from loglake_assets.orchestration.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, NONE_NEEDED, cost, reconciled
+from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.s3.json_records import json_record
+from loglake_assets.sources.placement import day_from_number, day_number
+from resources.settings import FIRST_DAY
+
+OLDER_DAYS = "older_days"
+WEEK = 7
+WEEKS_A_RUN = 6  # at most: one for each hour since the last run, and no more than a run has time for
+_ALL_DAYS = 0  # the place among a table's results of what is about no single day
+
+
+@dataclass(frozen=True)
+class OlderDays:
+    """What is known of the older days: which are wrong and how, whose turn is next, and the hour of the last look."""
+
+    wrong: Mapping[str, Any] = field(default_factory=dict)
+    turn: int = 0
+    hour: int | None = None
+
+    def turns(self, hour: int) -> range:
+        """The turns that are due: one for each hour since the last look, and not too many of them."""
+        passed = WEEKS_A_RUN if self.hour is None else hour - self.hour
+        return range(self.turn, self.turn + min(max(passed, 1), WEEKS_A_RUN))
+
+
+def weeks_between(first: date, before: date) -> int:
+    """How many weeks there are from `first` to the day before `before`, the last of them perhaps shorter."""
+    return max(0, -(-(before - first).days // WEEK))
+
+
+def week_of_turn(first: date, before: date, turn: int) -> list[date]:
+    """The week of `first` to the day before `before` that a turn looks at: each in its turn."""
+    weeks = weeks_between(first, before)
+    if not weeks:
+        return []
+    start = first + timedelta(days=WEEK * (turn % weeks))
+    return [day for n in range(WEEK) if (day := start + timedelta(days=n)) < before]
+
+
+def known_after(
+    known: Mapping[str, Mapping[str, Any]], days: Sequence[date], found: Sequence[DayReconciliation]
+) -> dict[str, Any]:
+    """What is known to be wrong by day, after `days` were compared again."""
+    looked_at = {day.isoformat() for day in days}
+    wrong = {day.day.isoformat(): summary for day in found if (summary := _summary(day))}
+    return {day: said for day, said in known.items() if day not in looked_at} | wrong
+
+
+def _summary(day: DayReconciliation) -> dict[str, Any]:
+    """Counts by verdict and the placing of a day that is not as it must be; empty for one that is."""
+    wrong = {verdict: n for verdict, n in day.counts.items() if Verdict(verdict) not in RIGHT}
+    placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing)}
+    return {**wrong, **placing}
+
+
+def older_days_found(
+    config: SourceConfig, lake: Lake, now: datetime
+) -> tuple[dg.AssetCheckResult, list[DayReconciliation]]:
+    """The check's result, and the days of this run's turns as they were found."""
+    before = now.date() - timedelta(days=LOOK_BACK_DAYS)
+    state, hour = stored_state(lake, config), int(now.timestamp() // 3600)
+    turns = state.turns(hour)
+    days = sorted({day for turn in turns for day in week_of_turn(config.start_day, before, turn)})
+    found = reconciled(config, lake, days, before) if days else []
+    # Turns begin anew behind the last week: counted on for ever, they would leave weeks out while weeks are added.
+    following = turns.stop % max(weeks_between(config.start_day, before), 1)
+    state = OlderDays(known_after(state.wrong, days, found), following, hour)
+    put_state(lake, config, state)
+    tomorrow = now.date() + timedelta(days=1)  # a clock may be ahead of ours; a day ahead of it is wrong
+    outside = (
+        _raw_days(config, lake, f"logcalendarday < {day_number(config.start_day)}"),
+        _raw_days(config, lake, f"logcalendarday > {day_number(tomorrow)}"),
+    )
+    return _result(config, state, days, found, *outside), found
+
+
+def _raw_days(config: SourceConfig, lake: Lake, expression: str) -> list[date]:
+    """Days of raw partitions that an expression selects."""
+    position = [c.name for c in config.source.raw.partition_keys].index("logcalendarday")
+    found = partitions(lake.glue, lake.settings.database, config.source.raw.name, expression)
+    return sorted({day_from_number(p["Values"][position]) for p in found})
+
+
+def _result(
+    config: SourceConfig,
+    state: OlderDays,
+    days: Sequence[date],
+    found: Sequence[DayReconciliation],
+    left_out: Sequence[date],
+    to_come: Sequence[date],
+) -> dg.AssetCheckResult:
+    wrong = dict(sorted(state.wrong.items()))
+    is_mild = not left_out and not to_come and all(set(said) <= {str(Verdict.OUTDATED)} for said in wrong.values())
+    remedies = []
+    if wrong:
+        remedies.append(
+            f"backfill {config.reconciliation_key.to_user_string()} for these days: it says what mends each"
+        )
+    if left_out:
+        remedies.append(
+            f"raw days before the lake's first day are built and checked by nothing: set {FIRST_DAY}={left_out[0]} "
+            "where Dagster runs and start it again (on one machine `make up` does both)"
+        )
+    if to_come:
+        remedies.append(
+            "raw days after tomorrow are built and checked by nothing until they come: find out who delivered under a "
+            "prefix of such a day, and have the objects moved to the day of their delivery"
+        )
+    remedy = "; ".join(remedies) or NONE_NEEDED
+    said = (
+        f"{len(wrong)} older days are known to be wrong, {len(left_out)} raw days lie before the lake's first day, "
+        f"{len(to_come)} after tomorrow"
+    )
+    return dg.AssetCheckResult(
+        asset_key=config.checks_key,
+        check_name=OLDER_DAYS,
+        passed=not wrong and not left_out and not to_come,
+        severity=dg.AssetCheckSeverity.WARN if is_mild else dg.AssetCheckSeverity.ERROR,
+        description=f"{said}; {remedy}" if remedies else "No older day is known to be wrong.",
+        metadata={
+            "remedy": remedy,
+            "days": len(wrong),
+            **({"names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN]))} if wrong else {}),
+            **_named("days_before_the_first", left_out),
+            **_named("days_to_come", to_come),
+            "compared_now": f"{len(days)} days from {days[0]} to {days[-1]}"
+            if days
+            else "no day is older than the look-back",
+            **cost(found),
+        },
+    )
+
+
+def _named(name: str, days: Sequence[date]) -> dict[str, dg.MetadataValue[Any]]:
+    """Some of the days as metadata of this name; nothing where there are none."""
+    return {name: dg.MetadataValue.json([day.isoformat() for day in days[:NAMES_SHOWN]])} if days else {}
+
+
+def stored_state(lake: Lake, config: SourceConfig) -> OlderDays:
+    """What earlier runs found wrong and no later one found mended, and whose turn it is."""
+    try:
+        body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=_state_key(config))["Body"].read()
+    except lake.s3.exceptions.NoSuchKey:
+        return OlderDays()
+    try:
+        return OlderDays(**json_record(body))
+    except (ValueError, TypeError):  # damaged, or of an older form: it is made anew, turn by turn
+        return OlderDays()
+
+
+def put_state(lake: Lake, config: SourceConfig, state: OlderDays) -> None:
+    """Keep the state for the next run."""
+    document = {"wrong": dict(state.wrong), "turn": state.turn, "hour": state.hour}
+    body = json.dumps(document, sort_keys=True).encode()
+    lake.s3.put_object(Bucket=lake.settings.readready_bucket, Key=_state_key(config), Body=body)
+
+
+def _state_key(config: SourceConfig) -> str:
+    return check_key(config.source.readready.name, _ALL_DAYS, OLDER_DAYS)

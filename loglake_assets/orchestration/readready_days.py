@@ -1,0 +1,214 @@
+"""A window of readready days: one Glue run, then each day verified, committed, placed and recounted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from loglake_assets.lake.checks.coverage import Coverage, put_coverage
+from loglake_assets.lake.checks.drift import DRIFT, Drift, drift, put_drift
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.versions.commits import Commit, CommitError, SupersededError
+from loglake_assets.lake.versions.late_ledger import record_late
+from loglake_assets.lake.versions.manifests import Manifest, ManifestMissingError, read_manifest
+from loglake_assets.lake.versions.publish import LostInputError, PlacementError, Publisher, VerificationError
+from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, coverage_value, drift_evaluations, evaluations
+from loglake_assets.orchestration.day_events import closed_checks, recorded_days
+from loglake_assets.orchestration.source_config import SourceConfig, engine
+from loglake_assets.s3.json_records import BrokenRecordError
+from loglake_assets.sources.placement import day_from_number, day_number
+from resources.glue_jobs import GlueJobs, GlueRun, Window
+
+_DPU_HOUR_USD = 0.44  # AWS Glue list price in us-east-1, read 2026-11; other Regions differ
+QUARANTINE_SHOWN = 20
+ACCEPT_LOSS_TAG = "loglake/accept_loss"
+"""A run's tag: "true" commits days even where raw objects that were read before are gone or unreadable now."""
+LATE_DAYS_RECOUNTED = 7  # a run turns so many late days red at once, the newest; `changed_since_built` names all
+
+
+@dataclass(frozen=True)
+class BuiltDay:
+    """A committed day, or the error that kept it from being one. `note` says what is odd about a committed one."""
+
+    day: date
+    manifest: Manifest | None = None
+    commit: Commit | None = None
+    error: Exception | None = None
+    note: str = ""
+
+    @property
+    def partition(self) -> str:
+        return self.day.isoformat()
+
+
+def build_days(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, glue_jobs: GlueJobs
+) -> Iterator[Any]:
+    """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    window = Window(config.source.name, days[0], days[-1])
+    how = config.look_ahead_days, config.days_per_run, config.compression, engine()
+    run = glue_jobs.run_window(context, window, *how)
+    accepts_loss = context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
+    built = _published(lake, config, days, run, accepts_loss)
+    committed = [b for b in built if b.commit]
+    late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
+    late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
+    if late:
+        named = ", ".join(day.isoformat() for day in late_days)
+        context.log.warning(f"{len(late)} objects hold events of days that did not read them; recounted: {named}")
+    for day in committed:
+        if day.note:
+            context.log.info(day.note)
+    coverages, problem = _recounted_or_why_not(context, config, lake, [*(b.day for b in committed), *late_days])
+    metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(committed)) for b in committed}
+    yield from recorded_days(context, config.readready_key, metadata, len(committed) == len(built))
+    yield from evaluations(
+        context.instance,
+        config.readready_key,
+        coverages,
+        config.coverage_error_below_pct,
+        lake.settings.readready_bucket,
+    )
+    drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
+    problem += odd
+    yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings.readready_bucket)
+    if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
+        raise dg.Failure("; ".join(bad), allow_retries=False)
+    yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
+
+
+def _recounted_or_why_not(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, days: Sequence[date]
+) -> tuple[dict[str, Coverage], list[str]]:
+    """Coverage by partition key. The days are committed by now: that they cannot be recounted must not hide them."""
+    try:
+        return recounted(context, config, lake, days), []
+    except (ClientError, BotoCoreError, OSError) as error:
+        return {}, [
+            f"The days are built and readers see them, but recounting them failed ({type(error).__name__}: {error}). "
+            f"Materialize {config.audit_key.to_user_string()} for them to check them."
+        ]
+
+
+def _published(
+    lake: Lake, config: SourceConfig, days: Sequence[date], run: GlueRun, accepts_loss: bool
+) -> list[BuiltDay]:
+    publisher = lake.publisher()
+    return [_publish(lake, publisher, config, day, run, accepts_loss) for day in days]
+
+
+def _publish(
+    lake: Lake, publisher: Publisher, config: SourceConfig, day: date, run: GlueRun, accepts_loss: bool
+) -> BuiltDay:
+    """Commit one day. Its error is kept, so that a bad day does not hide the good ones beside it."""
+    table, bucket = config.source.readready.name, lake.settings.readready_bucket
+    try:
+        manifest = read_manifest(lake.s3, bucket, table, day_number(day), run.run_id)
+        commit = publisher.publish(manifest, accepts_loss)
+        note = "" if manifest.has_source else f"{day}: nothing was delivered; the day is built, and empty."
+        return BuiltDay(day, manifest, commit, note=note)
+    except SupersededError as error:
+        return _standing(lake, publisher, day, error)
+    except (
+        ManifestMissingError,
+        LostInputError,
+        VerificationError,
+        PlacementError,
+        BrokenRecordError,
+        CommitError,
+        ClientError,
+        BotoCoreError,
+        OSError,
+    ) as error:
+        return BuiltDay(day, error=error)
+
+
+def _standing(lake: Lake, publisher: Publisher, day: date, superseded: SupersededError) -> BuiltDay:
+    """The day as of the commit that another run made meanwhile: that is what readers see, and it is no failure."""
+    commit = superseded.commit
+    try:
+        manifest = read_manifest(lake.s3, lake.settings.readready_bucket, commit.table, commit.day, commit.run_id)
+        publisher.await_placement(commit)
+    except (ManifestMissingError, BrokenRecordError, PlacementError, ClientError, BotoCoreError, OSError) as error:
+        return BuiltDay(day, error=error)
+    return BuiltDay(day, manifest, commit, note=f"{day}: {superseded}")
+
+
+def recounted(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, days: Sequence[date]
+) -> dict[str, Coverage]:
+    """The coverage of days by partition key, recounted from storage and kept there with all its names."""
+    if not days:
+        return {}
+    recount = lake.recount(config.source, config.look_ahead_days)
+    coverages = {}
+    for day, coverage in zip(sorted(days), recount.days(days, context.log.info), strict=True):
+        put_coverage(lake.s3, lake.settings.readready_bucket, config.source.readready.name, coverage)
+        coverages[day.isoformat()] = coverage
+    return coverages
+
+
+def _drift_or_why_not(config: SourceConfig, lake: Lake, days: Sequence[date]) -> tuple[dict[str, Drift], list[str]]:
+    """Drift by partition key. As with the recount: that it cannot be measured must not hide the days."""
+    try:
+        return measured_drift(config, lake, days), []
+    except (ClientError, BotoCoreError, OSError) as error:
+        return {}, [
+            f"The days are built and readers see them, but their drift could not be measured ({type(error).__name__}). "
+            f"Materialize {config.audit_key.to_user_string()} for them."
+        ]
+
+
+def measured_drift(config: SourceConfig, lake: Lake, days: Sequence[date]) -> dict[str, Drift]:
+    """The drift of days by partition key, read off what readers see, and kept there with all its names."""
+    found = {}
+    for day in days:
+        if location := lake.served(config.source.readready.name, day).location:
+            found[day.isoformat()] = drift(lake.s3, config.source, day_number(day), location)
+            put_drift(lake.s3, lake.settings.readready_bucket, config.source.readready.name, found[day.isoformat()])
+    return found
+
+
+def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_in_run: int) -> dict[str, Any]:
+    """What the UI shows and plots of a day: counts, bytes, cost, keys. Never content of a log."""
+    assert built.manifest, "only committed days have metadata"
+    assert built.commit, "only committed days have metadata"
+    t, commit = built.manifest.totals, built.commit
+    return {
+        "dagster/row_count": commit.rows,
+        "coverage_pct": coverage_value(coverage, built.manifest.has_source),
+        "records_read": t["records_read"],
+        "duplicates": t["duplicates"],
+        "excluded": t["excluded"],
+        "quarantined_records": t["quarantined_records"],
+        "quarantined_objects": t["quarantined_objects"],
+        "delivered_later": t["delivered_later"],
+        "objects_read": t["object_count"],
+        "raw_bytes": t["content_bytes"],
+        "orc_bytes": commit.bytes,
+        "orc_files": commit.files,
+        "commit": commit.seq,
+        "commit_reason": commit.reason,
+        "content_hash": commit.content_hash,
+        "location": commit.location,
+        "glue_run": run.job_run_id,
+        "glue_run_seconds": run.seconds,
+        "days_in_glue_run": days_in_run,
+        "dpu_seconds": run.dpu_seconds,
+        "estimated_cost_usd": round(run.dpu_seconds / 3600 * _DPU_HOUR_USD / max(days_in_run, 1), 6),
+        "quarantine": _quarantine_table(built.manifest),
+    }
+
+
+def _quarantine_table(manifest: Manifest) -> dg.TableMetadataValue:
+    shown = manifest.quarantine[:QUARANTINE_SHOWN]
+    records = [
+        dg.TableRecord({"object": f"s3://{q['bucket']}/{q['key']}", "record": str(q["ordinal"]), "reason": q["reason"]})
+        for q in shown
+    ]
+    columns = [dg.TableColumn(name, "string") for name in ("object", "record", "reason")]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))

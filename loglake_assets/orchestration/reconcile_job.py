@@ -1,0 +1,118 @@
+"""Reconciling: AddAPart is given again what the catalog misses, by the hourly checks and by a job for a person."""
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.addapart.messages import send_commit
+from loglake_assets.lake.checks.catalog_gaps import (
+    UnregisteredPrefix,
+    send_prefix,
+    unplaced_commits,
+    unregistered_prefixes,
+)
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.versions.commits import Commit
+from loglake_assets.orchestration.day_checks import WATCHED_DAYS
+from loglake_assets.orchestration.raw_days import news_of
+from loglake_assets.orchestration.source_config import source_config
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.rules import load_rules
+from resources.settings import first_day
+
+RECONCILE = "reconcile"
+
+
+class ReconcileDays(dg.Config):
+    """Which delivery days to compare; without them, the last 35."""
+
+    first_day: str | None = None
+    last_day: str | None = None
+
+    def days(self, today: date) -> list[date]:
+        """The days, both ends included."""
+        first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=WATCHED_DAYS)
+        last = date.fromisoformat(self.last_day) if self.last_day else today
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def lagging_prefixes(source: LogSource, lake: Lake, days: Collection[date]) -> list[UnregisteredPrefix]:
+    """Prefixes of the days with objects and without a partition."""
+    settings = lake.settings
+    return unregistered_prefixes(
+        lake.s3,
+        lake.glue,
+        source,
+        load_rules(source.name),
+        settings.database,
+        settings.raw_bucket(source.name),
+        days,
+    )
+
+
+def reconcile(source: LogSource, lake: Lake, days: Collection[date]) -> tuple[int, int]:
+    """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent."""
+    return send_lagging_prefixes(source, lake, days), send_unplaced_commits(lake, source.readready.name)
+
+
+def send_lagging_prefixes(source: LogSource, lake: Lake, days: Collection[date]) -> int:
+    """Send AddAPart the prefixes of the days that the catalog misses; returns how many. Denied prefixes stay out."""
+    prefixes = [p for p in lagging_prefixes(source, lake, days) if not p.denied_by]
+    raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
+    for prefix in prefixes:
+        send_prefix(lake.sqs, raw_queue, source, lake.settings.raw_bucket(source.name), prefix)
+    return len(prefixes)
+
+
+def send_unplaced_commits(lake: Lake, table: str) -> int:
+    """Send AddAPart the newest commits of a table that the catalog does not show; returns how many."""
+    commits = unplaced(lake, table)
+    queue = lake.queue_url("readready") if commits else ""
+    for commit in commits:
+        send_commit(lake.sqs, queue, lake.settings.readready_bucket, commit.table, commit.day, commit.seq)
+    return len(commits)
+
+
+def unplaced(lake: Lake, table: str) -> list[Commit]:
+    """The newest commits of a table that the catalog does not show."""
+    settings = lake.settings
+    return unplaced_commits(lake.s3, lake.glue, table, settings.database, settings.readready_bucket)
+
+
+def stale(source: LogSource, lake: Lake, days: Collection[date]) -> list[date]:
+    """Built days that building again would bring something."""
+    return [found.day for found in lake.reconciler(source).days(days, date.max) if found.is_stale]
+
+
+def reconcile_job() -> dg.JobDefinition:
+    """The job that compares storage with the catalog and sends AddAPart what is missing, for every log and review."""
+
+    @dg.op(name="send_what_the_catalog_misses")
+    def send(context: dg.OpExecutionContext, config: ReconcileDays, lake: dg.ResourceParam[Lake]) -> None:
+        today = datetime.now(UTC).date()
+        days: list[date] = config.days(today)
+        sent: dict[str, Any] = {}
+        for name in source_names():
+            source = load_source(name)
+            prefixes, commits = reconcile(source, lake, days)
+            changed = stale(source, lake, days)
+            for event in news_of(context.instance, source_config(name, start_day=first_day()), lake, changed, today):
+                context.log_event(event)
+            sent[name] = {"raw_prefixes": prefixes, "commits": commits, "stale_days": [str(day) for day in changed]}
+        for name in review_names():
+            sent[name] = {"commits": send_unplaced_commits(lake, load_review(name).table.name)}
+        context.log.info(f"Sent AddAPart what the catalog did not show: {sent}.")
+        context.add_output_metadata({"sent": dg.MetadataValue.json(sent)})
+
+    @dg.job(
+        name=RECONCILE,
+        description="Compares storage with the catalog, by default for the last 35 days, and gives AddAPart again the "
+        "raw prefixes and commits that have no partition. The hourly checks do the same by themselves.",
+    )
+    def job() -> None:
+        send()
+
+    return job

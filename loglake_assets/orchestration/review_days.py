@@ -1,0 +1,170 @@
+"""A window of a review's days: each written, verified, committed, placed and told to Dagster with its checks."""
+
+import json
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import check_key, packets_prefix
+from loglake_assets.lake.versions.commits import Commit, head
+from loglake_assets.orchestration.day_checks import newest_materializations
+from loglake_assets.orchestration.day_events import closed_checks, recorded_days
+from loglake_assets.orchestration.review_config import ReviewConfig
+from loglake_assets.reviews import Review
+from loglake_assets.reviews.building import DayCheck, ReviewDay
+from loglake_assets.reviews.inputs import BUILT, read_inputs
+from loglake_assets.reviews.storing import put_review_day
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_number
+
+
+class InputNotBuiltError(LookupError):
+    """A day's leading table is not built, so nothing can be said of the day."""
+
+
+@dataclass(frozen=True)
+class _BuiltDay:
+    found: ReviewDay
+    commit: Commit
+
+    @property
+    def partition(self) -> str:
+        return self.found.day.isoformat()
+
+
+def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, lake: Lake) -> Iterator[Any]:
+    """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    errors = _unbuilt(config.review, lake, days)
+    built = list(_built(context, config, lake, [day for day in days if day not in errors], errors))
+    metadata = {b.partition: _metadata(b) for b in built}
+    yield from recorded_days(context, config.key, metadata, len(built) == len(days))
+    yield from _evaluations(context, config, lake, built)
+    if errors:
+        raise dg.Failure("; ".join(f"{day}: {_told(e)}" for day, e in sorted(errors.items())), allow_retries=False)
+    yield from closed_checks(context, list(config.builder.CHECKS))
+
+
+def _told(error: Exception) -> str:
+    """An error as people get to read it: of others than our own and AWS's only the kind and the place, as their texts
+    may quote what was read."""
+    if isinstance(error, ClientError | BotoCoreError) or type(error).__module__.startswith(
+        ("loglake_assets.", "resources.")
+    ):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
+def _unbuilt(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exception]:
+    inputs = read_inputs(lake, load_source(review.leading_source), days)
+    return {
+        day: InputNotBuiltError(
+            f"{entry.sentence()}. Nothing can be said of the day before it is built: "
+            f"make build SOURCE={review.leading_source} FROM={day} TO={day}"
+        )
+        for day, entry in inputs.items()
+        if entry.status != BUILT
+    }
+
+
+def _built(
+    context: dg.AssetExecutionContext,
+    config: ReviewConfig,
+    lake: Lake,
+    days: Sequence[date],
+    errors: dict[date, Exception],
+) -> Iterator[_BuiltDay]:
+    """Write, verify, commit and place each day. A day's error is noted, so that it does not hide the days beside it."""
+    if not days:
+        return
+    review, settings, run_id = config.review, lake.settings, _run_id(context)
+    bucket, publisher = settings.readready_bucket, lake.publisher()
+    bases = {day: head(lake.s3, bucket, review.table.name, day_number(day)) for day in days}
+
+    def address(day: date) -> str:
+        return f"s3://{bucket}/{packets_prefix(review.name, day_number(day), run_id)}"
+
+    done: set[date] = set()
+    try:
+        for found in config.builder.build(lake, days, config.options, address, context.log.info):
+            done.add(found.day)
+            try:
+                base = bases[found.day]
+                manifest = put_review_day(
+                    lake.s3, bucket, review.table, review.name, found, run_id, base.seq if base else 0
+                )
+                commit = publisher.publish(manifest)
+            except Exception as error:  # whatever it is, the days beside it are committed and must be told
+                errors[found.day] = error
+            else:
+                yield _BuiltDay(found, commit)
+    except Exception as error:
+        errors.update({day: error for day in days if day not in done})
+
+
+def _run_id(context: dg.AssetExecutionContext) -> str:
+    """The Dagster run's id; a retry of the step gets a directory of its own, since nothing is ever overwritten."""
+    retry = context.op_execution_context.retry_number
+    return f"{context.run_id}-{retry}" if retry else context.run_id
+
+
+def _metadata(built: _BuiltDay) -> dict[str, Any]:
+    commit = built.commit
+    return {
+        "dagster/row_count": commit.rows,
+        **built.found.counts,
+        "counted": list(built.found.counts),
+        **built.found.metadata,
+        **{name: value for check in built.found.checks for name, value in check.metadata.items()},
+        "orc_bytes": commit.bytes,
+        "commit": commit.seq,
+        "content_hash": commit.content_hash,
+        "location": commit.location,
+    }
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext, config: ReviewConfig, lake: Lake, built: Sequence[_BuiltDay]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    targets = newest_materializations(context.instance, config.key, [b.partition for b in built])
+    for day in built:
+        for check in day.found.checks:
+            key = _put_names(lake, config.review, day, check)
+            yield dg.AssetCheckEvaluation(
+                asset_key=config.key,
+                check_name=check.name,
+                partition=day.partition,
+                passed=check.passed,
+                severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
+                metadata={
+                    **check.metadata,
+                    "named": dg.MetadataValue.json(list(check.names[:NAMES_SHOWN])),
+                    "all_names": f"s3://{lake.settings.readready_bucket}/{key}",
+                },
+                target_materialization_data=targets.get(day.partition),
+            )
+
+
+def _put_names(lake: Lake, review: Review, day: _BuiltDay, check: DayCheck) -> str:
+    """Keep the check's newest result with every name in it; returns its key."""
+    key = check_key(review.table.name, day_number(day.found.day), check.name)
+    document = {
+        "check": check.name,
+        "day": day_number(day.found.day),
+        "passed": check.passed,
+        **check.metadata,
+        "names": list(check.names),
+        "commit_seq": day.commit.seq,
+        "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    lake.s3.put_object(Bucket=lake.settings.readready_bucket, Key=key, Body=json.dumps(document).encode())
+    return key

@@ -1,0 +1,67 @@
+"""From a review's configuration to its Dagster definitions: the asset, and what starts it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.review_config import ReviewConfig
+from loglake_assets.orchestration.review_days import build_review_days
+from loglake_assets.orchestration.review_sensor import changed_inputs_sensor
+from loglake_assets.reviews import Review
+from loglake_assets.sources import load_source
+
+
+def build_review(config: ReviewConfig) -> dg.Definitions:
+    """All definitions of one review. Touches nothing: no network, no environment."""
+    job = dg.define_asset_job(
+        config.review.name,
+        selection=dg.AssetSelection.assets(config.key),
+        description=f"Builds days of {config.review.title}.",
+    )
+    return dg.Definitions(
+        assets=[review_asset(config)],
+        jobs=[job],
+        sensors=[changed_inputs_sensor(config, job)],
+    )
+
+
+def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
+    """The review's table: rows joined through Athena, kept and committed like a readready day."""
+    review = config.review
+    columns = [dg.TableColumn(c.name, c.type, c.comment or None) for c in review.table.all_columns]
+
+    @dg.asset(
+        key=config.key,
+        deps=_deps(review),
+        description=f"{review.description} Read it as the Athena view `{review.name}`.",
+        partitions_def=config.days,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=config.days_per_run),
+        group_name="review",
+        kinds={"athena", "orc"},
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=config.key, partitions_def=config.days, description=description)
+            for name, description in config.builder.CHECKS.items()
+        ],
+        metadata={"dagster/table_name": review.table.name, "dagster/column_schema": dg.TableSchema(columns)},
+        output_required=False,
+    )
+    def reviewed(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
+        yield from build_review_days(context, config, lake)
+
+    return reviewed
+
+
+def _deps(review: Review) -> list[dg.AssetDep]:
+    """The tables it joins, with the days around: what began on a day goes on after it, or is told of before."""
+    around = dg.TimeWindowPartitionMapping(
+        start_offset=-review.look_back_days,
+        end_offset=review.look_ahead_days,
+        allow_nonexistent_upstream_partitions=True,
+    )
+    return [dg.AssetDep(_readready_key(name), partition_mapping=around) for name in review.sources]
+
+
+def _readready_key(source_name: str) -> dg.AssetKey:
+    return dg.AssetKey(["readready", load_source(source_name).readready.name])

@@ -1,0 +1,74 @@
+"""Access to one lake: its names, and boto3 clients for them. Local and AWS differ in these values only."""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.athena import Athena
+from resources.settings import LakeSettings, digest_keys_file
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True)
+class LakeAccess:
+    """One lake's names and clients. A client is made when it is first asked for, and kept.
+
+    Without an endpoint in the settings boto3 reads AWS_ENDPOINT_URL, and AWS itself needs none.
+    """
+
+    settings: LakeSettings
+    placement_wait_seconds: float = 120.0
+
+    @property
+    def s3(self) -> "S3Client":
+        client: S3Client = self.client("s3")
+        return client
+
+    @property
+    def glue(self) -> "GlueClient":
+        client: GlueClient = self.client("glue")
+        return client
+
+    @property
+    def sqs(self) -> "SQSClient":
+        client: SQSClient = self.client("sqs")
+        return client
+
+    @property
+    def athena(self) -> Athena:
+        """The orchestrator's queries of this lake."""
+        return Athena(self.client("athena"), self.settings.database, self.settings.dagster_workgroup)
+
+    @property
+    def digest_keys_file(self) -> Path | None:
+        """The file of public keys that the environment names for validating digests, or None."""
+        return digest_keys_file()
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A client of a service; of another Region for what the lake's own does not know."""
+        return _client(service, region or self.settings.region, self.settings.endpoint_url, _identity())
+
+    def queue_url(self, layer: str) -> str:
+        """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""
+        return self.sqs.get_queue_url(QueueName=self.settings.addapart_queue(layer))["QueueUrl"]
+
+
+def _identity() -> tuple[str | None, ...]:
+    """Where boto3 goes and as whom, by the environment of this moment: a client is kept for no other."""
+    return tuple(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"))
+
+
+@functools.cache
+def _client(service: str, region: str, endpoint_url: str | None, identity: tuple[str | None, ...]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=32)
+    session: Any = boto3.session.Session()
+    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
