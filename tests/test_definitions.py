@@ -14,12 +14,12 @@ from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.lake import OpenedLake
 from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files
+from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.raw_sensor import SensorCursor, sense
 from loglake_assets.orchestration.reconcile_job import reconcile
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.orchestration.source_definitions import bounded_heal, build_source
 from loglake_assets.sources import LogSource, source_names
-from resources.assembly import lake_resources
 
 TODAY = date(2018, 3, 10)
 RAW = dg.AssetKey(["raw", "from_cloudtrail_raw"])
@@ -330,7 +330,7 @@ from loglake_assets.orchestration.source_definitions import build_source
 import dagster as dg
 dg.Definitions.validate_loadable(dg.Definitions.merge(
     build_source(source_config("guardduty", start_day=date(2026, 1, 1))),
-    dg.Definitions(resources=__import__("resources.assembly").assembly.lake_resources())))
+    dg.Definitions(resources=__import__("loglake_assets.orchestration.lake_resource").assembly.lake_resources())))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -9,6 +9,7 @@ import pytest
 from infra.cli.build import BuildError, dagster_instance, loaded_definitions, run_window
 from infra.cli.lake import OpenedLake
 from infra.cli.review import build_review_range
+from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_definitions import build_review
 from loglake_assets.orchestration.review_sensor import end_of_wait, wait_sentence
@@ -17,7 +18,6 @@ from loglake_assets.orchestration.source_definitions import build_source
 from loglake_assets.reviews import UnknownReviewError, load_review
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
 from loglake_assets.reviews.staleness import STALE, ReviewState
-from resources.assembly import lake_resources
 from resources.athena import AthenaError
 from tests.conftest import quiet
 

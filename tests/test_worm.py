@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
-from resources.assembly import lake_resources
 
 from infra.cli.build import loaded_definitions
 from infra.cli.lake import OpenedLake
@@ -30,6 +29,7 @@ from loglake_assets.lake.checks.object_lock import (
 from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.object_lock_check import commit_lock_result, look_back, raw_lock_result
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.orchestration.source_definitions import build_source

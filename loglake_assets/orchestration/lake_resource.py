@@ -9,7 +9,7 @@ from resources.glue_jobs import GlueJobs
 from resources.settings import lake_settings
 
 
-class LakeResource(dg.ConfigurableResourceFactory[Lake]):  # type: ignore[misc]  # Dagster leaves the base untyped
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # what it gives is a Lake
     """Makes the `Lake` of a name, an account and a Region. Raises SettingsError where one of them is odd."""
 
     name: str
