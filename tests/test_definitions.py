@@ -325,12 +325,13 @@ for text in odd[3:]:
         assert str(error).startswith("eventtime_")
 assert len(sources.view_statements(source)) == 3
 from datetime import date
+from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.orchestration.source_definitions import build_source
 import dagster as dg
 dg.Definitions.validate_loadable(dg.Definitions.merge(
     build_source(source_config("guardduty", start_day=date(2026, 1, 1))),
-    dg.Definitions(resources=__import__("loglake_assets.orchestration.lake_resource").assembly.lake_resources())))
+    dg.Definitions(resources=lake_resources())))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -31,7 +31,7 @@ from resources.settings import LakeSettings
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
-TEMPLATES = sorted((ROOT / "infra" / "cloudformation").glob("*.yaml"))
+TEMPLATES = sorted((ROOT / "infra" / "aws" / "cloudformation").glob("*.yaml"))
 SOURCES = [load_source(name) for name in source_names()]
 REVIEWS = reviews_of(SOURCES)
 ACCOUNT = "000000000000"
@@ -196,7 +196,7 @@ def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_in_infra_names_a_log() -> None:
-    for path in [*TEMPLATES, *(ROOT / "infra").glob("*.py")]:
+    for path in [*TEMPLATES, *(ROOT / "infra" / "aws").glob("*.py")]:
         text = AWS_WORDS.sub("", path.read_text()).casefold()
         assert not [name for name in {*source_names(), "cloudtrail", "cloudwatch", "bedrock"} if name in text], (
             path.name

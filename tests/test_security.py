@@ -102,7 +102,7 @@ def ui(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[U
     home = tmp_path_factory.mktemp("dagster")
     options = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(found.port)]
     named = {**os.environ, **environment(lake), "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-    shutil.copy(REPOSITORY / "infra" / "local" / "dagster.yaml", home)
+    shutil.copy(REPOSITORY / "infra" / "cli" / "dagster.yaml", home)
     with (home / "log").open("wb") as log:
         command = [sys.executable, "-m", "infra.cli.dagster_ui", "webserver", *options]
         process = subprocess.Popen(command, cwd=REPOSITORY, env=named, stdout=log, stderr=log)

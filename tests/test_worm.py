@@ -350,7 +350,7 @@ def test_half_a_lock_is_refused_before_anything_is_deployed(
 ) -> None:
     named = {"LakeName": "half", "Layer": "readready", "Database": "half", "ArtifactsBucket": "b", "LambdaCodeKey": "k"}
     parameters = [{"ParameterKey": n, "ParameterValue": v} for n, v in {**named, **given}.items()]
-    template = (repository / "infra" / "cloudformation" / "addapart.yaml").read_text(encoding="utf-8")
+    template = (repository / "infra" / "aws" / "cloudformation" / "addapart.yaml").read_text(encoding="utf-8")
     with pytest.raises(ClientError, match=said):
         lake.client("cloudformation").create_stack(
             StackName="half-a-lock", TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"]
