@@ -265,6 +265,7 @@ def test_make_up_prints_no_events_of_runs(up: RunningLake) -> None:
     assert " - DEBUG - " not in said
     assert " - INFO - " not in said
     assert f"Dagster UI: http://127.0.0.1:{up.port}" in said
+    assert f"Build days: http://127.0.0.1:{up.port}/assets lists every log, review and audit; choose an asset" in said
 
 
 def test_warnings_and_their_tracebacks_are_shown_and_events_are_not() -> None:
