@@ -226,7 +226,7 @@ def test_what_is_not_given_is_named_with_the_whole_line(up: RunningLake) -> None
     done = command(up.home, "build", "--source", "cloudtrail")
     assert done.returncode == 2
     assert done.stdout.strip() == (
-        "build: FROM and TO not given. It is: make build SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07"
+        "build: FROM and TO not given. It is: make build SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07"
     )
 
 

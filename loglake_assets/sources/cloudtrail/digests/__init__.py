@@ -2,7 +2,8 @@
 
 `documents` reads one, `places` knows where they lie, `signatures` and `public_keys` say whether CloudTrail wrote it,
 `chains` whether one is missing or was changed, `files` whether the named files are as delivered; `validation` puts the
-days together, `gaps` words what was found. Standard library only until a signature is verified, which takes `cryptography`.
+days together, `gaps` words what was found. Standard library only until a signature is verified, which takes
+`cryptography`.
 """
 
 from loglake_assets.sources.cloudtrail.digests.gaps import finding_lines

@@ -1,4 +1,4 @@
-"""Findings as lines for a person: digests that are missing hour after hour are one line, every other finding is its own."""
+"""Findings as lines for a person: digests that are missing hour after hour are one line, others one each."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
