@@ -261,6 +261,7 @@ def test_a_second_up_of_the_same_lake_names_the_first_ones_address(up: RunningLa
     98, "make up through a backfill with its checks", "it prints what a person needs, and no run's events"
 )
 def test_make_up_prints_no_events_of_runs(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
     said = Path(up.log.name).read_text()
     assert " - DEBUG - " not in said
     assert " - INFO - " not in said
