@@ -1,6 +1,7 @@
 """The commands of a local lake as a person has them: mistyped, at once, interrupted, on a full disk, in little room."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -119,6 +120,7 @@ def test_a_mistyped_home_is_said_and_not_made(
     assert main([name]) == 2
     complained = capsys.readouterr().err
     assert complained.startswith(f"{name}: There is no lake in {home}: it does not exist. Nothing was created.")
+    assert complained.endswith(f"`make up LOGLAKE_HOME={home}` makes a lake there.\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -385,6 +387,38 @@ def test_a_query_says_which_of_its_days_are_not_whole(lake: Lake) -> None:
     assert command(lake.home, "query", SQL=f"describe {TABLE}").stdout.count("not whole") == 0
 
 
+@pytest.mark.fault(66, "days of a log of which nothing was delivered, in make query and make status", "the same words")
+def test_days_without_raw_logs_are_said_in_the_same_words_by_query_and_status(lake: Lake) -> None:
+    s3, source = lake.opened.client("s3"), load_source("bedrock")
+    bucket, before = lake.opened.settings.raw_bucket("bedrock"), FIRST - timedelta(days=1)
+    key = f"AWSLogs/111122223333/BedrockModelInvocationLogs/us-east-1/{before:%Y/%m/%d}/10/a.json.gz"
+    s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b""))
+    of_days = f"logcalendarday between {day_number(before)} and {day_number(SECOND)}"
+    sql = f"select count(*) as n from {source.readready.name} where {of_days}"
+    asked, status = command(lake.home, "query", SQL=sql), command(lake.home, "status")
+    s3.delete_object(Bucket=bucket, Key=key)
+    words = (
+        f"{FIRST} to {SECOND}: no raw logs are there for these days. If logs were expected, see whether "
+        f"{source.title} is delivered to s3://{bucket}; `make load` puts files of a folder there."
+    )
+    assert f"Of {source.readready.name}, {words}" in asked.stdout.splitlines()
+    assert words in status.stdout.splitlines()
+    assert f"Of {source.readready.name} these are not whole: {before} not built." in asked.stdout
+    sql = f"select count(*) as n from {source.readready.name} where logcalendarday = {day_number(FIRST)}"
+    (line,) = (line for line in command(lake.home, "query", SQL=sql).stdout.splitlines() if line.startswith("Of "))
+    assert line.startswith(f"Of {source.readready.name}, {FIRST}: no raw logs are there for this day. If logs were ")
+
+
+@pytest.mark.fault(98, "statements that are no SELECT through make query", "the answer, and no library's warning")
+@pytest.mark.parametrize(
+    "sql", ["show tables", f"show partitions {TABLE}", f"explain select 1 from {TABLE}", "show views"]
+)
+def test_a_statement_that_is_no_select_prints_no_warning(lake: Lake, sql: str) -> None:
+    done = command(lake.home, "query", SQL=sql)
+    assert "unsupported syntax" not in done.stdout + done.stderr
+    assert all(line.startswith("query: Athena: ") for line in done.stderr.splitlines())
+
+
 WHOLE = None
 A, B, C = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)
 
@@ -414,6 +448,40 @@ A, B, C = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)
 def test_the_days_of_a_statement_are_told_from_its_predicates(sql: str, expected: dict[str, Any]) -> None:
     cloudtrail = next(card for card in table_cards() if card.name == TABLE)
     assert days_asked(sql, {"t": cloudtrail, "u": cloudtrail}) == expected
+
+
+# --- what is advised --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(98, "commands given too little, with values that a shell would split", "the line has what was given")
+@pytest.mark.parametrize(
+    ("name", "given", "line"),
+    [
+        ("build", {"SOURCE": "cloudtrail"}, "make build SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07"),
+        ("load", {"DIR": "my logs"}, "make load SOURCE=<log> DIR='my logs'"),
+        ("review", {"SESSION": "s-1"}, "make review SESSION=s-1 OUT=folder"),
+        ("review", {"WHO": "a b", "OUT": "x", "TO": "2026-11-02"},
+         "make review WHO='a b' FROM=2026-11-01 TO=2026-11-02 OUT=x"),
+    ],
+)  # fmt: skip
+def test_a_command_that_is_advised_has_the_values_that_were_given(
+    name: str, given: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    assert main([name]) == 2
+    assert capsys.readouterr().err.endswith(f" not given. It is: {line}\n")
+
+
+@pytest.mark.fault(98, "a session that is not found, and a review of which no day is built", "advice names the days")
+def test_advice_to_build_a_review_names_the_days_that_can_be_built(lake: Lake, tmp_path: Path) -> None:
+    build = f"make build SOURCE=session_activity FROM={FIRST} TO={FIRST}"
+    done = command(lake.home, "review", SESSION="s-1", OUT=str(tmp_path / "out"))
+    assert done.stderr.endswith(f"1 days of the review are not built and may hold it. This builds them: {build}\n")
+    said = command(lake.home, "status").stdout
+    assert f"no day yet. `{build}` makes it of built days." in said
+    assert "no day yet. It is made from days of Amazon Bedrock model invocations, and none is built." in said
+    assert "<" not in said
 
 
 # --- what is given ----------------------------------------------------------------------------------------------------
@@ -507,12 +575,27 @@ def test_a_query_gives_numbers_and_booleans_as_such(lake: Lake) -> None:
     assert json.loads(done.stdout) == [{"n": 1, "b": True, "d": 1.5, "s": "x", "day": day_number(FIRST)}]
 
 
+VOUCHED = "raw_key like '%/111122223333/CloudTrail/us-east-1/%'"
+"""Rows of the account and Region of the samples that digests are delivered for."""
+
+
 def test_evidence_prints_a_day_as_a_day(lake: Lake) -> None:
-    sql = f"select min(eventid) as id from {TABLE} where logcalendarday = {day_number(FIRST)}"
+    sql = f"select min(eventid) as id from {TABLE} where {VOUCHED} and logcalendarday = {day_number(FIRST)}"
     event_id = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["id"]
     done = command(lake.home, "evidence", EVENT_ID=event_id, DAY=str(FIRST))
     assert re.search(rf"^logcalendarday +{day_number(FIRST)}$", done.stdout, re.M)
     assert done.stdout.endswith("All agree.\n")
+    assert " not known " not in done.stdout
+
+
+@pytest.mark.fault(98, "evidence of a row whose object no digest names", "it says what agrees and what is not known")
+def test_evidence_says_what_could_not_be_compared(lake: Lake) -> None:
+    sql = f"select min(eventid) as id from {TABLE} where not {VOUCHED} and logcalendarday = {day_number(FIRST)}"
+    event_id = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["id"]
+    done = command(lake.home, "evidence", EVENT_ID=event_id, DAY=str(FIRST))
+    assert re.search(r"^digest +not known +no digest names the object", done.stdout, re.M)
+    agreeing, last = len(re.findall(r"^[a-zA-Z ]+ agrees ", done.stdout, re.M)), done.stdout.splitlines()[-1]
+    assert last == (f"{agreeing} of {agreeing + 1} agree. These could not be compared, each line says why: digest.")
 
 
 # --- the demo ---------------------------------------------------------------------------------------------------------

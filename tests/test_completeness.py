@@ -15,12 +15,12 @@ from infra.cli.build import build_range
 from infra.cli.evidence import event_evidence
 from infra.cli.lake import OpenedLake
 from infra.cli.load import await_partitions, put_objects
-from infra.cli.status import survey
+from infra.cli.status import print_status, survey
 from lambdas.addapart.consumer import CommitEditedError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.catalog_gaps import unplaced_commits
-from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.coverage import Coverage, put_coverage
 from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
 from loglake_assets.lake.storage.keys import commit_key, late_prefix, manifest_key
 from loglake_assets.lake.storage.reach import Reach
@@ -75,6 +75,29 @@ def reconciled(built: BuiltLake, source: LogSource | None = None, rules: str | N
 def state(built: BuiltLake, day: date = DAY) -> str:
     days = survey(built.lake, built.source).state(date(2026, 11, 28)).days
     return next(one.state for one in days if one.day == day)
+
+
+@pytest.mark.fault(
+    98, "a day at 100 % with surplus rows and a copy of other content", "its state names both, not complete"
+)
+def test_a_day_with_surplus_or_differing_rows_is_not_called_complete(
+    built: BuiltLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readready, before = bucket(built), coverage_of(built, LAST)
+    copy = {"event-7": "s3://raw/AWSLogs/forged.json.gz"}
+    wrong = replace(before, surplus=2, surplus_events=("made-up-1", "made-up-2"), differing=copy)
+    whole = {"missing": 0, "unreadable": {}, "unplaceable_records": 0, "set_aside_events": 0}
+    for shown, words in ((replace(wrong, **whole), []), (replace(wrong, missing=1), ["incomplete"])):
+        put_coverage(s3(built), readready, TABLE, shown)
+        assert state(built, LAST) == ", ".join([*words, "surplus", "differing"])
+    print_status(built.lake)
+    said = capsys.readouterr().out
+    put_coverage(s3(built), readready, TABLE, before)
+    assert f"{LAST}: surplus: 2 rows of the table are in no raw log, such as made-up-1, made-up-2" in said
+    assert f"{LAST}: differing: 1 events have a copy with other content, which is no row: event-7 in s3://raw/" in said
+    for word in ("incomplete", "surplus", "differing"):
+        assert f"\n{word}: " in said, "what mends each"
+    assert state(built, LAST) in {"complete", "incomplete"}
 
 
 # --- delivered in another time zone -----------------------------------------------------------------------------------

@@ -191,6 +191,30 @@ def test_a_chain_that_ended_is_red_for_a_day_more_and_then_proves_nothing(valida
     )
 
 
+@pytest.mark.fault(
+    98, "a trail that stopped a day and a half ago, and one digest removed before", "a line for each run"
+)
+def test_hours_in_a_row_without_a_digest_are_one_line_and_the_total_is_said(
+    lake: OpenedLake, source: LogSource, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trail = Trail().hours(moment("09 20:00"), moment("10 12:00"))
+    alone, edited = trail.digest_key(moment("10 05:00")), trail.file_key(moment("10 08:20"))
+    del trail.objects[alone]
+    trail.edit(edited, b"eventID", b"eventId")
+    trail.put(lake.client("s3"), bucket, ("", ""))
+    keys = GivenKeys({signer().fingerprint: signer().der}, KEYS)
+    print_digests(source, list(validate(lake.client("s3"), source, bucket, [DAY, DAY + timedelta(days=1)], keys)))
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FOUND") or "in all" in line]
+    first, last = trail.digest_key(moment("10 13:00")), trail.digest_key(moment("12 00:00"))
+    assert said[0].startswith(f"FOUND 2015-03-10: missing_digest: s3://{bucket}/{alone}: ")
+    assert said[1].startswith(
+        f"FOUND 2015-03-10 13:00 to 2015-03-12 00:00: 36 hours without a digest: missing_digest: s3://{bucket}/{first} "
+        f"to {last.rpartition('/')[2]}: the chain ends before it"
+    )
+    assert said[2].startswith(f"FOUND 2015-03-10: changed_file: s3://{bucket}/{edited}: ")
+    assert said[3:] == ["Found in all: 1 changed_file, 37 missing_digest"]
+
+
 def test_the_first_digest_of_a_trail_has_no_predecessor_and_needs_none(validated: Found) -> None:
     report = validated(Trail().hours(moment("10 06:00"), moment("11 04:00")))
     assert found(report) == []

@@ -78,10 +78,22 @@ def test_lookers_answers_are_inert_on_a_terminal(capsys: pytest.CaptureFixture[s
     query = {"query_id": "q", "row_count": 1, "bytes_scanned": 1, "sql": ACTS}
     answer = {"final_response": ACTS, "queries": [query], "refused": [{"reason": ACTS}], "coverage": []}
     mask = {"query_id": "q", "column": ACTS, "kind": next(iter(KINDS)), "count": 1}
-    print_looker_answer({**answer, "masked": [mask], "stopped_by": None, "next_step": ACTS}, print)
+    print_looker_answer(
+        {**answer, "masked": [mask], "stopped_by": None, "next_step": ACTS, "next_step_by": "program"}, print
+    )
     shown = capsys.readouterr().out
     assert shown.count(CANARY) == 5
     assert ACTING.findall(shown) == []
+
+
+@pytest.mark.fault(
+    98, "an answer whose next step stands in the model's words, and one whose step is the program's", "once"
+)
+@pytest.mark.parametrize(("words", "by"), [("Two.\nNext step: look at one.", "model"), ("Two.", "program")])
+def test_a_next_step_is_printed_once(words: str, by: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer: dict[str, Any] = {"final_response": words, "queries": [], "refused": [], "coverage": [], "masked": []}
+    print_looker_answer({**answer, "stopped_by": None, "next_step": "look at one.", "next_step_by": by}, print)
+    assert capsys.readouterr().out.lower().count("next step: look at one.") == 1
 
 
 @pytest.mark.fault(50, "such a day built by Dagster", "nothing of it in its events, metadata and checks")

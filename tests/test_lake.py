@@ -102,12 +102,20 @@ def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:
 
 
 def test_each_reason_is_explained_once_under_the_names(built: BuiltLake, capsys: pytest.CaptureFixture[str]) -> None:
+    s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
     print_quarantine(built.lake, built.source, DAYS)
     lines = capsys.readouterr().out.splitlines()
     reasons = {*built.truth.quarantined_objects.values(), *built.truth.quarantined_records}
-    assert [line for line in lines if not line.startswith(("quarantined ", "and "))] == [
-        f"{reason}: {advice(reason)}" for reason in sorted(reasons)
-    ]
+    explained = [line for line in lines if not line.startswith(("quarantined ", "and "))]
+    assert [line.partition(": ")[0] for line in explained] == sorted(reasons)
+    days: dict[str, list[date]] = {}
+    for day in DAYS:
+        manifest = read_manifest(s3, bucket, TABLE, day_number(day), newest(built, day).run_id)
+        for entry in manifest.quarantine:
+            days.setdefault(entry["reason"], []).append(day)
+    assert explained == [f"{r}: {advice(r, 'cloudtrail', min(found), max(found))}" for r, found in sorted(days.items())]
+    damaged = days["corrupt_gzip"]
+    assert f"then `make requeue SOURCE=cloudtrail FROM={min(damaged)} TO={max(damaged)}`." in "\n".join(explained)
 
 
 @pytest.mark.fault(

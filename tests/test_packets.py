@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from loglake_assets.reviews.inputs import day_lacks
 from loglake_assets.reviews.session_activity.flags import FLAGS, line_flags
 from loglake_assets.reviews.session_activity.packets import (
     VERDICTS,
@@ -377,6 +378,19 @@ def test_a_page_names_the_days_that_are_not_whole_before_all_else() -> None:
         assert "typed, 2026-11-01: this day has not been built <b>." in Page(html).text
         assert html.index('<section id="incomplete"') < html.index(next_section)
     assert "Not all of the logs" not in packet_html(sample()) + index_html([], "None")
+
+
+@pytest.mark.fault(66, "a page over days of which some are not whole", "what is not here of a day is said once")
+@pytest.mark.parametrize("document", [partly(), partly() | {"gaps": [], "api_calls_not_shown": 0}, sample()])
+def test_a_page_says_each_fact_of_a_day_once(document: Document) -> None:
+    lacks = [sentence for day in document["coverage"] for sentence in day_lacks(day)]
+    for packet in (document, document | {"incomplete": lacks}):
+        html = packet_html(packet)
+        page = Page(html)
+        assert [page.text.count(sentence) for sentence in lacks] == [1] * len(lacks)
+        assert page.text.count("99.9999") == page.text.count("(3 missing)") == (1 if lacks else 0)
+        assert ("Nothing is known to be missing" in page.text) == (not lacks)
+        assert {link for link in page.attributes("href") if f'id="{link[1:]}"' not in html} == set()
 
 
 @pytest.mark.fault(94, "secrets masked in a page", "the page says how many, of which kind, and where")

@@ -1,14 +1,16 @@
 """Why something is not loaded: every reason that the code gives is explained to the person who reads it."""
 
 import ast
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from loglake_assets.orchestration.components.skeleton import skeleton_files
 from loglake_assets.s3.packing import MAGIC
-from loglake_assets.sources.reasons import ADVICE, form_of
+from loglake_assets.sources.reasons import ADVICE, advice, form_of
 from loglake_assets.sources.repetition import KEY_TWICE
 
 _RAISED = {"NotThisLogError", "RecordError", "UnreadableObjectError", "NotCountableError"}
@@ -38,3 +40,13 @@ def test_every_reason_has_its_advice(repository: Path) -> None:
     assert found - ADVICE.keys() == set()
     assert ADVICE.keys() - found == set(), "advice for what is never said"
     assert all(text.endswith(".") and len(text) < 300 for text in ADVICE.values())
+
+
+@pytest.mark.fault(89, "the advice for each reason, for a source and its days", "commands that can be pasted")
+def test_advice_has_commands_that_can_be_pasted() -> None:
+    first, last = date(2026, 11, 1), date(2026, 11, 2)
+    said = [advice(reason, "cloudtrail", first, last) for reason in ADVICE]
+    assert [text for text in said if re.search(r"[<>{}]", text)] == []
+    commands = {command for text in said for command in re.findall("`(make [^`]+)`", text)}
+    days = "SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-02"
+    assert commands == {f"make requeue {days}", f"make build {days}"}

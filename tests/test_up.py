@@ -226,7 +226,7 @@ def test_what_is_not_given_is_named_with_the_whole_line(up: RunningLake) -> None
     done = command(up.home, "build", "--source", "cloudtrail")
     assert done.returncode == 2
     assert done.stdout.strip() == (
-        "build: FROM and TO not given. It is: make build SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07"
+        "build: FROM and TO not given. It is: make build SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07"
     )
 
 
@@ -261,10 +261,12 @@ def test_a_second_up_of_the_same_lake_names_the_first_ones_address(up: RunningLa
     98, "make up through a backfill with its checks", "it prints what a person needs, and no run's events"
 )
 def test_make_up_prints_no_events_of_runs(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
     said = Path(up.log.name).read_text()
     assert " - DEBUG - " not in said
     assert " - INFO - " not in said
     assert f"Dagster UI: http://127.0.0.1:{up.port}" in said
+    assert f"Build days: http://127.0.0.1:{up.port}/assets lists every log, review and audit; choose an asset" in said
 
 
 def test_warnings_and_their_tracebacks_are_shown_and_events_are_not() -> None:

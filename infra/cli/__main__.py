@@ -1,16 +1,20 @@
 """The commands of the local lake: `python -m infra.cli <command>`, as the Makefile calls them."""
 
 import argparse
+import logging
 import os
+import re
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from infra.cli.failures import sentence
 from infra.cli.lake import existing_lake, lake_home, opened_lake, warn
 from infra.cli.signals import stop_on_signals
+from infra.cli.terminal import escaped
 from infra.emulator.disk_reserve import RESERVE_BYTES, free_bytes
 
 EXIT_FAILED = 1
@@ -26,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what cannot be done is one clear sentence and a non-zero exit."""
     options = _parser().parse_args(arguments)
     warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are no SELECT, such as SHOW
     try:
         code: int = options.run(options)
         if code:
@@ -308,13 +313,16 @@ def _review(options: argparse.Namespace) -> int:
     from infra.cli.review import Wanted, write_review
     from loglake_assets.reviews.session_activity.scoping import reviewer_named
 
-    usage = "make review SESSION=<id> OUT=folder, or make review WHO=<person> FROM=2026-11-01 TO=2026-11-07 OUT=folder"
+    of_session = "make review SESSION=<id> OUT=folder"
+    of_person = "make review WHO=<person> FROM=2026-11-01 TO=2026-11-07 OUT=folder"
     first_text = getattr(options, "from")
-    _all_given(usage, OUT=options.out, **{"SESSION or WHO": options.session or options.who})
     if options.session:
+        _all_given(of_session, SESSION=options.session, OUT=options.out)
         wanted = Wanted(session=options.session)
     else:
-        _all_given(usage, FROM=first_text, TO=options.to)
+        usage = of_person if options.who else f"{of_session}, or {of_person}"
+        _all_given(usage, OUT=options.out, **{"SESSION or WHO": options.who})
+        _all_given(usage, WHO=options.who, FROM=first_text, TO=options.to, OUT=options.out)
         wanted = Wanted(who=options.who, first=parsed_day(first_text, "FROM"), last=parsed_day(options.to, "TO"))
     if (options.unmask or "no") not in {"yes", "no"}:
         raise UsageError(f"UNMASK={options.unmask} is not known; accepted: yes, no.")
@@ -369,9 +377,20 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def _all_given(usage: str, **values: str | None) -> None:
-    """Refuse when a value is absent, naming all that are and the whole line."""
+    """Refuse when a value is absent, naming all that are and the whole line with the values that were given."""
     if absent := [name for name, value in values.items() if not value]:
-        raise UsageError(f"{' and '.join(absent)} not given. It is: {usage}")
+        given = {name: value for name, value in values.items() if value}
+        raise UsageError(f"{' and '.join(absent)} not given. It is: {_filled(usage, given)}")
+
+
+def _filled(usage: str, given: Mapping[str, str]) -> str:
+    """A usage line with these values in their places, quoted for a shell."""
+
+    def value_of(place: re.Match[str]) -> str:
+        name = place[1]
+        return f"{name}={escaped(shlex.quote(given[name]))}" if name in given else place[0]
+
+    return re.sub(r"\b([A-Z_]+)=(?:<[^>]*>|[^\s\],]+)", value_of, usage)
 
 
 if __name__ == "__main__":

@@ -190,5 +190,5 @@ def print_looker_answer(answer: dict[str, Any], say: Callable[[str], None]) -> N
         say(f"  masked: {mask['count']:,} x {KINDS[mask['kind']]}, {place}")
     if answer["stopped_by"]:
         say(f"  stopped by: {answer['stopped_by']}")
-    if answer["next_step"]:
+    if answer["next_step"] and answer["next_step_by"] == "program":  # a model's stands in its words
         say(f"  next step: {escaped(str(answer['next_step']))}")

@@ -20,9 +20,11 @@ from lambdas.looker.days import DayRule, days_read, sources
 from lambdas.looker.functions import RefusedError
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
+from loglake_assets.lake.checks.day_states import days_without_raw_logs, no_raw_logs
 from loglake_assets.lake.storage.partitions import ALL_DAYS, days_expression, partitions
 from loglake_assets.lake.versions.commits import heads
-from loglake_assets.sources import load_source, source_names
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
 
 DAY_COLUMN = "logcalendarday"
@@ -31,13 +33,20 @@ SHOWN = 10
 ABSENT = "without a partition"
 """A day whose commit stands and which the catalog does not show: readers see no row of it."""
 
+NO_RAW_LOGS = "no raw logs"
+"""A day that is not built, or built and empty, and of whose log nothing lies in the raw bucket."""
+
 
 def warn_of_days(lake: OpenedLake, sql: str, say: Callable[[str], None]) -> None:
     """Say which of the days that the statement reads are not whole, a line a table; nothing where all are."""
     cards = {card.name: card for card in table_cards()}
     for table, asked in sorted(days_asked(sql, cards).items()):
         days = _days_of_table(lake, cards[table]) if asked is None else list(asked)
-        if lines := list(_told(days_not_whole(lake, cards[table], days))):
+        found = days_not_whole(lake, cards[table], days)
+        if without := [day.day for day in found if day.status == NO_RAW_LOGS]:
+            source = _log_of(cards[table])
+            say(f"Of {table}, {no_raw_logs(without, source, lake.settings.raw_bucket(source.name))}")
+        if lines := list(_told([day for day in found if day.status != NO_RAW_LOGS])):
             what = "The statement names no range of days, so all days were asked; of" if asked is None else "Of"
             more = f", and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
             say(f"{what} {table} these are not whole: {'; '.join(lines[:SHOWN])}{more}. `make status` says what helps.")
@@ -112,13 +121,27 @@ def days_not_whole(lake: OpenedLake, card: TableCard, days: Sequence[date]) -> l
     known = KnownDays(lake.client("s3"), lake.settings.readready_bucket, (card,))
     glue, database = lake.client("glue"), lake.settings.database
     placed = {int(p["Values"][0]) for p in partitions(glue, database, card.kept_in, days_expression(list(days)))}
-    found = []
-    for day in known.coverage(card.name, days):
-        if day.status == BUILT and day_number(day.day) not in placed:
+    coverage, found = list(known.coverage(card.name, days)), []
+    without_rows = [day.day for day in coverage if day.status != BUILT or (card.name, day.day) in known.empty]
+    source = _log_of(card)
+    bucket = lake.settings.raw_bucket(source.name)
+    without_logs = set(days_without_raw_logs(lake.client("s3"), source, bucket, without_rows))
+    for day in coverage:
+        if day.day in without_logs:
+            found.append(replace(day, status=NO_RAW_LOGS))
+        elif day.status == BUILT and day_number(day.day) not in placed:
             found.append(replace(day, status=ABSENT))
         elif not day.is_complete and not (day.status == BUILT and _is_whole(known, card, day)):
             found.append(day)
     return found
+
+
+def _log_of(card: TableCard) -> LogSource:
+    """The log of a readready table, or the one that a review begins with."""
+    for review in map(load_review, review_names()):
+        if review.table.name == card.kept_in:
+            return load_source(review.leading_source)
+    return next(source for source in map(load_source, source_names()) if source.readready.name == card.kept_in)
 
 
 def _is_whole(known: KnownDays, card: TableCard, day: DayCoverage) -> bool:

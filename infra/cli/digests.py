@@ -1,6 +1,7 @@
 """Validation of a log's own digests from the command line: a table of days, and every finding by name."""
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -40,10 +41,13 @@ def validate_days(
 
 
 def print_digests(source: LogSource, reports: Sequence[DigestReport]) -> None:
-    """The table of days, each finding on its line, then what has no digests."""
+    """The table of days, the findings with hours in a row as one line, their number by kind, what has no digests."""
     print_table(f"{source.title}, delivery days by its own digests", HEADINGS, [_row(report) for report in reports])
-    for finding in (f for report in reports for f in report.findings):
-        print(escaped(f"FOUND {day_from_number(finding.day)}: {finding.sentence}"))
+    for line in importlib.import_module(str(source.digests)).finding_lines(f for r in reports for f in r.findings):
+        print(escaped(f"FOUND {line}"))
+    counts: Counter[str] = sum((Counter(report.counts) for report in reports), Counter())
+    if counts:
+        print(f"Found in all: {', '.join(f'{count:,} {kind}' for kind, count in sorted(counts.items()))}")
     for report in reports:
         for group, count in report.unproved.items():
             print(escaped(f"unproved {day_from_number(report.day)}: {count:,} files of {group} have no digests"))

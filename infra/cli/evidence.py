@@ -133,4 +133,16 @@ def _print_one(evidence: Evidence) -> None:
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]
     print_pairs("What stands behind it", statements)
-    print("All agree." if evidence.agrees else "NOT ALL AGREE.")
+    print(conclusion(evidence))
+
+
+def conclusion(evidence: Evidence) -> str:
+    """What all statements come to: how many agree, and by name those that differ and those that are not known."""
+    found = {agrees: [s.what for s in evidence.statements if s.agrees is agrees] for agrees in (True, False, None)}
+    count, agreeing = len(evidence.statements), len(found[True])
+    said = "All agree." if agreeing == count else f"{agreeing} of {count} agree."
+    if found[False]:
+        said = f"NOT ALL AGREE: {said} These differ: {', '.join(found[False])}."
+    if found[None]:
+        said += f" These could not be compared, each line says why: {', '.join(found[None])}."
+    return said

@@ -6,6 +6,7 @@ A command that finds a stack running uses it and leaves it; one that has to star
 import fcntl
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ def existing_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake
         what = "is an empty or other folder" if home.exists() else "does not exist"
         raise LakeHomeError(
             f"There is no lake in {home}: it {what}. Nothing was created. LOGLAKE_HOME names the home of a lake, "
-            ".loglake/ without it; `make load SOURCE=<log> DIR=path` or `make up` makes a lake there."
+            f".loglake/ without it; `make up LOGLAKE_HOME={shlex.quote(str(home))}` makes a lake there."
         )
     with opened_lake(home, say) as lake:
         yield lake

@@ -23,7 +23,8 @@ def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) 
     if len(entries) > NAMES_SHOWN:
         print(f"and {len(entries) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
     for reason in sorted({entry["reason"] for _, entry in entries}):
-        print(escaped(f"{reason}: {advice(reason)}"))
+        concerned = [day for day, entry in entries if entry["reason"] == reason]
+        print(escaped(f"{reason}: {advice(reason, source.name, min(concerned), max(concerned))}"))
 
 
 def _entries(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:

@@ -26,6 +26,7 @@ from infra.cli.build import (
 from infra.cli.first_day import lake_first_day
 from infra.cli.lake import OpenedLake
 from infra.cli.terminal import print_table
+from loglake_assets.lake.versions.commits import heads
 from loglake_assets.orchestration.source_config import windows
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
@@ -37,7 +38,7 @@ from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.scoping import Reviewer, matches
 from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_from_number, day_number
 from resources.athena import quoted
 
 Say = Callable[[str], None]
@@ -170,11 +171,30 @@ def write_review(
     if not rows:
         scope = f", or none whose people {reviewer.name} reviews" if reviewer else ""
         raise ReviewError(
-            f"{wanted.title}: no such session is in session_activity{scope}. Nothing was written. If its day is not "
-            "built, make build SOURCE=session_activity FROM=<day> TO=<day> builds it."
+            f"{wanted.title}: no such session is in session_activity{scope}. Nothing was written. "
+            f"{_days_to_try(lake, wanted)}"
         )
     say(f"{len(rows):,} sessions")
     return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
+
+
+def _days_to_try(lake: OpenedLake, wanted: Wanted) -> str:
+    """What to do where a session is not found: build the days that it may be of."""
+    review = load_review("session_activity")
+    days = days_to_build(lake, review)
+    if wanted.first and wanted.last:
+        days = [day for day in days if wanted.first <= day <= wanted.last]
+    if not days:
+        return "It may be of a day of its log that is not built: `make status` names those with what builds them."
+    build = f"make build SOURCE={review.name} FROM={days[0]} TO={days[-1]}"
+    return f"{len(days):,} days of the review are not built and may hold it. This builds them: {build}"
+
+
+def days_to_build(lake: OpenedLake, review: Review) -> list[date]:
+    """Days of which the leading log is built and the review is not, in order."""
+    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
+    leading = heads(s3, bucket, load_source(review.leading_source).readready.name)
+    return sorted(map(day_from_number, leading.keys() - heads(s3, bucket, review.table.name).keys()))
 
 
 def _incomplete(lake: OpenedLake, wanted: Wanted) -> list[str]:

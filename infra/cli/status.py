@@ -1,13 +1,14 @@
 """What the lake holds, day by day, for a person at a terminal."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from infra.cli.build import coverage_text
 from infra.cli.lake import OpenedLake
 from infra.cli.quarantine import print_quarantine
+from infra.cli.review import days_to_build
 from infra.cli.terminal import escaped, print_table, size
-from loglake_assets.lake.checks.day_states import DayState, SourceState, Survey
+from loglake_assets.lake.checks.day_states import DayState, SourceState, Survey, days_without_raw_logs, no_raw_logs
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
@@ -15,7 +16,7 @@ from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.rules import load_rules
 
-_EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered"})
+_EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
 _REASONS_SHOWN = 3  # of a day
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 REMEDIES = {
@@ -28,6 +29,10 @@ REMEDIES = {
     "rolled_back": "as asked for by make rollback, until {build}",
     "damaged": "a file or a record of the day is not as it was committed, see below; find out who changed it, then "
     "restore it, or {build}",
+    "surplus": "rows that are in no raw log, named below: find out who wrote them; then {build}",
+    "repeated": "rows that are there more than once: {build}",
+    "differing": "one event with two contents, an error of the log or a forgery: compare the objects named below with "
+    "the row's own, which make evidence shows",
     "incomplete": "what is not loaded is named below, with the reason and what mends it; then {build}",
 }
 """What mends each state; `{build}` is the command that builds its days."""
@@ -59,15 +64,26 @@ def print_status(lake: OpenedLake) -> None:
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(name, state)
         _print_reasons(state)
-        print_quarantine(lake, source, [day.day for day in state.days if day.state == "incomplete"])
+        print_quarantine(lake, source, [day.day for day in state.days if "incomplete" in day.words])
+        _print_days_without_raw_logs(lake, source, state)
     for name in review_names():
         print_review(lake, load_review(name))
+
+
+def _print_days_without_raw_logs(lake: OpenedLake, source: LogSource, state: SourceState) -> None:
+    """Days since the first one that ended and have no raw object; what was there and is gone is a state of its day."""
+    first, count = state.days[0].day, (datetime.now(UTC).date() - state.days[0].day).days
+    known = {day.day for day in state.days if day.raw_objects or day.state != "empty"}
+    asked = [day for day in (first + timedelta(days=n) for n in range(count)) if day not in known]
+    bucket = lake.settings.raw_bucket(source.name)
+    if days := days_without_raw_logs(lake.client("s3"), source, bucket, asked):
+        print(no_raw_logs(days, source, bucket))
 
 
 def _print_reasons(state: SourceState) -> None:
     """Why days are not as they must be, by name, and keys that are in no table."""
     for day in state.days:
-        if day.state in _EXPLAINED:
+        if _EXPLAINED.intersection(day.words):
             for reason in day.reasons[:_REASONS_SHOWN]:
                 print(escaped(f"{day.state}: {day.day}: {reason}"))
     for key in state.unknown:
@@ -78,8 +94,11 @@ def print_review(lake: OpenedLake, review: Review) -> None:
     """The days of a review, with those that are stale and why."""
     commits = heads(lake.client("s3"), lake.settings.readready_bucket, review.table.name)
     if not commits:
-        hint = f"`make build SOURCE={review.name} FROM=<day> TO=<day>` builds it"
-        print(f"\n{review.title}: no day yet. {hint} from days that are built.")
+        days_built = days_to_build(lake, review)
+        hint = f"It is made from days of {load_source(review.leading_source).title}, and none is built."
+        if days_built:
+            hint = f"`make build SOURCE={review.name} FROM={days_built[0]} TO={days_built[-1]}` makes it of built days."
+        print(f"\n{review.title}: no day yet. {hint}")
         return
     days = {day_from_number(number): commit for number, commit in commits.items()}
     states = review_states(lake.resource, review, list(days))
@@ -100,7 +119,8 @@ def _print_rest(source: str, found: SourceState) -> None:
         )
     by_state: dict[str, list[date]] = {}
     for day in found.days:
-        by_state.setdefault(day.state, []).append(day.day)
+        for word in day.words:
+            by_state.setdefault(word, []).append(day.day)
     for state in sorted(by_state.keys() & REMEDIES.keys()):
         days = by_state[state]
         build = f"make build SOURCE={source} FROM={min(days)} TO={max(days)}"

@@ -38,6 +38,10 @@ def up(home: Path, say: Callable[[str], None]) -> int:
     with opened_lake(home, lambda text: None) as lake, _known_as_up(home, port):
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
         say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
+        say(
+            f"Build days: http://127.0.0.1:{port}/assets lists every log, review and audit; choose an asset, then "
+            "Materialize with the days wanted"
+        )
         first = lake_first_day(lake)
         say(f"Days in the UI begin with {first}: the first raw day, or 35 days ago while there is none")
         prepare_instance(lake.dagster_home)

@@ -133,7 +133,7 @@ def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float 
 
 def remedy(coverage: Coverage) -> str:
     """What mends an incomplete day: a sentence for each thing that is wrong with it."""
-    day = day_from_number(coverage.day).isoformat()
+    day = day_from_number(coverage.day)
     build = f"make build SOURCE={coverage.source} FROM={day} TO={day}"
     said = []
     if coverage.altered:
@@ -146,7 +146,8 @@ def remedy(coverage: Coverage) -> str:
     if coverage.set_aside:
         said.append("The objects set aside are gone or overwritten: restore them from their bucket's versions.")
     why_unreadable = set(coverage.unreadable.values())
-    said += [f"Objects named as {why}: {advice(why)}" for why in sorted(why_unreadable & _WITHHELD)]
+    withheld = sorted(why_unreadable & _WITHHELD)
+    said += [f"Objects named as {why}: {advice(why, coverage.source, day, day)}" for why in withheld]
     if why_unreadable - _WITHHELD:
         said.append(
             "The objects named as unreadable cannot be read: restore them from the account that delivered them, then "

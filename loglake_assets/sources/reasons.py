@@ -7,15 +7,17 @@ what it is, so nothing here can make them agree on a content that one of them ca
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from types import MappingProxyType
 
 NOT_JSON = "not_json"
 """What a decoder and a recount say of content that they cannot parse; `form_of` says it better."""
 
 _DELIVERER = "Ask who wrote it: set its compression to GZIP or none, and have the object delivered again."
+_BUILD = "`make build SOURCE={source} FROM={first} TO={last}`"
 _DAMAGED = (
-    "Restore it from the bucket's versions or have it delivered again, then `make requeue SOURCE=<log> FROM=<day> "
-    "TO=<day>`."
+    "Restore it from the bucket's versions or have it delivered again, then `make requeue SOURCE={source} FROM={first} "
+    "TO={last}`."
 )
 _PRODUCER = "The record stays in its raw object. Where its producer can be mended, do so; else it is left as it is."
 
@@ -30,10 +32,10 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "inflates_too_large": "It inflates to more than the job reads of one object, as a bomb does: look at who "
         "wrote it before anything opens it.",
         "too_many_gzip_layers": "It is gzip in gzip in gzip in gzip: have it delivered with one compression.",
-        "gone_while_reading": "It was removed between listing and reading: find out by whom, restore it, build the "
-        "day.",
-        "archived": "It lies in an archive class of S3, which gives nothing at once: restore it, then build the day.",
-        "key_unavailable": "The key that it is encrypted with is disabled or deleted: enable it, then build the day.",
+        "gone_while_reading": "It was removed between listing and reading: find out by whom, restore it, "
+        f"then {_BUILD}.",
+        "archived": f"It lies in an archive class of S3, which gives nothing at once: restore it, then {_BUILD}.",
+        "key_unavailable": f"The key that it is encrypted with is disabled or deleted: enable it, then {_BUILD}.",
         "zip": f"It is a ZIP file. {_DELIVERER}",
         "snappy": f"It is compressed with Snappy. {_DELIVERER}",
         "zstd": f"It is compressed with Zstandard. {_DELIVERER}",
@@ -75,16 +77,16 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "not_a_model_invocation": f"The record names neither a request nor a model. {_PRODUCER}",
     }
 )
-"""One piece of advice for each reason; a source's own reasons stand here as well."""
+"""One piece of advice for each reason, with places for source and days; a source's own reasons stand here as well."""
 
 _UNKNOWN = "Nothing is known of this reason here: read the decoder of the log for what it means."
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LOOKED_AT = 16 << 20  # characters of a content that is parsed once more to say what it is
 
 
-def advice(reason: str) -> str:
-    """What a reason means and what to do about it."""
-    return ADVICE.get(reason, _UNKNOWN)
+def advice(reason: str, source: str, first: date, last: date) -> str:
+    """What a reason means and what to do about it, for a source by name and the days that are concerned."""
+    return ADVICE.get(reason, _UNKNOWN).format(source=source, first=first, last=last)
 
 
 def form_of(text: str) -> str:

@@ -2,16 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 from loglake_assets.lake.checks.reconciliation import Reconciler
 from loglake_assets.lake.checks.verdicts import RIGHT, DayReconciliation, Verdict
 from loglake_assets.lake.storage.keys import coverage_key
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
-from loglake_assets.lake.storage.raw_objects import EXAMPLES, UNKNOWN_KEY, RawObject, raw_object
+from loglake_assets.lake.storage.raw_objects import EXAMPLES, UNKNOWN_KEY, RawObject, raw_object, raw_objects_by_day
 from loglake_assets.lake.versions.commits import Commit, sequences
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.s3.pages import entries
@@ -20,6 +21,10 @@ from loglake_assets.sources.placement import Ignored, day_from_number, place
 from loglake_assets.sources.rules import Rules
 
 _OF_RECORDS = frozenset({Placing.COMMIT_MISSING, Placing.COMMIT_BROKEN, Placing.COMMIT_EDITED})
+_BESIDE = ("surplus", "repeated", "differing")
+"""What a recount finds of rows that are in the table and should not be so; a percentage of events says none of it."""
+_NAMED = 3  # event keys or objects of a reason
+_RUNS_NAMED = 10  # of neighbouring days
 _DAMAGE = (Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD)
 
 
@@ -37,6 +42,11 @@ class DayState:
     coverage_pct: float | None
     state: str
     reasons: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of `state`: a measured day may be incomplete and have surplus rows."""
+        return tuple(self.state.split(", "))
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,7 @@ class Survey:
     ) -> DayState:
         prefixes = {o.placement.values for o in objects}
         coverage = self._coverage(found.commit)
+        reasons = [judged.text for judged in found.judged if judged.verdict not in RIGHT]
         return DayState(
             day=found.day,
             raw_objects=len(objects),
@@ -122,7 +133,7 @@ class Survey:
             placed=found.placing is Placing.PLACED,
             coverage_pct=coverage["coverage_pct"] if coverage else None,
             state=_state(found, coverage, today),
-            reasons=tuple(judged.text for judged in found.judged if judged.verdict not in RIGHT)[:EXAMPLES],
+            reasons=(*_beside_reasons(coverage or {}), *reasons[:EXAMPLES]),
         )
 
     def _coverage(self, commit: Commit | None) -> dict[str, Any] | None:
@@ -138,7 +149,7 @@ class Survey:
 
 
 def _state(found: DayReconciliation, coverage: dict[str, Any] | None, today: date) -> str:
-    """One word for a day, the gravest that holds."""
+    """One word for a day, the gravest that holds; of a day that was measured, each word that the recount gives."""
     if found.named(Verdict.UNREGISTERED):
         return "unregistered"
     if found.placing is Placing.NOT_COMMITTED:
@@ -155,6 +166,44 @@ def _state(found: DayReconciliation, coverage: dict[str, Any] | None, today: dat
         return "raw_gone"
     if coverage is None:
         return "unchecked"
-    if coverage["coverage_pct"] is None:
-        return "empty"
-    return "complete" if coverage["coverage_pct"] == 100 else "incomplete"
+    pct = coverage["coverage_pct"]
+    wrong = ["incomplete"] if pct is not None and pct < 100 else []
+    wrong += [word for word in _BESIDE if coverage.get(word)]
+    return ", ".join(wrong) or ("empty" if pct is None else "complete")
+
+
+def _beside_reasons(coverage: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each of `_BESIDE`: counts, keys of events and objects, never content."""
+    if count := coverage.get("surplus"):
+        named = ", ".join(coverage.get("surplus_events", ())[:_NAMED])
+        yield f"surplus: {count:,} rows of the table are in no raw log, such as {named}"
+    if count := coverage.get("repeated"):
+        yield f"repeated: {count:,} rows of the table are there once already"
+    if copies := coverage.get("differing"):
+        named = "; ".join(f"{event} in {where}" for event, where in sorted(copies.items())[:_NAMED])
+        yield f"differing: {len(copies):,} events have a copy with other content, which is no row: {named}"
+
+
+# --- days without raw logs --------------------------------------------------------------------------------------------
+
+
+def days_without_raw_logs(s3: Any, source: LogSource, bucket: str, days: Collection[date]) -> list[date]:
+    """Those of the days of which no object lies in the source's raw bucket. Lists the days' folders only."""
+    return [day for day, objects in raw_objects_by_day(s3, source, bucket, days) if not objects]
+
+
+def no_raw_logs(days: Collection[date], source: LogSource, bucket: str) -> str:
+    """The words for days without raw logs, and what to do if there should be some."""
+    runs = list(runs_of_days(days))
+    named = ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:_RUNS_NAMED])
+    more = f" and {len(runs) - _RUNS_NAMED:,} more ranges" if len(runs) > _RUNS_NAMED else ""
+    return (
+        f"{named}{more}: no raw logs are there for {'this day' if len(days) == 1 else 'these days'}. If logs were "
+        f"expected, see whether {source.title} is delivered to s3://{bucket}; `make load` puts files of a folder there."
+    )
+
+
+def runs_of_days(days: Collection[date]) -> Iterator[list[date]]:
+    """Neighbouring days together, in order."""
+    for _, run in groupby(enumerate(sorted(days)), key=lambda at: at[1] - timedelta(days=at[0])):
+        yield [day for _, day in run]

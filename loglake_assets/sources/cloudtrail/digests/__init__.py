@@ -2,11 +2,13 @@
 
 `documents` reads one, `places` knows where they lie, `signatures` and `public_keys` say whether CloudTrail wrote it,
 `chains` whether one is missing or was changed, `files` whether the named files are as delivered; `validation` puts the
-days together. Standard library only until a signature is verified, which takes `cryptography`.
+days together, `gaps` words what was found. Standard library only until a signature is verified, which takes
+`cryptography`.
 """
 
+from loglake_assets.sources.cloudtrail.digests.gaps import finding_lines
 from loglake_assets.sources.cloudtrail.digests.public_keys import trusted_keys
 from loglake_assets.sources.cloudtrail.digests.validation import validate
 from loglake_assets.sources.cloudtrail.digests.vouched import vouching
 
-__all__ = ["trusted_keys", "validate", "vouching"]
+__all__ = ["finding_lines", "trusted_keys", "validate", "vouching"]
