@@ -12,18 +12,19 @@ from lambdas.addapart_consumer import CommitGoneError, Consumer
 from lambdas.addapart_placing import PartitionPlacer
 from lambdas.addapart_settings import AddAPartSettings
 from loglake_assets.lake.ahead import results_in_order
-from loglake_assets.lake.commits import COMMIT_SEQ, Commit, append
+from loglake_assets.lake.commits import COMMIT_SEQ, Commit, append, edited_records
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.lake.manifests import Manifest, read_manifest
-from loglake_assets.lake.publishing import VerificationError
+from loglake_assets.lake.publishing import PlacementError, VerificationError
 from loglake_assets.lake.reconciling import TableMissingError, partitions
-from loglake_assets.lake.serving import partition_of_day
+from loglake_assets.lake.serving import Placing, partition_of_day
 from loglake_assets.lake.verdicts import Verdict
 from loglake_assets.lake.whole import CutObjectError, whole_object
 from loglake_assets.sources.placement import day_number
 from tests import breaking
 from tests.conftest import BuiltLake
 from tests.test_reconciliation import DAY, TABLE, newest, reconciled_day, s3
+from tests.written_day import NUMBER, WrittenDay
 
 # --- before a commit --------------------------------------------------------------------------------------------------
 
@@ -160,6 +161,118 @@ def test_a_raw_partition_that_is_there_already_is_no_error(lake: OpenedLake) -> 
     lake.client("glue").delete_partition(
         DatabaseName=lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=list(values)
     )
+
+
+# --- the sequence of commits and the partition ------------------------------------------------------------------------
+
+
+def committed(written: WrittenDay, *runs: str) -> list[Commit]:
+    """A commit of each run, the newest one shown."""
+    entry = (written.read("a", "1"),)
+    return [written.commit(written.run(run, entry, [("1", "a")])) for run in runs]
+
+
+def remove_record(written: WrittenDay, seq: int) -> None:
+    written.s3.delete_object(Bucket=written.readready, Key=commit_key(TABLE, NUMBER, seq))
+
+
+def test_readers_are_sent_to_the_newest_commit(written: WrittenDay) -> None:
+    assert (written.served.placing, written.served.run_id) == (Placing.NOT_COMMITTED, None)
+    older, newer = committed(written, "older", "newer")
+    found = written.served
+    assert (found.placing, found.run_id, found.location) == (Placing.PLACED, "newer", newer.location)
+    assert (found.commit, found.commit_seq, found.partition_seq) == (newer, 2, 2)
+    written.show(1, "older", older.location, written.digest(1))
+    found = written.served
+    assert found.placing is Placing.PARTITION_BEHIND, "the digest it shows is of the older record, which is as it was"
+    assert (found.commit, found.run_id, found.partition_seq) == (newer, "newer", 1)
+    written.hide()
+    assert (written.served.placing, written.served.run_id) == (Placing.PARTITION_MISSING, "newer")
+
+
+def test_a_partition_of_the_newest_commit_that_lies_elsewhere_is_named(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.show(1, "r", "s3://elsewhere/")
+    found = written.served
+    assert (found.placing, found.commit, found.location) == (Placing.LOCATION_DIFFERS, commit, commit.location)
+
+
+def test_the_run_of_a_commit_that_is_gone_is_known_by_the_partition(written: WrittenDay) -> None:
+    _, newer = committed(written, "older", "newer")
+    remove_record(written, 2)
+    found = written.served
+    assert (found.placing, found.run_id, found.location) == (Placing.COMMIT_MISSING, "newer", newer.location)
+    assert (found.commit, found.commit_seq, found.partition_seq) == (None, 1, 2)
+    remove_record(written, 1)
+    assert (written.served.placing, written.served.commit_seq) == (Placing.COMMIT_MISSING, 0)
+
+
+@pytest.mark.parametrize("is_acknowledged", [True, False])
+def test_a_gap_in_the_sequence_is_named_until_a_person_knows_of_it(written: WrittenDay, is_acknowledged: bool) -> None:
+    first, _, third = committed(written, "one", "two", "three")
+    remove_record(written, 2)
+    assert written.served.placing is Placing.COMMIT_MISSING
+    made = append(written.s3, written.readready, third, lambda current: True, after=3, acknowledge=is_acknowledged)
+    made = append(written.s3, written.readready, first, lambda current: True) if is_acknowledged else made
+    written.show(made.seq, made.run_id, made.location, written.digest(made.seq))
+    assert made.acknowledged == ((2,) if is_acknowledged else ()), "later commits keep it"
+    assert written.served.placing is (Placing.PLACED if is_acknowledged else Placing.COMMIT_MISSING)
+
+
+def test_a_record_that_was_edited_since_it_was_placed_is_named(written: WrittenDay) -> None:
+    committed(written, "r")
+    key = commit_key(TABLE, NUMBER, 1)
+    body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=body + b" ")
+    assert written.served.placing is Placing.COMMIT_EDITED
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=b"{")
+    found = written.served
+    assert (found.placing, found.run_id, found.commit_seq) == (Placing.COMMIT_BROKEN, "r", 1)
+
+
+def test_a_record_after_a_gap_says_nothing_of_the_one_before_the_gap(written: WrittenDay) -> None:
+    """The digest that it names is of the record that is gone."""
+    committed(written, "one", "two", "three")
+    remove_record(written, 2)
+    assert edited_records(written.s3, written.readready, TABLE, NUMBER) == []
+
+
+def test_a_number_that_readers_have_seen_is_not_given_twice(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    assert append(written.s3, written.readready, commit, lambda current: True) == commit
+    again = append(written.s3, written.readready, commit, lambda current: True, after=3)
+    assert again.seq == 4, "the partition shows commit 3, of which no record is left"
+    assert append(written.s3, written.readready, commit, lambda current: True, after=4) == again
+
+
+def test_a_commit_is_placed_when_the_partition_lies_where_it_says_or_shows_a_newer_one(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.publisher.await_placement(commit)
+    written.show(commit.seq, "r", "s3://elsewhere/")
+    with pytest.raises(PlacementError, match="the catalog does not show it"):
+        written.publisher.await_placement(commit)
+    written.show(commit.seq - 1, "r", commit.location)
+    with pytest.raises(PlacementError, match="the catalog does not show it"):
+        written.publisher.await_placement(commit)
+    written.show(commit.seq + 1, "s", "s3://elsewhere/")
+    written.publisher.await_placement(commit)
+
+
+def test_a_consumer_moves_a_partition_that_shows_the_newest_commit_and_lies_elsewhere(
+    lake: OpenedLake, quiet_bucket: str
+) -> None:
+    day = 20190904
+    commit = append(lake.client("s3"), quiet_bucket, proposal(lake, day, "r"), lambda current: True)
+    assert place(consumer_of(lake), day, commit.seq) == "created"
+    assert place(consumer_of(lake), day, commit.seq) == "kept"
+    named = {"DatabaseName": lake.settings.database, "TableName": TABLE}
+    partition = lake.client("glue").get_partition(**named, PartitionValues=[str(day)])["Partition"]
+    moved = {name: partition[name] for name in ("Values", "StorageDescriptor", "Parameters")}
+    moved["StorageDescriptor"]["Location"] = "s3://elsewhere/"
+    entry = {"PartitionValueList": [str(day)], "PartitionInput": moved}
+    assert not lake.client("glue").batch_update_partition(**named, Entries=[entry]).get("Errors")
+    assert place(consumer_of(lake), day, commit.seq) == "moved"
+    assert shown(lake, day) == ("1", commit.location)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
