@@ -287,3 +287,34 @@ def test_a_run_whose_manifest_is_gone_or_says_another_place_is_not_complete(writ
     written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
     assert written.counted().altered == {commit.location: "the manifest of its run is gone or cannot be read"}
     assert written.counted().pct == 0
+
+
+# --- the percentage ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "pct"),
+    [
+        ({}, None),
+        ({"expected": 4}, 100),
+        ({"expected": 3, "missing": 1}, 66.6666),
+        ({"expected": 4, "missing": 4}, 0),
+        ({"expected": 3, "unreadable": {"u": "not_json"}}, 75),
+        ({"expected": 3, "unplaceable_records": 1}, 75),
+        ({"expected": 3, "set_aside_events": 1}, 75),
+        ({"set_aside_events": 1}, 0),
+        ({"altered": {"f": "absent"}}, 0),
+        ({"expected": 4, "altered": {"f": "absent"}}, 75),
+        ({"expected": 4, "altered": {"f": "absent"}, "altered_rows": 2}, 50),
+        ({"expected": 4, "missing": 3, "altered": {"f": "absent"}, "altered_rows": 4}, 0),
+    ],
+)
+def test_the_percentage_is_of_what_was_compared_and_no_more(said: dict[str, Any], pct: float | None) -> None:
+    counts = dict.fromkeys(
+        ("expected", "found", "missing", "surplus", "repeated", "excluded", "unplaceable_records"), 0
+    )
+    names: dict[str, Any] = {"denied": {}, "unreadable": {}, "missing_by_object": {}}
+    others = {"missing_events": (), "surplus_events": (), "commit_seq": 1, "object_count": 1, "bytes_read": 1}
+    made = Coverage(**{"source": "x", "day": 20130305, **counts, **names, **others, "checked_at": "now", **said})
+    assert made.pct == pct
+    assert made.document()["coverage_pct"] == pct

@@ -12,10 +12,21 @@ from lambdas.addapart_consumer import CommitGoneError, Consumer
 from lambdas.addapart_placing import PartitionPlacer
 from lambdas.addapart_settings import AddAPartSettings
 from loglake_assets.lake.ahead import results_in_order
-from loglake_assets.lake.commits import COMMIT_SEQ, Commit, append, edited_records
+from loglake_assets.lake.commits import (
+    ACCEPTING_LOSS,
+    BUILD,
+    COMMIT_SEQ,
+    ROLLBACK,
+    Commit,
+    SupersededError,
+    append,
+    edited_records,
+    head,
+)
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.lake.manifests import Manifest, read_manifest
-from loglake_assets.lake.publishing import PlacementError, VerificationError
+from loglake_assets.lake.orc_files import S3RangeFile, columns_of, row_count
+from loglake_assets.lake.publishing import LostInputError, PlacementError, VerificationError
 from loglake_assets.lake.reconciling import TableMissingError, partitions
 from loglake_assets.lake.serving import Placing, partition_of_day
 from loglake_assets.lake.verdicts import Verdict
@@ -273,6 +284,102 @@ def test_a_consumer_moves_a_partition_that_shows_the_newest_commit_and_lies_else
     assert not lake.client("glue").batch_update_partition(**named, Entries=[entry]).get("Errors")
     assert place(consumer_of(lake), day, commit.seq) == "moved"
     assert shown(lake, day) == ("1", commit.location)
+
+
+def test_a_run_follows_what_stood_when_it_listed_and_else_only_what_read_less(written: WrittenDay) -> None:
+    entry, publisher = written.read("a", "1"), written.publisher
+    first = written.run("first", (entry,), [("1", "a")])
+    written.commit(first)
+    same = written.run("same", (entry,), [("1", "a")])
+    with pytest.raises(SupersededError, match="run first made commit 1"):
+        publisher.commit(same)
+    assert publisher.commit(replace(same, base_seq=1)).seq == 2
+    with pytest.raises(SupersededError, match="run same made commit 2"):
+        publisher.commit(replace(written.run("older", (entry,), [("1", "a")]), base_seq=1))
+    assert publisher.commit(written.run("newer", (entry, written.read("b", "2")), [("1", "a"), ("2", "b")])).seq == 3
+    written.commit(first, ROLLBACK)
+    newest = written.run("newest", (entry, written.read("c", "3")), [("1", "a"), ("3", "c")], base_seq=3)
+    with pytest.raises(SupersededError, match="run first made commit 4"):
+        publisher.commit(newest)
+    assert publisher.commit(replace(newest, base_seq=4)).seq == 5, "a build that began after the rollback ends it"
+
+
+def test_a_run_follows_a_commit_whose_manifest_is_gone(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
+    assert written.publisher.commit(written.run("s", (written.read("a", "1"),), [("1", "a")])).seq == 2
+
+
+def test_a_loss_is_committed_only_where_it_is_accepted_and_says_so(written: WrittenDay) -> None:
+    """Nobody places commits of this bucket, so each commit stands and its placement is waited for in vain."""
+    entries = written.read("a", "1"), written.read("b", "2")
+    written.commit(written.run("r", entries, [("1", "a"), ("2", "b")]))
+    less = written.run("less", entries[:1], [("1", "a")], base_seq=1)
+    with pytest.raises(LostInputError):
+        written.publisher.publish(less)
+    with pytest.raises(PlacementError):
+        written.publisher.publish(less, accepts_loss=True)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    assert (made.seq, made.reason, made.previous) == (2, ACCEPTING_LOSS, written.digest(1))
+    assert made.etags.keys() == {less.files[0]["key"]}
+    whole = written.run("whole", entries, [("1", "a"), ("2", "b")], base_seq=2)
+    with pytest.raises(PlacementError):
+        written.publisher.publish(whole, accepts_loss=True)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    assert (made.seq, made.reason) == (3, BUILD), "nothing was lost, so nothing was accepted"
+
+
+def test_a_build_and_a_rollback_count_on_from_what_the_catalog_shows(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.show(5, "r", commit.location)
+    again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
+    for act, seq in ((written.publisher.publish, 6), (written.publisher.roll_back, 7)):
+        with pytest.raises(PlacementError):
+            act(again)
+        made = head(written.s3, written.readready, TABLE, NUMBER)
+        assert made
+        assert made.seq == seq
+    assert (made.reason, made.acknowledged) == (ROLLBACK, (2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("body", [None, b"", b"no ORC"], ids=["absent", "empty", "no ORC"])
+def test_a_run_whose_file_is_not_as_its_manifest_says_is_not_verified(written: WrittenDay, body: bytes | None) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    assert written.publisher.verify(manifest).keys() == {manifest.files[0]["key"]}
+    breaking.put(written.s3, written.readready, manifest.files[0]["key"], body)
+    with pytest.raises(VerificationError, match="files listed and named differ"):
+        written.publisher.verify(manifest)
+    if body is not None:
+        with pytest.raises(VerificationError, match="cannot be read as ORC"):
+            written.publisher.verify(written.rewrite(manifest, body))
+
+
+def test_a_run_that_left_a_file_which_its_manifest_does_not_name_is_not_verified(written: WrittenDay) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    stray = manifest.files[0]["key"].replace("part-0", "stray")
+    written.s3.put_object(Bucket=written.readready, Key=stray, Body=written.orc([("2", "a")]))
+    with pytest.raises(VerificationError, match=r"files listed and named differ, first .*stray\.orc"):
+        written.publisher.verify(manifest)
+
+
+def test_a_file_is_read_by_ranges_as_if_it_lay_on_a_disk(written: WrittenDay) -> None:
+    written.s3.put_object(Bucket=written.raw, Key="x", Body=b"0123456789")
+    file = S3RangeFile(written.s3, written.raw, "x")
+    assert (file.size(), file.read(3), file.tell(), file.read(2)) == (10, b"012", 3, b"34")
+    assert (file.seek(-2, io.SEEK_END), file.read(5), file.tell(), file.read(1)) == (8, b"89", 10, b"")
+    assert (file.seek(4), file.seek(1, io.SEEK_CUR), file.read(), file.read()) == (4, 5, b"56789", b"")
+    assert (file.seek(9), file.read(1), file.seek(0), file.read(0)) == (9, b"9", 0, b"")
+
+
+def test_of_several_columns_the_first_that_is_known_is_read(written: WrittenDay) -> None:
+    manifest = written.run("r", (), [("1", "a"), ("2", "b")])
+    key = manifest.files[0]["key"]
+    assert row_count(written.s3, written.readready, key) == 2
+    names = ["raw_bucket", ("f_eventkey", "eventid"), ("eventid", "raw_bucket")]
+    raw, found, first = columns_of(written.s3, written.readready, key, names)
+    assert (raw, found, first) == ([written.raw] * 2, ["1", "2"], ["1", "2"])
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

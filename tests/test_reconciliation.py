@@ -18,11 +18,13 @@ from loglake_assets.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.lake.commits import ACCEPTING_LOSS, COMMIT_SEQ, Commit, commits, head
 from loglake_assets.lake.layout import commit_key
 from loglake_assets.lake.manifests import GONE_WHILE_READING, ManifestObject, read_manifest
-from loglake_assets.lake.reconciliation import differences
+from loglake_assets.lake.reconciliation import differences, outdated_by
 from loglake_assets.lake.serving import Placing
-from loglake_assets.lake.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.verdicts import MANIFEST, DayReconciliation, Judged, Verdict
 from loglake_assets.sources import source_names
+from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import load_rules
 from tests import breaking
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
@@ -32,6 +34,7 @@ TABLE = "from_cloudtrail_readready"
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 DAY = FIRST + timedelta(days=1)
 LONG_AFTER = date(2026, 11, 20)
+EXCLUDE = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
 
 
 @pytest.fixture
@@ -455,3 +458,66 @@ def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:
     body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
     written.s3.put_object(Bucket=written.readready, Key=key, Body=body.replace(b'"rows": 1', b'"rows": 9'))
     assert named(written) == [(Verdict.ALTERED, key)]
+
+
+# --- what verdicts mean for a day -------------------------------------------------------------------------------------
+
+
+def day_of(
+    *judged: Judged, built: int = 0, run_id: str | None = "r", is_rolled_back: bool = False
+) -> DayReconciliation:
+    return DayReconciliation("cloudtrail", DAY, Placing.PLACED, 1, 1, run_id, is_rolled_back, judged, built)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_day_is_stale_by_what_a_build_mends_and_by_nothing_else(verdict: Verdict) -> None:
+    found = day_of(Judged(verdict, "b", "k"), built=1)
+    mended = {Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION, Verdict.OUTDATED}
+    assert found.is_stale == (verdict in mended)
+    assert not replace(found, is_rolled_back=True).is_stale
+    assert not replace(found, run_id=None).is_stale
+
+
+def test_a_day_whose_manifest_cannot_be_read_is_stale_and_one_with_a_broken_entry_of_the_ledger_is_not() -> None:
+    broken = Judged(Verdict.UNREADABLE_RECORD, "b", "k", f"{MANIFEST} is gone")
+    assert day_of(broken).is_stale
+    assert not day_of(broken, is_rolled_back=True).is_stale
+    assert not day_of(replace(broken, detail="entry of the late ledger: it is empty")).is_stale
+    assert not day_of(replace(broken, verdict=Verdict.SHORT)).is_stale
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_percentage_is_of_the_objects_that_a_build_should_hold(verdict: Verdict) -> None:
+    short = {Verdict.QUARANTINED, Verdict.UNREGISTERED, Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION}
+    counted = {Verdict.BUILT, Verdict.GONE} | short
+    judged = Judged(verdict, "b", "k")
+    assert day_of(judged, built=2).pct == (66.6666 if verdict in counted else 100), "rounded down"
+    assert day_of(judged).pct == (0 if verdict in counted else None)
+    assert day_of(judged).counts == {str(verdict): 1}
+
+
+# --- what makes a day outdated ----------------------------------------------------------------------------------------
+
+
+def test_a_day_is_outdated_by_rules_columns_or_code_that_are_others_now(written: WrittenDay) -> None:
+    source, none, some = written.source, load_rules("cloudtrail", ""), load_rules("cloudtrail", EXCLUDE)
+    built = written.run("r", (), [], definition=definition_digest(source), exclusions=none.exclusion_digest)
+    columns = built.columns
+    for manifest, rules, said in (
+        (built, none, []),
+        (built, some, ["built under other exclude rules"]),
+        (replace(built, exclusions=""), none, []),
+        (replace(built, exclusions=""), some, ["built before manifests said under which exclude rules"]),
+        (
+            replace(built, exclusions="", excluded_by={"x": 1}),
+            none,
+            ["built before manifests said under which exclude rules"],
+        ),
+        (replace(built, columns=columns[1:]), none, [f"built without the columns {columns[0]}"]),
+        (replace(built, columns=(*columns, "more")), none, []),
+        (replace(built, columns=()), none, []),
+        (replace(built, columns=columns[1:], definition="x"), none, [f"built without the columns {columns[0]}"]),
+        (replace(built, definition="x"), none, ["built by other views or another decoder"]),
+        (replace(built, definition=""), none, ["built before manifests said by which views and decoder"]),
+    ):
+        assert list(outdated_by(manifest, source, rules)) == said
