@@ -665,10 +665,13 @@ def test_events_in_another_content_than_the_days_build_read_are_entered(written:
 
 
 def test_events_of_a_day_whose_manifest_is_gone_are_entered(written: WrittenDay) -> None:
-    near = written.read("near", "2", day=date(2013, 3, 6))
-    commit = written.commit(written.run("r", (near,), [("2", "near")]))
+    """What its build read is not known, so an object of its own prefix is entered too."""
+    own, near = written.read("own", "1"), written.read("near", "2", day=date(2013, 3, 6))
+    commit = written.commit(written.run("r", (own, near), [("1", "own"), ("2", "near")]))
     written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
     assert entered(written, near) == [(NUMBER, near.key)]
+    window = [replace(written.run("w", (own,), []), day=20130306, look_behind=1)]
+    assert [one.key for one in record_late(written.s3, written.readready, window)] == [own.key]
 
 
 @pytest.mark.parametrize(
@@ -688,7 +691,7 @@ def test_an_entry_with_a_field_of_another_type_is_broken_and_named(written: Writ
 def test_the_ledger_is_counted_by_day_and_what_is_no_entry_is_not(written: WrittenDay) -> None:
     written.late("k", "e", 1)
     written.late("l", "e", 1)
-    for odd in ("readme", "notes/x", "2013030/x"):
+    for odd in ("readme", "20130306", "notes/x", "2013030/x", "2013030x/x"):
         written.s3.put_object(Bucket=written.readready, Key=f"late/{TABLE}/{odd}", Body=b"x")
     assert late_counts(written.s3, written.readready, TABLE) == {NUMBER: 2}
 

@@ -344,6 +344,23 @@ def test_a_build_and_a_rollback_count_on_from_what_the_catalog_shows(written: Wr
     assert (made.reason, made.acknowledged) == (ROLLBACK, (2, 3, 4, 5))
 
 
+@pytest.mark.parametrize("is_rollback", [False, True], ids=["build", "rollback"])
+def test_a_commit_names_the_record_that_was_placed_and_not_what_was_made_of_it(
+    written: WrittenDay, is_rollback: bool
+) -> None:
+    committed(written, "r")
+    placed, key = written.digest(1), commit_key(TABLE, NUMBER, 1)
+    body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=body.replace(b'"rows": 1', b'"rows": 9'))
+    again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
+    with pytest.raises(PlacementError):
+        (written.publisher.roll_back if is_rollback else written.publisher.publish)(again)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    assert (made.seq, made.previous) == (2, placed)
+    assert edited_records(written.s3, written.readready, TABLE, NUMBER) == [key]
+
+
 @pytest.mark.parametrize("body", [None, b"", b"no ORC"], ids=["absent", "empty", "no ORC"])
 def test_a_run_whose_file_is_not_as_its_manifest_says_is_not_verified(written: WrittenDay, body: bytes | None) -> None:
     manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])

@@ -413,6 +413,14 @@ def test_a_file_of_another_size_is_named_where_its_commit_says_no_etag(written: 
     assert [j.key for j in written.reconciled().named(Verdict.SHORT)] == [manifest.files[0]["key"]]
 
 
+def test_a_file_of_the_same_size_and_another_content_is_named_by_its_etag(written: WrittenDay) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    written.commit(manifest)
+    file = manifest.files[0]
+    written.s3.put_object(Bucket=written.readready, Key=file["key"], Body=b"x" * file["bytes"])
+    assert [j.key for j in written.reconciled().named(Verdict.SHORT)] == [file["key"]]
+
+
 def test_an_object_that_was_read_ahead_matters_to_the_day_by_the_events_it_gave(written: WrittenDay) -> None:
     after = date(2013, 3, 6)
     gave, none = written.read("gave", "1", day=after), written.read("none", day=after)
