@@ -17,7 +17,7 @@ from loglake_assets.checks import is_unwatched
 from loglake_assets.config import SourceConfig, source_config
 from loglake_assets.lake.commits import ROLLBACK
 from loglake_assets.lake.layout import commit_key, duplicates_prefix
-from loglake_assets.lake.manifests import Manifest, read_manifest
+from loglake_assets.lake.manifests import GONE_WHILE_READING, Manifest, read_manifest
 from loglake_assets.lake.publishing import LostInputError, lost_objects
 from loglake_assets.lake.retention import RetentionRule, old_runs
 from loglake_assets.lake.serving import Placing
@@ -282,6 +282,20 @@ def test_a_build_is_compared_with_what_the_catalog_shows_where_its_commit_is_gon
     assert "the partition that readers see has from 1 raw objects" in lost
     written.hide()
     assert written.publisher.lost_input(run_of(written, "again", "a")) == ""
+
+
+def test_an_unreadable_object_that_was_gone_while_reading_is_missed_and_one_that_was_never_read_is_not(
+    written: WrittenDay,
+) -> None:
+    kept, unreadable = written.read("a", "1"), written.read("b", reason="corrupt_gzip")
+    gone = replace(unreadable, etag="", reason=GONE_WHILE_READING)
+    with_it = written.run("with", (kept, unreadable), [("1", "a")])
+    without_it = written.run("gone", (kept, gone), [("1", "a")])
+    assert lost_objects(without_it, with_it) == [unreadable], "what it holds is not known, so it may not vanish"
+    absent = written.run("absent", (kept,), [("1", "a")])
+    assert lost_objects(absent, without_it) == []
+    ahead = written.run("ahead", (kept, written.read("c", day=date(2013, 3, 6))), [("1", "a")])
+    assert lost_objects(absent, ahead) == [], "under the next day's prefix, and it held nothing of this day"
 
 
 def test_a_first_build_takes_nothing_from_readers(written: WrittenDay) -> None:
