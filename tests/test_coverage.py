@@ -236,6 +236,15 @@ def test_a_late_object_counts_for_its_day_once_the_ledger_names_it(written: Writ
     assert (written.counted().missing, written.counted().expected) == (1, 2)
 
 
+def test_a_denied_object_counts_where_its_partition_is_there_all_the_same(written: WrittenDay) -> None:
+    written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
+    rules = '[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["111122223333"]'
+    found = written.counted(rules, registered=True)
+    assert (found.expected, found.surplus, found.denied) == (1, 0, {})
+    found = written.counted(rules)
+    assert (found.expected, found.denied) == (0, {"lever": 1})
+
+
 def copy_of(event: str, same: bool) -> dict[str, Any]:
     return {"eventkey": event, "dropped_bucket": "b", "dropped_key": f"{event}.json", "same_content": same}
 

@@ -34,6 +34,7 @@ TABLE = "from_cloudtrail_readready"
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 DAY = FIRST + timedelta(days=1)
 LONG_AFTER = date(2026, 11, 20)
+DENY = '[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["111122223333"]'
 EXCLUDE = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
 
 
@@ -457,6 +458,22 @@ def test_objects_without_a_partition_are_in_no_table_whether_the_day_is_built_or
     assert named(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
     written.commit(written.run("r", (entry,), [("1", "a")]))
     assert named(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
+
+
+def test_an_object_without_a_partition_is_excluded_where_a_rule_wants_it_so(written: WrittenDay) -> None:
+    written.read("a", "1")
+    (judged,) = written.reconciled(registered=False, rules=DENY).judged
+    assert (judged.verdict, judged.detail) == (Verdict.EXCLUDED, "lever")
+    (judged,) = written.reconciled(rules=DENY).judged
+    assert judged.verdict is Verdict.UNBUILT, "it has a partition, so readers of raw see it"
+
+
+def test_an_object_of_a_day_that_is_not_built_is_unbuilt_once_the_day_is_due(written: WrittenDay) -> None:
+    entry = written.read("a", "1")
+    assert [(j.verdict, j.key) for j in written.reconciled(is_due=False).judged] == [(Verdict.OPEN, entry.key)]
+    assert [(j.verdict, j.key) for j in written.reconciled().judged] == [(Verdict.UNBUILT, entry.key)]
+    written.commit(written.run("r", (), []))
+    assert [j.key for j in written.reconciled(is_due=False).named(Verdict.UNBUILT)] == [entry.key], "it was built"
 
 
 def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:

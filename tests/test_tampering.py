@@ -298,6 +298,13 @@ def test_an_unreadable_object_that_was_gone_while_reading_is_missed_and_one_that
     assert lost_objects(absent, ahead) == [], "under the next day's prefix, and it held nothing of this day"
 
 
+def test_what_cannot_be_compared_is_a_loss_until_it_is_accepted(written: WrittenDay) -> None:
+    commit = written.commit(run_of(written, "first", "a"))
+    written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
+    lost = written.publisher.lost_input(run_of(written, "second", "a"))
+    assert f"cannot be compared with commit 1, since its manifest {commit.manifest} is gone" in lost
+
+
 def test_a_first_build_takes_nothing_from_readers(written: WrittenDay) -> None:
     assert written.publisher.lost_input(run_of(written, "first", "a")) == ""
 

@@ -181,32 +181,37 @@ class WrittenDay:
         made = self.lake.resource.publisher()
         return replace(made, bucket=self.readready, wait_seconds=0.3, resend_seconds=9.0, poll_seconds=0.05)
 
-    def reconciled(self, moved_to: str | None = None, registered: bool = True) -> DayReconciliation:
+    def reconciled(
+        self, moved_to: str | None = None, registered: bool = True, rules: str = "", is_due: bool = True
+    ) -> DayReconciliation:
         """The cheap comparison of the day; `moved_to` is where the catalog says that the raw partition lies."""
         made = self.lake.resource.reconciler(self.source)
-        made = replace(made, raw_bucket=self.raw, readready_bucket=self.readready, rules=load_rules("cloudtrail", ""))
+        made = replace(
+            made, raw_bucket=self.raw, readready_bucket=self.readready, rules=load_rules("cloudtrail", rules)
+        )
         days = [DAY, DAY + timedelta(days=1)]
         landed = dict(raw_objects_by_day(self.s3, self.source, self.raw, days))
         places = {(*_VALUES, str(day_number(d))): f"s3://{self.raw}/{raw_key('', d)[:-5]}" for d in days}
         if moved_to:
             places[(*_VALUES, str(NUMBER))] = moved_to
-        found = made.compare(DAY, landed, places if registered else {}, True)
+        found = made.compare(DAY, landed, places if registered else {}, is_due)
         assert found is not None
         return found
 
-    def counted(self, source: LogSource | None = None) -> Coverage:
-        """The day counted again."""
-        (found,) = self.counted_days(DAY, source=source)
+    def counted(self, rules: str = "", registered: bool = False) -> Coverage:
+        """The day counted again; `registered` is whether its raw partition is in the catalog, for deny rules."""
+        (found,) = self.counted_days(DAY, rules=rules, registered=registered)
         return found
 
-    def counted_days(self, *days: date, source: LogSource | None = None) -> list[Coverage]:
+    def counted_days(self, *days: date, rules: str = "", registered: bool = False) -> list[Coverage]:
         glue, database = self.lake.client("glue"), self.lake.settings.database
+        values = {(*_VALUES, str(NUMBER))} if registered else set()
 
         def served(day: date) -> Served:
             return served_day(self.s3, glue, database, self.readready, self.table, day_number(day))
 
-        made = replace(self.lake.resource.recount(source or self.source, 1), raw_bucket=self.raw)
-        made = replace(made, readready_bucket=self.readready, rules=load_rules("cloudtrail", ""), served=served)
+        made = replace(self.lake.resource.recount(self.source, 1), raw_bucket=self.raw, readready_bucket=self.readready)
+        made = replace(made, rules=load_rules("cloudtrail", rules), served=served, registered=lambda days: values)
         return list(made.days(days))
 
 
