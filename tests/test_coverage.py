@@ -16,6 +16,7 @@ from infra.local.opened import OpenedLake
 from loglake_assets.lake.ahead import results_in_order
 from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.layout import bucket_and_prefix
+from loglake_assets.lake.manifests import GONE_WHILE_READING
 from loglake_assets.lake.recount import Recount
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.rules import load_rules
@@ -234,6 +235,24 @@ def test_a_late_object_counts_for_its_day_once_the_ledger_names_it(written: Writ
     assert written.counted().missing == 0, "nobody looks under a prefix of six weeks later"
     written.late(late.key, late.etag, 1)
     assert (written.counted().missing, written.counted().expected) == (1, 2)
+
+
+def test_an_object_that_was_gone_while_reading_is_not_set_aside_and_counts_once_it_is_back(written: WrittenDay) -> None:
+    entry = replace(written.read("b", "2"), etag="", reason=GONE_WHILE_READING, days={})
+    written.commit(written.run("r", (written.read("a", "1"), entry), [("1", "a")]))
+    assert (written.counted().set_aside, written.counted().missing_events) == ({}, ("2",))
+    written.s3.delete_object(Bucket=written.raw, Key=entry.key)
+    assert (written.counted().set_aside, written.counted().pct) == ({}, 100)
+
+
+def test_a_late_object_that_was_built_and_removed_is_set_aside_as_gone(written: WrittenDay) -> None:
+    late = written.read("late", "2", day=date(2013, 4, 20))
+    written.commit(written.run("r", (written.read("a", "1"), late), [("1", "a"), ("2", "late")]))
+    written.late(late.key, late.etag, 1)
+    assert (written.counted().set_aside, written.counted().pct) == ({}, 100)
+    written.s3.delete_object(Bucket=written.raw, Key=late.key)
+    found = written.counted()
+    assert (found.set_aside, found.set_aside_events) == ({f"s3://{written.raw}/{late.key}": "gone"}, 1)
 
 
 def test_a_denied_object_counts_where_its_partition_is_there_all_the_same(written: WrittenDay) -> None:
