@@ -18,7 +18,7 @@ from loglake_assets.lake.coverage import Coverage
 from loglake_assets.lake.layout import bucket_and_prefix
 from loglake_assets.lake.manifests import GONE_WHILE_READING
 from loglake_assets.lake.recount import Recount
-from loglake_assets.sources import LogSource
+from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.rules import load_rules
 from tests.test_reading import record
 from tests.written_day import DAY as WRITTEN_DAY
@@ -120,6 +120,16 @@ def test_excluded_events_are_counted_apart(lake: OpenedLake, source: LogSource, 
     assert (coverage.expected, coverage.excluded) == (1, 1)
 
 
+def test_control_messages_are_no_events_that_a_day_lacks(lake: OpenedLake, bucket: str) -> None:
+    """Delivered beside keystrokes, and left out without a rule."""
+    message = {"id": "1", "timestamp": 1404734400000, "message": "CWL CONTROL MESSAGE"}
+    document = {"messageType": "CONTROL_MESSAGE", "owner": "o", "logGroup": "g", "logStream": "s"}
+    content = json.dumps({**document, "subscriptionFilters": [], "logEvents": [message]}).encode()
+    lake.client("s3").put_object(Bucket=bucket, Key="2014/07/07/12/x", Body=gzip.compress(content))
+    coverage = counted(lake, load_source("cloudwatch"), bucket)
+    assert (coverage.expected, coverage.excluded, coverage.object_count) == (0, 1, 1)
+
+
 def test_a_percentage_never_rounds_up_to_a_hundred(lake: OpenedLake, source: LogSource, bucket: str, put: Put) -> None:
     put("x", body(at_noon()))
     coverage = replace(counted(lake, source, bucket), expected=10_000_000, missing=1)
@@ -166,6 +176,8 @@ def test_a_day_that_holds_every_event_once_is_complete(written: WrittenDay) -> N
         ("2013-03-07T23:59:59Z", False),
         ("2013-01-01T00:00:00Z", True),
         ("2012-12-31T23:59:59Z", False),
+        ("2013-03-06T23:30:00-01:00", False),
+        ("2013-03-05T12:00:00", False),
     ],
 )
 def test_an_event_is_of_its_day_up_to_a_day_after_its_delivery_and_not_before_the_log_existed(
@@ -272,6 +284,7 @@ def test_a_copy_that_says_something_else_is_named_and_one_that_says_the_same_is_
     written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
     key = written.copies("r", [copy_of("1", True), copy_of("2", False)])
     written.copies("another run", [copy_of("3", False)])
+    written.s3.put_object(Bucket=written.readready, Key=key.replace("part-0.orc", "_SUCCESS"), Body=b"")
     assert written.counted().differing == {"2": "s3://b/2.json"}
     written.s3.put_object(Bucket=written.readready, Key=key, Body=b"no ORC")
     assert written.counted().differing == {"copies that cannot be read": f"s3://{written.readready}/{key}"}
@@ -313,8 +326,12 @@ def test_a_run_whose_manifest_is_gone_or_says_another_place_is_not_complete(writ
     written.keep(replace(manifest, location="s3://elsewhere/"))
     assert written.counted().altered == {commit.location: "run r wrote to s3://elsewhere/"}
     written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
-    assert written.counted().altered == {commit.location: "the manifest of its run is gone or cannot be read"}
-    assert written.counted().pct == 0
+    gone = {commit.location: "the manifest of its run is gone or cannot be read"}
+    assert (written.counted().altered, written.counted().pct) == (gone, 0)
+    file = manifest.files[0]["key"]
+    written.s3.put_object(Bucket=written.readready, Key=file, Body=b"no ORC")
+    altered = written.counted().altered
+    assert altered.keys() == {commit.location, f"s3://{written.readready}/{file}"}, "the file is named beside"
 
 
 # --- the percentage ---------------------------------------------------------------------------------------------------
