@@ -23,6 +23,7 @@ from tests.breaking import stored_lake
 from tests.faulting import FaultProxy, fault_proxy
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed
+from tests.written_day import WrittenDay, written_day
 
 pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
@@ -48,6 +49,13 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedLake]:
     os.environ.clear()
     os.environ.update(before)
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def written(lake: OpenedLake, source: LogSource) -> Iterator[WrittenDay]:
+    """A day that the test writes by hand, in buckets of its own."""
+    with written_day(lake, source) as day:
+        yield day
 
 
 @pytest.fixture(scope="module")

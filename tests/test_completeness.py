@@ -22,11 +22,17 @@ from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.catalog_gaps import unplaced_commits
 from loglake_assets.lake.checks.coverage import Coverage, put_coverage
 from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
-from loglake_assets.lake.storage.keys import commit_key, late_prefix, manifest_key
+from loglake_assets.lake.storage.keys import commit_key, late_key, late_prefix, manifest_key
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.versions.commits import BrokenCommitError, Commit, append, commits, head, heads
-from loglake_assets.lake.versions.late_ledger import broken_entries, late_objects
-from loglake_assets.lake.versions.manifests import BrokenManifestError, manifest_if_any, read_manifest
+from loglake_assets.lake.versions.late_ledger import broken_entries, late_counts, late_objects, record_late
+from loglake_assets.lake.versions.manifests import (
+    BrokenManifestError,
+    ManifestObject,
+    events_of_other_days,
+    manifest_if_any,
+    read_manifest,
+)
 from loglake_assets.lake.versions.publish import LostInputError
 from loglake_assets.lake.versions.served_day import Placing, served_day
 from loglake_assets.orchestration.day_checks import remedy
@@ -45,6 +51,7 @@ from tests.conftest import FIRST, LAST, BuiltLake, quiet
 from tests.test_reading import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
 from tests.waiting import until
+from tests.written_day import NUMBER, WrittenDay
 
 HOURS = pa.scalar(timedelta(hours=3), pa.duration("us"))
 RUNLESS = b'{"run_id": null}'
@@ -645,3 +652,109 @@ def test_honest_repeats_of_a_record_without_an_id_are_rows_and_the_same_object_a
     said = result.metadata
     assert (said["records_read"], said["dagster/row_count"], said["duplicates"]) == (6, 3, 3)
     assert said["coverage_pct"] == 100
+
+
+# --- the late ledger, on a day that is written by hand ----------------------------------------------------------------
+
+LATER = date(2013, 4, 20)
+
+
+def entered(written: WrittenDay, entry: ManifestObject, look_behind: int = 0) -> list[tuple[int, str]]:
+    """(day, key) that a build of the entry's delivery day enters into the ledger, which S3 then holds."""
+    built = written.run("later", (entry,), [], day=entry.prefix_day, look_behind=look_behind)
+    found = record_late(written.s3, written.readready, [replace(built, day=entry.prefix_day)])
+    assert late_objects(written.s3, written.readready, TABLE, NUMBER) == [one for one in found if one.day == NUMBER]
+    return [(one.day, one.key) for one in found]
+
+
+def test_events_of_a_day_that_is_not_built_are_entered_unless_its_own_prefix_brings_them(written: WrittenDay) -> None:
+    late, own = written.read("late", "1", day=LATER), written.read("own", "2")
+    assert entered(written, own) == []
+    window = [replace(written.run("w", (own,), []), day=20130306, look_behind=1)]
+    assert record_late(written.s3, written.readready, window) == [], "the build of its own day will read it"
+    assert entered(written, late) == [(NUMBER, late.key)]
+    (entry,) = late_objects(written.s3, written.readready, TABLE, NUMBER)
+    assert (entry.events, entry.days_late, entry.prefix_day, entry.etag) == (1, 46, 20130420, late.etag)
+
+
+def test_events_of_a_built_day_are_entered_unless_its_build_read_them_and_will_again(written: WrittenDay) -> None:
+    far, near = written.read("far", "1", day=LATER), written.read("near", "2", day=date(2013, 3, 6))
+    written.commit(written.run("r", (far, near), [("1", "far"), ("2", "near")]))
+    assert entered(written, near) == [], "the next build of the day reads the next day's prefix anyway"
+    assert entered(written, far) == [(NUMBER, far.key)], "without an entry the next build would not look there"
+
+
+def test_events_in_another_content_than_the_days_build_read_are_entered(written: WrittenDay) -> None:
+    near = written.read("near", "2", day=date(2013, 3, 6))
+    written.commit(written.run("r", (near,), [("2", "near")]))
+    assert entered(written, replace(near, etag="another")) == [(NUMBER, near.key)]
+
+
+def test_events_of_a_day_whose_manifest_is_gone_are_entered(written: WrittenDay) -> None:
+    """What its build read is not known, so an object of its own prefix is entered too."""
+    own, near = written.read("own", "1"), written.read("near", "2", day=date(2013, 3, 6))
+    commit = written.commit(written.run("r", (own, near), [("1", "own"), ("2", "near")]))
+    written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
+    assert entered(written, near) == [(NUMBER, near.key)]
+    window = [replace(written.run("w", (own,), []), day=20130306, look_behind=1)]
+    assert [one.key for one in record_late(written.s3, written.readready, window)] == [own.key]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"key": ""}, {"bucket": None}, {"etag": 1}, {"events": "many"}, {"day": 20130230}, {"prefix_day": 1}],
+    ids=str,
+)
+def test_an_entry_with_a_field_of_another_type_is_broken_and_named(written: WrittenDay, change: dict[str, Any]) -> None:
+    written.late("k", "e", 1)
+    key = late_key(TABLE, NUMBER, written.raw, "k", "e")
+    body = json.loads(written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read())
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=json.dumps({**body, **change}).encode())
+    assert late_objects(written.s3, written.readready, TABLE, NUMBER) == []
+    assert list(broken_entries(written.s3, written.readready, TABLE, NUMBER)) == [key]
+
+
+def test_the_ledger_is_counted_by_day_and_what_is_no_entry_is_not(written: WrittenDay) -> None:
+    written.late("k", "e", 1)
+    written.late("l", "e", 1)
+    for odd in ("readme", "20130306", "notes/x", "2013030/x", "2013030x/x"):
+        written.s3.put_object(Bucket=written.readready, Key=f"late/{TABLE}/{odd}", Body=b"x")
+    assert late_counts(written.s3, written.readready, TABLE) == {NUMBER: 2}
+
+
+def test_each_day_of_an_object_that_its_prefix_does_not_promise_is_said_once(written: WrittenDay) -> None:
+    one = replace(written.read("x", "1", day=LATER), days={NUMBER: 1, 20130419: 2, 20130420: 3})
+    built = written.run("r", (one,), [])
+    window = [replace(built, day=20130419), replace(built, day=20130420)]
+    assert list(events_of_other_days(window)) == [(NUMBER, one)], "both days of the window read the prefix anyway"
+    assert [day for day, _ in events_of_other_days(window[1:])] == [NUMBER, 20130419]
+    assert [day for day, _ in events_of_other_days([*window, built])] == [NUMBER], "in the window, and not promised"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_newer"),
+    [
+        ({}, False),
+        ({"key": "another"}, True),
+        ({"etag": "another"}, True),
+        ({"etag": "another", "last_modified": 2.0}, True),
+        ({"etag": "another", "last_modified": 0.5}, False),
+        ({"last_modified": 2.0}, False),
+    ],
+)
+def test_a_run_is_newer_by_an_object_or_a_later_content_of_it(
+    written: WrittenDay, change: dict[str, Any], is_newer: bool
+) -> None:
+    entry = written.read("a", "1")
+    older, newer = (written.run(run, (e,), []) for run, e in (("r", entry), ("s", replace(entry, **change))))
+    assert newer.reads_newer_than(older) == is_newer
+    assert newer.reads_newer_than(replace(older, objects=(entry, replace(entry, key="more")))) == is_newer
+
+
+def test_a_build_reads_behind_what_was_stored_up_to_ten_minutes_before_its_day() -> None:
+    """Clocks may differ by so much, and no object holds an event that is younger than itself."""
+    day, began = date(2013, 3, 5), datetime(2013, 3, 5, tzinfo=UTC).timestamp()
+    reach = Reach(ahead=0, behind=1)
+    assert [reach.reads(day, date(2013, 3, 4), began - seconds) for seconds in (0, 600, 601)] == [True, True, False]
+    assert not reach.reads(day, date(2013, 3, 3), began)
+    assert [reach.reads(day, date(2013, 3, n), 0) for n in (5, 6)] == [True, False]

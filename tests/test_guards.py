@@ -14,16 +14,28 @@ from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.verdicts import Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.partitions import TableMissingError, partitions
-from loglake_assets.lake.versions.commits import COMMIT_SEQ, Commit, append
+from loglake_assets.lake.versions.commits import (
+    ACCEPTING_LOSS,
+    BUILD,
+    COMMIT_SEQ,
+    ROLLBACK,
+    Commit,
+    SupersededError,
+    append,
+    edited_records,
+    head,
+)
 from loglake_assets.lake.versions.manifests import Manifest, read_manifest
-from loglake_assets.lake.versions.publish import VerificationError
-from loglake_assets.lake.versions.served_day import partition_of_day
+from loglake_assets.lake.versions.publish import LostInputError, PlacementError, VerificationError
+from loglake_assets.lake.versions.served_day import Placing, partition_of_day
 from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.s3.objects import CutObjectError, whole_object
+from loglake_assets.s3.orc import S3RangeFile, columns_of, row_count
 from loglake_assets.sources.placement import day_number
 from tests import breaking
 from tests.conftest import BuiltLake
 from tests.test_reconciliation import DAY, TABLE, newest, reconciled_day, s3
+from tests.written_day import NUMBER, WrittenDay
 
 # --- before a commit --------------------------------------------------------------------------------------------------
 
@@ -160,6 +172,231 @@ def test_a_raw_partition_that_is_there_already_is_no_error(lake: OpenedLake) -> 
     lake.client("glue").delete_partition(
         DatabaseName=lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=list(values)
     )
+
+
+# --- the sequence of commits and the partition ------------------------------------------------------------------------
+
+
+def committed(written: WrittenDay, *runs: str) -> list[Commit]:
+    """A commit of each run, the newest one shown."""
+    entry = (written.read("a", "1"),)
+    return [written.commit(written.run(run, entry, [("1", "a")])) for run in runs]
+
+
+def remove_record(written: WrittenDay, seq: int) -> None:
+    written.s3.delete_object(Bucket=written.readready, Key=commit_key(TABLE, NUMBER, seq))
+
+
+def test_readers_are_sent_to_the_newest_commit(written: WrittenDay) -> None:
+    assert (written.served.placing, written.served.run_id) == (Placing.NOT_COMMITTED, None)
+    older, newer = committed(written, "older", "newer")
+    found = written.served
+    assert (found.placing, found.run_id, found.location) == (Placing.PLACED, "newer", newer.location)
+    assert (found.commit, found.commit_seq, found.partition_seq) == (newer, 2, 2)
+    written.show(1, "older", older.location, written.digest(1))
+    found = written.served
+    assert found.placing is Placing.PARTITION_BEHIND, "the digest it shows is of the older record, which is as it was"
+    assert (found.commit, found.run_id, found.partition_seq) == (newer, "newer", 1)
+    written.hide()
+    assert (written.served.placing, written.served.run_id) == (Placing.PARTITION_MISSING, "newer")
+
+
+def test_a_partition_of_the_newest_commit_that_lies_elsewhere_is_named(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.show(1, "r", "s3://elsewhere/")
+    found = written.served
+    assert (found.placing, found.commit, found.location) == (Placing.LOCATION_DIFFERS, commit, commit.location)
+
+
+def test_the_run_of_a_commit_that_is_gone_is_known_by_the_partition(written: WrittenDay) -> None:
+    _, newer = committed(written, "older", "newer")
+    remove_record(written, 2)
+    found = written.served
+    assert (found.placing, found.run_id, found.location) == (Placing.COMMIT_MISSING, "newer", newer.location)
+    assert (found.commit, found.commit_seq, found.partition_seq) == (None, 1, 2)
+    remove_record(written, 1)
+    assert (written.served.placing, written.served.commit_seq) == (Placing.COMMIT_MISSING, 0)
+
+
+@pytest.mark.parametrize("is_acknowledged", [True, False])
+def test_a_gap_in_the_sequence_is_named_until_a_person_knows_of_it(written: WrittenDay, is_acknowledged: bool) -> None:
+    first, _, third = committed(written, "one", "two", "three")
+    remove_record(written, 2)
+    assert written.served.placing is Placing.COMMIT_MISSING
+    made = append(written.s3, written.readready, third, lambda current: True, after=3, acknowledge=is_acknowledged)
+    made = append(written.s3, written.readready, first, lambda current: True) if is_acknowledged else made
+    written.show(made.seq, made.run_id, made.location, written.digest(made.seq))
+    assert made.acknowledged == ((2,) if is_acknowledged else ()), "later commits keep it"
+    assert written.served.placing is (Placing.PLACED if is_acknowledged else Placing.COMMIT_MISSING)
+
+
+def test_a_record_that_was_edited_since_it_was_placed_is_named(written: WrittenDay) -> None:
+    committed(written, "r")
+    key = commit_key(TABLE, NUMBER, 1)
+    body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=body + b" ")
+    assert written.served.placing is Placing.COMMIT_EDITED
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=b"{")
+    found = written.served
+    assert (found.placing, found.run_id, found.commit_seq) == (Placing.COMMIT_BROKEN, "r", 1)
+
+
+def test_a_record_after_a_gap_says_nothing_of_the_one_before_the_gap(written: WrittenDay) -> None:
+    """The digest that it names is of the record that is gone."""
+    committed(written, "one", "two", "three")
+    remove_record(written, 2)
+    assert edited_records(written.s3, written.readready, TABLE, NUMBER) == []
+
+
+def test_a_number_that_readers_have_seen_is_not_given_twice(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    assert append(written.s3, written.readready, commit, lambda current: True) == commit
+    again = append(written.s3, written.readready, commit, lambda current: True, after=3)
+    assert again.seq == 4, "the partition shows commit 3, of which no record is left"
+    assert append(written.s3, written.readready, commit, lambda current: True, after=4) == again
+
+
+def test_a_commit_is_placed_when_the_partition_lies_where_it_says_or_shows_a_newer_one(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.publisher.await_placement(commit)
+    written.show(commit.seq, "r", "s3://elsewhere/")
+    with pytest.raises(PlacementError, match="the catalog does not show it"):
+        written.publisher.await_placement(commit)
+    written.show(commit.seq - 1, "r", commit.location)
+    with pytest.raises(PlacementError, match="the catalog does not show it"):
+        written.publisher.await_placement(commit)
+    written.show(commit.seq + 1, "s", "s3://elsewhere/")
+    written.publisher.await_placement(commit)
+
+
+def test_a_consumer_moves_a_partition_that_shows_the_newest_commit_and_lies_elsewhere(
+    lake: OpenedLake, quiet_bucket: str
+) -> None:
+    day = 20190904
+    commit = append(lake.client("s3"), quiet_bucket, proposal(lake, day, "r"), lambda current: True)
+    assert place(consumer_of(lake), day, commit.seq) == "created"
+    assert place(consumer_of(lake), day, commit.seq) == "kept"
+    named = {"DatabaseName": lake.settings.database, "TableName": TABLE}
+    partition = lake.client("glue").get_partition(**named, PartitionValues=[str(day)])["Partition"]
+    moved = {name: partition[name] for name in ("Values", "StorageDescriptor", "Parameters")}
+    moved["StorageDescriptor"]["Location"] = "s3://elsewhere/"
+    entry = {"PartitionValueList": [str(day)], "PartitionInput": moved}
+    assert not lake.client("glue").batch_update_partition(**named, Entries=[entry]).get("Errors")
+    assert place(consumer_of(lake), day, commit.seq) == "moved"
+    assert shown(lake, day) == ("1", commit.location)
+
+
+def test_a_run_follows_what_stood_when_it_listed_and_else_only_what_read_less(written: WrittenDay) -> None:
+    entry, publisher = written.read("a", "1"), written.publisher
+    first = written.run("first", (entry,), [("1", "a")])
+    written.commit(first)
+    same = written.run("same", (entry,), [("1", "a")])
+    with pytest.raises(SupersededError, match="run first made commit 1"):
+        publisher.commit(same)
+    assert publisher.commit(replace(same, base_seq=1)).seq == 2
+    with pytest.raises(SupersededError, match="run same made commit 2"):
+        publisher.commit(replace(written.run("older", (entry,), [("1", "a")]), base_seq=1))
+    assert publisher.commit(written.run("newer", (entry, written.read("b", "2")), [("1", "a"), ("2", "b")])).seq == 3
+    written.commit(first, ROLLBACK)
+    newest = written.run("newest", (entry, written.read("c", "3")), [("1", "a"), ("3", "c")], base_seq=3)
+    with pytest.raises(SupersededError, match="run first made commit 4"):
+        publisher.commit(newest)
+    assert publisher.commit(replace(newest, base_seq=4)).seq == 5, "a build that began after the rollback ends it"
+
+
+def test_a_run_follows_a_commit_whose_manifest_is_gone(written: WrittenDay) -> None:
+    (commit,) = committed(written, "r")
+    written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
+    assert written.publisher.commit(written.run("s", (written.read("a", "1"),), [("1", "a")])).seq == 2
+
+
+def test_a_loss_is_committed_only_where_it_is_accepted_and_says_so(written: WrittenDay) -> None:
+    """Nobody places commits of this bucket, so each commit stands and its placement is waited for in vain."""
+    entries = written.read("a", "1"), written.read("b", "2")
+    written.commit(written.run("r", entries, [("1", "a"), ("2", "b")]))
+    less = written.run("less", entries[:1], [("1", "a")], base_seq=1)
+    with pytest.raises(LostInputError):
+        written.publisher.publish(less)
+    with pytest.raises(PlacementError):
+        written.publisher.publish(less, accepts_loss=True)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    assert (made.seq, made.reason, made.previous) == (2, ACCEPTING_LOSS, written.digest(1))
+    assert made.etags.keys() == {less.files[0]["key"]}
+    whole = written.run("whole", entries, [("1", "a"), ("2", "b")], base_seq=2)
+    with pytest.raises(PlacementError):
+        written.publisher.publish(whole, accepts_loss=True)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    assert (made.seq, made.reason) == (3, BUILD), "nothing was lost, so nothing was accepted"
+
+
+@pytest.mark.parametrize("is_rollback", [False, True], ids=["build", "rollback"])
+def test_a_build_and_a_rollback_count_on_from_what_the_catalog_shows(written: WrittenDay, is_rollback: bool) -> None:
+    (commit,) = committed(written, "r")
+    written.show(5, "r", commit.location)
+    again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
+    with pytest.raises(PlacementError):
+        (written.publisher.roll_back if is_rollback else written.publisher.publish)(again)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    said = (ROLLBACK, (2, 3, 4, 5)) if is_rollback else (BUILD, ())
+    assert (made.seq, made.reason, made.acknowledged) == (6, *said)
+
+
+@pytest.mark.parametrize("is_rollback", [False, True], ids=["build", "rollback"])
+def test_a_commit_names_the_record_that_was_placed_and_not_what_was_made_of_it(
+    written: WrittenDay, is_rollback: bool
+) -> None:
+    committed(written, "r")
+    placed, key = written.digest(1), commit_key(TABLE, NUMBER, 1)
+    body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=body.replace(b'"rows": 1', b'"rows": 9'))
+    again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
+    with pytest.raises(PlacementError):
+        (written.publisher.roll_back if is_rollback else written.publisher.publish)(again)
+    made = head(written.s3, written.readready, TABLE, NUMBER)
+    assert made
+    assert (made.seq, made.previous) == (2, placed)
+    assert edited_records(written.s3, written.readready, TABLE, NUMBER) == [key]
+
+
+@pytest.mark.parametrize("body", [None, b"", b"no ORC"], ids=["absent", "empty", "no ORC"])
+def test_a_run_whose_file_is_not_as_its_manifest_says_is_not_verified(written: WrittenDay, body: bytes | None) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    assert written.publisher.verify(manifest).keys() == {manifest.files[0]["key"]}
+    breaking.put(written.s3, written.readready, manifest.files[0]["key"], body)
+    with pytest.raises(VerificationError, match="files listed and named differ"):
+        written.publisher.verify(manifest)
+    if body is not None:
+        with pytest.raises(VerificationError, match="cannot be read as ORC"):
+            written.publisher.verify(written.rewrite(manifest, body))
+
+
+def test_a_run_that_left_a_file_which_its_manifest_does_not_name_is_not_verified(written: WrittenDay) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    stray = manifest.files[0]["key"].replace("part-0", "stray")
+    written.s3.put_object(Bucket=written.readready, Key=stray, Body=written.orc([("2", "a")]))
+    with pytest.raises(VerificationError, match=r"files listed and named differ, first .*stray\.orc"):
+        written.publisher.verify(manifest)
+
+
+def test_a_file_is_read_by_ranges_as_if_it_lay_on_a_disk(written: WrittenDay) -> None:
+    written.s3.put_object(Bucket=written.raw, Key="x", Body=b"0123456789")
+    file = S3RangeFile(written.s3, written.raw, "x")
+    assert (file.size(), file.read(3), file.tell(), file.read(2)) == (10, b"012", 3, b"34")
+    assert (file.seek(-2, io.SEEK_END), file.read(5), file.tell(), file.read(1)) == (8, b"89", 10, b"")
+    assert (file.seek(4), file.seek(1, io.SEEK_CUR), file.read(), file.read()) == (4, 5, b"56789", b"")
+    assert (file.seek(9), file.read(1), file.seek(0), file.read(0)) == (9, b"9", 0, b"")
+
+
+def test_of_several_columns_the_first_that_is_known_is_read(written: WrittenDay) -> None:
+    manifest = written.run("r", (), [("1", "a"), ("2", "b")])
+    key = manifest.files[0]["key"]
+    assert row_count(written.s3, written.readready, key) == 2
+    names = ["raw_bucket", ("f_eventkey", "eventid"), ("eventid", "raw_bucket")]
+    raw, found, first = columns_of(written.s3, written.readready, key, names)
+    assert (raw, found, first) == ([written.raw] * 2, ["1", "2"], ["1", "2"])
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

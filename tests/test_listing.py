@@ -158,3 +158,22 @@ def test_prefixes_that_firehose_writes_are_placed_and_listed(key: str, values: t
     source = load_source("cloudwatch")
     assert place(source, "logs", key) == Placement(values, f"s3://logs/{location}/", FIRST)
     assert listed(source, [key], [FIRST]) == [key]
+
+
+def test_an_object_that_another_pattern_places_on_another_day_is_named_and_not_of_its_folders_day() -> None:
+    """The folder says one day by the first pattern, and the file's name says another by the second."""
+    by_folder = rf"^(?P<prefix>(?P<logprefix>flow)/{_DATE})/[^/]+\.gz$"
+    by_name = (
+        r"^(?P<prefix>(?P<logprefix>flow)/\d{4}/\d{2}/\d{2})/"
+        r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<dayofmonth>\d{2})\.json$"
+    )
+    source = source_of(by_folder, by_name)
+    own, foreign = "flow/2026/11/01/x.gz", "flow/2026/11/01/2026-11-02.json"
+    placement = place(source, "logs", foreign)
+    assert isinstance(placement, Placement)
+    assert placement.day == date(2026, 11, 2)
+    unknown: list[str] = []
+    (of_day,) = raw_objects_by_day(Listing([own, foreign]), source, "logs", [FIRST], unknown)
+    assert (of_day[0], [raw.key for raw in of_day[1]]) == (FIRST, [own])
+    assert unknown == [foreign]
+    assert listed(source, [own, foreign], [date(2026, 11, 2)]) == [foreign]

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,24 +12,31 @@ import pyarrow.orc as orc
 import pytest
 
 from infra.cli.build import dagster_instance, loaded_definitions
-from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.checks.reconciliation import outdated_by
+from loglake_assets.lake.checks.verdicts import MANIFEST, DayReconciliation, Judged, Verdict
 from loglake_assets.lake.storage.keys import commit_key
-from loglake_assets.lake.versions.commits import COMMIT_SEQ, Commit, commits, head
-from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, COMMIT_SEQ, Commit, commits, head
+from loglake_assets.lake.versions.integrity import differences
+from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, ManifestObject, read_manifest
 from loglake_assets.lake.versions.served_day import Placing
 from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
+from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.rules import load_rules
 from tests import breaking
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
+from tests.written_day import NUMBER, WrittenDay, at_noon, raw_key
 
 TABLE = "from_cloudtrail_readready"
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 DAY = FIRST + timedelta(days=1)
 LONG_AFTER = date(2026, 11, 20)
+DENY = '[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["111122223333"]'
+EXCLUDE = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
 
 
 @pytest.fixture
@@ -300,3 +308,242 @@ def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_look
     assert days[0] == ("2026-10-18", "2026-10-24")
     assert days[-1] == ("2026-11-15", "2026-11-21")
     assert len(days) == 5
+
+
+# --- a day that is written by hand ------------------------------------------------------------------------------------
+
+
+def named(written: WrittenDay, **where: Any) -> list[tuple[Verdict, str]]:
+    """(verdict, key) of all that is not built, but what a manifest that is written by hand always lacks."""
+    found = written.reconciled(**where).judged
+    return [(one.verdict, one.key) for one in found if one.verdict is not Verdict.OUTDATED]
+
+
+def gone(entry: ManifestObject) -> ManifestObject:
+    """What a run says of an object that was listed and not there any more when it was read."""
+    return replace(entry, etag="", reason=GONE_WHILE_READING, records=0, days={})
+
+
+def test_nothing_is_said_of_a_day_that_holds_what_landed(written: WrittenDay) -> None:
+    written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
+    assert named(written) == []
+    assert written.reconciled().pct == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("location", {"location": "s3://elsewhere/"}),
+        ("content_hash", {"content_hash": "another"}),
+        ("rows", {"rows": 2}),
+        ("bytes", {"bytes": 1}),
+        ("files", {"files": 2}),
+        ("manifest", {"manifest_sha256": "another"}),
+        ("etags", {"etags": {"another.orc": "e"}}),
+    ],
+)
+def test_each_field_in_which_commit_and_manifest_differ_is_named(
+    written: WrittenDay, name: str, change: dict[str, Any]
+) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    commit = written.commit(manifest)
+    assert differences(commit, manifest) == []
+    assert differences(replace(commit, **change), manifest) == [name]
+
+
+def test_records_older_than_etags_and_digests_of_manifests_differ_in_nothing_by_it(written: WrittenDay) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    assert differences(replace(written.commit(manifest), etags={}, manifest_sha256=""), manifest) == []
+
+
+def test_objects_whose_partition_lies_elsewhere_are_in_no_table(written: WrittenDay) -> None:
+    written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
+    (judged,) = written.reconciled(moved_to="s3://elsewhere/").named(Verdict.UNREGISTERED)
+    assert judged.key == raw_key("a")
+    assert judged.detail.endswith("its partition lies at s3://elsewhere/")
+
+
+def test_an_object_that_is_back_after_it_was_gone_while_reading_is_unbuilt(written: WrittenDay) -> None:
+    written.commit(written.run("r", (gone(written.read("a", "1")),), []))
+    assert named(written) == [(Verdict.UNBUILT, raw_key("a"))], "it was never read, so it is no older version"
+    assert written.reconciled().is_stale
+
+
+def test_an_object_that_was_gone_while_reading_is_not_missed_as_one_that_was_read(written: WrittenDay) -> None:
+    entry = gone(written.read("a", "1"))
+    written.s3.delete_object(Bucket=written.raw, Key=entry.key)
+    written.commit(written.run("r", (entry,), []))
+    assert named(written) == []
+
+
+def test_a_late_object_that_its_build_found_gone_is_a_loss_until_a_person_accepts_it(written: WrittenDay) -> None:
+    entry = gone(written.read("a", "1", day=date(2013, 4, 20)))
+    manifest = written.run("r", (entry,), [])
+    written.commit(manifest)
+    written.late(entry.key, "e", 1)
+    assert named(written) == [(Verdict.LATE, entry.key)], "it is back, and no build has read it"
+    written.s3.delete_object(Bucket=written.raw, Key=entry.key)
+    assert named(written) == [(Verdict.GONE, entry.key)]
+    written.commit(manifest, ACCEPTING_LOSS)
+    assert named(written) == []
+
+
+def test_a_late_object_is_unbuilt_until_its_content_or_a_later_one_was_read(written: WrittenDay) -> None:
+    entry = written.read("a", "1", day=date(2013, 4, 20))
+    written.commit(written.run("r", (entry,), [("1", "a")]))
+    written.late(entry.key, entry.etag, 1)
+    written.late(entry.key, "of an older content", 1, last_modified=entry.last_modified)
+    assert named(written) == []
+    written.late(entry.key, "of a newer content", 1, last_modified=entry.last_modified + 1)
+    assert named(written) == [(Verdict.LATE, entry.key)]
+
+
+@pytest.mark.parametrize("name", ["stray.orc", "_SUCCESS"])
+def test_a_file_that_the_run_did_not_write_is_named(written: WrittenDay, name: str) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    written.commit(manifest)
+    key = manifest.files[0]["key"].replace("part-0.orc", name)
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=b"x")
+    (judged,) = written.reconciled().named(Verdict.SHORT)
+    assert (judged.key, judged.detail) == (key, "not written by the day's run")
+
+
+def test_a_file_of_another_size_is_named_where_its_commit_says_no_etag(written: WrittenDay) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    written.commit(manifest)
+    written.keep(replace(manifest, files=({**manifest.files[0], "bytes": 1},)))
+    assert [j.key for j in written.reconciled().named(Verdict.SHORT)] == [manifest.files[0]["key"]]
+
+
+def test_a_file_of_the_same_size_and_another_content_is_named_by_its_etag(written: WrittenDay) -> None:
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    written.commit(manifest)
+    file = manifest.files[0]
+    written.s3.put_object(Bucket=written.readready, Key=file["key"], Body=b"x" * file["bytes"])
+    assert [j.key for j in written.reconciled().named(Verdict.SHORT)] == [file["key"]]
+
+
+def test_an_object_that_was_read_ahead_matters_to_the_day_by_the_events_it_gave(written: WrittenDay) -> None:
+    after = date(2013, 3, 6)
+    gave, none = written.read("gave", "1", day=after), written.read("none", day=after)
+    written.commit(written.run("r", (gave, none), [("1", "gave")]))
+    assert named(written) == []
+    for name in ("gave", "none"):
+        written.land(name, at_noon("another"), after)
+    assert named(written) == [(Verdict.OLDER_VERSION, gave.key)]
+    for entry in (gave, none):
+        written.s3.delete_object(Bucket=written.raw, Key=entry.key)
+    assert named(written) == [(Verdict.GONE, gave.key)]
+
+
+def test_an_object_of_the_day_that_has_changed_is_named_once_and_one_without_events_too(written: WrittenDay) -> None:
+    full, empty = written.read("full", "1"), written.read("empty")
+    written.commit(written.run("r", (full, empty), [("1", "full")]))
+    for name in ("full", "empty"):
+        written.land(name, at_noon("another"))
+    assert sorted(named(written)) == [(Verdict.OLDER_VERSION, raw_key(name)) for name in ("empty", "full")]
+    for entry in (full, empty):
+        written.s3.delete_object(Bucket=written.raw, Key=entry.key)
+    assert sorted(named(written)) == [(Verdict.GONE, raw_key(name)) for name in ("empty", "full")]
+
+
+def test_what_is_in_quarantine_is_named_with_its_reason_and_is_not_built(written: WrittenDay) -> None:
+    written.commit(written.run("r", (written.read("a", "1"), written.read("b", reason="not_json")), [("1", "a")]))
+    found = written.reconciled()
+    assert [(j.key, j.detail) for j in found.named(Verdict.QUARANTINED)] == [(raw_key("b"), "not_json")]
+    assert (found.built, found.pct, found.listed_count) == (1, 50, 2)
+
+
+def test_objects_without_a_partition_are_in_no_table_whether_the_day_is_built_or_not(written: WrittenDay) -> None:
+    entry = written.read("a", "1")
+    assert named(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
+    written.commit(written.run("r", (entry,), [("1", "a")]))
+    assert named(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
+
+
+def test_an_object_without_a_partition_is_excluded_where_a_rule_wants_it_so(written: WrittenDay) -> None:
+    written.read("a", "1")
+    (judged,) = written.reconciled(registered=False, rules=DENY).judged
+    assert (judged.verdict, judged.detail) == (Verdict.EXCLUDED, "lever")
+    (judged,) = written.reconciled(rules=DENY).judged
+    assert judged.verdict is Verdict.UNBUILT, "it has a partition, so readers of raw see it"
+
+
+def test_an_object_of_a_day_that_is_not_built_is_unbuilt_once_the_day_is_due(written: WrittenDay) -> None:
+    entry = written.read("a", "1")
+    assert [(j.verdict, j.key) for j in written.reconciled(is_due=False).judged] == [(Verdict.OPEN, entry.key)]
+    assert [(j.verdict, j.key) for j in written.reconciled().judged] == [(Verdict.UNBUILT, entry.key)]
+    written.commit(written.run("r", (), []))
+    assert [j.key for j in written.reconciled(is_due=False).named(Verdict.UNBUILT)] == [entry.key], "it was built"
+
+
+def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:
+    first = written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
+    written.commit(written.run("s", (written.read("a", "1"),), [("1", "a")]))
+    key = commit_key(TABLE, NUMBER, first.seq)
+    body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
+    written.s3.put_object(Bucket=written.readready, Key=key, Body=body.replace(b'"rows": 1', b'"rows": 9'))
+    assert named(written) == [(Verdict.ALTERED, key)]
+
+
+# --- what verdicts mean for a day -------------------------------------------------------------------------------------
+
+
+def day_of(
+    *judged: Judged, built: int = 0, run_id: str | None = "r", is_rolled_back: bool = False
+) -> DayReconciliation:
+    return DayReconciliation("cloudtrail", DAY, Placing.PLACED, 1, 1, run_id, is_rolled_back, judged, built)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_day_is_stale_by_what_a_build_mends_and_by_nothing_else(verdict: Verdict) -> None:
+    found = day_of(Judged(verdict, "b", "k"), built=1)
+    mended = {Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION, Verdict.OUTDATED}
+    assert found.is_stale == (verdict in mended)
+    assert not replace(found, is_rolled_back=True).is_stale
+    assert not replace(found, run_id=None).is_stale
+
+
+def test_a_day_whose_manifest_cannot_be_read_is_stale_and_one_with_a_broken_entry_of_the_ledger_is_not() -> None:
+    broken = Judged(Verdict.UNREADABLE_RECORD, "b", "k", f"{MANIFEST} is gone")
+    assert day_of(broken).is_stale
+    assert not day_of(broken, is_rolled_back=True).is_stale
+    assert not day_of(replace(broken, detail="entry of the late ledger: it is empty")).is_stale
+    assert not day_of(replace(broken, verdict=Verdict.SHORT)).is_stale
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_percentage_is_of_the_objects_that_a_build_should_hold(verdict: Verdict) -> None:
+    short = {Verdict.QUARANTINED, Verdict.UNREGISTERED, Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION}
+    counted = {Verdict.BUILT, Verdict.GONE} | short
+    judged = Judged(verdict, "b", "k")
+    assert day_of(judged, built=2).pct == (66.6666 if verdict in counted else 100), "rounded down"
+    assert day_of(judged).pct == (0 if verdict in counted else None)
+    assert day_of(judged).counts == {str(verdict): 1}
+
+
+# --- what makes a day outdated ----------------------------------------------------------------------------------------
+
+
+def test_a_day_is_outdated_by_rules_columns_or_code_that_are_others_now(written: WrittenDay) -> None:
+    source, none, some = written.source, load_rules("cloudtrail", ""), load_rules("cloudtrail", EXCLUDE)
+    built = written.run("r", (), [], definition=definition_digest(source), exclusions=none.exclusion_digest)
+    columns = built.columns
+    for manifest, rules, said in (
+        (built, none, []),
+        (built, some, ["built under other exclude rules"]),
+        (replace(built, exclusions=""), none, []),
+        (replace(built, exclusions=""), some, ["built before manifests said under which exclude rules"]),
+        (
+            replace(built, exclusions="", excluded_by={"x": 1}),
+            none,
+            ["built before manifests said under which exclude rules"],
+        ),
+        (replace(built, columns=columns[1:]), none, [f"built without the columns {columns[0]}"]),
+        (replace(built, columns=(*columns, "more")), none, []),
+        (replace(built, columns=()), none, []),
+        (replace(built, columns=columns[1:], definition="x"), none, [f"built without the columns {columns[0]}"]),
+        (replace(built, definition="x"), none, ["built by other views or another decoder"]),
+        (replace(built, definition=""), none, ["built before manifests said by which views and decoder"]),
+    ):
+        assert list(outdated_by(manifest, source, rules)) == said

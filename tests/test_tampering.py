@@ -16,7 +16,8 @@ from infra.cli.evidence import event_evidence
 from infra.cli.mend import roll_back
 from loglake_assets.lake.checks.verdicts import DayReconciliation, Judged, Verdict
 from loglake_assets.lake.storage.keys import commit_key, duplicates_prefix
-from loglake_assets.lake.versions.manifests import Manifest, read_manifest
+from loglake_assets.lake.versions.commits import ROLLBACK
+from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, Manifest, read_manifest
 from loglake_assets.lake.versions.publish import LostInputError, lost_objects
 from loglake_assets.lake.versions.retention import RetentionRule, old_runs
 from loglake_assets.lake.versions.served_day import Placing
@@ -30,6 +31,7 @@ from tests.conftest import BuiltLake, quiet
 from tests.test_mending import an_event, bucket, location
 from tests.test_reconciliation import DAY, TABLE, an_object, newest, point, reconciled_day, s3
 from tests.waiting import until
+from tests.written_day import NUMBER, WrittenDay
 
 
 @pytest.fixture
@@ -256,3 +258,96 @@ def test_a_day_of_which_all_raw_objects_are_gone_is_not_complete(built: BuiltLak
     assert not is_unwatched(recent), "changed_since_built is red for it, and names it"
     assert is_unwatched(replace(recent, checked_at="2027-03-01T00:00:00+00:00"))
     assert is_unwatched(replace(recent, expected=0, unreadable={}, unplaceable_records=0)), "nothing is left to count"
+
+
+# --- a build that has less, on a day that is written by hand ----------------------------------------------------------
+
+
+def run_of(written: WrittenDay, run_id: str, *names: str, **said: Any) -> Manifest:
+    """A run that read one event from each of these objects."""
+    objects = tuple(written.read(name, f"of {name}") for name in names)
+    return written.run(run_id, objects, [(f"of {name}", name) for name in names], **said)
+
+
+def test_a_build_is_compared_with_the_newest_build_also_where_readers_were_sent_back(written: WrittenDay) -> None:
+    less = run_of(written, "less", "a")
+    written.commit(less)
+    written.commit(run_of(written, "more", "a", "b"))
+    written.commit(less, ROLLBACK)
+    lost = written.publisher.lost_input(run_of(written, "again", "a"))
+    assert "b.json" in lost
+    assert "commit 2 has from 1 raw objects" in lost
+    assert written.publisher.lost_input(run_of(written, "whole", "a", "b")) == ""
+
+
+def test_a_build_is_compared_with_what_readers_see_also_where_that_is_a_rollback(written: WrittenDay) -> None:
+    more = run_of(written, "more", "a", "b")
+    written.commit(more)
+    written.commit(run_of(written, "less", "a"))
+    written.commit(more, ROLLBACK)
+    assert "commit 3 has from 1 raw objects" in written.publisher.lost_input(run_of(written, "again", "a"))
+
+
+@pytest.mark.parametrize("left", [0, 1], ids=["no record is left", "an older record is left"])
+def test_a_build_is_compared_with_what_the_catalog_shows_where_its_commit_is_gone(
+    written: WrittenDay, left: int
+) -> None:
+    for name in ("a", "b"):
+        written.commit(run_of(written, f"run of {name}", *"ab"[: "ab".index(name) + 1]))
+    for seq in (2, 1)[: 2 - left]:
+        written.s3.delete_object(Bucket=written.readready, Key=commit_key(TABLE, NUMBER, seq))
+    lost = written.publisher.lost_input(run_of(written, "again", "a"))
+    assert "b.json" in lost
+    assert "the partition that readers see has from 1 raw objects" in lost
+    written.hide()
+    assert written.publisher.lost_input(run_of(written, "again", "a")) == ""
+
+
+def test_an_unreadable_object_that_was_gone_while_reading_is_missed_and_one_that_was_never_read_is_not(
+    written: WrittenDay,
+) -> None:
+    kept, unreadable = written.read("a", "1"), written.read("b", reason="corrupt_gzip")
+    gone = replace(unreadable, etag="", reason=GONE_WHILE_READING)
+    with_it = written.run("with", (kept, unreadable), [("1", "a")])
+    without_it = written.run("gone", (kept, gone), [("1", "a")])
+    assert lost_objects(without_it, with_it) == [unreadable], "what it holds is not known, so it may not vanish"
+    absent = written.run("absent", (kept,), [("1", "a")])
+    assert lost_objects(absent, without_it) == []
+    ahead = written.run("ahead", (kept, written.read("c", day=date(2013, 3, 6))), [("1", "a")])
+    assert lost_objects(absent, ahead) == [], "under the next day's prefix, and it held nothing of this day"
+
+
+def test_what_cannot_be_compared_is_a_loss_until_it_is_accepted(written: WrittenDay) -> None:
+    commit = written.commit(run_of(written, "first", "a"))
+    written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
+    lost = written.publisher.lost_input(run_of(written, "second", "a"))
+    assert f"cannot be compared with commit 1, since its manifest {commit.manifest} is gone" in lost
+
+
+def test_a_first_build_takes_nothing_from_readers(written: WrittenDay) -> None:
+    assert written.publisher.lost_input(run_of(written, "first", "a")) == ""
+
+
+def test_an_event_that_an_overwritten_object_no_longer_has_is_a_loss_and_one_that_stands_elsewhere_is_none(
+    written: WrittenDay,
+) -> None:
+    written.commit(run_of(written, "first", "a", "b"))
+    objects = written.read("a", "another"), written.read("b", "of b")
+    lost = written.publisher.lost_input(written.run("second", objects, [("another", "a"), ("of b", "b")]))
+    assert "does not have 1 events that commit 1 has from 1 raw objects" in lost
+    assert "a.json" in lost
+    assert "b.json" not in lost, "the one that was not overwritten is not compared"
+    assert written.publisher.lost_input(written.run("third", objects, [("of a", "b"), ("another", "a")])) == ""
+
+
+@pytest.mark.parametrize("definitions", [("x", "x"), ("x", "y"), ("", "")])
+def test_a_row_of_an_overwritten_object_must_say_the_same_where_the_same_code_made_both(
+    written: WrittenDay, definitions: tuple[str, str]
+) -> None:
+    before, after = definitions
+    written.commit(run_of(written, "first", "a", definition=before))
+    overwritten = written.read("a", "of a", "more")
+    second = written.run("second", (overwritten,), [("of a", "a"), ("more", "a")], definition=after)
+    assert written.publisher.lost_input(second) == "", "another content, and each row says what it said"
+    second = written.rewrite(second, written.orc([("of a", "a"), ("more", "a")], eventname="Another"))
+    assert bool(written.publisher.lost_input(second)) == (before == after == "x")

@@ -12,7 +12,6 @@ from loglake_assets.lake.storage.keys import late_key, late_prefix
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.versions.commits import head_if_readable
 from loglake_assets.lake.versions.manifests import (
-    GONE_WHILE_READING,
     Manifest,
     ManifestObject,
     events_of_other_days,
@@ -107,18 +106,11 @@ def _read_by_commit(s3: Any, bucket: str, table: str, day: int) -> set[tuple[str
     return {(o.bucket, o.key, o.etag) for o in manifest.objects} if manifest else set()
 
 
-def unread_late_objects(s3: Any, bucket: str, manifest: Manifest) -> list[LateObject]:
-    """Ledger entries of a day that its committed run did not read: what asks for a rebuild."""
-    read = {o.name: o for o in manifest.objects}
-    ledger = late_objects(s3, bucket, manifest.table, manifest.day)
-    return [late for late in ledger if not was_read(late, read.get((late.bucket, late.key)))]
-
-
 def was_read(late: LateObject, read: ManifestObject | None) -> bool:
-    """Whether a build read this content or a later one of the object, or found the object gone."""
+    """Whether a build read this content or a later one of the object; `read` is what it read, None where nothing."""
     if read is None:
         return False
-    return read.etag == late.etag or read.last_modified >= late.last_modified or read.reason == GONE_WHILE_READING
+    return read.etag == late.etag or read.last_modified >= late.last_modified
 
 
 def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:
