@@ -281,13 +281,19 @@ def copy_of(event: str, same: bool) -> dict[str, Any]:
 
 
 def test_a_copy_that_says_something_else_is_named_and_one_that_says_the_same_is_not(written: WrittenDay) -> None:
-    written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
+    manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
+    left_out = {**manifest.totals, "records_read": 3, "duplicates": 2}
+    written.commit(written.keep(replace(manifest, totals=left_out)))
     key = written.copies("r", [copy_of("1", True), copy_of("2", False)])
     written.copies("another run", [copy_of("3", False)])
     written.s3.put_object(Bucket=written.readready, Key=key.replace("part-0.orc", "_SUCCESS"), Body=b"")
     assert written.counted().differing == {"2": "s3://b/2.json"}
+    assert written.counted().altered == {}
     written.s3.put_object(Bucket=written.readready, Key=key, Body=b"no ORC")
-    assert written.counted().differing == {"copies that cannot be read": f"s3://{written.readready}/{key}"}
+    assert written.counted().differing == {}
+    assert f"s3://{written.readready}/{key}" in written.counted().altered
+    written.copies("r", [copy_of("1", True)])
+    assert list(written.counted().altered.values()) == ["1 copies are there of 2 that its run left out"]
 
 
 def test_the_hash_of_the_rows_says_nothing_of_a_day_that_was_built_with_other_columns(written: WrittenDay) -> None:
@@ -308,7 +314,7 @@ def test_files_that_are_not_those_of_the_run_are_named(written: WrittenDay) -> N
     file = manifest.files[0]["key"]
     stray = file.replace("part-0", "stray")
     written.s3.put_object(Bucket=written.readready, Key=stray, Body=written.orc([("9", "a")]))
-    assert written.counted().altered == {f"s3://{written.readready}/{stray}": "not written by the run"}
+    assert written.counted().altered == {f"s3://{written.readready}/{stray}": "not written by the day's run"}
     written.s3.delete_object(Bucket=written.readready, Key=stray)
     written.keep(replace(manifest, files=({**manifest.files[0], "bytes": 1},)))
     assert written.counted().altered == {manifest.location: "commit and manifest differ in bytes, manifest"}
