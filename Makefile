@@ -5,34 +5,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-LAKE := $(BIN)/python -m infra.cli
 
-FORMAT ?= table
 LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet
-# Given values reach the commands by the environment as they were typed: make would expand $ in them, a shell would run them.
-# A reviewer that is given and empty must not become no reviewer: that would be everybody's sessions.
-override REVIEWER_GIVEN := $(if $(filter undefined,$(origin REVIEWER)),,yes)
-override STEP_SECONDS := $(value SECONDS)
-GIVEN := SQL DIR SOURCE FROM TO FORMAT SESSION WHO REVIEWER REVIEWERS OUT UNMASK Q KEYS DAY RUN EVENT_ID APPLY KEEP_DAYS
-GIVEN += KEEP_GENERATIONS ACCEPT_LOSS EVENTS DAYS FAULTS RATE NEW_PREFIX_PCT UP_TO ON SIZE ONLY ROUNDS
-# A mistyped name would be ignored, and REVIEWR=dana be everybody's sessions. Looked at before the names are overridden.
-OPTIONS := $(GIVEN) SECONDS UI_PORT LOGLAKE_HOME LOGLAKE_ENGINE BEDROCK_MODEL_ID PYTHON
-KNOWN := $(OPTIONS) VENV BIN READY LAKE SHELL MAKEFLAGS LOGLAKE_TRACEBACK LOGLAKE_DIGEST_KEYS AWS_% PYTEST_%
-KNOWN += LOGLAKE_SPARK_DRIVER_MEMORY LOGLAKE_SPARK_JAVA_OPTIONS
-TYPED := $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name)))
-UNKNOWN := $(filter-out $(KNOWN) -%,$(TYPED))
-ifneq ($(UNKNOWN),)
-$(error $(UNKNOWN) is no option of any command, and nothing was done. There are: $(sort $(OPTIONS)))
-endif
-$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
-export $(GIVEN) REVIEWER_GIVEN STEP_SECONDS
-
-.PHONY: help setup demo up down generate load stress build review digests query ask status reconcile requeue evidence
-.PHONY: rollback collect test faults faults-all soak bench lock wheels clean
+.PHONY: help setup demo up test check faults faults-all soak bench lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
-	@echo; echo "LOGLAKE_HOME puts the lake elsewhere than .loglake/, so that two lakes can stand side by side."
+	@echo; echo "Everything else is the command loglake: source $(BIN)/activate, then loglake --help"
 
 setup: $(READY) ## install everything into .venv/, from the hash-locked requirements.lock
 
@@ -51,55 +30,14 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 demo: $(READY) ## the whole lake, end to end, in .loglake-demo/: sample logs to checked days
-	@$(LAKE) demo
+	@$(BIN)/loglake demo
 
 up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; Ctrl-C stops both
-	@$(LAKE) up
+	@$(BIN)/loglake up
 
-down: $(READY) ## stop what `make up` or a command left running
-	@$(LAKE) down
-
-generate: $(READY) ## SOURCE=cloudtrail DIR=path [EVENTS=100000 DAYS=3 FROM=2026-11-01 FAULTS=corrupt=2]: sample logs as files
-	@$(LAKE) generate
-
-load: $(READY) ## SOURCE=cloudtrail DIR=path: put the files under DIR into the source's raw bucket
-	@$(LAKE) load
-
-stress: $(READY) ## SOURCE=cloudtrail [RATE=50 SECONDS=30 NEW_PREFIX_PCT=10 UP_TO=rate ON=lake]: load to break
-	@$(LAKE) stress
-
-build: $(READY) ## SOURCE=<log or review> FROM=2026-11-01 TO=2026-11-07 [ACCEPT_LOSS=yes]: build those days through Dagster
-	@$(LAKE) build
-
-review: $(READY) ## SESSION=<id> OUT=folder, or WHO=<person> FROM= TO= OUT=folder [REVIEWER=<name>] [UNMASK=yes]: packets to read
-	@$(LAKE) review
-
-digests: $(READY) ## SOURCE=cloudtrail FROM= TO= [KEYS=file]: stored files against the log's own signed digests
-	@$(LAKE) digests
-
-query: $(READY) ## SQL="select ..." [FORMAT=csv|json|jsonl]: ask the lake through the Athena API
-	@$(LAKE) query
-
-ask: $(READY) ## Q="which tools did agents use?": ask Log Lake Looker; BEDROCK_MODEL_ID names the model
-	@$(LAKE) ask
-
-status: $(READY) ## per source and day: objects, partitions, commit, coverage, state
-	@$(LAKE) status
-
-reconcile: $(READY) ## compare storage with the catalog and send AddAPart what is missing
-	@$(LAKE) reconcile
-
-requeue: $(READY) ## SOURCE=<log> FROM=2026-11-01 TO=2026-11-07: load what is in quarantine, after a fix
-	@$(LAKE) requeue
-
-evidence: $(READY) ## EVENT_ID=<id> [SOURCE=<log>] [DAY=2026-11-01] [FORMAT=json]: a row and all that stands behind it
-	@$(LAKE) evidence
-
-rollback: $(READY) ## SOURCE=<log or review> DAY=2026-11-01 RUN=<run>: send readers back to an older run
-	@$(LAKE) rollback
-
-collect: $(READY) ## [KEEP_DAYS=30] [KEEP_GENERATIONS=3] [APPLY=yes]: old runs that retention lets go
-	@$(LAKE) collect
+check: $(READY) ## format, lint, types, and every test that needs no stack: about a minute
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	@$(BIN)/python -m pytest -q -m "not slow and not stack"
 
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from bench.cost import addapart_usd
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.sources import LogSource
@@ -56,13 +56,13 @@ def rates(notifications: int, silently: Any) -> list[float]:
     return found
 
 
-def latencies(lake: OpenedLake, source: LogSource, days: Iterable[date] | None = None) -> list[float]:
+def latencies(lake: LocalLake, source: LogSource, days: Iterable[date] | None = None) -> list[float]:
     """Seconds from a put to the visible partition, one after the other, each under a new prefix. The first is cold."""
     chosen = days or (_DAY - timedelta(days=3_650 + n) for n in range(_PROBES))
     return [_latency(lake, source, day) for day in chosen]
 
 
-def _latency(lake: OpenedLake, source: LogSource, day: date) -> float:
+def _latency(lake: LocalLake, source: LogSource, day: date) -> float:
     bucket = lake.settings.raw_bucket(source.name)
     key = f"AWSLogs/999999999999/CloudTrail/eu-west-1/{day:%Y/%m/%d}/probe.json.gz"
     placement = place(source, bucket, key)

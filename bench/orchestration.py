@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.addapart import latencies
 from infra.cli.build import build_range, dagster_instance
-from infra.cli.lake import OpenedLake, opened_lake
+from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.tick import tick_raw_sensor
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -31,7 +31,7 @@ def orchestrated(home: Path, backfill_days: int, say: Say) -> dict[str, Any]:
     """Measure on a private stack in `home`. Seconds; lists are repetitions."""
     say("  loading the code location")
     loads = [_seconds(_load_definitions) for _ in range(_LOADS)]
-    with opened_lake(home, lambda text: None) as lake:
+    with local_lake(home, lambda text: None) as lake:
         say("  one object to its partition")
         probes = latencies(lake, load_source(SOURCE))
         say(f"  {backfill_days} days through Dagster")
@@ -58,7 +58,7 @@ def _load_definitions() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", told], check=True, capture_output=True)
 
 
-def _backfilled(lake: OpenedLake, days: int) -> dict[str, Any]:
+def _backfilled(lake: LocalLake, days: int) -> dict[str, Any]:
     """Wall of a backfill in windows of the policy's size, less the time that its Glue runs were going."""
     source, last = load_source(SOURCE), datetime.now(UTC).date() - timedelta(days=2)
     first = last - timedelta(days=days - 1)
@@ -84,7 +84,7 @@ def _backfilled(lake: OpenedLake, days: int) -> dict[str, Any]:
     }
 
 
-def _ticked(lake: OpenedLake) -> dict[str, Any]:
+def _ticked(lake: LocalLake) -> dict[str, Any]:
     """Ticks of every source's sensor with five years of days in the catalog: the busiest, and one with nothing new."""
     first, idle, counts = [], [], []
     with dagster_instance(lake) as instance:
@@ -111,7 +111,7 @@ def _ticks_of(tick: Callable[[], int]) -> tuple[float, float, int]:
     return longest, took, found
 
 
-def _register_years(lake: OpenedLake, source: LogSource) -> None:
+def _register_years(lake: LocalLake, source: LogSource) -> None:
     """A partition for each day of the years before today, as AddAPart would have left it."""
     glue, settings = lake.client("glue"), lake.settings
     inputs = [_partition(source, day) for day in _days_of_years(datetime.now(UTC).date())]

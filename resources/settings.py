@@ -10,6 +10,8 @@ from pathlib import Path
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
 FIRST_DAY = "LOGLAKE_FIRST_DAY"
+COMMAND = "LOGLAKE_COMMAND"
+"""How a command for this lake begins, such as `loglake --lake prod`; set by whoever starts Dagster or a command."""
 _DEFAULT_FIRST_DAY = date(2020, 1, 1)
 
 
@@ -77,6 +79,18 @@ def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
     )
 
 
+def program(environment: Mapping[str, str] | None = None) -> str:
+    """How a person's command for the lake of this process begins: `loglake --lake prod`."""
+    env = os.environ if environment is None else environment
+    named = f"loglake --lake {env['LOGLAKE_NAME']}" if env.get("LOGLAKE_NAME") else "loglake"
+    return env.get(COMMAND) or named
+
+
+def loglake(command: str) -> str:
+    """A command as a person types it for the lake of this process."""
+    return f"{program()} {command}"
+
+
 def first_day(environment: Mapping[str, str] | None = None) -> date:
     """The first UTC day of the lake, LOGLAKE_FIRST_DAY: one for all its tables, so that they have the same days.
 
@@ -113,7 +127,7 @@ def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | Non
 def _accepted(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:
     value = env.get(variable)
     if value is None:
-        raise SettingsError(f"{variable} is not set. Set it to {accepted}; `make up` sets it for the local lake.")
+        raise SettingsError(f"{variable} is not set. Set it to {accepted}; `loglake up` sets it for the local lake.")
     if not pattern.match(value):
         raise SettingsError(f"{variable} is {value!r}, which is not {accepted}.")
     return value

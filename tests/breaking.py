@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.sources import LogSource
 from tests.stored_lake import StoredLake
 
 
-def stored_lake(lake: OpenedLake, source: LogSource) -> StoredLake:
+def stored_lake(lake: LocalLake, source: LogSource) -> StoredLake:
     named = lake.settings
     buckets = named.raw_bucket(source.name), named.readready_bucket
     return StoredLake(lake.client("s3"), lake.client("glue"), named.database, source, *buckets)

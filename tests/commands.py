@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.cli.lake import REPOSITORY
 
-PROGRAM = [sys.executable, "-m", "infra.cli"]
+PROGRAM = [sys.executable, "-m", "infra.cli.main"]
 
 
 def environment(home: Path, **given: str) -> dict[str, str]:
@@ -18,9 +18,14 @@ def environment(home: Path, **given: str) -> dict[str, str]:
     return {**inherited, **kept, "LOGLAKE_HOME": str(home), "LOGLAKE_ENGINE": "light", **given}
 
 
+def named(home: Path) -> str:
+    """The line on stderr by which a command says which lake it works on."""
+    return f"lake loglake: {home}\n"
+
+
 def command(home: Path, *arguments: str, **given: str) -> "subprocess.CompletedProcess[str]":
-    """Run one command to its end; stdout and stderr apart."""
-    return subprocess.run(
+    """Run one command to its end; stdout and stderr apart, without the line that names the lake."""
+    done = subprocess.run(
         [*PROGRAM, *arguments],
         cwd=REPOSITORY,
         env=environment(home, **given),
@@ -28,15 +33,5 @@ def command(home: Path, *arguments: str, **given: str) -> "subprocess.CompletedP
         text=True,
         check=False,
     )
-
-
-def make(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a target of the Makefile with the environment that is here already."""
-    return subprocess.run(
-        ["make", "-s", "READY=", *arguments],
-        cwd=REPOSITORY,
-        env={n: v for n, v in environment(home).items() if n != "LOGLAKE_HOME"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done.stderr = done.stderr.removeprefix(named(home))
+    return done

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import DayResult, build_range, dagster_instance, loaded_definitions
-from infra.cli.lake import OpenedLake, opened_lake
+from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.review import ReviewResult, build_review_range
 from loglake_assets.orchestration.source_config import window_tags
@@ -40,11 +40,11 @@ def source() -> LogSource:
 
 
 @pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedLake]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLake]:
     """A deployed lake on a stack of its own, shared by the suite: each test keeps to days or tables of its own."""
     home = tmp_path_factory.mktemp("lake")
     before = dict(os.environ)
-    with opened_lake(home, quiet) as opened:
+    with local_lake(home, quiet) as opened:
         yield opened
     os.environ.clear()
     os.environ.update(before)
@@ -52,14 +52,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedLake]:
 
 
 @pytest.fixture
-def written(lake: OpenedLake, source: LogSource) -> Iterator[WrittenDay]:
+def written(lake: LocalLake, source: LogSource) -> Iterator[WrittenDay]:
     """A day that the test writes by hand, in buckets of its own."""
     with written_day(lake, source) as day:
         yield day
 
 
 @pytest.fixture(scope="module")
-def running_proxy(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+def running_proxy(lake: LocalLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
     """microburst in front of the lake, for the tests of a module."""
     with fault_proxy(lake, tmp_path_factory.mktemp("proxy")) as proxy:
         yield proxy
@@ -77,7 +77,7 @@ def proxy(running_proxy: FaultProxy) -> Iterator[FaultProxy]:
 class BuiltLake:
     """The sample days after loading and building, with the truth about them."""
 
-    lake: OpenedLake
+    lake: LocalLake
     source: LogSource
     samples: Samples
     truth: GroundTruth
@@ -95,7 +95,7 @@ def run_asset(built: BuiltLake, key: dg.AssetKey, first: date, last: date) -> dg
 
 
 @pytest.fixture(scope="session")
-def built(lake: OpenedLake, source: LogSource) -> BuiltLake:
+def built(lake: LocalLake, source: LogSource) -> BuiltLake:
     """Three sample days, loaded through S3 and AddAPart, built through Dagster by one Glue run."""
     samples = generate(source.name, FIRST, 3, 5_000, very_late=1)
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), quiet)
@@ -109,7 +109,7 @@ def built(lake: OpenedLake, source: LogSource) -> BuiltLake:
 class ReviewedLake:
     """The sample days of all logs, built, and reviewed."""
 
-    lake: OpenedLake
+    lake: LocalLake
     review: Review
     truth: GroundTruth
     """Of the keystrokes' log, with its sessions."""
@@ -136,7 +136,7 @@ def reviewed(built: BuiltLake) -> ReviewedLake:
 class ToolLake:
     """The sample days of the agents' log, built, and reviewed."""
 
-    lake: OpenedLake
+    lake: LocalLake
     truth: GroundTruth
     days: list[DayResult]
     results: list[ReviewResult]

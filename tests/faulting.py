@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.cli.lake import REGION, OpenedLake
+from infra.cli.lake import REGION, LocalLake
 from infra.emulator.processes import free_port
 from loglake_assets.lake.lake import Lake
 from resources.settings import LakeSettings
@@ -57,7 +57,7 @@ class FaultProxy:
         session: Any = boto3.session.Session()
         return session.client(service, region_name=REGION, endpoint_url=self.url, config=Config(**config))
 
-    def resource(self, lake: OpenedLake) -> Lake:
+    def resource(self, lake: LocalLake) -> Lake:
         """The lake as assets get it, with this between."""
         named = lake.settings
         return Lake(LakeSettings(named.name, named.account, named.region, self.url))
@@ -77,7 +77,7 @@ class FaultProxy:
 
 
 @contextmanager
-def fault_proxy(lake: OpenedLake, folder: Path) -> Iterator[FaultProxy]:
+def fault_proxy(lake: LocalLake, folder: Path) -> Iterator[FaultProxy]:
     """microburst in front of a lake's endpoint, for as long as the block runs.
 
     It sends requests on under another host name than they are signed for, so they are signed again behind it.

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.digests import validate_days
-from infra.cli.lake import REPOSITORY, OpenedLake, opened_lake
+from infra.cli.lake import REPOSITORY, LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.emulator.processes import running_stack, start_stack, stop_stack
 from loglake_assets.lake.checks.drift import drift
@@ -99,7 +99,7 @@ class Soak:
         truth = samples.ground_truth()
         self.load(source, samples, truth)
         self.build()
-        with opened_lake(self.home, self.say) as lake:
+        with local_lake(self.home, self.say) as lake:
             baseline = listed(lake.client("s3"), lake.settings.raw_bucket(source.name))
             gone, marker = _removed(lake, source)
             self.compare(lake, source, truth, gone)
@@ -115,7 +115,7 @@ class Soak:
         start_stack(self.home, log=self.say)
         objects = samples.objects()
         half = sum(truth.objects_by_kind.values()) // 2
-        with opened_lake(self.home, self.say) as lake:
+        with local_lake(self.home, self.say) as lake:
             put_objects(lake, source, samples_to_put(islice(objects, half)), self.say)
         if self.kills:
             info = running_stack(self.home)
@@ -123,7 +123,7 @@ class Soak:
             os.kill(info.pid, signal.SIGKILL)
             self.say("the stack was killed half-way through loading; it starts again")
             start_stack(self.home, log=self.say)
-        with opened_lake(self.home, self.say) as lake:
+        with local_lake(self.home, self.say) as lake:
             put_objects(lake, source, samples_to_put(objects), self.say)
             placed = frozenset(_placed(lake, source))
             missing = await_partitions(lake, source, placed, self.say, 120)
@@ -153,8 +153,7 @@ class Soak:
         )
 
     def _line(self, name: str, first: date, last: date) -> list[str]:
-        asked = ["--source", "cloudtrail", "--from", str(first), "--to", str(last)]
-        return [sys.executable, "-m", "infra.cli", name, *asked]
+        return [sys.executable, "-m", "infra.cli.main", name, "cloudtrail", f"{first}..{last}"]
 
     def _running(self, building: "subprocess.Popen[str]") -> dict[str, Any]:
         """The process of a Glue run that reads objects by now."""
@@ -179,7 +178,7 @@ class Soak:
         self._running(building)
         building.kill()
 
-    def compare(self, lake: OpenedLake, source: LogSource, truth: GroundTruth, gone: str) -> None:
+    def compare(self, lake: LocalLake, source: LogSource, truth: GroundTruth, gone: str) -> None:
         """Each kind of fault against what was put there: all found, none invented."""
         s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
         newest = heads(s3, bucket, table)
@@ -212,7 +211,7 @@ class Soak:
         self.expect("verdicts of objects", verdicts - {Verdict.BUILT}, {"quarantined", "gone_since_built"})
         self.expect("objects gone", [j.key for day in found for j in day.named(Verdict.GONE)], [gone])
 
-    def compare_digests(self, lake: OpenedLake, source: LogSource, truth: GroundTruth, gone: str) -> None:
+    def compare_digests(self, lake: LocalLake, source: LogSource, truth: GroundTruth, gone: str) -> None:
         keys_file = self.home / "keys.json"
         keys_file.write_text(json.dumps(sample_keys(source.name)))
         reports = validate_days(lake, source, self.days[0], self.days[-1], keys_file, self.say)
@@ -221,7 +220,7 @@ class Soak:
         found = {finding.key for report in reports for finding in report.findings}
         self.expect("what digests find", found, damaged | {gone})
 
-    def bring_late(self, lake: OpenedLake, source: LogSource, samples: Samples, truth: GroundTruth) -> None:
+    def bring_late(self, lake: LocalLake, source: LogSource, samples: Samples, truth: GroundTruth) -> None:
         """Objects days after their events: the ledger names them, their day is built again, and nothing is missing."""
         loaded = put_objects(lake, source, samples_to_put(samples.late_objects()), self.say)
         await_partitions(lake, source, loaded.partitions, self.say, 60)
@@ -240,7 +239,7 @@ class Soak:
         rows = heads(s3, bucket, table)[day_number(FIRST)].rows
         self.expect("rows of the day with late events", rows, before + sum(truth.very_late_by_day.values()))
 
-    def judge(self, lake: OpenedLake, source: LogSource, baseline: dict[str, str]) -> None:
+    def judge(self, lake: LocalLake, source: LogSource, baseline: dict[str, str]) -> None:
         """The six invariants, from storage."""
         named = lake.settings
         buckets = named.raw_bucket(source.name), named.readready_bucket
@@ -254,7 +253,7 @@ class Soak:
         self.expect("invariants broken", verdict.broken, set())
 
 
-def _removed(lake: OpenedLake, source: LogSource) -> tuple[str, str]:
+def _removed(lake: LocalLake, source: LogSource) -> tuple[str, str]:
     """Remove one delivered file that a digest names and that holds rows; its key, and its delete marker's version."""
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     prefix = f"AWSLogs/o-exampleorg1/111122223333/CloudTrail/us-east-1/{FIRST:%Y/%m/%d}/"
@@ -262,19 +261,19 @@ def _removed(lake: OpenedLake, source: LogSource) -> tuple[str, str]:
     return key, s3.delete_object(Bucket=bucket, Key=key)["VersionId"]
 
 
-def _restored(lake: OpenedLake, source: LogSource, key: str, marker: str) -> None:
+def _restored(lake: LocalLake, source: LogSource, key: str, marker: str) -> None:
     """Take the delete marker away: the version that was read is there again."""
     lake.client("s3").delete_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, VersionId=marker)
 
 
-def _placed(lake: OpenedLake, source: LogSource) -> Iterator[tuple[str, ...]]:
+def _placed(lake: LocalLake, source: LogSource) -> Iterator[tuple[str, ...]]:
     bucket = lake.settings.raw_bucket(source.name)
     for key in keys(lake.client("s3"), bucket):
         if isinstance(placement := place(source, bucket, key), Placement):
             yield placement.values
 
 
-def _etags(lake: OpenedLake, source: LogSource, samples: Samples) -> Iterator[tuple[Any, str]]:
+def _etags(lake: LocalLake, source: LogSource, samples: Samples) -> Iterator[tuple[Any, str]]:
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     for sample in samples.late_objects():
         yield sample, s3.head_object(Bucket=bucket, Key=sample.key)["ETag"].strip('"')

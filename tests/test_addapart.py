@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.mend import message_keys
 from lambdas.addapart.consumer import Consumer
 from lambdas.addapart.producer import produce
@@ -26,7 +26,7 @@ def key_of(day: str = "2019/05/01", account: str = "111122223333", name: str = "
 
 
 @pytest.fixture
-def settings(lake: OpenedLake, source: LogSource) -> AddAPartSettings:
+def settings(lake: LocalLake, source: LogSource) -> AddAPartSettings:
     """A raw consumer's settings, with a quarantine queue of the test's own."""
     queue = lake.client("sqs").create_queue(QueueName=f"q-{uuid.uuid4().hex}")["QueueUrl"]
     bucket = lake.settings.raw_bucket(source.name)
@@ -34,7 +34,7 @@ def settings(lake: OpenedLake, source: LogSource) -> AddAPartSettings:
 
 
 @pytest.fixture
-def consumer(lake: OpenedLake, settings: AddAPartSettings) -> Consumer:
+def consumer(lake: LocalLake, settings: AddAPartSettings) -> Consumer:
     return Consumer(settings, lake.client("glue"), lake.client("s3"), lake.client("sqs"))
 
 
@@ -43,7 +43,7 @@ def message(bucket: str, key: str, group: str = "g", time: str | None = None) ->
     return {"messageId": uuid.uuid4().hex, "body": body, "attributes": {"MessageGroupId": group}}
 
 
-def partition(lake: OpenedLake, table: str, values: list[str]) -> dict[str, Any] | None:
+def partition(lake: LocalLake, table: str, values: list[str]) -> dict[str, Any] | None:
     glue = lake.client("glue")
     try:
         answer = glue.get_partition(DatabaseName=lake.settings.database, TableName=table, PartitionValues=values)
@@ -54,7 +54,7 @@ def partition(lake: OpenedLake, table: str, values: list[str]) -> dict[str, Any]
 
 
 @pytest.mark.fault(10, "an object with umlauts, a space, + and %3D in its key", "its partition at the right prefix")
-def test_an_object_becomes_a_partition_by_itself(lake: OpenedLake, source: LogSource) -> None:
+def test_an_object_becomes_a_partition_by_itself(lake: LocalLake, source: LogSource) -> None:
     key = key_of("2019/01/02", name="größe und+mehr%3D.json.gz")
     lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=b"")
     values = ["AWSLogs", "111122223333", "eu-west-1", "20190102"]
@@ -64,7 +64,7 @@ def test_an_object_becomes_a_partition_by_itself(lake: OpenedLake, source: LogSo
     assert found["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"] == source.raw.serde
 
 
-def test_a_thousand_objects_lose_no_partition(lake: OpenedLake, source: LogSource) -> None:
+def test_a_thousand_objects_lose_no_partition(lake: LocalLake, source: LogSource) -> None:
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     keys = [key_of(f"2019/02/{n % 20 + 1:02d}", name=f"{n}.json.gz") for n in range(1000)]
     with ThreadPoolExecutor(8) as pool:
@@ -75,7 +75,7 @@ def test_a_thousand_objects_lose_no_partition(lake: OpenedLake, source: LogSourc
 
 @pytest.mark.fault(2, "messages with arrival times out of order", "one partition with the first and the last arrival")
 def test_the_same_message_many_times_is_one_partition(
-    lake: OpenedLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
+    lake: LocalLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
 ) -> None:
     times = ["2019-05-01T10:00:00.000Z", "2019-05-01T09:00:00.000Z", *["2019-05-01T11:00:00.000Z"] * 8]
     for start in (0, 5):
@@ -94,7 +94,7 @@ def test_the_same_message_many_times_is_one_partition(
     "both in quarantine with a reason, the message behind them placed",
 )
 def test_a_poison_message_goes_to_quarantine_and_its_group_goes_on(
-    lake: OpenedLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
+    lake: LocalLake, source: LogSource, consumer: Consumer, settings: AddAPartSettings
 ) -> None:
     poison = {**message("", ""), "body": "{not json"}
     elsewhere = message("another-bucket", key_of())
@@ -125,7 +125,7 @@ class FailsFor:
     6, "CreatePartition fails for one of three days", "that message and its group come back, the other group goes on"
 )
 def test_a_failure_returns_the_message_and_what_follows_it_in_its_group(
-    lake: OpenedLake, source: LogSource, settings: AddAPartSettings
+    lake: LocalLake, source: LogSource, settings: AddAPartSettings
 ) -> None:
     consumer = Consumer(settings, FailsFor(lake.client("glue"), "20190503"), lake.client("s3"), lake.client("sqs"))
     failing = message(settings.bucket, key_of("2019/05/03"), "a")
@@ -138,7 +138,7 @@ def test_a_failure_returns_the_message_and_what_follows_it_in_its_group(
 
 
 @pytest.mark.fault(12, "a consumer whose database is not there", "the message is given back, nothing is made")
-def test_a_missing_table_is_retried_and_never_created(lake: OpenedLake, settings: AddAPartSettings) -> None:
+def test_a_missing_table_is_retried_and_never_created(lake: LocalLake, settings: AddAPartSettings) -> None:
     nowhere = AddAPartSettings(**{**vars(settings), "database": "absent"})
     consumer = Consumer(nowhere, lake.client("glue"), lake.client("s3"), lake.client("sqs"))
     record = message(settings.bucket, key_of())
@@ -146,7 +146,7 @@ def test_a_missing_table_is_retried_and_never_created(lake: OpenedLake, settings
     assert "absent" not in {d["Name"] for d in lake.client("glue").get_databases()["DatabaseList"]}
 
 
-def test_a_table_is_asked_for_once_a_container(lake: OpenedLake, settings: AddAPartSettings) -> None:
+def test_a_table_is_asked_for_once_a_container(lake: LocalLake, settings: AddAPartSettings) -> None:
     asked: list[str] = []
 
     class Counting(FailsFor):
@@ -202,7 +202,7 @@ def test_a_producer_takes_what_the_trail_itself_publishes(settings: AddAPartSett
 
 @pytest.mark.fault(90, "what is no notification, beside one", "in quarantine with a reason, what is one is placed")
 def test_what_is_no_notification_goes_to_quarantine_and_is_not_tried_again(
-    lake: OpenedLake, settings: AddAPartSettings
+    lake: LocalLake, settings: AddAPartSettings
 ) -> None:
     sqs = lake.client("sqs")
     queue = sqs.create_queue(QueueName=f"q-{uuid.uuid4().hex}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
@@ -253,7 +253,7 @@ def commit(day: int, run: str) -> Commit:
 
 
 @pytest.mark.fault(18, "8 writers commit one day at once", "8 numbers, no gap")
-def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: OpenedLake) -> None:
+def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: LocalLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda n: append(s3, bucket, commit(20190801, f"r{n}"), lambda head: True), range(8)))
@@ -263,7 +263,7 @@ def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: OpenedLake
     assert newest.seq == 8
 
 
-def test_committing_twice_is_committing_once(lake: OpenedLake) -> None:
+def test_committing_twice_is_committing_once(lake: LocalLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     first = append(s3, bucket, commit(20190802, "r"), lambda head: False)
     assert append(s3, bucket, commit(20190802, "r"), lambda head: False) == first
@@ -271,7 +271,7 @@ def test_committing_twice_is_committing_once(lake: OpenedLake) -> None:
 
 
 @pytest.mark.fault(18, "an older build commits after a newer one", "superseded, and said so")
-def test_an_older_build_does_not_follow_a_newer_one(lake: OpenedLake) -> None:
+def test_an_older_build_does_not_follow_a_newer_one(lake: LocalLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     append(s3, bucket, commit(20190803, "newer"), lambda head: False)
     with pytest.raises(SupersededError, match="run newer made commit 1 meanwhile"):
@@ -279,14 +279,14 @@ def test_an_older_build_does_not_follow_a_newer_one(lake: OpenedLake) -> None:
 
 
 @pytest.fixture
-def placed_commits(lake: OpenedLake) -> list[Commit]:
+def placed_commits(lake: LocalLake) -> list[Commit]:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     return [append(s3, bucket, commit(20190804, f"r{n}"), lambda head: True) for n in range(3)]
 
 
 @pytest.mark.fault(2, "news of an old commit after the newest", "the partition stays at the newest commit")
 def test_the_catalog_follows_the_newest_commit_whatever_order_the_news_come_in(
-    lake: OpenedLake, placed_commits: list[Commit]
+    lake: LocalLake, placed_commits: list[Commit]
 ) -> None:
     newest = placed_commits[-1]
     found = until(

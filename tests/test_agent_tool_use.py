@@ -220,7 +220,7 @@ def test_looker_answers_with_rows_of_the_lake_after_being_refused(tools: ToolLak
     hostile = ToolCall("1", {"sql": "DROP TABLE agent_tool_use"})
     raw = ToolCall("2", {"sql": f"SELECT * FROM from_cloudtrail_raw WHERE {DAYS}"})
     script = [Says(calls=(hostile, raw)), Says(calls=(ToolCall("3", {"sql": GOOD}),)), last]
-    answer = ask_looker(tools.lake, "Which tools were used?", None, script)
+    answer = ask_looker(tools.lake, "Which tools were used?", None, quiet, script)
     assert answer["stopped_by"] is None
     assert len(answer["refused"]) == 2
     (query,) = answer["queries"]
@@ -258,7 +258,7 @@ def test_lookers_own_calls_are_in_the_lake_like_any_agents(tools: ToolLake) -> N
 
 
 def test_a_question_that_is_none_is_refused(tools: ToolLake) -> None:
-    answer = ask_looker(tools.lake, " ", None, [])
+    answer = ask_looker(tools.lake, " ", None, quiet, [])
     assert (answer["stopped_by"], answer["queries"]) == ("prompt", [])
 
 
@@ -271,7 +271,7 @@ def test_a_model_is_asked_as_the_caller_whose_keys_stay_in_their_process(tools: 
             aws_access_key_id="AKIAEXAMPLECALLER",
             aws_secret_access_key="EXAMPLE/SECRET/OF/CALLER",
         )
-        answer = ask_looker(tools.lake, "Which tools?", ModelAccess("example.model", client))
+        answer = ask_looker(tools.lake, "Which tools?", ModelAccess("example.model", client), quiet)
     assert (len(answer["queries"]), answer["stopped_by"]) == (1, None)
     assert {request.path for request in bedrock.requests} == {"/model/example.model/converse"}
     function = tools.lake.client("lambda").get_function_configuration(FunctionName="loglake-looker")

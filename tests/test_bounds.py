@@ -8,8 +8,8 @@ import pytest
 
 from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
 from glue_scripts.window import slices, window_objects
-from infra.cli.build import BuildError, parsed_day, windows
-from infra.cli.lake import LakeHomeError, OpenedLake, refuse_full_disk
+from infra.cli.build import BuildError, parsed_day, parsed_days, windows
+from infra.cli.lake import LakeHomeError, LocalLake, refuse_full_disk
 from infra.cli.terminal import escaped
 from loglake_assets.sources import LogSource
 from resources.settings import SettingsError, lake_settings
@@ -68,7 +68,7 @@ def test_a_window_that_cannot_be_built_is_refused(arguments: list[str], said: st
 
 @pytest.mark.parametrize("bound", [["--max_files", "1"], ["--max_bytes", "10"]])
 def test_a_window_with_too_much_in_it_is_refused_and_never_cut_short(
-    lake: OpenedLake, source: LogSource, bound: list[str]
+    lake: LocalLake, source: LogSource, bound: list[str]
 ) -> None:
     from tests.test_addapart import partition
     from tests.waiting import until
@@ -104,9 +104,12 @@ def test_windows_have_a_size_and_span_no_gap() -> None:
 
 
 def test_a_day_as_typed_is_a_day_or_refused_with_an_example() -> None:
-    assert parsed_day("2026-11-01", "FROM") == date(2026, 11, 1)
-    with pytest.raises(BuildError, match="FROM='yesterday' is not a day"):
-        parsed_day("yesterday", "FROM")
+    assert parsed_day("2026-11-01") == date(2026, 11, 1)
+    assert parsed_days("2026-11-01") == (date(2026, 11, 1), date(2026, 11, 1))
+    assert parsed_days("2026-11-01..2026-11-07") == (date(2026, 11, 1), date(2026, 11, 7))
+    for text in ("yesterday", "2026-11-01..", "..2026-11-01", "2026-11-31", "2026-11-01...2026-11-02"):
+        with pytest.raises(BuildError, match="is not a day; expected yyyy-mm-dd, such as"):
+            parsed_days(text)
 
 
 @pytest.mark.parametrize(

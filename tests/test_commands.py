@@ -20,11 +20,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.__main__ import main
 from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
-from infra.cli.lake import DIGEST_KEYS, REPOSITORY, LakeHomeError, OpenedLake, opened_lake
+from infra.cli.lake import DIGEST_KEYS, REPOSITORY, LakeHomeError, LocalLake, local_lake
+from infra.cli.main import app, main
 from infra.cli.query import Answer, print_answer
 from infra.cli.terminal import PLAIN_WIDTH, print_table
 from infra.emulator.processes import running_stack
@@ -33,7 +33,7 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sampling import sample_keys
-from tests.commands import PROGRAM, command, environment, make
+from tests.commands import PROGRAM, command, environment, named
 from tests.conftest import quiet
 from tests.waiting import until
 
@@ -55,14 +55,14 @@ READING = (
     "build",
 )
 GIVEN = {
-    "query": {"SQL": "select 1"},
-    "ask": {"Q": "what?"},
-    "evidence": {"EVENT_ID": "some-id"},
-    "digests": {"SOURCE": "cloudtrail", "FROM": "2026-11-01", "TO": "2026-11-01"},
-    "review": {"WHO": "ann", "FROM": "2026-11-01", "TO": "2026-11-01"},
-    "rollback": {"SOURCE": "cloudtrail", "DAY": "2026-11-01", "RUN": "r"},
-    "requeue": {"SOURCE": "cloudtrail", "FROM": "2026-11-01", "TO": "2026-11-01"},
-    "build": {"SOURCE": "cloudtrail", "FROM": "2026-11-01", "TO": "2026-11-01"},
+    "query": ["select 1"],
+    "ask": ["what?"],
+    "evidence": ["some-id"],
+    "digests": ["cloudtrail", "2026-11-01"],
+    "review": ["--who", "ann", "--days", "2026-11-01", "--out", "OUT"],
+    "rollback": ["cloudtrail", "2026-11-01", "r"],
+    "requeue": ["cloudtrail", "2026-11-01"],
+    "build": ["cloudtrail", "2026-11-01..2026-11-02"],
 }
 
 
@@ -70,7 +70,7 @@ GIVEN = {
 class Lake:
     """A lake of the last two closed days of the API log's samples; the first of them is built."""
 
-    opened: OpenedLake
+    opened: LocalLake
     files: Path
 
     @property
@@ -80,8 +80,8 @@ class Lake:
 
 def generated(folder: Path, source: str, events: int) -> Path:
     """Samples of the two days as files."""
-    asked = {"SOURCE": source, "DIR": str(folder), "EVENTS": str(events), "DAYS": "2", "FROM": str(FIRST)}
-    done = command(folder.parent / "no-lake", "generate", **asked)
+    asked = [source, str(folder), "--events", str(events), "--days", "2", "--from", str(FIRST)]
+    done = command(folder.parent / "no-lake", "generate", *asked)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -94,10 +94,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[Lake]:
     home, before = tmp_path_factory.mktemp("home") / "lake", dict(os.environ)
-    with opened_lake(home, quiet) as opened:
-        done = command(home, "load", SOURCE="cloudtrail", DIR=str(files))
+    with local_lake(home, quiet) as opened:
+        done = command(home, "load", "cloudtrail", str(files))
         assert done.returncode == 0, done.stderr
-        done = command(home, "build", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(FIRST))
+        done = command(home, "build", "cloudtrail", str(FIRST))
         assert done.returncode == 0, done.stdout + done.stderr
         yield Lake(opened, files)
     os.environ.clear()
@@ -114,25 +114,23 @@ def test_a_mistyped_home_is_said_and_not_made(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = tmp_path / "lakee"
-    given = {**GIVEN.get(name, {}), "LOGLAKE_HOME": str(home), "OUT": str(tmp_path / "out")}
-    for variable, value in given.items():
-        monkeypatch.setenv(variable, value)
-    assert main([name]) == 2
+    monkeypatch.setenv("LOGLAKE_HOME", str(home))
+    given = [text.replace("OUT", str(tmp_path / "out")) for text in GIVEN.get(name, [])]
+    assert main([name, *given]) == 2
     complained = capsys.readouterr().err
     assert complained.startswith(f"{name}: There is no lake in {home}: it does not exist. Nothing was created.")
-    assert complained.endswith(f"`make up LOGLAKE_HOME={home}` makes a lake there.\n")
+    assert complained.endswith(f"`loglake --home {home} up` makes a lake there.\n")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.fault(98, "UI_PORT=80000, 0, -1, a word, other digits", "a sentence, and no lake is made")
+@pytest.mark.fault(98, "up --port 80000, 0, -1, a word, other digits", "a sentence, and no lake is made")
 @pytest.mark.parametrize("port", ["80000", "0", "-1", "http", "\u0664\u0665", "1" * 5_000])
 def test_a_port_that_cannot_be_is_a_sentence(
     tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("UI_PORT", port)
     monkeypatch.setenv("LOGLAKE_HOME", str(tmp_path / "lake"))
-    assert main(["up"]) == 2
-    expected = f"up: UI_PORT={port[:40]!r} is no port number; accepted: 1 to 65535, such as 3001.\n"
+    assert main(["up", f"--port={port}"]) == 2
+    expected = f"up: --port {port[:40]!r} is no port number; accepted: 1 to 65535, such as 3001.\n"
     assert capsys.readouterr().err == expected
     assert list(tmp_path.iterdir()) == []
 
@@ -165,10 +163,10 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
     folder.mkdir()
     file.touch()
     with read_only(folder), pytest.raises(LakeHomeError, match=r"cannot be kept in .*shelf/lake: it cannot be written"):
-        with opened_lake(folder / "lake", quiet):
+        with local_lake(folder / "lake", quiet):
             pass
     with pytest.raises(LakeHomeError, match=r"Not a directory\)\. Nothing was started, and trying again does not help"):
-        with opened_lake(file / "lake", quiet):
+        with local_lake(file / "lake", quiet):
             pass
 
 
@@ -178,11 +176,9 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.fault(86, "three commands begun at once on a home without a stack", "all work; the last one stops it")
 def test_commands_at_once_share_one_stack(tmp_path: Path, files: Path) -> None:
     home = tmp_path / "lake"
-    asked = environment(home, SOURCE="cloudtrail", DIR=str(files))
+    asked = [*PROGRAM, "load", "cloudtrail", str(files)]
     begun = [
-        subprocess.Popen(
-            [*PROGRAM, "load"], cwd=REPOSITORY, env=asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        subprocess.Popen(asked, cwd=REPOSITORY, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for _ in range(3)
     ]
     said = [process.communicate(timeout=180)[0].decode() for process in begun]
@@ -204,11 +200,10 @@ def job_runs(lake: Lake) -> list[dict[str, Any]]:
 @pytest.mark.fault(71, "a build that ends before a day whose earlier commit stands", "the table says that it stands")
 def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
     before = len(job_runs(lake))
-    asked = environment(lake.home, SOURCE="cloudtrail", FROM=str(FIRST), TO=str(SECOND), LOGLAKE_ENGINE="spark")
     process = subprocess.Popen(
-        [*PROGRAM, "build"],
+        [*PROGRAM, "build", "cloudtrail", f"{FIRST}..{SECOND}"],
         cwd=REPOSITORY,
-        env=asked,
+        env=environment(lake.home, LOGLAKE_ENGINE="spark"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -219,8 +214,8 @@ def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
     said, complained = process.communicate(timeout=120)
     assert process.returncode == 130, said + complained
     assert complained == (
-        "build: Stopped, and the Glue run with it: 0 of 2 days were built by this command. The same command builds the "
-        "others; nothing has to be cleaned up first.\n"
+        f"{named(lake.home)}build: Stopped, and the Glue run with it: 0 of 2 days were built by this command. The same "
+        "command builds the others; nothing has to be cleaned up first.\n"
     )
     states = dict(re.findall(r"^(20\d\d-\d\d-\d\d) .*?  (\S+(?: \S+)*)$", said, re.M))
     assert states == {str(FIRST): "built earlier: commit 1 stands", str(SECOND): "not built"}
@@ -232,9 +227,13 @@ def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: Path, number: signal.Signals) -> None:
     home = tmp_path / "lake"
-    asked = environment(home, SOURCE="cloudtrail", DIR=str(files))
     process = subprocess.Popen(
-        [*PROGRAM, "load"], cwd=REPOSITORY, env=asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, "load", "cloudtrail", str(files)],
+        cwd=REPOSITORY,
+        env=environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     until((home / "stack.log").exists, 60)
     process.send_signal(number)
@@ -263,7 +262,7 @@ def test_a_day_that_fails_is_not_called_unbuilt_while_a_commit_stands(lake: Lake
     key = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"][0]["Key"]
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     s3.delete_object(Bucket=bucket, Key=key)
-    done = command(lake.home, "build", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(FIRST))
+    done = command(lake.home, "build", "cloudtrail", str(FIRST))
     s3.put_object(Bucket=bucket, Key=key, Body=body)
     assert done.returncode == 1
     (line,) = (line for line in done.stdout.splitlines() if line.startswith(f"{FIRST} "))
@@ -280,7 +279,7 @@ def test_a_locked_database_is_said(lake: Lake) -> None:
     with sqlite3.connect(database, isolation_level=None) as holder:
         holder.execute("PRAGMA locking_mode=EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")
-        done = command(lake.home, "build", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(FIRST))
+        done = command(lake.home, "build", "cloudtrail", str(FIRST))
         holder.execute("ROLLBACK")
     holder.close()
     assert done.returncode == 2, done.stdout
@@ -298,7 +297,7 @@ def test_a_disk_that_fills_while_the_stack_runs_is_said(tmp_path: Path, files: P
         pytest.skip("mounting a disk that fills needs root, and a kernel that lets it")
     home, before = tmp_path / "lake", dict(os.environ)
     try:
-        with opened_lake(home, quiet) as opened:
+        with local_lake(home, quiet) as opened:
             used = shutil.disk_usage(home).used
             resize(tmp_path, used + 40_000_000)
             with pytest.raises(opened.client("s3").exceptions.ClientError, match="InsufficientStorage"):
@@ -308,7 +307,7 @@ def test_a_disk_that_fills_while_the_stack_runs_is_said(tmp_path: Path, files: P
             assert done.stderr.startswith(f"load: The disk of the lake in {home} is full: ")
             assert done.stderr.endswith("Free some, then give the command again.\n")
             resize(tmp_path, 2 << 30)
-            assert command(home, "load", SOURCE="cloudtrail", DIR=str(files)).returncode == 0
+            assert command(home, "load", "cloudtrail", str(files)).returncode == 0
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -320,13 +319,13 @@ def command_with_room(home: Path, files: Path) -> "subprocess.CompletedProcess[s
     program = (
         "import sys, infra.cli.lake as opened; opened.NEEDED_BYTES = 0\n"
         "opened.refuse_full_disk.__defaults__ = (0,)\n"
-        "from infra.cli.__main__ import main\n"
-        "sys.exit(main(['load']))"
+        "from infra.cli.main import app, main\n"
+        f"sys.exit(main(['load', 'cloudtrail', {str(files)!r}]))"
     )
     return subprocess.run(
         [PROGRAM[0], "-c", program],
         cwd=REPOSITORY,
-        env=environment(home, SOURCE="cloudtrail", DIR=str(files)),
+        env=environment(home),
         capture_output=True,
         text=True,
         check=False,
@@ -345,7 +344,7 @@ def test_digests_of_generated_samples_are_validated_without_keys_being_given(lak
     assert json.loads((lake.home / DIGEST_KEYS).read_text()) == sample_keys("cloudtrail")
     beside = lake.files.with_name("logs.public_keys.json")
     assert json.loads(beside.read_text()) == sample_keys("cloudtrail"), "public keys, and no private one"
-    done = command(lake.home, "digests", SOURCE="cloudtrail", FROM=str(FIRST), TO=str(SECOND))
+    done = command(lake.home, "digests", "cloudtrail", f"{FIRST}..{SECOND}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{FIRST}" in done.stdout
     with dagster_instance(lake.opened) as instance:
@@ -363,31 +362,30 @@ def test_digests_of_generated_samples_are_validated_without_keys_being_given(lak
 def test_a_query_says_which_of_its_days_are_not_whole(lake: Lake) -> None:
     first, second = day_number(FIRST), day_number(SECOND)
     sql = f"select count(*) as n from {TABLE} where logcalendarday between {first} and {second}"
-    done = command(lake.home, "query", SQL=sql)
+    done = command(lake.home, "query", sql)
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("Of "))
     assert re.fullmatch(
         rf"Of {TABLE} these are not whole: {FIRST} 99\.\d{{4}} % of its events; {SECOND} not built\. "
-        "`make status` says what helps\\.",
+        rf"`loglake --home {re.escape(str(lake.home))} status` says what helps\.",
         line,
     )
     glue, database = lake.opened.client("glue"), lake.opened.settings.database
     named = {"DatabaseName": database, "TableName": TABLE}
     partition = glue.get_partition(**named, PartitionValues=[str(first)])["Partition"]
     glue.delete_partition(**named, PartitionValues=[str(first)])
-    done = command(lake.home, "query", SQL=f"select * from {TABLE} where logcalendarday = {first}", FORMAT="csv")
+    done = command(lake.home, "query", f"select * from {TABLE} where logcalendarday = {first}", "--format", "csv")
     fields = ("Values", "StorageDescriptor", "Parameters")
     glue.create_partition(**named, PartitionInput={name: partition[name] for name in fields})
     assert done.stdout.count("\n") == 1, "the heading, and no row"
-    assert (
-        done.stderr == f"Of {TABLE} these are not whole: {FIRST} without a partition. `make status` says what helps.\n"
-    )
-    done = command(lake.home, "query", SQL=f"select count(*) as n from {TABLE}", FORMAT="jsonl")
+    helps = f"`loglake --home {lake.home} status` says what helps."
+    assert done.stderr == f"Of {TABLE} these are not whole: {FIRST} without a partition. {helps}\n"
+    done = command(lake.home, "query", f"select count(*) as n from {TABLE}", "--format", "jsonl")
     assert json.loads(done.stdout)["n"] > 100
     assert done.stderr.startswith("The statement names no range of days, so all days were asked; of ")
-    assert command(lake.home, "query", SQL=f"describe {TABLE}").stdout.count("not whole") == 0
+    assert command(lake.home, "query", f"describe {TABLE}").stdout.count("not whole") == 0
 
 
-@pytest.mark.fault(66, "days of a log of which nothing was delivered, in make query and make status", "the same words")
+@pytest.mark.fault(66, "days of a log of which nothing was delivered, in loglake query and status", "the same words")
 def test_days_without_raw_logs_are_said_in_the_same_words_by_query_and_status(lake: Lake) -> None:
     s3, source = lake.opened.client("s3"), load_source("bedrock")
     bucket, before = lake.opened.settings.raw_bucket("bedrock"), FIRST - timedelta(days=1)
@@ -395,26 +393,26 @@ def test_days_without_raw_logs_are_said_in_the_same_words_by_query_and_status(la
     s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b""))
     of_days = f"logcalendarday between {day_number(before)} and {day_number(SECOND)}"
     sql = f"select count(*) as n from {source.readready.name} where {of_days}"
-    asked, status = command(lake.home, "query", SQL=sql), command(lake.home, "status")
+    asked, status = command(lake.home, "query", sql), command(lake.home, "status")
     s3.delete_object(Bucket=bucket, Key=key)
     words = (
         f"{FIRST} to {SECOND}: no raw logs are there for these days. If logs were expected, see whether "
-        f"{source.title} is delivered to s3://{bucket}; `make load` puts files of a folder there."
+        f"{source.title} is delivered to s3://{bucket}; `loglake load` puts files there."
     )
     assert f"Of {source.readready.name}, {words}" in asked.stdout.splitlines()
     assert words in status.stdout.splitlines()
     assert f"Of {source.readready.name} these are not whole: {before} not built." in asked.stdout
     sql = f"select count(*) as n from {source.readready.name} where logcalendarday = {day_number(FIRST)}"
-    (line,) = (line for line in command(lake.home, "query", SQL=sql).stdout.splitlines() if line.startswith("Of "))
+    (line,) = (line for line in command(lake.home, "query", sql).stdout.splitlines() if line.startswith("Of "))
     assert line.startswith(f"Of {source.readready.name}, {FIRST}: no raw logs are there for this day. If logs were ")
 
 
-@pytest.mark.fault(98, "statements that are no SELECT through make query", "the answer, and no library's warning")
+@pytest.mark.fault(98, "statements that are no SELECT through loglake query", "the answer, and no library's warning")
 @pytest.mark.parametrize(
     "sql", ["show tables", f"show partitions {TABLE}", f"explain select 1 from {TABLE}", "show views"]
 )
 def test_a_statement_that_is_no_select_prints_no_warning(lake: Lake, sql: str) -> None:
-    done = command(lake.home, "query", SQL=sql)
+    done = command(lake.home, "query", sql)
     assert "unsupported syntax" not in done.stdout + done.stderr
     assert all(line.startswith("query: Athena: ") for line in done.stderr.splitlines())
 
@@ -453,57 +451,63 @@ def test_the_days_of_a_statement_are_told_from_its_predicates(sql: str, expected
 # --- what is advised --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.fault(98, "commands given too little, with values that a shell would split", "the line has what was given")
+@pytest.mark.fault(
+    98, "commands given too little, or what no command takes", "what is missing or unknown, and how to ask"
+)
 @pytest.mark.parametrize(
-    ("name", "given", "line"),
+    ("given", "said"),
     [
-        ("build", {"SOURCE": "cloudtrail"}, "make build SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07"),
-        ("load", {"DIR": "my logs"}, "make load SOURCE=<log> DIR='my logs'"),
-        ("review", {"SESSION": "s-1"}, "make review SESSION=s-1 OUT=folder"),
-        ("review", {"WHO": "a b", "OUT": "x", "TO": "2026-11-02"},
-         "make review WHO='a b' FROM=2026-11-01 TO=2026-11-02 OUT=x"),
+        (["build", "cloudtrail"], "Missing argument 'DAYS'"),
+        (["load", "--dir", "logs"], "No such option: --dir"),
+        (["review", "--session", "s-1"], "Missing option '--out'"),
+        (["review", "--who", "a b", "--out", "x"], "--who with a person and --days with a range of days"),
+        (["review", "--session", "s", "--who", "a", "--out", "x"], "Give --session with an id, or --who"),
+        (["build", "cloudtrail", "2026-11-07..2026-11-01"], "ends before it begins"),
+        (["build", "cloudtrail", "yesterday"], "'yesterday' is not a day; expected yyyy-mm-dd"),
+        (["query"], "Give one statement: loglake query"),
+        (["query", "select 1", "--format", "xml"], "'xml' is not one of 'table', 'csv', 'json', 'jsonl'"),
+        (
+            ["review", "--who", "*", "--days", "2026-11-01", "--out", "x", "--reviewr", "dana"],
+            "No such option: --reviewr",
+        ),
+        (["--lake", "prod", "--home", "x", "status"], "--home is of the local lake"),
+        (["--profile", "p", "status"], "--profile and --region are of a lake on AWS"),
+        (["--lake", "nosuch", "status"], "There is no lake 'nosuch'"),
+        (["--lake", "../x", "status"], "There is no lake '../x'"),
+        (["--lake", "prod", "load", "cloudtrail", "logs"], "is for the lake of this machine, and --lake is prod"),
     ],
-)  # fmt: skip
-def test_a_command_that_is_advised_has_the_values_that_were_given(
-    name: str, given: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+)
+def test_what_a_command_cannot_do_is_a_sentence(
+    given: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for variable, value in given.items():
-        monkeypatch.setenv(variable, value)
-    assert main([name]) == 2
-    assert capsys.readouterr().err.endswith(f" not given. It is: {line}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(given) == 2
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert said in told
+    assert "Traceback" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(one.callback.__name__ for one in app.registered_commands if one.callback))
+def test_every_command_has_a_help_text_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert f"Example: loglake {name}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_says_what_its_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "Exit codes: 0 done; 1 done, and something" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.fault(98, "a session that is not found, and a review of which no day is built", "advice names the days")
 def test_advice_to_build_a_review_names_the_days_that_can_be_built(lake: Lake, tmp_path: Path) -> None:
-    build = f"make build SOURCE=session_activity FROM={FIRST} TO={FIRST}"
-    done = command(lake.home, "review", SESSION="s-1", OUT=str(tmp_path / "out"))
+    build = f"loglake --home {lake.home} build session_activity {FIRST}..{FIRST}"
+    done = command(lake.home, "review", "--session", "s-1", "--out", str(tmp_path / "out"))
     assert done.stderr.endswith(f"1 days of the review are not built and may hold it. This builds them: {build}\n")
     said = command(lake.home, "status").stdout
     assert f"no day yet. `{build}` makes it of built days." in said
     assert "no day yet. It is made from days of Amazon Bedrock model invocations, and none is built." in said
     assert "<" not in said
-
-
-# --- what is given ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.fault(93, "REVIEWR=dana on make's command line", "refused with the options there are; nothing is done")
-@pytest.mark.parametrize("typed", ["REVIEWR=dana", "REVIEWR=", "EVNTS=5", "from=2026-11-01", "LOGLAKE_HOEM=/x"])
-def test_make_refuses_an_option_that_no_command_has(tmp_path: Path, typed: str) -> None:
-    done = make(tmp_path, "review", "WHO=*", "OUT=out", typed)
-    assert done.returncode == 2
-    name = typed.partition("=")[0]
-    assert f"{name} is no option of any command, and nothing was done. There are: ACCEPT_LOSS " in done.stderr
-    assert " REVIEWER " in done.stderr
-    assert done.stdout == ""
-
-
-def test_make_takes_every_option_that_a_page_or_its_help_names(tmp_path: Path) -> None:
-    text = (REPOSITORY / "README.md").read_text() + (REPOSITORY / "Makefile").read_text()
-    named = set(re.findall(r"\b([A-Z][A-Z_]+)=", text)) - {"REVIEWR"}
-    named |= {"UI_PORT"}
-    assert {"SQL", "LOGLAKE_HOME", "SECONDS"} <= named
-    assert make(tmp_path, "-n", "help", *(f"{name}=1" for name in sorted(named - {"PYTHONUNBUFFERED"}))).returncode == 0
 
 
 # --- a table that is dropped ------------------------------------------------------------------------------------------
@@ -514,14 +518,14 @@ def test_a_dropped_table_is_named_and_one_command_brings_it_back(lake: Lake) -> 
     glue, database = lake.opened.client("glue"), lake.opened.settings.database
     day = f"where logcalendarday = {day_number(FIRST)}"
     sql = f"select count(*) as n from {TABLE} {day}"
-    before = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["n"]
+    before = json.loads(command(lake.home, "query", sql, "--format", "jsonl").stdout)["n"]
     for table in (TABLE, "from_cloudtrail_raw"):
         glue.delete_table(DatabaseName=database, Name=table)
     done = command(lake.home, "reconcile")
     for table in (TABLE, "from_cloudtrail_raw"):
         assert f"The table {database}.{table} was gone: somebody dropped it. It is made again" in done.stderr
     assert "Error" not in done.stdout + done.stderr
-    until(lambda: json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["n"] == before, 60)
+    until(lambda: json.loads(command(lake.home, "query", sql, "--format", "jsonl").stdout)["n"] == before, 60)
     assert glue.get_table(DatabaseName=database, Name=TABLE)["Table"]["Parameters"]["classification"] == "orc"
     done = command(lake.home, "status")
     assert (done.returncode, done.stderr) == (0, "")
@@ -571,7 +575,7 @@ def test_formats_for_programs_have_whole_values_of_their_types(capsys: pytest.Ca
 
 def test_a_query_gives_numbers_and_booleans_as_such(lake: Lake) -> None:
     sql = f"select 1 as n, true as b, cast(1.5 as double) as d, 'x' as s, logcalendarday as day from {TABLE} limit 1"
-    done = command(lake.home, "query", SQL=sql, FORMAT="json")
+    done = command(lake.home, "query", sql, "--format", "json")
     assert json.loads(done.stdout) == [{"n": 1, "b": True, "d": 1.5, "s": "x", "day": day_number(FIRST)}]
 
 
@@ -581,8 +585,8 @@ VOUCHED = "raw_key like '%/111122223333/CloudTrail/us-east-1/%'"
 
 def test_evidence_prints_a_day_as_a_day(lake: Lake) -> None:
     sql = f"select min(eventid) as id from {TABLE} where {VOUCHED} and logcalendarday = {day_number(FIRST)}"
-    event_id = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["id"]
-    done = command(lake.home, "evidence", EVENT_ID=event_id, DAY=str(FIRST))
+    event_id = json.loads(command(lake.home, "query", sql, "--format", "jsonl").stdout)["id"]
+    done = command(lake.home, "evidence", event_id, "--day", str(FIRST))
     assert re.search(rf"^logcalendarday +{day_number(FIRST)}$", done.stdout, re.M)
     assert done.stdout.endswith("All agree.\n")
     assert " not known " not in done.stdout
@@ -591,8 +595,8 @@ def test_evidence_prints_a_day_as_a_day(lake: Lake) -> None:
 @pytest.mark.fault(98, "evidence of a row whose object no digest names", "it says what agrees and what is not known")
 def test_evidence_says_what_could_not_be_compared(lake: Lake) -> None:
     sql = f"select min(eventid) as id from {TABLE} where not {VOUCHED} and logcalendarday = {day_number(FIRST)}"
-    event_id = json.loads(command(lake.home, "query", SQL=sql, FORMAT="jsonl").stdout)["id"]
-    done = command(lake.home, "evidence", EVENT_ID=event_id, DAY=str(FIRST))
+    event_id = json.loads(command(lake.home, "query", sql, "--format", "jsonl").stdout)["id"]
+    done = command(lake.home, "evidence", event_id, "--day", str(FIRST))
     assert re.search(r"^digest +not known +no digest names the object", done.stdout, re.M)
     agreeing, last = len(re.findall(r"^[a-zA-Z ]+ agrees ", done.stdout, re.M)), done.stdout.splitlines()[-1]
     assert last == (f"{agreeing} of {agreeing + 1} agree. These could not be compared, each line says why: digest.")
@@ -631,13 +635,13 @@ def test_what_the_demo_prints_works_afterwards(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     steps = [int(number) for number in re.findall(r"^(\d+)\. ", done.stdout, re.M)]
     assert steps == list(range(1, len(steps) + 1))
-    printed = re.findall(r"make (?:evidence|status) LOGLAKE_HOME=.*", done.stdout)
+    printed = re.findall(r"loglake --home .*(?:evidence|status).*", done.stdout)
     assert len(printed) >= 4
     for line in (printed[0], printed[-1]):
         again = subprocess.run(
-            ["bash", "-c", line.replace("make ", "make -s READY= ", 1)],
+            ["bash", "-c", line],
             cwd=REPOSITORY,
-            env=environment(home),
+            env={**environment(home), "PATH": f"{Path(PROGRAM[0]).parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,

@@ -13,7 +13,7 @@ import pytest
 
 from infra.cli.build import build_range
 from infra.cli.evidence import event_evidence
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.load import await_partitions, put_objects
 from infra.cli.status import print_status, survey
 from lambdas.addapart.consumer import CommitEditedError, Consumer
@@ -45,6 +45,7 @@ from loglake_assets.sources.model import Column
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.glue_jobs import GlueRun
+from resources.settings import loglake
 from tests import breaking
 from tests.breaking import holding, put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
@@ -157,7 +158,7 @@ def test_events_under_the_prefix_of_the_day_before_are_of_the_first_build_of_the
     assert (second.error, second.metadata["coverage_pct"], second.metadata["dagster/row_count"]) == (None, 100, 3)
 
 
-def load(lake: OpenedLake, source: LogSource, objects: dict[str, bytes]) -> None:
+def load(lake: LocalLake, source: LogSource, objects: dict[str, bytes]) -> None:
     loaded = put_objects(lake, source, [(key, lambda body=body: body) for key, body in objects.items()], quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
 
@@ -172,7 +173,7 @@ def test_a_day_built_under_other_exclude_rules_is_stale_by_name(built: BuiltLake
     (judged,) = found.named(Verdict.OUTDATED)
     assert judged.detail == "built under other exclude rules"
     assert found.is_stale
-    assert f"make build SOURCE=cloudtrail FROM={DAY} TO={DAY}" in found.remedy(Verdict.OUTDATED)
+    assert loglake(f"build cloudtrail {DAY}") in found.remedy(Verdict.OUTDATED)
     assert reconciled(built, rules="version = 9").named(Verdict.OUTDATED) == [], "a version alone changes no row"
 
 
@@ -346,7 +347,7 @@ def settings(built: BuiltLake) -> AddAPartSettings:
     return AddAPartSettings("readready", "", built.lake.settings.database, bucket(built), "", "")
 
 
-def test_an_older_record_that_was_edited_is_known_by_the_one_after_it(lake: OpenedLake) -> None:
+def test_an_older_record_that_was_edited_is_known_by_the_one_after_it(lake: LocalLake) -> None:
     client, name = lake.client("s3"), "edited-records"
     client.create_bucket(Bucket=name)
     for run in ("one", "two", "three"):
@@ -449,7 +450,7 @@ def test_a_manifest_whose_fields_are_of_other_types_cannot_be_read(built: BuiltL
             read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), newest(built, DAY).run_id)
 
 
-def test_an_edit_of_the_newest_record_is_not_taken_for_the_truth_by_the_next(lake: OpenedLake) -> None:
+def test_an_edit_of_the_newest_record_is_not_taken_for_the_truth_by_the_next(lake: LocalLake) -> None:
     client, name = lake.client("s3"), "edited-newest"
     client.create_bucket(Bucket=name)
     append(client, name, proposal("one"), lambda current: True)
@@ -472,7 +473,7 @@ def events(day: date, *ids: str) -> bytes:
     81, "a commit record that is empty, cut, of another kind, or lacks fields", "named; a build mends it"
 )
 def test_a_commit_record_that_cannot_be_read_is_named_and_the_next_build_follows_it(
-    lake: OpenedLake, damage: bytes
+    lake: LocalLake, damage: bytes
 ) -> None:
     client, name = lake.client("s3"), f"broken-records-{len(damage)}"
     client.create_bucket(Bucket=name)
@@ -489,7 +490,7 @@ def test_a_commit_record_that_cannot_be_read_is_named_and_the_next_build_follows
     assert (after.seq, head(client, name, "t", 20200101)) == (3, after)
 
 
-def test_a_record_of_a_newer_version_is_read(lake: OpenedLake) -> None:
+def test_a_record_of_a_newer_version_is_read(lake: LocalLake) -> None:
     client, name = lake.client("s3"), "newer-records"
     client.create_bucket(Bucket=name)
     made = append(client, name, proposal("one"), lambda current: True)
@@ -498,7 +499,7 @@ def test_a_record_of_a_newer_version_is_read(lake: OpenedLake) -> None:
     assert head(client, name, "t", 20200101) == made
 
 
-def test_a_record_that_says_it_is_another_one_is_not_followed(lake: OpenedLake) -> None:
+def test_a_record_that_says_it_is_another_one_is_not_followed(lake: LocalLake) -> None:
     client, name = lake.client("s3"), "moved-records"
     client.create_bucket(Bucket=name)
     made = append(client, name, proposal("one"), lambda current: True)

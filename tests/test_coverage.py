@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING
@@ -29,14 +29,14 @@ Put = Callable[[str, bytes], None]
 
 
 @pytest.fixture
-def bucket(lake: OpenedLake) -> str:
+def bucket(lake: LocalLake) -> str:
     name = f"raw-{uuid.uuid4().hex[:12]}"
     lake.client("s3").create_bucket(Bucket=name)
     return name
 
 
 @pytest.fixture
-def put(lake: OpenedLake, bucket: str) -> Put:
+def put(lake: LocalLake, bucket: str) -> Put:
     def put_object(name: str, content: bytes, account: str = "111122223333") -> None:
         key = f"AWSLogs/{account}/CloudTrail/eu-west-1/2014/07/07/{name}"
         lake.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
@@ -44,12 +44,12 @@ def put(lake: OpenedLake, bucket: str) -> Put:
     return put_object
 
 
-def recount(lake: OpenedLake, source: LogSource, bucket: str, rules: str = "") -> Recount:
+def recount(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") -> Recount:
     made = lake.resource.recount(source, 1)
     return replace(made, raw_bucket=bucket, rules=load_rules(source.name, rules), registered=lambda days: ())
 
 
-def counted(lake: OpenedLake, source: LogSource, bucket: str, rules: str = "") -> Coverage:
+def counted(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") -> Coverage:
     (coverage,) = recount(lake, source, bucket, rules).days([DAY])
     return coverage
 
@@ -66,7 +66,7 @@ def at_noon(**changes: Any) -> dict[str, Any]:
     29, "a bomb, nesting, doubled keys before the recount", "unreadable under a reason, the others counted"
 )
 def test_hostile_objects_are_unreadable_and_the_others_count(
-    lake: OpenedLake, source: LogSource, bucket: str, put: Put
+    lake: LocalLake, source: LogSource, bucket: str, put: Put
 ) -> None:
     put("bomb", gzip.compress(bytes(80 << 20)))
     put("two-members", body(at_noon()) + body(at_noon()))
@@ -86,7 +86,7 @@ def test_hostile_objects_are_unreadable_and_the_others_count(
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "x", None, 7])
 def test_an_event_without_a_day_counts_as_missing_on_its_delivery_day(
-    lake: OpenedLake, source: LogSource, bucket: str, put: Put, time: Any
+    lake: LocalLake, source: LogSource, bucket: str, put: Put, time: Any
 ) -> None:
     put("odd", body(record(eventTime=time)))
     coverage = counted(lake, source, bucket)
@@ -94,7 +94,7 @@ def test_an_event_without_a_day_counts_as_missing_on_its_delivery_day(
 
 
 @pytest.mark.fault(34, "a day of one empty object recounted", "no percentage")
-def test_a_day_without_events_has_no_percentage(lake: OpenedLake, source: LogSource, bucket: str, put: Put) -> None:
+def test_a_day_without_events_has_no_percentage(lake: LocalLake, source: LogSource, bucket: str, put: Put) -> None:
     put("empty", body())
     coverage = counted(lake, source, bucket)
     assert coverage.pct is None
@@ -103,7 +103,7 @@ def test_a_day_without_events_has_no_percentage(lake: OpenedLake, source: LogSou
 
 @pytest.mark.fault(11, "a day with a denied account", "counted under the rule, not as missing")
 def test_what_a_deny_rule_keeps_out_is_neither_missing_nor_complete(
-    lake: OpenedLake, source: LogSource, bucket: str, put: Any
+    lake: LocalLake, source: LogSource, bucket: str, put: Any
 ) -> None:
     put("kept", body(at_noon(eventID="1")))
     put("denied", body(at_noon(eventID="2")), "444455556666")
@@ -113,14 +113,14 @@ def test_what_a_deny_rule_keeps_out_is_neither_missing_nor_complete(
     assert counted(lake, source, bucket).expected == 2
 
 
-def test_excluded_events_are_counted_apart(lake: OpenedLake, source: LogSource, bucket: str, put: Put) -> None:
+def test_excluded_events_are_counted_apart(lake: LocalLake, source: LogSource, bucket: str, put: Put) -> None:
     put("x", body(at_noon(eventID="1"), at_noon(eventID="2", eventName="Decrypt")))
     rules = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
     coverage = counted(lake, source, bucket, rules)
     assert (coverage.expected, coverage.excluded) == (1, 1)
 
 
-def test_control_messages_are_no_events_that_a_day_lacks(lake: OpenedLake, bucket: str) -> None:
+def test_control_messages_are_no_events_that_a_day_lacks(lake: LocalLake, bucket: str) -> None:
     """Delivered beside keystrokes, and left out without a rule."""
     message = {"id": "1", "timestamp": 1404734400000, "message": "CWL CONTROL MESSAGE"}
     document = {"messageType": "CONTROL_MESSAGE", "owner": "o", "logGroup": "g", "logStream": "s"}
@@ -130,7 +130,7 @@ def test_control_messages_are_no_events_that_a_day_lacks(lake: OpenedLake, bucke
     assert (coverage.expected, coverage.excluded, coverage.object_count) == (0, 1, 1)
 
 
-def test_a_percentage_never_rounds_up_to_a_hundred(lake: OpenedLake, source: LogSource, bucket: str, put: Put) -> None:
+def test_a_percentage_never_rounds_up_to_a_hundred(lake: LocalLake, source: LogSource, bucket: str, put: Put) -> None:
     put("x", body(at_noon()))
     coverage = replace(counted(lake, source, bucket), expected=10_000_000, missing=1)
     assert coverage.pct is not None

@@ -11,7 +11,7 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
 
 from infra.cli.build import dagster_instance, loaded_definitions
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files
 from loglake_assets.orchestration.lake_resource import lake_resources
@@ -94,7 +94,7 @@ def test_an_odd_setting_is_refused_with_what_is_accepted(settings: dict[str, Any
         source_config("cloudtrail", start_day=date(2026, 1, 1), **settings)
 
 
-def register(lake: OpenedLake, day: date, account: str, arrival: str) -> None:
+def register(lake: LocalLake, day: date, account: str, arrival: str) -> None:
     """A raw partition as AddAPart leaves it."""
     number = f"{day:%Y%m%d}"
     lake.client("glue").batch_create_partition(
@@ -111,7 +111,7 @@ def register(lake: OpenedLake, day: date, account: str, arrival: str) -> None:
 
 
 def tick(
-    lake: OpenedLake, instance: dg.DagsterInstance, config: SourceConfig, cursor: str | None, today: date = TODAY
+    lake: LocalLake, instance: dg.DagsterInstance, config: SourceConfig, cursor: str | None, today: date = TODAY
 ) -> tuple[list[str], str]:
     """One tick, recorded as the daemon would; returns the days told and the cursor."""
     with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
@@ -121,7 +121,7 @@ def tick(
     return [str(e.partition) for e in result.asset_events], str(result.cursor)
 
 
-def test_the_raw_sensor_tells_new_days_once_and_changed_days_again(lake: OpenedLake, config: SourceConfig) -> None:
+def test_the_raw_sensor_tells_new_days_once_and_changed_days_again(lake: LocalLake, config: SourceConfig) -> None:
     register(lake, TODAY, "111122223333", "2018-03-10T01:00:00Z")
     register(lake, TODAY - timedelta(days=1), "111122223333", "2018-03-09T01:00:00Z")
     register(lake, date(2018, 1, 5), "111122223333", "2018-01-05T01:00:00Z")
@@ -136,7 +136,7 @@ def test_the_raw_sensor_tells_new_days_once_and_changed_days_again(lake: OpenedL
         assert tick(lake, instance, config, cursor)[0] == []
 
 
-def test_an_open_day_is_told_for_new_prefixes_and_not_for_every_object(lake: OpenedLake, config: SourceConfig) -> None:
+def test_an_open_day_is_told_for_new_prefixes_and_not_for_every_object(lake: LocalLake, config: SourceConfig) -> None:
     day = date(2018, 6, 1)
     register(lake, day, "111122223333", "2018-06-01T01:00:00Z")
     with dg.DagsterInstance.ephemeral() as instance:
@@ -147,7 +147,7 @@ def test_an_open_day_is_told_for_new_prefixes_and_not_for_every_object(lake: Ope
         assert "2018-06-01" in tick(lake, instance, config, cursor, day + timedelta(days=1))[0]
 
 
-def stamp(lake: OpenedLake, day: date, arrival: str) -> None:
+def stamp(lake: LocalLake, day: date, arrival: str) -> None:
     values = ["AWSLogs", "111122223333", "eu-west-1", f"{day:%Y%m%d}"]
     entry = {"Values": values, "StorageDescriptor": {"Location": "s3://b/x/"}, "Parameters": {LAST_ARRIVAL: arrival}}
     lake.client("glue").batch_update_partition(
@@ -157,7 +157,7 @@ def stamp(lake: OpenedLake, day: date, arrival: str) -> None:
     )
 
 
-def test_the_cursor_stays_bounded_over_years(lake: OpenedLake) -> None:
+def test_the_cursor_stays_bounded_over_years(lake: LocalLake) -> None:
     config = source_config("cloudtrail", start_day=date(2010, 1, 1))
     for n in range(120):
         register(lake, date(2017, 1, 1) + timedelta(days=n), "777788889999", "2017-06-01T00:00:00Z")
@@ -168,7 +168,7 @@ def test_the_cursor_stays_bounded_over_years(lake: OpenedLake) -> None:
             assert len(SensorCursor.parsed(cursor).hot) <= 46
 
 
-def test_a_sweep_finds_what_the_hot_window_never_sees(lake: OpenedLake, config: SourceConfig) -> None:
+def test_a_sweep_finds_what_the_hot_window_never_sees(lake: LocalLake, config: SourceConfig) -> None:
     today = date(2019, 12, 1)
     with dg.DagsterInstance.ephemeral() as instance:
         cursor: str | None = None
@@ -216,7 +216,7 @@ def test_the_condition_has_a_name_a_person_can_find(config: SourceConfig) -> Non
 
 
 @pytest.mark.fault(3, "an object put while the bucket tells nobody", "reconciling makes its partition, once")
-def test_reconciling_registers_a_prefix_whose_notification_was_lost(lake: OpenedLake, source: LogSource) -> None:
+def test_reconciling_registers_a_prefix_whose_notification_was_lost(lake: LocalLake, source: LogSource) -> None:
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
     configuration.pop("ResponseMetadata")
@@ -236,7 +236,7 @@ def test_reconciling_registers_a_prefix_whose_notification_was_lost(lake: Opened
 
 
 @pytest.mark.fault(3, "an object put while the bucket tells nobody", "the prefix is named as lagging")
-def test_the_catalog_lag_check_is_red_while_a_prefix_is_missing(lake: OpenedLake, source: LogSource) -> None:
+def test_the_catalog_lag_check_is_red_while_a_prefix_is_missing(lake: LocalLake, source: LogSource) -> None:
     from loglake_assets.orchestration.reconcile_job import lagging_prefixes
 
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
@@ -385,7 +385,7 @@ def _names(text: str, log: str) -> bool:
     return log in text
 
 
-def test_the_instance_of_a_local_lake_is_as_its_file_says(lake: OpenedLake) -> None:
+def test_the_instance_of_a_local_lake_is_as_its_file_says(lake: LocalLake) -> None:
     with dagster_instance(lake) as instance:
         settings = instance.get_settings("concurrency")
         assert settings["pools"]["granularity"] == "run"

@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 from botocore.stub import Stubber
 
-from infra.cli.__main__ import main
 from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.digests import print_digests, validate_days
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
+from infra.cli.main import main
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.digest_checks import digest_check, digest_result, remedy
 from loglake_assets.orchestration.source_config import source_config
@@ -36,7 +36,7 @@ Found = Callable[..., DigestReport]
 
 
 @pytest.fixture
-def bucket(lake: OpenedLake) -> str:
+def bucket(lake: LocalLake) -> str:
     name = f"raw-{uuid.uuid4().hex[:12]}"
     lake.client("s3").create_bucket(Bucket=name)
     return name
@@ -49,7 +49,7 @@ def trail() -> Trail:
 
 
 @pytest.fixture
-def validated(lake: OpenedLake, source: LogSource, bucket: str) -> Found:
+def validated(lake: LocalLake, source: LogSource, bucket: str) -> Found:
     def put_and_validate(trail: Trail, move: tuple[str, str] = ("", ""), day: date = DAY) -> DigestReport:
         trail.put(lake.client("s3"), bucket, move)
         (report,) = validate(
@@ -195,7 +195,7 @@ def test_a_chain_that_ended_is_red_for_a_day_more_and_then_proves_nothing(valida
     98, "a trail that stopped a day and a half ago, and one digest removed before", "a line for each run"
 )
 def test_hours_in_a_row_without_a_digest_are_one_line_and_the_total_is_said(
-    lake: OpenedLake, source: LogSource, bucket: str, capsys: pytest.CaptureFixture[str]
+    lake: LocalLake, source: LogSource, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trail = Trail().hours(moment("09 20:00"), moment("10 12:00"))
     alone, edited = trail.digest_key(moment("10 05:00")), trail.file_key(moment("10 08:20"))
@@ -339,7 +339,7 @@ def test_a_strangers_digest_between_two_accuses_neither(validated: Found, trail:
 
 
 def test_without_any_key_every_digest_is_unknown_and_gaps_are_still_named(
-    lake: OpenedLake, source: LogSource, bucket: str, trail: Trail
+    lake: LocalLake, source: LogSource, bucket: str, trail: Trail
 ) -> None:
     gone = trail.digest_key(moment("10 14:00"))
     del trail.objects[gone]
@@ -445,7 +445,7 @@ def test_two_trails_of_one_account_are_two_chains(validated: Found, trail: Trail
     assert (found(report), report.chains, report.digests_expected) == ([], 2, 24 + 13)
 
 
-def test_runs_of_days_are_read_once_and_told_by_day(lake: OpenedLake, source: LogSource, bucket: str) -> None:
+def test_runs_of_days_are_read_once_and_told_by_day(lake: LocalLake, source: LogSource, bucket: str) -> None:
     trail = Trail().hours(moment("09 20:00"), moment("13 04:00"))
     keys = [trail.file_key(moment(f"{day} 13:20")) for day in ("10", "12")]
     for key in keys:
@@ -491,7 +491,7 @@ def test_the_check_is_red_with_names_counts_and_what_to_do(validated: Found, tra
 # --- one object, and keys ---------------------------------------------------------------------------------------------
 
 
-def test_one_object_has_its_digest_as_evidence(lake: OpenedLake, source: LogSource, bucket: str, trail: Trail) -> None:
+def test_one_object_has_its_digest_as_evidence(lake: LocalLake, source: LogSource, bucket: str, trail: Trail) -> None:
     s3, trusted = lake.client("s3"), GivenKeys({signer().fingerprint: signer().der}, KEYS)
     edited, evening = trail.file_key(moment("10 13:20")), trail.file_key(moment("10 23:20"))
     trail.edit(edited, b"eventID", b"eventId")
@@ -537,7 +537,7 @@ def test_a_file_that_holds_no_keys_is_refused_in_a_sentence(tmp_path: Path, text
         key_of(file)
 
 
-def test_each_region_is_asked_once_for_all_pages_of_its_keys(lake: OpenedLake) -> None:
+def test_each_region_is_asked_once_for_all_pages_of_its_keys(lake: LocalLake) -> None:
     client = lake.resource.client("cloudtrail", "eu-central-1")
     since, until = moment("08 00:00"), moment("12 00:00")
     asked = {"StartTime": since, "EndTime": until}
@@ -553,7 +553,7 @@ def test_each_region_is_asked_once_for_all_pages_of_its_keys(lake: OpenedLake) -
         stub.assert_no_pending_responses()
 
 
-def test_a_cloud_that_lists_no_keys_is_told_in_a_sentence(lake: OpenedLake) -> None:
+def test_a_cloud_that_lists_no_keys_is_told_in_a_sentence(lake: LocalLake) -> None:
     keys = trusted_keys(None, lake.resource.client, moment("08 00:00"), moment("12 00:00"))
     with pytest.raises(PublicKeysError, match="LOGLAKE_DIGEST_KEYS"):
         keys.key(signer().fingerprint, "eu-west-1")
@@ -677,6 +677,6 @@ def test_the_check_is_in_the_daily_job_and_not_in_the_hourly_one() -> None:
 
 
 def test_a_log_without_digests_has_nothing_to_validate(built: BuiltLake) -> None:
-    assert main(["digests", "--source", "cloudwatch", "--from", "2026-11-01", "--to", "2026-11-02"]) == 2
+    assert main(["digests", "cloudwatch", "2026-11-01..2026-11-02"]) == 2
     keys = loaded_definitions().resolve_asset_graph().asset_check_keys
     assert dg.AssetCheckKey(dg.AssetKey(["checks", "cloudwatch"]), "digests") not in keys

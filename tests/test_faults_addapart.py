@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.lake import REPOSITORY, OpenedLake
+from infra.cli.lake import REPOSITORY, LocalLake
 from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
@@ -36,7 +36,7 @@ THROTTLED = {"service": "glue", "operation": "CreatePartition", "error": {"code"
 class Layer:
     """The raw layer of one log as deployed: its Lambdas and queues. Only these tests use it meanwhile."""
 
-    lake: OpenedLake
+    lake: LocalLake
     source: LogSource
 
     @property
@@ -118,7 +118,7 @@ class Layer:
 
 
 @pytest.fixture(scope="module")
-def layer(lake: OpenedLake) -> Layer:
+def layer(lake: LocalLake) -> Layer:
     return Layer(lake, load_source("bedrock"))
 
 
@@ -282,7 +282,7 @@ sqs.delete_message(QueueUrl=queue, ReceiptHandle=found["ReceiptHandle"])
     5, "a consumer killed after CreatePartition", "the message comes again and finds its partition: acknowledged"
 )
 def test_a_consumer_killed_before_it_acknowledges_is_followed_by_one_that_does(
-    lake: OpenedLake, source: LogSource
+    lake: LocalLake, source: LogSource
 ) -> None:
     sqs, bucket = lake.client("sqs"), lake.settings.raw_bucket(source.name)
     attributes = {"FifoQueue": "true", "VisibilityTimeout": "2"}
@@ -318,7 +318,7 @@ class Nowhere:
 @pytest.mark.fault(
     11, "an account denied after its first day arrived", "no message for it any more, its partition as it was"
 )
-def test_a_deny_rule_in_mid_stream_leaves_old_partitions_alone(lake: OpenedLake, source: LogSource) -> None:
+def test_a_deny_rule_in_mid_stream_leaves_old_partitions_alone(lake: LocalLake, source: LogSource) -> None:
     s3, bucket, account = lake.client("s3"), lake.settings.raw_bucket(source.name), "777700001111"
     s3.put_object(Bucket=bucket, Key=key_of("2013/03/09", account), Body=b"")
     values = ["AWSLogs", account, "eu-west-1", "20130309"]

@@ -17,7 +17,7 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import readready_key
-from infra.cli.lake import REPOSITORY, OpenedLake, write_dagster_home
+from infra.cli.lake import REPOSITORY, LocalLake, write_dagster_home
 from infra.cli.status import survey
 from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
@@ -44,7 +44,7 @@ HOLD_MS = 300_000
 class Days:
     """Days of the shared lake that only these tests put objects under, and a Dagster instance of their own."""
 
-    lake: OpenedLake
+    lake: LocalLake
     source: LogSource
     dagster_home: Path
     through: str
@@ -113,7 +113,7 @@ def events(day: date, count: int, **changes: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def days(
-    lake: OpenedLake, source: LogSource, running_proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory
+    lake: LocalLake, source: LogSource, running_proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Days]:
     home = tmp_path_factory.mktemp("dagster")
     write_dagster_home(home)
@@ -188,7 +188,7 @@ def test_killed_before_its_commit_a_build_is_not_seen_and_another_succeeds(built
 
 
 @contextmanager
-def unplaced(lake: OpenedLake) -> Iterator[None]:
+def unplaced(lake: LocalLake) -> Iterator[None]:
     """Nothing is placed in the readready layer while the block runs, and what was to be placed is lost."""
     client, sqs = lake.client("lambda"), lake.client("sqs")
     (mapping,) = client.list_event_source_mappings(FunctionName=f"{lake.settings.name}-addapart-readready-consumer")[

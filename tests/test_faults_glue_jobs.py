@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
 from resources.settings import LakeSettings
@@ -34,7 +34,7 @@ if "--dagster-pipes-context" in sys.argv:
 class SmallJob:
     """A job of the emulator under the name that the lake `name` gives it; its script sleeps, greets and succeeds."""
 
-    lake: OpenedLake
+    lake: LocalLake
     name: str = field(default_factory=lambda: f"j{uuid.uuid4().hex[:8]}")
 
     @property
@@ -76,7 +76,7 @@ class SmallJob:
 
 
 @pytest.fixture
-def job(lake: OpenedLake) -> SmallJob:
+def job(lake: LocalLake) -> SmallJob:
     return SmallJob(lake).make(sleep_seconds=0)
 
 
@@ -131,7 +131,7 @@ def test_a_waiting_run_is_waited_for(job: SmallJob) -> None:
 @pytest.mark.fault(
     43, "one run more than the job has room for", "waited for, then run; no longer than it was told to wait"
 )
-def test_a_job_without_room_is_waited_for_and_not_forever(lake: OpenedLake) -> None:
+def test_a_job_without_room_is_waited_for_and_not_forever(lake: LocalLake) -> None:
     job, glue = SmallJob(lake).make(sleep_seconds=6), lake.client("glue")
     glue.start_job_run(JobName=job.job, Arguments={"--source": "other"})
     with pytest.raises(GlueRunError, match=r"could not be started in 1 s \(ConcurrentRunsExceededException\)"):
@@ -142,7 +142,7 @@ def test_a_job_without_room_is_waited_for_and_not_forever(lake: OpenedLake) -> N
 
 
 @pytest.mark.fault(43, "a job that is not there", "refused at once, in a sentence")
-def test_what_no_waiting_mends_is_refused_at_once(lake: OpenedLake, job: SmallJob) -> None:
+def test_what_no_waiting_mends_is_refused_at_once(lake: LocalLake, job: SmallJob) -> None:
     lake.client("glue").delete_job(JobName=job.job)
     with pytest.raises(ClientError, match="not found"):
         job.run_through(lake.info.endpoint_url)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from glue_scripts.fetching import FetchError, ObjectRef, fetch
 from glue_scripts.manifests import ManifestRefusedError, put_once
 from glue_scripts.reading import ObjectReader
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.versions.commits import CommitError, append, commits
 from loglake_assets.s3.objects import CutObjectError
@@ -34,7 +34,7 @@ DAMAGED = {"service": "s3", "operation": "GetObject", "response": {"corrupt_byte
 
 
 @pytest.fixture(scope="module")
-def ref(lake: OpenedLake) -> ObjectRef:
+def ref(lake: LocalLake) -> ObjectRef:
     """An object of a bucket of its own."""
     bucket = f"faults-{uuid.uuid4().hex[:12]}"
     lake.client("s3").create_bucket(Bucket=bucket)
@@ -42,7 +42,7 @@ def ref(lake: OpenedLake) -> ObjectRef:
     return ObjectRef(0, bucket, KEY, 20131212)
 
 
-def recounted(lake: OpenedLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef) -> Coverage:
+def recounted(lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef) -> Coverage:
     """The recount of the object's day, with all its requests through the proxy."""
     made = proxy.resource(lake).recount(source, 1)
     (coverage,) = replace(made, raw_bucket=ref.bucket, registered=lambda days: ()).days([DAY])
@@ -73,7 +73,7 @@ def test_a_body_that_comes_cut_or_damaged_every_time_fails_by_name(
 @pytest.mark.parametrize("rule", [CUT, DAMAGED])
 @pytest.mark.fault(40, "bodies cut or damaged before the recount", "read again: every event counted")
 def test_a_recount_reads_a_cut_body_again(
-    lake: OpenedLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef, rule: dict[str, Any]
+    lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef, rule: dict[str, Any]
 ) -> None:
     proxy.break_it({**rule, "times": 1})
     coverage = recounted(lake, proxy, source, ref)
@@ -83,7 +83,7 @@ def test_a_recount_reads_a_cut_body_again(
 
 @pytest.mark.fault(40, "every body cut before the recount", "it fails by name and counts nothing as missing")
 def test_a_recount_that_cannot_read_says_so_instead_of_counting_less(
-    lake: OpenedLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef
+    lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef
 ) -> None:
     proxy.break_it(CUT)
     with pytest.raises(CutObjectError, match=ref.bucket):
@@ -106,7 +106,7 @@ def test_a_storm_of_503_is_waited_out_by_the_job(
 
 @pytest.mark.fault(39, "503 for listings and objects while days are recounted", "waited out: every event counted")
 def test_a_storm_of_503_is_waited_out_by_the_recount(
-    lake: OpenedLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef
+    lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef
 ) -> None:
     storm = {"sequence": {"fail": 2, "pass": 1}}
     proxy.break_it(s3_error("GetObject", "SlowDown", **storm), s3_error("ListObjectsV2", "ServiceUnavailable", **storm))
@@ -133,7 +133,7 @@ def test_what_s3_refuses_without_end_is_a_clean_failure(
 
 
 @pytest.mark.fault(39, "503 for reads and writes of commits", "waited out: one commit")
-def test_a_commit_survives_a_storm_of_503(lake: OpenedLake, proxy: FaultProxy) -> None:
+def test_a_commit_survives_a_storm_of_503(lake: LocalLake, proxy: FaultProxy) -> None:
     storm = {"sequence": {"fail": 2, "pass": 1}}
     proxy.break_it(*(s3_error(name, "SlowDown", **storm) for name in ("PutObject", "ListObjectsV2", "GetObject")))
     s3, bucket = proxy.resource(lake).s3, lake.settings.readready_bucket
@@ -143,7 +143,7 @@ def test_a_commit_survives_a_storm_of_503(lake: OpenedLake, proxy: FaultProxy) -
 
 
 @pytest.mark.fault(39, "the answer to a commit's write is lost", "the repeated write finds its own commit: one commit")
-def test_a_commit_whose_answer_is_lost_is_one_commit(lake: OpenedLake, proxy: FaultProxy) -> None:
+def test_a_commit_whose_answer_is_lost_is_one_commit(lake: LocalLake, proxy: FaultProxy) -> None:
     proxy.break_it({"service": "s3", "operation": "PutObject", "times": 1, "response": {"abort_bytes": 0}})
     s3, bucket = proxy.resource(lake).s3, lake.settings.readready_bucket
     made = append(s3, bucket, commit(20131202, "lost"), lambda head: True)
@@ -173,7 +173,7 @@ def test_a_read_that_takes_too_long_is_tried_again(proxy: FaultProxy, ref: Objec
         ),
     ],
 )
-def test_a_refused_commit_names_its_key_and_is_none(lake: OpenedLake, proxy: FaultProxy, code: str, said: str) -> None:
+def test_a_refused_commit_names_its_key_and_is_none(lake: LocalLake, proxy: FaultProxy, code: str, said: str) -> None:
     rule = s3_error("PutObject", code, 403)
     rule["error"]["message"] = said
     proxy.break_it(rule)
@@ -188,7 +188,7 @@ def test_a_refused_commit_names_its_key_and_is_none(lake: OpenedLake, proxy: Fau
 
 
 @pytest.mark.fault(42, "KMS denies the job's manifest", "the failure names object and key; nothing to commit")
-def test_a_refused_manifest_names_its_key(lake: OpenedLake, proxy: FaultProxy) -> None:
+def test_a_refused_manifest_names_its_key(lake: LocalLake, proxy: FaultProxy) -> None:
     rule = s3_error("PutObject", "AccessDenied", 403)
     rule["error"]["message"] = "not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:x"
     proxy.break_it(rule)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.versions.commits import append, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources.placement import day_number
@@ -26,7 +26,7 @@ OLDER, NEWER = 1, 2
 
 
 @pytest.fixture
-def table(lake: OpenedLake) -> Iterator[str]:
+def table(lake: LocalLake) -> Iterator[str]:
     """A readready table of the test's own, so that no other test's days are raced for."""
     name = f"from_race{uuid.uuid4().hex[:8]}_readready"
     make_table(lake.client("glue"), lake.settings.database, name)
@@ -34,14 +34,14 @@ def table(lake: OpenedLake) -> Iterator[str]:
     lake.client("glue").delete_table(DatabaseName=lake.settings.database, Name=name)
 
 
-def placed(lake: OpenedLake, table: str) -> dict[int, int]:
+def placed(lake: LocalLake, table: str) -> dict[int, int]:
     return placed_commits(lake.client("glue"), lake.settings.database, table)
 
 
 @pytest.mark.fault(
     18, "100 times two processes commit one day, one read newer input", "the newer wins 100 times, no gap, all placed"
 )
-def test_of_two_backfills_of_one_day_the_newer_input_wins_every_time(lake: OpenedLake, table: str) -> None:
+def test_of_two_backfills_of_one_day_the_newer_input_wins_every_time(lake: LocalLake, table: str) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     for day in DAYS:
         for version in (OLDER, NEWER):
@@ -73,7 +73,7 @@ def test_of_two_backfills_of_one_day_the_newer_input_wins_every_time(lake: Opene
 @pytest.mark.fault(
     19, "a day replaced 12 times while others read it by SQL", "every answer one whole build, the newest last"
 )
-def test_a_reader_sees_one_whole_build_while_a_day_is_replaced(lake: OpenedLake, table: str) -> None:
+def test_a_reader_sees_one_whole_build_while_a_day_is_replaced(lake: LocalLake, table: str) -> None:
     s3, bucket, day, rows = lake.client("s3"), lake.settings.readready_bucket, 20120601, 2_000
     publisher = lake.resource.publisher()
     publisher.publish(put_run(s3, bucket, table, day, "run-0", 0, rows=rows))
@@ -115,7 +115,7 @@ def test_a_reader_sees_one_whole_build_while_a_day_is_replaced(lake: OpenedLake,
 @pytest.mark.fault(
     47, "a commit from a clock a century behind, after one a century ahead", "the later number is what readers see"
 )
-def test_the_order_of_commits_is_their_sequence_whatever_clocks_say(lake: OpenedLake, table: str) -> None:
+def test_the_order_of_commits_is_their_sequence_whatever_clocks_say(lake: LocalLake, table: str) -> None:
     s3, bucket, day = lake.client("s3"), lake.settings.readready_bucket, 20120701
     ahead = replace(commit(day, "ahead"), table=table, committed_at="2126-11-26T00:00:00+00:00")
     behind = replace(commit(day, "behind"), table=table, committed_at="1926-11-26T00:00:00+00:00")
@@ -129,7 +129,7 @@ def test_the_order_of_commits_is_their_sequence_whatever_clocks_say(lake: Opened
 @pytest.mark.fault(
     47, "a run whose clock is behind read newer input", "it follows: S3's times decide, not the writer's"
 )
-def test_which_input_is_newer_is_told_by_s3_and_not_by_the_writer(lake: OpenedLake, table: str) -> None:
+def test_which_input_is_newer_is_told_by_s3_and_not_by_the_writer(lake: LocalLake, table: str) -> None:
     s3, bucket, day = lake.client("s3"), lake.settings.readready_bucket, 20120702
     publisher = lake.resource.publisher()
     older = put_run(s3, bucket, table, day, "older", OLDER)

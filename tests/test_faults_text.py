@@ -11,7 +11,7 @@ import pytest
 
 from infra.cli.ask import print_looker_answer
 from infra.cli.build import DayResult, build_range, dagster_instance
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.query import Answer, ask, print_answer
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.sources import LogSource
@@ -32,13 +32,13 @@ LEFT_ALONE = {"eventID", "eventTime", "eventVersion"}
 class HostileDay:
     """A day of two records with such text in every field that can hold text, built."""
 
-    lake: OpenedLake
+    lake: LocalLake
     result: DayResult
     answer: Answer
 
 
 @pytest.fixture(scope="module")
-def hostile(lake: OpenedLake, source: LogSource) -> HostileDay:
+def hostile(lake: LocalLake, source: LogSource) -> HostileDay:
     texts = {key: ACTS for key in decode.TEXT if key not in LEFT_ALONE}
     blocks: dict[str, Any] = {key: {ACTS: [ACTS]} for key in decode.JSON}
     identity = {"type": ACTS, "arn": ACTS, "userName": ACTS, "sessionContext": {"sourceIdentity": ACTS}}

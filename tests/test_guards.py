@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from lambdas.addapart.consumer import CommitGoneError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
@@ -84,7 +84,7 @@ QUIET_BUCKET = "commits-without-notifications"
 
 
 @pytest.fixture
-def quiet_bucket(lake: OpenedLake) -> str:
+def quiet_bucket(lake: LocalLake) -> str:
     lake.client("s3").create_bucket(Bucket=QUIET_BUCKET)
     return QUIET_BUCKET
 
@@ -108,12 +108,12 @@ class Between:
         return called
 
 
-def proposal(lake: OpenedLake, day: int, run: str) -> Commit:
+def proposal(lake: LocalLake, day: int, run: str) -> Commit:
     location = f"s3://{QUIET_BUCKET}/{run}/"
     return Commit(TABLE, day, 0, run, location, "m", 1, 1, 1, "h", "2019-01-01T00:00:00Z")
 
 
-def consumer_of(lake: OpenedLake, glue: Any = None) -> Consumer:
+def consumer_of(lake: LocalLake, glue: Any = None) -> Consumer:
     settings = AddAPartSettings("readready", "", lake.settings.database, QUIET_BUCKET, "", "")
     return Consumer(settings, glue or lake.client("glue"), lake.client("s3"), lake.client("sqs"))
 
@@ -122,14 +122,14 @@ def place(consumer: Consumer, day: int, seq: int) -> str:
     return consumer._place(f'{{"bucket": "{QUIET_BUCKET}", "key": "{commit_key(TABLE, day, seq)}"}}')
 
 
-def shown(lake: OpenedLake, day: int) -> tuple[str, str]:
+def shown(lake: LocalLake, day: int) -> tuple[str, str]:
     partition = partition_of_day(lake.client("glue"), lake.settings.database, TABLE, day)
     assert partition
     return partition["Parameters"][COMMIT_SEQ], partition["StorageDescriptor"]["Location"]
 
 
 def test_a_commit_that_is_made_while_another_is_placed_is_placed_in_the_same_go(
-    lake: OpenedLake, quiet_bucket: str
+    lake: LocalLake, quiet_bucket: str
 ) -> None:
     day, client, bucket = 20190901, lake.client("s3"), quiet_bucket
     first = append(client, bucket, proposal(lake, day, "first"), lambda current: True)
@@ -143,7 +143,7 @@ def test_a_commit_that_is_made_while_another_is_placed_is_placed_in_the_same_go(
     assert shown(lake, day) == ("2", made[0].location)
 
 
-def test_readers_are_not_sent_back_when_the_newest_record_is_gone(lake: OpenedLake, quiet_bucket: str) -> None:
+def test_readers_are_not_sent_back_when_the_newest_record_is_gone(lake: LocalLake, quiet_bucket: str) -> None:
     day, client, bucket = 20190902, lake.client("s3"), quiet_bucket
     older, newer = (
         append(client, bucket, proposal(lake, day, run), lambda current: True) for run in ("older", "newer")
@@ -157,7 +157,7 @@ def test_readers_are_not_sent_back_when_the_newest_record_is_gone(lake: OpenedLa
     assert shown(lake, day) == before
 
 
-def test_a_raw_partition_that_is_there_already_is_no_error(lake: OpenedLake) -> None:
+def test_a_raw_partition_that_is_there_already_is_no_error(lake: LocalLake) -> None:
     """Two containers, or a message that is delivered again after its partition was made and before it was answered."""
     raw = lake.settings.raw_bucket("cloudtrail")
     settings = AddAPartSettings("raw-cloudtrail", "cloudtrail", lake.settings.database, raw, "", "")
@@ -270,7 +270,7 @@ def test_a_commit_is_placed_when_the_partition_lies_where_it_says_or_shows_a_new
 
 
 def test_a_consumer_moves_a_partition_that_shows_the_newest_commit_and_lies_elsewhere(
-    lake: OpenedLake, quiet_bucket: str
+    lake: LocalLake, quiet_bucket: str
 ) -> None:
     day = 20190904
     commit = append(lake.client("s3"), quiet_bucket, proposal(lake, day, "r"), lambda current: True)
@@ -438,7 +438,7 @@ def test_what_is_read_ahead_is_bounded_by_its_bytes() -> None:
 
 
 @pytest.mark.fault(84, "a table that somebody dropped", "an error that names it and says what brings it back")
-def test_a_table_that_was_dropped_is_named_with_what_brings_it_back(lake: OpenedLake) -> None:
+def test_a_table_that_was_dropped_is_named_with_what_brings_it_back(lake: LocalLake) -> None:
     def pages() -> Iterator[Any]:
         return partitions(lake.client("glue"), lake.settings.database, "from_nothing_raw", "logcalendarday > 0")
 

@@ -19,7 +19,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
-from infra.cli.lake import OpenedLake, opened_lake, write_dagster_home
+from infra.cli.lake import LocalLake, local_lake, write_dagster_home
 from infra.cli.tick import tick_raw_sensor
 from infra.cli.up import prepare_instance
 from lambdas.addapart.consumer import LAST_ARRIVAL
@@ -50,7 +50,7 @@ def config() -> SourceConfig:
     return source_config("cloudtrail", start_day=date(2020, 1, 1))
 
 
-def hourly(lake: OpenedLake, config: SourceConfig) -> dg.JobDefinition:
+def hourly(lake: LocalLake, config: SourceConfig) -> dg.JobDefinition:
     """The hourly job of one log, at noon of 20 November 2026."""
     job = dg.define_asset_job(
         HOURLY,
@@ -135,7 +135,7 @@ def raw_reports(instance: dg.DagsterInstance, config: SourceConfig, day: date) -
     return list(instance.fetch_materializations(asked, limit=100).records)
 
 
-def stamp_arrival(lake: OpenedLake, day: date) -> None:
+def stamp_arrival(lake: LocalLake, day: date) -> None:
     """What AddAPart does when it hears of an arrival: not within five minutes of the last, so it is done here."""
     names = {"DatabaseName": lake.settings.database, "TableName": "from_cloudtrail_raw"}
     glue = lake.client("glue")
@@ -213,7 +213,7 @@ def test_whether_a_day_without_a_delivery_is_odd_is_a_setting(built: BuiltLake, 
 
 
 @pytest.mark.fault(75, "each check of a log run alone", "that check is evaluated, and no other")
-def test_each_check_runs_alone(lake: OpenedLake) -> None:
+def test_each_check_runs_alone(lake: LocalLake) -> None:
     definitions = loaded_definitions()
     graph = definitions.resolve_asset_graph()
     keys = [k for k in graph.asset_check_keys if k.asset_key.path[0] in {"checks", "lake"} and k.name != "digests"]
@@ -305,7 +305,7 @@ def set_first_day(value: str | None) -> Iterator[None]:
 @pytest.mark.fault(
     74, "a raw day registered years ago, the first day set later", "the first day is as set or registered"
 )
-def test_a_local_lake_begins_with_its_first_raw_day(lake: OpenedLake, tmp_path: Path) -> None:
+def test_a_local_lake_begins_with_its_first_raw_day(lake: LocalLake, tmp_path: Path) -> None:
     register(lake, date(2009, 5, 6), "111122223333", "2009-05-06T01:00:00Z")
     with set_first_day(None):
         assert first_raw_day(lake) == date(2009, 5, 6)
@@ -320,10 +320,10 @@ def test_a_local_lake_begins_with_its_first_raw_day(lake: OpenedLake, tmp_path: 
     assert days_not_shown(tmp_path, date(2026, 1, 1)) is None, "no Dagster runs"
     note_shown_first_day(tmp_path, date(2026, 11, 1))
     assert days_not_shown(tmp_path, date(2026, 11, 1)) is None
-    assert "from 2026-11-01 on. Stop `make up`" in str(days_not_shown(tmp_path, date(2026, 10, 1)))
+    assert "from 2026-11-01 on. Stop `loglake up`" in str(days_not_shown(tmp_path, date(2026, 10, 1)))
 
 
-def unregister(lake: OpenedLake, day: date) -> None:
+def unregister(lake: LocalLake, day: date) -> None:
     """What `register` made, away again."""
     names = {"DatabaseName": lake.settings.database, "TableName": "from_cloudtrail_raw"}
     values = ["AWSLogs", "111122223333", "eu-west-1", f"{day:%Y%m%d}"]
@@ -331,7 +331,7 @@ def unregister(lake: OpenedLake, day: date) -> None:
 
 
 @pytest.mark.fault(74, "raw days before the lake's first day, and after tomorrow", "named, each with its remedy")
-def test_raw_days_that_no_check_would_come_to_are_named(lake: OpenedLake) -> None:
+def test_raw_days_that_no_check_would_come_to_are_named(lake: LocalLake) -> None:
     register(lake, date(2009, 5, 7), "111122223333", "2009-05-07T01:00:00Z")
     register(lake, date(2098, 3, 4), "111122223333", "2098-03-04T01:00:00Z")
     config = source_config("cloudtrail", start_day=date(2026, 11, 1))
@@ -357,7 +357,7 @@ def test_raw_days_that_no_check_would_come_to_are_named(lake: OpenedLake) -> Non
     assert "have the objects moved to the day of their delivery" in str(evaluation.description)
 
 
-def test_every_older_week_has_its_turn_at_whatever_hours_the_checks_run(lake: OpenedLake) -> None:
+def test_every_older_week_has_its_turn_at_whatever_hours_the_checks_run(lake: LocalLake) -> None:
     """A lake that runs from nine to five, and one that is looked at every six hours, leave no week out."""
     config = source_config("bedrock", start_day=date(2026, 1, 1))
     first, before = date(2026, 1, 1), date(2026, 6, 18)
@@ -381,7 +381,7 @@ def test_an_idle_lake_is_quiet(tmp_path: Path) -> None:
 
     Those that build days are made last: where one fails, the hourly checks rightly look again.
     """
-    with environment_kept(), opened_lake(tmp_path / "idle", quiet) as lake:
+    with environment_kept(), local_lake(tmp_path / "idle", quiet) as lake:
         definitions = loaded_definitions()
         with dagster_instance(lake) as instance:
             instance.get_runs()
@@ -420,7 +420,7 @@ def day_tags(request: dg.RunRequest) -> dict[str, str]:
 
 
 def asked_at(
-    lake: OpenedLake, definitions: dg.Definitions, instance: dg.DagsterInstance, moment: datetime
+    lake: LocalLake, definitions: dg.Definitions, instance: dg.DagsterInstance, moment: datetime
 ) -> Iterator[tuple[dg.RunRequest, str]]:
     """The runs that the schedules which are on ask for at a moment, with their jobs' names."""
     repository = definitions.get_repository_def()
@@ -447,7 +447,7 @@ def bytes_under(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: OpenedLake, tmp_path: Path) -> None:
+def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: LocalLake, tmp_path: Path) -> None:
     write_dagster_home(tmp_path)
     definitions = loaded_definitions()
     schedule = definitions.resolve_schedule_def(HOURLY)
@@ -480,7 +480,7 @@ def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: OpenedLa
         assert ask(instance, 2) is not None, "a run that failed has checked nothing"
 
 
-def test_old_runs_of_checks_are_deleted_and_their_newest_and_builds_are_kept(lake: OpenedLake, tmp_path: Path) -> None:
+def test_old_runs_of_checks_are_deleted_and_their_newest_and_builds_are_kept(lake: LocalLake, tmp_path: Path) -> None:
     write_dagster_home(tmp_path)
     job = hourly(lake, source_config("bedrock", start_day=date(2026, 11, 1)))
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:

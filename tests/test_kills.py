@@ -49,7 +49,7 @@ class KilledLake:
 
     def command(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "infra.cli", *arguments],
+            [sys.executable, "-m", "infra.cli.main", *arguments],
             cwd=REPOSITORY,
             env={**os.environ, "LOGLAKE_HOME": str(self.home)},
             stdout=subprocess.PIPE,
@@ -59,7 +59,7 @@ class KilledLake:
         )
 
     def build(self) -> "subprocess.Popen[str]":
-        return self.command("build", "--source", "cloudtrail", "--from", DAYS[0], "--to", DAYS[1])
+        return self.command("build", "cloudtrail", f"{DAYS[0]}..{DAYS[1]}")
 
     def heads(self) -> dict[int, Commit]:
         return heads(self.client("s3"), f"{NAME}-readready-{ACCOUNT}", "from_cloudtrail_readready")
@@ -103,7 +103,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(sample.body)
     start_stack(lake.home, log=lambda text: None)
-    loading = lake.command("load", "--source", "cloudtrail", "--dir", str(files))
+    loading = lake.command("load", "cloudtrail", str(files))
     assert "partitions registered" in finished(loading)
     assert loading.returncode == 0
     building = lake.build()

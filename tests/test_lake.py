@@ -28,6 +28,7 @@ from loglake_assets.orchestration.reconcile_job import stale
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import advice
+from resources.settings import loglake, program
 from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 
@@ -113,9 +114,11 @@ def test_each_reason_is_explained_once_under_the_names(built: BuiltLake, capsys:
         manifest = read_manifest(s3, bucket, TABLE, day_number(day), newest(built, day).run_id)
         for entry in manifest.quarantine:
             days.setdefault(entry["reason"], []).append(day)
-    assert explained == [f"{r}: {advice(r, 'cloudtrail', min(found), max(found))}" for r, found in sorted(days.items())]
+    assert explained == [
+        f"{r}: {advice(r, program(), 'cloudtrail', min(found), max(found))}" for r, found in sorted(days.items())
+    ]
     damaged = days["corrupt_gzip"]
-    assert f"then `make requeue SOURCE=cloudtrail FROM={min(damaged)} TO={max(damaged)}`." in "\n".join(explained)
+    assert f"then `{loglake(f'requeue cloudtrail {min(damaged)}..{max(damaged)}')}`." in "\n".join(explained)
 
 
 @pytest.mark.fault(

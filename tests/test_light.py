@@ -21,7 +21,7 @@ from glue_scripts.light_views import NotLightError, create_views, in_duckdb
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.row_hash import hash_sum
@@ -50,7 +50,7 @@ class Store:
 
 
 @pytest.fixture
-def store(lake: OpenedLake, tmp_path: Path) -> Iterator[Store]:
+def store(lake: LocalLake, tmp_path: Path) -> Iterator[Store]:
     s3 = lake.client("s3")
     for bucket in (RAW, READREADY):
         s3.create_bucket(Bucket=bucket)

@@ -45,8 +45,8 @@ def test_every_reason_has_its_advice(repository: Path) -> None:
 @pytest.mark.fault(89, "the advice for each reason, for a source and its days", "commands that can be pasted")
 def test_advice_has_commands_that_can_be_pasted() -> None:
     first, last = date(2026, 11, 1), date(2026, 11, 2)
-    said = [advice(reason, "cloudtrail", first, last) for reason in ADVICE]
+    said = [advice(reason, "loglake", "cloudtrail", first, last) for reason in ADVICE]
     assert [text for text in said if re.search(r"[<>{}]", text)] == []
-    commands = {command for text in said for command in re.findall("`(make [^`]+)`", text)}
-    days = "SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-02"
-    assert commands == {f"make requeue {days}", f"make build {days}"}
+    commands = {command for text in said for command in re.findall("`(loglake [^`]+)`", text)}
+    days = "cloudtrail 2026-11-01..2026-11-02"
+    assert commands == {f"loglake requeue {days}", f"loglake build {days}"}

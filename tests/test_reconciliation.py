@@ -26,6 +26,7 @@ from loglake_assets.sources import source_names
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
+from resources.settings import loglake
 from tests import breaking
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
@@ -149,7 +150,7 @@ def test_a_removed_raw_partition_turns_only_catalog_lag_red(built: BuiltLake, co
         found = red(built, config)
         assert set(found) == {"catalog_lag"}
         assert location in found["catalog_lag"]
-        assert "make reconcile" in found["catalog_lag"]
+        assert loglake("reconcile") in found["catalog_lag"]
 
 
 def test_a_removed_readready_partition_turns_only_placement_red(built: BuiltLake, config: SourceConfig) -> None:
@@ -196,7 +197,7 @@ def test_a_removed_commit_turns_only_placement_red_and_rolling_back_mends_it(
         found = red(built, config)
         assert set(found) == {PLACEMENT}
         assert f"{DAY}: commit_missing" in found[PLACEMENT]
-        assert f"make rollback SOURCE=cloudtrail DAY={DAY} RUN={sequence[-1].run_id}" in found[PLACEMENT]
+        assert loglake(f"rollback cloudtrail {DAY} {sequence[-1].run_id}") in found[PLACEMENT]
 
 
 @pytest.mark.fault(20, "an object that arrives after its day was built", "unbuilt is red, naming it and what mends it")
@@ -208,7 +209,7 @@ def test_objects_that_no_build_read_turn_only_unbuilt_red(built: BuiltLake, conf
         found = red(built, config)
         assert set(found) == {"unbuilt"}
         assert f"registered_unbuilt: s3://{bucket}/{key}" in found["unbuilt"]
-        assert f"make build SOURCE=cloudtrail FROM={DAY} TO={DAY}" in found["unbuilt"]
+        assert loglake(f"build cloudtrail {DAY}") in found["unbuilt"]
     finally:
         s3(built).delete_object(Bucket=bucket, Key=key)
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import BuildError, dagster_instance, loaded_definitions, run_window
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.review import build_review_range
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.review_config import review_config
@@ -107,13 +107,13 @@ def test_odd_settings_and_names_are_refused() -> None:
         load_review("nothing")
 
 
-def test_a_day_whose_leading_table_is_not_built_is_refused_with_what_to_do(lake: OpenedLake) -> None:
+def test_a_day_whose_leading_table_is_not_built_is_refused_with_what_to_do(lake: LocalLake) -> None:
     review = load_review("session_activity")
-    with pytest.raises(BuildError, match="make build SOURCE=cloudtrail FROM=2020-05-05"):
+    with pytest.raises(BuildError, match=r"build cloudtrail 2020-05-05"):
         build_review_range(lake, review, date(2020, 5, 5), date(2020, 5, 6), quiet)
 
 
-def test_a_run_for_such_a_day_fails_by_name_and_writes_nothing(lake: OpenedLake) -> None:
+def test_a_run_for_such_a_day_fails_by_name_and_writes_nothing(lake: LocalLake) -> None:
     job = loaded_definitions().resolve_job_def("session_activity")
     with dagster_instance(lake) as instance:
         _, error = run_window(job, instance, [date(2020, 5, 5)])
@@ -126,7 +126,7 @@ def test_a_run_for_such_a_day_fails_by_name_and_writes_nothing(lake: OpenedLake)
     assert found["KeyCount"] == 0
 
 
-def test_what_athena_says_of_rows_is_not_repeated(lake: OpenedLake) -> None:
+def test_what_athena_says_of_rows_is_not_repeated(lake: LocalLake) -> None:
     with pytest.raises(AthenaError) as raised:
         lake.resource.athena.ask("SELECT CAST('canary' AS integer)")
     assert "canary" not in str(raised.value)

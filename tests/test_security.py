@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError
 from ministack.core import sigv4
 
 from infra.cli.dagster_ui import UiError, guard_command
-from infra.cli.lake import REPOSITORY, OpenedLake, environment
+from infra.cli.lake import REPOSITORY, LocalLake, environment
 from infra.emulator.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
 from infra.emulator.scripted_converse import Says, serving
 from tests.browser import Browser, Page, start_browser
@@ -54,7 +54,7 @@ def client(info: StackInfo, service: str, **changes: Any) -> Any:
     return session.client(service, config=config, **named)
 
 
-def state(lake: OpenedLake) -> dict[str, Any]:
+def state(lake: LocalLake) -> dict[str, Any]:
     """What a page might change: buckets, objects of readready, functions."""
     objects = lake.client("s3").list_objects_v2(Bucket=lake.settings.readready_bucket)
     return {
@@ -97,7 +97,7 @@ class Ui:
 
 
 @pytest.fixture(scope="module")
-def ui(lake: OpenedLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+def ui(lake: LocalLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     found = Ui(free_port())
     home = tmp_path_factory.mktemp("dagster")
     options = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(found.port)]
@@ -165,7 +165,7 @@ def fetch(page: Page, url: str, **options: Any) -> str:
 @pytest.mark.fault(
     92, "pages of two other origins read and write the emulator by fetch and by form", "refused; nothing changed"
 )
-def test_a_page_of_another_origin_reads_and_changes_nothing_in_the_emulator(lake: OpenedLake, other_page: Page) -> None:
+def test_a_page_of_another_origin_reads_and_changes_nothing_in_the_emulator(lake: LocalLake, other_page: Page) -> None:
     url, before = lake.info.endpoint_url, state(lake)
     bucket, function = f"{url}/{lake.settings.readready_bucket}", f"{url}/2015-03-31/functions"
     assert fetch(other_page, f"{url}/") == "failed", "its buckets are listed"
@@ -231,7 +231,7 @@ def socket_script(port: int, query: str) -> str:
 @pytest.mark.fault(
     92, "a page whose own host name was pointed at this machine (DNS rebinding)", "refused by both servers"
 )
-def test_a_host_name_that_was_pointed_here_is_refused(lake: OpenedLake, ui: Ui, browser: Browser) -> None:
+def test_a_host_name_that_was_pointed_here_is_refused(lake: LocalLake, ui: Ui, browser: Browser) -> None:
     for port in (lake.info.port, ui.port):
         with browser.page(f"http://{REBOUND}:{port}/") as page:
             assert "names another host" in page.evaluate("document.body.innerText")
@@ -265,7 +265,7 @@ def test_the_ui_works_in_a_browser_and_in_no_frame(ui: Ui, browser: Browser, oth
 @pytest.mark.fault(
     92, "requests with each header that only a web page sends, preflights too", "403, without a CORS header"
 )
-def test_a_request_with_a_page_s_headers_is_refused(lake: OpenedLake, ui: Ui) -> None:
+def test_a_request_with_a_page_s_headers_is_refused(lake: LocalLake, ui: Ui) -> None:
     of_pages = [{"Origin": "https://example.com"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}]
     of_pages += [{"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Host": f"example.com:{ui.port}"}]
     for port in (lake.info.port, ui.port):
@@ -329,7 +329,7 @@ CODES = {
 @pytest.mark.fault(92, "requests with a wrong secret, an unknown key and another stack's key", "refused, with why")
 @pytest.mark.parametrize(("service", "operation"), CALLS)
 def test_only_this_stack_s_credentials_are_taken(
-    lake: OpenedLake, other_stack: tuple[Path, StackInfo], service: str, operation: str
+    lake: LocalLake, other_stack: tuple[Path, StackInfo], service: str, operation: str
 ) -> None:
     info, other = lake.info, other_stack[1]
     assert other.secret_access_key != info.secret_access_key
@@ -351,7 +351,7 @@ def test_only_this_stack_s_credentials_are_taken(
 @pytest.mark.fault(
     92, "requests without a signature, and with one that is old, of the future or of another body", "403"
 )
-def test_a_request_that_is_not_signed_now_as_it_is_is_refused(lake: OpenedLake) -> None:
+def test_a_request_that_is_not_signed_now_as_it_is_is_refused(lake: LocalLake) -> None:
     port, now = lake.info.port, datetime.now(UTC)
     assert answer(port, "/")[0] == 403
     for when, status in ((0, 200), (-14, 200), (14, 200), (-16, 403), (16, 403)):
@@ -382,7 +382,7 @@ def list_buckets_headers(info: StackInfo, moment: datetime) -> dict[str, str]:
 
 
 @pytest.mark.fault(92, "a presigned URL, whole and with a changed key", "the whole one answers, the other does not")
-def test_a_presigned_url_holds_for_what_it_was_signed_for(lake: OpenedLake) -> None:
+def test_a_presigned_url_holds_for_what_it_was_signed_for(lake: LocalLake) -> None:
     s3, bucket, key = client(lake.info, "s3"), lake.settings.artifacts_bucket, "presigned/a=b/c d+é%25.txt"
     s3.put_object(Bucket=bucket, Key=key, Body=b"held")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
@@ -395,7 +395,7 @@ def test_a_presigned_url_holds_for_what_it_was_signed_for(lake: OpenedLake) -> N
 
 
 @pytest.mark.fault(92, "a session of a role, with its own token, another's and none", "only its own is taken")
-def test_a_session_of_a_role_needs_its_token(lake: OpenedLake) -> None:
+def test_a_session_of_a_role_needs_its_token(lake: LocalLake) -> None:
     arn = "arn:aws:iam::000000000000:role/any"
     given = client(lake.info, "sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
     keys = {"aws_access_key_id": given["AccessKeyId"], "aws_secret_access_key": given["SecretAccessKey"]}
@@ -408,7 +408,7 @@ def test_a_session_of_a_role_needs_its_token(lake: OpenedLake) -> None:
 
 @pytest.mark.fault(92, "the files and processes of a running stack, read", "private, and no secret in any command line")
 def test_the_credentials_are_in_one_private_file_and_in_no_command_line(
-    lake: OpenedLake, other_stack: tuple[Path, StackInfo]
+    lake: LocalLake, other_stack: tuple[Path, StackInfo]
 ) -> None:
     home, info = other_stack
     assert stat.S_IMODE((home / "stack.json").stat().st_mode) == 0o600
@@ -423,7 +423,7 @@ def test_the_credentials_are_in_one_private_file_and_in_no_command_line(
 
 
 @pytest.mark.fault(92, "the health path, without credentials, and a signed answer's headers", "they reveal nothing")
-def test_the_health_path_says_nothing_and_no_answer_has_a_cors_header(lake: OpenedLake) -> None:
+def test_the_health_path_says_nothing_and_no_answer_has_a_cors_header(lake: LocalLake) -> None:
     assert answer(lake.info.port, HEALTH_PATH)[::2] == (200, "ok")
     status, headers, _ = answer(lake.info.port, "/", **list_buckets_headers(lake.info, datetime.now(UTC)))
     assert status == 200

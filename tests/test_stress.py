@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from infra.cli.generate import GenerateError, beside, generate_files, parsed_faults, write_samples
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.load import await_partitions, files_under, put_objects
+from infra.cli.main import main
 from infra.cli.stress.plan import Replay, StressError
 from infra.cli.stress.plot import plot
 from infra.cli.stress.report import Stress, StressSettings
@@ -30,11 +31,12 @@ from infra.cli.stress.results import (
     verdict,
     what_gave,
 )
-from infra.cli.stress.run import StressOptionError, keep, row, stress_settings
+from infra.cli.stress.run import keep, row, stress_settings
 from infra.cli.stress.watch import is_stamped
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.sampling import generate
+from resources.settings import loglake
 from tests.waiting import until
 
 DAY = date(2027, 3, 1)  # days of this file's own
@@ -173,13 +175,17 @@ def test_a_run_is_drawn_as_well_formed_svg_and_kept_with_its_figures(source: Log
 
 
 @pytest.mark.parametrize(
-    "given", [{"rate": "fast"}, {"rate": "0"}, {"new_prefix_pct": "101"}, {"step_seconds": "nan"}, {"on": "aws"}]
+    ("option", "value"),
+    [("--rate", "fast"), ("--rate", "0"), ("--new-prefix-pct", "101"), ("--seconds", "nan"), ("--on", "aws")],
 )
-def test_an_odd_option_is_refused_by_its_name_and_value(given: dict[str, str]) -> None:
-    absent = dict.fromkeys(("rate", "step_seconds", "new_prefix_pct", "up_to", "on"))
-    with pytest.raises(StressOptionError, match=rf"^(RATE|NEW_PREFIX_PCT|SECONDS|ON)='{next(iter(given.values()))}'"):
-        stress_settings({**absent, **given})
-    assert stress_settings({**absent, "up_to": "111"}) == (StressSettings(up_to=111.0), False)
+def test_an_odd_option_is_refused_by_its_name_and_value(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stress", "cloudtrail", option, value]) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert f"Invalid value for '{option}'" in said
+    assert value in said
+    assert stress_settings(None, None, None, 111) == StressSettings(up_to=111.0)
 
 
 # --- what is offered --------------------------------------------------------------------------------------------------
@@ -209,7 +215,7 @@ def test_a_run_out_of_days_says_so(source: LogSource) -> None:
 
 
 @pytest.fixture
-def run(lake: OpenedLake, source: LogSource) -> Iterator[Stress]:
+def run(lake: LocalLake, source: LogSource) -> Iterator[Stress]:
     settings = StressSettings(rate=5, seconds=3, new_prefix_pct=40, up_to=5, patience_seconds=60, first_day=DAY)
     stress = Stress(lake, source, settings, lambda text: None)
     yield stress
@@ -219,7 +225,7 @@ def run(lake: OpenedLake, source: LogSource) -> Iterator[Stress]:
     assert not stress.partitions()
 
 
-def test_a_small_run_adds_up_and_loses_nothing(run: Stress, lake: OpenedLake, source: LogSource) -> None:
+def test_a_small_run_adds_up_and_loses_nothing(run: Stress, lake: LocalLake, source: LogSource) -> None:
     (step,) = run.run()
     stored = set(keys(lake.client("s3"), lake.settings.raw_bucket(source.name), f"{run.folder}/"))
     assert len(step.puts) == len(step.answered) == 15
@@ -232,7 +238,7 @@ def test_a_small_run_adds_up_and_loses_nothing(run: Stress, lake: OpenedLake, so
 
 
 @contextmanager
-def consumer_disabled(lake: OpenedLake, source: LogSource) -> Iterator[None]:
+def consumer_disabled(lake: LocalLake, source: LogSource) -> Iterator[None]:
     functions, name = lake.client("lambda"), f"{lake.settings.name}-addapart-raw-{source.name}-consumer"
     (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -243,7 +249,7 @@ def consumer_disabled(lake: OpenedLake, source: LogSource) -> Iterator[None]:
 
 
 def test_prefixes_that_no_consumer_places_are_lost_by_number_and_come_when_it_does(
-    lake: OpenedLake, source: LogSource
+    lake: LocalLake, source: LogSource
 ) -> None:
     settings = StressSettings(rate=5, seconds=2, new_prefix_pct=40, patience_seconds=60, first_day=DAY)
     run = Stress(lake, source, settings, lambda text: None)
@@ -264,9 +270,7 @@ def test_prefixes_that_no_consumer_places_are_lost_by_number_and_come_when_it_do
 # --- samples as files -------------------------------------------------------------------------------------------------
 
 
-def test_generated_files_load_and_are_what_their_truth_says(
-    lake: OpenedLake, source: LogSource, tmp_path: Path
-) -> None:
+def test_generated_files_load_and_are_what_their_truth_says(lake: LocalLake, source: LogSource, tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     written = write_samples(source.name, folder, DAY, 1, 2_000, {"corrupt": 2, "very_late": 1}, lambda text: None)
     truth = json.loads(written.truth_path.read_text())
@@ -288,7 +292,7 @@ def test_generated_files_load_and_are_what_their_truth_says(
         remove(lake, source, list(files), loaded.partitions)
 
 
-def remove(lake: OpenedLake, source: LogSource, loaded: list[str], partitions: frozenset[tuple[str, ...]]) -> None:
+def remove(lake: LocalLake, source: LogSource, loaded: list[str], partitions: frozenset[tuple[str, ...]]) -> None:
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     for key in loaded:
         for version in s3.list_object_versions(Bucket=bucket, Prefix=key).get("Versions", ()):
@@ -300,14 +304,12 @@ def remove(lake: OpenedLake, source: LogSource, loaded: list[str], partitions: f
 
 
 def test_what_a_folder_already_holds_is_never_mixed_with_samples(tmp_path: Path) -> None:
-    options = {"source": "cloudtrail", "dir": str(tmp_path / "a"), "events": "1000", "days": "1"}
-    given: dict[str, str | None] = {**options, "from": None, "faults": None}
     said: list[str] = []
-    assert generate_files(given, said.append) == 0
-    assert said[-1] == f"make load SOURCE=cloudtrail DIR={tmp_path / 'a'}"
+    assert generate_files("cloudtrail", tmp_path / "a", None, 1, 1_000, "", said.append) == 0
+    assert said[-1] == loglake(f"load cloudtrail {tmp_path / 'a'}")
     before = beside(tmp_path / "a", ".ground_truth.json").read_bytes()
     with pytest.raises(GenerateError, match="already holds files"):
-        generate_files({**given, "events": "2000"}, said.append)
+        generate_files("cloudtrail", tmp_path / "a", None, 1, 2_000, "", said.append)
     assert beside(tmp_path / "a", ".ground_truth.json").read_bytes() == before
 
 

@@ -1,7 +1,8 @@
-"""`make up` as a user has it: a backfill from the UI builds days, Ctrl-C stops everything, and it comes back."""
+"""`loglake up` as a user has it: a backfill from the UI builds days, Ctrl-C stops everything, and it comes back."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 from infra.cli.dagster_output import warnings_of
-from infra.cli.lake import REPOSITORY
+from infra.cli.lake import ACCOUNT, NAME, REGION, REPOSITORY
+from infra.cli.main import main
 from infra.emulator.processes import free_port, running_stack
 from loglake_assets.sources.sampling import generate
 from tests.waiting import until
@@ -72,15 +74,15 @@ class Ui:
 
 
 class RunningLake:
-    """`make up` on a home of its own."""
+    """`loglake up` on a home of its own."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.port = home, free_port()
         self.log = (home.parent / f"up-{self.port}.log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.cli", "up"],
+            [sys.executable, "-m", "infra.cli.main", "up", "--port", str(self.port)],
             cwd=REPOSITORY,
-            env={**os.environ, "LOGLAKE_HOME": str(home), "UI_PORT": str(self.port)},
+            env={**os.environ, "LOGLAKE_HOME": str(home)},
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
@@ -102,7 +104,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = files / sample.key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(sample.body)
-    done = command(home, "load", "--source", "cloudtrail", "--dir", str(files))
+    done = command(home, "load", "cloudtrail", str(files))
     assert done.returncode == 0, done.stdout
     assert running_stack(home) is None, "a command that had to start the stack ends it again"
     return home
@@ -110,7 +112,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "infra.cli", *arguments],
+        [sys.executable, "-m", "infra.cli.main", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "LOGLAKE_HOME": str(home), **environment},
         stdout=subprocess.PIPE,
@@ -177,8 +179,8 @@ def test_the_ui_offers_to_run_each_check_of_a_log_alone(up: RunningLake) -> None
     assert set(found.values()) == {"CAN_EXECUTE"}
 
 
-@pytest.mark.fault(92, "a page's request and GraphQL by GET, sent to the UI of `make up`", "refused by its guard")
-def test_the_ui_of_make_up_is_behind_its_guard(up: RunningLake) -> None:
+@pytest.mark.fault(92, "a page's request and GraphQL by GET, sent to the UI of `loglake up`", "refused by its guard")
+def test_the_ui_of_up_is_behind_its_guard(up: RunningLake) -> None:
     until(up.ui.answers, 120)
     url = f"http://127.0.0.1:{up.port}"
     for path, headers, status in (
@@ -192,75 +194,112 @@ def test_the_ui_of_make_up_is_behind_its_guard(up: RunningLake) -> None:
 
 
 def test_a_command_beside_a_running_lake_uses_it_and_leaves_it(up: RunningLake) -> None:
-    done = command(up.home, "query", SQL="select count(*) as n from from_cloudtrail_readready", FORMAT="jsonl")
+    done = command(up.home, "query", "select count(*) as n from from_cloudtrail_readready", "--format", "jsonl")
     assert done.returncode == 0, done.stdout
     (answer,) = (
         line for line in done.stdout.splitlines() if line.startswith("{")
     )  # what is said of days stands beside
     assert int(json.loads(answer)["n"]) > 1_000
-    done = command(up.home, "query", SQL="describe from_cloudtrail_readready")
+    done = command(up.home, "query", "describe from_cloudtrail_readready")
     assert "useridentity_sourceidentity" in done.stdout
     assert up.process.poll() is None
     assert up.ui.answers()
 
 
-def test_make_passes_what_was_typed_and_runs_none_of_it(up: RunningLake, tmp_path: Path) -> None:
-    """A `$` in a statement is JSON path or a regular expression, and never make's or a shell's."""
-    flag = tmp_path / "ran"
-    sql = f"select '$.a' x, 'b$' y, '$(shell touch {flag})' z, '`touch {flag}`' w"
-    done = subprocess.run(
-        ["make", "-s", "query", f"SQL={sql}", "FORMAT=jsonl", "READY="],
-        cwd=REPOSITORY,
-        env={**os.environ, "LOGLAKE_HOME": str(up.home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    values = {"x": "$.a", "y": "b$", "z": f"$(shell touch {flag})", "w": f"`touch {flag}`"}
-    assert json.loads(done.stdout) == values
-    assert not flag.exists()
+def test_a_statement_comes_as_it_was_typed_from_an_argument_a_file_and_standard_input(
+    up: RunningLake, tmp_path: Path
+) -> None:
+    """A `$` in a statement is JSON path or a regular expression, and never a shell's."""
+    sql, file = "select '$.a' x, 'b$' y, '`date`' w", tmp_path / "question.sql"
+    file.write_text(sql)
+    for given, text in (([sql], ""), (["--file", str(file)], ""), (["-"], sql)):
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.cli.main", "query", *given, "--format", "jsonl"],
+            cwd=REPOSITORY,
+            env={**os.environ, "LOGLAKE_HOME": str(up.home)},
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"x": "$.a", "y": "b$", "w": "`date`"}
+        assert done.stderr.startswith(f"lake loglake: {up.home}\n"), "every command says which lake it works on"
 
 
-def test_what_is_not_given_is_named_with_the_whole_line(up: RunningLake) -> None:
-    done = command(up.home, "build", "--source", "cloudtrail")
-    assert done.returncode == 2
-    assert done.stdout.strip() == (
-        "build: FROM and TO not given. It is: make build SOURCE=cloudtrail FROM=2026-11-01 TO=2026-11-07"
+def test_an_aws_lake_is_worked_on_through_its_plain_endpoint_by_the_same_commands(
+    up: RunningLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Another lake by its file and credentials, as on AWS: no home, and nothing of the emulator but its endpoint."""
+    until(up.ui.answers, 120)
+    info = running_stack(up.home)
+    assert info is not None
+    (tmp_path / "second.toml").write_text(
+        f'account = "{ACCOUNT}"\nregion = "{REGION}"\nname = "{NAME}"\nendpoint_url = "{info.endpoint_url}"\n'
+        f'dagster = "http://127.0.0.1:{up.port}"\n'
     )
+    monkeypatch.setattr("infra.cli.aws_lake.LAKES", tmp_path)
+    monkeypatch.setattr("infra.cli.aws_lake.REPOSITORY", tmp_path)
+    monkeypatch.delenv("LOGLAKE_HOME", raising=False)
+    for name, value in {"KEY_ID": info.access_key_id, "SECRET_ACCESS_KEY": info.secret_access_key}.items():
+        monkeypatch.setenv(f"AWS_ACCESS_{name}" if name == "KEY_ID" else f"AWS_{name}", value)
+    sql = "select min(eventid) as id, count(*) as n from from_cloudtrail_readready where logcalendarday = 20261101"
+    assert main(["--lake", "second", "query", sql, "--format", "jsonl"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith(f"lake {NAME}: AWS account {ACCOUNT}, {REGION}\n")
+    row = json.loads(said.out)
+    assert row["n"] > 0
+    assert main(["--lake", "second", "status"]) == 0
+    assert "loglake --lake second " in capsys.readouterr().out
+    assert main(["--lake", "second", "reconcile"]) == 0
+    assert main(["--lake", "second", "evidence", row["id"], "--day", "2026-11-01"]) in {0, 1}
+    assert row["id"] in capsys.readouterr().out
+    assert main(["--lake", "second", "collect"]) == 0
+    assert main(["--lake", "second", "build", "cloudtrail", "2026-11-01"]) == 0
+    address = re.search(
+        rf"cloudtrail 2026-11-01 to 2026-11-01: http://127.0.0.1:{up.port}/runs/(\S+)", capsys.readouterr().out
+    )
+    assert address, "the run is submitted to the Dagster of the lake"
+    until(lambda: up.ui.ask(_STATUS, id=address[1])["runOrError"]["status"] == "SUCCESS", 180)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "visibly-fake")
+    assert main(["--lake", "second", "status"]) == 2
+    assert "AWS does not say who you are" in capsys.readouterr().err
+
+
+_STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
 
 def test_files_that_are_no_delivery_are_refused_before_they_lie_in_the_bucket(up: RunningLake, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    done = command(up.home, "load", "--source", "cloudtrail", "--dir", str(tmp_path))
+    done = command(up.home, "load", "cloudtrail", str(tmp_path))
     assert done.returncode == 2
-    assert "None of the 1 files under DIR is a delivery of AWS CloudTrail" in done.stdout
+    assert "None of the 1 files of AWS CloudTrail" in done.stdout
 
 
 def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: Path) -> None:
-    done = command(tmp_path, "up", UI_PORT=str(up.port))
+    done = command(tmp_path, "up", "--port", str(up.port))
     assert done.returncode != 0
     assert done.stdout.strip().splitlines() == [
-        f"up: Port {up.port} on 127.0.0.1 is in use. Stop what uses it, or choose another: make up UI_PORT=3001"
+        f"up: Port {up.port} on 127.0.0.1 is in use. Stop what uses it, or choose another: loglake up --port 3000"
     ]
 
 
-@pytest.mark.fault(98, "a second make up of a lake that is up, at any port", "it says where the lake's own UI is")
+@pytest.mark.fault(98, "a second loglake up of a lake that is up, at any port", "it says where the lake's own UI is")
 def test_a_second_up_of_the_same_lake_names_the_first_ones_address(up: RunningLake) -> None:
     for port in (str(up.port), str(free_port())):
-        done = command(up.home, "up", UI_PORT=port)
+        done = command(up.home, "up", "--port", port)
         assert done.returncode == 2
         assert done.stdout.strip() == (
             f"up: The lake in {up.home} is up already, with its Dagster UI at http://127.0.0.1:{up.port}. Use that "
-            "one; `make down` or Ctrl-C where it runs stops it."
+            "one; `loglake down` or Ctrl-C where it runs stops it."
         )
     assert up.ui.answers()
 
 
 @pytest.mark.fault(
-    98, "make up through a backfill with its checks", "it prints what a person needs, and no run's events"
+    98, "loglake up through a backfill with its checks", "it prints what a person needs, and no run's events"
 )
-def test_make_up_prints_no_events_of_runs(up: RunningLake) -> None:
+def test_up_prints_no_events_of_runs(up: RunningLake) -> None:
     until(up.ui.answers, 120)
     said = Path(up.log.name).read_text()
     assert " - DEBUG - " not in said
@@ -294,8 +333,8 @@ def test_ctrl_c_stops_everything_and_a_second_up_finds_everything_again(up: Runn
     assert {states["2026-11-01"], states["2026-11-02"]} <= {"complete", "incomplete"}
 
 
-def test_make_up_ends_with_its_stack(home: Path, up: RunningLake) -> None:
-    """`make down` in another terminal: Dagster is not left behind on a dead endpoint."""
+def test_up_ends_with_its_stack(home: Path, up: RunningLake) -> None:
+    """`loglake down` in another terminal: Dagster is not left behind on a dead endpoint."""
     lake = RunningLake(home)
     until(lake.ui.answers, 120)
     assert command(home, "down").returncode == 0

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.build import loaded_definitions
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.object_lock import (
     BEYOND,
     BUCKET_NOT_VERSIONED,
@@ -84,7 +84,7 @@ def default_retention(s3: Any, bucket: str, mode: str, days: int) -> None:
 
 
 @pytest.fixture
-def bare(lake: OpenedLake) -> LockedLake:
+def bare(lake: LocalLake) -> LockedLake:
     """Without buckets: what is locked cannot be deleted, so each test has names of its own."""
     named = lake.settings
     name = f"worm-{uuid.uuid4().hex[:12]}"
@@ -346,7 +346,7 @@ def test_the_look_back_is_as_long_as_the_lock_and_begins_with_the_lake() -> None
     ],
 )
 def test_half_a_lock_is_refused_before_anything_is_deployed(
-    lake: OpenedLake, repository: Path, given: dict[str, str], said: str
+    lake: LocalLake, repository: Path, given: dict[str, str], said: str
 ) -> None:
     named = {"LakeName": "half", "Layer": "readready", "Database": "half", "ArtifactsBucket": "b", "LambdaCodeKey": "k"}
     parameters = [{"ParameterKey": n, "ParameterValue": v} for n, v in {**named, **given}.items()]

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.verdicts import DayReconciliation
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, late_key, manifest_key
@@ -55,7 +55,7 @@ def at_noon(*ids: str, day: date = DAY) -> bytes:
 class WrittenDay:
     """DAY of one log, as far as a test has written it."""
 
-    lake: OpenedLake
+    lake: LocalLake
     source: LogSource
     raw: str
     readready: str
@@ -216,7 +216,7 @@ class WrittenDay:
 
 
 @contextmanager
-def written_day(lake: OpenedLake, source: LogSource) -> Iterator[WrittenDay]:
+def written_day(lake: LocalLake, source: LogSource) -> Iterator[WrittenDay]:
     """An empty day in buckets of its own; the catalog forgets it when the block is left."""
     made = WrittenDay(lake, source, f"written-raw-{uuid.uuid4().hex[:12]}", f"written-{uuid.uuid4().hex[:12]}")
     for bucket in (made.raw, made.readready):

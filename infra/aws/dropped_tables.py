@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.stacks import Progress, is_absent
-from resources.settings import LakeSettings
+from resources.settings import LakeSettings, loglake
 
 
 def restore_tables(
@@ -28,8 +28,7 @@ def restore_tables(
         glue.create_table(DatabaseName=settings.database, TableInput=declared[name])
         warn(
             f"The table {settings.database}.{name} was gone: somebody dropped it. It is made again, without its "
-            "partitions; `make reconcile` (locally), or the reconcile job in Dagster, registers them. No file was lost "
-            "by it."
+            f"partitions; `{loglake('reconcile')}` registers them. No file was lost by it."
         )
 
 

@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.cli.lake import REGION, OpenedLake
+from infra.cli.lake import CommandLake, LocalLake
 from infra.cli.terminal import escaped, print_table
 from infra.emulator.scripted_converse import Answers, Fails, Request, Says, Script, demo_script, serving
 from lambdas.looker.prompt import table_cards
@@ -70,12 +70,22 @@ def model_access() -> ModelAccess | None:
 
 
 def ask_looker(
-    lake: OpenedLake, question: str, access: ModelAccess | None, script: Script | None = None
+    lake: CommandLake,
+    question: str,
+    access: ModelAccess | None,
+    say: Callable[[str], None],
+    script: Script | None = None,
 ) -> dict[str, Any]:
-    """Looker's answer as its document. Without a model, from the stand-in, whose invocations are logged as well."""
+    """Looker's answer as its document. On AWS the deployed function asks its own model.
+
+    On this machine the model is that of `access`, else a scripted stand-in whose invocations are logged as well.
+    """
+    if not isinstance(lake, LocalLake):
+        return _invoked(lake, question)
     if access is not None:
         with serving(_passed_on(access)) as proxy, _configured(lake, access.model_id, proxy.endpoint_url):
             return _invoked(lake, question)
+    say("No model is asked: BEDROCK_MODEL_ID is not set, and a scripted stand-in shows the way of a question.")
     first, last = built_days(lake)
     columns = {card.name: sorted(card.column_names) for card in table_cards()}
     with serving(script or demo_script(first, last, columns)) as stand_in:
@@ -85,7 +95,7 @@ def ask_looker(
     return answer
 
 
-def built_days(lake: OpenedLake) -> tuple[int, int]:
+def built_days(lake: LocalLake) -> tuple[int, int]:
     """First and last (yyyymmdd) of the newest week that has a built day; yesterday where none is built."""
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     tables = [load_source(name).readready.name for name in source_names()]
@@ -114,7 +124,7 @@ def _passed_on(access: ModelAccess) -> Script:
 
 
 @contextmanager
-def _configured(lake: OpenedLake, model_id: str, endpoint_url: str) -> Iterator[None]:
+def _configured(lake: LocalLake, model_id: str, endpoint_url: str) -> Iterator[None]:
     """The function with its model at this address for one question; one question at a time has it."""
     client, name = lake.client("lambda"), f"{lake.settings.name}-looker"
     with (lake.home / "looker.lock").open("w") as lock:
@@ -130,9 +140,10 @@ def _configured(lake: OpenedLake, model_id: str, endpoint_url: str) -> Iterator[
             client.update_function_configuration(FunctionName=name, Environment={"Variables": without})
 
 
-def _invoked(lake: OpenedLake, question: str) -> dict[str, Any]:
+def _invoked(lake: CommandLake, question: str) -> dict[str, Any]:
     """Invoke once: a question that is asked again because it takes long is asked twice."""
-    client = boto3.client("lambda", endpoint_url=lake.info.endpoint_url, region_name=REGION, config=_ONCE)
+    named = lake.settings
+    client = boto3.client("lambda", endpoint_url=named.endpoint_url, region_name=named.region, config=_ONCE)
     answer = client.invoke(
         FunctionName=f"{lake.settings.name}-looker", Payload=json.dumps({"prompt_from_user": question}).encode()
     )
@@ -143,7 +154,7 @@ def _invoked(lake: OpenedLake, question: str) -> dict[str, Any]:
     return found
 
 
-def log_invocations(lake: OpenedLake, requests: Sequence[Request], moment: datetime) -> list[str]:
+def log_invocations(lake: LocalLake, requests: Sequence[Request], moment: datetime) -> list[str]:
     """Deliver the stand-in's invocations into the raw bucket, as Bedrock logs a model's; returns the keys."""
     source = next(s for s in map(load_source, source_names()) if "BedrockModelInvocationLogs" in s.key_pattern.pattern)
     account, keys = lake.settings.account, []
@@ -156,7 +167,7 @@ def log_invocations(lake: OpenedLake, requests: Sequence[Request], moment: datet
             "timestamp": f"{time:%Y-%m-%dT%H:%M:%SZ}",
             "accountId": account,
             "identity": {"arn": f"arn:aws:sts::{account}:assumed-role/{lake.settings.name}-looker/looker"},
-            "region": REGION,
+            "region": lake.settings.region,
             "requestId": str(uuid.UUID(digest[:32], version=4)),
             "operation": "Converse",
             "modelId": STAND_IN,
@@ -164,7 +175,7 @@ def log_invocations(lake: OpenedLake, requests: Sequence[Request], moment: datet
             "input": {"inputContentType": "application/json", "inputBodyJson": request.body},
             "output": {"outputContentType": "application/json", "outputBodyJson": request.answer},
         }
-        folder = f"AWSLogs/{account}/BedrockModelInvocationLogs/{REGION}/{time:%Y/%m/%d/%H}"
+        folder = f"AWSLogs/{account}/BedrockModelInvocationLogs/{lake.settings.region}/{time:%Y/%m/%d/%H}"
         key = f"{folder}/{time:%Y%m%dT%H%M%S000Z}_{digest[:16]}.json.gz"
         line = gzip.compress(json.dumps(record).encode(), mtime=0)
         lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=line)

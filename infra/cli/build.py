@@ -10,15 +10,18 @@ from typing import Any
 import dagster as dg
 
 from infra.cli.first_day import lake_first_day
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import AwsLake, CommandLake, write_dagster_home
+from infra.cli.quarantine import print_quarantine
 from infra.cli.terminal import print_table, size
 from loglake_assets.lake.storage.partitions import days_expression, partitions
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.late_ledger import late_counts
+from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.orchestration.source_config import window_tags, windows
-from loglake_assets.sources import LogSource
+from loglake_assets.reviews import Review, load_review, review_names
+from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import day_number
-from resources.settings import FIRST_DAY
+from resources.settings import FIRST_DAY, loglake
 
 Say = Callable[[str], None]
 HEADINGS = (
@@ -95,21 +98,21 @@ def coverage_text(pct: float | str | None) -> str:
 
 
 @contextmanager
-def dagster_instance(lake: OpenedLake) -> Iterator[dg.DagsterInstance]:
+def dagster_instance(lake: CommandLake) -> Iterator[dg.DagsterInstance]:
     """The lake's own Dagster instance."""
     with dg.DagsterInstance.from_config(str(lake.dagster_home)) as instance:
         yield instance
 
 
 def build_range(
-    lake: OpenedLake, source: LogSource, first: date, last: date, say: Say, tags: Mapping[str, str] | None = None
+    lake: CommandLake, source: LogSource, first: date, last: date, say: Say, tags: Mapping[str, str] | None = None
 ) -> list[DayResult]:
     """Build the days of a range that have a source; every window is a Dagster run, seen in the UI like any other.
 
     A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
     """
     definitions = loaded_definitions(lake_first_day(lake, first))
-    job, key = definitions.resolve_job_def(f"{source.name}_readready"), readready_key(source)
+    job, key = made_by(definitions, source.name)
     asked, started = closed_days(job, source.name, first, last), datetime.now(UTC)
     results: dict[date, DayResult] = {}
 
@@ -132,7 +135,52 @@ def build_range(
     return [results[day] for day in sorted(results)]
 
 
-def standing_commit(lake: OpenedLake, table: str, day: date, started: datetime) -> str:
+def made_by(definitions: dg.Definitions, name: str) -> tuple[dg.JobDefinition, dg.AssetKey]:
+    """The job that makes the days of a log or a review, and the asset that it makes."""
+    if name in review_names():
+        return definitions.resolve_job_def(name), dg.AssetKey(["review", name])
+    return definitions.resolve_job_def(f"{name}_readready"), readready_key(load_source(name))
+
+
+def build_days(lake: CommandLake, name: str, first: date, last: date, accept_loss: bool, say: Say) -> int:
+    """Build days of a log or a review, here or by the lake's Dagster, and print them; returns 1 where one failed.
+
+    Raises InterruptedBuildError after printing the days that were built.
+    """
+    from infra.cli.submission import submit_days
+
+    tags = {ACCEPT_LOSS_TAG: "true"} if accept_loss else {}
+    if isinstance(lake, AwsLake) and lake.dagster:
+        return submit_days(lake, name, first, last, tags, say)
+    if isinstance(lake, AwsLake):
+        write_dagster_home(lake.dagster_home)
+        say(f"Built here; Dagster records the runs in {lake.dagster_home}, since lakes/ names no Dagster of this lake.")
+    if name in review_names():
+        return _build_review(lake, load_review(name), first, last, say)
+    source = load_source(name)
+    try:
+        results = build_range(lake, source, first, last, say, tags)
+    except InterruptedBuildError as stop:
+        print_days(source, stop.results)
+        raise
+    print_days(source, results)
+    print_quarantine(lake, source, [r.day for r in results if r.metadata])
+    return 1 if any(r.error for r in results) else 0
+
+
+def _build_review(lake: CommandLake, review: Review, first: date, last: date, say: Say) -> int:
+    from infra.cli.review import build_review_range, print_review_days
+
+    try:
+        results = build_review_range(lake, review, first, last, say)
+    except InterruptedBuildError as stop:
+        print_review_days(review, stop.results)
+        raise
+    print_review_days(review, results)
+    return 1 if any(r.error for r in results) else 0
+
+
+def standing_commit(lake: CommandLake, table: str, day: date, started: datetime) -> str:
     """What readers see of a day that a build of now did not finish; empty where they see nothing."""
     commit = head(lake.client("s3"), lake.settings.readready_bucket, table, day_number(day))
     if commit is None:
@@ -141,7 +189,7 @@ def standing_commit(lake: OpenedLake, table: str, day: date, started: datetime) 
     return f"built earlier: commit {commit.seq} stands" if is_older else f"not checked: commit {commit.seq} stands"
 
 
-def days_with_source(lake: OpenedLake, source: LogSource, days: list[date]) -> list[date]:
+def days_with_source(lake: CommandLake, source: LogSource, days: list[date]) -> list[date]:
     """Those of the days that have a raw partition or an object in the late ledger."""
     position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
     s3, glue, settings = lake.client("s3"), lake.client("glue"), lake.settings
@@ -156,8 +204,8 @@ def _tell_days_without_source(source: LogSource, asked: list[date], built: Colle
     if len(absent) == len(asked):
         raise BuildError(
             f"No day from {asked[0]} to {asked[-1]} has a source: {source.raw.name} has no partition for any of them. "
-            "Nothing was built. If logs were delivered, `make reconcile` registers them; if not, load them first: "
-            f"`make load SOURCE={source.name} DIR=path`."
+            f"Nothing was built. If logs were delivered, `{loglake('reconcile')}` registers them; if not, load "
+            f"them first: `{loglake(f'load {source.name} folder')}`."
         )
     if absent:
         say(f"  {len(absent)} of {len(asked)} days have no source (no raw partition), the first {absent[0]}: not built")
@@ -264,10 +312,19 @@ def print_days(source: LogSource, results: Sequence[DayResult]) -> None:
         print(f"FAILED: {error}")
 
 
-def parsed_day(text: str, variable: str) -> date:
-    """A day as typed. Raises BuildError naming the variable."""
+def parsed_days(text: str) -> tuple[date, date]:
+    """First and last day of `2026-11-01` or `2026-11-01..2026-11-07`. Raises BuildError."""
+    first, dots, last = text.partition("..")
+    found = parsed_day(first), parsed_day(last if dots else first)
+    if found[0] > found[1]:
+        raise BuildError(f"{text} ends before it begins. Write the earlier day first.")
+    return found
+
+
+def parsed_day(text: str) -> date:
+    """A day as typed. Raises BuildError."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
         example = datetime.now(UTC).date() - timedelta(days=1)
-        raise BuildError(f"{variable}={text!r} is not a day; expected yyyy-mm-dd, such as {example}.") from error
+        raise BuildError(f"{text!r} is not a day; expected yyyy-mm-dd, such as {example}.") from error

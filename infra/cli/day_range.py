@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from lambdas.looker.answer import BUILT, DayCoverage
 from lambdas.looker.coverage import KnownDays
 from lambdas.looker.days import DayRule, days_read, sources
@@ -26,6 +26,7 @@ from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
+from resources.settings import loglake
 
 DAY_COLUMN = "logcalendarday"
 MOST_DAYS = 366
@@ -37,7 +38,7 @@ NO_RAW_LOGS = "no raw logs"
 """A day that is not built, or built and empty, and of whose log nothing lies in the raw bucket."""
 
 
-def warn_of_days(lake: OpenedLake, sql: str, say: Callable[[str], None]) -> None:
+def warn_of_days(lake: CommandLake, sql: str, say: Callable[[str], None]) -> None:
     """Say which of the days that the statement reads are not whole, a line a table; nothing where all are."""
     cards = {card.name: card for card in table_cards()}
     for table, asked in sorted(days_asked(sql, cards).items()):
@@ -49,7 +50,10 @@ def warn_of_days(lake: OpenedLake, sql: str, say: Callable[[str], None]) -> None
         if lines := list(_told([day for day in found if day.status != NO_RAW_LOGS])):
             what = "The statement names no range of days, so all days were asked; of" if asked is None else "Of"
             more = f", and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
-            say(f"{what} {table} these are not whole: {'; '.join(lines[:SHOWN])}{more}. `make status` says what helps.")
+            say(
+                f"{what} {table} these are not whole: {'; '.join(lines[:SHOWN])}{more}. "
+                f"`{loglake('status')}` says what helps."
+            )
 
 
 def days_asked(sql: str, cards: Mapping[str, TableCard]) -> dict[str, tuple[date, ...] | None]:
@@ -103,7 +107,7 @@ def _days_of_select(
         return found
 
 
-def _days_of_table(lake: OpenedLake, card: TableCard) -> list[date]:
+def _days_of_table(lake: CommandLake, card: TableCard) -> list[date]:
     """Every day that a table has or, being a log's, was delivered."""
     known = set(heads(lake.client("s3"), lake.settings.readready_bucket, card.kept_in))
     for source in map(load_source, source_names()):
@@ -114,7 +118,7 @@ def _days_of_table(lake: OpenedLake, card: TableCard) -> list[date]:
     return sorted(map(day_from_number, known))
 
 
-def days_not_whole(lake: OpenedLake, card: TableCard, days: Sequence[date]) -> list[DayCoverage]:
+def days_not_whole(lake: CommandLake, card: TableCard, days: Sequence[date]) -> list[DayCoverage]:
     """Those of the days that are not built, not all there, not measured, or that the catalog does not show."""
     if not days:
         return []

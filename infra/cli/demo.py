@@ -16,7 +16,7 @@ from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
-from infra.cli.lake import REPOSITORY, OpenedLake, lake_home, opened_lake
+from infra.cli.lake import REPOSITORY, LocalLake, lake_home, local_lake
 from infra.cli.load import Loaded, await_partitions, put_objects, registered, samples_to_put
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
@@ -87,7 +87,7 @@ def run_demo(events: int, say: Say) -> int:
     started, home, demo = time.monotonic(), demo_home(), Demo(say)
     empty_home(home)
     demo.step(f"A lake in {shown_home(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
-    with opened_lake(home, lambda text: say(f"   {text}")) as lake:
+    with local_lake(home, lambda text: say(f"   {text}")) as lake:
         truths: dict[str, GroundTruth] = {}
         problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, demo)]
         problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
@@ -112,7 +112,7 @@ def make_line(home: Path, command: str) -> str:
 
 
 def _demo_source(
-    lake: OpenedLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Demo
+    lake: LocalLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Demo
 ) -> list[str]:
     try:
         samples = generate(source.name, FIRST_DAY, DAYS, events)
@@ -133,7 +133,7 @@ def _demo_source(
     return [*problems, *_digest_problems(lake, source, say), *_evidence_problems(lake, source, say)]
 
 
-def _evidence_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
+def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str]:
     """One row, and whether everything that stands behind it still agrees."""
     day = day_number(FIRST_DAY)
     sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
@@ -147,7 +147,7 @@ def _evidence_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[st
     return [] if found.agrees else [f"the evidence of one row of {source.title} does not agree"]
 
 
-def _digest_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]:
+def _digest_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str]:
     """Where the log vouches for itself: nothing may be found, since nothing was touched after delivery."""
     if not source.digests:
         return []
@@ -158,7 +158,7 @@ def _digest_problems(lake: OpenedLake, source: LogSource, say: Say) -> list[str]
     return problems if any(report.files_named for report in reports) else [*problems, "no digest names a file"]
 
 
-def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth], say: Demo) -> list[str]:
+def _demo_review(lake: LocalLake, review: Review, truths: dict[str, GroundTruth], say: Demo) -> list[str]:
     """Build a review of the days, compare it with the truth about them, and put its packets where they can be read."""
     say.step(f"{review.title}: {review.description}")
     results = build_review_range(lake, review, FIRST_DAY, _last_day(), say)
@@ -173,10 +173,10 @@ def _demo_review(lake: OpenedLake, review: Review, truths: dict[str, GroundTruth
     return problems + review_problems(lake, review.name, truth, FIRST_DAY, _last_day())
 
 
-def _demo_question(lake: OpenedLake, say: Demo) -> list[str]:
+def _demo_question(lake: LocalLake, say: Demo) -> list[str]:
     """One question to Looker, the deployed function, with a stand-in where a model would be."""
     say.step(f"Log Lake Looker is asked: {QUESTION} (no model: a scripted stand-in shows the way of a question)")
-    answer = ask_looker(lake, QUESTION, None)
+    answer = ask_looker(lake, QUESTION, None, lambda text: None)
     print_looker_answer(answer, lambda text: say(f" {text}"))
     return [] if answer["queries"] and not answer["stopped_by"] else ["Looker ran no query"]
 
@@ -185,7 +185,7 @@ def _last_day() -> date:
     return FIRST_DAY + timedelta(days=DAYS - 1)
 
 
-def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Demo) -> tuple[Loaded, set[tuple[str, ...]]]:
+def _load(lake: LocalLake, source: LogSource, samples: Samples, say: Demo) -> tuple[Loaded, set[tuple[str, ...]]]:
     say.step(f"Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
     keep_keys(lake, sample_keys(source.name))
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
@@ -201,7 +201,7 @@ def _load(lake: OpenedLake, source: LogSource, samples: Samples, say: Demo) -> t
     return loaded, missing
 
 
-def _tell_latency(lake: OpenedLake, source: LogSource, say: Demo) -> None:
+def _tell_latency(lake: LocalLake, source: LogSource, say: Demo) -> None:
     """One object under a new prefix until its partition is visible, warm, one after the other."""
     say.step("From one object to its visible partition, warm")
     times = [_probe(lake, source, FIRST_DAY + timedelta(days=10 + n)) for n in range(PROBES)]
@@ -209,7 +209,7 @@ def _tell_latency(lake: OpenedLake, source: LogSource, say: Demo) -> None:
     say(f"   median {statistics.median(times) * 1000:.0f} ms of {PROBES} (ms: {shown})")
 
 
-def _tell_burst(lake: OpenedLake, source: LogSource, say: Say) -> set[tuple[str, ...]]:
+def _tell_burst(lake: LocalLake, source: LogSource, say: Say) -> set[tuple[str, ...]]:
     """A thousand objects in twenty new prefixes at once; returns the partitions that were lost."""
     example = next(v for v in sorted(registered(lake, source)))
     prefixes = [_key_like(lake, source, example, FIRST_DAY + timedelta(days=30 + n)) for n in range(BURST_PREFIXES)]
@@ -225,7 +225,7 @@ def _tell_burst(lake: OpenedLake, source: LogSource, say: Say) -> set[tuple[str,
     return missing
 
 
-def _probe(lake: OpenedLake, source: LogSource, day: date) -> float:
+def _probe(lake: LocalLake, source: LogSource, day: date) -> float:
     """Seconds until the catalog shows the partition of an empty object on a day of its own."""
     example = next(v for v in sorted(registered(lake, source)))
     key = _key_like(lake, source, example, day)
@@ -247,7 +247,7 @@ def _probe(lake: OpenedLake, source: LogSource, day: date) -> float:
     return time.monotonic() - started
 
 
-def _key_like(lake: OpenedLake, source: LogSource, values: tuple[str, ...], day: date) -> str:
+def _key_like(lake: LocalLake, source: LogSource, values: tuple[str, ...], day: date) -> str:
     answer = lake.client("glue").get_partition(
         DatabaseName=lake.settings.database, TableName=source.raw.name, PartitionValues=list(values)
     )
@@ -255,13 +255,13 @@ def _key_like(lake: OpenedLake, source: LogSource, values: tuple[str, ...], day:
     return prefix.replace(f"{FIRST_DAY:%Y/%m/%d}", f"{day:%Y/%m/%d}") + "probe.json"
 
 
-def _tick(lake: OpenedLake, source: LogSource, say: Say) -> None:
+def _tick(lake: LocalLake, source: LogSource, say: Say) -> None:
     with dagster_instance(lake) as instance:
         days = tick_raw_sensor(lake, instance, source)
     say(f"   the sensor recorded {days} raw days")
 
 
-def _answer_questions(lake: OpenedLake, folder: Path, say: Demo) -> None:
+def _answer_questions(lake: LocalLake, folder: Path, say: Demo) -> None:
     for path in sorted((folder / "questions").glob("*.sql")):
         sql = path.read_text(encoding="utf-8")
         say.step(f"{sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")

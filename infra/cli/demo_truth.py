@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import date
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sampling import GroundTruth, SessionTruth, ToolCallTruth
 
 
-def review_problems(lake: OpenedLake, review: str, truths: Sequence[GroundTruth], first: date, last: date) -> list[str]:
+def review_problems(
+    lake: CommandLake, review: str, truths: Sequence[GroundTruth], first: date, last: date
+) -> list[str]:
     """What differs between a review and the truth about the logs it joins; a review without a truth has none."""
     if review == "session_activity":
         return session_problems(lake, [s for truth in truths for s in truth.sessions], first, last)
@@ -19,7 +21,7 @@ def review_problems(lake: OpenedLake, review: str, truths: Sequence[GroundTruth]
     return []
 
 
-def session_problems(lake: OpenedLake, truth: Sequence[SessionTruth], first: date, last: date) -> list[str]:
+def session_problems(lake: CommandLake, truth: Sequence[SessionTruth], first: date, last: date) -> list[str]:
     """Sessions that are missing, unknown, in another state, on another day, or of another number of lines."""
     sql = (
         f"SELECT f_sessionid, state, transcript_lines, logcalendarday FROM session_activity WHERE {_days(first, last)}"
@@ -36,7 +38,7 @@ def session_problems(lake: OpenedLake, truth: Sequence[SessionTruth], first: dat
     return list(_differences("session", found, wanted))
 
 
-def tool_problems(lake: OpenedLake, truth: Sequence[ToolCallTruth], first: date, last: date) -> list[str]:
+def tool_problems(lake: CommandLake, truth: Sequence[ToolCallTruth], first: date, last: date) -> list[str]:
     """Tool calls that are missing, unknown, or told otherwise: by whom, with what, what came back, with which trail."""
     sql = (
         "SELECT tool_use_id, tool_name, logcalendarday, useridentity_arn, modelid, requestid, asked_in, tool_input, "

@@ -7,11 +7,11 @@ import fcntl
 import json
 from collections.abc import Mapping
 
-from infra.cli.lake import DIGEST_KEYS, OpenedLake
+from infra.cli.lake import DIGEST_KEYS, LocalLake
 from infra.emulator.processes import write_atomically
 
 
-def keep_keys(lake: OpenedLake, keys: Mapping[str, str]) -> None:
+def keep_keys(lake: LocalLake, keys: Mapping[str, str]) -> None:
     """Add public keys to those of the lake."""
     if not keys:
         return

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from infra.cli.build import coverage_text
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.terminal import escaped, print_table, size
 from loglake_assets.orchestration.digest_checks import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -25,7 +25,7 @@ class DigestsError(RuntimeError):
 
 
 def validate_days(
-    lake: OpenedLake, source: LogSource, first: date, last: date, keys: Path | None, say: Callable[[str], None]
+    lake: CommandLake, source: LogSource, first: date, last: date, keys: Path | None, say: Callable[[str], None]
 ) -> list[DigestReport]:
     """Reports of the delivery days from first to last. Raises DigestsError where the log has no digests."""
     if source.digests is None:

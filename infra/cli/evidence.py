@@ -11,7 +11,7 @@ from typing import Any
 from glue_scripts.expected_rows import expected_row
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import records_of
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.terminal import escaped, print_pairs
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.orchestration.digest_checks import digest_keys
@@ -19,6 +19,7 @@ from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
 from loglake_assets.sources.vouching import Vouching
 from resources.athena import quoted
+from resources.settings import loglake
 
 _IDS = ("eventid", "requestid")  # what a log's own id is called, beside the grain
 _RECORD_SHOWN = 4_000  # bytes of a record on a terminal; FORMAT=json has all of it
@@ -30,7 +31,7 @@ class EventNotFoundError(LookupError):
 
 
 def event_evidence(
-    lake: OpenedLake, event_id: str, source_name: str | None, day: date | None, keys: Path | None = None
+    lake: CommandLake, event_id: str, source_name: str | None, day: date | None, keys: Path | None = None
 ) -> list[Evidence]:
     """The evidence of every row with this id, in one log or in all of them. Raises EventNotFoundError.
 
@@ -43,13 +44,13 @@ def event_evidence(
         where = f" on {day}" if day else ""
         raise EventNotFoundError(
             f"No row of {tables}{where} has the id {escaped(event_id)!r}. It may be on a day that is not built, "
-            "excluded by a rule, or in quarantine: `make status` names such days and objects."
+            f"excluded by a rule, or in quarantine: `{loglake('status')}` names such days and objects."
         )
     return found
 
 
 def _of_source(
-    lake: OpenedLake, source: LogSource, event_id: str, day: date | None, keys: Path | None
+    lake: CommandLake, source: LogSource, event_id: str, day: date | None, keys: Path | None
 ) -> Iterator[Evidence]:
     for row in _rows(lake, source, event_id, day):
         served = lake.resource.served(source.readready.name, day_from_number(row["logcalendarday"]))
@@ -78,7 +79,7 @@ def _prefix_day(source: LogSource, row: Mapping[str, Any]) -> int:
     return day_number(placement.day) if isinstance(placement, Placement) else int(row["logcalendarday"])
 
 
-def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
+def _voucher(lake: CommandLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
     """What asks the log's own digests of an object, with the keys of that time."""
     validation = importlib.import_module(str(source.digests))
 
@@ -90,7 +91,7 @@ def _voucher(lake: OpenedLake, source: LogSource, day: date, keys: Path | None) 
     return vouch
 
 
-def _rows(lake: OpenedLake, source: LogSource, event_id: str, day: date | None) -> list[dict[str, Any]]:
+def _rows(lake: CommandLake, source: LogSource, event_id: str, day: date | None) -> list[dict[str, Any]]:
     """Rows whose key, or whose log's own id, it is; with the ORC file that holds each."""
     columns = [column.name for column in source.readready.columns]
     ids = dict.fromkeys((*source.readready.grain, *[name for name in _IDS if name in columns][:1]))

@@ -48,7 +48,7 @@ def _of_the_machine(error: BaseException, home: Path) -> str | None:
         )
     if kind in {"EndpointConnectionError", "ConnectionClosedError"}:
         return (
-            f"The stack of {home} does not answer any more ({kind}): it was stopped or killed, as make down does. "
+            f"The stack of {home} does not answer any more ({kind}): it was stopped or killed, as `loglake down` does. "
             f"Give the command again, which starts it; its log is {home / 'stack.log'}."
         )
     return None
@@ -72,7 +72,7 @@ def _of_the_database(text: str, home: Path) -> str:
     if "locked" in text:
         return (
             f"Dagster's database under {where} is locked: another process has held it for longer than a command waits. "
-            "Trying again helps once that has ended; `make down` ends a lake that is up, and a backup or a SQLite "
+            "Trying again helps once that has ended; `loglake down` ends a lake that is up, and a backup or a SQLite "
             "shell may hold it too."
         )
     if "disk is full" in text or "disk I/O error" in text:

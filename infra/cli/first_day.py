@@ -4,7 +4,7 @@ import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
 from loglake_assets.orchestration.day_checks import WATCHED_DAYS
 from loglake_assets.sources import load_source, source_names
@@ -14,7 +14,7 @@ from resources.settings import FIRST_DAY, first_day
 _SHOWN = "dagster.first_day"
 
 
-def lake_first_day(lake: OpenedLake, asked: date | None = None) -> date:
+def lake_first_day(lake: CommandLake, asked: date | None = None) -> date:
     """LOGLAKE_FIRST_DAY where it is set, else the first raw day of any log; `asked` where that lies before.
 
     A lake without a raw day begins a look-back ago.
@@ -26,7 +26,7 @@ def lake_first_day(lake: OpenedLake, asked: date | None = None) -> date:
     return min(first, asked) if asked else first
 
 
-def first_raw_day(lake: OpenedLake) -> date | None:
+def first_raw_day(lake: CommandLake) -> date | None:
     """The first day of which the catalog has a raw partition of any log."""
     days = set()
     for source in map(load_source, source_names()):
@@ -53,6 +53,6 @@ def days_not_shown(home: Path, first_loaded: date) -> str | None:
     if shown is None or first_loaded >= shown:
         return None
     return (
-        f"Dagster was started with days from {shown} on. Stop `make up` and start it again: it then shows days from "
-        f"{first_loaded} on. `make build` builds them now as well."
+        f"Dagster was started with days from {shown} on. Stop `loglake up` and start it again: it then shows days from "
+        f"{first_loaded} on. `loglake build` builds them now as well."
     )

@@ -1,10 +1,11 @@
-"""Sample deliveries as files: relative paths are object keys, so that `make load` brings them into a lake.
+"""Sample deliveries as files: relative paths are object keys, so that `loglake load` brings them into a lake.
 
 The truth about them, the public keys that their digests are signed with, and the metadata of objects stand beside the
 tree and not in it, since whatever is in the tree is loaded.
 """
 
 import json
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,11 +16,12 @@ from typing import Any
 
 from infra.cli.build import parsed_day
 from loglake_assets.sources.sampling import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate, sample_keys
+from resources.settings import loglake
 
 Say = Callable[[str], None]
 TOLD_EVERY_SECONDS = 2.0
 PUBLIC_KEYS = ".public_keys.json"
-"""Behind the tree's name: the public keys of what its samples are signed with. `make load` brings them to the lake."""
+"""Behind the tree's name: public keys of what its samples are signed with. `loglake load` brings them to the lake."""
 METADATA = ".metadata.json"
 """Behind the tree's name: what S3 keeps beside objects, by key, such as the signatures of digests."""
 
@@ -40,27 +42,19 @@ class Written:
     late_folder: Path
 
 
-def generate_files(given: Mapping[str, str | None], say: Say) -> int:
-    """The command: `given` are its options by name, None where not given. Raises GenerateError."""
-    source, folder = str(given["source"]), Path(str(given["dir"]))
-    first_day = parsed_day(given["from"], "FROM") if given["from"] else FIRST_DAY
-    days, events = _count(given["days"], "DAYS", DAYS), _count(given["events"], "EVENTS", EVENTS)
-    written = write_samples(source, folder, first_day, days, events, parsed_faults(given["faults"] or ""), say)
+def generate_files(
+    source: str, folder: Path, first: str | None, days: int | None, events: int | None, faults: str, say: Say
+) -> int:
+    """Write samples and say what was written. Raises GenerateError."""
+    first_day = parsed_day(first) if first else FIRST_DAY
+    written = write_samples(source, folder, first_day, days or DAYS, events or EVENTS, parsed_faults(faults), say)
     say(f"{written.files:,} files, {written.bytes:,} bytes in {folder}; the truth about them: {written.truth_path}")
     for kind, count in sorted(written.skipped_by_kind.items()):
         say(f"  {kind}: {count:,} left out, here and in the truth, as keys that end in / can be no file")
     if written.late_files:
         say(f"  {written.late_files:,} very late ones, to be loaded once the days are built: {written.late_folder}")
-    say(f"make load SOURCE={source} DIR={folder}")
+    say(loglake(f"load {source} {shlex.quote(str(folder))}"))
     return 0
-
-
-def _count(text: str | None, name: str, otherwise: int) -> int:
-    if text is None:
-        return otherwise
-    if not text.isdecimal() or int(text) < 1:
-        raise GenerateError(f"{name}={text!r} is not a count; accepted: 1 and more, such as {otherwise}.")
-    return int(text)
 
 
 def parsed_faults(text: str) -> dict[str, int]:
@@ -69,7 +63,7 @@ def parsed_faults(text: str) -> dict[str, int]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, count = part.partition("=")
         if not name.isidentifier() or not count.isdecimal():
-            raise GenerateError(f"FAULTS={text!r}: {part!r} is not <fault>=<count>, such as corrupt=2,very_late=1.")
+            raise GenerateError(f"--faults {text!r}: {part!r} is not <fault>=<count>, such as corrupt=2,very_late=1.")
         faults[name] = int(count)
     return faults
 

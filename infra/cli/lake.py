@@ -1,6 +1,7 @@
-"""The lake of one home, opened: its stack running, deployed, and named in the environment.
+"""The lake that a command works on: that of one home on this machine, or one on AWS that a file of lakes/ describes.
 
-A command that finds a stack running uses it and leaves it; one that has to start it ends it again.
+On this machine its stack runs, is deployed, and is named in the environment. A command that finds a stack running uses
+it and leaves it; one that has to start it ends it again.
 """
 
 import fcntl
@@ -24,7 +25,7 @@ from infra.emulator.processes import (
     write_atomically,
 )
 from loglake_assets.lake.lake import Lake
-from resources.settings import LakeSettings
+from resources.settings import COMMAND, LakeSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "000000000000"
@@ -47,25 +48,52 @@ class LakeHomeError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class OpenedLake:
-    """A running, deployed lake on this machine."""
+class CommandLake:
+    """A lake: its names and clients. `home` is a folder of this machine for what commands keep beside it."""
 
     home: Path
-    info: StackInfo
     settings: LakeSettings
-
-    def client(self, service: str) -> Any:
-        """A boto3 client of the lake's endpoint."""
-        return _client(service, self.info)
 
     @property
     def resource(self) -> Lake:
         """The lake as assets get it."""
         return Lake(self.settings)
 
+    def client(self, service: str) -> Any:
+        """A boto3 client of a service."""
+        return self.resource.client(service)
+
     @property
     def dagster_home(self) -> Path:
+        """Where Dagster records the runs of commands."""
         return self.home / "dagster"
+
+    @property
+    def place(self) -> str:
+        """Where the lake is, for a person."""
+        return f"AWS account {self.settings.account}, {self.settings.region}"
+
+
+@dataclass(frozen=True)
+class AwsLake(CommandLake):
+    """A deployed lake of an AWS account. `dagster` is the address of its Dagster, None where a run is made here."""
+
+    dagster: str | None = None
+
+
+@dataclass(frozen=True)
+class LocalLake(CommandLake):
+    """A running, deployed lake on this machine."""
+
+    info: StackInfo
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the stack's endpoint, with the stack's own credentials."""
+        return _client(service, self.info)
+
+    @property
+    def place(self) -> str:
+        return shown_home(self.home)
 
 
 @functools.cache
@@ -79,13 +107,18 @@ def _client(service: str, info: StackInfo) -> Any:
     return session.client(service, config=config, **named)
 
 
+def shown_home(home: Path) -> str:
+    """A home as a person in the repository types it."""
+    return str(home.relative_to(REPOSITORY) if home.is_relative_to(REPOSITORY) else home)
+
+
 def warn(text: str) -> None:
     """What a person has to know whatever the command was asked for, beside its output and not in it."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
+def local_lake(home: Path, say: Callable[[str], None]) -> Iterator[LocalLake]:
     """The lake of `home`, started when it is not running and then stopped again. Deploys what this tree holds.
 
     Raises LakeHomeError where the home cannot be used.
@@ -103,19 +136,19 @@ def opened_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
 
 
 @contextmanager
-def existing_lake(home: Path, say: Callable[[str], None]) -> Iterator[OpenedLake]:
+def existing_local_lake(home: Path, say: Callable[[str], None]) -> Iterator[LocalLake]:
     """The lake of `home` for commands that need one: where there is none it is not made. Raises LakeHomeError."""
     if not (home / "state").is_dir():
         what = "is an empty or other folder" if home.exists() else "does not exist"
         raise LakeHomeError(
-            f"There is no lake in {home}: it {what}. Nothing was created. LOGLAKE_HOME names the home of a lake, "
-            f".loglake/ without it; `make up LOGLAKE_HOME={shlex.quote(str(home))}` makes a lake there."
+            f"There is no lake in {home}: it {what}. Nothing was created. --home or LOGLAKE_HOME names the home of a "
+            f"lake, .loglake/ without them; `loglake --home {shlex.quote(str(home))} up` makes a lake there."
         )
-    with opened_lake(home, say) as lake:
+    with local_lake(home, say) as lake:
         yield lake
 
 
-def _started(home: Path, say: Callable[[str], None]) -> OpenedLake:
+def _started(home: Path, say: Callable[[str], None]) -> LocalLake:
     """The lake, running and deployed. One command at a time does this; whoever waited finds it done."""
     with (home / "starting").open("w") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
@@ -123,7 +156,7 @@ def _started(home: Path, say: Callable[[str], None]) -> OpenedLake:
         if info is None:
             (home / _ON_DEMAND).touch()
             info = start_stack(home, log=lambda text: None)
-        lake = OpenedLake(home, info, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url))
+        lake = LocalLake(home, LakeSettings(NAME, ACCOUNT, REGION, info.endpoint_url), info)
         os.environ.update(environment(lake))
         for name in _OF_THE_CALLER:
             os.environ.pop(name, None)
@@ -150,7 +183,7 @@ def _using(home: Path) -> Iterator[IO[str]]:
         yield users
 
 
-def _stop_when_last(home: Path, users: IO[str], lake: OpenedLake | None) -> None:
+def _stop_when_last(home: Path, users: IO[str], lake: LocalLake | None) -> None:
     """Stop a stack that a command started, once no other command uses it: whoever is last, not whoever was first."""
     if not (home / _ON_DEMAND).exists():
         return
@@ -174,7 +207,7 @@ def refuse_full_disk(home: Path, needed: int = NEEDED_BYTES) -> None:
         )
 
 
-def environment(lake: OpenedLake) -> dict[str, str]:
+def environment(lake: LocalLake) -> dict[str, str]:
     """What a process of this lake has in its environment: endpoint, names, and credentials of this stack alone."""
     return {
         "AWS_ENDPOINT_URL": lake.info.endpoint_url,
@@ -188,10 +221,11 @@ def environment(lake: OpenedLake) -> dict[str, str]:
         "LOGLAKE_HOME": str(lake.home),
         "LOGLAKE_KEPT_DIGEST_KEYS": str(lake.home / DIGEST_KEYS),
         "DAGSTER_HOME": str(lake.dagster_home),
+        COMMAND: "loglake" if lake.home == REPOSITORY / ".loglake" else f"loglake --home {shlex.quote(lake.place)}",
     }
 
 
-def deploy_lake(lake: OpenedLake, say: Callable[[str], None]) -> None:
+def deploy_lake(lake: LocalLake, say: Callable[[str], None]) -> None:
     """Bring the production templates to the local stack; nothing happens where nothing changed.
 
     Tables that somebody dropped are made again, and that is said whatever `say` does.
@@ -200,7 +234,10 @@ def deploy_lake(lake: OpenedLake, say: Callable[[str], None]) -> None:
     from loglake_assets.sources import load_source, source_names
 
     sources = [load_source(name) for name in source_names()]
-    parameters = {"RequireTls": "false", "looker:ModelId": "scripted-stand-in"}  # `make ask` says which model is asked
+    parameters = {
+        "RequireTls": "false",
+        "looker:ModelId": "scripted-stand-in",
+    }  # `loglake ask` says which
     deploy(lake.settings, lake.client, sources, parameters, say, warn=warn)
 
 

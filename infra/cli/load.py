@@ -3,12 +3,17 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
-from infra.cli.lake import OpenedLake
+from infra.cli.digest_keys import keep_keys
+from infra.cli.first_day import days_not_shown
+from infra.cli.generate import METADATA, PUBLIC_KEYS, read_beside
+from infra.cli.lake import LocalLake
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
 from loglake_assets.s3.bounded import results_in_order
-from loglake_assets.sources import LogSource
+from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored, Placement, place
 from loglake_assets.sources.sampling import SampleObject
 
@@ -36,7 +41,7 @@ class Loaded:
 def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
     """(key, path) of every file, its relative path being the key. Raises LoadError when there is none."""
     if not folder.is_dir():
-        raise LoadError(f"DIR={folder} is not a folder. Name the folder whose relative paths are the object keys.")
+        raise LoadError(f"{folder} is not a folder. Name the folder whose relative paths are the object keys.")
     found = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
     if not found:
         raise LoadError(f"DIR={folder} holds no file. Nothing was loaded.")
@@ -47,7 +52,7 @@ def refuse_strays(source: LogSource, keys: Sequence[str]) -> None:
     """Raise LoadError when none of the keys is a delivery of this log: they would only lie in the bucket."""
     if all(isinstance(place(source, "bucket", key), Ignored) for key in keys):
         raise LoadError(
-            f"None of the {len(keys):,} files under DIR is a delivery of {source.title}, the first is {keys[0]!r}. "
+            f"None of the {len(keys):,} files is a delivery of {source.title}, the first is {keys[0]!r}. "
             "Nothing was loaded. Relative paths become object keys: name the folder in which keys begin."
         )
 
@@ -57,7 +62,7 @@ def samples_to_put(objects: Iterable[SampleObject]) -> Iterator[ToPut]:
     return ((sample.key, sample.body.__bytes__, sample.metadata) for sample in objects)
 
 
-def put_objects(lake: OpenedLake, source: LogSource, objects: Iterable[ToPut], say: Callable[[str], None]) -> Loaded:
+def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], say: Callable[[str], None]) -> Loaded:
     """Put every (key, body, metadata if it has any) into the source's raw bucket, a few at a time, telling the rate."""
     bucket, s3 = lake.settings.raw_bucket(source.name), lake.client("s3")
 
@@ -91,7 +96,7 @@ def _loaded(source: LogSource, bucket: str, keys: list[str], total: int, seconds
 
 
 def await_partitions(
-    lake: OpenedLake, source: LogSource, wanted: frozenset[tuple[str, ...]], say: Callable[[str], None], seconds: float
+    lake: LocalLake, source: LogSource, wanted: frozenset[tuple[str, ...]], say: Callable[[str], None], seconds: float
 ) -> set[tuple[str, ...]]:
     """Wait until the catalog shows the partitions; returns those still missing after `seconds`."""
     started = told = time.monotonic()
@@ -106,7 +111,40 @@ def await_partitions(
     return missing
 
 
-def registered(lake: OpenedLake, source: LogSource) -> set[tuple[str, ...]]:
+def registered(lake: LocalLake, source: LogSource) -> set[tuple[str, ...]]:
     """Values of every raw partition in the catalog."""
     found = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
     return {tuple(p["Values"]) for p in found}
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """Files of a folder to be loaded, with what lies beside it: public keys, and metadata of objects by key."""
+
+    source: LogSource
+    files: list[tuple[str, Path]]
+    keys: Mapping[str, Any]
+    metadata: Mapping[str, Mapping[str, str]]
+
+
+def files_of(source_name: str, folder: Path) -> LogFiles:
+    """What a folder holds of a log. Raises what `files_under` and `refuse_strays` raise."""
+    source, files = load_source(source_name), list(files_under(folder))
+    refuse_strays(source, [key for key, _ in files])
+    return LogFiles(source, files, read_beside(folder, PUBLIC_KEYS), read_beside(folder, METADATA))
+
+
+def load_files(lake: LocalLake, found: LogFiles, say: Callable[[str], None]) -> int:
+    """Load files and wait for their partitions; returns 1 where some are missing after two minutes."""
+    keep_keys(lake, found.keys)
+    contents = ((key, path.read_bytes, found.metadata.get(key, {})) for key, path in found.files)
+    loaded = put_objects(lake, found.source, contents, say)
+    days = f"{loaded.days[0]} to {loaded.days[-1]}" if loaded.days else "none"
+    say(f"{loaded.objects:,} objects, {loaded.bytes:,} bytes in {loaded.seconds:.1f} s; days: {days}")
+    for reason, count in sorted(loaded.ignored.items()):
+        say(f"  {count:,} are no events of this log: {reason}")
+    missing = await_partitions(lake, found.source, loaded.partitions, say, 120)
+    say(f"{len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} partitions registered")
+    if loaded.days and (said := days_not_shown(lake.home, date.fromisoformat(loaded.days[0]))):
+        say(said)
+    return 1 if missing else 0

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from infra.cli.build import DayResult, build_range
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.quarantine import entry_name
 from infra.cli.terminal import escaped, print_table, size
 from loglake_assets.lake.addapart.messages import send_key
@@ -41,7 +41,7 @@ def committed_table(name: str) -> str:
 # --- rolling back -----------------------------------------------------------------------------------------------------
 
 
-def roll_back(lake: OpenedLake, name: str, day: date, run_id: str, say: Say) -> Commit:
+def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) -> Commit:
     """Send readers of a day back to an older run, by a new commit. Raises RollbackError or VerificationError."""
     table, bucket = committed_table(name), lake.settings.readready_bucket
     manifest = run_to_roll_back_to(lake.client("s3"), bucket, table, day_number(day), run_id)
@@ -60,7 +60,7 @@ def roll_back(lake: OpenedLake, name: str, day: date, run_id: str, say: Say) -> 
 # --- retention --------------------------------------------------------------------------------------------------------
 
 
-def collect_old_runs(lake: OpenedLake, rule: RetentionRule, apply: bool, say: Say) -> int:
+def collect_old_runs(lake: CommandLake, rule: RetentionRule, apply: bool, say: Say) -> int:
     """Delete, or only name, what the rule lets go; returns how many keys S3 refused to delete."""
     now, refused = datetime.now(UTC), 0
     rows: list[list[Any]] = []
@@ -91,7 +91,7 @@ class Requeued:
     results: tuple[DayResult, ...]
 
 
-def requeue(lake: OpenedLake, source: LogSource, first: date, last: date, say: Say) -> Requeued:
+def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: Say) -> Requeued:
     """Build the days of a range again that have something in quarantine, and tell what is loaded now."""
     before = dict(quarantined_days(lake, source, first, last))
     say(f"{source.title}: {sum(map(len, before.values())):,} quarantined entries on {len(before):,} days")
@@ -106,7 +106,7 @@ def requeue(lake: OpenedLake, source: LogSource, first: date, last: date, say: S
     return Requeued(sum(map(len, before.values())), sum(map(len, after.values())), tuple(results))
 
 
-def quarantined_days(lake: OpenedLake, source: LogSource, first: date, last: date) -> Iterator[tuple[date, list[str]]]:
+def quarantined_days(lake: CommandLake, source: LogSource, first: date, last: date) -> Iterator[tuple[date, list[str]]]:
     """(day, what its commit did not load) of the days that have something in quarantine."""
     s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
     for number, commit in sorted(heads(s3, bucket, table).items()):
@@ -117,7 +117,7 @@ def quarantined_days(lake: OpenedLake, source: LogSource, first: date, last: dat
             yield day_from_number(number), [f"{entry_name(q)} ({q['reason']})" for q in manifest.quarantine]
 
 
-def requeue_messages(lake: OpenedLake, source: LogSource, say: Say) -> int:
+def requeue_messages(lake: CommandLake, source: LogSource, say: Say) -> int:
     """Give AddAPart again what it put aside: quarantined and dead messages, undelivered notifications; how many."""
     layer, sent = f"raw-{source.name}", 0
     for aside in (f"{layer}-quarantine", f"{layer}-undelivered", f"{layer}-dead.fifo"):
@@ -134,7 +134,7 @@ def requeue_messages(lake: OpenedLake, source: LogSource, say: Say) -> int:
     return sent
 
 
-def _messages(lake: OpenedLake, queue: str) -> Iterator[tuple[str, Any]]:
+def _messages(lake: CommandLake, queue: str) -> Iterator[tuple[str, Any]]:
     """(queue's URL, message) of each message of a queue, once."""
     sqs = lake.client("sqs")
     seen: set[str] = set()
@@ -151,7 +151,7 @@ def _messages(lake: OpenedLake, queue: str) -> Iterator[tuple[str, Any]]:
         yield from ((url, message) for message in fresh)
 
 
-def _sent_again(lake: OpenedLake, source: LogSource, layer: str, key: str) -> bool:
+def _sent_again(lake: CommandLake, source: LogSource, layer: str, key: str) -> bool:
     """Whether the key means a partition, which AddAPart is then told of once more."""
     bucket = lake.settings.raw_bucket(source.name)
     placement = place(source, bucket, key)

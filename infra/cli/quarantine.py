@@ -4,18 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.terminal import escaped
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import advice
+from resources.settings import program
 
 NAMES_SHOWN = 20
 
 
-def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> None:
+def print_quarantine(lake: CommandLake, source: LogSource, days: Sequence[date]) -> None:
     """A line for each object or record of the days that is not loaded, the first twenty; then what the reasons mean."""
     entries = list(_entries(lake, source, days))
     for day, entry in entries[:NAMES_SHOWN]:
@@ -24,10 +25,10 @@ def print_quarantine(lake: OpenedLake, source: LogSource, days: Sequence[date]) 
         print(f"and {len(entries) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
     for reason in sorted({entry["reason"] for _, entry in entries}):
         concerned = [day for day, entry in entries if entry["reason"] == reason]
-        print(escaped(f"{reason}: {advice(reason, source.name, min(concerned), max(concerned))}"))
+        print(escaped(f"{reason}: {advice(reason, program(), source.name, min(concerned), max(concerned))}"))
 
 
-def _entries(lake: OpenedLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:
+def _entries(lake: CommandLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:
     s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
     for day in days:
         commit = head(s3, bucket, table, day_number(day))

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.terminal import escaped, print_table
 
 FORMATS = ("table", "csv", "json", "jsonl")
@@ -34,7 +35,16 @@ class Answer:
     """Of the columns, as the protocol says them."""
 
 
-def ask(lake: OpenedLake, sql: str) -> Answer:
+def statement(sql: str | None, file: Path | None) -> str:
+    """The statement that was given: as an argument, in a file, or on standard input as `-`. Raises QueryError."""
+    if bool(sql) == bool(file):
+        raise QueryError('Give one statement: loglake query "select ...", --file path, or - for standard input.')
+    if file:
+        return file.read_text(encoding="utf-8")
+    return sys.stdin.read() if sql == "-" else str(sql)
+
+
+def ask(lake: CommandLake, sql: str) -> Answer:
     """Run one statement in the lake's database and workgroup. Raises QueryError."""
     athena, started = lake.client("athena"), time.monotonic()
     query_id = athena.start_query_execution(

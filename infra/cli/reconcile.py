@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.status import survey
 from loglake_assets.orchestration.reconcile_job import reconcile, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names
@@ -12,13 +12,13 @@ from loglake_assets.sources import LogSource, load_source, source_names
 WAIT_SECONDS = 60.0
 
 
-def reconcile_all(lake: OpenedLake, say: Callable[[str], None]) -> int:
+def reconcile_all(lake: CommandLake, say: Callable[[str], None]) -> int:
     """Send what the catalog misses of every source and wait for it; returns how much is still missing."""
     missing = sum(_reconcile(lake, load_source(name), say) for name in source_names())
     return missing + sum(_reconcile_review(lake, load_review(name), say) for name in review_names())
 
 
-def _reconcile_review(lake: OpenedLake, review: Review, say: Callable[[str], None]) -> int:
+def _reconcile_review(lake: CommandLake, review: Review, say: Callable[[str], None]) -> int:
     def send() -> int:
         commits = send_unplaced_commits(lake.resource, review.table.name)
         say(f"{review.title}: {commits} commits are not in the catalog")
@@ -27,7 +27,7 @@ def _reconcile_review(lake: OpenedLake, review: Review, say: Callable[[str], Non
     return _until_nothing(send, say)
 
 
-def _reconcile(lake: OpenedLake, source: LogSource, say: Callable[[str], None]) -> int:
+def _reconcile(lake: CommandLake, source: LogSource, say: Callable[[str], None]) -> int:
     days = survey(lake, source).landed_days()
     if not days:
         say(f"{source.title}: no object has landed")

@@ -8,8 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
 from infra.cli.build import (
     BuildError,
     InterruptedBuildError,
@@ -19,12 +17,13 @@ from infra.cli.build import (
     dagster_instance,
     days_per_run,
     loaded_definitions,
+    made_by,
     made_by_run,
     run_window,
     standing_commit,
 )
 from infra.cli.first_day import lake_first_day
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.terminal import print_table
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.orchestration.source_config import windows
@@ -40,6 +39,7 @@ from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number, day_number
 from resources.athena import quoted
+from resources.settings import loglake
 
 Say = Callable[[str], None]
 
@@ -55,10 +55,10 @@ class ReviewResult:
     """What readers see of a day that was not built now, where an earlier commit stands."""
 
 
-def build_review_range(lake: OpenedLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
+def build_review_range(lake: CommandLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
     """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
     definitions = loaded_definitions(lake_first_day(lake, first))
-    job, key = definitions.resolve_job_def(review.name), dg.AssetKey(["review", review.name])
+    job, key = made_by(definitions, review.name)
     asked, started = closed_days(job, review.name, first, last), datetime.now(UTC)
     days = _days_with_input(lake, review, asked, say)
     results: list[ReviewResult] = []
@@ -81,7 +81,7 @@ def build_review_range(lake: OpenedLake, review: Review, first: date, last: date
     return results
 
 
-def _days_with_input(lake: OpenedLake, review: Review, asked: Sequence[date], say: Say) -> list[date]:
+def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], say: Say) -> list[date]:
     leading = load_source(review.leading_source)
     inputs = read_inputs(lake.resource, leading, asked)
     days = [day for day in asked if inputs[day].status == BUILT]
@@ -89,7 +89,7 @@ def _days_with_input(lake: OpenedLake, review: Review, asked: Sequence[date], sa
         raise BuildError(
             f"No day from {asked[0]} to {asked[-1]} of {leading.readready.name} is built, and {review.name} begins "
             "with it. Nothing was built. Build it first: "
-            f"make build SOURCE={leading.name} FROM={asked[0]} TO={asked[-1]}"
+            f"{loglake(f'build {leading.name} {asked[0]}..{asked[-1]}')}"
         )
     if len(days) < len(asked):
         left = len(asked) - len(days)
@@ -146,7 +146,7 @@ class Wanted:
 
 
 def write_review(
-    lake: OpenedLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say, is_masked: bool = True
+    lake: CommandLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say, is_masked: bool = True
 ) -> list[Path]:
     """Write the packets of the sessions asked for, of a reviewer's own people only, and say which days are not whole.
 
@@ -178,26 +178,28 @@ def write_review(
     return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
 
 
-def _days_to_try(lake: OpenedLake, wanted: Wanted) -> str:
+def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
     """What to do where a session is not found: build the days that it may be of."""
     review = load_review("session_activity")
     days = days_to_build(lake, review)
     if wanted.first and wanted.last:
         days = [day for day in days if wanted.first <= day <= wanted.last]
     if not days:
-        return "It may be of a day of its log that is not built: `make status` names those with what builds them."
-    build = f"make build SOURCE={review.name} FROM={days[0]} TO={days[-1]}"
+        return (
+            f"It may be of a day of its log that is not built: `{loglake('status')}` names those and what builds them."
+        )
+    build = loglake(f"build {review.name} {days[0]}..{days[-1]}")
     return f"{len(days):,} days of the review are not built and may hold it. This builds them: {build}"
 
 
-def days_to_build(lake: OpenedLake, review: Review) -> list[date]:
+def days_to_build(lake: CommandLake, review: Review) -> list[date]:
     """Days of which the leading log is built and the review is not, in order."""
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     leading = heads(s3, bucket, load_source(review.leading_source).readready.name)
     return sorted(map(day_from_number, leading.keys() - heads(s3, bucket, review.table.name).keys()))
 
 
-def _incomplete(lake: OpenedLake, wanted: Wanted) -> list[str]:
+def _incomplete(lake: CommandLake, wanted: Wanted) -> list[str]:
     """Of a range of days: those that are not built, that are stale, or of whose logs not all is there."""
     if not wanted.first or not wanted.last:
         return []
@@ -216,7 +218,7 @@ def _incomplete(lake: OpenedLake, wanted: Wanted) -> list[str]:
 
 
 def _documents(
-    lake: OpenedLake, rows: Sequence[Mapping[str, Any]], is_masked: bool, said: Sequence[str], say: Say
+    lake: CommandLake, rows: Sequence[Mapping[str, Any]], is_masked: bool, said: Sequence[str], say: Say
 ) -> Iterator[dict[str, Any]]:
     """The document of each row, with what is incomplete told once and what is masked counted."""
     told, masks = set(said), Counter[str]()
@@ -234,16 +236,16 @@ def _documents(
         say(f"Masked, as it looks like a secret: {counts}. Each packet says where; UNMASK=yes leaves masks out.")
 
 
-def unmasked_document(lake: OpenedLake, row: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+def unmasked_document(lake: CommandLake, row: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
     events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(log_events_of(row)).rows}
     try:
         return unmasked(document, row, events)
     except KeyError:
+        build = loglake(f"build session_activity {row['started'].date()}")
         raise ReviewError(
             f"Session {row['session_key']} cannot be shown without masks: the log events of its packet are not all in "
-            f"{LOG_EVENTS} any more. Build its day again: make build SOURCE=session_activity "
-            f"FROM={row['started'].date()} TO={row['started'].date()}"
+            f"{LOG_EVENTS} any more. Build its day again: {build}"
         ) from None
 
 
@@ -256,7 +258,7 @@ def _is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
     return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
 
 
-def _stored_documents(lake: OpenedLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _stored_documents(lake: CommandLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The JSON twins of packets by the s3:// addresses of their pages."""
     s3 = lake.client("s3")
     for address in addresses:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from infra.cli.build import coverage_text
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build
 from infra.cli.terminal import escaped, print_table, size
@@ -15,30 +15,31 @@ from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.rules import load_rules
+from resources.settings import loglake, program
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
 _REASONS_SHOWN = 3  # of a day
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 REMEDIES = {
-    "unregistered": "make reconcile",
-    "unplaced": "make reconcile",
+    "unregistered": "{loglake} reconcile",
+    "unplaced": "{loglake} reconcile",
     "unbuilt": "{build}",
     "stale": "{build}",
     "raw_gone": "an object that was read is gone: restore it from its bucket's versions (changed_since_built names it)",
     "unchecked": "{build}",
-    "rolled_back": "as asked for by make rollback, until {build}",
+    "rolled_back": "as asked for by `loglake rollback`, until {build}",
     "damaged": "a file or a record of the day is not as it was committed, see below; find out who changed it, then "
     "restore it, or {build}",
     "surplus": "rows that are in no raw log, named below: find out who wrote them; then {build}",
     "repeated": "rows that are there more than once: {build}",
     "differing": "one event with two contents, an error of the log or a forgery: compare the objects named below with "
-    "the row's own, which make evidence shows",
+    "the row's own, which {loglake} evidence shows",
     "incomplete": "what is not loaded is named below, with the reason and what mends it; then {build}",
 }
-"""What mends each state; `{build}` is the command that builds its days."""
+"""What mends each state; `{build}` is the command that builds its days, `{loglake}` how any command begins."""
 
 
-def survey(lake: OpenedLake, source: LogSource) -> Survey:
+def survey(lake: CommandLake, source: LogSource) -> Survey:
     """The survey of one source of this lake."""
     settings = lake.settings
     return Survey(
@@ -52,14 +53,14 @@ def survey(lake: OpenedLake, source: LogSource) -> Survey:
     )
 
 
-def print_status(lake: OpenedLake) -> None:
+def print_status(lake: CommandLake) -> None:
     """A table a source, with what mends what is not complete."""
-    print(f"Lake {lake.settings.name} in {lake.home}")
+    print(f"Lake {lake.settings.name}: {lake.place}")
     for name in source_names():
         source = load_source(name)
         state = survey(lake, source).state(datetime.now(UTC).date())
         if not state.days:
-            print(f"\n{source.title}: no day yet. `make load SOURCE={name} DIR=path` puts log files into it.")
+            print(f"\n{source.title}: no day yet. `{loglake(f'load {name} folder')}` puts log files into it.")
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(name, state)
@@ -70,7 +71,7 @@ def print_status(lake: OpenedLake) -> None:
         print_review(lake, load_review(name))
 
 
-def _print_days_without_raw_logs(lake: OpenedLake, source: LogSource, state: SourceState) -> None:
+def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: SourceState) -> None:
     """Days since the first one that ended and have no raw object; what was there and is gone is a state of its day."""
     first, count = state.days[0].day, (datetime.now(UTC).date() - state.days[0].day).days
     known = {day.day for day in state.days if day.raw_objects or day.state != "empty"}
@@ -90,14 +91,14 @@ def _print_reasons(state: SourceState) -> None:
         print(escaped(f"unknown_key: {key}: no key pattern of this log places it, so it is in no table"))
 
 
-def print_review(lake: OpenedLake, review: Review) -> None:
+def print_review(lake: CommandLake, review: Review) -> None:
     """The days of a review, with those that are stale and why."""
     commits = heads(lake.client("s3"), lake.settings.readready_bucket, review.table.name)
     if not commits:
         days_built = days_to_build(lake, review)
         hint = f"It is made from days of {load_source(review.leading_source).title}, and none is built."
         if days_built:
-            hint = f"`make build SOURCE={review.name} FROM={days_built[0]} TO={days_built[-1]}` makes it of built days."
+            hint = f"`{loglake(f'build {review.name} {days_built[0]}..{days_built[-1]}')}` makes it of built days."
         print(f"\n{review.title}: no day yet. {hint}")
         return
     days = {day_from_number(number): commit for number, commit in commits.items()}
@@ -106,7 +107,7 @@ def print_review(lake: OpenedLake, review: Review) -> None:
     print_table(review.title, ("day", "commit", "run", "rows", "ORC", "state"), rows)
     for state in states:
         for reason in state.reasons[:3]:
-            build = f"make build SOURCE={review.name} FROM={state.day} TO={state.day}"
+            build = loglake(f"build {review.name} {state.day}")
             print(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
 
 
@@ -123,8 +124,8 @@ def _print_rest(source: str, found: SourceState) -> None:
             by_state.setdefault(word, []).append(day.day)
     for state in sorted(by_state.keys() & REMEDIES.keys()):
         days = by_state[state]
-        build = f"make build SOURCE={source} FROM={min(days)} TO={max(days)}"
-        print(f"{state}: {REMEDIES[state].format(build=build)}")
+        build = loglake(f"build {source} {min(days)}..{max(days)}")
+        print(f"{state}: {REMEDIES[state].format(build=build, loglake=program())}")
 
 
 def _row(day: DayState) -> list[Any]:

@@ -4,11 +4,11 @@ import dagster as dg
 
 from infra.cli.build import loaded_definitions
 from infra.cli.first_day import lake_first_day
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import CommandLake
 from loglake_assets.sources import LogSource
 
 
-def tick_raw_sensor(lake: OpenedLake, instance: dg.DagsterInstance, source: LogSource) -> int:
+def tick_raw_sensor(lake: CommandLake, instance: dg.DagsterInstance, source: LogSource) -> int:
     """Evaluate the sensor once and record what it reports, as the daemon would; returns the number of raw days."""
     definitions = loaded_definitions(lake_first_day(lake))
     sensor = definitions.resolve_sensor_def(f"{source.name}_raw")

@@ -1,4 +1,4 @@
-"""`make up`: the stack and Dagster, with its daemon and UI, on the persistent lake, until Ctrl-C. And `make down`."""
+"""`loglake up`: Dagster, with its daemon and UI, until Ctrl-C; on this machine with the stack. And `loglake down`."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import IO
 
 from infra.cli.dagster_output import show_warnings
 from infra.cli.first_day import forget_shown_first_day, lake_first_day, note_shown_first_day
-from infra.cli.lake import REPOSITORY, OpenedLake, environment, opened_lake
+from infra.cli.lake import REPOSITORY, CommandLake, environment, local_lake, write_dagster_home
 from infra.cli.orphaned_runs import end_orphaned_runs
 from infra.emulator.processes import free_port, is_running, running_stack, stop_stack
-from resources.settings import FIRST_DAY
+from resources.settings import FIRST_DAY, loglake
 
 DEFAULT_UI_PORT = 3000
 LARGEST_PORT = 65_535
@@ -31,27 +31,41 @@ class UpError(RuntimeError):
     """The lake cannot be brought up; the message says what stands in the way and what to do."""
 
 
-def up(home: Path, say: Callable[[str], None]) -> int:
+def up_local(home: Path, asked_port: str | None, say: Callable[[str], None]) -> int:
     """Run stack and Dagster until Ctrl-C or SIGTERM, then stop both. Returns 0 after a clean stop."""
     refuse_second(home)
-    port = ui_port()
-    with opened_lake(home, lambda text: None) as lake, _known_as_up(home, port):
+    port = ui_port(asked_port)
+    with local_lake(home, lambda text: None) as lake, _known_as_up(home, port):
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
-        say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
-        say(
-            f"Build days: http://127.0.0.1:{port}/assets lists every log, review and audit; choose an asset, then "
-            "Materialize with the days wanted"
-        )
+        _say_where(port, say)
         first = lake_first_day(lake)
         say(f"Days in the UI begin with {first}: the first raw day, or 35 days ago while there is none")
-        prepare_instance(lake.dagster_home)
-        if count := end_orphaned_runs(lake.dagster_home):
-            say(f"{count} Dagster runs were cut off when it was last stopped or killed; they are tried once more.")
         note_shown_first_day(home, first)
         try:
-            return _dagster(lake, port, first, say)
+            return _dagster(
+                lake, port, environment(lake), first, say, lambda: is_running(lake.info.pid, lake.info.started)
+            )
         finally:
             forget_shown_first_day(home)
+
+
+def up_aws(lake: CommandLake, asked_port: str | None, say: Callable[[str], None]) -> int:
+    """Run Dagster on this machine for a lake on AWS until Ctrl-C; its runs are recorded in the lake's folder here."""
+    refuse_second(lake.home)
+    port = ui_port(asked_port)
+    with _known_as_up(lake.home, port):
+        say(f"Lake {lake.settings.name}: {lake.place}; Dagster records its runs in {lake.dagster_home}")
+        _say_where(port, say)
+        write_dagster_home(lake.dagster_home)
+        return _dagster(lake, port, {}, lake_first_day(lake), say, lambda: True)
+
+
+def _say_where(port: int, say: Callable[[str], None]) -> None:
+    say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
+    say(
+        f"Build days: http://127.0.0.1:{port}/assets lists every log, review and audit; choose an asset, then "
+        "Materialize with the days wanted"
+    )
 
 
 def refuse_second(home: Path) -> None:
@@ -65,7 +79,7 @@ def refuse_second(home: Path) -> None:
             return
         raise UpError(
             f"The lake in {home} is up already, with its Dagster UI at http://127.0.0.1:{known.read().strip()}. "
-            "Use that one; `make down` or Ctrl-C where it runs stops it."
+            "Use that one; `loglake down` or Ctrl-C where it runs stops it."
         )
 
 
@@ -88,17 +102,22 @@ def _is_locked(known: IO[str]) -> bool:
     return False
 
 
-def ui_port() -> int:
-    """UI_PORT, else 3000; for a lake elsewhere than .loglake/, a free port when 3000 is taken. Raises UpError."""
-    asked = os.environ.get("UI_PORT")
+def ui_port(asked: str | None) -> int:
+    """The port asked for, else 3000; for a lake elsewhere than .loglake/ a free one when 3000 is taken.
+
+    Raises UpError.
+    """
     if asked and not (re.fullmatch("[0-9]{1,5}", asked) and 1 <= int(asked) <= LARGEST_PORT):
-        raise UpError(f"UI_PORT={asked[:40]!r} is no port number; accepted: 1 to {LARGEST_PORT}, such as 3001.")
+        raise UpError(f"--port {asked[:40]!r} is no port number; accepted: 1 to {LARGEST_PORT}, such as 3001.")
     port = int(asked or DEFAULT_UI_PORT)
     if _is_free(port):
         return port
     if not asked and os.environ.get("LOGLAKE_HOME"):
         return free_port()
-    raise UpError(f"Port {port} on 127.0.0.1 is in use. Stop what uses it, or choose another: make up UI_PORT=3001")
+    other = DEFAULT_UI_PORT + 1 if port == DEFAULT_UI_PORT else DEFAULT_UI_PORT
+    raise UpError(
+        f"Port {port} on 127.0.0.1 is in use. Stop what uses it, or choose another: {loglake(f'up --port {other}')}"
+    )
 
 
 def _is_free(port: int) -> bool:
@@ -121,7 +140,17 @@ def prepare_instance(dagster_home: Path) -> None:
         initialize_pools(instance)
 
 
-def _dagster(lake: OpenedLake, port: int, first: date, say: Callable[[str], None]) -> int:
+def _dagster(
+    lake: CommandLake,
+    port: int,
+    own: Mapping[str, str],
+    first: date,
+    say: Callable[[str], None],
+    is_lake_there: Callable[[], bool],
+) -> int:
+    prepare_instance(lake.dagster_home)
+    if count := end_orphaned_runs(lake.dagster_home):
+        say(f"{count} Dagster runs were cut off when it was last stopped or killed; they are tried once more.")
     command = [
         sys.executable,
         "-m",
@@ -139,7 +168,7 @@ def _dagster(lake: OpenedLake, port: int, first: date, say: Callable[[str], None
     child = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, **environment(lake), FIRST_DAY: first.isoformat(), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, **own, FIRST_DAY: first.isoformat(), "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -149,8 +178,8 @@ def _dagster(lake: OpenedLake, port: int, first: date, say: Callable[[str], None
     (lake.home / "dagster.pid").write_text(str(child.pid))
     try:
         while child.poll() is None:
-            if not is_running(lake.info.pid, lake.info.started):
-                say("The stack was stopped, by make down or a kill, so Dagster is stopped too. `make up` starts both.")
+            if not is_lake_there():
+                say("The stack was stopped, by `loglake down` or a kill, and Dagster with it: `loglake up` starts both")
                 return 1
             time.sleep(2)
         return child.returncode

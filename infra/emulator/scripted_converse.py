@@ -247,9 +247,9 @@ def _demo_answer(result: Mapping[str, Any]) -> str:
     content = result["content"][0]
     if "json" not in content:
         said = content["text"]
-        return f"The query gave no rows: {said}\nNext step: [scripted] write the query yourself, with `make query`."
+        return f"The query gave no rows: {said}\nNext step: [scripted] write the query yourself, with `loglake query`."
     count = content["json"]["row_count"]
     return (
         f"No model is at work here. The query gave {count} rows; its SQL and the coverage of its days stand below.\n"
-        "Next step: [scripted] run the same SQL with `make query`, or set a model and ask again."
+        "Next step: [scripted] run the same SQL with `loglake query`, or set a model and ask again."
     )

@@ -22,6 +22,7 @@ from loglake_assets.lake.storage.keys import check_key, coverage_key
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.reasons import advice
+from resources.settings import loglake, program
 
 COVERAGE = "coverage"
 GRAIN = "grain"
@@ -134,7 +135,7 @@ def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float 
 def remedy(coverage: Coverage) -> str:
     """What mends an incomplete day: a sentence for each thing that is wrong with it."""
     day = day_from_number(coverage.day)
-    build = f"make build SOURCE={coverage.source} FROM={day} TO={day}"
+    build = loglake(f"build {coverage.source} {day}")
     said = []
     if coverage.altered:
         said.append(
@@ -147,7 +148,7 @@ def remedy(coverage: Coverage) -> str:
         said.append("The objects set aside are gone or overwritten: restore them from their bucket's versions.")
     why_unreadable = set(coverage.unreadable.values())
     withheld = sorted(why_unreadable & _WITHHELD)
-    said += [f"Objects named as {why}: {advice(why, coverage.source, day, day)}" for why in withheld]
+    said += [f"Objects named as {why}: {advice(why, program(), coverage.source, day, day)}" for why in withheld]
     if why_unreadable - _WITHHELD:
         said.append(
             "The objects named as unreadable cannot be read: restore them from the account that delivered them, then "

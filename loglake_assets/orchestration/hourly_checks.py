@@ -31,15 +31,16 @@ from loglake_assets.orchestration.older_days import OLDER_DAYS, older_days_found
 from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.reconcile_job import send_lagging_prefixes, send_unplaced_commits
 from loglake_assets.orchestration.source_config import SourceConfig
+from resources.settings import program
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
 _PLACEMENT_REMEDIES = {
-    Placing.PARTITION_MISSING: "make reconcile",
-    Placing.PARTITION_BEHIND: "make reconcile",
-    Placing.LOCATION_DIFFERS: "find out who moved the partition; then make reconcile",
-    Placing.COMMIT_BROKEN: "make build SOURCE={source} FROM={day} TO={day}, or restore the record from its versions",
+    Placing.PARTITION_MISSING: "{loglake} reconcile",
+    Placing.PARTITION_BEHIND: "{loglake} reconcile",
+    Placing.LOCATION_DIFFERS: "find out who moved the partition; then {loglake} reconcile",
+    Placing.COMMIT_BROKEN: "{loglake} build {source} {day}, or restore the record from its versions",
     Placing.COMMIT_EDITED: "find out who edited the record and restore it from the bucket's versions",
-    Placing.COMMIT_MISSING: "find out who removed the record; then make rollback SOURCE={source} DAY={day} RUN={run}",
+    Placing.COMMIT_MISSING: "find out who removed the record; then {loglake} rollback {source} {day} {run}",
 }
 
 
@@ -208,7 +209,7 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
     """Objects that are delivered and in no table, by name: a prefix of a form that the log's key patterns lack."""
     remedy = (
         f"see the source's key patterns for the prefixes that {config.source.title} may have: deliver under one of "
-        "them, or add a pattern or an ignore reason to the source's declaration; then make reconcile"
+        f"them, or add a pattern or an ignore reason to the source's declaration; then {program()} reconcile"
     )
     bucket = lake.settings.raw_bucket(config.source.name)
     shown = [f"s3://{bucket}/{key}" for key in unknown[:NAMES_SHOWN]]
@@ -354,4 +355,4 @@ def _placing_text(day: DayReconciliation) -> str:
 def placement_remedy(day: DayReconciliation) -> str:
     """What mends the placement of a day."""
     remedy = _PLACEMENT_REMEDIES.get(day.placing, NONE_NEEDED)
-    return remedy.format(source=day.source, day=day.day, run=day.run_id)
+    return remedy.format(loglake=program(), source=day.source, day=day.day, run=day.run_id)

@@ -18,6 +18,7 @@ from loglake_assets.orchestration.reconcile_job import reconcile_job, send_unpla
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
+from resources.settings import loglake
 
 LAKE = dg.AssetKey(["lake"])
 NOTHING_LEFT_FAILED, REVIEWS_PLACED = "nothing_left_failed", "reviews_placed"
@@ -128,7 +129,7 @@ def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> d
 def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCheckResult:
     """Red where the catalog does not show the newest commit of a review's day, naming table and day."""
     names = [f"{table} {day_from_number(c.day)}: commit {c.seq}" for table, commits in found.items() for c in commits]
-    remedy = "make reconcile" if names else "none needed"
+    remedy = loglake("reconcile") if names else "none needed"
     return dg.AssetCheckResult(
         asset_key=LAKE,
         check_name=REVIEWS_PLACED,

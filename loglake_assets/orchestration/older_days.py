@@ -119,7 +119,7 @@ def _result(
     if left_out:
         remedies.append(
             f"raw days before the lake's first day are built and checked by nothing: set {FIRST_DAY}={left_out[0]} "
-            "where Dagster runs and start it again (on one machine `make up` does both)"
+            "where Dagster runs and start it again (on one machine `loglake up` does both)"
         )
     if to_come:
         remedies.append(

@@ -24,6 +24,7 @@ from loglake_assets.reviews.inputs import BUILT, read_inputs
 from loglake_assets.reviews.storing import put_review_day
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from resources.settings import loglake
 
 
 class InputNotBuiltError(LookupError):
@@ -69,7 +70,7 @@ def _unbuilt(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exc
     return {
         day: InputNotBuiltError(
             f"{entry.sentence()}. Nothing can be said of the day before it is built: "
-            f"make build SOURCE={review.leading_source} FROM={day} TO={day}"
+            f"{loglake(f'build {review.leading_source} {day}')}"
         )
         for day, entry in inputs.items()
         if entry.status != BUILT

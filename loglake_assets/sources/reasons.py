@@ -14,10 +14,10 @@ NOT_JSON = "not_json"
 """What a decoder and a recount say of content that they cannot parse; `form_of` says it better."""
 
 _DELIVERER = "Ask who wrote it: set its compression to GZIP or none, and have the object delivered again."
-_BUILD = "`make build SOURCE={source} FROM={first} TO={last}`"
+_BUILD = "`{loglake} build {source} {first}..{last}`"
 _DAMAGED = (
-    "Restore it from the bucket's versions or have it delivered again, then `make requeue SOURCE={source} FROM={first} "
-    "TO={last}`."
+    "Restore it from the bucket's versions or have it delivered again, then `{loglake} requeue {source} "
+    "{first}..{last}`."
 )
 _PRODUCER = "The record stays in its raw object. Where its producer can be mended, do so; else it is left as it is."
 
@@ -84,9 +84,12 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _LOOKED_AT = 16 << 20  # characters of a content that is parsed once more to say what it is
 
 
-def advice(reason: str, source: str, first: date, last: date) -> str:
-    """What a reason means and what to do about it, for a source by name and the days that are concerned."""
-    return ADVICE.get(reason, _UNKNOWN).format(source=source, first=first, last=last)
+def advice(reason: str, program: str, source: str, first: date, last: date) -> str:
+    """What a reason means and what to do about it, for a source by name and the days that are concerned.
+
+    `program` is how a command for the lake begins.
+    """
+    return ADVICE.get(reason, _UNKNOWN).format(loglake=program, source=source, first=first, last=last)
 
 
 def form_of(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.stress.plan import FAR_DAY, Replay, StressError
 from infra.cli.stress.results import Bounds, Depth, Put, Step, next_rate, percentile, what_gave
 from infra.cli.stress.send import Sending, stress_client
@@ -40,7 +40,7 @@ class StressSettings:
 class Stress:
     """One run on one lake: its folder in the raw bucket, its steps, and its removal."""
 
-    def __init__(self, lake: OpenedLake, source: LogSource, settings: StressSettings, say: Say) -> None:
+    def __init__(self, lake: LocalLake, source: LogSource, settings: StressSettings, say: Say) -> None:
         self.lake, self.source, self.settings, self._say = lake, source, settings, say
         self.folder = f"stress-{uuid.uuid4().hex[:8]}"
         self._s3 = stress_client(lake.info.endpoint_url, lake.settings.region)
@@ -75,8 +75,8 @@ class Stress:
         if pending or any(put.error for put in warming.puts):
             raise StressError(
                 f"Of {self._replay.warm} objects to warm up with, {len(pending)} have no partition after "
-                f"{self.settings.patience_seconds:g} s. AddAPart of {self.source.title} does not work; `make status` "
-                "and stack.log say more. Trying again helps only once it does."
+                f"{self.settings.patience_seconds:g} s. AddAPart of {self.source.title} does not work; `loglake "
+                "status` and stack.log say more. Trying again helps only once it does."
             )
 
     def step(self, rate: float) -> Step:

@@ -4,14 +4,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from infra.cli.lake import OpenedLake, lake_home, opened_lake
+from infra.cli.lake import LocalLake, lake_home, local_lake
 from infra.cli.stress.plot import plot
 from infra.cli.stress.report import Say, Stress, StressSettings
 from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, loss_sentence, percentile, scaled, verdict, what_gave
@@ -32,34 +32,12 @@ HEADINGS = (
 )
 
 
-class StressOptionError(ValueError):
-    """An option of the stress run is odd; the message names it, its value and what is accepted."""
-
-
-def stress_settings(given: Mapping[str, str | None]) -> tuple[StressSettings, bool]:
-    """The run that the options ask for, and whether it goes to the lake itself. Raises StressOptionError."""
-    where, standard = given["on"] or "private", StressSettings()
-    if where not in {"private", "lake"}:
-        raise StressOptionError(f"ON={where!r} is not known; accepted: private (a stack of its own), lake.")
-    settings = StressSettings(
-        rate=_number(given["rate"], "RATE", standard.rate, 0.1, 10_000),
-        seconds=_number(given["step_seconds"], "SECONDS", standard.seconds, 1, 86_400),
-        new_prefix_pct=_number(given["new_prefix_pct"], "NEW_PREFIX_PCT", standard.new_prefix_pct, 0, 100),
-        up_to=_number(given["up_to"], "UP_TO", 0, 0.1, 10_000) or None,
-    )
-    return settings, where == "lake"
-
-
-def _number(text: str | None, name: str, otherwise: float, least: float, most: float) -> float:
-    if text is None:
-        return otherwise
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not least <= number <= most:
-        raise StressOptionError(f"{name}={text!r} is not accepted; it is a number from {least:g} to {most:g}.")
-    return number
+def stress_settings(
+    rate: float | None, seconds: float | None, new_prefix_pct: float | None, up_to: float | None
+) -> StressSettings:
+    """The run that the options ask for; what is not given is as StressSettings has it."""
+    given: dict[str, Any] = {"rate": rate, "seconds": seconds, "new_prefix_pct": new_prefix_pct, "up_to": up_to}
+    return replace(StressSettings(), **{name: value for name, value in given.items() if value is not None})
 
 
 def stress(source: LogSource, settings: StressSettings, on_own_lake: bool, say: Say) -> int:
@@ -85,16 +63,16 @@ def stress(source: LogSource, settings: StressSettings, on_own_lake: bool, say: 
 
 
 @contextmanager
-def _lake(home: Path, is_own: bool) -> Iterator[OpenedLake]:
+def _lake(home: Path, is_own: bool) -> Iterator[LocalLake]:
     """The lake of `home`, or one of a scratch folder in it that is removed afterwards."""
     if is_own:
-        with opened_lake(home, lambda text: None) as lake:
+        with local_lake(home, lambda text: None) as lake:
             yield lake
         return
     home.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="stress-", dir=home))
     try:
-        with opened_lake(scratch, lambda text: None) as lake:
+        with local_lake(scratch, lambda text: None) as lake:
             yield lake
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

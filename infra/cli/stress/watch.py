@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from infra.cli.lake import OpenedLake
+from infra.cli.lake import LocalLake
 from infra.cli.stress.results import Loss, Put
 from lambdas.addapart.consumer import ARRIVALS, FIRST_ARRIVAL, LAST_ARRIVAL
 from loglake_assets.lake.storage.partitions import days_expression, partitions
@@ -30,7 +30,7 @@ Values = tuple[str, ...]
 class Watch:
     """One source's AddAPart, looked at. Looks take a few calls each, so that they do not become the load."""
 
-    def __init__(self, lake: OpenedLake, source: LogSource, folder: str) -> None:
+    def __init__(self, lake: LocalLake, source: LogSource, folder: str) -> None:
         self._lake, self._source, self._folder = lake, source, folder
         self._sqs, self._glue, self._s3 = lake.client("sqs"), lake.client("glue"), lake.client("s3")
         self.bucket = lake.settings.raw_bucket(source.name)

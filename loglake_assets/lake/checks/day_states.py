@@ -199,7 +199,7 @@ def no_raw_logs(days: Collection[date], source: LogSource, bucket: str) -> str:
     more = f" and {len(runs) - _RUNS_NAMED:,} more ranges" if len(runs) > _RUNS_NAMED else ""
     return (
         f"{named}{more}: no raw logs are there for {'this day' if len(days) == 1 else 'these days'}. If logs were "
-        f"expected, see whether {source.title} is delivered to s3://{bucket}; `make load` puts files of a folder there."
+        f"expected, see whether {source.title} is delivered to s3://{bucket}; `loglake load` puts files there."
     )
 
 

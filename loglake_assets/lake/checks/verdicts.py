@@ -10,6 +10,7 @@ from typing import Any
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import Placing
 from loglake_assets.sources.placement import day_number
+from resources.settings import program
 
 
 class Verdict(StrEnum):
@@ -41,19 +42,19 @@ MANIFEST = "manifest"
 """What the detail of an unreadable manifest begins with."""
 
 REMEDIES: Mapping[Verdict, str] = {
-    Verdict.QUARANTINED: "restore the object or mend its reader, then make requeue SOURCE={source} FROM={day} TO={day}",
+    Verdict.QUARANTINED: "restore the object or mend its reader, then {loglake} requeue {source} {day}",
     Verdict.EXCLUDED: "nothing to mend: a rule of rules.toml wants it so",
-    Verdict.UNREGISTERED: "make reconcile",
-    Verdict.UNBUILT: "make build SOURCE={source} FROM={day} TO={day}",
-    Verdict.LATE: "make build SOURCE={source} FROM={day} TO={day}",
-    Verdict.OLDER_VERSION: "find out who overwrote it; then make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.UNREGISTERED: "{loglake} reconcile",
+    Verdict.UNBUILT: "{loglake} build {source} {day}",
+    Verdict.LATE: "{loglake} build {source} {day}",
+    Verdict.OLDER_VERSION: "find out who overwrote it; then {loglake} build {source} {day}",
     Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
-    Verdict.SHORT: "make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.SHORT: "{loglake} build {source} {day}",
     Verdict.ALTERED: "find out who edited it and restore it from the bucket's versions",
-    Verdict.UNREADABLE_RECORD: "restore it from the bucket's versions; if there are none, make build SOURCE={source} "
-    "FROM={day} TO={day} ACCEPT_LOSS=yes builds a day without a manifest anew, and building the days after it writes "
+    Verdict.UNREADABLE_RECORD: "restore it from the bucket's versions; if there are none, {loglake} build "
+    "{source} {day} --accept-loss builds a day without a manifest anew, and building the days after it writes "
     "an entry of the late ledger anew",
-    Verdict.OUTDATED: "make build SOURCE={source} FROM={day} TO={day}",
+    Verdict.OUTDATED: "{loglake} build {source} {day}",
 }
 OF_OBJECTS = frozenset(Verdict) - {Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD, Verdict.OUTDATED}
 """Verdicts of raw objects; the others are of what the build left."""
@@ -130,7 +131,9 @@ class DayReconciliation:
         return int(1_000_000 * self.built / counted) / 10_000 if counted else None
 
     def remedy(self, verdict: Verdict) -> str:
-        return REMEDIES.get(verdict, "nothing to mend").format(source=self.source, day=self.day.isoformat())
+        return REMEDIES.get(verdict, "nothing to mend").format(
+            loglake=program(), source=self.source, day=self.day.isoformat()
+        )
 
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""

@@ -1,0 +1,538 @@
+"""`loglake`: the commands of a lake, on this machine or on AWS. A module is imported when its command runs."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+if TYPE_CHECKING:
+    from infra.cli.lake import CommandLake
+
+EXIT_FAILED = 1
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130  # as a shell has it for Ctrl-C
+LOCAL = "local"
+
+app = typer.Typer(
+    name="loglake",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Audit logs in S3 as complete, provable, fast tables. Commands work on the lake of this machine, or with "
+    "--lake on one that lakes/<name>.toml describes.",
+    epilog="Exit codes: 0 done; 1 done, and something of the lake is not as it must be; 2 refused, nothing was done; "
+    "130 stopped by Ctrl-C.",
+)
+
+
+class UsageError(ValueError):
+    """A command was given something it does not know."""
+
+
+class Format(StrEnum):
+    """How rows are printed: a table for people, the others for programs."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    jsonl = "jsonl"
+
+
+class EvidenceFormat(StrEnum):
+    """How evidence is printed."""
+
+    table = "table"
+    json = "json"
+
+
+class Place(StrEnum):
+    """Where a stress run sends its objects."""
+
+    private = "private"
+    lake = "lake"
+
+
+@app.callback()
+def choose_lake(
+    context: typer.Context,
+    lake: Annotated[
+        str, typer.Option(envvar="LOGLAKE_LAKE", help="Name of the lake: a file of lakes/, or local.")
+    ] = LOCAL,
+    home: Annotated[
+        Path | None, typer.Option(envvar="LOGLAKE_HOME", help="Folder of the local lake; .loglake/ without it.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(show_default=False, help="Profile of ~/.aws/config for a lake on AWS.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(show_default=False, help="Region of a lake on AWS, as its file has it.")
+    ] = None,
+) -> None:
+    if (
+        home is not None
+        and lake != LOCAL
+        and context.get_parameter_source("home") is click.core.ParameterSource.COMMANDLINE
+    ):
+        raise UsageError(f"--home is of the local lake, and --lake is {lake}. Give one of them.")
+    if lake == LOCAL and (profile or region):
+        raise UsageError("--profile and --region are of a lake on AWS. Name it with --lake, or leave them out.")
+    if home is not None and lake == LOCAL:
+        os.environ["LOGLAKE_HOME"] = str(home)
+    context.obj = _Asked(lake, profile, region)
+
+
+class _Asked:
+    """Which lake the options name."""
+
+    def __init__(self, name: str, profile: str | None, region: str | None) -> None:
+        self.name, self.profile, self.region = name, profile, region
+
+    @contextmanager
+    def open(self) -> Iterator["CommandLake"]:
+        """The lake, which is there already. Its name and place go to stderr: what is printed is of this lake."""
+        from infra.cli.aws_lake import aws_lake
+        from infra.cli.lake import existing_local_lake, lake_home, warn
+
+        local = existing_local_lake(lake_home(), _quiet)
+        with local if self.name == LOCAL else aws_lake(self.name, self.profile, self.region) as lake:
+            warn(f"lake {lake.settings.name}: {lake.place}")
+            yield lake
+
+    def refuse_aws(self, command: str) -> None:
+        """Raise UsageError where the lake is not of this machine."""
+        if self.name != LOCAL:
+            raise UsageError(
+                f"`loglake {command}` is for the lake of this machine, and --lake is {self.name}. Nothing was done."
+            )
+
+
+Context = typer.Context
+Name = Annotated[
+    str, typer.Argument(show_default=False, help="A log or a review, such as cloudtrail or session_activity.")
+]
+Log = Annotated[str, typer.Argument(show_default=False, help="A log, such as cloudtrail.")]
+Days = Annotated[
+    str, typer.Argument(show_default=False, help="A day, 2026-11-01, or a range of days, 2026-11-01..2026-11-07.")
+]
+Keys = Annotated[
+    Path | None, typer.Option(show_default=False, help="JSON file of public keys, by fingerprint, in place of AWS's.")
+]
+
+
+@app.command()
+def demo(
+    context: Context,
+    events: Annotated[int, typer.Option(min=1, help="How many events of each log.")] = 50_000,
+    keep: Annotated[
+        Path | None, typer.Option(show_default=False, help="Folder for the demo's lake; .loglake-demo/ without it.")
+    ] = None,
+) -> None:
+    """The whole lake end to end: sample logs to days that are built, checked and reviewed.
+
+    Example: loglake demo --events 20000
+    """
+    from infra.cli.demo import run_demo
+
+    context.obj.refuse_aws("demo")
+    if keep:
+        os.environ["LOGLAKE_HOME"] = str(keep)
+    raise typer.Exit(run_demo(events, _say))
+
+
+@app.command()
+def up(
+    context: Context,
+    port: Annotated[str | None, typer.Option(show_default=False, help="Of Dagster's UI; 3000 without it.")] = None,
+) -> None:
+    """The lake with Dagster's UI and daemon at 127.0.0.1, until Ctrl-C. With --lake: the UI here, the lake on AWS.
+
+    Example: loglake up --port 3001
+    """
+    from infra.cli.lake import lake_home
+    from infra.cli.up import up_aws, up_local
+
+    if context.obj.name == LOCAL:
+        raise typer.Exit(up_local(lake_home(), port, _say))
+    with context.obj.open() as lake:
+        raise typer.Exit(up_aws(lake, port, _say))
+
+
+@app.command()
+def down(context: Context) -> None:
+    """Stop what `loglake up`, or a command that was killed, left running.
+
+    Example: loglake down
+    """
+    from infra.cli.lake import lake_home
+    from infra.cli.up import down as stop
+
+    context.obj.refuse_aws("down")
+    raise typer.Exit(stop(lake_home(), _say))
+
+
+@app.command()
+def generate(
+    context: Context,
+    source: Log,
+    folder: Annotated[Path, typer.Argument(show_default=False, help="Where the files go; absent or empty.")],
+    events: Annotated[int | None, typer.Option(show_default=False, min=1, help="How many.")] = None,
+    days: Annotated[int | None, typer.Option(show_default=False, min=1, help="Of how many days.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", show_default=False, help="The first day, such as 2026-11-01.")
+    ] = None,
+    faults: Annotated[str, typer.Option(help="Faults among the files, such as corrupt=2,very_late=1.")] = "",
+) -> None:
+    """Sample logs as files, with the truth about them beside the folder.
+
+    Example: loglake generate cloudtrail logs/ --events 100000 --days 3
+    """
+    from infra.cli.generate import generate_files
+
+    context.obj.refuse_aws("generate")
+    raise typer.Exit(generate_files(source, folder, first, days, events, faults, _say))
+
+
+@app.command()
+def load(
+    context: Context,
+    source: Log,
+    folder: Annotated[Path, typer.Argument(show_default=False, help="Files whose paths below it are object keys.")],
+) -> None:
+    """Put log files into the log's raw bucket, and wait for their partitions.
+
+    Example: loglake load cloudtrail logs/
+    """
+    from infra.cli.lake import lake_home, local_lake
+    from infra.cli.load import files_of, load_files
+
+    context.obj.refuse_aws("load")
+    files = files_of(source, folder)
+    with local_lake(lake_home(), _quiet) as lake:
+        raise typer.Exit(load_files(lake, files, _say))
+
+
+@app.command()
+def stress(
+    context: Context,
+    source: Log,
+    rate: Annotated[
+        float | None, typer.Option(show_default=False, min=0.1, max=10_000, help="Objects a second at first.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(show_default=False, min=1, max=86_400, help="Of each step.")] = None,
+    new_prefix_pct: Annotated[
+        float | None, typer.Option(show_default=False, min=0, max=100, help="Objects under a new prefix.")
+    ] = None,
+    up_to: Annotated[
+        float | None, typer.Option(show_default=False, min=0.1, max=10_000, help="Objects a second at most.")
+    ] = None,
+    on: Annotated[Place, typer.Option(help="A stack of its own, or this lake.")] = Place.private,
+) -> None:
+    """Load to break: objects at a rate that rises, until something gives. Only loss is a failure.
+
+    Example: loglake stress cloudtrail --rate 50 --seconds 30
+    """
+    from infra.cli.stress.run import stress as run
+    from infra.cli.stress.run import stress_settings
+    from loglake_assets.sources import load_source
+
+    context.obj.refuse_aws("stress")
+    settings = stress_settings(rate, seconds, new_prefix_pct, up_to)
+    raise typer.Exit(run(load_source(source), settings, on is Place.lake, _say))
+
+
+@app.command()
+def build(
+    context: Context,
+    name: Name,
+    days: Days,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Commit although raw objects that were built are gone.")
+    ] = False,
+) -> None:
+    """Build days of a log or a review. On AWS the lake's Dagster does, where its file names one.
+
+    Example: loglake build cloudtrail 2026-11-01..2026-11-07
+    """
+    from infra.cli.build import InterruptedBuildError, build_days, parsed_days
+    from infra.cli.mend import committed_table
+
+    first, last = parsed_days(days)
+    committed_table(name)  # refuses what is neither a log nor a review
+    with context.obj.open() as lake:
+        try:
+            raise typer.Exit(build_days(lake, name, first, last, accept_loss, _say))
+        except InterruptedBuildError as stop:
+            print(f"build: {stop}", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from stop
+
+
+@app.command()
+def status(context: Context) -> None:
+    """Every log and review by day: objects, partitions, commit, coverage, state, and what mends it.
+
+    Example: loglake status
+    """
+    from infra.cli.status import print_status
+
+    with context.obj.open() as lake:
+        print_status(lake)
+
+
+@app.command()
+def reconcile(context: Context) -> None:
+    """Compare storage with the catalog, and give AddAPart again what the catalog misses.
+
+    Example: loglake reconcile
+    """
+    from infra.cli.reconcile import reconcile_all
+
+    with context.obj.open() as lake:
+        raise typer.Exit(EXIT_FAILED if reconcile_all(lake, _say) else 0)
+
+
+@app.command()
+def requeue(context: Context, source: Log, days: Days) -> None:
+    """Load what is in quarantine or in a dead-letter queue again, after its cause was mended.
+
+    Example: loglake requeue cloudtrail 2026-11-01..2026-11-07
+    """
+    from infra.cli.build import parsed_days, print_days
+    from infra.cli.mend import requeue as again
+    from infra.cli.mend import requeue_messages
+    from loglake_assets.sources import load_source
+
+    log, (first, last) = load_source(source), parsed_days(days)
+    with context.obj.open() as lake:
+        requeue_messages(lake, log, _say)
+        done = again(lake, log, first, last, _say)
+        if done.results:
+            print_days(log, list(done.results))
+    _say(f"{done.before:,} entries were in quarantine, {done.after:,} are.")
+    raise typer.Exit(EXIT_FAILED if any(r.error for r in done.results) else 0)
+
+
+@app.command()
+def rollback(
+    context: Context,
+    name: Name,
+    day: Annotated[str, typer.Argument(show_default=False, help="The day, such as 2026-11-01.")],
+    run: Annotated[
+        str,
+        typer.Argument(show_default=False, help="The run that readers are to see again, as `loglake status` names it."),
+    ],
+) -> None:
+    """Send readers of a day back to an older run, until the day is built again.
+
+    Example: loglake rollback cloudtrail 2026-11-01 1a2b3c4d-20261101-20261107-1
+    """
+    from infra.cli.build import parsed_day
+    from infra.cli.mend import roll_back
+
+    wanted = parsed_day(day)
+    with context.obj.open() as lake:
+        roll_back(lake, name, wanted, run, _say)
+
+
+@app.command()
+def collect(
+    context: Context,
+    keep_days: Annotated[int, typer.Option(min=1, help="Runs that are younger stay.")] = 30,
+    keep_generations: Annotated[int, typer.Option(min=1, help="So many newest runs of a day stay.")] = 3,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete them; without it they are named only.")] = False,
+) -> None:
+    """Old runs that retention lets go.
+
+    Example: loglake collect --keep-days 60 --apply
+    """
+    from infra.cli.mend import collect_old_runs
+    from loglake_assets.lake.versions.retention import RetentionRule
+
+    with context.obj.open() as lake:
+        failed = collect_old_runs(lake, RetentionRule(keep_days, keep_generations), apply, _say)
+    raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+@app.command()
+def evidence(
+    context: Context,
+    event_id: Annotated[str, typer.Argument(show_default=False, help="Id of the event, as its row has it.")],
+    source: Annotated[
+        str | None, typer.Option(show_default=False, help="The log; without it every log is looked through.")
+    ] = None,
+    day: Annotated[str | None, typer.Option(show_default=False, help="The day, which makes it quick.")] = None,
+    keys: Keys = None,
+    format: Annotated[EvidenceFormat, typer.Option(help="For people or for programs.")] = EvidenceFormat.table,
+) -> None:
+    """A row and all that stands behind it: raw object, manifest, commit, files, digests.
+
+    Example: loglake evidence 0f2c5e1a-... --day 2026-11-01
+    """
+    from infra.cli.build import parsed_day
+    from infra.cli.evidence import event_evidence, print_evidence
+
+    of_day = parsed_day(day) if day else None
+    with context.obj.open() as lake:
+        found = event_evidence(lake, event_id, source, of_day, keys)
+        print_evidence(found, format.value)
+    raise typer.Exit(0 if found and all(one.agrees for one in found) else EXIT_FAILED)
+
+
+@app.command()
+def digests(context: Context, source: Log, days: Days, keys: Keys = None) -> None:
+    """Stored files of a log against its own signed digests.
+
+    Example: loglake digests cloudtrail 2026-11-01..2026-11-07
+    """
+    from infra.cli.build import parsed_days
+    from infra.cli.digests import print_digests, validate_days
+    from loglake_assets.sources import load_source
+
+    log, (first, last) = load_source(source), parsed_days(days)
+    with context.obj.open() as lake:
+        reports = validate_days(lake, log, first, last, keys, _say)
+        print_digests(log, reports)
+    raise typer.Exit(EXIT_FAILED if any(report.findings for report in reports) else 0)
+
+
+@app.command()
+def review(
+    context: Context,
+    out: Annotated[Path, typer.Option(help="Folder for the pages; absent or empty.")],
+    session: Annotated[str | None, typer.Option(show_default=False, help="One session, by its id.")] = None,
+    who: Annotated[
+        str | None, typer.Option(show_default=False, help="All sessions of a person; * for everybody's.")
+    ] = None,
+    days: Annotated[str | None, typer.Option(show_default=False, help="With --who: 2026-11-01..2026-11-07.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(show_default=False, help="Who reads, and sees what is theirs to review.")
+    ] = None,
+    reviewers: Annotated[
+        Path | None, typer.Option(show_default=False, help="Who reviews whom, in place of reviewers.toml.")
+    ] = None,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Show what looks like a secret.")] = False,
+) -> None:
+    """Sessions as pages to read: keystrokes beside the API calls of the same session.
+
+    Example: loglake review --who ann --days 2026-11-01..2026-11-07 --out pages/
+    """
+    from infra.cli.build import parsed_days
+    from infra.cli.review import Wanted, write_review
+    from loglake_assets.reviews.session_activity.scoping import reviewer_named
+
+    if bool(session) == bool(who) or bool(who) != bool(days):
+        raise UsageError("Give --session with an id, or --who with a person and --days with a range of days.")
+    span = parsed_days(days) if days else None
+    wanted = Wanted(session, who, *span) if span else Wanted(session)
+    who_reads = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    with context.obj.open() as lake:
+        written = write_review(lake, wanted, who_reads, out, _say, not unmask)
+    _say(f"{len(written):,} files in {out}; begin with {written[-1]}")
+
+
+@app.command()
+def query(
+    context: Context,
+    sql: Annotated[
+        str | None, typer.Argument(show_default=False, help="One statement; - reads it from standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(show_default=False, help="Read the statement from a file.")] = None,
+    format: Annotated[Format, typer.Option(help="A table for people; the others for programs.")] = Format.table,
+) -> None:
+    """Ask the lake through Athena. What it reads of days that are not whole is said under the result.
+
+    Example: loglake query "select eventname, count(*) from from_cloudtrail_readready group by 1" --format csv
+    """
+    from infra.cli.day_range import warn_of_days
+    from infra.cli.lake import warn
+    from infra.cli.query import ask, print_answer, statement
+
+    text = statement(sql, file)
+    with context.obj.open() as lake:
+        print_answer(ask(lake, text), format.value)
+        warn_of_days(lake, text, _say if format is Format.table else warn)
+
+
+@app.command()
+def ask(
+    context: Context, question: Annotated[str, typer.Argument(show_default=False, help="In plain language.")]
+) -> None:
+    """Ask Log Lake Looker. BEDROCK_MODEL_ID names the model that the local lake asks.
+
+    Example: loglake ask "which tools did agents use?"
+    """
+    from infra.cli.ask import ask_looker, model_access, print_looker_answer
+
+    access = model_access() if context.obj.name == LOCAL else None
+    with context.obj.open() as lake:
+        answer = ask_looker(lake, question, access, _say)
+        print_looker_answer(answer, _say)
+    raise typer.Exit(EXIT_FAILED if answer["stopped_by"] else 0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what cannot be done is one clear sentence and a non-zero exit."""
+    import logging
+    import warnings
+
+    from infra.cli.signals import stop_on_signals
+
+    if arguments is None:
+        stop_on_signals()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are no SELECT, such as SHOW
+    command = next((word for word in given if word in _commands()), "loglake")
+    try:
+        code = app(given, prog_name="loglake", standalone_mode=False) or 0
+    except (KeyboardInterrupt, click.Abort):
+        print(f"{command}: stopped. What it had started was stopped too.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return EXIT_REFUSED
+    except BrokenPipeError:  # whoever read, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("LOGLAKE_TRACEBACK"):
+            raise
+        from infra.cli.failures import sentence
+        from infra.cli.lake import lake_home
+
+        print(f"{command}: {sentence(error, lake_home())}", file=sys.stderr)
+        return EXIT_REFUSED
+    if code:
+        _warn_of_a_full_disk()
+    return int(code)
+
+
+def _commands() -> set[str]:
+    return {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+
+
+def _warn_of_a_full_disk() -> None:
+    """A command that failed on a full disk may say so in other words: of what it waited for in vain."""
+    from infra.cli.lake import lake_home, warn
+    from infra.emulator.disk_reserve import RESERVE_BYTES, free_bytes
+
+    home = lake_home()
+    if home.exists() and (free := free_bytes(home)) < RESERVE_BYTES:
+        warn(f"The disk of {home} has {free / 1e6:,.0f} MB free, which may be the cause. Free some, then try again.")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _quiet(text: str) -> None:
+    """Deployment tells of every stack; a command on a deployed lake need not."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Days built by a lake's own Dagster: runs are submitted to it, and followed in its UI."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra.cli.build import BuildError, closed_days, days_per_run, loaded_definitions, made_by
+from infra.cli.lake import AwsLake
+from loglake_assets.orchestration.source_config import window_tags, windows
+
+
+def submit_days(
+    lake: AwsLake, name: str, first: date, last: date, tags: Mapping[str, str], say: Callable[[str], None]
+) -> int:
+    """Submit a run for each window of the days; returns 0 once all are with Dagster. Raises BuildError.
+
+    Dagster starts them in its own time; nothing is waited for.
+    """
+    definitions = loaded_definitions(first)
+    job, key = made_by(definitions, name)
+    client = _client(str(lake.dagster))
+    for window in windows(closed_days(job, name, first, last), days_per_run(definitions, key)):
+        run_id = _submitted(client, lake, job.name, {**tags, **window_tags(window)})
+        say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")
+    say("Submitted to the lake's Dagster. `loglake status` shows what became of the days.")
+    return 0
+
+
+def _submitted(client: Any, lake: AwsLake, job: str, tags: Mapping[str, str]) -> str:
+    from dagster_graphql import DagsterGraphQLClientError
+    from requests.exceptions import RequestException
+
+    try:
+        return str(client.submit_job_execution(job, tags=dict(tags)))
+    except (DagsterGraphQLClientError, RequestException) as error:
+        raise BuildError(
+            f"The Dagster of the lake at {lake.dagster} did not take a run of {job} ({type(error).__name__}): nothing "
+            "of this window was started. See whether it is up and has this code; then give the command again."
+        ) from error
+
+
+def _client(address: str) -> Any:
+    from dagster_graphql import DagsterGraphQLClient
+
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BuildError(f"{address!r} is no address of a Dagster; lakes/ wants one such as https://dagster.example.")
+    return DagsterGraphQLClient(
+        parts.hostname, port_number=parts.port, use_https=parts.scheme == "https", path_prefix=parts.path.rstrip("/")
+    )
