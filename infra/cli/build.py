@@ -12,6 +12,7 @@ import dagster as dg
 from infra.cli.first_day import lake_first_day
 from infra.cli.lake import AwsLake, CommandLake, write_dagster_home
 from infra.cli.quarantine import print_quarantine
+from infra.cli.signals import StoppedError
 from infra.cli.terminal import print_table, size
 from loglake_assets.lake.storage.partitions import days_expression, partitions
 from loglake_assets.lake.versions.commits import head
@@ -45,7 +46,7 @@ class BuildError(RuntimeError):
     """The days asked for cannot be built; the message says why and what to ask for."""
 
 
-class InterruptedBuildError(RuntimeError):
+class InterruptedBuildError(StoppedError):
     """A build was stopped by a signal, and its Glue run with it; `results` are what stands of each day."""
 
     def __init__(self, results: Sequence[Any]) -> None:

@@ -259,17 +259,13 @@ def build(
 
     Example: loglake build cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import InterruptedBuildError, build_days, parsed_days
+    from infra.cli.build import build_days, parsed_days
     from infra.cli.mend import committed_table
 
     first, last = parsed_days(days)
     committed_table(name)  # refuses what is neither a log nor a review
     with context.obj.open() as lake:
-        try:
-            raise typer.Exit(build_days(lake, name, first, last, accept_loss, _say))
-        except InterruptedBuildError as stop:
-            print(f"build: {stop}", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from stop
+        raise typer.Exit(build_days(lake, name, first, last, accept_loss, _say))
 
 
 @app.command()
@@ -480,7 +476,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import logging
     import warnings
 
-    from infra.cli.signals import stop_on_signals
+    from infra.cli.signals import StoppedError, stop_on_signals
 
     if arguments is None:
         stop_on_signals()
@@ -491,7 +487,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(given, prog_name="loglake", standalone_mode=False) or 0
     except (KeyboardInterrupt, click.Abort):
-        print(f"{command}: stopped. What it had started was stopped too.", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except StoppedError as stop:
+        print(f"{command}: {stop}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -507,7 +505,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"{command}: {sentence(error, lake_home())}", file=sys.stderr)
         return EXIT_REFUSED
-    if code:
+    if code == EXIT_INTERRUPTED:  # typer's word for KeyboardInterrupt
+        print(f"{command}: stopped. What it had started was stopped too.", file=sys.stderr)
+    elif code:
         _warn_of_a_full_disk()
     return int(code)
 

@@ -17,3 +17,7 @@ def stop_on_signals() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+class StoppedError(RuntimeError):
+    """A command was stopped by a signal, and says itself what stands; the message is for the person."""

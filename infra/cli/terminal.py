@@ -31,13 +31,13 @@ def print_table(
 
     console = Console(file=output, highlight=False)
     width = console.width if console.is_terminal else PLAIN_WIDTH
-    cells = [[_cell(value) for value in row] for row in rows]
+    found = list(rows)
     fitting = max(1, (width + 2) // (_LEAST + 2))
-    if len(headings) > fitting and 0 < len(cells) <= _MOST_BLOCKS:
-        _print_blocks(title, headings, cells, width, output)
+    if len(headings) > fitting and 0 < len(found) <= _MOST_BLOCKS:
+        _print_blocks(title, headings, [[_cell(value, width) for value in row] for row in found], width, output)
         return
-    shown = [row[:fitting] for row in (list(headings), *cells)]
-    _print_lines(title, shown, width, output)
+    cells = [[_cell(value, width) for value in row[:fitting]] for row in found]
+    _print_lines(title, [list(headings[:fitting]), *cells], width, output)
     if left := len(headings) - fitting if len(headings) > fitting else 0:
         print(f"{left} of {len(headings)} columns are not shown, since they do not fit: name fewer.", file=output)
 
@@ -92,14 +92,15 @@ def _print_blocks(
                 print(f"{heading:<{names}}  {_cut(cell, max(width - names - 2, _LEAST))}", file=output)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, width: int) -> str:
+    """A value as text, escaped; what lies beyond the width of the whole table is not looked at."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return escaped(str(value))
+    return escaped(str(value)[: width + 1])
 
 
 def _is_number(cell: str) -> bool:
