@@ -1,4 +1,4 @@
-"""Dagster killed in mid-backfill under `make up`, and started again: what is built stays, what is not is built."""
+"""Dagster killed in mid-backfill under `loglake up`, and started again: what is built stays, what is not is built."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def run_one_at_a_time(glue: Any) -> None:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[tuple[Path, StackInfo]]:
-    """A stack of its own with nine days of logs; `make up` uses it and leaves it."""
+    """A stack of its own with nine days of logs; `loglake up` uses it and leaves it."""
     home, files = tmp_path / "home", tmp_path / "files"
     for sample in generate("cloudtrail", FIRST, len(DAYS), 4_500).objects():
         if not sample.key.endswith("/"):

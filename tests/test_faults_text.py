@@ -63,7 +63,7 @@ def test_text_that_acts_is_stored_as_it_was(hostile: HostileDay) -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "jsonl"])
-@pytest.mark.fault(50, "such rows shown by make query", "nothing that acts reaches the terminal")
+@pytest.mark.fault(50, "such rows shown by loglake query", "nothing that acts reaches the terminal")
 def test_rows_are_inert_on_a_terminal(hostile: HostileDay, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     print_answer(hostile.answer, form)
     shown = capsys.readouterr().out

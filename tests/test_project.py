@@ -13,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from infra.cli.main import app
+
 LOCKS = ("bench/requirements.lock", "requirements.lock")
 
 
@@ -58,12 +60,16 @@ def test_every_pin_has_hashes_and_no_address(repository: Path, lock: str) -> Non
     assert "--index-url" not in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_every_command_a_page_names_exists(repository: Path, page: str) -> None:
+def test_every_command_a_page_names_exists(repository: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (repository / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", (repository / page).read_text(), re.M))
+    commands = {one.callback.__name__ for one in app.registered_commands if one.callback}
+    pages = [repository / "README.md", repository / "CONTRIBUTING.md", *(repository / "docs").glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", text, re.M))
+    asked = set(re.findall(r"(?:^ {4}|`)loglake (?:--[a-z]+ \S+ )*([a-z]+)", text, re.M))
     assert named
     assert named <= targets
+    assert asked == commands, "every command is named, and every one that is named exists"
 
 
 def test_a_tool_that_only_the_environment_has_is_named_by_its_path(repository: Path) -> None:

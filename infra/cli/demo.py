@@ -16,7 +16,7 @@ from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
-from infra.cli.lake import REPOSITORY, LocalLake, lake_home, local_lake
+from infra.cli.lake import REPOSITORY, LocalLake, lake_home, local_lake, shown_home
 from infra.cli.load import Loaded, await_partitions, put_objects, registered, samples_to_put
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
@@ -28,6 +28,7 @@ from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import Placement, day_number, place
 from loglake_assets.sources.sampling import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate, sample_keys
+from resources.settings import loglake
 
 Say = Callable[[str], None]
 PROBES = 9
@@ -92,23 +93,14 @@ def run_demo(events: int, say: Say) -> int:
         problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, demo)]
         problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
         problems += _demo_question(lake, demo)
+        commands = [loglake(command) for command in ("status", "up", "down")]
     say(f"\n{time.monotonic() - started:.0f} s in all. The lake stays until the next demo; look at it with")
-    for command in ("status", "up", "down"):
-        say(f"   {make_line(home, command)}")
+    for command in commands:
+        say(f"   {command}")
     for problem in problems:
         say(f"DOES NOT ADD UP: {problem}")
     say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
     return 1 if problems else 0
-
-
-def shown_home(home: Path) -> str:
-    """A home as it is typed in the repository."""
-    return str(home.relative_to(REPOSITORY) if home.is_relative_to(REPOSITORY) else home)
-
-
-def make_line(home: Path, command: str) -> str:
-    """A command on the demo's lake, to be typed in the repository."""
-    return f"make {command} LOGLAKE_HOME={shlex.quote(shown_home(home))}"
 
 
 def _demo_source(
@@ -138,7 +130,7 @@ def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str
     day = day_number(FIRST_DAY)
     sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
     event_id = str(ask(lake, sql).rows[0][0])
-    command = f"{make_line(lake.home, 'evidence')} EVENT_ID={shlex.quote(escaped(event_id))} DAY={FIRST_DAY}"
+    command = loglake(f"evidence {shlex.quote(escaped(event_id))} --day {FIRST_DAY}")
     say(f"\n   What stands behind one row: {command}")
     (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY)
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}

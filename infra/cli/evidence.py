@@ -22,7 +22,7 @@ from resources.athena import quoted
 from resources.settings import loglake
 
 _IDS = ("eventid", "requestid")  # what a log's own id is called, beside the grain
-_RECORD_SHOWN = 4_000  # bytes of a record on a terminal; FORMAT=json has all of it
+_RECORD_SHOWN = 4_000  # bytes of a record on a terminal; --format json has all of it
 _MOST = 20  # rows of one id: a request id may be shared
 
 
@@ -129,7 +129,7 @@ def _print_one(evidence: Evidence) -> None:
         print("\nThe record as it stands in the raw object:")
         text = evidence.record.decode("utf-8", "replace")
         cut = len(text) > _RECORD_SHOWN
-        print("  " + escaped(text[:_RECORD_SHOWN]) + (" ... (FORMAT=json has all of it)" if cut else ""))
+        print("  " + escaped(text[:_RECORD_SHOWN]) + (" ... (--format json has all of it)" if cut else ""))
     print()
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]

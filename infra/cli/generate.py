@@ -139,7 +139,7 @@ def read_beside(folder: Path, suffix: str) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, TypeError) as error:
         raise GenerateError(
-            f"{path}, which `make generate` writes beside samples, cannot be read ({type(error).__name__}). Nothing "
+            f"{path}, which `loglake generate` writes beside samples, cannot be read ({type(error).__name__}). Nothing "
             "was loaded. Generate the samples again, or remove the file where these are your own logs."
         ) from error
 

@@ -233,7 +233,7 @@ def _documents(
         say("Nothing is masked: these packets may hold passwords, keys and tokens.")
     elif masks:
         counts = ", ".join(f"{count:,} x {KINDS.get(kind, kind)}" for kind, count in masks.most_common())
-        say(f"Masked, as it looks like a secret: {counts}. Each packet says where; UNMASK=yes leaves masks out.")
+        say(f"Masked, as it looks like a secret: {counts}. Each packet says where; --unmask leaves masks out.")
 
 
 def unmasked_document(lake: CommandLake, row: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
