@@ -30,6 +30,16 @@ FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
+ON_A_STACK = frozenset({"lake", "spark", "endpoint", "stack", "up", "home", "own", "bare", "running"})
+"""Fixtures that start a stack, Spark or Dagster: a test with one of them is not among those of `make check`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if ON_A_STACK.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.stack)
+
+
 def quiet(text: str) -> None:
     """Progress that nobody reads."""
 

@@ -37,6 +37,8 @@ from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.sources import load_source
 from loglake_assets.sources.rules import load_rules
 
+pytestmark = pytest.mark.stack
+
 EVENTS = 2_000
 SERIAL = f"{DEFAULT_JAVA_OPTIONS} -XX:+UseSerialGC"
 

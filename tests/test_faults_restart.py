@@ -18,6 +18,8 @@ from loglake_assets.sources.sampling import generate
 from tests.test_up import BACKFILL, STATUS, RunningLake, command
 from tests.waiting import until
 
+pytestmark = pytest.mark.stack
+
 FIRST = date(2026, 11, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(9)]
 WINDOW = 7

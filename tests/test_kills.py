@@ -23,6 +23,8 @@ from tests.conftest import Judged, JudgedDays
 from tests.stored_lake import StoredLake
 from tests.waiting import until
 
+pytestmark = pytest.mark.stack
+
 DAYS = ("2026-11-01", "2026-11-02")
 JOB = f"{NAME}-readready"
 

@@ -36,6 +36,8 @@ from tests.conftest import FIRST, LAST, BuiltLake
 from tests.test_reading import body, record
 from tests.waiting import until
 
+pytestmark = pytest.mark.stack
+
 DAY = date(2026, 11, 1)
 RAW, READREADY = "light-raw", "light-readready"
 spark = test_views.spark

@@ -21,6 +21,8 @@ from botocore.exceptions import ClientError
 from infra.emulator.partition_filter import ExpressionError, PartitionFilter
 from infra.emulator.processes import StackInfo, free_port, process_started, running_stack, start_stack, stop_stack
 
+pytestmark = pytest.mark.stack
+
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"

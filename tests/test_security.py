@@ -33,6 +33,8 @@ from infra.emulator.scripted_converse import Says, serving
 from tests.browser import Browser, Page, start_browser
 from tests.waiting import until
 
+pytestmark = pytest.mark.stack
+
 REBOUND = "rebound.example"
 """A name that the browser resolves to 127.0.0.1, as a page's owner may have it resolved."""
 LAUNCH = """mutation { launchRun(executionParams: {

@@ -21,6 +21,8 @@ from infra.emulator.processes import free_port, running_stack
 from loglake_assets.sources.sampling import generate
 from tests.waiting import until
 
+pytestmark = pytest.mark.stack
+
 BACKFILL = """
 mutation($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {

@@ -21,6 +21,8 @@ from loglake_assets.s3.gzip_content import ContentLimits
 from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names, view_statements
 from tests.test_reading import body, record
 
+pytestmark = pytest.mark.stack
+
 FOLDER = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01"
 
 

@@ -32,11 +32,17 @@ HEADINGS = (
 )
 
 
+class StressOptionError(ValueError):
+    """An option of the stress run is odd; the message names it."""
+
+
 def stress_settings(
     rate: float | None, seconds: float | None, new_prefix_pct: float | None, up_to: float | None
 ) -> StressSettings:
-    """The run that the options ask for; what is not given is as StressSettings has it."""
+    """The run that the options ask for; what is not given is as StressSettings has it. Raises StressOptionError."""
     given: dict[str, Any] = {"rate": rate, "seconds": seconds, "new_prefix_pct": new_prefix_pct, "up_to": up_to}
+    if odd := [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and value != value]:
+        raise StressOptionError(f"Invalid value for '{odd[0]}': nan is no number.")
     return replace(StressSettings(), **{name: value for name, value in given.items() if value is not None})
 
 
