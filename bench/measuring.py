@@ -24,6 +24,7 @@ CORES = 2
 _SET_CHILD_SUBREAPER = 36  # prctl
 _MEMORY_SECONDS = 0.2
 _KEPT_OUTPUT = 4000
+_REST_SECONDS = 20.0  # for what outlives the command
 _TIMED_OUT = 124  # as timeout(1) exits
 
 
@@ -65,8 +66,8 @@ def _main(answer: str, counter_name: str, timeout_seconds: str, *command: str) -
     with counters.counter(counter_name) as counter:
         started = time.monotonic()
         child = _begun(command, counter)
-        watch = _Watch(counter, started + float(timeout_seconds))
-        code, ended = _reaped(child, counter)
+        watch = _Watch(counter, started + float(timeout_seconds), min(_REST_SECONDS, float(timeout_seconds) / 4))
+        code, ended = _reaped(child, counter, watch)
         watch.end()
         cost = Cost(counter.cpu_seconds(), ended - started, watch.peak_bytes)
     Path(answer).write_text(json.dumps(asdict(cost)), encoding="utf-8")
@@ -88,7 +89,7 @@ def _begun(command: Sequence[str], counter: counters.Counter) -> int:
         os._exit(127)
 
 
-def _reaped(child: int, counter: counters.Counter) -> tuple[int, float]:
+def _reaped(child: int, counter: counters.Counter, watch: "_Watch") -> tuple[int, float]:
     """Exit code of the child and when it ended, once it and all that was left to this process have ended."""
     code, ended = 1, 0.0
     while True:
@@ -98,16 +99,26 @@ def _reaped(child: int, counter: counters.Counter) -> tuple[int, float]:
             return code, ended
         if pid == child:
             code, ended = os.waitstatus_to_exitcode(status), time.monotonic()
+            watch.limit_rest()
 
 
 class _Watch:
-    """A thread that samples while the command runs, and kills what is left of it when its time is over."""
+    """A thread that samples while the command runs, and kills what is left of it when its time is over.
 
-    def __init__(self, counter: counters.Counter, deadline: float) -> None:
+    Processes that outlive the command have `rest_seconds`: a helper that a Java process was starting as it ended waits
+    for its parent for ever.
+    """
+
+    def __init__(self, counter: counters.Counter, deadline: float, rest_seconds: float) -> None:
         self.peak_bytes, self.is_late = 0, False
         self._counter, self._deadline, self._over = counter, deadline, threading.Event()
+        self._rest_seconds, self._is_rest = rest_seconds, False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def limit_rest(self) -> None:
+        """The command itself has ended: what it left may go on for a while, and is no lateness of the command."""
+        self._is_rest, self._deadline = True, time.monotonic() + self._rest_seconds
 
     def end(self) -> None:
         """Sample no more."""
@@ -130,7 +141,7 @@ class _Watch:
         self.peak_bytes = max(self.peak_bytes, total)
 
     def _kill(self) -> None:
-        self.is_late = True
+        self.is_late = self.is_late or not self._is_rest
         for pid in _own_descendants():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

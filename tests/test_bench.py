@@ -225,8 +225,10 @@ def test_a_contender_that_does_not_end_in_time_leaves_nothing_running_beside_the
     sleeper = f"import os, time; open({str(written)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     starter = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleeper!r}], start_new_session=True)"
     with pytest.raises(ContenderFailedError, match="killed after 2 s"):
-        measured([sys.executable, "-c", starter], tmp_path / "late.log", timeout_seconds=2)
+        measured([sys.executable, "-c", f"{starter}; import time; time.sleep(60)"], tmp_path / "late.log", 2)
     assert not Path(f"/proc/{written.read_text()}").exists()
+    measured([sys.executable, "-c", starter], tmp_path / "rest.log", timeout_seconds=8)
+    assert not Path(f"/proc/{written.read_text()}").exists(), "what outlives a command is ended, and is no lateness"
 
 
 def test_a_contender_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:
