@@ -173,6 +173,7 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
 # --- two at once ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.stack
 @pytest.mark.fault(86, "three commands begun at once on a home without a stack", "all work; the last one stops it")
 def test_commands_at_once_share_one_stack(tmp_path: Path, files: Path) -> None:
     home = tmp_path / "lake"
@@ -223,6 +224,7 @@ def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
     until(lambda: job_runs(lake)[0]["JobRunState"] == "STOPPED", 30)
 
 
+@pytest.mark.stack
 @pytest.mark.fault(87, "SIGTERM and SIGINT while a command starts its stack", "both end, and no stack is left")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: Path, number: signal.Signals) -> None:
@@ -288,6 +290,7 @@ def test_a_locked_database_is_said(lake: Lake) -> None:
     assert "SELECT" not in done.stderr
 
 
+@pytest.mark.stack
 @pytest.mark.fault(
     91, "a disk that fills while the stack runs", "objects are refused in one sentence, and nothing waits"
 )

@@ -373,6 +373,7 @@ def test_every_older_week_has_its_turn_at_whatever_hours_the_checks_run(lake: Lo
         assert len(seen) == (before - first).days
 
 
+@pytest.mark.stack
 @pytest.mark.fault(
     79, "every schedule of a day, and the runs it asks for, on an idle lake", "few runs, and little kept"
 )

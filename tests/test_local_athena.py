@@ -472,7 +472,7 @@ def test_failures_are_told_in_athenas_words_without_row_contents(lake: Lake, sql
 
 @dataclass(frozen=True)
 class Stack:
-    """Clients of a real server with the seam in place."""
+    """Clients of a real server with the replacements in place."""
 
     s3: Any
     glue: Any

@@ -721,6 +721,7 @@ def hidden_widths(folder: Path, page: str, browse: Callable[..., str]) -> list[i
     return [int(hidden) for hidden in found[1].split(",")]
 
 
+@pytest.mark.stack
 def test_the_hostile_text_does_run_on_a_page_that_lets_it(tmp_path: Path, browse: Callable[..., str]) -> None:
     page = tmp_path / "careless.html"
     page.write_text(f"<!DOCTYPE html><title>x</title><body>{HOSTILE[0]}{HOSTILE[1]}")
@@ -729,6 +730,7 @@ def test_the_hostile_text_does_run_on_a_page_that_lets_it(tmp_path: Path, browse
     )
 
 
+@pytest.mark.stack
 def test_nothing_runs_and_nothing_is_cut_off_in_a_browser(tmp_path: Path, browse: Callable[..., str]) -> None:
     folder = tmp_path / "packets"
     lines = [*HOSTILE, "\u0635\u0641\u062d\u0629 rm", "wide" * 2000]

@@ -2,8 +2,8 @@
 
     python -m infra.emulator.stack --home .loglake --port 4566
 
-It serves ministack (S3, SQS, Lambda, Glue, CloudFormation, IAM and more) with what it fakes made real by seams.py, and
-only to those who hold its credentials (stack_guard.py), which are new at each start and kept in the home's stack.json.
+It serves ministack (S3, SQS, Lambda, Glue, CloudFormation, IAM and more) with what it fakes made real by replacements.py,
+and only to those who hold its credentials (stack_guard.py), which are new at each start and kept in the home's stack.json.
 ministack reads its environment while it is imported, so nothing here imports it before the environment is set.
 Starting it from Python, and finding one that runs, is in processes.py.
 """
@@ -27,7 +27,7 @@ from infra.emulator.credentials import new_credentials
 from infra.emulator.processes import StackInfo, is_healthy, make_private, process_started, write_stack_info
 
 if TYPE_CHECKING:
-    from infra.emulator.requests import Seams
+    from infra.emulator.replacements import Replacements
 
 CANNOT_START = 2
 CHILDREN_GRACE_SECONDS = 1.5
@@ -151,24 +151,24 @@ def _serve(options: Options, listener: socket.socket) -> None:
     from ministack import app as ministack_app
     from ministack.core import hypercorn_compat
 
-    from infra.emulator.requests import SeamError, install_seams
+    from infra.emulator.replacements import ReplacementError, install_replacements
     from infra.emulator.stack_guard import StackGuard
 
     try:
-        seams = install_seams(options.home, f"http://127.0.0.1:{options.port}", options.glue_minute_seconds)
-    except SeamError as error:
+        parts = install_replacements(options.home, f"http://127.0.0.1:{options.port}", options.glue_minute_seconds)
+    except ReplacementError as error:
         raise CannotStart(str(error)) from error
     hypercorn_compat.install()
     try:
-        app = StackGuard(_recovering(ministack_app.app, seams), options.port)
-        asyncio.run(_serve_until_signal(options, listener, seams, app))
+        app = StackGuard(_recovering(ministack_app.app, parts), options.port)
+        asyncio.run(_serve_until_signal(options, listener, parts, app))
     finally:
         (options.home / "stack.json").unlink(missing_ok=True)
-        seams.snapshots.take()
+        parts.snapshots.take()
     logger.info("The stack of %s has stopped.", options.home)
 
 
-async def _serve_until_signal(options: Options, listener: socket.socket, seams: "Seams", app: App) -> None:
+async def _serve_until_signal(options: Options, listener: socket.socket, parts: "Replacements", app: App) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
@@ -183,7 +183,7 @@ async def _serve_until_signal(options: Options, listener: socket.socket, seams: 
     config.graceful_timeout = 1
     config.errorlog = "-"
     announcing = asyncio.create_task(_announce(options))
-    stopping = asyncio.create_task(_stop_when(signalled, stopped, options, seams))
+    stopping = asyncio.create_task(_stop_when(signalled, stopped, options, parts))
     try:
         await serve(app, config, shutdown_trigger=stopped.wait)  # type: ignore[arg-type]
     finally:
@@ -201,29 +201,29 @@ async def _announce(options: Options) -> None:
     logger.info("The stack of %s is ready on %s.", options.home, info.endpoint_url)
 
 
-async def _stop_when(signalled: asyncio.Event, stopped: asyncio.Event, options: Options, seams: "Seams") -> None:
+async def _stop_when(signalled: asyncio.Event, stopped: asyncio.Event, options: Options, parts: "Replacements") -> None:
     await signalled.wait()
-    threading.Thread(target=_stop_at_last, args=(options, seams), daemon=True).start()
-    seams.snapshots.stop()
-    await asyncio.to_thread(seams.runs.end_all, CHILDREN_GRACE_SECONDS)
+    threading.Thread(target=_stop_at_last, args=(options, parts), daemon=True).start()
+    parts.snapshots.stop()
+    await asyncio.to_thread(parts.runs.end_all, CHILDREN_GRACE_SECONDS)
     stopped.set()
 
 
-def _stop_at_last(options: Options, seams: "Seams") -> None:
+def _stop_at_last(options: Options, parts: "Replacements") -> None:
     time.sleep(STOP_SECONDS)
     logger.error("Requests still go after %.1f s; the stack of %s stops without them.", STOP_SECONDS, options.home)
-    seams.snapshots.take()
+    parts.snapshots.take()
     (options.home / "stack.json").unlink(missing_ok=True)
     os._exit(0)
 
 
-def _recovering(app: App, seams: "Seams") -> App:
+def _recovering(app: App, parts: "Replacements") -> App:
     """`app`, which after loading its state and before its first request recovers what an earlier stack left."""
 
     async def recovering(scope: Message, receive: Receive, send: Send) -> None:
         async def send_when_recovered(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                await asyncio.to_thread(_recover, seams)
+                await asyncio.to_thread(_recover, parts)
             await send(message)
 
         await app(scope, receive, send_when_recovered if scope["type"] == "lifespan" else send)
@@ -231,12 +231,12 @@ def _recovering(app: App, seams: "Seams") -> App:
     return recovering
 
 
-def _recover(seams: "Seams") -> None:
-    seams.runs.recover()
-    count = seams.invocations.replay()
+def _recover(parts: "Replacements") -> None:
+    parts.runs.recover()
+    count = parts.invocations.replay()
     if count:
         logger.info("%d invocations of an earlier stack are delivered again.", count)
-    seams.snapshots.start()
+    parts.snapshots.start()
 
 
 if __name__ == "__main__":

@@ -63,12 +63,12 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
 """Every private name of ministack that is replaced or used."""
 
 
-class SeamError(RuntimeError):
+class ReplacementError(RuntimeError):
     """ministack is not the version these replacements were written for."""
 
 
 @dataclass(frozen=True)
-class Seams:
+class Replacements:
     """The parts behind the replaced functions, for the server to recover, start and stop."""
 
     runs: glue_runs.JobRuns
@@ -76,8 +76,8 @@ class Seams:
     snapshots: Snapshots
 
 
-def install_seams(home: Path, endpoint_url: str, glue_minute_seconds: float = 60.0) -> Seams:
-    """Replace what ministack fakes. Raises SeamError before anything is changed when a name or the version differs."""
+def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: float = 60.0) -> Replacements:
+    """Replace what ministack fakes. Raises ReplacementError, and changes nothing, when a name or the version differs."""
     _check_version()
     for module, names in PRIVATE_NAMES.items():
         _check_names(module, names)
@@ -95,7 +95,7 @@ def install_seams(home: Path, endpoint_url: str, glue_minute_seconds: float = 60
             setattr(module, name, function)
     _install_athena()
     _keep_queues_across_ports()
-    return Seams(runs, invocations, Snapshots(home / "state", journal))
+    return Replacements(runs, invocations, Snapshots(home / "state", journal))
 
 
 def _fire_s3_event_now(bucket: str, key: str, event: str, *arguments: Any, **named: Any) -> None:
@@ -124,7 +124,7 @@ def _install_athena() -> None:
 def _check_version() -> None:
     installed = version("ministack")
     if installed != MINISTACK_VERSION:
-        raise SeamError(
+        raise ReplacementError(
             f"ministack {installed} is installed, but its private functions are replaced as version "
             f"{MINISTACK_VERSION} has them. Install exactly that one: pip install ministack=={MINISTACK_VERSION}."
         )
@@ -133,7 +133,7 @@ def _check_version() -> None:
 def _check_names(module: ModuleType, names: tuple[str, ...]) -> None:
     missing = sorted(name for name in names if not hasattr(module, name))
     if missing:
-        raise SeamError(
+        raise ReplacementError(
             f"{module.__name__} of ministack {MINISTACK_VERSION} has no {', '.join(missing)}, which the local stack "
             f"needs. The installation is not the released one; install ministack=={MINISTACK_VERSION} again."
         )
