@@ -77,7 +77,7 @@ class Replacements:
 
 
 def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: float = 60.0) -> Replacements:
-    """Replace what ministack fakes. Raises ReplacementError, and changes nothing, when a name or the version differs."""
+    """Replace what ministack fakes. Raises ReplacementError, changing nothing, where a name or the version differs."""
     _check_version()
     for module, names in PRIVATE_NAMES.items():
         _check_names(module, names)

@@ -2,10 +2,10 @@
 
     python -m infra.emulator.stack --home .loglake --port 4566
 
-It serves ministack (S3, SQS, Lambda, Glue, CloudFormation, IAM and more) with what it fakes made real by replacements.py,
-and only to those who hold its credentials (stack_guard.py), which are new at each start and kept in the home's stack.json.
-ministack reads its environment while it is imported, so nothing here imports it before the environment is set.
-Starting it from Python, and finding one that runs, is in processes.py.
+It serves ministack (S3, SQS, Lambda, Glue, CloudFormation, IAM and more) with what it fakes made real by
+replacements.py, and only to those who hold its credentials (stack_guard.py), which are new at each start and kept in
+the home's stack.json. ministack reads its environment while it is imported, so nothing here imports it before the
+environment is set. Starting it from Python, and finding one that runs, is in processes.py.
 """
 
 import argparse
