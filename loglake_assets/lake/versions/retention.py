@@ -66,7 +66,8 @@ def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetim
     """What the rule lets go of a table's runs. Lists the table's directories and reads its commits; deletes nothing.
 
     `served` says which run the catalog sends readers of a day to: it stays, whatever the commits say. Of a day whose
-    sequence of commits has a gap nothing goes: the missing record may be the one that refers to it.
+    sequence of commits has a gap, or lacks the run that readers see, nothing goes: the missing record may be the one
+    that refers to it.
     """
     found: dict[RunDirectory, list[dict[str, Any]]] = defaultdict(list)
     for root in run_roots(table):
@@ -78,9 +79,10 @@ def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetim
     committed: dict[int, set[str]] = {}
     for day in {directory.day for directory in found}:
         sequence = list(commits(s3, bucket, table, day))
-        kept[day] = runs_kept(sequence, rule, edge) | served(table, day)
+        shown = served(table, day) - {""}
+        kept[day] = runs_kept(sequence, rule, edge) | shown
         committed[day] = {commit.run_id for commit in sequence}
-        if _has_gap(sequence):
+        if _has_gap(sequence) or not shown <= committed[day]:
             kept[day] |= {directory.run_id for directory in found if directory.day == day}
     return [
         _old_run(table, directory, stored, directory.run_id in committed[directory.day])
