@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.cli.lake import REPOSITORY
+from infra.cli.home import REPOSITORY
 
 PROGRAM = [sys.executable, "-m", "infra.cli.main"]
 

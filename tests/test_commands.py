@@ -23,7 +23,8 @@ import pytest
 from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
-from infra.cli.lake import DIGEST_KEYS, REPOSITORY, LakeHomeError, LocalLake, local_lake
+from infra.cli.home import REPOSITORY
+from infra.cli.lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
 from infra.cli.main import app, main
 from infra.cli.query import Answer, print_answer
 from infra.cli.terminal import PLAIN_WIDTH, print_table

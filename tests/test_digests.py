@@ -621,7 +621,7 @@ def test_one_touched_object_of_the_lake_is_exactly_one_finding(
         assert [(f.kind, f.key) for r in reports for f in r.findings] == [(kind, key)]
         print_digests(built.source, reports)
         assert f"FOUND {FIRST + timedelta(days=1)}: {kind}: s3://{bucket}/{key}" in capsys.readouterr().out
-        asked = ["digests", "--source", "cloudtrail", "--from", str(FIRST), "--to", str(LAST), "--keys", str(keys_file)]
+        asked = ["digests", "cloudtrail", f"{FIRST}..{LAST}", "--keys", str(keys_file)]
         environment_home(built)
         assert main(asked) == 1
     assert main(asked) == 0

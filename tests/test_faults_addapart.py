@@ -15,7 +15,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.lake import REPOSITORY, LocalLake
+from infra.cli.home import REPOSITORY
+from infra.cli.lake import LocalLake
 from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings

@@ -17,7 +17,8 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import readready_key
-from infra.cli.lake import REPOSITORY, LocalLake, write_dagster_home
+from infra.cli.home import REPOSITORY
+from infra.cli.lake import LocalLake, write_dagster_home
 from infra.cli.status import survey
 from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits

@@ -47,7 +47,7 @@ def stack(tmp_path: Path) -> Iterator[tuple[Path, StackInfo]]:
             path.write_bytes(sample.body)
     info = start_stack(home, log=lambda text: None)
     try:
-        done = command(home, "load", "--source", "cloudtrail", "--dir", str(files))
+        done = command(home, "load", "cloudtrail", str(files))
         assert done.returncode == 0, done.stdout
         yield home, info
     finally:

@@ -14,7 +14,8 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.cli.lake import ACCOUNT, NAME, REGION, REPOSITORY
+from infra.cli.home import REPOSITORY
+from infra.cli.lake import ACCOUNT, NAME, REGION
 from infra.emulator.processes import StackInfo, running_stack, start_stack, stop_stack
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source

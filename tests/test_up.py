@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from infra.cli.dagster_output import warnings_of
-from infra.cli.lake import ACCOUNT, NAME, REGION, REPOSITORY
+from infra.cli.home import REPOSITORY
+from infra.cli.lake import ACCOUNT, NAME, REGION
 from infra.cli.main import main
 from infra.emulator.processes import free_port, running_stack
 from loglake_assets.sources.sampling import generate
@@ -236,12 +237,12 @@ def test_an_aws_lake_is_worked_on_through_its_plain_endpoint_by_the_same_command
     until(up.ui.answers, 120)
     info = running_stack(up.home)
     assert info is not None
-    (tmp_path / "second.toml").write_text(
+    (tmp_path / "lakes").mkdir()
+    (tmp_path / "lakes" / "second.toml").write_text(
         f'account = "{ACCOUNT}"\nregion = "{REGION}"\nname = "{NAME}"\nendpoint_url = "{info.endpoint_url}"\n'
         f'dagster = "http://127.0.0.1:{up.port}"\n'
     )
-    monkeypatch.setattr("infra.cli.aws_lake.LAKES", tmp_path)
-    monkeypatch.setattr("infra.cli.aws_lake.REPOSITORY", tmp_path)
+    monkeypatch.setenv("LOGLAKE_LAKES", str(tmp_path / "lakes"))
     monkeypatch.delenv("LOGLAKE_HOME", raising=False)
     for name, value in {"KEY_ID": info.access_key_id, "SECRET_ACCESS_KEY": info.secret_access_key}.items():
         monkeypatch.setenv(f"AWS_ACCESS_{name}" if name == "KEY_ID" else f"AWS_{name}", value)
@@ -275,14 +276,15 @@ def test_files_that_are_no_delivery_are_refused_before_they_lie_in_the_bucket(up
     (tmp_path / "notes.txt").write_text("x")
     done = command(up.home, "load", "cloudtrail", str(tmp_path))
     assert done.returncode == 2
-    assert "None of the 1 files of AWS CloudTrail" in done.stdout
+    assert "None of the 1 files is a delivery of AWS CloudTrail" in done.stdout
 
 
 def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: Path) -> None:
     done = command(tmp_path, "up", "--port", str(up.port))
     assert done.returncode != 0
     assert done.stdout.strip().splitlines() == [
-        f"up: Port {up.port} on 127.0.0.1 is in use. Stop what uses it, or choose another: loglake up --port 3000"
+        f"up: Port {up.port} on 127.0.0.1 is in use. Stop what uses it, or choose another: loglake --home {tmp_path} "
+        "up --port 3000"
     ]
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli.lake import REPOSITORY, AwsLake
+from infra.cli.home import REPOSITORY
+from infra.cli.lake import AwsLake
 from resources.settings import COMMAND, LakeSettings, lake_settings
 
-LAKES = REPOSITORY / "lakes"
+LAKES = "LOGLAKE_LAKES"
+"""Names the folder of lake files, lakes/ of the repository without it."""
 _KEYS = {"account", "region", "name", "dagster", "endpoint_url"}
 
 
@@ -32,8 +34,14 @@ class LakeFile:
     dagster: str | None
 
 
-def lake_file(name: str, folder: Path = LAKES) -> LakeFile:
+def lakes_folder() -> Path:
+    """Where lakes are described."""
+    return Path(os.environ.get(LAKES) or REPOSITORY / "lakes").expanduser().resolve()
+
+
+def lake_file(name: str) -> LakeFile:
     """The description of a lake. Raises LakeFileError."""
+    folder = lakes_folder()
     path = folder / f"{name}.toml"
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or not path.is_file():
         known = ", ".join(sorted(one.stem for one in folder.glob("*.toml"))) or "none"
@@ -59,18 +67,16 @@ def _settings(path: Path, name: str, said: Mapping[str, Any]) -> LakeSettings:
 
 
 @contextmanager
-def aws_lake(
-    name: str, profile: str | None = None, region: str | None = None, folder: Path = LAKES
-) -> Iterator[AwsLake]:
+def aws_lake(name: str, profile: str | None = None, region: str | None = None) -> Iterator[AwsLake]:
     """The lake that `lakes/<name>.toml` describes, named in the environment of this process meanwhile.
 
     Credentials are those of `profile`, else of the environment. Raises LakeFileError and OtherAccountError.
     """
-    found = lake_file(name, folder)
+    found = lake_file(name)
     if region and region != found.settings.region:
         raise LakeFileError(f"The lake {name} lies in {found.settings.region}, and --region is {region}.")
     before = dict(os.environ)
-    home = REPOSITORY / f".loglake-{name}"
+    home = lakes_folder().parent / f".loglake-{name}"
     lake = AwsLake(home, found.settings, found.dagster)
     os.environ.update(_environment(lake, name, profile))
     try:

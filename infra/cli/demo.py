@@ -16,7 +16,8 @@ from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
-from infra.cli.lake import REPOSITORY, LocalLake, lake_home, local_lake, shown_home
+from infra.cli.home import REPOSITORY, lake_home, shown_home
+from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import Loaded, await_partitions, put_objects, registered, samples_to_put
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer

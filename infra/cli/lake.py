@@ -7,7 +7,6 @@ it and leaves it; one that has to start it ends it again.
 import fcntl
 import functools
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from infra.cli.home import local_program, shown_home
 from infra.emulator.disk_reserve import free_bytes
 from infra.emulator.processes import (
     StackInfo,
@@ -27,7 +27,6 @@ from infra.emulator.processes import (
 from loglake_assets.lake.lake import Lake
 from resources.settings import COMMAND, LakeSettings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 NAME = "loglake"
@@ -36,11 +35,6 @@ DIGEST_KEYS = "digest-keys.json"
 """In a lake's home: the public keys that came with samples, by fingerprint; digests are validated with them."""
 _ON_DEMAND = "on-demand"
 _OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
-
-
-def lake_home() -> Path:
-    """Where the local lake is kept: LOGLAKE_HOME, or .loglake/ in the repository."""
-    return Path(os.environ.get("LOGLAKE_HOME") or REPOSITORY / ".loglake").expanduser().resolve()
 
 
 class LakeHomeError(RuntimeError):
@@ -107,11 +101,6 @@ def _client(service: str, info: StackInfo) -> Any:
     return session.client(service, config=config, **named)
 
 
-def shown_home(home: Path) -> str:
-    """A home as a person in the repository types it."""
-    return str(home.relative_to(REPOSITORY) if home.is_relative_to(REPOSITORY) else home)
-
-
 def warn(text: str) -> None:
     """What a person has to know whatever the command was asked for, beside its output and not in it."""
     print(text, file=sys.stderr, flush=True)
@@ -142,7 +131,7 @@ def existing_local_lake(home: Path, say: Callable[[str], None]) -> Iterator[Loca
         what = "is an empty or other folder" if home.exists() else "does not exist"
         raise LakeHomeError(
             f"There is no lake in {home}: it {what}. Nothing was created. --home or LOGLAKE_HOME names the home of a "
-            f"lake, .loglake/ without them; `loglake --home {shlex.quote(str(home))} up` makes a lake there."
+            f"lake, .loglake/ without them; `{local_program(home)} up` makes a lake there."
         )
     with local_lake(home, say) as lake:
         yield lake
@@ -221,7 +210,7 @@ def environment(lake: LocalLake) -> dict[str, str]:
         "LOGLAKE_HOME": str(lake.home),
         "LOGLAKE_KEPT_DIGEST_KEYS": str(lake.home / DIGEST_KEYS),
         "DAGSTER_HOME": str(lake.dagster_home),
-        COMMAND: "loglake" if lake.home == REPOSITORY / ".loglake" else f"loglake --home {shlex.quote(lake.place)}",
+        COMMAND: local_program(lake.home),
     }
 
 

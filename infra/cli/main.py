@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
+from infra.cli.home import lake_home, local_program
+from resources.settings import COMMAND
+
 if TYPE_CHECKING:
     from infra.cli.lake import CommandLake
 
@@ -84,6 +87,7 @@ def choose_lake(
         raise UsageError("--profile and --region are of a lake on AWS. Name it with --lake, or leave them out.")
     if home is not None and lake == LOCAL:
         os.environ["LOGLAKE_HOME"] = str(home)
+    os.environ[COMMAND] = local_program(lake_home()) if lake == LOCAL else f"loglake --lake {lake}"
     context.obj = _Asked(lake, profile, region)
 
 
@@ -97,7 +101,7 @@ class _Asked:
     def open(self) -> Iterator["CommandLake"]:
         """The lake, which is there already. Its name and place go to stderr: what is printed is of this lake."""
         from infra.cli.aws_lake import aws_lake
-        from infra.cli.lake import existing_local_lake, lake_home, warn
+        from infra.cli.lake import existing_local_lake, warn
 
         local = existing_local_lake(lake_home(), _quiet)
         with local if self.name == LOCAL else aws_lake(self.name, self.profile, self.region) as lake:
@@ -154,7 +158,6 @@ def up(
 
     Example: loglake up --port 3001
     """
-    from infra.cli.lake import lake_home
     from infra.cli.up import up_aws, up_local
 
     if context.obj.name == LOCAL:
@@ -169,7 +172,6 @@ def down(context: Context) -> None:
 
     Example: loglake down
     """
-    from infra.cli.lake import lake_home
     from infra.cli.up import down as stop
 
     context.obj.refuse_aws("down")
@@ -208,7 +210,7 @@ def load(
 
     Example: loglake load cloudtrail logs/
     """
-    from infra.cli.lake import lake_home, local_lake
+    from infra.cli.lake import local_lake
     from infra.cli.load import files_of, load_files
 
     context.obj.refuse_aws("load")
@@ -483,6 +485,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are no SELECT, such as SHOW
+    before = dict(os.environ)
     command = next((word for word in given if word in _commands()), "loglake")
     try:
         code = app(given, prog_name="loglake", standalone_mode=False) or 0
@@ -501,10 +504,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("LOGLAKE_TRACEBACK"):
             raise
         from infra.cli.failures import sentence
-        from infra.cli.lake import lake_home
 
         print(f"{command}: {sentence(error, lake_home())}", file=sys.stderr)
         return EXIT_REFUSED
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     if code == EXIT_INTERRUPTED:  # typer's word for KeyboardInterrupt
         print(f"{command}: stopped. What it had started was stopped too.", file=sys.stderr)
     elif code:
@@ -518,7 +523,7 @@ def _commands() -> set[str]:
 
 def _warn_of_a_full_disk() -> None:
     """A command that failed on a full disk may say so in other words: of what it waited for in vain."""
-    from infra.cli.lake import lake_home, warn
+    from infra.cli.lake import warn
     from infra.emulator.disk_reserve import RESERVE_BYTES, free_bytes
 
     home = lake_home()
