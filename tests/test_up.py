@@ -264,7 +264,7 @@ def test_an_aws_lake_is_worked_on_through_its_plain_endpoint_by_the_same_command
     )
     assert address, "the run is submitted to the Dagster of the lake"
     until(lambda: up.ui.ask(_STATUS, id=address[1])["runOrError"]["status"] == "SUCCESS", 180)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "visibly-fake")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAVISIBLYFAKE00000")
     assert main(["--lake", "second", "status"]) == 2
     assert "AWS does not say who you are" in capsys.readouterr().err
 

@@ -60,7 +60,11 @@ def print_status(lake: CommandLake) -> None:
         source = load_source(name)
         state = survey(lake, source).state(datetime.now(UTC).date())
         if not state.days:
-            print(f"\n{source.title}: no day yet. `{loglake(f'load {name} folder')}` puts log files into it.")
+            bucket = lake.settings.raw_bucket(name)
+            print(
+                f"\n{source.title}: no day yet. See whether it is delivered to s3://{bucket}; on one machine `loglake "
+                f"load {name} folder` puts files there."
+            )
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(name, state)
