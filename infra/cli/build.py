@@ -205,8 +205,8 @@ def _tell_days_without_source(source: LogSource, asked: list[date], built: Colle
     if len(absent) == len(asked):
         raise BuildError(
             f"No day from {asked[0]} to {asked[-1]} has a source: {source.raw.name} has no partition for any of them. "
-            f"Nothing was built. If logs were delivered, `{loglake('reconcile')}` registers them; if not, see "
-            f"whether they are delivered to its raw bucket; on one machine `loglake load {source.name} folder` puts files there."
+            f"Nothing was built. If logs were delivered, `{loglake('reconcile')}` registers them; if not, see whether "
+            f"its raw bucket gets them; on one machine `loglake load {source.name} folder` puts files there."
         )
     if absent:
         say(f"  {len(absent)} of {len(asked)} days have no source (no raw partition), the first {absent[0]}: not built")

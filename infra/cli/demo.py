@@ -98,6 +98,8 @@ def run_demo(events: int, say: Say) -> int:
     say(f"\n{time.monotonic() - started:.0f} s in all. The lake stays until the next demo; look at it with")
     for command in commands:
         say(f"   {command}")
+    if not shutil.which("loglake"):
+        say("(`source .venv/bin/activate` puts loglake on the path of this shell)")
     for problem in problems:
         say(f"DOES NOT ADD UP: {problem}")
     say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
