@@ -9,10 +9,12 @@ import pytest
 from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
 from glue_scripts.window import slices, window_objects
 from infra.cli.build import BuildError, parsed_day, parsed_days, windows
-from infra.cli.lake import LakeHomeError, LocalLake, refuse_full_disk
+from infra.cli.lake import AwsLake, LakeHomeError, LocalLake, refuse_full_disk
+from infra.cli.submission import submit_days
 from infra.cli.terminal import escaped
+from infra.emulator.processes import free_port
 from loglake_assets.sources import LogSource
-from resources.settings import SettingsError, lake_settings
+from resources.settings import LakeSettings, SettingsError, lake_settings
 
 TODAY = date(2026, 11, 22)
 NAMED = ["--source", "cloudtrail", "--run_id", "r", "--database", "d", "--readready_bucket", "b"]
@@ -137,3 +139,16 @@ def test_an_odd_setting_stops_with_its_name_and_what_is_accepted(environment: di
 @pytest.mark.fault(50, "escapes, bidi and zero-width characters on a terminal", "shown as escapes")
 def test_text_of_a_log_is_shown_escaped(text: str, shown: str) -> None:
     assert escaped(text) == shown
+
+
+def test_a_dagster_that_does_not_answer_is_said_with_its_address(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    lake = AwsLake(tmp_path, LakeSettings("prod", "111122223333", "eu-west-1"), address)
+    with pytest.raises(
+        BuildError,
+        match=rf"Dagster at {address} did not take a run of cloudtrail_readready .*nothing of this window was started",
+    ):
+        submit_days(lake, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), {}, print)
+    odd = AwsLake(tmp_path, lake.settings, "dagster.example")
+    with pytest.raises(BuildError, match="is no address of a Dagster"):
+        submit_days(odd, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), {}, print)
