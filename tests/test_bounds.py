@@ -146,7 +146,7 @@ def test_a_dagster_that_does_not_answer_is_said_with_its_address(tmp_path: Path)
     lake = AwsLake(tmp_path, LakeSettings("prod", "111122223333", "eu-west-1"), address)
     with pytest.raises(
         BuildError,
-        match=rf"Dagster at {address} did not take a run of cloudtrail_readready .*nothing of this window was started",
+        match=rf"lake at {address} did not take a run of cloudtrail_readready .*nothing of this window was started",
     ):
         submit_days(lake, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), {}, print)
     odd = AwsLake(tmp_path, lake.settings, "dagster.example")
