@@ -1,1 +1,1 @@
-"""The lake on one machine: the emulator with the few things it fakes made real, and the commands."""
+"""`loglake`: the commands of a lake, on this machine or on AWS."""

@@ -8,7 +8,7 @@ from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build
 from infra.cli.terminal import escaped, print_table, size
-from loglake_assets.lake.checks.day_states import DayState, SourceState, Survey, days_without_raw_logs, no_raw_logs
+from loglake_assets.lake.checks.day_states import DayState, SourceState, Survey, no_raw_logs
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
@@ -78,11 +78,9 @@ def print_status(lake: CommandLake) -> None:
 def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: SourceState) -> None:
     """Days since the first one that ended and have no raw object; what was there and is gone is a state of its day."""
     first, count = state.days[0].day, (datetime.now(UTC).date() - state.days[0].day).days
-    known = {day.day for day in state.days if day.raw_objects or day.state != "empty"}
-    asked = [day for day in (first + timedelta(days=n) for n in range(count)) if day not in known]
-    bucket = lake.settings.raw_bucket(source.name)
-    if days := days_without_raw_logs(lake.client("s3"), source, bucket, asked):
-        print(no_raw_logs(days, source, bucket))
+    known = state.delivered | {day.day for day in state.days if day.state != "empty"}
+    if days := [day for day in (first + timedelta(days=n) for n in range(count)) if day not in known]:
+        print(no_raw_logs(days, source, lake.settings.raw_bucket(source.name)))
 
 
 def _print_reasons(state: SourceState) -> None:

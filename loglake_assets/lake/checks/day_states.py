@@ -59,6 +59,8 @@ class SourceState:
     days: tuple[DayState, ...]
     ignored: dict[str, int]
     unknown: tuple[str, ...] = ()
+    delivered: frozenset[date] = frozenset()
+    """Days under whose prefixes any object lies, denied ones included."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,12 @@ class Survey:
     def state(self, today: date) -> SourceState:
         """The state of every day that has objects or a commit."""
         registered = {tuple(p["Values"]) for p in partitions(self.glue, self.database, self.source.raw.name, ALL_DAYS)}
-        landed, ignored, unknown = self._landed(registered)
+        landed, ignored, unknown, delivered = self._landed(registered)
         numbers = sequences(self.s3, self.readready_bucket, self.source.readready.name)
         days = sorted({*landed, *(day_from_number(day) for day in numbers)})
         found = {one.day: one for one in self._reconciler.days_of(landed, days, today)}
         states = [self._day(found[day], landed.get(day, []), registered, today) for day in days if day in found]
-        return SourceState(tuple(states), ignored, unknown)
+        return SourceState(tuple(states), ignored, unknown, delivered)
 
     @property
     def _reconciler(self) -> Reconciler:
@@ -94,12 +96,13 @@ class Survey:
 
     def _landed(
         self, registered: Collection[tuple[str, ...]]
-    ) -> tuple[dict[date, list[RawObject]], dict[str, int], tuple[str, ...]]:
-        """Objects by delivery day, counts of the rest (no events, or kept without a partition by a deny rule), and
-        some of the keys that no pattern places."""
+    ) -> tuple[dict[date, list[RawObject]], dict[str, int], tuple[str, ...], frozenset[date]]:
+        """Objects by delivery day, counts of the rest (no events, or kept without a partition by a deny rule), some of
+        the keys that no pattern places, and the days of all objects that are placed."""
         landed: dict[date, list[RawObject]] = defaultdict(list)
         ignored: dict[str, int] = defaultdict(int)
         unknown: list[str] = []
+        delivered: set[date] = set()
         keys = tuple(c.name for c in self.source.raw.partition_keys)
         for entry in entries(self.s3, self.raw_bucket):
             placement = place(self.source, self.raw_bucket, entry["Key"])
@@ -108,6 +111,7 @@ class Survey:
                 if placement.reason == UNKNOWN_KEY and len(unknown) < EXAMPLES:
                     unknown.append(entry["Key"])
                 continue
+            delivered.add(placement.day)
             rule = None
             if self.rules.deny and placement.values not in registered:
                 rule = self.rules.denied_by(entry["Key"], keys, placement)
@@ -115,7 +119,7 @@ class Survey:
                 ignored[f"denied:{rule}"] += 1
             else:
                 landed[placement.day].append(raw_object(self.raw_bucket, entry, placement))
-        return landed, dict(ignored), tuple(unknown)
+        return landed, dict(ignored), tuple(unknown), frozenset(delivered)
 
     def _day(
         self, found: DayReconciliation, objects: list[RawObject], registered: Collection[tuple[str, ...]], today: date
