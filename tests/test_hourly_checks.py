@@ -382,7 +382,7 @@ def test_an_idle_lake_is_quiet(tmp_path: Path) -> None:
 
     Those that build days are made last: where one fails, the hourly checks rightly look again.
     """
-    with environment_kept(), local_lake(tmp_path / "idle", quiet) as lake:
+    with local_lake(tmp_path / "idle", quiet) as lake:
         definitions = loaded_definitions()
         with dagster_instance(lake) as instance:
             instance.get_runs()
@@ -403,17 +403,6 @@ def test_an_idle_lake_is_quiet(tmp_path: Path) -> None:
     print(f"an idle day: {runs} runs, {stored:,} bytes")
     assert runs <= 30
     assert stored <= 1_000_000
-
-
-@contextmanager
-def environment_kept() -> Iterator[None]:
-    """A lake that is opened names itself in the environment; the one of the other tests is named again afterwards."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def day_tags(request: dg.RunRequest) -> dict[str, str]:

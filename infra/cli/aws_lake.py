@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli.home import REPOSITORY
+from infra.cli.home import REPOSITORY, own_environment
 from infra.cli.lake import AwsLake
 from resources.settings import COMMAND, LakeSettings, lake_settings
 
@@ -75,18 +75,14 @@ def aws_lake(name: str, profile: str | None = None, region: str | None = None) -
     found = lake_file(name)
     if region and region != found.settings.region:
         raise LakeFileError(f"The lake {name} lies in {found.settings.region}, and --region is {region}.")
-    before = dict(os.environ)
     home = lakes_folder().parent / f".loglake-{name}"
     lake = AwsLake(home, found.settings, found.dagster)
-    os.environ.update(_environment(lake, name, profile))
-    try:
+    with own_environment():
+        os.environ.update(_environment(lake, name, profile))
         refuse_other_account(lake)
         home.mkdir(mode=0o700, exist_ok=True)
         lake.dagster_home.mkdir(exist_ok=True)
         yield lake
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _environment(lake: AwsLake, name: str, profile: str | None) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,3 +23,14 @@ def shown_home(home: Path) -> str:
 def local_program(home: Path) -> str:
     """How a command for the lake of a home begins."""
     return "loglake" if home == DEFAULT_HOME else f"loglake --home {shlex.quote(shown_home(home))}"
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """What a block changes in the environment of this process ends with it."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

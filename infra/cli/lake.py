@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from infra.cli.home import local_program, shown_home
+from infra.cli.home import local_program, own_environment, shown_home
 from infra.emulator.disk_reserve import free_bytes
 from infra.emulator.processes import (
     StackInfo,
@@ -113,14 +113,13 @@ def local_lake(home: Path, say: Callable[[str], None]) -> Iterator[LocalLake]:
     Raises LakeHomeError where the home cannot be used.
     """
     refuse_full_disk(home)
-    lake, before = None, dict(os.environ)
+    lake = None
     with _using(home) as users:
         try:
-            lake = _started(home, say)
-            yield lake
+            with own_environment():  # another lake that this process has open goes on with its own
+                lake = _started(home, say)
+                yield lake
         finally:
-            os.environ.clear()
-            os.environ.update(before)  # another lake that this process has open goes on with its own
             _stop_when_last(home, users, lake)
 
 

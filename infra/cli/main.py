@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from infra.cli.home import lake_home, local_program
+from infra.cli.home import lake_home, local_program, own_environment
 from resources.settings import COMMAND
 
 if TYPE_CHECKING:
@@ -478,17 +478,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import logging
     import warnings
 
-    from infra.cli.signals import StoppedError, stop_on_signals
+    from infra.cli.signals import stop_on_signals
 
     if arguments is None:
         stop_on_signals()
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are no SELECT, such as SHOW
-    before = dict(os.environ)
+    with own_environment():  # the options name the lake there, for whoever says afterwards what became of it
+        return _exit_code(given)
+
+
+def _exit_code(given: Sequence[str]) -> int:
+    """Run the command and print what stopped it, if anything did."""
+    from infra.cli.signals import StoppedError
+
     command = next((word for word in given if word in _commands()), "loglake")
     try:
-        code = app(given, prog_name="loglake", standalone_mode=False) or 0
+        code = app(list(given), prog_name="loglake", standalone_mode=False) or 0
     except (KeyboardInterrupt, click.Abort):
         code = EXIT_INTERRUPTED
     except StoppedError as stop:
@@ -507,9 +514,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"{command}: {sentence(error, lake_home())}", file=sys.stderr)
         return EXIT_REFUSED
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
     if code == EXIT_INTERRUPTED:  # typer's word for KeyboardInterrupt
         print(f"{command}: stopped. What it had started was stopped too.", file=sys.stderr)
     elif code:
