@@ -52,7 +52,7 @@ class LakeAccess:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """A client of a service; of another Region for what the lake's own does not know."""
-        return _client(service, region or self.settings.region, self.settings.endpoint_url, _identity())
+        return boto_client(service, region or self.settings.region, self.settings.endpoint_url, _identity())
 
     def queue_url(self, layer: str) -> str:
         """URL of AddAPart's FIFO queue of a layer (`raw-<source>` or `readready`)."""
@@ -65,10 +65,20 @@ def _identity() -> tuple[str | None, ...]:
 
 
 @functools.cache
-def _client(service: str, region: str, endpoint_url: str | None, identity: tuple[str | None, ...]) -> Any:
+def boto_client(
+    service: str,
+    region: str,
+    endpoint_url: str | None,
+    identity: tuple[str | None, ...] = (),
+    credentials: tuple[tuple[str, str], ...] = (),
+) -> Any:
+    """A client as the lake uses them, kept for its arguments. `credentials` are boto3's by name; else as it finds them.
+
+    `identity` is whom boto3 finds: a client is kept for no other.
+    """
     import boto3
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=32)
     session: Any = boto3.session.Session()
-    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config, **dict(credentials))

@@ -5,7 +5,6 @@ it and leaves it; one that has to start it ends it again.
 """
 
 import fcntl
-import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from infra.emulator.processes import (
     write_atomically,
 )
 from loglake_assets.lake.lake import Lake
+from resources.access import boto_client
 from resources.settings import COMMAND, LakeSettings
 
 ACCOUNT = "000000000000"
@@ -83,22 +83,11 @@ class LocalLake(CommandLake):
 
     def client(self, service: str) -> Any:
         """A boto3 client of the stack's endpoint, with the stack's own credentials."""
-        return _client(service, self.info)
+        return boto_client(service, REGION, self.info.endpoint_url, credentials=tuple(self.info.credentials.items()))
 
     @property
     def place(self) -> str:
         return shown_home(self.home)
-
-
-@functools.cache
-def _client(service: str, info: StackInfo) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    config = Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 6})
-    session: Any = boto3.session.Session()
-    named = {"endpoint_url": info.endpoint_url, "region_name": REGION, **info.credentials}
-    return session.client(service, config=config, **named)
 
 
 def warn(text: str) -> None:

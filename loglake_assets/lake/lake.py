@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from resources.access import LakeAccess
-
 from loglake_assets.lake.checks.reconciliation import Reconciler
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.storage.partitions import registered_values
@@ -16,6 +14,7 @@ from loglake_assets.lake.versions.stored_rows import stored_hash
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
+from resources.access import LakeAccess
 
 
 @dataclass(frozen=True)

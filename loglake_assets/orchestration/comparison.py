@@ -1,6 +1,6 @@
 """Days of a source compared by listing: storage, catalog and builds. What checks and the reconciliation asset share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -93,3 +93,28 @@ def short_days(
                 },
                 target_materialization_data=target,
             )
+
+
+def check_result(
+    key: dg.AssetKey,
+    name: str,
+    wrong: str,
+    right: str,
+    remedy: str,
+    metadata: Mapping[str, Any],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    """The result of a check: red with what is `wrong` and its remedy; green with what is `right` where nothing is."""
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=name,
+        passed=not wrong,
+        severity=severity,
+        description=f"{wrong}; {remedy}" if wrong else right,
+        metadata={"remedy": remedy if wrong else NONE_NEEDED, **metadata},
+    )
+
+
+def named(names: Sequence[str], label: str = "names") -> dict[str, dg.MetadataValue[Any]]:
+    """The first of some names as metadata; nothing where there are none."""
+    return {label: dg.MetadataValue.json(list(names[:NAMES_SHOWN]))} if names else {}

@@ -20,9 +20,11 @@ from loglake_assets.orchestration.comparison import (
     NAMES_SHOWN,
     NONE_NEEDED,
     all_names,
+    check_result,
     cost,
     first_open_day,
     look_back,
+    named,
     names_table,
     reconciled,
     short_days,
@@ -213,19 +215,13 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
     )
     bucket = lake.settings.raw_bucket(config.source.name)
     shown = [f"s3://{bucket}/{key}" for key in unknown[:NAMES_SHOWN]]
-    return dg.AssetCheckResult(
-        asset_key=config.checks_key,
-        check_name=UNKNOWN_KEYS,
-        passed=not unknown,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{len(unknown)} objects or more are in no table, the first {shown[0]}; {remedy}"
-        if unknown
-        else "Every key is known.",
-        metadata={
-            "remedy": remedy if unknown else NONE_NEEDED,
-            "objects_at_least": len(unknown),
-            **({"names": dg.MetadataValue.json(shown)} if unknown else {}),
-        },
+    return check_result(
+        config.checks_key,
+        UNKNOWN_KEYS,
+        wrong=f"{len(unknown)} objects or more are in no table, the first {shown[0]}" if unknown else "",
+        right="Every key is known.",
+        remedy=remedy,
+        metadata={"objects_at_least": len(unknown), **named(shown)},
     )
 
 
@@ -236,27 +232,25 @@ def _verdict_result(
     days = list(dict.fromkeys(day.day for day, _ in bad))
     remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for day, j in bad[:NAMES_SHOWN])) or NONE_NEEDED
     listed = sum(day.listed_count for day in found)
-    named: dict[str, Any] = {
+    in_full: dict[str, Any] = {
         "names": names_table(bad),
         "all_names": dg.MetadataValue.json(all_names(lake, config, [d for d in found if d.day in days])),
     }
-    return dg.AssetCheckResult(
-        asset_key=config.checks_key,
-        check_name=check.name,
-        passed=not bad,
-        severity=check.severity,
-        description=f"{len(bad)} objects of {len(days)} days, the first {bad[0][1].text}; {remedy}"
-        if bad
-        else f"Nothing is found among {listed} objects of {len(found)} days.",
+    return check_result(
+        config.checks_key,
+        check.name,
+        wrong=f"{len(bad)} objects of {len(days)} days, the first {bad[0][1].text}" if bad else "",
+        right=f"Nothing is found among {listed} objects of {len(found)} days.",
+        remedy=remedy,
         metadata={
-            "remedy": remedy,
             "objects": len(bad),
             "objects_pct": objects_pct(found, check.verdicts),
             "days": len(days),
-            **(named if bad else {}),
+            **(in_full if bad else {}),
             **_by_day(found, (*check.verdicts, *check.shown)),
             **cost(found),
         },
+        severity=check.severity,
     )
 
 
@@ -317,7 +311,7 @@ def _delivered_result(
             "days": len(absent),
             "days_with_objects": len(landed),
             "expect_every_day": config.expect_every_day,
-            **({"names": dg.MetadataValue.json(shown)} if absent else {}),
+            **named(shown),
         },
     )
 
@@ -331,18 +325,15 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) 
     odd = [day for day in found if day.placing not in IN_ORDER]
     remedy = "; ".join(dict.fromkeys(placement_remedy(day) for day in odd[:NAMES_SHOWN])) or NONE_NEEDED
     back = [d.day.isoformat() for d in found if d.is_rolled_back]
-    return dg.AssetCheckResult(
-        asset_key=config.checks_key,
-        check_name=PLACEMENT,
-        passed=not odd,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{len(odd)} days, the first {_placing_text(odd[0])}; {remedy}"
-        if odd
-        else f"Readers are sent to the newest commit of each of {len(found)} days.",
+    return check_result(
+        config.checks_key,
+        PLACEMENT,
+        wrong=f"{len(odd)} days, the first {_placing_text(odd[0])}" if odd else "",
+        right=f"Readers are sent to the newest commit of each of {len(found)} days.",
+        remedy=remedy,
         metadata={
-            "remedy": remedy,
             "days": len(odd),
-            **({"names": dg.MetadataValue.json([_placing_text(day) for day in odd[:NAMES_SHOWN]])} if odd else {}),
+            **named([_placing_text(day) for day in odd]),
             **({"rolled_back_days": dg.MetadataValue.json(back)} if back else {}),
         },
     )

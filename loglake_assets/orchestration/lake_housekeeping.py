@@ -13,6 +13,7 @@ from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
 from loglake_assets.orchestration.check_jobs import HOURLY
+from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, named
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
 from loglake_assets.orchestration.reconcile_job import reconcile_job, send_unplaced_commits, unplaced
 from loglake_assets.reviews import load_review, review_names
@@ -22,7 +23,6 @@ from resources.settings import loglake
 
 LAKE = dg.AssetKey(["lake"])
 NOTHING_LEFT_FAILED, REVIEWS_PLACED = "nothing_left_failed", "reviews_placed"
-_DAYS_SHOWN = 20
 
 
 def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Definitions:
@@ -76,7 +76,7 @@ def collect_job() -> dg.JobDefinition:
                 context.log.info(f"{verb} run {done.run.run_id} of {table} {done.run.day} ({done.run.why}).")
         if kept:
             context.log.warning(f"{len(kept)} keys stay, S3 did not delete them: {sorted(set(kept.values()))}.")
-        context.add_output_metadata({**totals, "keys_not_deleted": len(kept), "names": list(kept)[:_DAYS_SHOWN]})
+        context.add_output_metadata({**totals, "keys_not_deleted": len(kept), "names": list(kept)[:NAMES_SHOWN]})
 
     @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
     def collect_old_runs() -> None:
@@ -129,20 +129,13 @@ def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> d
 def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCheckResult:
     """Red where the catalog does not show the newest commit of a review's day, naming table and day."""
     names = [f"{table} {day_from_number(c.day)}: commit {c.seq}" for table, commits in found.items() for c in commits]
-    remedy = loglake("reconcile") if names else "none needed"
-    return dg.AssetCheckResult(
-        asset_key=LAKE,
-        check_name=REVIEWS_PLACED,
-        passed=not names,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"The catalog does not show {len(names)} commits, the first {names[0]}; {remedy}"
-        if names
-        else f"The catalog shows the newest commits of {len(found)} reviews.",
-        metadata={
-            "remedy": remedy,
-            "days": len(names),
-            **({"names": dg.MetadataValue.json(names[:_DAYS_SHOWN])} if names else {}),
-        },
+    return check_result(
+        LAKE,
+        REVIEWS_PLACED,
+        wrong=f"The catalog does not show {len(names)} commits, the first {names[0]}" if names else "",
+        right=f"The catalog shows the newest commits of {len(found)} reviews.",
+        remedy=loglake("reconcile"),
+        metadata={"days": len(names), **named(names)},
     )
 
 
@@ -167,19 +160,15 @@ def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]
 def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:
     """Red where a day is left failed, naming asset and day."""
     failed = [(key.to_user_string(), day) for key, days in found.items() for day in days]
-    records = [dg.TableRecord({"asset": asset, "day": day}) for asset, day in failed[:_DAYS_SHOWN]]
+    records = [dg.TableRecord({"asset": asset, "day": day}) for asset, day in failed[:NAMES_SHOWN]]
     columns = [dg.TableColumn("asset", "string"), dg.TableColumn("day", "string")]
-    remedy = "read why in the asset's newest run, then backfill the named days" if failed else "none needed"
-    return dg.AssetCheckResult(
-        asset_key=LAKE,
-        check_name=NOTHING_LEFT_FAILED,
-        passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{len(failed)} days were left failed, the first {failed[0][1]} of {failed[0][0]}; {remedy}"
-        if failed
-        else f"No day of {len(found)} assets was left failed.",
+    return check_result(
+        LAKE,
+        NOTHING_LEFT_FAILED,
+        wrong=f"{len(failed)} days were left failed, the first {failed[0][1]} of {failed[0][0]}" if failed else "",
+        right=f"No day of {len(found)} assets was left failed.",
+        remedy="read why in the asset's newest run, then backfill the named days",
         metadata={
-            "remedy": remedy,
             "failed_days": len(failed),
             "assets_looked_at": len(found),
             "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),

@@ -17,7 +17,7 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.partitions import partitions
 from loglake_assets.lake.versions.served_day import IN_ORDER
-from loglake_assets.orchestration.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, NONE_NEEDED, cost, reconciled
+from loglake_assets.orchestration.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, check_result, cost, named, reconciled
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.sources.placement import day_from_number, day_number
@@ -126,34 +126,28 @@ def _result(
             "raw days after tomorrow are built and checked by nothing until they come: find out who delivered under a "
             "prefix of such a day, and have the objects moved to the day of their delivery"
         )
-    remedy = "; ".join(remedies) or NONE_NEEDED
     said = (
         f"{len(wrong)} older days are known to be wrong, {len(left_out)} raw days lie before the lake's first day, "
         f"{len(to_come)} after tomorrow"
     )
-    return dg.AssetCheckResult(
-        asset_key=config.checks_key,
-        check_name=OLDER_DAYS,
-        passed=not wrong and not left_out and not to_come,
-        severity=dg.AssetCheckSeverity.WARN if is_mild else dg.AssetCheckSeverity.ERROR,
-        description=f"{said}; {remedy}" if remedies else "No older day is known to be wrong.",
+    return check_result(
+        config.checks_key,
+        OLDER_DAYS,
+        wrong=said if remedies else "",
+        right="No older day is known to be wrong.",
+        remedy="; ".join(remedies),
         metadata={
-            "remedy": remedy,
             "days": len(wrong),
             **({"names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN]))} if wrong else {}),
-            **_named("days_before_the_first", left_out),
-            **_named("days_to_come", to_come),
+            **named([day.isoformat() for day in left_out], "days_before_the_first"),
+            **named([day.isoformat() for day in to_come], "days_to_come"),
             "compared_now": f"{len(days)} days from {days[0]} to {days[-1]}"
             if days
             else "no day is older than the look-back",
             **cost(found),
         },
+        severity=dg.AssetCheckSeverity.WARN if is_mild else dg.AssetCheckSeverity.ERROR,
     )
-
-
-def _named(name: str, days: Sequence[date]) -> dict[str, dg.MetadataValue[Any]]:
-    """Some of the days as metadata of this name; nothing where there are none."""
-    return {name: dg.MetadataValue.json([day.isoformat() for day in days[:NAMES_SHOWN]])} if days else {}
 
 
 def stored_state(lake: Lake, config: SourceConfig) -> OlderDays:
