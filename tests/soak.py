@@ -27,8 +27,8 @@ from infra.cli.home import REPOSITORY
 from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.emulator.processes import running_stack, start_stack, stop_stack
+from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.checks.drift import drift
-from loglake_assets.lake.checks.verdicts import Verdict
 from loglake_assets.lake.storage.keys import coverage_key
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.lake.versions.late_ledger import late_objects

@@ -15,13 +15,13 @@ from infra.cli.build import build_range
 from infra.cli.evidence import event_evidence
 from infra.cli.lake import LocalLake
 from infra.cli.load import await_partitions, put_objects
-from infra.cli.status import print_status, survey
+from infra.cli.status import print_status
 from lambdas.addapart.consumer import CommitEditedError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.catalog_gaps import unplaced_commits
 from loglake_assets.lake.checks.coverage import Coverage, put_coverage
-from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.storage.keys import commit_key, late_key, late_prefix, manifest_key
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.versions.commits import BrokenCommitError, Commit, append, commits, head, heads
@@ -37,7 +37,7 @@ from loglake_assets.lake.versions.publish import LostInputError
 from loglake_assets.lake.versions.served_day import Placing, served_day
 from loglake_assets.orchestration.day_checks import remedy
 from loglake_assets.orchestration.readready_days import _publish
-from loglake_assets.orchestration.reconcile_job import send_unplaced_commits, stale
+from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.definition import definition_digest
@@ -49,6 +49,7 @@ from resources.settings import loglake
 from tests import breaking
 from tests.breaking import holding, put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.reports import stale_days
 from tests.test_reading import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
 from tests.waiting import until
@@ -74,14 +75,14 @@ def coverage_of(built: BuiltLake, day: date = DAY) -> Coverage:
     return found
 
 
-def reconciled(built: BuiltLake, source: LogSource | None = None, rules: str | None = None) -> DayReconciliation:
+def reconciled(built: BuiltLake, source: LogSource | None = None, rules: str | None = None) -> DayReport:
     made = built.lake.resource.reconciler(source or built.source)
     (found,) = replace(made, rules=load_rules("cloudtrail", rules or "")).days([DAY], LAST + timedelta(days=9))
     return found
 
 
 def state(built: BuiltLake, day: date = DAY) -> str:
-    days = survey(built.lake, built.source).state(date(2026, 11, 28)).days
+    days = built.lake.resource.source_report(built.source, date(2026, 11, 28)).days
     return next(one.state for one in days if one.day == day)
 
 
@@ -237,7 +238,7 @@ def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLa
         built.lake.client("glue").delete_partition(
             DatabaseName=built.lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=values
         )
-    assert stale(built.source, built.lake.resource, [DAY]) == []
+    assert stale_days(built.source, built.lake.resource, [DAY]) == []
 
 
 # --- what was committed is what is there ------------------------------------------------------------------------------
@@ -520,7 +521,7 @@ def test_a_day_whose_newest_record_is_broken_is_named_and_the_others_are_judged(
             day: Placing.COMMIT_BROKEN if day == DAY else Placing.PLACED for day in DAYS
         }
         assert state(built) == "damaged"
-        assert stale(built.source, built.lake.resource, [FIRST]) == []
+        assert stale_days(built.source, built.lake.resource, [FIRST]) == []
 
 
 @pytest.mark.fault(81, "a manifest that is cut", "that day is named and stale, the others are judged")

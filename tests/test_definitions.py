@@ -16,10 +16,11 @@ from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.raw_sensor import SensorCursor, sense
-from loglake_assets.orchestration.reconcile_job import reconcile
+from loglake_assets.orchestration.reconcile_job import day_reports
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.orchestration.source_definitions import bounded_heal, build_source
 from loglake_assets.sources import LogSource, source_names
+from tests.reports import reconcile
 
 TODAY = date(2018, 3, 10)
 RAW = dg.AssetKey(["raw", "from_cloudtrail_raw"])
@@ -237,7 +238,7 @@ def test_reconciling_registers_a_prefix_whose_notification_was_lost(lake: LocalL
 
 @pytest.mark.fault(3, "an object put while the bucket tells nobody", "the prefix is named as lagging")
 def test_the_catalog_lag_check_is_red_while_a_prefix_is_missing(lake: LocalLake, source: LogSource) -> None:
-    from loglake_assets.orchestration.reconcile_job import lagging_prefixes
+    from loglake_assets.lake.checks.catalog_gaps import unregistered_prefixes
 
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
@@ -246,7 +247,7 @@ def test_the_catalog_lag_check_is_red_while_a_prefix_is_missing(lake: LocalLake,
     try:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
-        (lagging,) = lagging_prefixes(source, lake.resource, [date(2016, 6, 6)])
+        (lagging,) = unregistered_prefixes(source, day_reports(source, lake.resource, [date(2016, 6, 6)]))
     finally:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
         s3.delete_object(Bucket=bucket, Key=key)

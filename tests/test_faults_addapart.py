@@ -21,11 +21,11 @@ from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.orchestration.hourly_checks import hourly_results
-from loglake_assets.orchestration.reconcile_job import reconcile
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored
 from tests.faulting import FaultProxy
+from tests.reports import reconcile
 from tests.test_addapart import event, key_of, message, partition
 from tests.waiting import until
 

@@ -19,7 +19,6 @@ import pytest
 from infra.cli.build import readready_key
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import LocalLake, write_dagster_home
-from infra.cli.status import survey
 from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
@@ -98,7 +97,7 @@ class Days:
         return int(found["n"])
 
     def state(self, day: date) -> tuple[str, float | None]:
-        found = survey(self.lake, self.source).state(date(2026, 11, 20))
+        found = self.lake.resource.source_report(self.source, date(2026, 11, 20))
         return next((d.state, d.coverage_pct) for d in found.days if d.day == day)
 
     def materializations(self, day: date) -> list[Any]:

@@ -11,7 +11,7 @@ from infra.cli.lake import LocalLake
 from lambdas.addapart.consumer import CommitGoneError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
-from loglake_assets.lake.checks.verdicts import Verdict
+from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.partitions import TableMissingError, partitions
 from loglake_assets.lake.versions.commits import (

@@ -23,7 +23,7 @@ from infra.cli.lake import LocalLake, local_lake, write_dagster_home
 from infra.cli.tick import tick_raw_sensor
 from infra.cli.up import prepare_instance
 from lambdas.addapart.consumer import LAST_ARRIVAL
-from loglake_assets.lake.checks.verdicts import Verdict
+from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.orchestration.check_jobs import HOURLY, delete_runs
 from loglake_assets.orchestration.hourly_checks import (
     VERDICT_CHECKS,

@@ -16,7 +16,6 @@ from infra.cli.build import build_range, dagster_instance, loaded_definitions, r
 from infra.cli.load import await_partitions, put_objects
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask
-from infra.cli.status import survey
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.drift import DRIFT, drift
 from loglake_assets.lake.versions.commits import Commit, commits, head
@@ -24,13 +23,13 @@ from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.publish import Publisher, VerificationError
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN
-from loglake_assets.orchestration.reconcile_job import stale
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import advice
 from resources.settings import loglake, program
 from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
+from tests.reports import stale_days
 
 TABLE = "from_cloudtrail_readready"
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
@@ -342,7 +341,7 @@ def test_keys_that_drift_are_shown_in_ascii_and_bounded() -> None:
 
 
 def state_of(built: BuiltLake, day: date) -> str:
-    found = survey(built.lake, built.source).state(date(2026, 11, 20))
+    found = built.lake.resource.source_report(built.source, date(2026, 11, 20))
     return next(d.state for d in found.days if d.day == day)
 
 
@@ -371,7 +370,7 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     red = check_history(built, COVERAGE)[FIRST.isoformat()]
     assert not red.passed, "the build that found the late events turned their day red"
     assert red.metadata["missing"].value == sum(built.truth.very_late_by_day.values())
-    assert stale(built.source, built.lake.resource, DAYS) == [FIRST]
+    assert stale_days(built.source, built.lake.resource, DAYS) == [FIRST]
     assert state_of(built, FIRST) == "stale"
     (rebuilt,) = build_range(built.lake, built.source, FIRST, FIRST, quiet)
     assert rebuilt.metadata["dagster/row_count"] == before.rows + sum(built.truth.very_late_by_day.values())

@@ -49,6 +49,7 @@ from lambdas.looker.queries import LakeQueries
 from lambdas.looker.settings import Guardrail, LookerSettings, LookerSettingsError, looker_settings
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
+from tests.reports import coverage
 
 DAY = date(2026, 11, 2)
 SETTINGS = LookerSettings(
@@ -598,8 +599,8 @@ def test_a_query_runs_in_lookers_workgroup_with_the_coverage_of_its_days() -> No
             "commits/from_x_readready/20261102/00000001.json": {},
             "commits/from_x_readready/20261102/00000002.json": {},
             "commits/from_x_readready/20261105/00000001.json": {},
-            "checks/from_x_readready/20261101/coverage.json": {"coverage_pct": 100.0, "commit_seq": 1},
-            "checks/from_x_readready/20261102/coverage.json": {"coverage_pct": 100.0, "commit_seq": 1},
+            "checks/from_x_readready/20261101/coverage.json": coverage(20261101, 1).document(),
+            "checks/from_x_readready/20261102/coverage.json": coverage(20261102, 1).document(),
             "commits/session_activity_review/20261101/00000001.json": {},
         }
     )

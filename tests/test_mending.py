@@ -20,9 +20,9 @@ from loglake_assets.lake.versions.commits import Commit, commits, head
 from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
-from loglake_assets.orchestration.reconcile_job import stale
 from loglake_assets.sources.placement import day_number
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.reports import stale_days
 from tests.test_reconciliation import TABLE, an_object, newest, put_back, s3
 from tests.waiting import until
 
@@ -99,7 +99,7 @@ def test_rolling_back_sends_readers_to_an_older_run_and_building_ends_it(rebuilt
     raw = rebuilt.lake.settings.raw_bucket("cloudtrail")
     try:
         s3(rebuilt).put_object(Bucket=raw, Key=key, Body=b'{"Records":[]}')
-        assert stale(rebuilt.source, rebuilt.lake.resource, [DAY]) == [], "healing leaves it as a person wants it"
+        assert stale_days(rebuilt.source, rebuilt.lake.resource, [DAY]) == [], "healing leaves it as a person wants it"
     finally:
         s3(rebuilt).delete_object(Bucket=raw, Key=key)
     (result,) = build_range(rebuilt.lake, rebuilt.source, DAY, DAY, quiet)

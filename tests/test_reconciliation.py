@@ -12,8 +12,8 @@ import pyarrow.orc as orc
 import pytest
 
 from infra.cli.build import dagster_instance, loaded_definitions
+from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, Verdict
 from loglake_assets.lake.checks.reconciliation import outdated_by
-from loglake_assets.lake.checks.verdicts import MANIFEST, DayReconciliation, Judged, Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, COMMIT_SEQ, Commit, commits, head
 from loglake_assets.lake.versions.integrity import differences
@@ -230,7 +230,7 @@ def test_a_closed_day_without_any_object_is_named(built: BuiltLake, config: Sour
         s3(built).delete_object(Bucket=bucket, Key=key)
 
 
-def reconciled_day(built: BuiltLake, day: date, first_open: date = LONG_AFTER) -> DayReconciliation:
+def reconciled_day(built: BuiltLake, day: date, first_open: date = LONG_AFTER) -> DayReport:
     (found,) = built.lake.resource.reconciler(built.source).days([day], first_open)
     return found
 
@@ -490,10 +490,8 @@ def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:
 # --- what verdicts mean for a day -------------------------------------------------------------------------------------
 
 
-def day_of(
-    *judged: Judged, built: int = 0, run_id: str | None = "r", is_rolled_back: bool = False
-) -> DayReconciliation:
-    return DayReconciliation("cloudtrail", DAY, Placing.PLACED, 1, 1, run_id, is_rolled_back, judged, built)
+def day_of(*judged: Judged, built: int = 0, run_id: str | None = "r", is_rolled_back: bool = False) -> DayReport:
+    return DayReport("cloudtrail", DAY, Placing.PLACED, 1, 1, run_id, is_rolled_back, judged, built)
 
 
 @pytest.mark.parametrize("verdict", Verdict)

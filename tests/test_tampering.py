@@ -14,7 +14,7 @@ import pytest
 
 from infra.cli.evidence import event_evidence
 from infra.cli.mend import roll_back
-from loglake_assets.lake.checks.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
 from loglake_assets.lake.storage.keys import commit_key, duplicates_prefix
 from loglake_assets.lake.versions.commits import ROLLBACK
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, Manifest, read_manifest
@@ -237,9 +237,9 @@ def test_every_older_week_has_its_turn_and_none_is_left_out() -> None:
     assert week_of_turn(first, first, 7) == []
 
 
-def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) -> DayReconciliation:
+def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) -> DayReport:
     judged = tuple(Judged(verdict, "b", f"k{n}") for n, verdict in enumerate(verdicts))
-    return DayReconciliation("x", day, placing, 1, 1, "r", False, judged, built=1)
+    return DayReport("x", day, placing, 1, 1, "r", False, judged, built=1)
 
 
 def test_what_is_wrong_with_an_older_day_stays_known_until_it_is_found_mended() -> None:

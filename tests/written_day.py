@@ -19,7 +19,7 @@ import pyarrow.orc as orc
 
 from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
-from loglake_assets.lake.checks.verdicts import DayReconciliation
+from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, late_key, manifest_key
 from loglake_assets.lake.storage.raw_objects import raw_objects_by_day
 from loglake_assets.lake.versions.commits import BUILD, COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, append
@@ -183,7 +183,7 @@ class WrittenDay:
 
     def reconciled(
         self, moved_to: str | None = None, registered: bool = True, rules: str = "", is_due: bool = True
-    ) -> DayReconciliation:
+    ) -> DayReport:
         """The cheap comparison of the day; `moved_to` is where the catalog says that the raw partition lies."""
         made = self.lake.resource.reconciler(self.source)
         made = replace(

@@ -31,6 +31,8 @@ def looker_bundle(root: Path = ROOT) -> bytes:
     own = [root / "lambdas" / "__init__.py", *(root / "lambdas" / "looker").glob("*.py")]
     reviews = root / "loglake_assets" / "reviews"
     shared = [reviews / f"{name}.py" for name in ("__init__", "model", "masking", "terminal")]
+    checks = root / "loglake_assets" / "lake" / "checks"
+    shared += [checks / "__init__.py", checks / "coverage.py"]
     declared = [*shared, *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
     return _zipped(root, [*own, *_shared_files(root), *declared], _library("sqlglot"))
 

@@ -14,9 +14,7 @@ from infra.cli.lake import AwsLake, CommandLake, write_dagster_home
 from infra.cli.quarantine import print_quarantine
 from infra.cli.signals import StoppedError
 from infra.cli.terminal import print_table, size
-from loglake_assets.lake.storage.partitions import days_expression, partitions
 from loglake_assets.lake.versions.commits import head
-from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.reviews import Review, load_review, review_names
@@ -192,12 +190,7 @@ def standing_commit(lake: CommandLake, table: str, day: date, started: datetime)
 
 def days_with_source(lake: CommandLake, source: LogSource, days: list[date]) -> list[date]:
     """Those of the days that have a raw partition or an object in the late ledger."""
-    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
-    s3, glue, settings = lake.client("s3"), lake.client("glue"), lake.settings
-    registered = partitions(glue, settings.database, source.raw.name, days_expression(days))
-    known = {int(p["Values"][position]) for p in registered}
-    known |= set(late_counts(s3, settings.readready_bucket, source.readready.name))
-    return [day for day in days if day_number(day) in known]
+    return lake.resource.days_with_logs(source, days)
 
 
 def _tell_days_without_source(source: LogSource, asked: list[date], built: Collection[date], say: Say) -> None:

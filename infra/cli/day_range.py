@@ -20,8 +20,8 @@ from lambdas.looker.days import DayRule, days_read, sources
 from lambdas.looker.functions import RefusedError
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
-from loglake_assets.lake.checks.day_states import days_without_raw_logs, no_raw_logs
-from loglake_assets.lake.storage.partitions import ALL_DAYS, days_expression, partitions
+from loglake_assets.lake.checks.source_report import days_without_raw_logs, no_raw_logs
+from loglake_assets.lake.storage.partitions import days_expression, partitions, raw_days
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -109,13 +109,12 @@ def _days_of_select(
 
 def _days_of_table(lake: CommandLake, card: TableCard) -> list[date]:
     """Every day that a table has or, being a log's, was delivered."""
-    known = set(heads(lake.client("s3"), lake.settings.readready_bucket, card.kept_in))
+    commits = heads(lake.client("s3"), lake.settings.readready_bucket, card.kept_in)
+    known = set(map(day_from_number, commits))
     for source in map(load_source, source_names()):
         if source.readready.name == card.kept_in:
-            position = [c.name for c in source.raw.partition_keys].index(DAY_COLUMN)
-            registered = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
-            known |= {int(p["Values"][position]) for p in registered}
-    return sorted(map(day_from_number, known))
+            known |= raw_days(lake.client("glue"), lake.settings.database, source)
+    return sorted(known)
 
 
 def days_not_whole(lake: CommandLake, card: TableCard, days: Sequence[date]) -> list[DayCoverage]:

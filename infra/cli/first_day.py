@@ -5,10 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from infra.cli.lake import CommandLake
-from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
+from loglake_assets.lake.storage.partitions import raw_days
 from loglake_assets.orchestration.day_checks import WATCHED_DAYS
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.placement import day_from_number
 from resources.settings import FIRST_DAY, first_day
 
 _SHOWN = "dagster.first_day"
@@ -28,12 +27,9 @@ def lake_first_day(lake: CommandLake, asked: date | None = None) -> date:
 
 def first_raw_day(lake: CommandLake) -> date | None:
     """The first day of which the catalog has a raw partition of any log."""
-    days = set()
-    for source in map(load_source, source_names()):
-        position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
-        found = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
-        days |= {day_from_number(p["Values"][position]) for p in found}
-    return min(days, default=None)
+    glue, database = lake.client("glue"), lake.settings.database
+    found = (raw_days(glue, database, source) for source in map(load_source, source_names()))
+    return min((day for days in found for day in days), default=None)
 
 
 def note_shown_first_day(home: Path, first: date) -> None:

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from infra.cli.lake import CommandLake
-from infra.cli.status import survey
-from loglake_assets.orchestration.reconcile_job import reconcile, send_unplaced_commits
+from loglake_assets.orchestration.reconcile_job import send_missing, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 
@@ -28,13 +28,12 @@ def _reconcile_review(lake: CommandLake, review: Review, say: Callable[[str], No
 
 
 def _reconcile(lake: CommandLake, source: LogSource, say: Callable[[str], None]) -> int:
-    days = survey(lake, source).landed_days()
-    if not days:
-        say(f"{source.title}: no object has landed")
-        return 0
-
     def send() -> int:
-        prefixes, commits = reconcile(source, lake.resource, days)
+        reports = lake.resource.source_report(source, datetime.now(UTC).date()).days
+        if not reports:
+            say(f"{source.title}: no object has landed")
+            return 0
+        prefixes, commits = send_missing(source, lake.resource, reports)
         say(f"{source.title}: {prefixes} raw prefixes and {commits} commits are not in the catalog")
         return prefixes + commits
 

@@ -8,49 +8,18 @@ from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build
 from infra.cli.terminal import escaped, print_table, size
-from loglake_assets.lake.checks.day_states import DayState, SourceState, Survey, no_raw_logs
+from loglake_assets.lake.checks.day_report import DayReport, Finding, remedy
+from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.rules import load_rules
-from resources.settings import loglake, program
+from resources.settings import loglake
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
 _REASONS_SHOWN = 3  # of a day
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
-REMEDIES = {
-    "unregistered": "{loglake} reconcile",
-    "unplaced": "{loglake} reconcile",
-    "unbuilt": "{build}",
-    "stale": "{build}",
-    "raw_gone": "an object that was read is gone: restore it from its bucket's versions (changed_since_built names it)",
-    "unchecked": "{build}",
-    "rolled_back": "as asked for by `loglake rollback`, until {build}",
-    "damaged": "a file or a record of the day is not as it was committed, see below; find out who changed it, then "
-    "restore it, or {build}",
-    "surplus": "rows that are in no raw log, named below: find out who wrote them; then {build}",
-    "repeated": "rows that are there more than once: {build}",
-    "differing": "one event with two contents, an error of the log or a forgery: compare the objects named below with "
-    "the row's own, which {loglake} evidence shows",
-    "incomplete": "what is not loaded is named below, with the reason and what mends it; then {build}",
-}
-"""What mends each state; `{build}` is the command that builds its days, `{loglake}` how any command begins."""
-
-
-def survey(lake: CommandLake, source: LogSource) -> Survey:
-    """The survey of one source of this lake."""
-    settings = lake.settings
-    return Survey(
-        lake.client("s3"),
-        lake.client("glue"),
-        source,
-        settings.database,
-        settings.raw_bucket(source.name),
-        settings.readready_bucket,
-        load_rules(source.name),
-    )
 
 
 def print_status(lake: CommandLake) -> None:
@@ -58,7 +27,7 @@ def print_status(lake: CommandLake) -> None:
     print(f"Lake {lake.settings.name}: {lake.place}")
     for name in source_names():
         source = load_source(name)
-        state = survey(lake, source).state(datetime.now(UTC).date())
+        state = lake.resource.source_report(source, datetime.now(UTC).date())
         if not state.days:
             bucket = lake.settings.raw_bucket(name)
             print(
@@ -75,7 +44,7 @@ def print_status(lake: CommandLake) -> None:
         print_review(lake, load_review(name))
 
 
-def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: SourceState) -> None:
+def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: SourceReport) -> None:
     """Days since the first one that ended and have no raw object; what was there and is gone is a state of its day."""
     first, count = state.days[0].day, (datetime.now(UTC).date() - state.days[0].day).days
     known = state.delivered | {day.day for day in state.days if day.state != "empty"}
@@ -83,7 +52,7 @@ def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: So
         print(no_raw_logs(days, source, lake.settings.raw_bucket(source.name)))
 
 
-def _print_reasons(state: SourceState) -> None:
+def _print_reasons(state: SourceReport) -> None:
     """Why days are not as they must be, by name, and keys that are in no table."""
     for day in state.days:
         if _EXPLAINED.intersection(day.words):
@@ -113,31 +82,29 @@ def print_review(lake: CommandLake, review: Review) -> None:
             print(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
 
 
-def _print_rest(source: str, found: SourceState) -> None:
+def _print_rest(source: str, found: SourceReport) -> None:
     """Objects that are in no table, by reason, and what mends each state that a day is in."""
     if ignored := found.ignored:
         print(
             "in the bucket, and in no table: "
             + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items()))
         )
-    by_state: dict[str, list[date]] = {}
+    days_of: dict[tuple[str, Finding], list[date]] = {}
     for day in found.days:
-        for word in day.words:
-            by_state.setdefault(word, []).append(day.day)
-    for state in sorted(by_state.keys() & REMEDIES.keys()):
-        days = by_state[state]
-        build = loglake(f"build {source} {min(days)}..{max(days)}")
-        print(f"{state}: {REMEDIES[state].format(build=build, loglake=program())}")
+        for finding in day.findings:
+            days_of.setdefault((day.state, finding), []).append(day.day)
+    for (state, finding), days in sorted(days_of.items()):
+        print(f"{state}: {remedy(finding, source, min(days), max(days))}")
 
 
-def _row(day: DayState) -> list[Any]:
+def _row(day: DayReport) -> list[Any]:
     commit = day.commit
     return [
         day.day,
-        day.raw_objects,
-        size(day.raw_bytes),
+        day.landed_count,
+        size(day.landed_bytes),
         day.prefixes,
-        day.prefixes - day.unregistered,
+        day.prefixes - day.unregistered_prefixes,
         commit.seq if commit else None,
         commit.run_id if commit else None,
         commit.rows if commit else None,

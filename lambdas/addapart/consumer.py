@@ -16,7 +16,15 @@ from lambdas.addapart.metrics import emit
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.storage.keys import companions
-from loglake_assets.lake.versions.commits import COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, commit_numbers, newest_record
+from loglake_assets.lake.versions.commits import (
+    COMMIT_DIGEST,
+    COMMIT_SEQ,
+    RUN,
+    Commit,
+    commit_numbers,
+    newest_record,
+    seq_shown,
+)
 
 FIRST_ARRIVAL = "loglake.first_arrival"
 LAST_ARRIVAL = "loglake.last_arrival"
@@ -134,17 +142,17 @@ class Consumer:
             created = self._create(placed, location, stamps)
             return "created" if created else self._place_commit(placed, commit, digest, location)
         known = existing.get("Parameters", {})
-        if int(known.get(COMMIT_SEQ, "0")) == commit.seq and known.get(COMMIT_DIGEST, digest) != digest:
+        if seq_shown(known) == commit.seq and known.get(COMMIT_DIGEST, digest) != digest:
             raise CommitEditedError(
                 f"The record of commit {commit.seq} of {placed.table} {placed.values[0]} is not the one that was "
                 "placed: it was edited. The partition stays as it is; restore the record from the bucket's versions."
             )
-        if int(known.get(COMMIT_SEQ, "0")) > commit.seq:
+        if seq_shown(known) > commit.seq:
             raise CommitGoneError(
                 f"Partition {list(placed.values)} of {placed.table} shows commit {known[COMMIT_SEQ]}, and the newest "
                 f"record is {commit.seq}: one was removed. Readers are not sent back; placement names the day."
             )
-        if int(known.get(COMMIT_SEQ, "0")) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
+        if seq_shown(known) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
             return None
         self._update(placed, location, {**known, **stamps})
         return "moved"

@@ -3,7 +3,6 @@
 Clients are passed in. Standard library only.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -12,9 +11,10 @@ from typing import Any
 
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.prompt import TableCard
-from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, coverage_key, parse_commit_key
+from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
+from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, parse_commit_key
 
-_NOT_MEASURED = frozenset({"NoSuchKey", "404", "AccessDenied", "403"})
+_NOT_TO_BE_LISTED = frozenset({"AccessDenied", "403"})
 """S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
 
 
@@ -57,24 +57,20 @@ class KnownDays:
             return DayCoverage(card.name, day, UNBUILT, None)
         if not card.is_measured:
             return DayCoverage(card.name, day, BUILT, None)
-        measured = self._document(coverage_key(card.kept_in, _number(day)))
-        is_of_this_commit = measured.get("commit_seq") == commit_seq
-        pct = measured.get("coverage_pct") if is_of_this_commit else None
-        if is_of_this_commit and pct is None:
+        measured = self._measured(card.kept_in, _number(day), commit_seq)
+        if measured and measured.pct is None:
             self.empty.add((card.name, day))
-        return DayCoverage(card.name, day, BUILT, pct)
+        return DayCoverage(card.name, day, BUILT, measured.pct if measured else None)
 
-    def _document(self, key: str) -> dict[str, Any]:
+    def _measured(self, table: str, day: int, commit_seq: int) -> Coverage | None:
         from botocore.exceptions import ClientError
 
         try:
-            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            return coverage_of_commit(self.s3, self.bucket, table, day, commit_seq)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _NOT_MEASURED:
-                return {}
+            if error.response["Error"]["Code"] in _NOT_TO_BE_LISTED:
+                return None
             raise
-        found: dict[str, Any] = json.loads(body)
-        return found
 
 
 def _runs(days: Sequence[date]) -> Iterator[list[date]]:

@@ -6,8 +6,10 @@ from datetime import date
 
 from loglake_assets.lake.checks.reconciliation import Reconciler
 from loglake_assets.lake.checks.recount import Recount
-from loglake_assets.lake.storage.partitions import registered_values
+from loglake_assets.lake.checks.source_report import SourceReport, source_report
+from loglake_assets.lake.storage.partitions import days_expression, raw_days, registered_values
 from loglake_assets.lake.versions.commits import RUN
+from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.lake.versions.served_day import Served, partition_of_day, served_day
 from loglake_assets.lake.versions.stored_rows import stored_hash
@@ -60,10 +62,23 @@ class Lake(LakeAccess):
             look_ahead=look_ahead,
         )
 
+    def source_report(self, source: LogSource, first_open: date) -> SourceReport:
+        """Every day of a source, in one listing of its raw bucket; days from `first_open` on are not due."""
+        return source_report(self.reconciler(source), first_open)
+
     def served(self, table: str, day: date) -> Served:
         """Which run of a day readers are sent to."""
         settings = self.settings
         return served_day(self.s3, self.glue, settings.database, settings.readready_bucket, table, day_number(day))
+
+    def days_with_logs(self, source: LogSource, days: Sequence[date]) -> list[date]:
+        """Those of the days that have anything to be built from: a raw partition, or an object in the late ledger."""
+        if not days:
+            return []
+        settings, table = self.settings, source.readready.name
+        delivered = raw_days(self.glue, settings.database, source, days_expression(days))
+        late = late_counts(self.s3, settings.readready_bucket, table)
+        return [day for day in days if day in delivered or day_number(day) in late]
 
     def content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
         """The hash of the rows of some ORC files, as manifests spell it."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.reconciliation import CHECK, put_reconciliation
-from loglake_assets.lake.checks.verdicts import DayReconciliation, Judged, Verdict
+from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
+from loglake_assets.lake.checks.reconciliation import CHECK, put_report
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.day_checks import COVERAGE, WATCHED_DAYS, newest_materializations
@@ -36,16 +36,16 @@ def reconciled(
     days: Sequence[date],
     first_open: date,
     unknown: list[str] | None = None,
-) -> list[DayReconciliation]:
+) -> list[DayReport]:
     """Days compared, and kept by name; keys that no pattern places are added to `unknown`."""
     found = []
     for day in lake.reconciler(config.source, config.look_ahead_days).days(days, first_open, unknown):
-        put_reconciliation(lake.s3, lake.settings.readready_bucket, config.source.readready.name, day)
+        put_report(lake.s3, lake.settings.readready_bucket, config.source.readready.name, day)
         found.append(day)
     return found
 
 
-def names_table(bad: Sequence[tuple[DayReconciliation, Judged]]) -> dg.TableMetadataValue:
+def names_table(bad: Sequence[tuple[DayReport, Judged]]) -> dg.TableMetadataValue:
     """The first objects of a finding by day, as a table: the UI shows a table without a further click."""
     records = [dg.TableRecord({"day": day.day.isoformat(), "object": j.text}) for day, j in bad[:NAMES_SHOWN]]
     return dg.MetadataValue.table(
@@ -53,19 +53,19 @@ def names_table(bad: Sequence[tuple[DayReconciliation, Judged]]) -> dg.TableMeta
     )
 
 
-def all_names(lake: Lake, config: SourceConfig, days: Sequence[DayReconciliation]) -> list[str]:
+def all_names(lake: Lake, config: SourceConfig, days: Sequence[DayReport]) -> list[str]:
     """Where every name of these days stands."""
     bucket, table = lake.settings.readready_bucket, config.source.readready.name
     return [f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}" for day in days[:NAMES_SHOWN]]
 
 
-def cost(found: Sequence[DayReconciliation]) -> dict[str, Any]:
+def cost(found: Sequence[DayReport]) -> dict[str, Any]:
     """What the comparison itself took: objects listed, none of them opened."""
     return {"objects_listed": sum(day.listed_count for day in found)}
 
 
 def short_days(
-    instance: dg.DagsterInstance, config: SourceConfig, found: Sequence[DayReconciliation]
+    instance: dg.DagsterInstance, config: SourceConfig, found: Sequence[DayReport]
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Coverage turned red for days of which a file is not as it was written: no recount is needed to know it.
 

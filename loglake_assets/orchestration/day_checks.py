@@ -16,18 +16,17 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from loglake_assets.lake.checks.coverage import NAMES_SHOWN, Coverage
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN, WITHHELD, Coverage, Measure
+from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.checks.drift import DOES_NOT_FIT, DRIFT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
 from loglake_assets.lake.storage.keys import check_key, coverage_key
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.reasons import advice
-from resources.settings import loglake, program
+from resources.settings import program
 
 COVERAGE = "coverage"
 GRAIN = "grain"
-_WITHHELD = frozenset({"archived", "key_unavailable"})
-"""Reasons for which S3 does not give an object that is there."""
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
 WATCHED_DAYS = 35  # the look-back of the hourly checks
 
@@ -133,33 +132,16 @@ def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float 
 
 
 def remedy(coverage: Coverage) -> str:
-    """What mends an incomplete day: a sentence for each thing that is wrong with it."""
-    day = day_from_number(coverage.day)
-    build = loglake(f"build {coverage.source} {day}")
-    said = []
-    if coverage.altered:
-        said.append(
-            f"Files of the day are not as they were committed: find out who changed them, then {build}, which makes "
-            "them anew from the raw objects."
-        )
-    elif coverage.missing or coverage.surplus or coverage.repeated:
-        said.append(build)
-    if coverage.set_aside:
-        said.append("The objects set aside are gone or overwritten: restore them from their bucket's versions.")
-    why_unreadable = set(coverage.unreadable.values())
-    withheld = sorted(why_unreadable & _WITHHELD)
-    said += [f"Objects named as {why}: {advice(why, program(), coverage.source, day, day)}" for why in withheld]
-    if why_unreadable - _WITHHELD:
-        said.append(
-            "The objects named as unreadable cannot be read: restore them from the account that delivered them, then "
-            f"{build}."
-        )
-    if coverage.unplaceable_records:
-        said.append(
-            f"{coverage.unplaceable_records:,} records have no time or one that cannot be, so they are of no day: the "
-            "quarantine table names them with the reason."
-        )
-    return " ".join(said) or "nothing to mend"
+    """What mends a day of which something is missing or wrong: a sentence for each finding."""
+    day, found = day_from_number(coverage.day), coverage.findings
+    said = [
+        finding_remedy(finding, coverage.source, day)
+        for finding in found
+        if finding is not Measure.WITHHELD and not (finding is Measure.MISSING and Measure.ALTERED in found)
+    ]
+    withheld = sorted(set(coverage.unreadable.values()) & WITHHELD)
+    said += [f"objects named as {why}: {advice(why, program(), coverage.source, day, day)}" for why in withheld]
+    return "; ".join(said) or "nothing to mend"
 
 
 def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, target: Any) -> dg.AssetCheckEvaluation:

@@ -11,10 +11,10 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.verdicts import DayReconciliation, Verdict
+from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import sequences
-from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
+from loglake_assets.lake.versions.served_day import IN_ORDER
 from loglake_assets.orchestration.comparison import (
     LOOK_BACK_DAYS,
     NAMES_SHOWN,
@@ -31,19 +31,11 @@ from loglake_assets.orchestration.comparison import (
 )
 from loglake_assets.orchestration.older_days import OLDER_DAYS, older_days_found
 from loglake_assets.orchestration.raw_days import news_of
-from loglake_assets.orchestration.reconcile_job import send_lagging_prefixes, send_unplaced_commits
+from loglake_assets.orchestration.reconcile_job import send_missing
 from loglake_assets.orchestration.source_config import SourceConfig
 from resources.settings import program
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
-_PLACEMENT_REMEDIES = {
-    Placing.PARTITION_MISSING: "{loglake} reconcile",
-    Placing.PARTITION_BEHIND: "{loglake} reconcile",
-    Placing.LOCATION_DIFFERS: "find out who moved the partition; then {loglake} reconcile",
-    Placing.COMMIT_BROKEN: "{loglake} build {source} {day}, or restore the record from its versions",
-    Placing.COMMIT_EDITED: "find out who edited the record and restore it from the bucket's versions",
-    Placing.COMMIT_MISSING: "find out who removed the record; then {loglake} rollback {source} {day} {run}",
-}
 
 
 @dataclass(frozen=True)
@@ -148,7 +140,7 @@ def hourly_checks(source_config: SourceConfig, clock: Callable[[], datetime] = _
     ) -> Iterator[Any]:
         asked = {key.name for key in context.selected_asset_check_keys}
         now = clock()
-        older: list[DayReconciliation] = []
+        older: list[DayReport] = []
         if OLDER_DAYS in asked:
             result, older = older_days_found(source_config, lake, now)
             yield result
@@ -171,13 +163,11 @@ def _mended(
     context: dg.AssetCheckExecutionContext,
     config: SourceConfig,
     lake: Lake,
-    found: Sequence[DayReconciliation],
+    found: Sequence[DayReport],
     today: date,
 ) -> Iterator[dg.AssetMaterialization]:
     """Give AddAPart what the catalog misses; report raw days that a build did not reflect, if that is news."""
-    unregistered = [day.day for day in found if day.named(Verdict.UNREGISTERED)]
-    prefixes = send_lagging_prefixes(config.source, lake, unregistered) if unregistered else 0
-    commits = send_unplaced_commits(lake, config.source.readready.name)
+    prefixes, commits = send_missing(config.source, lake, found)
     context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
     yield from news_of(context.instance, config, lake, [day.day for day in found if day.is_stale], today)
 
@@ -194,7 +184,7 @@ def hourly_results(
 def results(
     config: SourceConfig,
     lake: Lake,
-    found: Sequence[DayReconciliation],
+    found: Sequence[DayReport],
     days: Sequence[date],
     first_open: date,
     unknown: Sequence[str],
@@ -226,7 +216,7 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
 
 
 def _verdict_result(
-    config: SourceConfig, lake: Lake, check: VerdictCheck, found: Sequence[DayReconciliation]
+    config: SourceConfig, lake: Lake, check: VerdictCheck, found: Sequence[DayReport]
 ) -> dg.AssetCheckResult:
     bad = [(day, judged) for day in found for judged in day.named(*check.verdicts)]
     days = list(dict.fromkeys(day.day for day, _ in bad))
@@ -254,14 +244,14 @@ def _verdict_result(
     )
 
 
-def objects_pct(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> float | str:
+def objects_pct(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> float | str:
     """Percentage of the landed objects that have none of the verdicts, rounded down."""
     landed = sum(day.built + len(day.judged) for day in found)
     bad = sum(len(day.named(*verdicts)) for day in found)
     return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
 
 
-def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> dict[str, dg.TableMetadataValue]:
+def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dict[str, dg.TableMetadataValue]:
     """The days that have one of the verdicts, as a table; nothing where there is none."""
     records = [
         dg.TableRecord(
@@ -279,7 +269,7 @@ def _by_day(found: Sequence[DayReconciliation], verdicts: Sequence[Verdict]) -> 
 def _delivered_result(
     config: SourceConfig,
     lake: Lake,
-    found: Sequence[DayReconciliation],
+    found: Sequence[DayReport],
     days: Sequence[date],
     first_open: date,
 ) -> dg.AssetCheckResult:
@@ -321,9 +311,9 @@ def _was_built(config: SourceConfig, lake: Lake) -> bool:
     return bool(sequences(lake.s3, lake.settings.readready_bucket, config.source.readready.name))
 
 
-def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) -> dg.AssetCheckResult:
+def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.AssetCheckResult:
     odd = [day for day in found if day.placing not in IN_ORDER]
-    remedy = "; ".join(dict.fromkeys(placement_remedy(day) for day in odd[:NAMES_SHOWN])) or NONE_NEEDED
+    remedy = "; ".join(dict.fromkeys(day.remedy(day.placing) for day in odd[:NAMES_SHOWN])) or NONE_NEEDED
     back = [d.day.isoformat() for d in found if d.is_rolled_back]
     return check_result(
         config.checks_key,
@@ -339,11 +329,5 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReconciliation]) 
     )
 
 
-def _placing_text(day: DayReconciliation) -> str:
+def _placing_text(day: DayReport) -> str:
     return f"{day.day}: {day.placing} (commit {day.commit_seq}, partition {day.partition_seq})"
-
-
-def placement_remedy(day: DayReconciliation) -> str:
-    """What mends the placement of a day."""
-    remedy = _PLACEMENT_REMEDIES.get(day.placing, NONE_NEEDED)
-    return remedy.format(loglake=program(), source=day.source, day=day.day, run=day.run_id)

@@ -8,9 +8,7 @@ import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.partitions import registered_values
 from loglake_assets.lake.versions.commits import Commit
-from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
 from loglake_assets.orchestration.check_jobs import HOURLY
 from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, named
@@ -18,7 +16,7 @@ from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
 from loglake_assets.orchestration.reconcile_job import reconcile_job, send_unplaced_commits, unplaced
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import day_from_number
 from resources.settings import loglake
 
 LAKE = dg.AssetKey(["lake"])
@@ -151,10 +149,7 @@ def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]
     if source is None or not days:
         return list(days)
     asked = [date.fromisoformat(day) for day in days]
-    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
-    known = {int(v[position]) for v in registered_values(lake.glue, lake.settings.database, source, asked)}
-    known |= set(late_counts(lake.s3, lake.settings.readready_bucket, source.readready.name))
-    return [day.isoformat() for day in asked if day_number(day) in known]
+    return [day.isoformat() for day in lake.days_with_logs(source, asked)]
 
 
 def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:

@@ -12,15 +12,15 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.verdicts import RIGHT, DayReconciliation, Verdict
+from loglake_assets.lake.checks.day_report import RIGHT, DayReport, Verdict
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
-from loglake_assets.lake.storage.partitions import partitions
+from loglake_assets.lake.storage.partitions import raw_days
 from loglake_assets.lake.versions.served_day import IN_ORDER
 from loglake_assets.orchestration.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, check_result, cost, named, reconciled
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import day_number
 from resources.settings import FIRST_DAY
 
 OLDER_DAYS = "older_days"
@@ -58,7 +58,7 @@ def week_of_turn(first: date, before: date, turn: int) -> list[date]:
 
 
 def known_after(
-    known: Mapping[str, Mapping[str, Any]], days: Sequence[date], found: Sequence[DayReconciliation]
+    known: Mapping[str, Mapping[str, Any]], days: Sequence[date], found: Sequence[DayReport]
 ) -> dict[str, Any]:
     """What is known to be wrong by day, after `days` were compared again."""
     looked_at = {day.isoformat() for day in days}
@@ -66,16 +66,14 @@ def known_after(
     return {day: said for day, said in known.items() if day not in looked_at} | wrong
 
 
-def _summary(day: DayReconciliation) -> dict[str, Any]:
+def _summary(day: DayReport) -> dict[str, Any]:
     """Counts by verdict and the placing of a day that is not as it must be; empty for one that is."""
     wrong = {verdict: n for verdict, n in day.counts.items() if Verdict(verdict) not in RIGHT}
     placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing)}
     return {**wrong, **placing}
 
 
-def older_days_found(
-    config: SourceConfig, lake: Lake, now: datetime
-) -> tuple[dg.AssetCheckResult, list[DayReconciliation]]:
+def older_days_found(config: SourceConfig, lake: Lake, now: datetime) -> tuple[dg.AssetCheckResult, list[DayReport]]:
     """The check's result, and the days of this run's turns as they were found."""
     before = now.date() - timedelta(days=LOOK_BACK_DAYS)
     state, hour = stored_state(lake, config), int(now.timestamp() // 3600)
@@ -96,16 +94,14 @@ def older_days_found(
 
 def _raw_days(config: SourceConfig, lake: Lake, expression: str) -> list[date]:
     """Days of raw partitions that an expression selects."""
-    position = [c.name for c in config.source.raw.partition_keys].index("logcalendarday")
-    found = partitions(lake.glue, lake.settings.database, config.source.raw.name, expression)
-    return sorted({day_from_number(p["Values"][position]) for p in found})
+    return sorted(raw_days(lake.glue, lake.settings.database, config.source, expression))
 
 
 def _result(
     config: SourceConfig,
     state: OlderDays,
     days: Sequence[date],
-    found: Sequence[DayReconciliation],
+    found: Sequence[DayReport],
     left_out: Sequence[date],
     to_come: Sequence[date],
 ) -> dg.AssetCheckResult:

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.partitions import days_expression, partitions
+from loglake_assets.lake.storage.partitions import days_expression, raw_partitions
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.orchestration.day_checks import newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
@@ -48,11 +48,9 @@ def late_objects_by_day(config: SourceConfig, lake: Lake) -> dict[date, int]:
 def raw_days(config: SourceConfig, lake: Lake, first: date, last: date, late: Mapping[date, int]) -> list[RawDay]:
     """The raw days of a range that have a partition, or a late object by `late`, the ledger's count of each day."""
     source = config.source
-    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
     arrivals: dict[date, list[str]] = defaultdict(list)
     expression = days_expression([first, last])
-    for partition in partitions(lake.glue, lake.settings.database, source.raw.name, expression):
-        day = day_from_number(partition["Values"][position])
+    for day, partition in raw_partitions(lake.glue, lake.settings.database, source, expression):
         arrivals[day].append(partition.get("Parameters", {}).get("loglake.last_arrival", ""))
     return [
         RawDay(day, len(arrivals[day]), max(arrivals[day], default=""), late.get(day, 0))

@@ -8,11 +8,11 @@ import dagster as dg
 
 from loglake_assets.lake.addapart.messages import send_commit
 from loglake_assets.lake.checks.catalog_gaps import (
-    UnregisteredPrefix,
     send_prefix,
     unplaced_commits,
     unregistered_prefixes,
 )
+from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.orchestration.day_checks import WATCHED_DAYS
@@ -20,7 +20,6 @@ from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.rules import load_rules
 from resources.settings import first_day
 
 RECONCILE = "reconcile"
@@ -39,29 +38,20 @@ class ReconcileDays(dg.Config):
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def lagging_prefixes(source: LogSource, lake: Lake, days: Collection[date]) -> list[UnregisteredPrefix]:
-    """Prefixes of the days with objects and without a partition."""
-    settings = lake.settings
-    return unregistered_prefixes(
-        lake.s3,
-        lake.glue,
-        source,
-        load_rules(source.name),
-        settings.database,
-        settings.raw_bucket(source.name),
-        days,
-    )
+def day_reports(source: LogSource, lake: Lake, days: Collection[date]) -> list[DayReport]:
+    """A report of each of the days that has an object or a commit, all of them due."""
+    return list(lake.reconciler(source).days(days, date.max))
 
 
-def reconcile(source: LogSource, lake: Lake, days: Collection[date]) -> tuple[int, int]:
+def send_missing(source: LogSource, lake: Lake, reports: Collection[DayReport]) -> tuple[int, int]:
     """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent."""
-    return send_lagging_prefixes(source, lake, days), send_unplaced_commits(lake, source.readready.name)
+    return send_prefixes(source, lake, reports), send_unplaced_commits(lake, source.readready.name)
 
 
-def send_lagging_prefixes(source: LogSource, lake: Lake, days: Collection[date]) -> int:
-    """Send AddAPart the prefixes of the days that the catalog misses; returns how many. Denied prefixes stay out."""
-    prefixes = [p for p in lagging_prefixes(source, lake, days) if not p.denied_by]
-    raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
+def send_prefixes(source: LogSource, lake: Lake, reports: Collection[DayReport]) -> int:
+    """Send AddAPart the raw prefixes of the days that have no partition; returns how many."""
+    prefixes = unregistered_prefixes(source, reports)
+    raw_queue = lake.queue_url("raw") if prefixes else ""
     for prefix in prefixes:
         send_prefix(lake.sqs, raw_queue, source, lake.settings.raw_bucket(source.name), prefix)
     return len(prefixes)
@@ -82,11 +72,6 @@ def unplaced(lake: Lake, table: str) -> list[Commit]:
     return unplaced_commits(lake.s3, lake.glue, table, settings.database, settings.readready_bucket)
 
 
-def stale(source: LogSource, lake: Lake, days: Collection[date]) -> list[date]:
-    """Built days that building again would bring something."""
-    return [found.day for found in lake.reconciler(source).days(days, date.max) if found.is_stale]
-
-
 def reconcile_job() -> dg.JobDefinition:
     """The job that compares storage with the catalog and sends AddAPart what is missing, for every log and review."""
 
@@ -97,8 +82,9 @@ def reconcile_job() -> dg.JobDefinition:
         sent: dict[str, Any] = {}
         for name in source_names():
             source = load_source(name)
-            prefixes, commits = reconcile(source, lake, days)
-            changed = stale(source, lake, days)
+            reports = day_reports(source, lake, days)
+            prefixes, commits = send_missing(source, lake, reports)
+            changed = [report.day for report in reports if report.is_stale]
             for event in news_of(context.instance, source_config(name, start_day=first_day()), lake, changed, today):
                 context.log_event(event)
             sent[name] = {"raw_prefixes": prefixes, "commits": commits, "stale_days": [str(day) for day in changed]}

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.checks.reconciliation import CHECK
-from loglake_assets.lake.checks.verdicts import DayReconciliation
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, reconciled, short_days
@@ -39,7 +39,7 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
     return reconciliation
 
 
-def day_metadata(day: DayReconciliation, bucket: str, table: str) -> dict[str, Any]:
+def day_metadata(day: DayReport, bucket: str, table: str) -> dict[str, Any]:
     """Counts, keys and ids of one day: never content of a log."""
     bad = day.judged
     return {

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from loglake_assets.lake.checks.coverage import coverage_of_commit
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.keys import commit_key, coverage_key
-from loglake_assets.lake.storage.partitions import days_expression, partitions
-from loglake_assets.lake.versions.commits import COMMIT_SEQ
+from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.lake.storage.partitions import days_expression, partitions, raw_days
+from loglake_assets.lake.versions.commits import seq_shown
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number, day_number
 
@@ -89,22 +90,16 @@ def read_inputs(lake: Lake, source: LogSource, days: Sequence[date]) -> dict[dat
         day_from_number(p["Values"][0]): p.get("Parameters", {})
         for p in partitions(lake.glue, settings.database, table, days_expression(days))
     }
-    position = [c.name for c in source.raw.partition_keys].index("logcalendarday")
-    delivered = {
-        day_from_number(p["Values"][position])
-        for p in partitions(lake.glue, settings.database, source.raw.name, days_expression(days))
-    }
+    delivered = raw_days(lake.glue, settings.database, source, days_expression(days))
     return {day: _input(lake, table, day, shown.get(day), day in delivered) for day in days}
 
 
 def _input(lake: Lake, table: str, day: date, parameters: Mapping[str, str] | None, is_delivered: bool) -> Input:
     if parameters is None:
         return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
-    bucket, seq = lake.settings.readready_bucket, int(parameters.get(COMMIT_SEQ, "0"))
+    bucket, seq = lake.settings.readready_bucket, seq_shown(parameters)
     commit = _document(lake, bucket, commit_key(table, day_number(day), seq))
-    coverage = _document(lake, bucket, coverage_key(table, day_number(day)))
-    if coverage.get("commit_seq") != seq:
-        coverage = {}  # measured of another commit: says nothing of this one
+    coverage = coverage_of_commit(lake.s3, bucket, table, day_number(day), seq)
     return Input(
         table,
         day,
@@ -112,9 +107,9 @@ def _input(lake: Lake, table: str, day: date, parameters: Mapping[str, str] | No
         commit_seq=seq,
         run_id=commit.get("run_id"),
         committed_at=commit.get("committed_at"),
-        coverage_pct=coverage.get("coverage_pct"),
-        unreadable=coverage.get("unreadable", {}),
-        missing_events=tuple(coverage.get("missing_events", ())),
+        coverage_pct=coverage.pct if coverage else None,
+        unreadable=coverage.unreadable if coverage else {},
+        missing_events=coverage.missing_events if coverage else (),
     )
 
 

@@ -1,58 +1,45 @@
-"""Storage against catalog: what landed without a partition and what was committed without being placed.
+"""What the catalog misses: what landed without a partition and what was committed without being placed.
 
 Notifications are at least once and can be lost; listing is the authority behind them. What is missing is given to
 AddAPart's consumer again, which stays the only writer of partitions.
 """
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from loglake_assets.lake.addapart.messages import send_key
 from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
 from loglake_assets.lake.storage.keys import companions
-from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions, registered_locations
-from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects
-from loglake_assets.lake.versions.commits import COMMIT_SEQ, Commit, heads
+from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions
+from loglake_assets.lake.versions.commits import Commit, heads, seq_shown
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.rules import Rules
+from loglake_assets.sources.placement import Placement, place
 
 
 @dataclass(frozen=True)
 class UnregisteredPrefix:
-    """A delivery prefix that holds objects and has no partition that lies there.
-
-    `denied_by` names the rule that wants it so.
-    """
+    """A delivery prefix that holds objects and has no partition that lies there."""
 
     values: tuple[str, ...]
     location: str
     example_key: str
     object_count: int
-    denied_by: str | None
 
 
-def unregistered_prefixes(
-    s3: Any, glue: Any, source: LogSource, rules: Rules, database: str, bucket: str, days: Collection[date]
-) -> list[UnregisteredPrefix]:
-    """Prefixes of the days that hold objects and have no raw partition, denied ones among them under their rule."""
-    known = registered_locations(glue, database, source, days)
-    landed: dict[tuple[str, ...], list[RawObject]] = {}
-    for found in raw_objects(s3, source, bucket, days):
-        if known.get(found.placement.values) != found.placement.location:
-            landed.setdefault(found.placement.values, []).append(found)
-    names = tuple(c.name for c in source.raw.partition_keys)
+def unregistered_prefixes(source: LogSource, reports: Iterable[DayReport]) -> list[UnregisteredPrefix]:
+    """Prefixes of the days that hold objects and have no raw partition; without those that a deny rule keeps out."""
+    objects: dict[Placement, list[Judged]] = defaultdict(list)
+    for judged in (judged for report in reports for judged in report.named(Verdict.UNREGISTERED)):
+        placement = place(source, judged.bucket, judged.key)
+        if isinstance(placement, Placement):
+            objects[placement].append(judged)
     return [
-        UnregisteredPrefix(
-            values,
-            objects[0].placement.location,
-            objects[0].key,
-            len(objects),
-            rules.denied_by(objects[0].key, names, objects[0].placement),
-        )
-        for values, objects in sorted(landed.items())
+        UnregisteredPrefix(placement.values, placement.location, judged[0].key, len(judged))
+        for placement, judged in sorted(objects.items(), key=lambda found: found[0].values)
     ]
 
 
@@ -81,7 +68,7 @@ def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tupl
 def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, str]]:
     """By day: the commit that the partition shows, and where it lies."""
     return {
-        int(p["Values"][0]): (int(p.get("Parameters", {}).get(COMMIT_SEQ, "0")), p["StorageDescriptor"]["Location"])
+        int(p["Values"][0]): (seq_shown(p.get("Parameters", {})), p["StorageDescriptor"]["Location"])
         for p in partitions(glue, database, table, ALL_DAYS)
     }
 

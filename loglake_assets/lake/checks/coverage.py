@@ -1,13 +1,36 @@
-"""A day's completeness: what a recount found, as numbers with the names behind them. Counting is recount.py's."""
+"""A day's completeness: what a recount found, as numbers with the names behind them. Counting is recount.py's.
+
+Standard library only; clients are passed in.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.s3.json_records import json_record, known_fields
 
 NAMES_SHOWN = 20
+WITHHELD = frozenset({"archived", "key_unavailable"})
+"""Reasons for which S3 does not give an object that is there."""
+
+
+class Measure(StrEnum):
+    """What was measured of a day's newest commit and is not as it must be."""
+
+    UNCHECKED = "unchecked"
+    """It was not measured, or what was measured is of an earlier commit."""
+    ALTERED = "files_altered"
+    MISSING = "missing"
+    SURPLUS = "surplus"
+    REPEATED = "repeated"
+    DIFFERING = "differing"
+    SET_ASIDE = "set_aside"
+    WITHHELD = "withheld"
+    UNREADABLE = "unreadable"
+    UNPLACEABLE = "unplaceable"
 
 
 @dataclass(frozen=True)
@@ -62,9 +85,49 @@ class Coverage:
         shown = max(self.expected - self.missing - max(self.altered_rows, bool(self.altered)), 0)
         return int(10_000 * 100 * shown / self.denominator) / 10_000
 
+    @property
+    def findings(self) -> tuple[Measure, ...]:
+        """Everything that is not as it must be, in the order in which it is mended."""
+        return tuple(self._findings())
+
+    def _findings(self) -> Iterator[Measure]:
+        why_unreadable = set(self.unreadable.values())
+        of_files = {
+            Measure.ALTERED: self.altered,
+            Measure.MISSING: self.missing,
+            Measure.SURPLUS: self.surplus,
+            Measure.REPEATED: self.repeated,
+            Measure.DIFFERING: self.differing,
+            Measure.SET_ASIDE: self.set_aside,
+            Measure.WITHHELD: why_unreadable & WITHHELD,
+            Measure.UNREADABLE: why_unreadable - WITHHELD,
+            Measure.UNPLACEABLE: self.unplaceable_records,
+        }
+        yield from (measure for measure, found in of_files.items() if found)
+
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""
         return {**asdict(self), "coverage_pct": self.pct}
+
+
+def coverage_of_commit(s3: Any, bucket: str, table: str, day: int, seq: int) -> Coverage | None:
+    """What was measured last of a day (yyyymmdd), if it is of this commit.
+
+    None where nothing was, where it is of another commit, which says nothing of this one, and where it cannot be read.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        body = s3.get_object(Bucket=bucket, Key=coverage_key(table, day))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            return None
+        raise
+    try:
+        found = Coverage(**known_fields(Coverage, json_record(body)))
+        return found if found.commit_seq == seq else None
+    except (ValueError, TypeError):
+        return None
 
 
 def put_coverage(s3: Any, bucket: str, table: str, coverage: Coverage) -> str:

@@ -1,6 +1,6 @@
-"""Three ways a day is known, compared: objects in S3, partitions in the catalog, and what the day's build read.
+"""Makes day reports: objects in S3, partitions in the catalog, and what the day's build read are compared.
 
-Every object of a delivery day gets one verdict, and every verdict its own remedy. This is the cheap mode of checking:
+Every object of a delivery day gets one verdict, and every verdict has its remedy. This is the cheap mode of checking:
 it lists and reads manifests, and opens no object; recount.py is the full mode, which counts events again.
 """
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from loglake_assets.lake.checks.verdicts import MANIFEST, DayReconciliation, Judged, Verdict
+from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
+from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, Verdict
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
 from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects_by_day
@@ -48,9 +49,7 @@ class Reconciler:
     readready_bucket: str
     look_ahead: int = 1
 
-    def days(
-        self, days: Collection[date], first_open: date, unknown: list[str] | None = None
-    ) -> Iterator[DayReconciliation]:
+    def days(self, days: Collection[date], first_open: date, unknown: list[str] | None = None) -> Iterator[DayReport]:
         """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due.
 
         Keys that no pattern of the source places are added to `unknown`, as far as the listing meets them.
@@ -65,7 +64,7 @@ class Reconciler:
 
     def days_of(
         self, landed: Mapping[date, list[RawObject]], days: Collection[date], first_open: date
-    ) -> list[DayReconciliation]:
+    ) -> list[DayReport]:
         """As `days`, for whoever has listed already: `landed` are objects by delivery day."""
         if not days:
             return []
@@ -80,7 +79,7 @@ class Reconciler:
         landed: Mapping[date, list[RawObject]],
         registered: Mapping[tuple[str, ...], str],
         is_due: bool,
-    ) -> DayReconciliation | None:
+    ) -> DayReport | None:
         """One day, whose objects were listed before; None where there is neither an object nor a commit."""
         served = self._served(day)
         if not landed.get(day) and served.placing is Placing.NOT_COMMITTED:
@@ -124,13 +123,15 @@ class Reconciler:
         registered: Mapping[tuple[str, ...], str],
         served: Served,
         is_due: bool,
-    ) -> DayReconciliation:
+    ) -> DayReport:
         found, own = self._manifest(served), landed.get(day, [])
         manifest = found if isinstance(found, Manifest) else None
         read = {o.name: o for o in manifest.objects} if manifest else None
-        verdicts = (self._judge(one, registered, read, is_due) for one in own)
+        verdicts = [self._judge(one, registered, read, is_due) for one in own]
         judged = [one for one in verdicts if one]
         built = len(own) - len(judged)
+        landed_own = [o for o, one in zip(own, verdicts, strict=True) if not one or one.verdict is not Verdict.EXCLUDED]
+        prefixes = {o.placement.values for o in landed_own}
         if isinstance(found, Judged):
             judged.append(found)
         if manifest:
@@ -138,7 +139,7 @@ class Reconciler:
             judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
             judged += [*self._short(manifest, served), *self._altered(manifest, served)]
             judged += self._outdated(manifest)
-        return DayReconciliation(
+        return DayReport(
             source=self.source.name,
             day=day,
             placing=served.placing,
@@ -150,9 +151,18 @@ class Reconciler:
             built=built,
             rules=manifest.excluded_by if manifest else {},
             listed_count=len(own),
+            landed_bytes=sum(o.size for o in landed_own),
+            prefixes=len(prefixes),
+            unregistered_prefixes=sum(values not in registered for values in prefixes),
             checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
             commit=served.commit,
+            coverage=self._coverage(served),
         )
+
+    def _coverage(self, served: Served) -> Coverage | None:
+        if served.commit is None:
+            return None
+        return coverage_of_commit(self.s3, self.readready_bucket, served.table, served.day, served.commit.seq)
 
     def _judge(
         self,
@@ -273,8 +283,8 @@ def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator
         yield "built before manifests said by which views and decoder"
 
 
-def put_reconciliation(s3: Any, bucket: str, table: str, found: DayReconciliation) -> str:
-    """Keep the day's result with every name in it; returns its key."""
+def put_report(s3: Any, bucket: str, table: str, found: DayReport) -> str:
+    """Keep the day's report with every name in it; returns its key."""
     key = check_key(table, day_number(found.day), CHECK)
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
     return key

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_from_number, day_number
 
 ALL_DAYS = "logcalendarday > 0"
 
@@ -27,6 +27,20 @@ def partitions(glue: Any, database: str, table: str, expression: str) -> Iterato
             f"The catalog has no table {database}.{table}: somebody dropped it, or the lake is not deployed. The logs "
             "are untouched. Trying again does not help; deploy the lake, which makes the table again, then reconcile."
         ) from error
+
+
+def raw_days(glue: Any, database: str, source: LogSource, expression: str = ALL_DAYS) -> set[date]:
+    """Delivery days of a source that have a raw partition, of those that an expression selects."""
+    return {day for day, _ in raw_partitions(glue, database, source, expression)}
+
+
+def raw_partitions(
+    glue: Any, database: str, source: LogSource, expression: str = ALL_DAYS
+) -> Iterator[tuple[date, dict[str, Any]]]:
+    """Raw partitions of a source that an expression selects, each with its delivery day."""
+    position = [column.name for column in source.raw.partition_keys].index("logcalendarday")
+    for partition in partitions(glue, database, source.raw.name, expression):
+        yield day_from_number(partition["Values"][position]), partition
 
 
 def days_expression(days: Collection[date]) -> str:

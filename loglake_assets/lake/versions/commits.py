@@ -67,6 +67,11 @@ class SupersededError(RuntimeError):
         self.commit = commit
 
 
+def seq_shown(parameters: Mapping[str, str]) -> int:
+    """The commit that a partition shows by its parameters; 0 where it shows none."""
+    return int(parameters.get(COMMIT_SEQ, "0"))
+
+
 def commits(s3: Any, bucket: str, table: str, day: int) -> Iterator[Commit]:
     """All commits of a day whose records can be read, oldest first."""
     for key in _keys(s3, bucket, commits_prefix(table, day)):

@@ -14,12 +14,12 @@ from loglake_assets.lake.versions.commits import (
     ACCEPTING_LOSS,
     BUILD,
     COMMIT_DIGEST,
-    COMMIT_SEQ,
     ROLLBACK,
     RUN,
     Commit,
     append,
     commits,
+    seq_shown,
 )
 from loglake_assets.lake.versions.manifests import (
     GONE_WHILE_READING,
@@ -285,7 +285,7 @@ class Publisher:
             return Placed(0, "")
         parameters = found.get("Parameters", {})
         digest = parameters.get(COMMIT_DIGEST, "")
-        return Placed(int(parameters.get(COMMIT_SEQ, "0")), found["StorageDescriptor"]["Location"], digest)
+        return Placed(seq_shown(parameters), found["StorageDescriptor"]["Location"], digest)
 
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.versions.commits import COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, commit_numbers, newest_record
+from loglake_assets.lake.versions.commits import COMMIT_DIGEST, RUN, Commit, commit_numbers, newest_record, seq_shown
 
 
 class Placing(StrEnum):
@@ -82,7 +82,7 @@ def _served(
     table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: dict[str, Any] | None
 ) -> Served:
     parameters = (partition or {}).get("Parameters", {})
-    partition_seq = int(parameters.get(COMMIT_SEQ, "0"))
+    partition_seq = seq_shown(parameters)
     location = partition["StorageDescriptor"]["Location"] if partition else ""
     placing = _placing(commit, partition_seq, location if partition else None)
     known = {*numbers, *(commit.acknowledged if commit else ())}
