@@ -51,7 +51,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     if arguments.is_preview:
         report("Preview written; a preview has no manifest and cannot be committed.", {})
         return
-    put_manifests(s3, source, arguments, objects, accounts, bases, listed_at)
+    put_manifests(s3, source, arguments, accounts, bases, listed_at)
     for account in accounts:
         report(account.sentence(), account.totals())
 

@@ -26,13 +26,13 @@ from glue_scripts.accounts import CLOSED, DUPLICATES, QUARANTINED, DayAccount, d
 from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.light_views import NotLightError, create_views
-from glue_scripts.manifests import put_once
 from glue_scripts.reading import ObjectReader, decoded_schema
 from glue_scripts.reporting import Progress, Report
 from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices
 from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.versions.manifests import put_of_run
 from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, WrittenFile, content_hash, orc_schema, stored_file
 from loglake_assets.sources import LogSource, load_source, view_statements
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
@@ -234,7 +234,7 @@ def _put(s3: Any, bucket: str, prefix: str, folder: Path) -> list[str]:
     paths = sorted(folder.rglob("*.orc"))
     keys = [prefix + path.relative_to(folder).as_posix() for path in paths]
     for path, key in zip(paths, keys, strict=True):
-        put_once(s3, bucket, key, path.read_bytes(), "application/octet-stream")
+        put_of_run(s3, bucket, key, path.read_bytes(), "application/octet-stream")
     return keys
 
 

@@ -26,7 +26,7 @@ from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
 from infra.cli.main import app, main
-from infra.cli.query import Answer, print_answer
+from infra.cli.query import print_answer
 from infra.cli.terminal import PLAIN_WIDTH, print_table
 from infra.emulator.processes import running_stack
 from lambdas.looker.prompt import table_cards
@@ -34,6 +34,7 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sampling import sample_keys
+from resources.athena import Answer
 from tests.commands import PROGRAM, command, environment, named
 from tests.conftest import quiet
 from tests.waiting import until
@@ -565,13 +566,13 @@ def test_formats_for_programs_have_whole_values_of_their_types(capsys: pytest.Ca
     names = ("s", "i", "b", "d", "x", "m", "n")
     types = ("varchar", "bigint", "boolean", "double", "double", "decimal", "integer")
     rows: list[list[str | None]] = [["a" * 999, "7", "true", "1.5", "NaN", "12345678901234567890.5", None]]
-    answer = Answer(names, rows, 0, 0.0, types)
+    answer = Answer("q", names, types, rows)
     print_answer(answer, "json")
     (read,) = json.loads(capsys.readouterr().out)
     assert read == dict(zip(names, ["a" * 999, 7, True, 1.5, "NaN", "12345678901234567890.5", None], strict=True))
     print_answer(answer, "jsonl")
     assert json.loads(capsys.readouterr().out) == read
-    print_answer(Answer(("a", "b"), [["x,\n\x1b", None]], 0, 0.0, ("varchar", "varchar")), "csv")
+    print_answer(Answer("q", ("a", "b"), ("varchar", "varchar"), [["x,\n\x1b", None]]), "csv")
     told = capsys.readouterr().out
     assert "\x1b" not in told
     assert list(csv.reader(io.StringIO(told))) == [["a", "b"], ["x,\\u{a}\\u{1b}", ""]]

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from glue_scripts.fetching import FetchError, ObjectRef, fetch
-from glue_scripts.manifests import ManifestRefusedError, put_once
 from glue_scripts.reading import ObjectReader
 from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.versions.commits import CommitError, append, commits
+from loglake_assets.lake.versions.manifests import ManifestRefusedError, put_of_run
 from loglake_assets.s3.objects import CutObjectError
 from loglake_assets.sources import LogSource
 from tests.faulting import FaultProxy, s3_error
@@ -196,6 +196,6 @@ def test_a_refused_manifest_names_its_key(lake: LocalLake, proxy: FaultProxy) ->
     with pytest.raises(
         ManifestRefusedError, match=f"s3://{bucket}/manifests/t/20131204/r.json.gz: AccessDenied.*kms:x"
     ):
-        put_once(proxy.client("s3"), bucket, "manifests/t/20131204/r.json.gz", b"{}")
+        put_of_run(proxy.client("s3"), bucket, "manifests/t/20131204/r.json.gz", b"{}")
     with pytest.raises(ClientError, match="404"):
         lake.client("s3").head_object(Bucket=bucket, Key="manifests/t/20131204/r.json.gz")

@@ -12,10 +12,11 @@ import pytest
 from infra.cli.ask import print_looker_answer
 from infra.cli.build import DayResult, build_range, dagster_instance
 from infra.cli.lake import LocalLake
-from infra.cli.query import Answer, ask, print_answer
+from infra.cli.query import ask, print_answer
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.cloudtrail import decode
+from resources.athena import Answer
 from tests.conftest import quiet
 from tests.test_addapart import partition
 from tests.test_reading import record
@@ -56,7 +57,7 @@ def hostile(lake: LocalLake, source: LogSource) -> HostileDay:
 
 @pytest.mark.fault(50, "text that acts in every text column of a built day", "stored and answered as it was")
 def test_text_that_acts_is_stored_as_it_was(hostile: HostileDay) -> None:
-    (row,) = hostile.answer.rows
+    (row,) = hostile.answer.texts
     cells = dict(zip(hostile.answer.columns, row, strict=True))
     assert cells["useragent"] == cells["eventname"] == cells["useridentity_arn"] == ACTS
     assert sum(CANARY in (cell or "") for cell in row) > 15

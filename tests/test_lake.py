@@ -177,7 +177,7 @@ def test_a_session_is_one_of_session_manager(built: BuiltLake) -> None:
         "AND logcalendarday BETWEEN 20261101 AND 20261103 GROUP BY 1 ORDER BY 1",
     )
     named = built.truth.named_counts_by_day
-    for (number, started, ids), day in zip(answer.rows, DAYS, strict=True):
+    for (number, started, ids), day in zip(answer.texts, DAYS, strict=True):
         text = day.isoformat()
         assert number == str(day_number(day))
         assert int(started or 0) == named["ssm_start_session"][text]
@@ -199,7 +199,7 @@ def test_raw_answers_through_its_partitions(built: BuiltLake) -> None:
         "SELECT count(*), count(useridentity.arn), count(DISTINCT eventid) FROM from_cloudtrail_raw "
         "WHERE logcalendarday = 20261102",
     )
-    records, arns, ids = (int(value or 0) for value in answer.rows[0])
+    records, arns, ids = (int(value or 0) for value in answer.texts[0])
     assert records >= ids > arns > 1_000
 
 
@@ -365,7 +365,7 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     assert {e.key for e in entries} == {o.key for o in late}
     assert sum(e.events for e in entries) == sum(built.truth.very_late_by_day.values())
     sql = "SELECT day, prefix_day, days_late, key FROM from_cloudtrail_late WHERE day = 20261101"
-    assert ask(built.lake, sql).rows == [["20261101", "20261104", "3", entry.key] for entry in entries]
+    assert ask(built.lake, sql).texts == [["20261101", "20261104", "3", entry.key] for entry in entries]
     assert recounted(built, FIRST)[FIRST].missing == sum(built.truth.very_late_by_day.values())
     red = check_history(built, COVERAGE)[FIRST.isoformat()]
     assert not red.passed, "the build that found the late events turned their day red"

@@ -57,7 +57,7 @@ def test_what_was_not_loaded_is_a_table(built: BuiltLake) -> None:
         built.lake,
         "SELECT raw_key, raw_ordinal, reason, raw_etag FROM from_cloudtrail_quarantine "
         "WHERE logcalendarday BETWEEN 20261101 AND 20261103",
-    ).rows
+    ).texts
     assert {key: reason for key, ordinal, reason, _ in rows if ordinal is None} == built.truth.quarantined_objects
     assert Counter(reason for _, ordinal, reason, _ in rows if ordinal) == built.truth.quarantined_records
     etags = {e["Key"]: e["ETag"].strip('"') for e in _listed(built)}
@@ -74,7 +74,7 @@ def test_duplicates_are_a_table_with_both_object_keys(built: BuiltLake) -> None:
         built.lake,
         "SELECT logcalendarday, eventkey, dropped_key, kept_key, same_content FROM from_cloudtrail_duplicates "
         "WHERE logcalendarday BETWEEN 20261101 AND 20261103",
-    ).rows
+    ).texts
     expected = {str(day_number(day)): built.truth.duplicates_by_day[day.isoformat()] for day in DAYS}
     assert Counter(str(row[0]) for row in rows) == expected
     assert all(dropped != kept and same == "true" for _, _, dropped, kept, same in rows)
@@ -224,7 +224,7 @@ def test_old_runs_go_by_age_and_generations_and_what_is_referred_to_stays(
     done = list(collect(client, bucket(rebuilt), old, rule, later))
     assert sum(one.deleted_count for one in done) == sum(len(run.keys) for run in old)
     assert {day: newest(rebuilt, day) for day in DAYS} == before
-    rows = ask(rebuilt.lake, f"SELECT count(*) FROM {TABLE} WHERE logcalendarday = {day_number(DAY)}").rows
+    rows = ask(rebuilt.lake, f"SELECT count(*) FROM {TABLE} WHERE logcalendarday = {day_number(DAY)}").texts
     assert rows == [[str(before[DAY].rows)]]
     with pytest.raises(RollbackError, match="was collected as old"):
         roll_back(rebuilt.lake, "cloudtrail", DAY, superseded.run_id, quiet)
@@ -327,7 +327,7 @@ def test_a_message_put_aside_says_which_objects_it_is_about(body: str, keys: lis
 
 def an_event(built: BuiltLake, day: date = DAY) -> str:
     sql = f"SELECT eventid FROM {TABLE} WHERE logcalendarday = {day_number(day)} AND logaccountid = '123456789012' "
-    return str(ask(built.lake, f"{sql} ORDER BY 1 LIMIT 1").rows[0][0])
+    return str(ask(built.lake, f"{sql} ORDER BY 1 LIMIT 1").texts[0][0])
 
 
 def test_evidence_leads_from_a_row_to_the_bytes_it_was_made_from(

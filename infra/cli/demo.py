@@ -132,7 +132,7 @@ def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str
     """One row, and whether everything that stands behind it still agrees."""
     day = day_number(FIRST_DAY)
     sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
-    event_id = str(ask(lake, sql).rows[0][0])
+    event_id = str(ask(lake, sql).texts[0][0])
     command = loglake(f"evidence {shlex.quote(escaped(event_id))} --day {FIRST_DAY}")
     say(f"\n   What stands behind one row: {command}")
     (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY)

@@ -1,6 +1,5 @@
 """A day of a review as it is kept: one ORC file in the run's own directory, its files beside it, and a manifest."""
 
-import gzip
 import hashlib
 import io
 import json
@@ -11,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from loglake_assets.lake.storage.keys import commit_key, day_prefix, manifest_key, packets_prefix
-from loglake_assets.lake.versions.manifests import Manifest, read_manifest
+from loglake_assets.lake.storage.keys import commit_key, day_prefix, packets_prefix
+from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, read_manifest
 from loglake_assets.reviews.building import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.s3.bounded import results_in_order
@@ -26,7 +25,6 @@ _ARROW = {
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us"),
 }
-FORMAT = 1
 _IN_FLIGHT = 16
 
 
@@ -38,26 +36,23 @@ def put_review_day(
     files = _put_rows(s3, bucket, table, found.rows, day_prefix(table.name, run_id, day), run_id)
     _put_files(s3, bucket, packets_prefix(review, day, run_id), found.files)
     rows = len(found.rows)
-    document = {
-        "format": FORMAT,
-        "source": review,
-        "table": table.name,
-        "run_id": run_id,
-        "day": day,
-        "base_seq": base_seq,
-        "look_ahead": 0,
-        "has_source": True,
-        "location": f"s3://{bucket}/{day_prefix(table.name, run_id, day)}",
-        "content_hash": content_hash(table, found.rows),
-        "totals": {"records_read": rows, "written": rows, "excluded": 0, "duplicates": 0, "quarantined_records": 0},
-        "excluded_by": {},
-        "files": files,
-        "objects": [_object(bucket, entry) for entry in found.inputs if entry.status == BUILT],
-        "quarantine": [],
-    }
-    body = gzip.compress(json.dumps(document).encode(), mtime=0)
-    key = manifest_key(table.name, day, run_id)
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
+    manifest = Manifest(
+        source=review,
+        table=table.name,
+        run_id=run_id,
+        day=day,
+        base_seq=base_seq,
+        look_ahead=0,
+        has_source=True,
+        location=f"s3://{bucket}/{day_prefix(table.name, run_id, day)}",
+        content_hash=content_hash(table, found.rows),
+        totals={"records_read": rows, "written": rows, "excluded": 0, "duplicates": 0, "quarantined_records": 0},
+        excluded_by={},
+        files=tuple(files),
+        objects=tuple(_object(bucket, entry) for entry in found.inputs if entry.status == BUILT),
+        quarantine=(),
+    )
+    put_manifest(s3, bucket, manifest)
     return read_manifest(s3, bucket, table.name, day, run_id)
 
 
@@ -117,19 +112,19 @@ def input_version(entry: Input) -> str:
     return f"{entry.commit_seq}:{entry.run_id}"
 
 
-def _object(bucket: str, entry: Input) -> dict[str, Any]:
+def _object(bucket: str, entry: Input) -> ManifestObject:
     """A day of a table that was read, as manifests name what was read: its commit record, and when that was made."""
     committed = datetime.fromisoformat(entry.committed_at).timestamp() if entry.committed_at else 0.0
-    return {
-        "bucket": bucket,
-        "key": input_name(entry),
-        "etag": input_version(entry),
-        "version_id": None,
-        "last_modified": committed,
-        "prefix_day": day_number(entry.day),
-        "records": 0,
-        "reason": None,
-        "days": {},
-        "excluded": 0,
-        "duplicates": 0,
-    }
+    return ManifestObject(
+        bucket=bucket,
+        key=input_name(entry),
+        etag=input_version(entry),
+        version_id=None,
+        last_modified=committed,
+        prefix_day=day_number(entry.day),
+        records=0,
+        reason=None,
+        days={},
+        excluded=0,
+        duplicates=0,
+    )

@@ -1,4 +1,4 @@
-"""An object, read whole, and again when it was cut or damaged on the way. Standard library only; clients are passed in.
+"""An object, read whole, and again when it was cut or damaged on the way; written once. Clients are passed in.
 
 botocore retries refused and throttled requests; a body cut in mid-stream or failing its checksum it does not
 (measured), so each read is tried again here as a whole.
@@ -7,6 +7,8 @@ botocore retries refused and throttled requests; a body cut in mid-stream or fai
 import time
 from typing import Any
 
+ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
+"""S3's answers to a conditional PutObject whose key exists."""
 ATTEMPTS, FIRST_PAUSE_SECONDS = 4, 0.5
 
 
@@ -42,6 +44,20 @@ def whole_object(
                 ) from error
             time.sleep(pause_seconds * 2 ** (attempt - 1))
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def put_once(s3: Any, bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
+    """Write an object, unless it is there. There with the same bytes: the answer to an earlier try was lost.
+
+    Raises ClientError, also where other bytes are there.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ALREADY_THERE or whole_object(s3, bucket, key)["Body"] != body:
+            raise
 
 
 def _read_once(s3: Any, bucket: str, key: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""What a run says it read, counted and wrote for one day, as read back from its manifest.
+"""What a run says it read, counted and wrote for one day: its manifest, written once and read back.
 
 Standard library only; clients are passed in.
 """
 
 import gzip
 import hashlib
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from typing import Any
 from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
-from loglake_assets.s3.objects import whole_object
+from loglake_assets.s3.objects import ALREADY_THERE, put_once, whole_object
 from loglake_assets.sources.placement import day_from_number
 
+FORMAT = 1
 _TOTALS = frozenset({"records_read", "excluded", "duplicates", "quarantined_records"})
 GONE_WHILE_READING = "gone_while_reading"
 """Reason of an object that was listed and not there any more when it was read."""
@@ -23,6 +25,10 @@ GONE_WHILE_READING = "gone_while_reading"
 
 class ManifestMissingError(LookupError):
     """A run left no manifest for a day: it did not finish it. Building the day again helps."""
+
+
+class ManifestRefusedError(RuntimeError):
+    """S3 did not take what a run wrote; the message names its key and what came back. The day cannot be committed."""
 
 
 class BrokenManifestError(BrokenRecordError):
@@ -77,6 +83,14 @@ class Manifest:
     """SHA-256 of the manifest as it is stored, which the commit record names."""
     columns: tuple[str, ...] = ()
     """Names of the table's columns when it was built; empty in manifests that are older than it."""
+    first_day: int = 0
+    """The window of the run that built the day (yyyymmdd), with `last_day`; 0 for a review, which has none."""
+    last_day: int = 0
+    listed_at: float = 0.0
+    """When the run listed the raw objects, in seconds since 1970."""
+    rules_version: int = 0
+    code_version: str = ""
+    format: int = FORMAT
 
     @property
     def reach(self) -> Reach:
@@ -102,6 +116,42 @@ class Manifest:
             name not in theirs or (etag != theirs[name][0] and modified >= theirs[name][1])
             for name, (etag, modified) in self.versions().items()
         )
+
+
+def manifest_body(manifest: Manifest) -> bytes:
+    """As it is stored: gzip of JSON, the same bytes for the same manifest."""
+    document = {name: value for name, value in vars(manifest).items() if name != "digest"}
+    return gzip.compress(json.dumps(document, default=_jsonable).encode(), mtime=0)
+
+
+def _jsonable(value: Any) -> Any:
+    """What json knows not of a manifest: its objects, and mappings that are no dict."""
+    return vars(value) if isinstance(value, ManifestObject) else dict(value)
+
+
+def put_manifest(s3: Any, bucket: str, manifest: Manifest) -> None:
+    """Write the manifest of one day of one run. Raises ManifestRefusedError where S3 does not take it.
+
+    S3 refuses a second one of the same run that says something else.
+    """
+    key = manifest_key(manifest.table, manifest.day, manifest.run_id)
+    put_of_run(s3, bucket, key, manifest_body(manifest))
+
+
+def put_of_run(s3: Any, bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
+    """Write something of a run once. Raises ManifestRefusedError with what to do where S3 does not take it."""
+    from botocore.exceptions import ClientError
+
+    try:
+        put_once(s3, bucket, key, body, content_type)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ALREADY_THERE:
+            raise
+        said = error.response["Error"]
+        raise ManifestRefusedError(
+            f"S3 did not take s3://{bucket}/{key}: {said['Code']}. {said.get('Message', '')} Its day is not "
+            "committed. What a grant to the job's role or new credentials mend, mend; then build the day again."
+        ) from error
 
 
 def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest:

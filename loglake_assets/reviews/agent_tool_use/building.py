@@ -96,7 +96,7 @@ def _digest(call: ToolCall) -> str:
 def _asked(lake: Lake, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
     answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
-    progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")
+    progress(f"{REVIEW.title}: {len(answer.texts):,} {name}, {answer.bytes_scanned:,} bytes scanned")
     return answer.rows
 
 

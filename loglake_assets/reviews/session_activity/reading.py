@@ -47,7 +47,7 @@ def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda tex
 
 def _asked(lake: Lake, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
     answer = lake.athena.ask(query_text(name).format(**bounds))
-    progress(f"{REVIEW.title}: {len(answer.rows):,} {name}, {answer.bytes_scanned:,} bytes scanned")
+    progress(f"{REVIEW.title}: {len(answer.texts):,} {name}, {answer.bytes_scanned:,} bytes scanned")
     return answer
 
 
