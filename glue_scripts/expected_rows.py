@@ -10,8 +10,8 @@ from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import FetchedObject
 from glue_scripts.light_views import NotLightError, create_views
 from glue_scripts.reading import ObjectReader, decoded_schema
-from glue_scripts.views import given_views
-from loglake_assets.sources import LogSource, view_statements
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.views import given_views, view_statements
 
 _NO_RULES = "version = 0"
 
@@ -27,7 +27,7 @@ def expected_row(source: LogSource, found: FetchedObject, ordinal: int, day: dat
         with duckdb.connect(":memory:", config={"python_enable_replacements": False}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("decoded_as_view", pa.Table.from_batches(batches, decoded_schema(source)))
-            for name, statement in given_views(arguments):
+            for name, statement in given_views(arguments.first_day, arguments.last_day, arguments.run_id):
                 connection.execute(f"CREATE VIEW {name} AS {statement}")
             create_views(connection, view_statements(source))
             rows: pa.Table = connection.sql(f"FROM readready_as_view WHERE raw_ordinal = {ordinal:d}").to_arrow_table()

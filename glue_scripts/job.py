@@ -15,14 +15,14 @@ from glue_scripts.arguments import JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.reporting import Progress, Report
-from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices, window_objects
 from glue_scripts.writing import write_duplicates, write_rows, written_days
 from loglake_assets.lake.storage.keys import run_prefix
 from loglake_assets.lake.versions.commits import commit_numbers
-from loglake_assets.sources import LogSource, load_source, view_statements
+from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import LIGHT
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.views import given_views, view_statements
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -162,7 +162,7 @@ def _slice_count(spark: "SparkSession", objects: WindowObjects) -> int:
 
 def _create_views(spark: "SparkSession", source: LogSource, arguments: JobArguments) -> None:
     """The bounds and the decoded records as views, then the source's own `.sql` views in their order."""
-    for name, statement in given_views(arguments):
+    for name, statement in given_views(arguments.first_day, arguments.last_day, arguments.run_id):
         spark.sql(statement).createOrReplaceTempView(name)
     for name, statement in view_statements(source):
         view = spark.sql(statement)

@@ -28,15 +28,15 @@ from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.light_views import NotLightError, create_views
 from glue_scripts.reading import ObjectReader, decoded_schema
 from glue_scripts.reporting import Progress, Report
-from glue_scripts.views import given_views
 from glue_scripts.window import WindowObjects, slices
 from glue_scripts.writing import ROW_INDEX_STRIDE, WrittenDay
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.versions.manifests import put_of_run
 from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, WrittenFile, content_hash, orc_schema, stored_file
-from loglake_assets.sources import LogSource, load_source, view_statements
+from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
 from loglake_assets.sources.model import Column
+from loglake_assets.sources.views import given_views, view_statements
 
 _MEMORY_A_CORE = 80  # MB that DuckDB may hold
 _BYTES_A_SLICE = 16 << 20  # of gzip; a window of one slice starts no other process
@@ -163,7 +163,7 @@ def _create_views(
 ) -> None:
     """The bounds and the decoded records as views, then the source's own."""
     connection.execute(f"CREATE VIEW decoded_as_view AS FROM read_parquet('{home / 'decoded'}/*.parquet')")
-    for name, statement in given_views(arguments):
+    for name, statement in given_views(arguments.first_day, arguments.last_day, arguments.run_id):
         connection.execute(f"CREATE VIEW {name} AS {statement}")
     create_views(connection, view_statements(source))
 

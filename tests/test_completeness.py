@@ -215,7 +215,7 @@ def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> 
     source = load_source("cloudtrail")
     renamed = replace(source, readready=replace(source.readready, columns=source.readready.columns[1:]))
     assert definition_digest(renamed) != definition_digest(source)
-    assert definition_digest(replace(source, views=source.views[:2])) != definition_digest(source)
+    assert definition_digest(replace(source, views=())) != definition_digest(source)
 
 
 @pytest.mark.fault(58, "an object of a denied account lies under a built day", "not stale, and counted under its rule")

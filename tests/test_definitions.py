@@ -324,7 +324,8 @@ for text in odd[3:]:
         raise AssertionError(text)
     except ValueError as error:
         assert str(error).startswith("eventtime_")
-assert len(sources.view_statements(source)) == 3
+from loglake_assets.sources.views import view_statements
+assert len(view_statements(source)) == 3
 from datetime import date
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.source_config import source_config

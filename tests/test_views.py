@@ -18,7 +18,8 @@ from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
 from infra.emulator.glue_child import java_home
 from loglake_assets.s3.gzip_content import ContentLimits
-from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names, view_statements
+from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names
+from loglake_assets.sources.views import view_statements
 from tests.test_reading import body, record
 
 pytestmark = pytest.mark.stack

@@ -283,6 +283,21 @@ def status(context: Context) -> None:
 
 
 @app.command()
+def views(source: Log, days: Days) -> None:
+    """The Spark SQL that makes a log's rows of decoded records (decoded_as_view), to paste into a Spark shell.
+
+    Example: loglake views cloudtrail 2026-11-01..2026-11-07
+    """
+    from infra.cli.build import parsed_days
+    from loglake_assets.sources import load_source
+    from loglake_assets.sources.views import given_views, view_statements
+
+    first, last = parsed_days(days)
+    for name, text in (*given_views(first, last, "preview"), *view_statements(load_source(source))):
+        print(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text.strip()};\n")
+
+
+@app.command()
 def reconcile(context: Context) -> None:
     """Compare storage with the catalog, and give AddAPart again what the catalog misses.
 

@@ -13,7 +13,6 @@ __all__ = [
     "UnknownSourceError",
     "load_source",
     "source_names",
-    "view_statements",
 ]
 
 _HERE = Path(__file__).parent
@@ -47,14 +46,3 @@ def load_source(name: str) -> LogSource:
     declared = importlib.import_module(f"loglake_assets.sources.{name}").SOURCE
     assert isinstance(declared, LogSource)
     return declared
-
-
-def view_statements(source: LogSource) -> tuple[tuple[str, str], ...]:
-    """(view name, SELECT text) of each of the source's views, in order; `20_kept_as_view.sql` makes `kept_as_view`."""
-    package = f"loglake_assets.sources.{source.name}"
-    folder = importlib.resources.files(package)
-    return tuple((_view_name(f), (folder / f).read_text(encoding="utf-8")) for f in source.views)
-
-
-def _view_name(file_name: str) -> str:
-    return file_name.removesuffix(".sql").split("_", 1)[1]

@@ -12,7 +12,8 @@ import json
 import re
 from collections.abc import Callable
 
-from loglake_assets.sources import LogSource, view_statements
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.views import view_statements
 
 _NOT_OF_ROWS = frozenset({"__init__.py", "recount.py"})
 _SHARED = frozenset({"decoding.py", "identity.py", "repetition.py"})

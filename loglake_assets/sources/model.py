@@ -18,11 +18,27 @@ SPARK, LIGHT = ENGINES = ("spark", "light")
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `type` is a Hive type name as Glue and Athena spell it, such as `string` or `timestamp`."""
+    """One column; `type` is a Hive type name as Glue and Athena spell it, such as `string` or `timestamp`.
+
+    `sql` says in Spark SQL what a readready column is made of, where it is not the field of its own name.
+    """
 
     name: str
     type: str
     comment: str = ""
+    sql: str = ""
+
+
+EVIDENCE = (
+    Column("raw_bucket", "string"),
+    Column("raw_key", "string"),
+    Column("raw_etag", "string"),
+    Column("raw_versionid", "string"),
+    Column("raw_objectsha256", "string", "of the object's bytes as stored"),
+    Column("raw_ordinal", "int", "position of the record in its object, from 0"),
+    Column("f_run", "string", "Glue run that wrote the row"),
+)
+"""The columns that lead from a row of any log back to its raw record."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class ReadreadyTable:
     columns: tuple[Column, ...]
     grain: tuple[str, ...]
     sort_by: tuple[str, ...]
-    evidence: tuple[Column, ...]
+    evidence: tuple[Column, ...] = EVIDENCE
     unrepeated: tuple[str, ...] = ()
     """Text columns of which hardly a value repeats, beside the grain: ORC need not try a dictionary for them."""
     partition_key: Column = Column("logcalendarday", "int", "UTC day of the event, yyyymmdd")
@@ -135,7 +151,8 @@ class LogSource:
     readready: ReadreadyTable
     key_pattern: KeyPattern
     views: tuple[str, ...]
-    """File names of the `.sql` views in the source's folder, in the order they are created; the last one is written."""
+    """File names of the `.sql` views in the source's folder, in the order they are created: the last of them is
+    `identified_as_view`, from which copies are found and the table's columns are taken."""
     decoder: str
     """Dotted path of the decoder module, imported by the Glue job only (it may need msgspec)."""
     quick_decoder: str | None = field(default=None, kw_only=True)

@@ -39,8 +39,6 @@ def skeleton_files(name: str) -> dict[str, str]:
         "decode.py": _DECODE,
         "recount.py": _RECOUNT,
         "10_identified_as_view.sql": _IDENTIFIED,
-        "20_duplicates_as_view.sql": _DUPLICATES,
-        "30_readready_as_view.sql": _READREADY,
         "defs.yaml": _DEFS,
     }
     return {f: text.replace("NAME", name) for f, text in files.items()}
@@ -77,24 +75,20 @@ SOURCE = LogSource(
         grain=("f_eventkey",),
         sort_by=("eventtime",),
         columns=(
-            Column("f_eventkey", "string", "digest of the object and position; use the id of the log if it has one"),
+            Column(
+                "f_eventkey",
+                "string",
+                "digest of the object and position; use the id of the log if it has one",
+                sql="eventkey",
+            ),
             Column("eventtime", "timestamp", "UTC"),
             Column("logaccountid", "string"),
             Column("logregion", "string"),
             Column("record", "string", "JSON text, as delivered"),
-            Column("f_flags", "string"),
-        ),
-        evidence=(
-            Column("raw_bucket", "string"),
-            Column("raw_key", "string"),
-            Column("raw_etag", "string"),
-            Column("raw_versionid", "string"),
-            Column("raw_objectsha256", "string"),
-            Column("raw_ordinal", "int"),
-            Column("f_run", "string"),
+            Column("f_flags", "string", sql="flags"),
         ),
     ),
-    views=("10_identified_as_view.sql", "20_duplicates_as_view.sql", "30_readready_as_view.sql"),
+    views=("10_identified_as_view.sql",),
     decoder="loglake_assets.sources.NAME.decode",
     recount="loglake_assets.sources.NAME.recount",
 )
@@ -195,53 +189,6 @@ SELECT r.*
 FROM records_as_view r
 CROSS JOIN mybounds_as_view b
 WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
-"""
-
-_DUPLICATES = """-- Copies of an object under other keys: the one stored first is kept, the events of the others are
--- listed. Lines that stand twice in one object are two events.
-SELECT
-  object_number,
-  raw_ordinal,
-  eventkey,
-  raw_bucket AS dropped_bucket,
-  raw_key AS dropped_key,
-  kept_bucket,
-  kept_key,
-  kept_ordinal,
-  true AS same_content,
-  logcalendarday
-FROM (
-  SELECT
-    *,
-    row_number() OVER copies AS copy,
-    first_value(raw_bucket) OVER copies AS kept_bucket,
-    first_value(raw_key) OVER copies AS kept_key,
-    first_value(raw_ordinal) OVER copies AS kept_ordinal
-  FROM identified_as_view
-  WINDOW copies AS (PARTITION BY logcalendarday, eventkey ORDER BY raw_lastmodified, raw_key, raw_bucket, raw_ordinal)
-)
-WHERE copy > 1
-"""
-
-_READREADY = """-- The table's contract: these columns, these types, one row an event.
-SELECT
-  eventkey AS f_eventkey,
-  eventtime,
-  logaccountid,
-  logregion,
-  record,
-  flags AS f_flags,
-  raw_bucket,
-  raw_key,
-  raw_etag,
-  raw_versionid,
-  raw_objectsha256,
-  raw_ordinal,
-  f_run,
-  logcalendarday
-FROM identified_as_view i
-LEFT ANTI JOIN duplicates_as_view d
-  ON i.object_number = d.object_number AND i.raw_ordinal = d.raw_ordinal
 """
 
 _DEFS = """type: loglake_assets.orchestration.components.log_source.LogSourceComponent

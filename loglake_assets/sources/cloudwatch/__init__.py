@@ -3,6 +3,23 @@
 from loglake_assets.sources.firehose import FIREHOSE_KEYS
 from loglake_assets.sources.model import Column, IgnoredKey, KeyPattern, LogSource, RawTable, ReadreadyTable
 
+
+def _of_session(sql: str) -> str:
+    """SQL for events of a session only. Its plain text is a message of a session that is not the agent's JSON."""
+    return f"CASE WHEN f_sessionid IS NOT NULL THEN {sql} END"
+
+
+_FLAGS = """nullif(
+    concat_ws(
+      ',',
+      flags,
+      CASE WHEN sessionid IS NULL AND startswith(message, '{') AND contains(message, '"sessionData"')
+        THEN 'session_unreadable' END,
+      CASE WHEN sessionid <> logstream THEN 'session_not_of_stream' END
+    ),
+    ''
+  )"""
+
 SOURCE = LogSource(
     name="cloudwatch",
     title="Amazon CloudWatch Logs",
@@ -32,7 +49,7 @@ SOURCE = LogSource(
         unrepeated=("eventid",),
         sort_by=("loggroup", "logstream", "eventtime", "eventid"),
         columns=(
-            Column("f_eventkey", "string", "owner:log group:log stream:id, which is unique"),
+            Column("f_eventkey", "string", "owner:log group:log stream:id, which is unique", sql="eventkey"),
             Column("eventid", "string", "56 digits; within a log stream they order events of the same time"),
             Column("eventtime", "timestamp", "UTC"),
             Column("logaccountid", "string", "account that owns the log group"),
@@ -43,34 +60,40 @@ SOURCE = LogSource(
             Column("eventordinal", "int", "position of the event in its document, from 0"),
             Column("message", "string", "as delivered"),
             Column("extractedfields", "string", "JSON text"),
-            Column("sessionid", "string", "Session Manager session, <session name>-<id>"),
+            Column("sessionid", "string", "Session Manager session, <session name>-<id>", sql="sessionid_of_event"),
             Column("f_sessionid", "string", "Session Manager session, what follows the last - of the session id"),
-            Column("session", "string", "lines of the session as they stood on the terminal, parted by line feeds"),
-            Column("session_linecount", "int"),
-            Column("session_isplain", "boolean", "true: not streamed, but uploaded as text when the session ended"),
-            Column("session_target", "string"),
-            Column("session_runasuser", "string"),
-            Column("session_useridentity_arn", "string"),
-            Column("session_awsregion", "string"),
-            Column("session_eventtime", "string", "time of the upload as the agent spells it"),
+            Column(
+                "session",
+                "string",
+                "lines of the session as they stood on the terminal, parted by line feeds",
+                sql=_of_session("coalesce(session, message)"),
+            ),
+            Column(
+                "session_linecount",
+                "int",
+                sql=_of_session("coalesce(session_linecount, array_size(split(message, '\\n')))"),
+            ),
+            Column(
+                "session_isplain",
+                "boolean",
+                "true: not streamed, but uploaded as text when the session ended",
+                sql=_of_session("sessionid IS NULL"),
+            ),
+            Column("session_target", "string", sql=_of_session("session_target")),
+            Column("session_runasuser", "string", sql=_of_session("session_runasuser")),
+            Column("session_useridentity_arn", "string", sql=_of_session("session_useridentity_arn")),
+            Column("session_awsregion", "string", sql=_of_session("session_awsregion")),
+            Column(
+                "session_eventtime",
+                "string",
+                "time of the upload as the agent spells it",
+                sql=_of_session("session_eventtime"),
+            ),
             Column("otherfields", "string", "JSON text of every key of document and event without a column"),
-            Column("f_flags", "string", "what is odd about the row; null where nothing is"),
-        ),
-        evidence=(
-            Column("raw_bucket", "string"),
-            Column("raw_key", "string"),
-            Column("raw_etag", "string"),
-            Column("raw_versionid", "string"),
-            Column("raw_objectsha256", "string", "of the object's bytes as stored"),
-            Column("raw_ordinal", "int", "position of the event in its object, from 0"),
-            Column("f_run", "string", "Glue run that wrote the row"),
+            Column("f_flags", "string", "what is odd about the row; null where nothing is", sql=_FLAGS),
         ),
     ),
-    views=(
-        "10_identified_as_view.sql",
-        "20_duplicates_as_view.sql",
-        "30_readready_as_view.sql",
-    ),
+    views=("10_identified_as_view.sql",),
     decoder="loglake_assets.sources.cloudwatch.decode",
     recount="loglake_assets.sources.cloudwatch.recount",
     excludable=("logaccountid", "loggroup", "logstream"),
