@@ -6,7 +6,6 @@ found, `counts` says of which day and under which exclusion rule, or `reason` sa
 """
 
 import hashlib
-import importlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,6 +28,7 @@ from loglake_assets.sources.decoding import (
     plain_microseconds,
 )
 from loglake_assets.sources.identity import occurrence
+from loglake_assets.sources.modules import load_decoder, load_quick_decoder
 from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.rules import Rules, load_rules
@@ -67,7 +67,7 @@ Row = tuple[Any, ...]
 def decoded_fields(source: LogSource) -> tuple[tuple[str, str], ...]:
     """(name, Hive type) of every column of the decoded rows: object, placement keys, account, the decoder's fields."""
     keys = tuple((c.name, c.type) for c in source.raw.partition_keys if c.name != "logcalendarday")
-    return _OBJECT_FIELDS + keys + _ROW_FIELDS + tuple(importlib.import_module(source.decoder).FIELDS)
+    return _OBJECT_FIELDS + keys + _ROW_FIELDS + tuple(load_decoder(source).FIELDS)
 
 
 def decoded_schema(source: LogSource) -> pa.Schema:
@@ -90,7 +90,7 @@ def _content(source: LogSource, body: bytes, limits: ContentLimits) -> tuple[byt
 
 
 def _records(source: LogSource, content: bytes, replaced: bool) -> tuple[bytes, list[Any], bool]:
-    split = importlib.import_module(source.decoder).split
+    split = load_decoder(source).split
     if not content.strip():
         return content, [], False
     try:
@@ -188,7 +188,7 @@ class _Accountant:
         self.source = source
         self._rules = rules
         self._limits = limits
-        self._decoder = importlib.import_module(source.decoder)
+        self._decoder = load_decoder(source)
         self._key_names = [c.name for c in source.raw.partition_keys]
         self._names = [name for name, _ in self._decoder.FIELDS]
         self._key = self._names.index("eventkey")
@@ -196,7 +196,7 @@ class _Accountant:
         self._nothing = (None,) * len(self._names)
         self._earliest = microseconds_of(datetime.combine(source.earliest_event, datetime.min.time(), UTC))
         self._asked = sorted(rules.exclude_fields)
-        quick = importlib.import_module(source.quick_decoder) if source.quick_decoder else None
+        quick = load_quick_decoder(source)
         self._plain = quick.plain if quick else None
         self._heads = quick.head_reader(self._asked) if quick and self._asked else None
         self._repeats = quick.repeats if quick else None
@@ -295,7 +295,7 @@ class _Accountant:
         found = self._plain(raw) if self._plain else None
         if found is None:
             record = self._decoder.decode(raw)
-            values = [record.fields.get(name) for name in self._names]
+            values: list[Any] = [record.fields.get(name) for name in self._names]
             for n in self._times:
                 values[n] = values[n] and microseconds_of(values[n])
             found = PlainRecord(tuple(values), microseconds_of(record.time))

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import importlib
 import json
 import lzma
 import os
@@ -19,6 +20,7 @@ from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError,
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.cloudtrail import decode, recount
 from loglake_assets.sources.decoding import NotThisLogError
+from loglake_assets.sources.modules import PROTOCOLS
 from loglake_assets.sources.recounting import NotCountableError
 from loglake_assets.sources.rules import load_rules
 
@@ -532,3 +534,12 @@ def test_the_batches_stay_bounded() -> None:
     assert sum(sizes) == 9_001
     assert max(sizes) <= 4_000
     assert load_source("cloudtrail").decoder
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_every_module_that_a_source_declares_can_do_what_its_kind_must(name: str) -> None:
+    source = load_source(name)
+    declared = {field: getattr(source, field) for field in PROTOCOLS if getattr(source, field)}
+    assert declared.keys() >= {"decoder", "recount"}
+    for field, module in declared.items():
+        assert isinstance(importlib.import_module(module), PROTOCOLS[field]), module

@@ -12,13 +12,14 @@ import pyarrow.orc as orc
 import pytest
 
 from infra.cli.build import dagster_instance, loaded_definitions
-from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, Verdict
+from loglake_assets.lake.checks.coverage import Measure
+from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, Judged, Verdict, remedy
 from loglake_assets.lake.checks.reconciliation import outdated_by
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, COMMIT_SEQ, Commit, commits, head
 from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, ManifestObject, read_manifest
-from loglake_assets.lake.versions.served_day import Placing
+from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
@@ -546,3 +547,13 @@ def test_a_day_is_outdated_by_rules_columns_or_code_that_are_others_now(written:
         (replace(built, definition=""), none, ["built before manifests said by which views and decoder"]),
     ):
         assert list(outdated_by(manifest, source, rules)) == said
+
+
+def test_every_finding_that_asks_for_something_has_its_remedy() -> None:
+    wanted = [*(set(Verdict) - {Verdict.BUILT, Verdict.OPEN}), *(set(Placing) - IN_ORDER), *Measure, *Choice]
+    assert set(REMEDIES) == set(wanted)
+    said = {finding: remedy(finding, "cloudtrail", DAY, DAY, "run-1") for finding in wanted}
+    assert not [finding for finding, text in said.items() if "{" in text or text == "nothing to mend"]
+    assert remedy(Verdict.UNBUILT, "cloudtrail", DAY) == loglake(f"build cloudtrail {DAY}")
+    ranged = remedy(Verdict.UNBUILT, "cloudtrail", DAY, DAY + timedelta(days=2))
+    assert ranged == loglake(f"build cloudtrail {DAY}..{DAY + timedelta(days=2)}")

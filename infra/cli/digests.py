@@ -1,6 +1,5 @@
 """Validation of a log's own digests from the command line: a table of days, and every finding by name."""
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +10,7 @@ from infra.cli.lake import CommandLake
 from infra.cli.terminal import escaped, print_table, size
 from loglake_assets.orchestration.digest_checks import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.vouching import DigestReport
 
@@ -33,17 +33,16 @@ def validate_days(
         raise DigestsError(f"{source.title} is delivered without digests. Logs that have some: {', '.join(others)}.")
     if last < first:
         raise DigestsError(f"FROM={first} is after TO={last}. Swap them.")
-    validation = importlib.import_module(source.digests)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     trusted = digest_keys(source, lake.resource, first, datetime.now(UTC), keys)
     bucket = lake.settings.raw_bucket(source.name)
-    return list(validation.validate(lake.client("s3"), source, bucket, days, trusted, progress=say))
+    return list(load_digests(source).validate(lake.client("s3"), source, bucket, days, trusted, progress=say))
 
 
 def print_digests(source: LogSource, reports: Sequence[DigestReport]) -> None:
     """The table of days, the findings with hours in a row as one line, their number by kind, what has no digests."""
     print_table(f"{source.title}, delivery days by its own digests", HEADINGS, [_row(report) for report in reports])
-    for line in importlib.import_module(str(source.digests)).finding_lines(f for r in reports for f in r.findings):
+    for line in load_digests(source).finding_lines(f for r in reports for f in r.findings):
         print(escaped(f"FOUND {line}"))
     counts: Counter[str] = sum((Counter(report.counts) for report in reports), Counter())
     if counts:

@@ -1,6 +1,5 @@
 """Evidence of a row, from the command line: the row as Athena gives it, and all that stands behind it."""
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from infra.cli.terminal import escaped, print_pairs
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.orchestration.digest_checks import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
 from loglake_assets.sources.vouching import Vouching
 from resources.athena import quoted
@@ -81,12 +81,10 @@ def _prefix_day(source: LogSource, row: Mapping[str, Any]) -> int:
 
 def _voucher(lake: CommandLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
     """What asks the log's own digests of an object, with the keys of that time."""
-    validation = importlib.import_module(str(source.digests))
 
     def vouch(bucket: str, key: str) -> Vouching | None:
         trusted = digest_keys(source, lake.resource, day, datetime.now(UTC), keys)
-        found: Vouching | None = validation.vouching(lake.client("s3"), source, bucket, key, trusted)
-        return found
+        return load_digests(source).vouching(lake.client("s3"), source, bucket, key, trusted)
 
     return vouch
 

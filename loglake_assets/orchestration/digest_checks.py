@@ -3,7 +3,6 @@
 Only for sources that declare `digests`. What a digest is, the source's folder knows.
 """
 
-import importlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.vouching import DigestReport, PublicKeys
 
@@ -29,9 +29,7 @@ _KEYS_BEFORE = timedelta(days=2)  # a key may have begun to sign before the firs
 def digest_keys(source: LogSource, lake: Lake, first: date, until: datetime, file: Path | None = None) -> PublicKeys:
     """The public keys that signed digests of the days from `first` to `until`: of a file, or asked for."""
     since = datetime.combine(first, time(), UTC) - _KEYS_BEFORE
-    validation = importlib.import_module(str(source.digests))
-    keys: PublicKeys = validation.trusted_keys(file or lake.digest_keys_file, lake.client, since, until)
-    return keys
+    return load_digests(source).trusted_keys(file or lake.digest_keys_file, lake.client, since, until)
 
 
 def validated(
@@ -45,11 +43,9 @@ def validated(
 
     Keys are asked for up to `now`: a digest that was made up for later is signed with the key of that later time.
     """
-    assert source.digests, f"{source.name} declares no digests"
-    validation = importlib.import_module(source.digests)
     keys = digest_keys(source, lake, min(days), now)
     bucket = lake.settings.raw_bucket(source.name)
-    found = list(validation.validate(lake.s3, source, bucket, days, keys, progress=progress))
+    found = list(load_digests(source).validate(lake.s3, source, bucket, days, keys, progress=progress))
     for report in found:
         _put_report(lake, source, report, now)
     return found

@@ -1,32 +1,60 @@
 """What a person sets per review in `defs.yaml`. The review itself is declared beside it, in its folder."""
 
-import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, Self
 
 import dagster as dg
+from dagster.components import Model, Resolvable, Resolver
+from pydantic import ConfigDict, Field, SkipValidation, model_validator
 
 from loglake_assets.reviews import Review, load_review
+from loglake_assets.reviews.building import ReviewBuilder, load_builder
 
 
-@dataclass(frozen=True)
-class ReviewConfig:
-    """How one review is orchestrated. Days are UTC."""
+class ReviewSettings(Model, Resolvable):
+    """The attributes of a review's `defs.yaml`. Days are UTC. Raises ValueError for a setting out of bounds."""
 
-    review: Review
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    review: Annotated[SkipValidation[Review], Resolver(lambda _, name: load_review(name), model_field_type=str)] = (
+        Field(description="name of the review's folder")
+    )
+    days_per_run: int = Field(7, description="days that one run builds at most, 1 to 31")
+    heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
+    leading_coverage_floor_pct: float = Field(90.0, description="coverage of the leading table that a day needs")
+    wait_for: tuple[str, ...] | None = Field(
+        None, description="logs that a day waits for before it builds by itself; without it, all that it joins"
+    )
+    wait_minutes: int = Field(
+        360,
+        description="how long it waits for them at most, from when its leading table was built; then it is built with "
+        "what there is, and says so",
+    )
+
+    @property
+    def awaited_sources(self) -> tuple[str, ...]:
+        return self.review.joined_sources if self.wait_for is None else self.wait_for
+
+    @model_validator(mode="after")
+    def _refuse_what_is_out_of_bounds(self) -> Self:
+        name, joined = self.review.name, self.review.joined_sources
+        if not 1 <= self.days_per_run <= 31:
+            raise ValueError(f"days_per_run of {name} is {self.days_per_run}; accepted: 1 to 31 days in one run.")
+        if unknown := ", ".join(sorted(set(self.awaited_sources) - set(joined))):
+            raise ValueError(
+                f"wait_for of {name} names {unknown}; accepted: the logs that it joins, {', '.join(joined)}."
+            )
+        if self.wait_minutes < 0:
+            raise ValueError(f"wait_minutes of {name} is {self.wait_minutes}; accepted: 0 or more.")
+        return self
+
+
+class ReviewConfig(ReviewSettings):
+    """How one review is orchestrated: its settings, those of its own as `options`, and the lake's first day."""
+
     start_day: date
-    """The lake's first day."""
-    days_per_run: int = 7
-    heal_days: int = 35
-    leading_coverage_floor_pct: float = 90.0
-    wait_for: tuple[str, ...] | None = None
-    """Logs whose day must be built before this review builds it by itself; None: all that it joins."""
-    wait_minutes: int = 360
-    """How long it waits for them at most, from when its leading table was built."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
     def key(self) -> dg.AssetKey:
@@ -38,22 +66,10 @@ class ReviewConfig:
         return dg.DailyPartitionsDefinition(start_date=str(self.start_day))
 
     @property
-    def awaited_sources(self) -> tuple[str, ...]:
-        return self.review.joined_sources if self.wait_for is None else self.wait_for
-
-    @property
-    def builder(self) -> ModuleType:
-        return importlib.import_module(self.review.builder)
+    def builder(self) -> ReviewBuilder:
+        return load_builder(self.review)
 
 
 def review_config(name: str, **settings: Any) -> ReviewConfig:
     """The configuration of review `name`. Raises UnknownReviewError, or ValueError for a setting out of bounds."""
-    config = ReviewConfig(load_review(name), **settings)
-    if not 1 <= config.days_per_run <= 31:
-        raise ValueError(f"days_per_run of {name} is {config.days_per_run}; accepted: 1 to 31 days in one run.")
-    if unknown := sorted(set(config.awaited_sources) - set(config.review.joined_sources)):
-        joined = ", ".join(config.review.joined_sources)
-        raise ValueError(f"wait_for of {name} names {', '.join(unknown)}; accepted: the logs that it joins, {joined}.")
-    if config.wait_minutes < 0:
-        raise ValueError(f"wait_minutes of {name} is {config.wait_minutes}; accepted: 0 or more.")
-    return config
+    return ReviewConfig(review=load_review(name), **settings)

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Annotated, Any, Self
 
 import dagster as dg
+from dagster.components import Model, Resolvable, Resolver
+from pydantic import ConfigDict, Field, SkipValidation, model_validator
 
 from loglake_assets.lake.checks.object_lock import LOCK_MODES, NO_LOCK, LockTerms
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, LogSource, load_source
@@ -15,26 +17,62 @@ from resources.settings import SettingsError
 LONGEST_LOCK_DAYS = 36_500  # S3's own limit
 
 
-@dataclass(frozen=True)
-class SourceConfig:
-    """How one source is orchestrated. Days are UTC; percentages are of a day's events."""
+class SourceSettings(Model, Resolvable):
+    """The attributes of a source's `defs.yaml`. Days are UTC; percentages are of a day's events.
 
-    source: LogSource
+    Raises ValueError for a setting out of bounds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Annotated[SkipValidation[LogSource], Resolver(lambda _, name: load_source(name), model_field_type=str)] = (
+        Field(description="name of the source's folder")
+    )
+    days_per_run: int = Field(7, description="days that one Glue run builds at most, 1 to 31")
+    look_ahead_days: int = Field(1, description="delivery days after a day that may still hold its events")
+    compression: str = Field(DEFAULT_COMPRESSION, description=f"of the ORC files: {' or '.join(COMPRESSIONS)}")
+    coverage_error_below_pct: float = Field(90.0, description="below it the coverage check is an error, else a warning")
+    schedule_hour: int = Field(2, description="UTC hour in which the day just closed is built")
+    heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
+    recount_cron: str = Field(
+        "0 5 * * 0", description="when the closed days of heal_days are counted again in full, UTC"
+    )
+    expect_every_day: bool = Field(
+        True, description="whether a closed day without any delivery is a warning; false for a log that has quiet days"
+    )
+    object_lock_mode: str = Field(NO_LOCK, description="lock that raw objects must have: none, GOVERNANCE, COMPLIANCE")
+    object_lock_days: int = Field(0, description="days for which raw objects must be locked; 0 with none")
+    commit_lock_mode: str = Field(NO_LOCK, description="lock that commit records of its days must have, likewise")
+    commit_lock_days: int = Field(0, description="days for which commit records must be locked; 0 with none")
+
+    @property
+    def raw_lock(self) -> LockTerms:
+        """What S3 Object Lock is to promise of raw objects."""
+        return LockTerms(self.object_lock_mode, self.object_lock_days)
+
+    @property
+    def commit_lock(self) -> LockTerms:
+        """What it is to promise of the commit records of this source's days."""
+        return LockTerms(self.commit_lock_mode, self.commit_lock_days)
+
+    @model_validator(mode="after")
+    def _refuse_what_is_out_of_bounds(self) -> Self:
+        name = self.source.name
+        if not 1 <= self.days_per_run <= 31:
+            raise ValueError(f"days_per_run of {name} is {self.days_per_run}; accepted: 1 to 31 days in one Glue run.")
+        if not 0 <= self.look_ahead_days <= 7:
+            raise ValueError(f"look_ahead_days of {name} is {self.look_ahead_days}; accepted: 0 to 7.")
+        if self.compression not in COMPRESSIONS:
+            raise ValueError(f"compression of {name} is {self.compression!r}; accepted: {', '.join(COMPRESSIONS)}.")
+        _refuse_odd_lock(name, "object_lock", self.raw_lock)
+        _refuse_odd_lock(name, "commit_lock", self.commit_lock)
+        return self
+
+
+class SourceConfig(SourceSettings):
+    """How one source is orchestrated: its settings, and the lake's first day, which all sources and reviews share."""
+
     start_day: date
-    """The lake's first day, the same for every source and review."""
-    days_per_run: int = 7
-    look_ahead_days: int = 1
-    compression: str = DEFAULT_COMPRESSION
-    coverage_error_below_pct: float = 90.0
-    schedule_hour: int = 2
-    heal_days: int = 35
-    recount_cron: str = "0 5 * * 0"
-    expect_every_day: bool = True
-    """Whether a closed day without any delivery is something to warn of."""
-    object_lock_mode: str = NO_LOCK
-    object_lock_days: int = 0
-    commit_lock_mode: str = NO_LOCK
-    commit_lock_days: int = 0
 
     @property
     def raw_key(self) -> dg.AssetKey:
@@ -58,16 +96,6 @@ class SourceConfig:
         return dg.AssetKey(["audit", f"{self.source.name}_reconciliation"])
 
     @property
-    def raw_lock(self) -> LockTerms:
-        """What S3 Object Lock is to promise of raw objects."""
-        return LockTerms(self.object_lock_mode, self.object_lock_days)
-
-    @property
-    def commit_lock(self) -> LockTerms:
-        """What it is to promise of the commit records of this source's days."""
-        return LockTerms(self.commit_lock_mode, self.commit_lock_days)
-
-    @property
     def raw_days(self) -> dg.DailyPartitionsDefinition:
         """Today is a day of the raw table: objects arrive."""
         return dg.DailyPartitionsDefinition(start_date=str(self.start_day), end_offset=1)
@@ -78,18 +106,9 @@ class SourceConfig:
         return dg.DailyPartitionsDefinition(start_date=str(self.start_day))
 
 
-def source_config(name: str, **settings: object) -> SourceConfig:
+def source_config(name: str, **settings: Any) -> SourceConfig:
     """The configuration of source `name`. Raises UnknownSourceError, or ValueError for a setting out of bounds."""
-    config = SourceConfig(source=load_source(name), **settings)  # type: ignore[arg-type]  # from YAML, checked by the component
-    if not 1 <= config.days_per_run <= 31:
-        raise ValueError(f"days_per_run of {name} is {config.days_per_run}; accepted: 1 to 31 days in one Glue run.")
-    if not 0 <= config.look_ahead_days <= 7:
-        raise ValueError(f"look_ahead_days of {name} is {config.look_ahead_days}; accepted: 0 to 7.")
-    if config.compression not in COMPRESSIONS:
-        raise ValueError(f"compression of {name} is {config.compression!r}; accepted: {', '.join(COMPRESSIONS)}.")
-    _refuse_odd_lock(name, "object_lock", config.raw_lock)
-    _refuse_odd_lock(name, "commit_lock", config.commit_lock)
-    return config
+    return SourceConfig(source=load_source(name), **settings)
 
 
 def _refuse_odd_lock(name: str, setting: str, terms: LockTerms) -> None:

@@ -1,12 +1,14 @@
 """What a review's own builder gives for a day: its rows, its files, its checks. The rest is the same for all."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, cast, runtime_checkable
 
 from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.inputs import Input
+from loglake_assets.reviews.model import Review
 
 Progress = Callable[[str], None]
 
@@ -46,6 +48,7 @@ class ReviewDay:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class ReviewBuilder(Protocol):
     """The module that a review declares as its builder."""
 
@@ -61,3 +64,8 @@ class ReviewBuilder(Protocol):
         progress: Progress,
     ) -> Iterator[ReviewDay]:
         """The days in order. `address(day)` is the s3:// prefix that the day's files will have."""
+
+
+def load_builder(review: Review) -> ReviewBuilder:
+    """The module that makes the review's days."""
+    return cast(ReviewBuilder, importlib.import_module(review.builder))

@@ -8,9 +8,9 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib import import_module
 
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.modules import load_recount
 from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.rules import load_rules
 from loglake_assets.sources.sampling import FIRST_DAY, generate
@@ -120,4 +120,4 @@ def _templates(source: LogSource, bucket: str, folder: str) -> list[Template]:
 def _event_count(source: LogSource, body: bytes) -> int:
     while body[:2] == b"\x1f\x8b":
         body = gzip.decompress(body)
-    return sum(not event.is_excluded for event in import_module(source.recount).events(body.decode(errors="replace")))
+    return sum(not event.is_excluded for event in load_recount(source).events(body.decode(errors="replace")))

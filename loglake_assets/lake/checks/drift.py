@@ -5,7 +5,6 @@ Names of keys and of versions are shown, escaped and bounded, since they are wha
 What has no column stands in `otherfields`, so drift is read off the stored rows and needs no raw object.
 """
 
-import importlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from loglake_assets.s3.orc import first_known, stripes_of
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.modules import load_decoder
 
 DRIFT = "drift"
 OTHERS = "otherfields"
@@ -98,8 +98,7 @@ def drift(s3: Any, source: LogSource, day: int, location: str) -> Drift:
 
 def known_keys(source: LogSource) -> frozenset[str]:
     """The keys that have columns, as the source's decoder says; one inside another as `outer.inner`."""
-    known: frozenset[str] = importlib.import_module(source.decoder).KNOWN_KEYS
-    return known
+    return frozenset(load_decoder(source).KNOWN_KEYS)
 
 
 def _see_versions(seen: _Seen, known: Iterable[str], versions: pa.ChunkedArray, events: pa.ChunkedArray) -> None:

@@ -5,7 +5,6 @@ readready side reads the ORC files that the newest commit names. The manifest is
 object was read, since an object that has changed since then says nothing of the rows made from it.
 """
 
-import importlib
 import string
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from loglake_assets.s3.pages import keys
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.identity import occurrence
+from loglake_assets.sources.modules import load_recount
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.recounting import CountedEvent, NotCountableError
@@ -201,9 +201,7 @@ class Recount:
         text = ""
         try:
             text = text_of(body, self.source.several_gzip_members)
-            return (
-                list(importlib.import_module(self.source.recount).events(text)) if text.strip(string.whitespace) else []
-            )
+            return list(load_recount(self.source).events(text)) if text.strip(string.whitespace) else []
         except NotCountableError as error:
             return form_of(text) if error.reason == NOT_JSON else error.reason
         except (ValueError, LookupError, TypeError, RecursionError) as error:  # hostile content must not end the check

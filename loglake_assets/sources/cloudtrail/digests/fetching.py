@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from loglake_assets.s3.gzip_stream import GzipError, content
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources.cloudtrail.digests.documents import LARGEST_DIGEST, Digest, UnreadableDigestError, parsed
-from loglake_assets.sources.cloudtrail.digests.inflating import NotOneMemberError, content
 from loglake_assets.sources.cloudtrail.digests.places import DigestPlace, Group, digest_place
 
 _PIECE = 1 << 20
+_KINDS = {
+    "truncated_gzip": "truncated_file",
+    "corrupt_gzip": "changed_file",
+    "inflates_too_large": "changed_file",
+    "trailing_gzip_member": "trailing_gzip_member",
+    "trailing_bytes": "trailing_bytes",
+}
+"""The kind of finding that an object is which cannot be inflated, by the reason why."""
 _ATTEMPTS = 3  # the SDK retries a request, and not a body that is cut while it is read
 
 
@@ -64,8 +72,8 @@ def stored_digest(s3: Any, bucket: str, place: DigestPlace) -> StoredDigest:
         inflated = b"".join(content([body], LARGEST_DIGEST))
         sha256 = hashlib.sha256(inflated).hexdigest()
         return StoredDigest(place, len(body), sha256, parsed(inflated), "", signature)
-    except NotOneMemberError as error:
-        return StoredDigest(place, len(body), "", None, error.kind, signature)
+    except GzipError as error:
+        return StoredDigest(place, len(body), "", None, _KINDS[error.reason], signature)
     except UnreadableDigestError as error:
         return StoredDigest(place, len(body), "", None, error.reason, signature)
 
@@ -116,8 +124,8 @@ def _hashed(body: Any, size: int) -> StoredContent:
     try:
         for piece in content(_pieces(body)):
             sha256.update(piece)
-    except NotOneMemberError as error:
-        return StoredContent("", size, error.kind)
+    except GzipError as error:
+        return StoredContent("", size, _KINDS[error.reason])
     return StoredContent(sha256.hexdigest(), size)
 
 
