@@ -18,6 +18,7 @@ from glue_scripts.reporting import Progress, Report
 from glue_scripts.window import WindowObjects, slices, window_objects
 from glue_scripts.writing import write_duplicates, write_rows, written_days
 from loglake_assets.lake.storage.keys import run_prefix
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import commit_numbers
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import LIGHT
@@ -76,7 +77,9 @@ def _built_light(
 def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[int, int]:
     """The newest commit of each day before anything is listed; 0 where there is none."""
     table, bucket = source.readready.name, arguments.readready_bucket
-    numbers = {day: commit_numbers(s3, bucket, table, day) for day in (day_number(day) for day in arguments.days)}
+    numbers = {
+        day: commit_numbers(Table(table, s3, bucket), day) for day in (day_number(day) for day in arguments.days)
+    }
     return {day: found[-1] if found else 0 for day, found in numbers.items()}
 
 

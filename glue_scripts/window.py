@@ -7,6 +7,7 @@ from typing import Any
 
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.s3.pages import entries
 from loglake_assets.s3.urls import bucket_and_prefix
@@ -90,7 +91,7 @@ def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple
     An entry whose key no pattern places was made by nobody here, and is left to the checks, which name it.
     """
     for day in arguments.days:
-        for late in late_objects(s3, arguments.readready_bucket, source.readready.name, day_number(day)):
+        for late in late_objects(Table(source.readready.name, s3, arguments.readready_bucket), day_number(day)):
             if isinstance(place(source, late.bucket, late.key), Placement):
                 yield late.day, late.bucket, late.key
 

@@ -15,6 +15,7 @@ import pyarrow.orc as orc
 
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import day_prefix, manifest_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, SupersededError
 from loglake_assets.lake.versions.manifests import Manifest, read_manifest
 from loglake_assets.lake.versions.publish import Publisher
@@ -39,7 +40,7 @@ def put_run(
     }
     key, body = manifest_key(table, day, run), gzip.compress(json.dumps(document).encode(), mtime=0)
     s3.put_object(Bucket=bucket, Key=key, Body=body)
-    return read_manifest(s3, bucket, table, day, run)
+    return read_manifest(Table(table, s3, bucket), day, run)
 
 
 def _put_file(s3: Any, bucket: str, key: str, run: str, rows: int) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def commit_each(lake: dict[str, str], table: str, days: Sequence[int], input_ver
     publisher = Lake(LakeSettings(**lake)).publisher()  # made here: a resource does not go from process to process
     for day in days:
         run = f"reads-{input_version}"
-        manifest = read_manifest(publisher.s3, publisher.bucket, table, day, run)
+        manifest = read_manifest(Table(table, publisher.s3, publisher.bucket), day, run)
         gate.wait(60)
         committed(publisher, manifest)
 

@@ -30,6 +30,7 @@ from infra.emulator.processes import running_stack, start_stack, stop_stack
 from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.checks.drift import drift
 from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import read_manifest
@@ -182,9 +183,9 @@ class Soak:
     def compare(self, lake: LocalLake, source: LogSource, truth: GroundTruth, gone: str) -> None:
         """Each kind of fault against what was put there: all found, none invented."""
         s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
-        newest = heads(s3, bucket, table)
+        newest = heads(Table(table, s3, bucket))
         built = [newest[day_number(day)] for day in self.days]
-        manifests = [read_manifest(s3, bucket, table, c.day, c.run_id) for c in built]
+        manifests = [read_manifest(Table(table, s3, bucket), c.day, c.run_id) for c in built]
         by_day = dict(zip((str(day) for day in self.days), built, strict=True))
         self.expect("rows by day", {d: c.rows for d, c in by_day.items()}, _of_days(truth.distinct_by_day, by_day))
         copies = {str(day): m.totals["duplicates"] for day, m in zip(self.days, manifests, strict=True)}
@@ -226,7 +227,7 @@ class Soak:
         loaded = put_objects(lake, source, samples_to_put(samples.late_objects()), self.say)
         await_partitions(lake, source, loaded.partitions, self.say, 60)
         s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
-        before = heads(s3, bucket, table)[day_number(FIRST)].rows
+        before = heads(Table(table, s3, bucket))[day_number(FIRST)].rows
         for day in (FIRST + timedelta(days=3), FIRST):
             building = subprocess.run(
                 self._line("build", day, day),
@@ -235,9 +236,9 @@ class Soak:
                 check=False,
             )
             self.expect(f"exit code of the build of {day}", building.returncode, 0)
-        ledger = {entry.key for entry in late_objects(s3, bucket, table, day_number(FIRST))}
+        ledger = {entry.key for entry in late_objects(Table(table, s3, bucket), day_number(FIRST))}
         self.expect("late ledger", ledger, {sample.key for sample in samples.late_objects()})
-        rows = heads(s3, bucket, table)[day_number(FIRST)].rows
+        rows = heads(Table(table, s3, bucket))[day_number(FIRST)].rows
         self.expect("rows of the day with late events", rows, before + sum(truth.very_late_by_day.values()))
 
     def judge(self, lake: LocalLake, source: LogSource, baseline: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from lambdas.addapart.consumer import Consumer
 from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, SupersededError, append, commits, head
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored
@@ -258,7 +259,7 @@ def test_of_many_writers_each_gets_a_sequence_number_of_its_own(lake: LocalLake)
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda n: append(s3, bucket, commit(20190801, f"r{n}"), lambda head: True), range(8)))
     assert sorted(c.seq for c in done) == list(range(1, 9))
-    newest = head(s3, bucket, "from_cloudtrail_readready", 20190801)
+    newest = head(Table("from_cloudtrail_readready", s3, bucket), 20190801)
     assert newest is not None
     assert newest.seq == 8
 
@@ -267,7 +268,7 @@ def test_committing_twice_is_committing_once(lake: LocalLake) -> None:
     s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     first = append(s3, bucket, commit(20190802, "r"), lambda head: False)
     assert append(s3, bucket, commit(20190802, "r"), lambda head: False) == first
-    assert len(list(commits(s3, bucket, first.table, 20190802))) == 1
+    assert len(list(commits(Table(first.table, s3, bucket), 20190802))) == 1
 
 
 @pytest.mark.fault(18, "an older build commits after a newer one", "superseded, and said so")

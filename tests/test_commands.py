@@ -30,6 +30,7 @@ from infra.cli.query import print_answer
 from infra.cli.terminal import PLAIN_WIDTH, print_table
 from infra.emulator.processes import running_stack
 from lambdas.looker.prompt import table_cards
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
@@ -657,4 +658,4 @@ def test_what_the_demo_prints_works_afterwards(tmp_path: Path) -> None:
 def test_a_commit_of_the_built_day_stands(lake: Lake) -> None:
     """What the tests above rest on."""
     bucket = lake.opened.settings.readready_bucket
-    assert head(lake.opened.client("s3"), bucket, load_source("cloudtrail").readready.name, day_number(FIRST))
+    assert head(Table(load_source("cloudtrail").readready.name, lake.opened.client("s3"), bucket), day_number(FIRST))

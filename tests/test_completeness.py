@@ -24,6 +24,7 @@ from loglake_assets.lake.checks.coverage import Coverage, put_coverage
 from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.storage.keys import commit_key, late_key, late_prefix, manifest_key
 from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import BrokenCommitError, Commit, append, commits, head, heads
 from loglake_assets.lake.versions.late_ledger import broken_entries, late_counts, late_objects, record_late
 from loglake_assets.lake.versions.manifests import (
@@ -97,11 +98,11 @@ def test_a_day_with_surplus_or_differing_rows_is_not_called_complete(
     wrong = replace(before, surplus=2, surplus_events=("made-up-1", "made-up-2"), differing=copy)
     whole = {"missing": 0, "unreadable": {}, "unplaceable_records": 0, "set_aside_events": 0}
     for shown, words in ((replace(wrong, **whole), []), (replace(wrong, missing=1), ["incomplete"])):
-        put_coverage(s3(built), readready, TABLE, shown)
+        put_coverage(Table(TABLE, s3(built), readready), shown)
         assert state(built, LAST) == ", ".join([*words, "surplus", "differing"])
     print_status(built.lake)
     said = capsys.readouterr().out
-    put_coverage(s3(built), readready, TABLE, before)
+    put_coverage(Table(TABLE, s3(built), readready), before)
     assert f"{LAST}: surplus: 2 rows of the table are in no raw log, such as made-up-1, made-up-2" in said
     assert f"{LAST}: differing: 1 events have a copy with other content, which is no row: event-7 in s3://raw/" in said
     for word in ("incomplete", "surplus", "differing"):
@@ -279,7 +280,7 @@ def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(bui
 
         forged_commit = replace(commit, etags={**commit.etags, day.orc_key: etag})
         with breaking.manifest_saying(day, change):
-            manifest = manifest_if_any(s3(built), bucket(built), TABLE, day_number(DAY), commit.run_id)
+            manifest = manifest_if_any(Table(TABLE, s3(built), bucket(built)), day_number(DAY), commit.run_id)
             assert manifest
             record_body = json.dumps(
                 asdict(replace(forged_commit, bytes=manifest.bytes, manifest_sha256=manifest.digest))
@@ -363,7 +364,7 @@ def test_an_older_record_that_was_edited_is_known_by_the_one_after_it(lake: Loca
 def reads_edited(client: Any, name: str) -> list[str]:
     from loglake_assets.lake.versions.commits import edited_records
 
-    return edited_records(client, name, "t", 20200101)
+    return edited_records(Table("t", client, name), 20200101)
 
 
 def proposal(run: str) -> Commit:
@@ -376,7 +377,7 @@ def proposal(run: str) -> Commit:
 @pytest.mark.fault(54, "an object that a build read is deleted", "what it gave cannot be compared, and is not complete")
 def test_a_day_of_which_objects_are_gone_is_not_complete(built: BuiltLake) -> None:
     raw, key = built.lake.settings.raw_bucket("cloudtrail"), an_object(built)
-    manifest = read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), newest(built, DAY).run_id)
+    manifest = read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), newest(built, DAY).run_id)
     events = next(o.days[day_number(DAY)] for o in manifest.objects if o.key == key)
     before = coverage_of(built)
     with put_back(s3(built), raw, key):
@@ -448,7 +449,7 @@ def test_a_manifest_whose_fields_are_of_other_types_cannot_be_read(built: BuiltL
     day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
     with breaking.manifest_saying(day, lambda document: document.update(change)):
         with pytest.raises(BrokenManifestError):
-            read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), newest(built, DAY).run_id)
+            read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), newest(built, DAY).run_id)
 
 
 def test_an_edit_of_the_newest_record_is_not_taken_for_the_truth_by_the_next(lake: LocalLake) -> None:
@@ -484,11 +485,11 @@ def test_a_commit_record_that_cannot_be_read_is_named_and_the_next_build_follows
     key = commit_key("t", 20200101, 2)
     client.put_object(Bucket=name, Key=key, Body=damage)
     with pytest.raises(BrokenCommitError, match=key):
-        head(client, name, "t", 20200101)
-    assert list(heads(client, name, "t")) == [20200102], "the other days are judged"
-    assert [c.run_id for c in commits(client, name, "t", 20200101)] == ["one"]
+        head(Table("t", client, name), 20200101)
+    assert list(heads(Table("t", client, name))) == [20200102], "the other days are judged"
+    assert [c.run_id for c in commits(Table("t", client, name), 20200101)] == ["one"]
     after = append(client, name, proposal("three"), lambda current: False)
-    assert (after.seq, head(client, name, "t", 20200101)) == (3, after)
+    assert (after.seq, head(Table("t", client, name), 20200101)) == (3, after)
 
 
 def test_a_record_of_a_newer_version_is_read(lake: LocalLake) -> None:
@@ -497,7 +498,7 @@ def test_a_record_of_a_newer_version_is_read(lake: LocalLake) -> None:
     made = append(client, name, proposal("one"), lambda current: True)
     body = json.dumps({**asdict(made), "signed_by": "somebody"}).encode()
     client.put_object(Bucket=name, Key=commit_key("t", 20200101, 1), Body=body)
-    assert head(client, name, "t", 20200101) == made
+    assert head(Table("t", client, name), 20200101) == made
 
 
 def test_a_record_that_says_it_is_another_one_is_not_followed(lake: LocalLake) -> None:
@@ -506,7 +507,7 @@ def test_a_record_that_says_it_is_another_one_is_not_followed(lake: LocalLake) -
     made = append(client, name, proposal("one"), lambda current: True)
     client.put_object(Bucket=name, Key=commit_key("t", 20200101, 2), Body=json.dumps(asdict(made)).encode())
     with pytest.raises(BrokenCommitError, match="another commit"):
-        head(client, name, "t", 20200101)
+        head(Table("t", client, name), 20200101)
 
 
 @pytest.mark.fault(
@@ -531,7 +532,7 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: Bui
     with put_back(s3(built), bucket(built), key) as whole:
         s3(built).put_object(Bucket=bucket(built), Key=key, Body=whole[: len(whole) // 2])
         with pytest.raises(BrokenManifestError, match=key):
-            read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), commit.run_id)
+            read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), commit.run_id)
         found = reconciled(built)
         assert [j.key for j in found.named(Verdict.UNREADABLE_RECORD)] == [key]
         assert found.is_stale
@@ -543,12 +544,12 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: Bui
 @pytest.mark.fault(81, "an entry of the late ledger that is no JSON", "named; the others of its day are read")
 def test_an_entry_of_the_late_ledger_that_cannot_be_read_is_named(built: BuiltLake) -> None:
     day = day_number(DAY)
-    known = late_objects(s3(built), bucket(built), TABLE, day)
+    known = late_objects(Table(TABLE, s3(built), bucket(built)), day)
     key = f"{late_prefix(TABLE, day)}0000.json"
     s3(built).put_object(Bucket=bucket(built), Key=key, Body=b"{")
     try:
-        assert late_objects(s3(built), bucket(built), TABLE, day) == known
-        assert broken_entries(s3(built), bucket(built), TABLE, day) == {key: "it is no JSON, or was cut"}
+        assert late_objects(Table(TABLE, s3(built), bucket(built)), day) == known
+        assert broken_entries(Table(TABLE, s3(built), bucket(built)), day) == {key: "it is no JSON, or was cut"}
         assert [j.key for j in reconciled(built).named(Verdict.UNREADABLE_RECORD)] == [key]
     finally:
         s3(built).delete_object(Bucket=bucket(built), Key=key)
@@ -574,7 +575,7 @@ def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built:
         one, two = build_range(built.lake, built.source, first, second, quiet)
         assert (one.error, two.error) == (None, None)
         assert (one.metadata["coverage_pct"], two.metadata["coverage_pct"]) == (50, 100)
-        manifest = read_manifest(s3(built), bucket(built), TABLE, day_number(first), newest(built, first).run_id)
+        manifest = read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(first), newest(built, first).run_id)
         assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
         found = coverage_of(built, first)
         assert found.unreadable == {f"s3://{raw}/{key}": "archived"}
@@ -624,7 +625,7 @@ def test_a_day_that_another_run_committed_meanwhile_is_no_failure(built: BuiltLa
     for _ in range(2):
         (result,) = build_range(built.lake, built.source, day, day, quiet)
         assert result.error is None
-    first, second = commits(s3(built), bucket(built), TABLE, day_number(day))
+    first, second = commits(Table(TABLE, s3(built), bucket(built)), day_number(day))
     found = _publish(lake, lake.publisher(), config, day, GlueRun("job", "jr", first.run_id, 0, 0, False), False)
     assert (found.error, found.commit) == (None, second)
     assert f"commit {second.seq}" in found.note
@@ -632,7 +633,7 @@ def test_a_day_that_another_run_committed_meanwhile_is_no_failure(built: BuiltLa
 
 
 def test_a_loss_is_not_hidden_by_another_runs_commit(built: BuiltLake) -> None:
-    before = read_manifest(s3(built), bucket(built), TABLE, day_number(DAY), newest(built, DAY).run_id)
+    before = read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), newest(built, DAY).run_id)
     less = replace(before, run_id="less", objects=before.objects[1:])
     with pytest.raises(LostInputError):
         built.lake.resource.publisher().publish(less)
@@ -665,7 +666,9 @@ def entered(written: WrittenDay, entry: ManifestObject, look_behind: int = 0) ->
     """(day, key) that a build of the entry's delivery day enters into the ledger, which S3 then holds."""
     built = written.run("later", (entry,), [], day=entry.prefix_day, look_behind=look_behind)
     found = record_late(written.s3, written.readready, [replace(built, day=entry.prefix_day)])
-    assert late_objects(written.s3, written.readready, TABLE, NUMBER) == [one for one in found if one.day == NUMBER]
+    assert late_objects(Table(TABLE, written.s3, written.readready), NUMBER) == [
+        one for one in found if one.day == NUMBER
+    ]
     return [(one.day, one.key) for one in found]
 
 
@@ -675,7 +678,7 @@ def test_events_of_a_day_that_is_not_built_are_entered_unless_its_own_prefix_bri
     window = [replace(written.run("w", (own,), []), day=20130306, look_behind=1)]
     assert record_late(written.s3, written.readready, window) == [], "the build of its own day will read it"
     assert entered(written, late) == [(NUMBER, late.key)]
-    (entry,) = late_objects(written.s3, written.readready, TABLE, NUMBER)
+    (entry,) = late_objects(Table(TABLE, written.s3, written.readready), NUMBER)
     assert (entry.events, entry.days_late, entry.prefix_day, entry.etag) == (1, 46, 20130420, late.etag)
 
 
@@ -712,8 +715,8 @@ def test_an_entry_with_a_field_of_another_type_is_broken_and_named(written: Writ
     key = late_key(TABLE, NUMBER, written.raw, "k", "e")
     body = json.loads(written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read())
     written.s3.put_object(Bucket=written.readready, Key=key, Body=json.dumps({**body, **change}).encode())
-    assert late_objects(written.s3, written.readready, TABLE, NUMBER) == []
-    assert list(broken_entries(written.s3, written.readready, TABLE, NUMBER)) == [key]
+    assert late_objects(Table(TABLE, written.s3, written.readready), NUMBER) == []
+    assert list(broken_entries(Table(TABLE, written.s3, written.readready), NUMBER)) == [key]
 
 
 def test_the_ledger_is_counted_by_day_and_what_is_no_entry_is_not(written: WrittenDay) -> None:
@@ -721,7 +724,7 @@ def test_the_ledger_is_counted_by_day_and_what_is_no_entry_is_not(written: Writt
     written.late("l", "e", 1)
     for odd in ("readme", "20130306", "notes/x", "2013030/x", "2013030x/x"):
         written.s3.put_object(Bucket=written.readready, Key=f"late/{TABLE}/{odd}", Body=b"x")
-    assert late_counts(written.s3, written.readready, TABLE) == {NUMBER: 2}
+    assert late_counts(Table(TABLE, written.s3, written.readready)) == {NUMBER: 2}
 
 
 def test_each_day_of_an_object_that_its_prefix_does_not_promise_is_said_once(written: WrittenDay) -> None:

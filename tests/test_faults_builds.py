@@ -19,6 +19,7 @@ import pytest
 from infra.cli.build import readready_key
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import LocalLake, write_dagster_home
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
@@ -81,7 +82,7 @@ class Days:
         return output
 
     def head(self, day: date) -> Commit:
-        found = head(self.lake.client("s3"), self.lake.settings.readready_bucket, self.table, day_number(day))
+        found = head(Table(self.table, self.lake.client("s3"), self.lake.settings.readready_bucket), day_number(day))
         assert found is not None
         return found
 
@@ -124,7 +125,7 @@ def days(
 @pytest.fixture
 def judged_days(days: Days) -> Judged:
     def of_here() -> JudgedDays:
-        built = heads(days.lake.client("s3"), days.lake.settings.readready_bucket, days.table)
+        built = heads(Table(days.table, days.lake.client("s3"), days.lake.settings.readready_bucket))
         committed = tuple(day for day in (DAY, EMPTY, LARGE) if day_number(day) in built)
         return JudgedDays(stored_lake(days.lake, days.source), committed)
 
@@ -235,7 +236,9 @@ def test_killed_before_it_recorded_the_day_another_build_records_it_once(built: 
     built.build(DAY, DAY)
     assert len(built.materializations(DAY)) == len(recorded) + 1
     assert built.head(DAY).content_hash == unrecorded.content_hash
-    sequence = commits(built.lake.client("s3"), built.lake.settings.readready_bucket, built.table, day_number(DAY))
+    sequence = commits(
+        Table(built.table, built.lake.client("s3"), built.lake.settings.readready_bucket), day_number(DAY)
+    )
     assert [c.seq for c in sequence] == list(range(1, unrecorded.seq + 2))
 
 

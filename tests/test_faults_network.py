@@ -14,6 +14,7 @@ from glue_scripts.fetching import FetchError, ObjectRef, fetch
 from glue_scripts.reading import ObjectReader
 from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import CommitError, append, commits
 from loglake_assets.lake.versions.manifests import ManifestRefusedError, put_of_run
 from loglake_assets.s3.objects import CutObjectError
@@ -148,7 +149,7 @@ def test_a_commit_whose_answer_is_lost_is_one_commit(lake: LocalLake, proxy: Fau
     s3, bucket = proxy.resource(lake).s3, lake.settings.readready_bucket
     made = append(s3, bucket, commit(20131202, "lost"), lambda head: True)
     assert proxy.fired("PutObject") == 1
-    assert [c.run_id for c in commits(s3, bucket, made.table, 20131202)] == ["lost"]
+    assert [c.run_id for c in commits(Table(made.table, s3, bucket), 20131202)] == ["lost"]
     assert made.seq == 1
 
 
@@ -184,7 +185,7 @@ def test_a_refused_commit_names_its_key_and_is_none(lake: LocalLake, proxy: Faul
         caught.value
     )
     proxy.break_it()
-    assert list(commits(s3, bucket, "from_cloudtrail_readready", 20131203)) == []
+    assert list(commits(Table("from_cloudtrail_readready", s3, bucket), 20131203)) == []
 
 
 @pytest.mark.fault(42, "KMS denies the job's manifest", "the failure names object and key; nothing to commit")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.cli.lake import LocalLake
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import append, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources.placement import day_number
@@ -58,9 +59,9 @@ def test_of_two_backfills_of_one_day_the_newer_input_wins_every_time(lake: Local
     for racer in racers:
         racer.join(240)
     assert [racer.exitcode for racer in racers] == [0, 0]
-    newest = heads(s3, bucket, table)
+    newest = heads(Table(table, s3, bucket))
     assert Counter(found.run_id for found in newest.values()) == {f"reads-{NEWER}": ROUNDS}
-    won = Counter(tuple(c.run_id for c in commits(s3, bucket, table, day)) for day in DAYS)
+    won = Counter(tuple(c.run_id for c in commits(Table(table, s3, bucket), day)) for day in DAYS)
     assert set(won) <= {("reads-2",), ("reads-1", "reads-2")}, "one order of commits, without a gap, the newer one last"
     send_unplaced_commits(lake.resource, table)
     until(lambda: placed(lake, table) == {day: found.seq for day, found in newest.items()}, 120)
@@ -120,7 +121,7 @@ def test_the_order_of_commits_is_their_sequence_whatever_clocks_say(lake: LocalL
     ahead = replace(commit(day, "ahead"), table=table, committed_at="2126-11-26T00:00:00+00:00")
     behind = replace(commit(day, "behind"), table=table, committed_at="1926-11-26T00:00:00+00:00")
     assert [append(s3, bucket, one, lambda current: True).seq for one in (ahead, behind)] == [1, 2]
-    newest = head(s3, bucket, table, day)
+    newest = head(Table(table, s3, bucket), day)
     assert newest is not None
     assert (newest.seq, newest.run_id) == (2, "behind")
     until(lambda: placed(lake, table).get(day) == 2)

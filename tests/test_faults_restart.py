@@ -12,6 +12,7 @@ import pytest
 
 from infra.cli.lake import ACCOUNT, NAME, REGION
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sampling import generate
@@ -66,7 +67,7 @@ def test_a_backfill_goes_on_after_dagster_was_killed(stack: tuple[Path, StackInf
         return boto3.client(service, **named)  # type: ignore[call-overload]
 
     def committed() -> dict[int, Commit]:
-        return heads(client("s3"), f"{NAME}-readready-{ACCOUNT}", "from_cloudtrail_readready")
+        return heads(Table("from_cloudtrail_readready", client("s3"), f"{NAME}-readready-{ACCOUNT}"))
 
     def runs() -> list[dict[str, Any]]:
         return list(client("glue").get_job_runs(JobName=f"{NAME}-readready")["JobRuns"])

@@ -14,6 +14,7 @@ from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.partitions import TableMissingError, partitions
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import (
     ACCEPTING_LOSS,
     BUILD,
@@ -42,7 +43,7 @@ from tests.written_day import NUMBER, WrittenDay
 
 def manifest_of(built: BuiltLake) -> Manifest:
     bucket = built.lake.settings.readready_bucket
-    return read_manifest(s3(built), bucket, TABLE, day_number(DAY), newest(built, DAY).run_id)
+    return read_manifest(Table(TABLE, s3(built), bucket), day_number(DAY), newest(built, DAY).run_id)
 
 
 @pytest.mark.parametrize("count", ["records_read", "excluded", "duplicates", "quarantined_records"])
@@ -245,7 +246,7 @@ def test_a_record_after_a_gap_says_nothing_of_the_one_before_the_gap(written: Wr
     """The digest that it names is of the record that is gone."""
     committed(written, "one", "two", "three")
     remove_record(written, 2)
-    assert edited_records(written.s3, written.readready, TABLE, NUMBER) == []
+    assert edited_records(Table(TABLE, written.s3, written.readready), NUMBER) == []
 
 
 def test_a_number_that_readers_have_seen_is_not_given_twice(written: WrittenDay) -> None:
@@ -319,14 +320,14 @@ def test_a_loss_is_committed_only_where_it_is_accepted_and_says_so(written: Writ
         written.publisher.publish(less)
     with pytest.raises(PlacementError):
         written.publisher.publish(less, accepts_loss=True)
-    made = head(written.s3, written.readready, TABLE, NUMBER)
+    made = head(Table(TABLE, written.s3, written.readready), NUMBER)
     assert made
     assert (made.seq, made.reason, made.previous) == (2, ACCEPTING_LOSS, written.digest(1))
     assert made.etags.keys() == {less.files[0]["key"]}
     whole = written.run("whole", entries, [("1", "a"), ("2", "b")], base_seq=2)
     with pytest.raises(PlacementError):
         written.publisher.publish(whole, accepts_loss=True)
-    made = head(written.s3, written.readready, TABLE, NUMBER)
+    made = head(Table(TABLE, written.s3, written.readready), NUMBER)
     assert made
     assert (made.seq, made.reason) == (3, BUILD), "nothing was lost, so nothing was accepted"
 
@@ -338,7 +339,7 @@ def test_a_build_and_a_rollback_count_on_from_what_the_catalog_shows(written: Wr
     again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
     with pytest.raises(PlacementError):
         (written.publisher.roll_back if is_rollback else written.publisher.publish)(again)
-    made = head(written.s3, written.readready, TABLE, NUMBER)
+    made = head(Table(TABLE, written.s3, written.readready), NUMBER)
     assert made
     said = (ROLLBACK, (2, 3, 4, 5)) if is_rollback else (BUILD, ())
     assert (made.seq, made.reason, made.acknowledged) == (6, *said)
@@ -355,10 +356,10 @@ def test_a_commit_names_the_record_that_was_placed_and_not_what_was_made_of_it(
     again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
     with pytest.raises(PlacementError):
         (written.publisher.roll_back if is_rollback else written.publisher.publish)(again)
-    made = head(written.s3, written.readready, TABLE, NUMBER)
+    made = head(Table(TABLE, written.s3, written.readready), NUMBER)
     assert made
     assert (made.seq, made.previous) == (2, placed)
-    assert edited_records(written.s3, written.readready, TABLE, NUMBER) == [key]
+    assert edited_records(Table(TABLE, written.s3, written.readready), NUMBER) == [key]
 
 
 @pytest.mark.parametrize("body", [None, b"", b"no ORC"], ids=["absent", "empty", "no ORC"])

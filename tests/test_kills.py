@@ -17,6 +17,7 @@ import pytest
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import ACCOUNT, NAME, REGION
 from infra.emulator.processes import StackInfo, running_stack, start_stack, stop_stack
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source
 from loglake_assets.sources.sampling import generate
@@ -65,7 +66,7 @@ class KilledLake:
         return self.command("build", "cloudtrail", f"{DAYS[0]}..{DAYS[1]}")
 
     def heads(self) -> dict[int, Commit]:
-        return heads(self.client("s3"), f"{NAME}-readready-{ACCOUNT}", "from_cloudtrail_readready")
+        return heads(Table("from_cloudtrail_readready", self.client("s3"), f"{NAME}-readready-{ACCOUNT}"))
 
     def hashes(self) -> dict[int, str]:
         return {day: commit.content_hash for day, commit in self.heads().items()}

@@ -18,6 +18,7 @@ from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.drift import DRIFT, drift
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import read_manifest
@@ -36,7 +37,7 @@ DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 
 
 def newest(built: BuiltLake, day: date) -> Commit:
-    found = head(built.lake.client("s3"), built.lake.settings.readready_bucket, TABLE, day_number(day))
+    found = head(Table(TABLE, built.lake.client("s3"), built.lake.settings.readready_bucket), day_number(day))
     assert found is not None
     return found
 
@@ -93,7 +94,7 @@ def test_the_glue_run_is_given_what_defs_yaml_sets(built: BuiltLake) -> None:
 @pytest.mark.fault(31, "records without an event time", "in quarantine with the reason")
 def test_what_is_not_loaded_is_quarantined_by_name(built: BuiltLake) -> None:
     s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
-    manifests = [read_manifest(s3, bucket, TABLE, day_number(d), newest(built, d).run_id) for d in DAYS]
+    manifests = [read_manifest(Table(TABLE, s3, bucket), day_number(d), newest(built, d).run_id) for d in DAYS]
     entries = [entry for manifest in manifests for entry in manifest.quarantine]
     objects = {entry["key"]: entry["reason"] for entry in entries if entry["ordinal"] is None}
     records = Counter(entry["reason"] for entry in entries if entry["ordinal"] is not None)
@@ -110,7 +111,7 @@ def test_each_reason_is_explained_once_under_the_names(built: BuiltLake, capsys:
     assert [line.partition(": ")[0] for line in explained] == sorted(reasons)
     days: dict[str, list[date]] = {}
     for day in DAYS:
-        manifest = read_manifest(s3, bucket, TABLE, day_number(day), newest(built, day).run_id)
+        manifest = read_manifest(Table(TABLE, s3, bucket), day_number(day), newest(built, day).run_id)
         for entry in manifest.quarantine:
             days.setdefault(entry["reason"], []).append(day)
     assert explained == [
@@ -275,7 +276,7 @@ def test_one_event_missing_from_one_orc_file_is_found_by_name(built: BuiltLake) 
         }
         assert coverage.pct is not None
         assert coverage.pct < 100
-        manifest = read_manifest(s3, bucket, TABLE, day_number(LAST), commit.run_id)
+        manifest = read_manifest(Table(TABLE, s3, bucket), day_number(LAST), commit.run_id)
         with pytest.raises(VerificationError, match="differ"):
             publisher(built).verify(manifest)
     finally:
@@ -361,7 +362,7 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     assert result.metadata["dagster/row_count"] == 0
     assert newest(built, FIRST) == before, "a build writes its own days only"
     s3, bucket = built.lake.client("s3"), built.lake.settings.readready_bucket
-    entries = late_objects(s3, bucket, TABLE, day_number(FIRST))
+    entries = late_objects(Table(TABLE, s3, bucket), day_number(FIRST))
     assert {e.key for e in entries} == {o.key for o in late}
     assert sum(e.events for e in entries) == sum(built.truth.very_late_by_day.values())
     sql = "SELECT day, prefix_day, days_late, key FROM from_cloudtrail_late WHERE day = 20261101"
@@ -424,5 +425,7 @@ def test_a_day_on_which_nothing_was_delivered_is_built_and_empty(built: BuiltLak
 
 
 def test_the_commits_of_a_day_are_a_sequence_without_gaps(built: BuiltLake) -> None:
-    found = list(commits(built.lake.client("s3"), built.lake.settings.readready_bucket, TABLE, day_number(FIRST)))
+    found = list(
+        commits(Table(TABLE, built.lake.client("s3"), built.lake.settings.readready_bucket), day_number(FIRST))
+    )
     assert [c.seq for c in found] == list(range(1, len(found) + 1))

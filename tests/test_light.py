@@ -23,6 +23,7 @@ from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
 from infra.cli.lake import LocalLake
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.row_hash import hash_sum
 from loglake_assets.orchestration.source_config import engine
@@ -351,7 +352,7 @@ def test_the_deployed_job_gives_the_same_manifests_with_either_engine(built: Bui
     run_job(built, "spark")
     for day in map(day_number, (FIRST, date(2026, 11, 2), LAST)):
         runs = ("by-light", "by-spark")
-        ours, theirs = (read_manifest(s3, settings.readready_bucket, table, day, run) for run in runs)
+        ours, theirs = (read_manifest(Table(table, s3, settings.readready_bucket), day, run) for run in runs)
         assert ours.content_hash == theirs.content_hash
         assert sorted(map(repr, ours.objects)) == sorted(map(repr, theirs.objects))
         assert sorted(map(repr, ours.quarantine)) == sorted(map(repr, theirs.quarantine))

@@ -16,6 +16,7 @@ from infra.cli.mend import collect_old_runs, message_keys, requeue, requeue_mess
 from infra.cli.query import ask
 from loglake_assets.lake.addapart.messages import send_commit
 from loglake_assets.lake.storage.keys import day_prefix, duplicates_prefix, manifest_key, parse_run_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head
 from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
@@ -90,7 +91,7 @@ def test_what_lies_beside_a_day_moves_with_its_commit(rebuilt: BuiltLake) -> Non
 
 
 def test_rolling_back_sends_readers_to_an_older_run_and_building_ends_it(rebuilt: BuiltLake) -> None:
-    older, before = list(commits(s3(rebuilt), bucket(rebuilt), TABLE, day_number(DAY)))[-2:]
+    older, before = list(commits(Table(TABLE, s3(rebuilt), bucket(rebuilt)), day_number(DAY)))[-2:]
     commit = roll_back(rebuilt.lake, "cloudtrail", DAY, older.run_id, quiet)
     assert (commit.seq, commit.run_id, commit.reason) == (before.seq + 1, older.run_id, "rollback")
     assert location(rebuilt, DAY) == older.location
@@ -215,8 +216,10 @@ def test_old_runs_go_by_age_and_generations_and_what_is_referred_to_stays(
     shown = rebuilt.lake.resource.run_of_partition
     orphan = f"{day_prefix(TABLE, 'orphan', day_number(DAY))}part-0.orc"
     client.put_object(Bucket=bucket(rebuilt), Key=orphan, Body=b"x")
-    assert old_runs(client, bucket(rebuilt), TABLE, rule, datetime.now(UTC), shown) == [], "nothing is old today"
-    old = [run for run in old_runs(client, bucket(rebuilt), TABLE, rule, later, shown) if run.day == day_number(DAY)]
+    assert old_runs(Table(TABLE, client, bucket(rebuilt)), rule, datetime.now(UTC), shown) == [], "nothing is old today"
+    old = [
+        run for run in old_runs(Table(TABLE, client, bucket(rebuilt)), rule, later, shown) if run.day == day_number(DAY)
+    ]
     assert {run.run_id for run in old if run.why == "never_committed"} >= {"orphan"}
     superseded = next(run for run in old if run.why == "superseded")
     assert superseded.run_id != newest(rebuilt, DAY).run_id
@@ -402,4 +405,4 @@ def test_a_commit_sent_twice_places_once(rebuilt: BuiltLake) -> None:
             commit.seq,
         )
     until(lambda: location(rebuilt, DAY) == commit.location)
-    assert head(s3(rebuilt), bucket(rebuilt), TABLE, day_number(DAY)) == commit
+    assert head(Table(TABLE, s3(rebuilt), bucket(rebuilt)), day_number(DAY)) == commit

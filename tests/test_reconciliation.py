@@ -16,6 +16,7 @@ from loglake_assets.lake.checks.coverage import Measure
 from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, Judged, Verdict, remedy
 from loglake_assets.lake.checks.reconciliation import outdated_by
 from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, COMMIT_SEQ, Commit, commits, head
 from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, ManifestObject, read_manifest
@@ -51,7 +52,7 @@ def s3(built: BuiltLake) -> Any:
 
 
 def newest(built: BuiltLake, day: date) -> Commit:
-    found = head(s3(built), built.lake.settings.readready_bucket, TABLE, day_number(day))
+    found = head(Table(TABLE, s3(built), built.lake.settings.readready_bucket), day_number(day))
     assert found is not None
     return found
 
@@ -76,7 +77,7 @@ def red(built: BuiltLake, config: SourceConfig) -> dict[str, str]:
 def an_object(built: BuiltLake) -> str:
     """A raw object of the day of which rows are stored."""
     bucket = built.lake.settings.readready_bucket
-    manifest = read_manifest(s3(built), bucket, TABLE, day_number(DAY), newest(built, DAY).run_id)
+    manifest = read_manifest(Table(TABLE, s3(built), bucket), day_number(DAY), newest(built, DAY).run_id)
     of_day = (o for o in manifest.objects if o.prefix_day == day_number(DAY) and o.days.get(day_number(DAY)))
     return next(o.key for o in of_day if o.reason is None and not o.duplicates)
 
@@ -190,7 +191,7 @@ def test_a_removed_commit_turns_only_placement_red_and_rolling_back_mends_it(
     built: BuiltLake, config: SourceConfig, which: str
 ) -> None:
     bucket, day = built.lake.settings.readready_bucket, day_number(DAY)
-    sequence = list(commits(s3(built), bucket, TABLE, day))
+    sequence = list(commits(Table(TABLE, s3(built), bucket), day))
     removed = sequence[-1 if which == "newest" else 0]
     key = commit_key(TABLE, day, removed.seq)
     with put_back(built, bucket, key):

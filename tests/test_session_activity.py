@@ -15,6 +15,7 @@ from infra.cli.build import build_range, dagster_instance, loaded_definitions
 from infra.cli.demo_truth import session_problems
 from infra.cli.review import ReviewError, Wanted, build_review_range, write_review
 from infra.cli.status import print_review
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_sensor import changed_days
@@ -373,9 +374,9 @@ def test_the_sensor_asks_once_for_the_same_change(reviewed: ReviewedLake) -> Non
 def test_building_again_gives_the_same_rows_under_a_new_commit(reviewed: ReviewedLake) -> None:
     s3, bucket = reviewed.lake.client("s3"), reviewed.lake.settings.readready_bucket
     build_review_range(reviewed.lake, reviewed.review, FIRST, FIRST, quiet)
-    before = head(s3, bucket, reviewed.review.table.name, day_number(FIRST))
+    before = head(Table(reviewed.review.table.name, s3, bucket), day_number(FIRST))
     (result,) = build_review_range(reviewed.lake, reviewed.review, FIRST, FIRST, quiet)
-    after = head(s3, bucket, reviewed.review.table.name, day_number(FIRST))
+    after = head(Table(reviewed.review.table.name, s3, bucket), day_number(FIRST))
     assert before
     assert after
     assert result.error is None

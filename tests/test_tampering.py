@@ -16,6 +16,7 @@ from infra.cli.evidence import event_evidence
 from infra.cli.mend import roll_back
 from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
 from loglake_assets.lake.storage.keys import commit_key, duplicates_prefix
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ROLLBACK
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, Manifest, read_manifest
 from loglake_assets.lake.versions.publish import LostInputError, lost_objects
@@ -40,7 +41,7 @@ def config() -> SourceConfig:
 
 
 def manifest_of(built: BuiltLake, day: date = DAY) -> Manifest:
-    return read_manifest(s3(built), bucket(built), TABLE, day_number(day), newest(built, day).run_id)
+    return read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(day), newest(built, day).run_id)
 
 
 # --- a build that has less --------------------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ def test_a_removed_commit_sends_readers_nowhere_and_its_number_is_not_given_twic
     send_unplaced_commits(built.lake.resource, TABLE)
     assert reconciled_day(built, DAY).placing is Placing.COMMIT_MISSING
     assert location(built, DAY) == before
-    manifest = read_manifest(s3(built), bucket(built), TABLE, day, before.split("/run=")[1].split("/")[0])
+    manifest = read_manifest(Table(TABLE, s3(built), bucket(built)), day, before.split("/run=")[1].split("/")[0])
     commit = built.lake.resource.publisher().roll_back(manifest)
     assert commit.seq == without_newest_commit + 1
     assert without_newest_commit in commit.acknowledged
@@ -127,7 +128,7 @@ def test_retention_leaves_what_readers_see_though_no_commit_refers_to_it(
 ) -> None:
     later, rule = datetime.now(UTC) + timedelta(days=365), RetentionRule(1, 1)
     shown = built.lake.resource.run_of_partition
-    old = old_runs(s3(built), bucket(built), TABLE, rule, later, shown)
+    old = old_runs(Table(TABLE, s3(built), bucket(built)), rule, later, shown)
     assert day_number(DAY) not in {run.day for run in old}
 
 

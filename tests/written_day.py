@@ -22,6 +22,7 @@ from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, late_key, manifest_key
 from loglake_assets.lake.storage.raw_objects import raw_objects_by_day
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import BUILD, COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, append
 from loglake_assets.lake.versions.late_ledger import LateObject
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
@@ -112,7 +113,7 @@ class WrittenDay:
         body = gzip.compress(json.dumps(asdict(replace(manifest, digest=""))).encode(), mtime=0)
         key = manifest_key(self.table, NUMBER, manifest.run_id)
         self.s3.put_object(Bucket=self.readready, Key=key, Body=body)
-        found = manifest_if_any(self.s3, self.readready, self.table, NUMBER, manifest.run_id)
+        found = manifest_if_any(Table(self.table, self.s3, self.readready), NUMBER, manifest.run_id)
         assert found is not None
         return found
 

@@ -97,10 +97,9 @@ def ask_looker(
 
 def built_days(lake: LocalLake) -> tuple[int, int]:
     """First and last (yyyymmdd) of the newest week that has a built day; yesterday where none is built."""
-    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
     tables = [load_source(name).readready.name for name in source_names()]
     tables += [load_review(name).table.name for name in review_names()]
-    days = sorted({day for table in tables for day in heads(s3, bucket, table)})
+    days = sorted({day for table in tables for day in heads(lake.table(table))})
     if not days:
         yesterday = day_number(datetime.now(UTC).date() - timedelta(days=1))
         return yesterday, yesterday

@@ -181,7 +181,7 @@ def _build_review(lake: CommandLake, review: Review, first: date, last: date, sa
 
 def standing_commit(lake: CommandLake, table: str, day: date, started: datetime) -> str:
     """What readers see of a day that a build of now did not finish; empty where they see nothing."""
-    commit = head(lake.client("s3"), lake.settings.readready_bucket, table, day_number(day))
+    commit = head(lake.table(table), day_number(day))
     if commit is None:
         return ""
     is_older = datetime.fromisoformat(commit.committed_at) < started

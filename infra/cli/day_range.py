@@ -109,7 +109,7 @@ def _days_of_select(
 
 def _days_of_table(lake: CommandLake, card: TableCard) -> list[date]:
     """Every day that a table has or, being a log's, was delivered."""
-    commits = heads(lake.client("s3"), lake.settings.readready_bucket, card.kept_in)
+    commits = heads(lake.table(card.kept_in))
     known = set(map(day_from_number, commits))
     for source in map(load_source, source_names()):
         if source.readready.name == card.kept_in:

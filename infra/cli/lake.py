@@ -24,6 +24,7 @@ from infra.emulator.processes import (
     write_atomically,
 )
 from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.table import Table
 from resources.access import boto_client
 from resources.settings import COMMAND, LakeSettings
 
@@ -56,6 +57,10 @@ class CommandLake:
     def client(self, service: str) -> Any:
         """A boto3 client of a service."""
         return self.resource.client(service)
+
+    def table(self, name: str) -> Table:
+        """A readready or review table of this lake."""
+        return Table(name, self.client("s3"), self.settings.readready_bucket)
 
     @property
     def dagster_home(self) -> Path:

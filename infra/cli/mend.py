@@ -43,15 +43,17 @@ def committed_table(name: str) -> str:
 
 def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) -> Commit:
     """Send readers of a day back to an older run, by a new commit. Raises RollbackError or VerificationError."""
-    table, bucket = committed_table(name), lake.settings.readready_bucket
-    manifest = run_to_roll_back_to(lake.client("s3"), bucket, table, day_number(day), run_id)
-    before = head(lake.client("s3"), bucket, table, day_number(day))
+    table = lake.table(committed_table(name))
+    manifest = run_to_roll_back_to(table, day_number(day), run_id)
+    before = head(table, day_number(day))
     publisher = lake.resource.publisher()
     commit = publisher.roll_back(manifest)
-    if is_collected(lake.client("s3"), bucket, table, day_number(day), run_id):  # retention took it up meanwhile
+    if is_collected(table, day_number(day), run_id):  # retention took it up meanwhile
         if before:
-            publisher.roll_back(read_manifest(lake.client("s3"), bucket, table, day_number(day), before.run_id))
-        raise RollbackError(f"Retention took up run {run_id} of {table} {day} meanwhile; readers see what they saw.")
+            publisher.roll_back(read_manifest(table, day_number(day), before.run_id))
+        raise RollbackError(
+            f"Retention took up run {run_id} of {table.name} {day} meanwhile; readers see what they saw."
+        )
     say(f"{name} {day}: readers see run {run_id} again ({commit.rows:,} rows), by commit {commit.seq}.")
     say("It stands until the day is built again, by a person or because objects of that day arrive.")
     return commit
@@ -108,11 +110,11 @@ def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: 
 
 def quarantined_days(lake: CommandLake, source: LogSource, first: date, last: date) -> Iterator[tuple[date, list[str]]]:
     """(day, what its commit did not load) of the days that have something in quarantine."""
-    s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
-    for number, commit in sorted(heads(s3, bucket, table).items()):
+    table = lake.table(source.readready.name)
+    for number, commit in sorted(heads(table).items()):
         if not day_number(first) <= number <= day_number(last):
             continue
-        manifest = manifest_if_any(s3, bucket, table, number, commit.run_id)
+        manifest = manifest_if_any(table, number, commit.run_id)
         if manifest and manifest.quarantine:
             yield day_from_number(number), [f"{entry_name(q)} ({q['reason']})" for q in manifest.quarantine]
 

@@ -29,12 +29,12 @@ def print_quarantine(lake: CommandLake, source: LogSource, days: Sequence[date])
 
 
 def _entries(lake: CommandLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:
-    s3, bucket, table = lake.client("s3"), lake.settings.readready_bucket, source.readready.name
+    table = lake.table(source.readready.name)
     for day in days:
-        commit = head(s3, bucket, table, day_number(day))
+        commit = head(table, day_number(day))
         if commit is None:
             continue
-        manifest = manifest_if_any(s3, bucket, table, day_number(day), commit.run_id)
+        manifest = manifest_if_any(table, day_number(day), commit.run_id)
         for entry in manifest.quarantine if manifest else ():
             yield day, entry
 

@@ -194,9 +194,8 @@ def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
 
 def days_to_build(lake: CommandLake, review: Review) -> list[date]:
     """Days of which the leading log is built and the review is not, in order."""
-    s3, bucket = lake.client("s3"), lake.settings.readready_bucket
-    leading = heads(s3, bucket, load_source(review.leading_source).readready.name)
-    return sorted(map(day_from_number, leading.keys() - heads(s3, bucket, review.table.name).keys()))
+    leading = heads(lake.table(load_source(review.leading_source).readready.name))
+    return sorted(map(day_from_number, leading.keys() - heads(lake.table(review.table.name)).keys()))
 
 
 def _incomplete(lake: CommandLake, wanted: Wanted) -> list[str]:

@@ -64,7 +64,7 @@ def _print_reasons(state: SourceReport) -> None:
 
 def print_review(lake: CommandLake, review: Review) -> None:
     """The days of a review, with those that are stale and why."""
-    commits = heads(lake.client("s3"), lake.settings.readready_bucket, review.table.name)
+    commits = heads(lake.table(review.table.name))
     if not commits:
         days_built = days_to_build(lake, review)
         hint = f"It is made from days of {load_source(review.leading_source).title}, and none is built."

@@ -16,6 +16,7 @@ from lambdas.addapart.metrics import emit
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.storage.keys import companions
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import (
     COMMIT_DIGEST,
     COMMIT_SEQ,
@@ -160,10 +161,10 @@ class Consumer:
     def _head(self, placed: PartitionPlacer) -> tuple[Commit, str]:
         """The newest commit and its record's digest. A record that cannot be read is tried again, then left dead."""
         bucket, day = self._settings.bucket, int(placed.values[0])
-        numbers = commit_numbers(self._s3, bucket, placed.table, day)
+        numbers = commit_numbers(Table(placed.table, self._s3, bucket), day)
         if not numbers:
             raise PoisonError("no_such_commit")
-        newest, digest = newest_record(self._s3, bucket, placed.table, day, numbers)
+        newest, digest = newest_record(Table(placed.table, self._s3, bucket), day, numbers)
         if newest is None:
             raise CommitGoneError(
                 f"The record of commit {numbers[-1]} of {placed.table} {day} cannot be read. The partition stays as it "

@@ -13,6 +13,7 @@ from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.prompt import TableCard
 from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, parse_commit_key
+from loglake_assets.lake.storage.table import Table
 
 _NOT_TO_BE_LISTED = frozenset({"AccessDenied", "403"})
 """S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
@@ -66,7 +67,7 @@ class KnownDays:
         from botocore.exceptions import ClientError
 
         try:
-            return coverage_of_commit(self.s3, self.bucket, table, day, commit_seq)
+            return coverage_of_commit(Table(table, self.s3, self.bucket), day, commit_seq)
         except ClientError as error:
             if error.response["Error"]["Code"] in _NOT_TO_BE_LISTED:
                 return None

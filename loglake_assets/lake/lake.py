@@ -8,6 +8,7 @@ from loglake_assets.lake.checks.reconciliation import Reconciler
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.checks.source_report import SourceReport, source_report
 from loglake_assets.lake.storage.partitions import days_expression, raw_days, registered_values
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import RUN
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.lake.versions.publish import Publisher
@@ -22,6 +23,10 @@ from resources.access import LakeAccess
 @dataclass(frozen=True)
 class Lake(LakeAccess):
     """One lake, whatever machine or account it lies on."""
+
+    def table(self, name: str) -> Table:
+        """A readready or review table of this lake."""
+        return Table(name, self.s3, self.settings.readready_bucket)
 
     def publisher(self) -> Publisher:
         """What commits readready days of this lake."""
@@ -77,7 +82,7 @@ class Lake(LakeAccess):
             return []
         settings, table = self.settings, source.readready.name
         delivered = raw_days(self.glue, settings.database, source, days_expression(days))
-        late = late_counts(self.s3, settings.readready_bucket, table)
+        late = late_counts(self.table(table))
         return [day for day in days if day in delivered or day_number(day) in late]
 
     def content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def _parts(lake: Lake, instance: dg.DagsterInstance, today: date) -> Iterator[st
         source = load_source(name)
         yield from _table(lake, source.raw.name, days)
         yield from _committed(lake, source.readready.name)
-        yield json.dumps(late_counts(lake.s3, lake.settings.readready_bucket, source.readready.name), sort_keys=True)
+        yield json.dumps(late_counts(lake.table(source.readready.name)), sort_keys=True)
     for name in review_names():
         yield from _committed(lake, load_review(name).table.name)
     failed = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=1)

@@ -40,7 +40,7 @@ def reconciled(
     """Days compared, and kept by name; keys that no pattern places are added to `unknown`."""
     found = []
     for day in lake.reconciler(config.source, config.look_ahead_days).days(days, first_open, unknown):
-        put_report(lake.s3, lake.settings.readready_bucket, config.source.readready.name, day)
+        put_report(lake.table(config.source.readready.name), day)
         found.append(day)
     return found
 

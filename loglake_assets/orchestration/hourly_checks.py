@@ -308,7 +308,7 @@ def _delivered_result(
 
 def _was_built(config: SourceConfig, lake: Lake) -> bool:
     """Whether any day of the log has a commit."""
-    return bool(sequences(lake.s3, lake.settings.readready_bucket, config.source.readready.name))
+    return bool(sequences(lake.table(config.source.readready.name)))
 
 
 def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.AssetCheckResult:

@@ -86,7 +86,7 @@ def collect_job() -> dg.JobDefinition:
 def collected_runs(lake: Lake, table: str, rule: RetentionRule, now: datetime, apply: bool) -> Iterator[Collected]:
     """Old runs of a table, collected; or only named, with nothing deleted."""
     bucket = lake.settings.readready_bucket
-    old = old_runs(lake.s3, bucket, table, rule, now, lake.run_of_partition)
+    old = old_runs(lake.table(table), rule, now, lake.run_of_partition)
     if apply:
         yield from collect(lake.s3, bucket, old, rule, now)
     else:

@@ -14,6 +14,7 @@ from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, parse_commit_key
 from loglake_assets.lake.storage.raw_objects import raw_objects
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.pages import entries
 
@@ -48,15 +49,15 @@ def commit_lock_result(config: SourceConfig, lake: Lake, today: date) -> LockRes
     found = bucket_lock(s3, bucket)
     sample = []
     if terms or found.enabled:
-        commits = _commits(s3, bucket, config.source.readready.name, look_back(config, terms, today)[0])
+        commits = _commits(Table(config.source.readready.name, s3, bucket), look_back(config, terms, today)[0])
         sample = spread(
             commits, SAMPLE_COUNT, str(today), lambda c: c["LastModified"].timestamp(), lambda c: str(c["Key"])
         )
     return lock_result(s3, bucket, found, terms, [c["Key"] for c in sample])
 
 
-def _commits(s3: Any, bucket: str, table: str, since: date) -> Iterator[dict[str, Any]]:
-    for entry in entries(s3, bucket, f"{COMMITS_PREFIX}{table}/"):
+def _commits(table: Table, since: date) -> Iterator[dict[str, Any]]:
+    for entry in entries(table.s3, table.bucket, f"{COMMITS_PREFIX}{table.name}/"):
         if parse_commit_key(entry["Key"]) and entry["LastModified"].date() >= since:
             yield entry
 

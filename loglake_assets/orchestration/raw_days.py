@@ -41,7 +41,7 @@ class RawDay:
 
 def late_objects_by_day(config: SourceConfig, lake: Lake) -> dict[date, int]:
     """How many entries the late ledger has of each day."""
-    counts = late_counts(lake.s3, lake.settings.readready_bucket, config.source.readready.name)
+    counts = late_counts(lake.table(config.source.readready.name))
     return {day_from_number(day): count for day, count in counts.items()}
 
 

@@ -105,9 +105,9 @@ def _publish(
     lake: Lake, publisher: Publisher, config: SourceConfig, day: date, run: GlueRun, accepts_loss: bool
 ) -> BuiltDay:
     """Commit one day. Its error is kept, so that a bad day does not hide the good ones beside it."""
-    table, bucket = config.source.readready.name, lake.settings.readready_bucket
+    table = lake.table(config.source.readready.name)
     try:
-        manifest = read_manifest(lake.s3, bucket, table, day_number(day), run.run_id)
+        manifest = read_manifest(table, day_number(day), run.run_id)
         commit = publisher.publish(manifest, accepts_loss)
         note = "" if manifest.has_source else f"{day}: nothing was delivered; the day is built, and empty."
         return BuiltDay(day, manifest, commit, note=note)
@@ -131,7 +131,7 @@ def _standing(lake: Lake, publisher: Publisher, day: date, superseded: Supersede
     """The day as of the commit that another run made meanwhile: that is what readers see, and it is no failure."""
     commit = superseded.commit
     try:
-        manifest = read_manifest(lake.s3, lake.settings.readready_bucket, commit.table, commit.day, commit.run_id)
+        manifest = read_manifest(lake.table(commit.table), commit.day, commit.run_id)
         publisher.await_placement(commit)
     except (ManifestMissingError, BrokenRecordError, PlacementError, ClientError, BotoCoreError, OSError) as error:
         return BuiltDay(day, error=error)
@@ -147,7 +147,7 @@ def recounted(
     recount = lake.recount(config.source, config.look_ahead_days)
     coverages = {}
     for day, coverage in zip(sorted(days), recount.days(days, context.log.info), strict=True):
-        put_coverage(lake.s3, lake.settings.readready_bucket, config.source.readready.name, coverage)
+        put_coverage(lake.table(config.source.readready.name), coverage)
         coverages[day.isoformat()] = coverage
     return coverages
 
@@ -169,7 +169,7 @@ def measured_drift(config: SourceConfig, lake: Lake, days: Sequence[date]) -> di
     for day in days:
         if location := lake.served(config.source.readready.name, day).location:
             found[day.isoformat()] = drift(lake.s3, config.source, day_number(day), location)
-            put_drift(lake.s3, lake.settings.readready_bucket, config.source.readready.name, found[day.isoformat()])
+            put_drift(lake.table(config.source.readready.name), found[day.isoformat()])
     return found
 
 

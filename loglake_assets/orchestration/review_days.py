@@ -89,7 +89,7 @@ def _built(
         return
     review, settings, run_id = config.review, lake.settings, _run_id(context)
     bucket, publisher = settings.readready_bucket, lake.publisher()
-    bases = {day: head(lake.s3, bucket, review.table.name, day_number(day)) for day in days}
+    bases = {day: head(lake.table(review.table.name), day_number(day)) for day in days}
 
     def address(day: date) -> str:
         return f"s3://{bucket}/{packets_prefix(review.name, day_number(day), run_id)}"

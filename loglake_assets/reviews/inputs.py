@@ -99,7 +99,7 @@ def _input(lake: Lake, table: str, day: date, parameters: Mapping[str, str] | No
         return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
     bucket, seq = lake.settings.readready_bucket, seq_shown(parameters)
     commit = _document(lake, bucket, commit_key(table, day_number(day), seq))
-    coverage = coverage_of_commit(lake.s3, bucket, table, day_number(day), seq)
+    coverage = coverage_of_commit(lake.table(table), day_number(day), seq)
     return Input(
         table,
         day,

@@ -78,9 +78,9 @@ def _changes(read: Mapping[str, str], near: Sequence[Input]) -> Iterator[str]:
 
 def _read_by_commit(lake: Lake, review: Review, day: date) -> dict[str, str] | None:
     """What the day's newest commit read, by table and day; None where there is no commit, or none that says so."""
-    bucket, table = lake.settings.readready_bucket, review.table.name
-    commit = head(lake.s3, bucket, table, day_number(day))
+    table = lake.table(review.table.name)
+    commit = head(table, day_number(day))
     if commit is None:
         return None
-    manifest = manifest_if_any(lake.s3, bucket, table, day_number(day), commit.run_id)
+    manifest = manifest_if_any(table, day_number(day), commit.run_id)
     return {entry.key: entry.etag for entry in manifest.objects} if manifest else None

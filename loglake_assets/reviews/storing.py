@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.orc as orc
 
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, packets_prefix
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, read_manifest
 from loglake_assets.reviews.building import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
@@ -53,7 +54,7 @@ def put_review_day(
         quarantine=(),
     )
     put_manifest(s3, bucket, manifest)
-    return read_manifest(s3, bucket, table.name, day, run_id)
+    return read_manifest(Table(table.name, s3, bucket), day, run_id)
 
 
 def _put_files(s3: Any, bucket: str, prefix: str, files: Iterable[ReviewFile]) -> None:

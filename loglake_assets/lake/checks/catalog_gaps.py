@@ -15,6 +15,7 @@ from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
 from loglake_assets.lake.storage.keys import companions
 from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads, seq_shown
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, place
@@ -49,7 +50,7 @@ def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str)
     for name, _ in companions(table, "", 0):
         with contextlib.suppress(TableMissingError):  # a lake deployed before there were such tables
             shown[name] = _shown(glue, database, name)
-    newest = heads(s3, bucket, table)
+    newest = heads(Table(table, s3, bucket))
     return [commit for _, commit in sorted(newest.items()) if not _is_shown(bucket, commit, shown)]
 
 

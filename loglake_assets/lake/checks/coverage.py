@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import json_record, known_fields
 
 NAMES_SHOWN = 20
@@ -110,7 +111,7 @@ class Coverage:
         return {**asdict(self), "coverage_pct": self.pct}
 
 
-def coverage_of_commit(s3: Any, bucket: str, table: str, day: int, seq: int) -> Coverage | None:
+def coverage_of_commit(table: Table, day: int, seq: int) -> Coverage | None:
     """What was measured last of a day (yyyymmdd), if it is of this commit.
 
     None where nothing was, where it is of another commit, which says nothing of this one, and where it cannot be read.
@@ -118,7 +119,7 @@ def coverage_of_commit(s3: Any, bucket: str, table: str, day: int, seq: int) -> 
     from botocore.exceptions import ClientError
 
     try:
-        body = s3.get_object(Bucket=bucket, Key=coverage_key(table, day))["Body"].read()
+        body = table.s3.get_object(Bucket=table.bucket, Key=coverage_key(table.name, day))["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             return None
@@ -130,8 +131,8 @@ def coverage_of_commit(s3: Any, bucket: str, table: str, day: int, seq: int) -> 
         return None
 
 
-def put_coverage(s3: Any, bucket: str, table: str, coverage: Coverage) -> str:
+def put_coverage(table: Table, coverage: Coverage) -> str:
     """Keep the day's result with every name in it; returns its key. The newest result replaces the one before."""
-    key = coverage_key(table, coverage.day)
-    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(coverage.document(), sort_keys=True).encode())
+    key = coverage_key(table.name, coverage.day)
+    table.s3.put_object(Bucket=table.bucket, Key=key, Body=json.dumps(coverage.document(), sort_keys=True).encode())
     return key

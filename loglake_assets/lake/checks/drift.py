@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.orc import first_known, stripes_of
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.urls import bucket_and_prefix
@@ -148,8 +149,8 @@ def _shown(name: str) -> str:
     return shown if len(shown) <= _NAME_LENGTH else f"{shown[:_NAME_LENGTH]}..."
 
 
-def put_drift(s3: Any, bucket: str, table: str, found: Drift) -> str:
+def put_drift(table: Table, found: Drift) -> str:
     """Keep the day's result with every name in it; returns its key."""
-    key = check_key(table, found.day, DRIFT)
-    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
+    key = check_key(table.name, found.day, DRIFT)
+    table.s3.put_object(Bucket=table.bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
     return key

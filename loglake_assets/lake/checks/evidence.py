@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, edited_records
 from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import Manifest, manifest_if_any
@@ -152,13 +153,13 @@ class Examiner:
 
     def _columns(self, row: Mapping[str, Any]) -> list[Column]:
         """The columns that the day was built with, except the run, which the commit is compared by."""
-        built = manifest_if_any(self.s3, self.readready_bucket, self.served.table, self.served.day, row["f_run"])
+        built = manifest_if_any(Table(self.served.table, self.s3, self.readready_bucket), self.served.day, row["f_run"])
         names = set(built.columns) if built else set()
         declared = (c for c in self.source.readready.all_columns if c.name != "f_run")
         return [column for column in declared if not names or column.name in names]
 
     def _commit(self, row: Mapping[str, Any]) -> tuple[Commit | None, list[Statement]]:
-        sequence = list(commits(self.s3, self.readready_bucket, self.served.table, self.served.day))
+        sequence = list(commits(Table(self.served.table, self.s3, self.readready_bucket), self.served.day))
         own = [commit for commit in sequence if commit.run_id == row["f_run"]]
         if not own:
             return None, [Statement("commit", False, f"no commit of the day refers to run {row['f_run']}")]
@@ -188,7 +189,7 @@ class Examiner:
 
     def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Iterator[Statement]:
         """What the run's manifest says of object, place and rows, against the row and the commit record."""
-        manifest = manifest_if_any(self.s3, self.readready_bucket, commit.table, commit.day, commit.run_id)
+        manifest = manifest_if_any(Table(commit.table, self.s3, self.readready_bucket), commit.day, commit.run_id)
         if manifest is None:
             yield Statement("manifest", False, f"{commit.manifest} is not there, or cannot be read")
             return
@@ -196,7 +197,7 @@ class Examiner:
         differing = differences(commit, manifest)
         said = f"commit {commit.seq} and the manifest of its run; differing: {', '.join(differing) or 'none'}"
         yield Statement("commit is of this manifest", not differing, said)
-        edited = edited_records(self.s3, self.readready_bucket, commit.table, commit.day)
+        edited = edited_records(Table(commit.table, self.s3, self.readready_bucket), commit.day)
         said = f"records of the day that were edited, by the ones after them: {', '.join(edited) or 'none'}"
         yield Statement("earlier commits", not edited, said)
         yield self._rows(manifest)

@@ -16,6 +16,7 @@ from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, V
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
 from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects_by_day
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
 from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
 from loglake_assets.lake.versions.late_ledger import broken_entries, late_objects, was_read
@@ -111,7 +112,7 @@ class Reconciler:
             return None
         key = manifest_key(served.table, served.day, served.run_id)
         try:
-            return read_manifest(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+            return read_manifest(Table(served.table, self.s3, self.readready_bucket), served.day, served.run_id)
         except (ManifestMissingError, BrokenManifestError) as error:
             why = "is gone" if isinstance(error, ManifestMissingError) else "cannot be read"
             return Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"{MANIFEST} {why}")
@@ -162,7 +163,7 @@ class Reconciler:
     def _coverage(self, served: Served) -> Coverage | None:
         if served.commit is None:
             return None
-        return coverage_of_commit(self.s3, self.readready_bucket, served.table, served.day, served.commit.seq)
+        return coverage_of_commit(Table(served.table, self.s3, self.readready_bucket), served.day, served.commit.seq)
 
     def _judge(
         self,
@@ -221,7 +222,7 @@ class Reconciler:
         """
         is_accepted = commit is not None and commit.reason == ACCEPTING_LOSS
         read = {o.name: o for o in manifest.objects if o.reason != GONE_WHILE_READING}
-        for late in late_objects(self.s3, self.readready_bucket, manifest.table, manifest.day):
+        for late in late_objects(Table(manifest.table, self.s3, self.readready_bucket), manifest.day):
             if was_read(late, read.get((late.bucket, late.key))):
                 continue
             if self._etag(late.bucket, late.key) is None:
@@ -231,7 +232,7 @@ class Reconciler:
                 yield Judged(Verdict.GONE, late.bucket, late.key, said)
             else:
                 yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {late.events} events of this day")
-        for key, why in broken_entries(self.s3, self.readready_bucket, manifest.table, manifest.day).items():
+        for key, why in broken_entries(Table(manifest.table, self.s3, self.readready_bucket), manifest.day).items():
             yield Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"entry of the late ledger: {why}")
 
     def _etag(self, bucket: str, key: str) -> str | None:
@@ -257,7 +258,7 @@ class Reconciler:
             key = commit_key(table, day, served.commit.seq)
             said = f"commit and manifest differ in {', '.join(differing)}"
             yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
-        for key in edited_records(self.s3, self.readready_bucket, table, day):
+        for key in edited_records(Table(table, self.s3, self.readready_bucket), day):
             said = "the commit after it knows it by another digest"
             yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
 
@@ -283,8 +284,8 @@ def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator
         yield "built before manifests said by which views and decoder"
 
 
-def put_report(s3: Any, bucket: str, table: str, found: DayReport) -> str:
+def put_report(table: Table, found: DayReport) -> str:
     """Keep the day's report with every name in it; returns its key."""
-    key = check_key(table, day_number(found.day), CHECK)
-    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
+    key = check_key(table.name, day_number(found.day), CHECK)
+    table.s3.put_object(Bucket=table.bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
     return key

@@ -19,6 +19,7 @@ from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.keys import duplicates_prefix
 from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects
 from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
@@ -146,7 +147,7 @@ class Recount:
     def _manifest(self, served: Served) -> Manifest | None:
         if served.run_id is None:
             return None
-        return manifest_if_any(self.s3, self.readready_bucket, served.table, served.day, served.run_id)
+        return manifest_if_any(Table(served.table, self.s3, self.readready_bucket), served.day, served.run_id)
 
     def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], tuple[int, int]]:
         """(delivery day, size) by (bucket, key) of every object that can hold events of the days; denied ones are
@@ -164,7 +165,7 @@ class Recount:
                 day.denied[rule] += 1
         for day_of_events in days:
             table = self.source.readready.name
-            for late in late_objects(self.s3, self.readready_bucket, table, day_number(day_of_events)):
+            for late in late_objects(Table(table, self.s3, self.readready_bucket), day_number(day_of_events)):
                 names.setdefault((late.bucket, late.key), (late.prefix_day, 0))
         return names
 

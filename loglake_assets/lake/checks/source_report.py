@@ -10,6 +10,7 @@ from typing import Any
 from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.checks.reconciliation import Reconciler
 from loglake_assets.lake.storage.raw_objects import EXAMPLES, UNKNOWN_KEY, RawObject, raw_object, raw_objects_by_day
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources import LogSource
@@ -37,7 +38,7 @@ def source_report(reconciler: Reconciler, first_open: date) -> SourceReport:
     bucket.
     """
     landed, ignored, unknown = _landed(reconciler)
-    numbers = sequences(reconciler.s3, reconciler.readready_bucket, reconciler.source.readready.name)
+    numbers = sequences(Table(reconciler.source.readready.name, reconciler.s3, reconciler.readready_bucket))
     days = sorted({*landed, *(day_from_number(day) for day in numbers)})
     reports = reconciler.days_of(landed, days, first_open)
     for denied in (judged for report in reports for judged in report.named(Verdict.EXCLUDED)):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
 from loglake_assets.s3.objects import whole_object
@@ -72,71 +73,71 @@ def seq_shown(parameters: Mapping[str, str]) -> int:
     return int(parameters.get(COMMIT_SEQ, "0"))
 
 
-def commits(s3: Any, bucket: str, table: str, day: int) -> Iterator[Commit]:
+def commits(table: Table, day: int) -> Iterator[Commit]:
     """All commits of a day whose records can be read, oldest first."""
-    for key in _keys(s3, bucket, commits_prefix(table, day)):
-        if commit := _if_readable(s3, bucket, key):
+    for key in _keys(table.s3, table.bucket, commits_prefix(table.name, day)):
+        if commit := _if_readable(table.s3, table.bucket, key):
             yield commit
 
 
-def head(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
+def head(table: Table, day: int) -> Commit | None:
     """The newest commit of a day, or None. Raises BrokenCommitError when its record cannot be read."""
-    found = _keys(s3, bucket, commits_prefix(table, day))
-    return _read(s3, bucket, found[-1]) if found else None
+    found = _keys(table.s3, table.bucket, commits_prefix(table.name, day))
+    return _read(table.s3, table.bucket, found[-1]) if found else None
 
 
-def head_if_readable(s3: Any, bucket: str, table: str, day: int) -> Commit | None:
+def head_if_readable(table: Table, day: int) -> Commit | None:
     """The newest commit of a day; None where there is none or its record cannot be read."""
-    found = _keys(s3, bucket, commits_prefix(table, day))
-    return _if_readable(s3, bucket, found[-1]) if found else None
+    found = _keys(table.s3, table.bucket, commits_prefix(table.name, day))
+    return _if_readable(table.s3, table.bucket, found[-1]) if found else None
 
 
-def heads(s3: Any, bucket: str, table: str) -> dict[int, Commit]:
+def heads(table: Table) -> dict[int, Commit]:
     """The newest commit of every day of a table; a day whose newest record cannot be read is not among them."""
     newest: dict[int, str] = {}
-    for key in _keys(s3, bucket, f"{COMMITS_PREFIX}{table}/"):
+    for key in _keys(table.s3, table.bucket, f"{COMMITS_PREFIX}{table.name}/"):
         if parts := parse_commit_key(key):
             newest[parts.day] = key
-    found = results_in_order(lambda key: _if_readable(s3, bucket, key), newest.values(), _IN_FLIGHT)
+    found = results_in_order(lambda key: _if_readable(table.s3, table.bucket, key), newest.values(), _IN_FLIGHT)
     return {day: commit for day, commit in zip(newest, found, strict=True) if commit}
 
 
-def sequences(s3: Any, bucket: str, table: str) -> dict[int, list[int]]:
+def sequences(table: Table) -> dict[int, list[int]]:
     """The sequence numbers that every day of a table has records of, in order; the keys say it, nothing is read."""
     found: dict[int, list[int]] = {}
-    for key in keys(s3, bucket, f"{COMMITS_PREFIX}{table}/"):
+    for key in keys(table.s3, table.bucket, f"{COMMITS_PREFIX}{table.name}/"):
         if parts := parse_commit_key(key):
             found.setdefault(parts.day, []).append(parts.seq)
     return found
 
 
-def commit_numbers(s3: Any, bucket: str, table: str, day: int) -> list[int]:
+def commit_numbers(table: Table, day: int) -> list[int]:
     """The sequence numbers that a day has records of, in order."""
-    parts = (parse_commit_key(key) for key in _keys(s3, bucket, commits_prefix(table, day)))
+    parts = (parse_commit_key(key) for key in _keys(table.s3, table.bucket, commits_prefix(table.name, day)))
     return [part.seq for part in parts if part]
 
 
-def commit_numbered(s3: Any, bucket: str, table: str, day: int, seq: int) -> Commit:
+def commit_numbered(table: Table, day: int, seq: int) -> Commit:
     """The commit of one number. Raises BrokenCommitError when its record cannot be read."""
-    return _read(s3, bucket, commit_key(table, day, seq))
+    return _read(table.s3, table.bucket, commit_key(table.name, day, seq))
 
 
-def newest_record(s3: Any, bucket: str, table: str, day: int, numbers: Sequence[int]) -> tuple[Commit | None, str]:
+def newest_record(table: Table, day: int, numbers: Sequence[int]) -> tuple[Commit | None, str]:
     """The commit of the last of a day's numbers, None where its record cannot be read, and the record's SHA-256."""
     if not numbers:
         return None, ""
-    body = whole_object(s3, bucket, commit_key(table, day, numbers[-1]))["Body"]
+    body = whole_object(table.s3, table.bucket, commit_key(table.name, day, numbers[-1]))["Body"]
     digest = hashlib.sha256(body).hexdigest()
     try:
-        return _parsed(bucket, commit_key(table, day, numbers[-1]), body), digest
+        return _parsed(table.bucket, commit_key(table.name, day, numbers[-1]), body), digest
     except BrokenCommitError:
         return None, digest
 
 
-def edited_records(s3: Any, bucket: str, table: str, day: int) -> list[str]:
+def edited_records(table: Table, day: int) -> list[str]:
     """Keys of the day's records that are not what the record after them says they were."""
-    found = _keys(s3, bucket, commits_prefix(table, day))
-    bodies = [whole_object(s3, bucket, key)["Body"] for key in found]
+    found = _keys(table.s3, table.bucket, commits_prefix(table.name, day))
+    bodies = [whole_object(table.s3, table.bucket, key)["Body"] for key in found]
     edited = []
     for at, body in enumerate(bodies[1:]):
         try:
@@ -167,8 +168,8 @@ def append(
     SupersededError when superseded, and CommitError when S3 refuses.
     """
     while True:
-        numbers = commit_numbers(s3, bucket, proposed.table, proposed.day)
-        current, digest = newest_record(s3, bucket, proposed.table, proposed.day, numbers)
+        numbers = commit_numbers(Table(proposed.table, s3, bucket), proposed.day)
+        current, digest = newest_record(Table(proposed.table, s3, bucket), proposed.day, numbers)
         following = max(numbers[-1] if numbers else 0, after) + 1
         known = current.acknowledged if current else ()
         missing = tuple(n for n in range(1, following) if n not in numbers) if acknowledge else known

@@ -10,6 +10,7 @@ from typing import Any
 
 from loglake_assets.lake.storage.keys import late_key, late_prefix
 from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head_if_readable
 from loglake_assets.lake.versions.manifests import (
     Manifest,
@@ -39,21 +40,24 @@ class LateObject:
     days_late: int = 0
 
 
-def late_objects(s3: Any, bucket: str, table: str, day: int) -> list[LateObject]:
+def late_objects(table: Table, day: int) -> list[LateObject]:
     """The ledger's entries for a day, of those that can be read; `broken_entries` names the others."""
-    return [entry for _, entry in _entries(s3, bucket, table, day) if isinstance(entry, LateObject)]
+    return [entry for _, entry in _entries(table, day) if isinstance(entry, LateObject)]
 
 
-def broken_entries(s3: Any, bucket: str, table: str, day: int) -> dict[str, str]:
+def broken_entries(table: Table, day: int) -> dict[str, str]:
     """Why entries of a day cannot be read, by key: the late object that such an entry names is not known."""
-    return {key: entry for key, entry in _entries(s3, bucket, table, day) if isinstance(entry, str)}
+    return {key: entry for key, entry in _entries(table, day) if isinstance(entry, str)}
 
 
-def _entries(s3: Any, bucket: str, table: str, day: int) -> Iterator[tuple[str, LateObject | str]]:
+def _entries(table: Table, day: int) -> Iterator[tuple[str, LateObject | str]]:
     """(key, the entry or why it cannot be read) of a day."""
-    for key in keys(s3, bucket, late_prefix(table, day)):
+    for key in keys(table.s3, table.bucket, late_prefix(table.name, day)):
         try:
-            yield key, _late_entry(known_fields(LateObject, json_record(whole_object(s3, bucket, key)["Body"])))
+            yield (
+                key,
+                _late_entry(known_fields(LateObject, json_record(whole_object(table.s3, table.bucket, key)["Body"]))),
+            )
         except (ValueError, TypeError) as error:
             yield key, str(error)
 
@@ -76,7 +80,7 @@ def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[Lat
     committed: dict[int, set[tuple[str, str, str]] | None] = {}
     for day, entry in events_of_other_days(built):
         if day not in committed:
-            committed[day] = _read_by_commit(s3, bucket, built[0].table, day)
+            committed[day] = _read_by_commit(Table(built[0].table, s3, bucket), day)
         if _is_late(entry, day, committed[day], built[0].reach):
             found.append(_late_object(entry, day, built[0].run_id))
     for late in found:
@@ -97,12 +101,12 @@ def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | 
     return (entry.bucket, entry.key, entry.etag) not in read or not is_promised(entry, day, reach)
 
 
-def _read_by_commit(s3: Any, bucket: str, table: str, day: int) -> set[tuple[str, str, str]] | None:
+def _read_by_commit(table: Table, day: int) -> set[tuple[str, str, str]] | None:
     """What the day's newest commit read, or None when the day has none."""
-    newest = head_if_readable(s3, bucket, table, day)
+    newest = head_if_readable(table, day)
     if newest is None:
         return None
-    manifest = manifest_if_any(s3, bucket, table, day, newest.run_id)
+    manifest = manifest_if_any(table, day, newest.run_id)
     return {(o.bucket, o.key, o.etag) for o in manifest.objects} if manifest else set()
 
 
@@ -113,11 +117,11 @@ def was_read(late: LateObject, read: ManifestObject | None) -> bool:
     return read.etag == late.etag or read.last_modified >= late.last_modified
 
 
-def late_counts(s3: Any, bucket: str, table: str) -> dict[int, int]:
+def late_counts(table: Table) -> dict[int, int]:
     """How many ledger entries each day (yyyymmdd) has; the keys say it, nothing is read."""
-    root = late_prefix(table, 0).removesuffix("0/")
+    root = late_prefix(table.name, 0).removesuffix("0/")
     counts: dict[int, int] = {}
-    for key in keys(s3, bucket, root):
+    for key in keys(table.s3, table.bucket, root):
         day, slash, _ = key.removeprefix(root).partition("/")
         if slash and len(day) == 8 and day.isdigit():  # a file that somebody put there is no entry
             counts[int(day)] = counts.get(int(day), 0) + 1

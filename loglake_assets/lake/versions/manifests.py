@@ -13,6 +13,7 @@ from typing import Any
 
 from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.lake.storage.reach import Reach
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
 from loglake_assets.s3.objects import ALREADY_THERE, put_once, whole_object
 from loglake_assets.sources.placement import day_from_number
@@ -154,28 +155,28 @@ def put_of_run(s3: Any, bucket: str, key: str, body: bytes, content_type: str = 
         ) from error
 
 
-def read_manifest(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest:
+def read_manifest(table: Table, day: int, run_id: str) -> Manifest:
     """The manifest of one day of one run. Raises ManifestMissingError."""
-    key = manifest_key(table, day, run_id)
+    key = manifest_key(table.name, day, run_id)
     try:
-        body = whole_object(s3, bucket, key)["Body"]
-    except s3.exceptions.NoSuchKey as error:
+        body = whole_object(table.s3, table.bucket, key)["Body"]
+    except table.s3.exceptions.NoSuchKey as error:
         raise ManifestMissingError(
-            f"Run {run_id} left no manifest for {table} {day} at s3://{bucket}/{key}: it did not finish the day. "
-            "Nothing was committed; build the day again."
+            f"Run {run_id} left no manifest for {table.name} {day} at s3://{table.bucket}/{key}: it did not finish "
+            "the day. Nothing was committed; build the day again."
         ) from error
     try:
         return _manifest(json_record(gzip.decompress(body)), hashlib.sha256(body).hexdigest())
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
         why = str(error) if type(error) is ValueError else f"it is no manifest ({type(error).__name__})"
         remedy = f"Restore it from the bucket's versions, or build {day_from_number(day)} again."
-        raise BrokenManifestError(bucket, key, why, remedy) from error
+        raise BrokenManifestError(table.bucket, key, why, remedy) from error
 
 
-def manifest_if_any(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest | None:
+def manifest_if_any(table: Table, day: int, run_id: str) -> Manifest | None:
     """The manifest of one day of one run; None where the run left none, or it is gone or cannot be read."""
     try:
-        return read_manifest(s3, bucket, table, day, run_id)
+        return read_manifest(table, day, run_id)
     except (ManifestMissingError, BrokenManifestError):
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from loglake_assets.lake.addapart.messages import send_commit
 from loglake_assets.lake.storage.keys import manifest_key
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import (
     ACCEPTING_LOSS,
     BUILD,
@@ -132,7 +133,7 @@ class Publisher:
 
         Compared with what they see now, and with the newest build where that is a rollback.
         """
-        sequence = list(commits(self.s3, self.bucket, manifest.table, manifest.day))
+        sequence = list(commits(Table(manifest.table, self.s3, self.bucket), manifest.day))
         builds = [commit for commit in sequence if commit.reason != ROLLBACK]
         compared = {c.run_id: f"commit {c.seq}" for c in (*sequence[-1:], *builds[-1:])}
         if run := self._run_shown(manifest):
@@ -149,7 +150,7 @@ class Publisher:
 
     def _lost_against(self, manifest: Manifest, run: str, before: str) -> str:
         named = f"Run {manifest.run_id} of {manifest.table} {manifest.day}"
-        theirs = manifest_if_any(self.s3, self.bucket, manifest.table, manifest.day, run)
+        theirs = manifest_if_any(Table(manifest.table, self.s3, self.bucket), manifest.day, run)
         if theirs is None:
             key = manifest_key(manifest.table, manifest.day, run)
             return (
@@ -256,7 +257,7 @@ class Publisher:
                 return True
             if current.reason == ROLLBACK:
                 return False  # a person's word that came after the run began
-            theirs = manifest_if_any(self.s3, self.bucket, current.table, current.day, current.run_id)
+            theirs = manifest_if_any(Table(current.table, self.s3, self.bucket), current.day, current.run_id)
             return theirs is None or manifest.reads_newer_than(theirs)
 
         return supersedes

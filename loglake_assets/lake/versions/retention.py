@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.storage.keys import RunDirectory, collected_key, parse_run_key, run_roots
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits
 from loglake_assets.lake.versions.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.s3.pages import entries
@@ -62,7 +63,7 @@ class Collected:
     kept: Mapping[str, str]
 
 
-def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetime, served: Served) -> list[OldRun]:
+def old_runs(table: Table, rule: RetentionRule, now: datetime, served: Served) -> list[OldRun]:
     """What the rule lets go of a table's runs. Lists the table's directories and reads its commits; deletes nothing.
 
     `served` says which run the catalog sends readers of a day to: it stays, whatever the commits say. Of a day whose
@@ -70,22 +71,22 @@ def old_runs(s3: Any, bucket: str, table: str, rule: RetentionRule, now: datetim
     that refers to it.
     """
     found: dict[RunDirectory, list[dict[str, Any]]] = defaultdict(list)
-    for root in run_roots(table):
-        for entry in entries(s3, bucket, root):
-            if directory := parse_run_key(table, entry["Key"]):
+    for root in run_roots(table.name):
+        for entry in entries(table.s3, table.bucket, root):
+            if directory := parse_run_key(table.name, entry["Key"]):
                 found[directory].append(entry)
     edge = now - timedelta(days=rule.days)
     kept: dict[int, set[str]] = {}
     committed: dict[int, set[str]] = {}
     for day in {directory.day for directory in found}:
-        sequence = list(commits(s3, bucket, table, day))
-        shown = served(table, day) - {""}
+        sequence = list(commits(table, day))
+        shown = served(table.name, day) - {""}
         kept[day] = runs_kept(sequence, rule, edge) | shown
         committed[day] = {commit.run_id for commit in sequence}
         if _has_gap(sequence) or not shown <= committed[day]:
             kept[day] |= {directory.run_id for directory in found if directory.day == day}
     return [
-        _old_run(table, directory, stored, directory.run_id in committed[directory.day])
+        _old_run(table.name, directory, stored, directory.run_id in committed[directory.day])
         for directory, stored in sorted(found.items())
         if directory.run_id not in kept[directory.day] and max(e["LastModified"] for e in stored) < edge
     ]
@@ -125,7 +126,7 @@ def collect(s3: Any, bucket: str, old: Sequence[OldRun], rule: RetentionRule, no
         note = {**asdict(run), "collected_at": now.astimezone(UTC).isoformat(timespec="seconds")}
         key = collected_key(run.table, run.day, run.run_id)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(note, sort_keys=True).encode())
-        if run.run_id in runs_kept(list(commits(s3, bucket, run.table, run.day)), rule, edge):
+        if run.run_id in runs_kept(list(commits(Table(run.table, s3, bucket), run.day)), rule, edge):
             _deleted(s3, bucket, [key])
             continue
         kept = _deleted(s3, bucket, run.keys)
@@ -144,29 +145,29 @@ def _deleted(s3: Any, bucket: str, keys: Sequence[str]) -> dict[str, str]:
     return kept
 
 
-def run_to_roll_back_to(s3: Any, bucket: str, table: str, day: int, run_id: str) -> Manifest:
+def run_to_roll_back_to(table: Table, day: int, run_id: str) -> Manifest:
     """The manifest of a run that can be committed again. Raises RollbackError with the runs there are."""
     try:
-        manifest = read_manifest(s3, bucket, table, day, run_id)
+        manifest = read_manifest(table, day, run_id)
     except ManifestMissingError as error:
         raise RollbackError(
-            f"There is no finished run {run_id!r} of {table} {day}, so readers cannot be sent to it. Nothing was "
-            f"changed. Runs of that day: {_runs(s3, bucket, table, day)}."
+            f"There is no finished run {run_id!r} of {table.name} {day}, so readers cannot be sent to it. Nothing was "
+            f"changed. Runs of that day: {_runs(table, day)}."
         ) from error
-    if is_collected(s3, bucket, table, day, run_id):
+    if is_collected(table, day, run_id):
         raise RollbackError(
-            f"What run {run_id} wrote for {table} {day} was collected as old, so readers cannot be sent to it. Nothing "
-            f"was changed; build the day, or name another run: {_runs(s3, bucket, table, day)}."
+            f"What run {run_id} wrote for {table.name} {day} was collected as old, so readers cannot be sent to it. "
+            f"Nothing was changed; build the day, or name another run: {_runs(table, day)}."
         )
     return manifest
 
 
-def is_collected(s3: Any, bucket: str, table: str, day: int, run_id: str) -> bool:
+def is_collected(table: Table, day: int, run_id: str) -> bool:
     """Whether retention has taken what a run wrote for a day, or is about to."""
-    return any(True for _ in entries(s3, bucket, collected_key(table, day, run_id)))
+    return any(True for _ in entries(table.s3, table.bucket, collected_key(table.name, day, run_id)))
 
 
-def _runs(s3: Any, bucket: str, table: str, day: int) -> str:
+def _runs(table: Table, day: int) -> str:
     """The day's commits for people, newest first."""
-    found = reversed(list(commits(s3, bucket, table, day)))
+    found = reversed(list(commits(table, day)))
     return "; ".join(f"{c.run_id} (commit {c.seq}, {c.committed_at}, {c.rows:,} rows)" for c in found) or "none"

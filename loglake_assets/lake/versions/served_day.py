@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import COMMIT_DIGEST, RUN, Commit, commit_numbers, newest_record, seq_shown
 
 
@@ -67,8 +68,8 @@ def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: 
 def _looked_at(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
     """The partition is asked first: a commit that it shows has its record by then."""
     partition = partition_of_day(glue, database, table, day)
-    numbers = commit_numbers(s3, bucket, table, day)
-    newest, digest = newest_record(s3, bucket, table, day, numbers)
+    numbers = commit_numbers(Table(table, s3, bucket), day)
+    newest, digest = newest_record(Table(table, s3, bucket), day, numbers)
     served = _served(table, day, newest, numbers, partition)
     if numbers and newest is None:
         return replace(served, placing=Placing.COMMIT_BROKEN, commit_seq=numbers[-1])
