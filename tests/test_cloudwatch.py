@@ -18,6 +18,7 @@ from pyspark.sql import Row, SparkSession
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
 from loglake_assets.lake.checks.inflate import text_of
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import raw_objects
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
 from loglake_assets.sources import load_source
@@ -847,7 +848,7 @@ def test_objects_are_found_under_every_prefix_that_may_stand_before_the_day() ->
     keys = {f"{prefix}{folder}{name}" for prefix in PREFIXES for folder in folders for name in "xyz"}
     noise = {"AWSLogs/1/CloudTrail/r/2026/11/01/x", "2026/11/01/12/", "manual/notes.txt", "a/2026/11/01/_x", "x"}
     bucket = Listing(keys | noise)
-    found = [raw.key for raw in raw_objects(bucket, SOURCE, "logs", [FIRST, SECOND])]
+    found = [raw.key for raw in raw_objects(RawBucket(bucket, SOURCE, "logs"), [FIRST, SECOND])]
     assert sorted(found) == sorted(key for key in keys if "2026/11/01/" in key or "2026/11/02/" in key)
     assert not [prefix for prefix in bucket.walked if "2025/" in prefix or "/01/" in prefix or "AWSLogs/" in prefix]
 
@@ -858,7 +859,7 @@ def test_every_object_that_is_placed_is_listed_on_its_day_and_on_no_other() -> N
     keys |= {f"{key}/2026/11/0{rng.choice('12')}/{rng.choice(('', '12/'))}x" for key in keys}
     placed = {key: place(SOURCE, "logs", key) for key in keys}
     for day in (FIRST, SECOND):
-        found = [raw.key for raw in raw_objects(Listing(keys), SOURCE, "logs", [day])]
+        found = [raw.key for raw in raw_objects(RawBucket(Listing(keys), SOURCE, "logs"), [day])]
         wanted = [key for key, placement in placed.items() if isinstance(placement, Placement) and placement.day == day]
         assert sorted(found) == sorted(wanted)
         assert len(wanted) > 50

@@ -603,11 +603,11 @@ def test_a_partition_that_was_moved_to_a_directory_that_looks_right_is_mended(bu
     partition, commit = breaking.partition_input(stored, TABLE, [str(day_number(DAY))]), newest(built, DAY)
     location = f"s3://elsewhere/run={commit.run_id}/logcalendarday={day_number(DAY)}/"
     point(built, {**partition, "StorageDescriptor": {**partition["StorageDescriptor"], "Location": location}})
-    names = built.lake.settings.database, bucket(built)
-    assert commit in unplaced_commits(s3(built), built.lake.client("glue"), TABLE, *names)
+    table, catalog = built.lake.table(TABLE), built.lake.catalog
+    assert commit in unplaced_commits(table, catalog)
     assert send_unplaced_commits(built.lake.resource, TABLE) >= 1
     until(lambda: reconciled_day(built, DAY).placing is Placing.PLACED)
-    found = served_day(s3(built), built.lake.client("glue"), *names, TABLE, day_number(DAY))
+    found = served_day(table, catalog, day_number(DAY))
     assert found.location == commit.location
 
 

@@ -46,7 +46,9 @@ def put(lake: LocalLake, bucket: str) -> Put:
 
 def recount(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") -> Recount:
     made = lake.resource.recount(source, 1)
-    return replace(made, raw_bucket=bucket, rules=load_rules(source.name, rules), registered=lambda days: ())
+    return replace(
+        made, raw=replace(made.raw, name=bucket), rules=load_rules(source.name, rules), registered=lambda days: ()
+    )
 
 
 def counted(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") -> Coverage:

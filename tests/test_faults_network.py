@@ -46,7 +46,7 @@ def ref(lake: LocalLake) -> ObjectRef:
 def recounted(lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef) -> Coverage:
     """The recount of the object's day, with all its requests through the proxy."""
     made = proxy.resource(lake).recount(source, 1)
-    (coverage,) = replace(made, raw_bucket=ref.bucket, registered=lambda days: ()).days([DAY])
+    (coverage,) = replace(made, raw=replace(made.raw, name=ref.bucket), registered=lambda days: ()).days([DAY])
     return coverage
 
 

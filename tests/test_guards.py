@@ -12,6 +12,7 @@ from lambdas.addapart.consumer import CommitGoneError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.day_report import Verdict
+from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.partitions import TableMissingError, partitions
 from loglake_assets.lake.storage.table import Table
@@ -124,7 +125,7 @@ def place(consumer: Consumer, day: int, seq: int) -> str:
 
 
 def shown(lake: LocalLake, day: int) -> tuple[str, str]:
-    partition = partition_of_day(lake.client("glue"), lake.settings.database, TABLE, day)
+    partition = partition_of_day(Catalog(lake.client("glue"), lake.settings.database), TABLE, day)
     assert partition
     return partition["Parameters"][COMMIT_SEQ], partition["StorageDescriptor"]["Location"]
 
@@ -441,7 +442,9 @@ def test_what_is_read_ahead_is_bounded_by_its_bytes() -> None:
 @pytest.mark.fault(84, "a table that somebody dropped", "an error that names it and says what brings it back")
 def test_a_table_that_was_dropped_is_named_with_what_brings_it_back(lake: LocalLake) -> None:
     def pages() -> Iterator[Any]:
-        return partitions(lake.client("glue"), lake.settings.database, "from_nothing_raw", "logcalendarday > 0")
+        return partitions(
+            Catalog(lake.client("glue"), lake.settings.database), "from_nothing_raw", "logcalendarday > 0"
+        )
 
     with pytest.raises(TableMissingError, match=r"no table \w+\.from_nothing_raw.*deploy the lake"):
         list(pages())

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import raw_objects, raw_objects_by_day, unknown_keys
 from loglake_assets.sources import load_source
 from loglake_assets.sources.model import IgnoredKey, KeyPattern, LogSource
@@ -58,7 +59,7 @@ def source_of(pattern: str, *variants: str) -> LogSource:
 
 
 def listed(source: LogSource, keys: Sequence[str], days: Sequence[date]) -> list[str]:
-    return sorted(raw.key for raw in raw_objects(Listing(keys), source, "logs", days))
+    return sorted(raw.key for raw in raw_objects(RawBucket(Listing(keys), source, "logs"), days))
 
 
 @pytest.mark.fault(
@@ -73,9 +74,9 @@ def test_what_is_placed_on_a_day_is_listed_on_it_however_the_pattern_spells_a_da
     assert listed(source, keys, [FIRST]) == sorted(spelling.format(FIRST, n) for n in range(3))
     window = DAYS[1:35]
     assert listed(source, keys, window) == sorted(spelling.format(day, n) for day in window for n in range(3))
-    by_day = dict(raw_objects_by_day(Listing(keys), source, "logs", window))
+    by_day = dict(raw_objects_by_day(RawBucket(Listing(keys), source, "logs"), window))
     assert {day: len(found) for day, found in by_day.items()} == dict.fromkeys(window, 3)
-    assert unknown_keys(Listing(keys), source, "logs", window) == []
+    assert unknown_keys(RawBucket(Listing(keys), source, "logs"), window) == []
 
 
 def test_several_patterns_of_one_log_are_listed_together() -> None:
@@ -91,7 +92,7 @@ def test_no_log_of_the_lake_is_walked_beside_the_days_that_are_asked_for(name: s
     keys = KEYS[name]
     source, days = load_source(name), [date(2026, month, day) for month in (10, 11) for day in (1, 9, 23, 30)]
     bucket = Listing([keys.format(day) for day in days])
-    found = [raw.key for raw in raw_objects(bucket, source, "logs", days[5:6])]
+    found = [raw.key for raw in raw_objects(RawBucket(bucket, source, "logs"), days[5:6])]
     assert found == [keys.format(date(2026, 11, 9))]
     assert [folder for folder in bucket.walked if "/10/" in folder or re.search(r"/11/(01|23|30)/", folder)] == []
 
@@ -100,7 +101,7 @@ def test_folders_of_other_years_and_of_ignored_logs_are_not_walked() -> None:
     pattern, spelling = PATTERNS["a suffix of the file name"]
     keys = [spelling.format(date(year, 11, 1), "x") for year in range(2015, 2027)] + ["flow/digests/2026/11/01/y"]
     bucket = Listing(keys)
-    assert len(list(raw_objects(bucket, source_of(pattern), "logs", [FIRST]))) == 1
+    assert len(list(raw_objects(RawBucket(bucket, source_of(pattern), "logs"), [FIRST]))) == 1
     assert bucket.walked == ["", "flow/", "flow/2026/", "flow/2026/11/"]
 
 
@@ -116,20 +117,20 @@ def test_keys_that_no_pattern_places_are_named() -> None:
         "else/2026/a.log.gz",
     ]
     assert all(place(source_of(pattern), "logs", key) == Ignored("unknown_key") for key in odd)
-    assert sorted(unknown_keys(Listing(known + odd), source_of(pattern), "logs", [FIRST])) == sorted(odd)
+    assert sorted(unknown_keys(RawBucket(Listing(known + odd), source_of(pattern), "logs"), [FIRST])) == sorted(odd)
 
 
 @pytest.mark.fault(55, "an object under the 31st of November, and one under a 13th month", "named")
 def test_days_that_the_calendar_does_not_have_are_named() -> None:
     odd = ["app/2026/11/31/04/x", "app/2026/13/02/04/x"]
     known = ["app/2026/11/30/04/x", "app/2024/02/29/04/x"]
-    assert sorted(unknown_keys(Listing(odd + known), load_source("cloudwatch"), "logs", [FIRST])) == odd
+    assert sorted(unknown_keys(RawBucket(Listing(odd + known), load_source("cloudwatch"), "logs"), [FIRST])) == odd
 
 
 def test_of_a_folder_that_no_pattern_allows_a_bounded_number_is_named() -> None:
     pattern, _ = PATTERNS["a suffix of the file name"]
     keys = [f"junk/{number:04d}" for number in range(100)]
-    assert unknown_keys(Listing(keys), source_of(pattern), "logs", [FIRST]) == keys[:20]
+    assert unknown_keys(RawBucket(Listing(keys), source_of(pattern), "logs"), [FIRST]) == keys[:20]
 
 
 def test_a_pattern_without_a_day_is_refused() -> None:
@@ -173,7 +174,7 @@ def test_an_object_that_another_pattern_places_on_another_day_is_named_and_not_o
     assert isinstance(placement, Placement)
     assert placement.day == date(2026, 11, 2)
     unknown: list[str] = []
-    (of_day,) = raw_objects_by_day(Listing([own, foreign]), source, "logs", [FIRST], unknown)
+    (of_day,) = raw_objects_by_day(RawBucket(Listing([own, foreign]), source, "logs"), [FIRST], unknown)
     assert (of_day[0], [raw.key for raw in of_day[1]]) == (FIRST, [own])
     assert unknown == [foreign]
     assert listed(source, [own, foreign], [date(2026, 11, 2)]) == [foreign]

@@ -16,6 +16,8 @@ from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader, records_of
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.checks.recount import Recount
+from loglake_assets.lake.storage.raw_bucket import RawBucket
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.cloudtrail import decode, recount
@@ -203,8 +205,13 @@ def test_a_number_that_is_no_json_is_one_story(constant: str) -> None:
 def unreadable(source: str, content: bytes) -> Any:
     """What the coverage check makes of an object: its events, or the reason for none."""
     made = Recount(
-        None, load_source(source), load_rules(source, ""), "", "", lambda days: (), lambda day: None, lambda *files: ""
-    )  # type: ignore[arg-type, return-value]
+        RawBucket(None, load_source(source), ""),  # type: ignore[arg-type]
+        Table("", None, ""),  # type: ignore[arg-type]
+        load_rules(source, ""),
+        lambda days: (),
+        lambda day: None,  # type: ignore[arg-type, return-value]
+        lambda *files: "",
+    )
     return made._events(content)
 
 

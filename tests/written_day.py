@@ -21,6 +21,7 @@ from infra.cli.lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, late_key, manifest_key
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import raw_objects_by_day
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import BUILD, COMMIT_DIGEST, COMMIT_SEQ, RUN, Commit, append
@@ -174,8 +175,12 @@ class WrittenDay:
 
     @property
     def served(self) -> Served:
-        named = self.lake.settings.database, self.readready, self.table, NUMBER
-        return served_day(self.s3, self.lake.client("glue"), *named)
+        return served_day(self.written_table, self.lake.catalog, NUMBER)
+
+    @property
+    def written_table(self) -> Table:
+        """The lake's table, with the files of this test's bucket."""
+        return Table(self.table, self.s3, self.readready)
 
     @property
     def publisher(self) -> Publisher:
@@ -187,11 +192,10 @@ class WrittenDay:
     ) -> DayReport:
         """The cheap comparison of the day; `moved_to` is where the catalog says that the raw partition lies."""
         made = self.lake.resource.reconciler(self.source)
-        made = replace(
-            made, raw_bucket=self.raw, readready_bucket=self.readready, rules=load_rules("cloudtrail", rules)
-        )
+        raw = RawBucket(self.s3, self.source, self.raw)
+        made = replace(made, raw=raw, table=self.written_table, rules=load_rules("cloudtrail", rules))
         days = [DAY, DAY + timedelta(days=1)]
-        landed = dict(raw_objects_by_day(self.s3, self.source, self.raw, days))
+        landed = dict(raw_objects_by_day(raw, days))
         places = {(*_VALUES, str(day_number(d))): f"s3://{self.raw}/{raw_key('', d)[:-5]}" for d in days}
         if moved_to:
             places[(*_VALUES, str(NUMBER))] = moved_to
@@ -205,13 +209,13 @@ class WrittenDay:
         return found
 
     def counted_days(self, *days: date, rules: str = "", registered: bool = False) -> list[Coverage]:
-        glue, database = self.lake.client("glue"), self.lake.settings.database
         values = {(*_VALUES, str(NUMBER))} if registered else set()
 
         def served(day: date) -> Served:
-            return served_day(self.s3, glue, database, self.readready, self.table, day_number(day))
+            return served_day(self.written_table, self.lake.catalog, day_number(day))
 
-        made = replace(self.lake.resource.recount(self.source, 1), raw_bucket=self.raw, readready_bucket=self.readready)
+        raw = RawBucket(self.s3, self.source, self.raw)
+        made = replace(self.lake.resource.recount(self.source, 1), raw=raw, table=self.written_table)
         made = replace(made, rules=load_rules("cloudtrail", rules), served=served, registered=lambda days: values)
         return list(made.days(days))
 

@@ -21,7 +21,7 @@ from lambdas.looker.functions import RefusedError
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
 from loglake_assets.lake.checks.source_report import days_without_raw_logs, no_raw_logs
-from loglake_assets.lake.storage.partitions import days_expression, partitions, raw_days
+from loglake_assets.lake.storage.partitions import days_expression, delivered_days, partitions
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -46,7 +46,7 @@ def warn_of_days(lake: CommandLake, sql: str, say: Callable[[str], None]) -> Non
         found = days_not_whole(lake, cards[table], days)
         if without := [day.day for day in found if day.status == NO_RAW_LOGS]:
             source = _log_of(cards[table])
-            say(f"Of {table}, {no_raw_logs(without, source, lake.settings.raw_bucket(source.name))}")
+            say(f"Of {table}, {no_raw_logs(without, lake.raw_bucket(source))}")
         if lines := list(_told([day for day in found if day.status != NO_RAW_LOGS])):
             what = "The statement names no range of days, so all days were asked; of" if asked is None else "Of"
             more = f", and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
@@ -113,7 +113,7 @@ def _days_of_table(lake: CommandLake, card: TableCard) -> list[date]:
     known = set(map(day_from_number, commits))
     for source in map(load_source, source_names()):
         if source.readready.name == card.kept_in:
-            known |= raw_days(lake.client("glue"), lake.settings.database, source)
+            known |= delivered_days(lake.catalog, source)
     return sorted(known)
 
 
@@ -122,13 +122,11 @@ def days_not_whole(lake: CommandLake, card: TableCard, days: Sequence[date]) -> 
     if not days:
         return []
     known = KnownDays(lake.client("s3"), lake.settings.readready_bucket, (card,))
-    glue, database = lake.client("glue"), lake.settings.database
-    placed = {int(p["Values"][0]) for p in partitions(glue, database, card.kept_in, days_expression(list(days)))}
+    placed = {int(p["Values"][0]) for p in partitions(lake.catalog, card.kept_in, days_expression(list(days)))}
     coverage, found = list(known.coverage(card.name, days)), []
     without_rows = [day.day for day in coverage if day.status != BUILT or (card.name, day.day) in known.empty]
     source = _log_of(card)
-    bucket = lake.settings.raw_bucket(source.name)
-    without_logs = set(days_without_raw_logs(lake.client("s3"), source, bucket, without_rows))
+    without_logs = set(days_without_raw_logs(lake.raw_bucket(source), without_rows))
     for day in coverage:
         if day.day in without_logs:
             found.append(replace(day, status=NO_RAW_LOGS))

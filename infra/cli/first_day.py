@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from infra.cli.lake import CommandLake
-from loglake_assets.lake.storage.partitions import raw_days
+from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.orchestration.day_checks import WATCHED_DAYS
 from loglake_assets.sources import load_source, source_names
 from resources.settings import FIRST_DAY, first_day
@@ -27,8 +27,7 @@ def lake_first_day(lake: CommandLake, asked: date | None = None) -> date:
 
 def first_raw_day(lake: CommandLake) -> date | None:
     """The first day of which the catalog has a raw partition of any log."""
-    glue, database = lake.client("glue"), lake.settings.database
-    found = (raw_days(glue, database, source) for source in map(load_source, source_names()))
+    found = (delivered_days(lake.catalog, source) for source in map(load_source, source_names()))
     return min((day for days in found for day in days), default=None)
 
 

@@ -24,7 +24,10 @@ from infra.emulator.processes import (
     write_atomically,
 )
 from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.catalog import Catalog
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.table import Table
+from loglake_assets.sources import LogSource
 from resources.access import boto_client
 from resources.settings import COMMAND, LakeSettings
 
@@ -60,7 +63,15 @@ class CommandLake:
 
     def table(self, name: str) -> Table:
         """A readready or review table of this lake."""
-        return Table(name, self.client("s3"), self.settings.readready_bucket)
+        return self.resource.table(name)
+
+    def raw_bucket(self, source: LogSource) -> RawBucket:
+        """Where the objects of a log are delivered."""
+        return self.resource.raw_bucket(source)
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.resource.catalog
 
     @property
     def dagster_home(self) -> Path:

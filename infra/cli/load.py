@@ -113,7 +113,7 @@ def await_partitions(
 
 def registered(lake: LocalLake, source: LogSource) -> set[tuple[str, ...]]:
     """Values of every raw partition in the catalog."""
-    found = partitions(lake.client("glue"), lake.settings.database, source.raw.name, ALL_DAYS)
+    found = partitions(lake.catalog, source.raw.name, ALL_DAYS)
     return {tuple(p["Values"]) for p in found}
 
 

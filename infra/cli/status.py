@@ -49,7 +49,7 @@ def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: So
     first, count = state.days[0].day, (datetime.now(UTC).date() - state.days[0].day).days
     known = state.delivered | {day.day for day in state.days if day.state != "empty"}
     if days := [day for day in (first + timedelta(days=n) for n in range(count)) if day not in known]:
-        print(no_raw_logs(days, source, lake.settings.raw_bucket(source.name)))
+        print(no_raw_logs(days, lake.raw_bucket(source)))
 
 
 def _print_reasons(state: SourceReport) -> None:

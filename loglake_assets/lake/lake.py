@@ -7,7 +7,9 @@ from datetime import date
 from loglake_assets.lake.checks.reconciliation import Reconciler
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.checks.source_report import SourceReport, source_report
-from loglake_assets.lake.storage.partitions import days_expression, raw_days, registered_values
+from loglake_assets.lake.storage.catalog import Catalog
+from loglake_assets.lake.storage.partitions import days_expression, delivered_days, registered_values
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import RUN
 from loglake_assets.lake.versions.late_ledger import late_counts
@@ -28,13 +30,20 @@ class Lake(LakeAccess):
         """A readready or review table of this lake."""
         return Table(name, self.s3, self.settings.readready_bucket)
 
+    def raw_bucket(self, source: LogSource) -> RawBucket:
+        """Where the objects of a log are delivered."""
+        return RawBucket(self.s3, source, self.settings.raw_bucket(source.name))
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.glue, self.settings.database)
+
     def publisher(self) -> Publisher:
         """What commits readready days of this lake."""
         return Publisher(
             s3=self.s3,
-            glue=self.glue,
+            catalog=self.catalog,
             sqs=self.sqs,
-            database=self.settings.database,
             bucket=self.settings.readready_bucket,
             queue_url=self.queue_url("readready"),
             wait_seconds=self.placement_wait_seconds,
@@ -43,12 +52,10 @@ class Lake(LakeAccess):
     def recount(self, source: LogSource, look_ahead: int) -> Recount:
         """What counts a source's days again from storage."""
         return Recount(
-            s3=self.s3,
-            source=source,
+            raw=self.raw_bucket(source),
+            table=self.table(source.readready.name),
             rules=load_rules(source.name),
-            raw_bucket=self.settings.raw_bucket(source.name),
-            readready_bucket=self.settings.readready_bucket,
-            registered=lambda days: registered_values(self.glue, self.settings.database, source, days),
+            registered=lambda days: registered_values(self.catalog, source, days),
             served=lambda day: self.served(source.readready.name, day),
             content_hash=self.content_hash,
             look_ahead=look_ahead,
@@ -56,16 +63,8 @@ class Lake(LakeAccess):
 
     def reconciler(self, source: LogSource, look_ahead: int = 1) -> Reconciler:
         """What compares storage, catalog and builds of a source, by listing."""
-        return Reconciler(
-            s3=self.s3,
-            glue=self.glue,
-            source=source,
-            rules=load_rules(source.name),
-            database=self.settings.database,
-            raw_bucket=self.settings.raw_bucket(source.name),
-            readready_bucket=self.settings.readready_bucket,
-            look_ahead=look_ahead,
-        )
+        table = self.table(source.readready.name)
+        return Reconciler(self.raw_bucket(source), table, self.catalog, load_rules(source.name), look_ahead)
 
     def source_report(self, source: LogSource, first_open: date) -> SourceReport:
         """Every day of a source, in one listing of its raw bucket; days from `first_open` on are not due."""
@@ -73,16 +72,14 @@ class Lake(LakeAccess):
 
     def served(self, table: str, day: date) -> Served:
         """Which run of a day readers are sent to."""
-        settings = self.settings
-        return served_day(self.s3, self.glue, settings.database, settings.readready_bucket, table, day_number(day))
+        return served_day(self.table(table), self.catalog, day_number(day))
 
     def days_with_logs(self, source: LogSource, days: Sequence[date]) -> list[date]:
         """Those of the days that have anything to be built from: a raw partition, or an object in the late ledger."""
         if not days:
             return []
-        settings, table = self.settings, source.readready.name
-        delivered = raw_days(self.glue, settings.database, source, days_expression(days))
-        late = late_counts(self.table(table))
+        delivered = delivered_days(self.catalog, source, days_expression(days))
+        late = late_counts(self.table(source.readready.name))
         return [day for day in days if day in delivered or day_number(day) in late]
 
     def content_hash(self, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
@@ -91,7 +88,7 @@ class Lake(LakeAccess):
 
     def run_of_partition(self, table: str, day: int) -> set[str]:
         """The run that the catalog's partition of a day (yyyymmdd) names; empty where there is none."""
-        partition = partition_of_day(self.glue, self.settings.database, table, day)
+        partition = partition_of_day(self.catalog, table, day)
         if partition is None:
             return set()
         location = partition.get("StorageDescriptor", {}).get("Location", "")

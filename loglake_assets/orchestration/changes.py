@@ -49,7 +49,7 @@ def _committed(lake: Lake, table: str) -> Iterator[str]:
 
 
 def _table(lake: Lake, table: str, expression: str) -> list[str]:
-    found = partitions(lake.glue, lake.settings.database, table, expression)
+    found = partitions(lake.catalog, table, expression)
     return sorted(
         json.dumps([p["Values"], p["StorageDescriptor"].get("Location"), p.get("Parameters", {})], sort_keys=True)
         for p in found

@@ -38,7 +38,7 @@ def raw_lock_result(config: SourceConfig, lake: Lake, today: date) -> LockResult
     found = bucket_lock(s3, bucket)
     sample = []
     if terms or found.enabled:
-        objects = raw_objects(s3, config.source, bucket, days)
+        objects = raw_objects(lake.raw_bucket(config.source), days)
         sample = spread(objects, SAMPLE_COUNT, str(today), lambda o: o.last_modified, lambda o: o.key)
     return lock_result(s3, bucket, found, terms, [o.key for o in sample])
 
@@ -49,7 +49,7 @@ def commit_lock_result(config: SourceConfig, lake: Lake, today: date) -> LockRes
     found = bucket_lock(s3, bucket)
     sample = []
     if terms or found.enabled:
-        commits = _commits(Table(config.source.readready.name, s3, bucket), look_back(config, terms, today)[0])
+        commits = _commits(lake.table(config.source.readready.name), look_back(config, terms, today)[0])
         sample = spread(
             commits, SAMPLE_COUNT, str(today), lambda c: c["LastModified"].timestamp(), lambda c: str(c["Key"])
         )

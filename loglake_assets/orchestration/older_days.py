@@ -15,7 +15,7 @@ import dagster as dg
 from loglake_assets.lake.checks.day_report import RIGHT, DayReport, Verdict
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
-from loglake_assets.lake.storage.partitions import raw_days
+from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.lake.versions.served_day import IN_ORDER
 from loglake_assets.orchestration.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, check_result, cost, named, reconciled
 from loglake_assets.orchestration.source_config import SourceConfig
@@ -94,7 +94,7 @@ def older_days_found(config: SourceConfig, lake: Lake, now: datetime) -> tuple[d
 
 def _raw_days(config: SourceConfig, lake: Lake, expression: str) -> list[date]:
     """Days of raw partitions that an expression selects."""
-    return sorted(raw_days(lake.glue, lake.settings.database, config.source, expression))
+    return sorted(delivered_days(lake.catalog, config.source, expression))
 
 
 def _result(

@@ -50,7 +50,7 @@ def raw_days(config: SourceConfig, lake: Lake, first: date, last: date, late: Ma
     source = config.source
     arrivals: dict[date, list[str]] = defaultdict(list)
     expression = days_expression([first, last])
-    for day, partition in raw_partitions(lake.glue, lake.settings.database, source, expression):
+    for day, partition in raw_partitions(lake.catalog, source, expression):
         arrivals[day].append(partition.get("Parameters", {}).get("loglake.last_arrival", ""))
     return [
         RawDay(day, len(arrivals[day]), max(arrivals[day], default=""), late.get(day, 0))

@@ -68,8 +68,7 @@ def send_unplaced_commits(lake: Lake, table: str) -> int:
 
 def unplaced(lake: Lake, table: str) -> list[Commit]:
     """The newest commits of a table that the catalog does not show."""
-    settings = lake.settings
-    return unplaced_commits(lake.s3, lake.glue, table, settings.database, settings.readready_bucket)
+    return unplaced_commits(lake.table(table), lake.catalog)
 
 
 def reconcile_job() -> dg.JobDefinition:

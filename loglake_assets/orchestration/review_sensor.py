@@ -151,7 +151,7 @@ def _what_readers_see(config: ReviewConfig, lake: Lake, today: date) -> str:
     tables = [load_source(name).readready.name for name in config.review.sources] + [config.review.table.name]
     seen = [today.isoformat()]
     for table in tables:
-        for found in partitions(lake.glue, lake.settings.database, table, days_expression(around)):
+        for found in partitions(lake.catalog, table, days_expression(around)):
             shown = found.get("Parameters", {})
             seen.append(f"{table}/{found['Values']}/{shown.get(COMMIT_SEQ)}/{shown.get(RUN)}")
     return hashlib.sha256("\n".join(sorted(seen)).encode()).hexdigest()

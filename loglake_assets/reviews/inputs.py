@@ -9,7 +9,7 @@ from typing import Any
 from loglake_assets.lake.checks.coverage import coverage_of_commit
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import commit_key
-from loglake_assets.lake.storage.partitions import days_expression, partitions, raw_days
+from loglake_assets.lake.storage.partitions import days_expression, delivered_days, partitions
 from loglake_assets.lake.versions.commits import seq_shown
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number, day_number
@@ -85,12 +85,12 @@ def day_lacks(day: Mapping[str, Any]) -> list[str]:
 
 def read_inputs(lake: Lake, source: LogSource, days: Sequence[date]) -> dict[date, Input]:
     """Each day as the catalog shows it to readers, with the newest coverage that was measured of it."""
-    settings, table = lake.settings, source.readready.name
+    table = source.readready.name
     shown = {
         day_from_number(p["Values"][0]): p.get("Parameters", {})
-        for p in partitions(lake.glue, settings.database, table, days_expression(days))
+        for p in partitions(lake.catalog, table, days_expression(days))
     }
-    delivered = raw_days(lake.glue, settings.database, source, days_expression(days))
+    delivered = delivered_days(lake.catalog, source, days_expression(days))
     return {day: _input(lake, table, day, shown.get(day), day in delivered) for day in days}
 
 

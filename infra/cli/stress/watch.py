@@ -13,6 +13,7 @@ import psutil
 from infra.cli.lake import LocalLake
 from infra.cli.stress.results import Loss, Put
 from lambdas.addapart.consumer import ARRIVALS, FIRST_ARRIVAL, LAST_ARRIVAL
+from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import days_expression, partitions
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources import LogSource
@@ -60,9 +61,9 @@ class Watch:
     def catalog(self, days: Collection[date]) -> dict[Values, dict[str, Any]]:
         """The run's partitions in the catalog, by their values."""
         expression = days_expression(days)
-        found = partitions(self._glue, self._lake.settings.database, self._source.raw.name, expression)
+        found = partitions(Catalog(self._glue, self._lake.settings.database), self._source.raw.name, expression)
         location = f"s3://{self.bucket}/{self._folder}/"
-        return {tuple(p["Values"]): p for p in found if p["StorageDescriptor"]["Location"].startswith(location)}
+        return {tuple(p["Values"]): dict(p) for p in found if p["StorageDescriptor"]["Location"].startswith(location)}
 
     def stored(self) -> dict[str, datetime]:
         """The run's objects in the bucket, key to LastModified."""

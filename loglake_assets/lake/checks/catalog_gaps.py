@@ -13,6 +13,7 @@ from typing import Any
 from loglake_assets.lake.addapart.messages import send_key
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
+from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import companions
 from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions
 from loglake_assets.lake.storage.table import Table
@@ -44,14 +45,14 @@ def unregistered_prefixes(source: LogSource, reports: Iterable[DayReport]) -> li
     ]
 
 
-def unplaced_commits(s3: Any, glue: Any, table: str, database: str, bucket: str) -> list[Commit]:
+def unplaced_commits(table: Table, catalog: Catalog) -> list[Commit]:
     """Newest commits of a table that the catalog does not show as they are, the tables beside it included."""
-    shown = {table: _shown(glue, database, table)}
-    for name, _ in companions(table, "", 0):
+    shown = {table.name: _shown(catalog, table.name)}
+    for name, _ in companions(table.name, "", 0):
         with contextlib.suppress(TableMissingError):  # a lake deployed before there were such tables
-            shown[name] = _shown(glue, database, name)
-    newest = heads(Table(table, s3, bucket))
-    return [commit for _, commit in sorted(newest.items()) if not _is_shown(bucket, commit, shown)]
+            shown[name] = _shown(catalog, name)
+    newest = heads(table)
+    return [commit for _, commit in sorted(newest.items()) if not _is_shown(table.bucket, commit, shown)]
 
 
 def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tuple[int, str]]]) -> bool:
@@ -66,11 +67,11 @@ def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tupl
     return True
 
 
-def _shown(glue: Any, database: str, table: str) -> dict[int, tuple[int, str]]:
+def _shown(catalog: Catalog, table: str) -> dict[int, tuple[int, str]]:
     """By day: the commit that the partition shows, and where it lies."""
     return {
         int(p["Values"][0]): (seq_shown(p.get("Parameters", {})), p["StorageDescriptor"]["Location"])
-        for p in partitions(glue, database, table, ALL_DAYS)
+        for p in partitions(catalog, table, ALL_DAYS)
     }
 
 

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
 from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, Verdict
+from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects_by_day
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
@@ -41,14 +42,15 @@ CHECK = "reconciliation"
 class Reconciler:
     """Compares days of one source of one lake. Clients are passed in; two days of objects are held at a time."""
 
-    s3: Any
-    glue: Any
-    source: LogSource
+    raw: RawBucket
+    table: Table
+    catalog: Catalog
     rules: Rules
-    database: str
-    raw_bucket: str
-    readready_bucket: str
     look_ahead: int = 1
+
+    @property
+    def source(self) -> LogSource:
+        return self.raw.source
 
     def days(self, days: Collection[date], first_open: date, unknown: list[str] | None = None) -> Iterator[DayReport]:
         """Every day of `days` that has an object, a commit or a partition; days from `first_open` on are not due.
@@ -57,7 +59,7 @@ class Reconciler:
         """
         if not days:
             return
-        registered = registered_locations(self.glue, self.database, self.source, list(days))
+        registered = registered_locations(self.catalog, self.source, list(days))
         for day, landed in self._with_days_ahead(sorted(set(days)), unknown):
             # After the listing: what a build made meanwhile then holds all that is listed.
             if found := self.compare(day, landed, registered, day < first_open):
@@ -69,7 +71,7 @@ class Reconciler:
         """As `days`, for whoever has listed already: `landed` are objects by delivery day."""
         if not days:
             return []
-        registered = registered_locations(self.glue, self.database, self.source, list(days))
+        registered = registered_locations(self.catalog, self.source, list(days))
         with ThreadPoolExecutor(8) as pool:
             found = pool.map(lambda day: self.compare(day, landed, registered, day < first_open), sorted(set(days)))
             return [one for one in found if one]
@@ -95,7 +97,7 @@ class Reconciler:
         held: dict[date, list[RawObject]] = {}
         due = iter(days)
         day = next(due, None)
-        for listed, objects in raw_objects_by_day(self.s3, self.source, self.raw_bucket, wanted, unknown):
+        for listed, objects in raw_objects_by_day(self.raw, wanted, unknown):
             held[listed] = objects
             while day is not None and listed >= day + timedelta(days=self.look_ahead):
                 yield day, held
@@ -103,8 +105,7 @@ class Reconciler:
                 day = next(due, None)
 
     def _served(self, day: date) -> Served:
-        names = self.database, self.readready_bucket, self.source.readready.name
-        return served_day(self.s3, self.glue, *names, day_number(day))
+        return served_day(self.table, self.catalog, day_number(day))
 
     def _manifest(self, served: Served) -> Manifest | Judged | None:
         """The manifest of the run that readers see; a verdict where it cannot be had, None where there is no run."""
@@ -112,10 +113,10 @@ class Reconciler:
             return None
         key = manifest_key(served.table, served.day, served.run_id)
         try:
-            return read_manifest(Table(served.table, self.s3, self.readready_bucket), served.day, served.run_id)
+            return read_manifest(self.table, served.day, served.run_id)
         except (ManifestMissingError, BrokenManifestError) as error:
             why = "is gone" if isinstance(error, ManifestMissingError) else "cannot be read"
-            return Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"{MANIFEST} {why}")
+            return Judged(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"{MANIFEST} {why}")
 
     def _day(
         self,
@@ -163,7 +164,7 @@ class Reconciler:
     def _coverage(self, served: Served) -> Coverage | None:
         if served.commit is None:
             return None
-        return coverage_of_commit(Table(served.table, self.s3, self.readready_bucket), served.day, served.commit.seq)
+        return coverage_of_commit(self.table, served.day, served.commit.seq)
 
     def _judge(
         self,
@@ -222,7 +223,7 @@ class Reconciler:
         """
         is_accepted = commit is not None and commit.reason == ACCEPTING_LOSS
         read = {o.name: o for o in manifest.objects if o.reason != GONE_WHILE_READING}
-        for late in late_objects(Table(manifest.table, self.s3, self.readready_bucket), manifest.day):
+        for late in late_objects(self.table, manifest.day):
             if was_read(late, read.get((late.bucket, late.key))):
                 continue
             if self._etag(late.bucket, late.key) is None:
@@ -232,15 +233,15 @@ class Reconciler:
                 yield Judged(Verdict.GONE, late.bucket, late.key, said)
             else:
                 yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {late.events} events of this day")
-        for key, why in broken_entries(Table(manifest.table, self.s3, self.readready_bucket), manifest.day).items():
-            yield Judged(Verdict.UNREADABLE_RECORD, self.readready_bucket, key, f"entry of the late ledger: {why}")
+        for key, why in broken_entries(self.table, manifest.day).items():
+            yield Judged(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"entry of the late ledger: {why}")
 
     def _etag(self, bucket: str, key: str) -> str | None:
         """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
         from botocore.exceptions import ClientError
 
         try:
-            return str(self.s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
+            return str(self.table.s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
         except ClientError as error:
             if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}:
                 return None
@@ -248,7 +249,7 @@ class Reconciler:
 
     def _short(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
         """Files of the build that are not as they were verified."""
-        for key, why in altered_files(self.s3, served.commit, manifest).items():
+        for key, why in altered_files(self.table.s3, served.commit, manifest).items():
             yield Judged(Verdict.SHORT, bucket_of(manifest), key, why)
 
     def _altered(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
@@ -257,16 +258,16 @@ class Reconciler:
         if served.commit and (differing := differences(served.commit, manifest)):
             key = commit_key(table, day, served.commit.seq)
             said = f"commit and manifest differ in {', '.join(differing)}"
-            yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
-        for key in edited_records(Table(table, self.s3, self.readready_bucket), day):
+            yield Judged(Verdict.ALTERED, self.table.bucket, key, said)
+        for key in edited_records(self.table, day):
             said = "the commit after it knows it by another digest"
-            yield Judged(Verdict.ALTERED, self.readready_bucket, key, said)
+            yield Judged(Verdict.ALTERED, self.table.bucket, key, said)
 
     def _outdated(self, manifest: Manifest) -> Iterator[Judged]:
         """Where the rules, the columns or the code are others than when the day was built."""
         key = manifest_key(manifest.table, manifest.day, manifest.run_id)
         for said in outdated_by(manifest, self.source, self.rules):
-            yield Judged(Verdict.OUTDATED, self.readready_bucket, key, said)
+            yield Judged(Verdict.OUTDATED, self.table.bucket, key, said)
 
 
 def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:

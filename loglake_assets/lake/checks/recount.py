@@ -17,6 +17,7 @@ import pyarrow as pa
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.keys import duplicates_prefix
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
@@ -105,11 +106,9 @@ class _Expected:
 class Recount:
     """Recounts days of one source. Clients are passed in; `in_flight` objects are read at a time."""
 
-    s3: Any
-    source: LogSource
+    raw: RawBucket
+    table: Table
     rules: Rules
-    raw_bucket: str
-    readready_bucket: str
     registered: Callable[[Collection[date]], Collection[tuple[str, ...]]]
     """Values of the raw partitions of delivery days; asked only while a deny rule stands."""
     served: Callable[[date], Served]
@@ -117,6 +116,10 @@ class Recount:
     content_hash: ContentHash
     look_ahead: int = 1
     in_flight: int = 16
+
+    @property
+    def source(self) -> LogSource:
+        return self.raw.source
 
     @property
     def reach(self) -> Reach:
@@ -147,7 +150,7 @@ class Recount:
     def _manifest(self, served: Served) -> Manifest | None:
         if served.run_id is None:
             return None
-        return manifest_if_any(Table(served.table, self.s3, self.readready_bucket), served.day, served.run_id)
+        return manifest_if_any(self.table, served.day, served.run_id)
 
     def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], tuple[int, int]]:
         """(delivery day, size) by (bucket, key) of every object that can hold events of the days; denied ones are
@@ -155,7 +158,7 @@ class Recount:
         delivered, reach = self.reach.prefix_days(days), self.reach
         registered = set(self.registered(delivered)) if self.rules.deny else set()
         names: dict[tuple[str, str], tuple[int, int]] = {}
-        for raw in raw_objects(self.s3, self.source, self.raw_bucket, delivered):
+        for raw in raw_objects(self.raw, delivered):
             if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
                 continue
             rule = None if raw.placement.values in registered else self._denied_by(raw)
@@ -164,8 +167,7 @@ class Recount:
             elif day := found.get(day_number(raw.placement.day)):
                 day.denied[rule] += 1
         for day_of_events in days:
-            table = self.source.readready.name
-            for late in late_objects(Table(table, self.s3, self.readready_bucket), day_number(day_of_events)):
+            for late in late_objects(self.table, day_number(day_of_events)):
                 names.setdefault((late.bucket, late.key), (late.prefix_day, 0))
         return names
 
@@ -184,10 +186,10 @@ class Recount:
 
     def _content(self, name: tuple[str, str], prefix_day: int) -> _Content:
         try:
-            answer = whole_object(self.s3, *name)
-        except self.s3.exceptions.NoSuchKey:
+            answer = whole_object(self.table.s3, *name)
+        except self.table.s3.exceptions.NoSuchKey:
             return _Content(name, prefix_day, _GONE, 0, _GONE)
-        except self.s3.exceptions.ClientError as error:
+        except self.table.s3.exceptions.ClientError as error:
             if reason := refusal(error):
                 return _Content(name, prefix_day, self._etag(name), 0, reason)
             raise
@@ -196,7 +198,7 @@ class Recount:
 
     def _etag(self, name: tuple[str, str]) -> str:
         """Of an object that S3 lists and does not give."""
-        return str(self.s3.head_object(Bucket=name[0], Key=name[1])["ETag"]).strip('"')
+        return str(self.table.s3.head_object(Bucket=name[0], Key=name[1])["ETag"]).strip('"')
 
     def _events(self, body: bytes) -> list[CountedEvent] | str:
         text = ""
@@ -299,7 +301,7 @@ class Recount:
             return {served.location: f"run {manifest.run_id} wrote to {manifest.location}"}
         if served.commit and (differing := differences(served.commit, manifest)):
             return {served.location: f"commit and manifest differ in {', '.join(differing)}"}
-        found = altered_files(self.s3, served.commit, manifest)
+        found = altered_files(self.table.s3, served.commit, manifest)
         named = {f"s3://{bucket_of(manifest)}/{key}": why for key, why in found.items()}
         return named or self._altered_rows(served, manifest)
 
@@ -328,12 +330,12 @@ class Recount:
         prefix = f"{duplicates_prefix(served.table, served.run_id)}logcalendarday={served.day}/"
         columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
         copies: list[tuple[str, ...]] = []
-        for file in (key for key in keys(self.s3, self.readready_bucket, prefix) if key.endswith(".orc")):
-            copies += self._rows(self.readready_bucket, file, columns, altered)
+        for file in (key for key in keys(self.table.s3, self.table.bucket, prefix) if key.endswith(".orc")):
+            copies += self._rows(self.table.bucket, file, columns, altered)
         written = manifest.totals["duplicates"] if manifest else len(copies)
         if len(copies) != written:
             said = f"{len(copies):,} copies are there of {written:,} that its run left out"
-            altered.setdefault(f"s3://{self.readready_bucket}/{prefix}", said)
+            altered.setdefault(f"s3://{self.table.bucket}/{prefix}", said)
         return {event: f"s3://{bucket}/{key}" for event, bucket, key, same in copies if not same}
 
     def _stored_keys(
@@ -359,7 +361,7 @@ class Recount:
             return
         bucket, prefix = bucket_and_prefix(served.location)
         columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
-        for key in (key for key in keys(self.s3, bucket, prefix) if key.endswith(".orc")):
+        for key in (key for key in keys(self.table.s3, bucket, prefix) if key.endswith(".orc")):
             yield from self._rows(bucket, key, columns, altered)
 
     def _rows(
@@ -367,7 +369,7 @@ class Recount:
     ) -> Iterable[tuple[Any, ...]]:
         """These columns of an ORC file; a file that cannot be read is added to `altered` and has no rows."""
         try:
-            return zip(*columns_of(self.s3, bucket, key, columns), strict=True)
+            return zip(*columns_of(self.table.s3, bucket, key, columns), strict=True)
         except CutObjectError:
             raise
         except (OSError, pa.ArrowException, KeyError) as error:

@@ -5,15 +5,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
 
 from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.checks.reconciliation import Reconciler
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import EXAMPLES, UNKNOWN_KEY, RawObject, raw_object, raw_objects_by_day
-from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.s3.pages import entries
-from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, day_from_number, place
 
 _RUNS_NAMED = 10  # of neighbouring days
@@ -37,8 +35,8 @@ def source_report(reconciler: Reconciler, first_open: date) -> SourceReport:
     """Every day that has objects or a commit; days from `first_open` on are not due to be built. Lists the whole raw
     bucket.
     """
-    landed, ignored, unknown = _landed(reconciler)
-    numbers = sequences(Table(reconciler.source.readready.name, reconciler.s3, reconciler.readready_bucket))
+    landed, ignored, unknown = _landed(reconciler.raw)
+    numbers = sequences(reconciler.table)
     days = sorted({*landed, *(day_from_number(day) for day in numbers)})
     reports = reconciler.days_of(landed, days, first_open)
     for denied in (judged for report in reports for judged in report.named(Verdict.EXCLUDED)):
@@ -47,35 +45,35 @@ def source_report(reconciler: Reconciler, first_open: date) -> SourceReport:
     return SourceReport(of_the_lake, dict(ignored), tuple(unknown), frozenset(landed))
 
 
-def _landed(reconciler: Reconciler) -> tuple[dict[date, list[RawObject]], dict[str, int], list[str]]:
+def _landed(raw: RawBucket) -> tuple[dict[date, list[RawObject]], dict[str, int], list[str]]:
     """Objects by delivery day, counts of those that are no logs, and some of the keys that no pattern places."""
     landed: dict[date, list[RawObject]] = defaultdict(list)
     ignored: dict[str, int] = defaultdict(int)
     unknown: list[str] = []
-    for entry in entries(reconciler.s3, reconciler.raw_bucket):
-        placement = place(reconciler.source, reconciler.raw_bucket, entry["Key"])
+    for entry in entries(raw.s3, raw.name):
+        placement = place(raw.source, raw.name, entry["Key"])
         if isinstance(placement, Ignored):
             ignored[placement.reason] += 1
             if placement.reason == UNKNOWN_KEY and len(unknown) < EXAMPLES:
                 unknown.append(entry["Key"])
             continue
-        landed[placement.day].append(raw_object(reconciler.raw_bucket, entry, placement))
+        landed[placement.day].append(raw_object(raw.name, entry, placement))
     return landed, ignored, unknown
 
 
-def days_without_raw_logs(s3: Any, source: LogSource, bucket: str, days: Collection[date]) -> list[date]:
+def days_without_raw_logs(raw: RawBucket, days: Collection[date]) -> list[date]:
     """Those of the days of which no object lies in the source's raw bucket. Lists the days' folders only."""
-    return [day for day, objects in raw_objects_by_day(s3, source, bucket, days) if not objects]
+    return [day for day, objects in raw_objects_by_day(raw, days) if not objects]
 
 
-def no_raw_logs(days: Collection[date], source: LogSource, bucket: str) -> str:
+def no_raw_logs(days: Collection[date], raw: RawBucket) -> str:
     """The words for days without raw logs, and what to do if there should be some."""
     runs = list(runs_of_days(days))
     named = ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:_RUNS_NAMED])
     more = f" and {len(runs) - _RUNS_NAMED:,} more ranges" if len(runs) > _RUNS_NAMED else ""
     return (
         f"{named}{more}: no raw logs are there for {'this day' if len(days) == 1 else 'these days'}. If logs were "
-        f"expected, see whether {source.title} is delivered to s3://{bucket}; `loglake load` puts files there."
+        f"expected, see whether {raw.source.title} is delivered to s3://{raw.name}; `loglake load` puts files there."
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import regex
 
+from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, ignore_reason, place
@@ -54,55 +55,55 @@ class DayFolders:
     unknown: list[str] = field(default_factory=list)
 
 
-def raw_objects(s3: Any, source: LogSource, bucket: str, days: Collection[date]) -> Iterator[RawObject]:
+def raw_objects(raw: RawBucket, days: Collection[date]) -> Iterator[RawObject]:
     """Every placed object delivered on one of `days`, in key order within each folder."""
-    for _, objects in raw_objects_by_day(s3, source, bucket, days):
+    for _, objects in raw_objects_by_day(raw, days):
         yield from objects
 
 
 def raw_objects_by_day(
-    s3: Any, source: LogSource, bucket: str, days: Collection[date], unknown: list[str] | None = None
+    raw: RawBucket, days: Collection[date], unknown: list[str] | None = None
 ) -> Iterator[tuple[date, list[RawObject]]]:
     """(day, its objects) in order of days: the tree is walked once, and one day's objects are held at a time.
 
     Keys that no pattern places are added to `unknown`, as far as the walk meets them.
     """
-    found = day_folders(s3, source, bucket, days)
+    found = day_folders(raw, days)
     names = unknown if unknown is not None else []
     names.extend(found.unknown)
     with ThreadPoolExecutor(_IN_FLIGHT) as pool:
         for day in sorted(set(days)):
-            listed = pool.map(lambda folder: list(entries(s3, bucket, folder)), found.folders.get(day, ()))
+            listed = pool.map(lambda folder: list(entries(raw.s3, raw.name, folder)), found.folders.get(day, ()))
             objects = [one for one in found.objects if one.placement.day == day]
             for entry in (entry for listing in listed for entry in listing):
-                placement = place(source, bucket, entry["Key"])
+                placement = place(raw.source, raw.name, entry["Key"])
                 if isinstance(placement, Placement) and placement.day == day:
-                    objects.append(raw_object(bucket, entry, placement))
+                    objects.append(raw_object(raw.name, entry, placement))
                 elif isinstance(placement, Placement) or placement.reason == UNKNOWN_KEY:
                     names.append(entry["Key"])
             yield day, objects
 
 
-def unknown_keys(s3: Any, source: LogSource, bucket: str, days: Collection[date]) -> list[str]:
+def unknown_keys(raw: RawBucket, days: Collection[date]) -> list[str]:
     """Keys that are in no table because no pattern of the source places them, among folders of these days and above.
 
     Lists the days' folders; of a folder that no pattern allows at most `EXAMPLES` keys are named.
     """
     unknown: list[str] = []
-    for _ in raw_objects_by_day(s3, source, bucket, days, unknown):
+    for _ in raw_objects_by_day(raw, days, unknown):
         pass
     return unknown
 
 
-def day_folders(s3: Any, source: LogSource, bucket: str, days: Collection[date]) -> DayFolders:
+def day_folders(raw: RawBucket, days: Collection[date]) -> DayFolders:
     """Walk the bucket's folders down to those of the days; a folder that can hold no key of these days is passed by."""
-    found, tree = DayFolders(), _Tree(source, frozenset(days))
+    found, tree = DayFolders(), _Tree(raw.source, frozenset(days))
     level, refused = [""] if days else [], []
     with ThreadPoolExecutor(_IN_FLIGHT) as pool:
         while level:
             below: list[str] = []
-            for children, listed in pool.map(lambda prefix: _folder(s3, bucket, prefix), level):
-                _sort_objects(found, source, bucket, listed, tree.days)
+            for children, listed in pool.map(lambda prefix: _folder(raw.s3, raw.name, prefix), level):
+                _sort_objects(found, raw.source, raw.name, listed, tree.days)
                 for child in children:
                     if own := tree.days_of(child):
                         for day in own:
@@ -112,7 +113,7 @@ def day_folders(s3: Any, source: LogSource, bucket: str, days: Collection[date])
                     elif not tree.is_known(child):
                         refused.append(child)
             level = below
-        for keys in pool.map(lambda prefix: _unknown_under(s3, source, bucket, prefix), refused):
+        for keys in pool.map(lambda prefix: _unknown_under(raw, prefix), refused):
             found.unknown.extend(keys)
     return found
 
@@ -209,10 +210,10 @@ def _sort_objects(
             found.objects.append(raw_object(bucket, entry, placement))
 
 
-def _unknown_under(s3: Any, source: LogSource, bucket: str, prefix: str) -> list[str]:
+def _unknown_under(raw: RawBucket, prefix: str) -> list[str]:
     """Some keys of a folder that no pattern places; of the first thousand, at most EXAMPLES."""
-    keys = (entry["Key"] for entry in itertools.islice(entries(s3, bucket, prefix), 1000))
-    unknown = (key for key in keys if place(source, bucket, key) == Ignored(UNKNOWN_KEY))
+    keys = (entry["Key"] for entry in itertools.islice(entries(raw.s3, raw.name, prefix), 1000))
+    unknown = (key for key in keys if place(raw.source, raw.name, key) == Ignored(UNKNOWN_KEY))
     return list(itertools.islice(unknown, EXAMPLES))
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from loglake_assets.lake.addapart.messages import send_commit
+from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import (
@@ -64,9 +65,8 @@ class Publisher:
     """Commits days of one lake and sees them placed. Clients are passed in; the queue is AddAPart's of this layer."""
 
     s3: Any
-    glue: Any
+    catalog: Catalog
     sqs: Any
-    database: str
     bucket: str
     queue_url: str
     wait_seconds: float = 120.0
@@ -145,7 +145,7 @@ class Publisher:
 
     def _run_shown(self, manifest: Manifest) -> str:
         """The run that readers are sent to, by the catalog: also where no record of its commit can be read."""
-        partition = partition_of_day(self.glue, self.database, manifest.table, manifest.day)
+        partition = partition_of_day(self.catalog, manifest.table, manifest.day)
         return str((partition or {}).get("Parameters", {}).get(RUN, ""))
 
     def _lost_against(self, manifest: Manifest, run: str, before: str) -> str:
@@ -281,7 +281,7 @@ class Publisher:
 
     def placed(self, table: str, day: int) -> Placed:
         """The commit that the catalog's partition of a day shows, and where it sends readers."""
-        found = partition_of_day(self.glue, self.database, table, day)
+        found = partition_of_day(self.catalog, table, day)
         if found is None:
             return Placed(0, "")
         parameters = found.get("Parameters", {})

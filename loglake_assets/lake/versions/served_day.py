@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
 
+from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import COMMIT_DIGEST, RUN, Commit, commit_numbers, newest_record, seq_shown
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue.type_defs import PartitionTypeDef
 
 
 class Placing(StrEnum):
@@ -49,28 +53,27 @@ class Served:
     commit: Commit | None
 
 
-def partition_of_day(glue: Any, database: str, table: str, day: int) -> dict[str, Any] | None:
+def partition_of_day(catalog: Catalog, table: str, day: int) -> "PartitionTypeDef | None":
     """The catalog's partition of a day (yyyymmdd); None where there is none."""
     try:
-        answer = glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=[str(day)])
-    except glue.exceptions.EntityNotFoundException:
+        answer = catalog.glue.get_partition(DatabaseName=catalog.database, TableName=table, PartitionValues=[str(day)])
+    except catalog.glue.exceptions.EntityNotFoundException:
         return None
-    found: dict[str, Any] = answer["Partition"]
-    return found
+    return answer["Partition"]
 
 
-def served_day(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
+def served_day(table: Table, catalog: Catalog, day: int) -> Served:
     """One day of a table. What is out of order is looked at twice: a commit may be on its way to the catalog."""
-    served = _looked_at(s3, glue, database, bucket, table, day)
-    return served if served.placing in IN_ORDER else _looked_at(s3, glue, database, bucket, table, day)
+    served = _looked_at(table, catalog, day)
+    return served if served.placing in IN_ORDER else _looked_at(table, catalog, day)
 
 
-def _looked_at(s3: Any, glue: Any, database: str, bucket: str, table: str, day: int) -> Served:
+def _looked_at(table: Table, catalog: Catalog, day: int) -> Served:
     """The partition is asked first: a commit that it shows has its record by then."""
-    partition = partition_of_day(glue, database, table, day)
-    numbers = commit_numbers(Table(table, s3, bucket), day)
-    newest, digest = newest_record(Table(table, s3, bucket), day, numbers)
-    served = _served(table, day, newest, numbers, partition)
+    partition = partition_of_day(catalog, table.name, day)
+    numbers = commit_numbers(table, day)
+    newest, digest = newest_record(table, day, numbers)
+    served = _served(table.name, day, newest, numbers, partition)
     if numbers and newest is None:
         return replace(served, placing=Placing.COMMIT_BROKEN, commit_seq=numbers[-1])
     known = (partition or {}).get("Parameters", {}).get(COMMIT_DIGEST, digest)
@@ -80,7 +83,7 @@ def _looked_at(s3: Any, glue: Any, database: str, bucket: str, table: str, day: 
 
 
 def _served(
-    table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: dict[str, Any] | None
+    table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: "PartitionTypeDef | None"
 ) -> Served:
     parameters = (partition or {}).get("Parameters", {})
     partition_seq = seq_shown(parameters)
