@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from bench.cost import addapart_usd
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.sources import LogSource

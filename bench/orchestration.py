@@ -11,8 +11,8 @@ from typing import Any
 
 from bench.addapart import latencies
 from infra.cli.build import build_range, dagster_instance
-from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_number

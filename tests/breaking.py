@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.sources import LogSource
 from tests.stored_lake import StoredLake

@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import DayResult, build_range, dagster_instance, loaded_definitions
-from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.review import ReviewResult, build_review_range
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review

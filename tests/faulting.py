@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.cli.lake import REGION, LocalLake
+from infra.cli.local_lake import REGION, LocalLake
 from infra.emulator.processes import free_port
 from loglake_assets.lake.lake import Lake
 from resources.settings import LakeSettings

@@ -24,8 +24,8 @@ from typing import Any
 
 from infra.cli.digests import validate_days
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.emulator.processes import running_stack, start_stack, stop_stack
 from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.checks.drift import drift

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from infra.cli.mend import message_keys
 from lambdas.addapart.consumer import Consumer
 from lambdas.addapart.producer import produce

@@ -9,11 +9,11 @@ import boto3
 import dagster as dg
 import pytest
 
-from infra.cli.ask import STAND_IN, ModelAccess, ask_looker, log_invocations
 from infra.cli.build import build_range, dagster_instance
 from infra.cli.demo_truth import tool_problems
 from infra.cli.evidence import event_evidence
 from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.local_ask import STAND_IN, ModelAccess, ask_locally, log_invocations
 from infra.cli.review import build_review_range
 from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, serving
 from loglake_assets.reviews import load_review
@@ -220,7 +220,7 @@ def test_looker_answers_with_rows_of_the_lake_after_being_refused(tools: ToolLak
     hostile = ToolCall("1", {"sql": "DROP TABLE agent_tool_use"})
     raw = ToolCall("2", {"sql": f"SELECT * FROM from_cloudtrail_raw WHERE {DAYS}"})
     script = [Says(calls=(hostile, raw)), Says(calls=(ToolCall("3", {"sql": GOOD}),)), last]
-    answer = ask_looker(tools.lake, "Which tools were used?", None, quiet, script)
+    answer = ask_locally(tools.lake, "Which tools were used?", None, quiet, script)
     assert answer["stopped_by"] is None
     assert len(answer["refused"]) == 2
     (query,) = answer["queries"]
@@ -258,7 +258,7 @@ def test_lookers_own_calls_are_in_the_lake_like_any_agents(tools: ToolLake) -> N
 
 
 def test_a_question_that_is_none_is_refused(tools: ToolLake) -> None:
-    answer = ask_looker(tools.lake, " ", None, quiet, [])
+    answer = ask_locally(tools.lake, " ", None, quiet, [])
     assert (answer["stopped_by"], answer["queries"]) == ("prompt", [])
 
 
@@ -271,7 +271,7 @@ def test_a_model_is_asked_as_the_caller_whose_keys_stay_in_their_process(tools: 
             aws_access_key_id="AKIAEXAMPLECALLER",
             aws_secret_access_key="EXAMPLE/SECRET/OF/CALLER",
         )
-        answer = ask_looker(tools.lake, "Which tools?", ModelAccess("example.model", client), quiet)
+        answer = ask_locally(tools.lake, "Which tools?", ModelAccess("example.model", client), quiet)
     assert (len(answer["queries"]), answer["stopped_by"]) == (1, None)
     assert {request.path for request in bedrock.requests} == {"/model/example.model/converse"}
     function = tools.lake.client("lambda").get_function_configuration(FunctionName="loglake-looker")

@@ -9,7 +9,8 @@ import pytest
 from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
 from glue_scripts.window import slices, window_objects
 from infra.cli.build import BuildError, parsed_day, parsed_days, windows
-from infra.cli.lake import AwsLake, LakeHomeError, LocalLake, refuse_full_disk
+from infra.cli.lake import AwsLake
+from infra.cli.local_lake import LakeHomeError, LocalLake, refuse_full_disk
 from infra.cli.submission import submit_days
 from infra.cli.terminal import escaped
 from infra.emulator.processes import free_port

@@ -24,7 +24,7 @@ from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
+from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
 from infra.cli.main import app, main
 from infra.cli.query import print_answer
 from infra.cli.terminal import PLAIN_WIDTH, print_table
@@ -161,7 +161,7 @@ def read_only(folder: Path) -> Iterator[None]:
     91, "a home in a folder that is read-only, or that is a file", "one sentence each: where, what to do"
 )
 def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.cli.lake.free_bytes", lambda home: 1 << 40)
+    monkeypatch.setattr("infra.cli.local_lake.free_bytes", lambda home: 1 << 40)
     folder, file = tmp_path / "shelf", tmp_path / "file"
     folder.mkdir()
     file.touch()
@@ -323,7 +323,7 @@ def test_a_disk_that_fills_while_the_stack_runs_is_said(tmp_path: Path, files: P
 def command_with_room(home: Path, files: Path) -> "subprocess.CompletedProcess[str]":
     """`load` as it is when the disk had room as it began: its own look at the start is passed over."""
     program = (
-        "import sys, infra.cli.lake as opened; opened.NEEDED_BYTES = 0\n"
+        "import sys, infra.cli.local_lake as opened; opened.NEEDED_BYTES = 0\n"
         "opened.refuse_full_disk.__defaults__ = (0,)\n"
         "from infra.cli.main import app, main\n"
         f"sys.exit(main(['load', 'cloudtrail', {str(files)!r}]))"

@@ -13,8 +13,8 @@ import pytest
 
 from infra.cli.build import build_range
 from infra.cli.evidence import event_evidence
-from infra.cli.lake import LocalLake
 from infra.cli.load import await_partitions, put_objects
+from infra.cli.local_lake import LocalLake
 from infra.cli.status import print_status
 from lambdas.addapart.consumer import CommitEditedError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING

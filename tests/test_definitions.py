@@ -11,7 +11,7 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
 
 from infra.cli.build import dagster_instance, loaded_definitions
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files
 from loglake_assets.orchestration.lake_resource import lake_resources

@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 
 from infra.cli.build import dagster_instance, loaded_definitions
 from infra.cli.digests import print_digests, validate_days
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.digest_checks import digest_check, digest_result, remedy

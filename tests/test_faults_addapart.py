@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from lambdas.addapart.producer import produce
 from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings

@@ -17,8 +17,9 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import readready_key
+from infra.cli.dagster_home import write_dagster_home
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import LocalLake, write_dagster_home
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits

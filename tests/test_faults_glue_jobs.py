@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
 from resources.settings import LakeSettings

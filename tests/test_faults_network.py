@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from glue_scripts.fetching import FetchError, ObjectRef, fetch
 from glue_scripts.reading import ObjectReader
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import CommitError, append, commits

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import append, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits

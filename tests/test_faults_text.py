@@ -11,7 +11,7 @@ import pytest
 
 from infra.cli.ask import print_looker_answer
 from infra.cli.build import DayResult, build_range, dagster_instance
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from infra.cli.query import ask, print_answer
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.sources import LogSource

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from lambdas.addapart.consumer import CommitGoneError, Consumer
 from loglake_assets.lake.addapart.placing import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings

@@ -18,8 +18,9 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.dagster_home import write_dagster_home
 from infra.cli.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
-from infra.cli.lake import LocalLake, local_lake, write_dagster_home
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor
 from infra.cli.up import prepare_instance
 from lambdas.addapart.consumer import LAST_ARRIVAL

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import ACCOUNT, NAME, REGION
+from infra.cli.local_lake import ACCOUNT, NAME, REGION
 from infra.emulator.processes import StackInfo, running_stack, start_stack, stop_stack
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads

@@ -21,7 +21,7 @@ from glue_scripts.light_views import NotLightError, create_views, in_duckdb
 from glue_scripts.reading import ObjectReader, decoded_fields
 from glue_scripts.window import WindowObjects
 from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import read_manifest

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import BuildError, dagster_instance, loaded_definitions, run_window
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from infra.cli.review import build_review_range
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.review_config import review_config

@@ -28,7 +28,7 @@ from ministack.core import sigv4
 
 from infra.cli.dagster_ui import UiError, guard_command
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import LocalLake, environment
+from infra.cli.local_lake import LocalLake, environment
 from infra.emulator.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
 from infra.emulator.scripted_converse import Says, serving
 from tests.browser import Browser, Page, start_browser

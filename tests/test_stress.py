@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from infra.cli.generate import GenerateError, beside, generate_files, parsed_faults, write_samples
-from infra.cli.lake import LocalLake
 from infra.cli.load import await_partitions, files_under, put_objects
+from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from infra.cli.stress.plan import Replay, StressError
 from infra.cli.stress.plot import plot

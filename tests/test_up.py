@@ -16,7 +16,7 @@ import pytest
 
 from infra.cli.dagster_output import warnings_of
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import ACCOUNT, NAME, REGION
+from infra.cli.local_lake import ACCOUNT, NAME, REGION
 from infra.cli.main import main
 from infra.emulator.processes import free_port, running_stack
 from loglake_assets.sources.sampling import generate

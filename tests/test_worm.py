@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli.build import loaded_definitions
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.object_lock import (
     BEYOND,
     BUCKET_NOT_VERSIONED,

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, late_key, manifest_key

@@ -9,8 +9,9 @@ from typing import Any
 
 import dagster as dg
 
+from infra.cli.dagster_home import write_dagster_home
 from infra.cli.first_day import lake_first_day
-from infra.cli.lake import AwsLake, CommandLake, write_dagster_home
+from infra.cli.lake import AwsLake, CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.signals import StoppedError
 from infra.cli.terminal import print_table, size

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from infra.cli.ask import ask_looker, print_looker_answer
+from infra.cli.ask import print_looker_answer
 from infra.cli.build import DayResult, build_range, dagster_instance, print_days
 from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
 from infra.cli.home import REPOSITORY, lake_home, shown_home
-from infra.cli.lake import LocalLake, local_lake
 from infra.cli.load import Loaded, await_partitions, put_objects, registered, samples_to_put
+from infra.cli.local_ask import ask_locally
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
 from infra.cli.review import Wanted, build_review_range, print_review_days, write_review
@@ -171,7 +172,7 @@ def _demo_review(lake: LocalLake, review: Review, truths: dict[str, GroundTruth]
 def _demo_question(lake: LocalLake, say: Demo) -> list[str]:
     """One question to Looker, the deployed function, with a stand-in where a model would be."""
     say.step(f"Log Lake Looker is asked: {QUESTION} (no model: a scripted stand-in shows the way of a question)")
-    answer = ask_looker(lake, QUESTION, None, lambda text: None)
+    answer = ask_locally(lake, QUESTION, None, lambda text: None)
     print_looker_answer(answer, lambda text: say(f" {text}"))
     return [] if answer["queries"] and not answer["stopped_by"] else ["Looker ran no query"]
 

@@ -7,7 +7,7 @@ import fcntl
 import json
 from collections.abc import Mapping
 
-from infra.cli.lake import DIGEST_KEYS, LocalLake
+from infra.cli.local_lake import DIGEST_KEYS, LocalLake
 from infra.emulator.processes import write_atomically
 
 

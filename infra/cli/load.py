@@ -10,7 +10,7 @@ from typing import Any
 from infra.cli.digest_keys import keep_keys
 from infra.cli.first_day import days_not_shown
 from infra.cli.generate import METADATA, PUBLIC_KEYS, read_beside
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
 from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.sources import LogSource, load_source

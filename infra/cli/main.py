@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
@@ -100,13 +100,21 @@ class _Asked:
     @contextmanager
     def open(self) -> Iterator["CommandLake"]:
         """The lake, which is there already. Its name and place go to stderr: what is printed is of this lake."""
-        from infra.cli.aws_lake import aws_lake
-        from infra.cli.lake import existing_local_lake, warn
+        from infra.cli.lake import warn
 
-        local = existing_local_lake(lake_home(), _quiet)
-        with local if self.name == LOCAL else aws_lake(self.name, self.profile, self.region) as lake:
+        with self._local() if self.name == LOCAL else self._on_aws() as lake:
             warn(f"lake {lake.settings.name}: {lake.place}")
             yield lake
+
+    def _local(self) -> AbstractContextManager["CommandLake"]:
+        from infra.cli.local_lake import existing_local_lake
+
+        return existing_local_lake(lake_home(), _quiet)
+
+    def _on_aws(self) -> AbstractContextManager["CommandLake"]:
+        from infra.cli.aws_lake import aws_lake
+
+        return aws_lake(self.name, self.profile, self.region)
 
     def refuse_aws(self, command: str) -> None:
         """Raise UsageError where the lake is not of this machine."""
@@ -210,8 +218,8 @@ def load(
 
     Example: loglake load cloudtrail logs/
     """
-    from infra.cli.lake import local_lake
     from infra.cli.load import files_of, load_files
+    from infra.cli.local_lake import local_lake
 
     context.obj.refuse_aws("load")
     files = files_of(source, folder)
@@ -479,13 +487,23 @@ def ask(
 
     Example: loglake ask "which tools did agents use?"
     """
-    from infra.cli.ask import ask_looker, model_access, print_looker_answer
+    from infra.cli.ask import invoke_looker, print_looker_answer
 
-    access = model_access() if context.obj.name == LOCAL else None
-    with context.obj.open() as lake:
-        answer = ask_looker(lake, question, access, _say)
-        print_looker_answer(answer, _say)
+    if context.obj.name == LOCAL:
+        answer = _local_answer(context, question)
+    else:
+        with context.obj.open() as lake:
+            answer = invoke_looker(lake, question)
+    print_looker_answer(answer, _say)
     raise typer.Exit(EXIT_FAILED if answer["stopped_by"] else 0)
+
+
+def _local_answer(context: Context, question: str) -> dict[str, Any]:
+    from infra.cli.local_ask import ask_locally, model_access
+
+    access = model_access()  # with the caller's own credentials, before the lake puts its own there
+    with context.obj.open() as lake:
+        return ask_locally(lake, question, access, _say)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -542,6 +560,8 @@ def _commands() -> set[str]:
 
 def _warn_of_a_full_disk() -> None:
     """A command that failed on a full disk may say so in other words: of what it waited for in vain."""
+    if "infra.cli.local_lake" not in sys.modules:  # a lake on AWS writes nothing to this disk
+        return
     from infra.cli.lake import warn
     from infra.emulator.disk_reserve import RESERVE_BYTES, free_bytes
 

@@ -14,10 +14,12 @@ from datetime import date
 from pathlib import Path
 from typing import IO
 
+from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_output import show_warnings
 from infra.cli.first_day import forget_shown_first_day, lake_first_day, note_shown_first_day
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import CommandLake, environment, local_lake, write_dagster_home
+from infra.cli.lake import CommandLake
+from infra.cli.local_lake import environment, local_lake
 from infra.cli.orphaned_runs import end_orphaned_runs
 from infra.emulator.processes import free_port, is_running, running_stack, stop_stack
 from resources.settings import FIRST_DAY, loglake

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from infra.cli.stress.plan import FAR_DAY, Replay, StressError
 from infra.cli.stress.results import Bounds, Depth, Put, Step, next_rate, percentile, what_gave
 from infra.cli.stress.send import Sending, stress_client

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.home import lake_home
-from infra.cli.lake import LocalLake, local_lake
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.stress.plot import plot
 from infra.cli.stress.report import Say, Stress, StressSettings
 from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, loss_sentence, percentile, scaled, verdict, what_gave

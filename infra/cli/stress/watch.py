@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from infra.cli.lake import LocalLake
+from infra.cli.local_lake import LocalLake
 from infra.cli.stress.results import Loss, Put
 from lambdas.addapart.consumer import ARRIVALS, FIRST_ARRIVAL, LAST_ARRIVAL
 from loglake_assets.lake.storage.catalog import Catalog
