@@ -51,7 +51,7 @@ def send_missing(source: LogSource, lake: Lake, reports: Collection[DayReport]) 
 def send_prefixes(source: LogSource, lake: Lake, reports: Collection[DayReport]) -> int:
     """Send AddAPart the raw prefixes of the days that have no partition; returns how many."""
     prefixes = unregistered_prefixes(source, reports)
-    raw_queue = lake.queue_url("raw") if prefixes else ""
+    raw_queue = lake.queue_url(f"raw-{source.name}") if prefixes else ""
     for prefix in prefixes:
         send_prefix(lake.sqs, raw_queue, source, lake.settings.raw_bucket(source.name), prefix)
     return len(prefixes)
