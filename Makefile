@@ -37,11 +37,11 @@ up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; 
 
 check: $(READY) ## format, lint, types, and every test that needs no stack: a few minutes
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
-	@$(BIN)/python -m pytest -q -m "not slow and not stack"
+	@$(BIN)/python -m pytest -q -n 2 --dist load -m "not slow and not stack"
 
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
 	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)

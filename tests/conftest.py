@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ from infra.cli.review import ReviewResult, build_review_range
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.model import LIGHT, SPARK
 from loglake_assets.sources.sampling import GroundTruth, Samples, generate
 from tests.breaking import stored_lake
 from tests.faulting import FaultProxy, fault_proxy
@@ -28,6 +30,18 @@ from tests.written_day import WrittenDay, written_day
 pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+os.environ["LOGLAKE_ENGINE"] = LIGHT  # Spark builds where it is what is tested: see `by_spark`
+
+
+@contextmanager
+def by_spark() -> Iterator[None]:
+    """Days that are built in this block are built by Spark, as on Glue."""
+    before = os.environ["LOGLAKE_ENGINE"]
+    os.environ["LOGLAKE_ENGINE"] = SPARK
+    try:
+        yield
+    finally:
+        os.environ["LOGLAKE_ENGINE"] = before
 
 
 ON_A_STACK = frozenset({"lake", "spark", "endpoint", "stack", "up", "home", "own", "bare", "running"})
@@ -110,7 +124,8 @@ def built(lake: LocalLake, source: LogSource) -> BuiltLake:
     samples = generate(source.name, FIRST, 3, 5_000, very_late=1)
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
-    results = build_range(lake, source, FIRST, LAST, quiet)
+    with by_spark():
+        results = build_range(lake, source, FIRST, LAST, quiet)
     assert [r.error for r in results] == [None, None, None]
     return BuiltLake(lake, source, samples, samples.ground_truth(), results)
 
@@ -135,7 +150,8 @@ def reviewed(built: BuiltLake) -> ReviewedLake:
     samples = generate(typed.name, FIRST, 3, 5_000)
     loaded = put_objects(lake, typed, samples_to_put(samples.objects()), quiet)
     assert not await_partitions(lake, typed, loaded.partitions, quiet, 60)
-    days = build_range(lake, typed, FIRST, LAST, quiet)
+    with by_spark():
+        days = build_range(lake, typed, FIRST, LAST, quiet)
     assert [r.error for r in days] == [None, None, None]
     results = build_review_range(lake, review, FIRST, LAST, quiet)
     assert [r.error for r in results] == [None, None, None]
@@ -163,7 +179,8 @@ def tools(built: BuiltLake) -> ToolLake:
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
     assert loaded.ignored == samples.ground_truth().ignored_keys
-    days = build_range(lake, source, FIRST, LAST, quiet)
+    with by_spark():
+        days = build_range(lake, source, FIRST, LAST, quiet)
     results = build_review_range(lake, load_review("agent_tool_use"), FIRST, LAST, quiet)
     assert [r.error for r in (*days, *results)] == [None] * 6
     return ToolLake(lake, samples.ground_truth(), days, results)

@@ -6,8 +6,9 @@ when it passes; a test may carry several. `--faults` prints the report. What the
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,9 +129,19 @@ class _Outcomes:
             self._report.passed.add(test)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A worker of pytest-xdist has ended: it collected, and this process reports."""
+    report = node.config.stash[REPORT]
+    claims = [Claim(*claim) for claim in getattr(node, "workeroutput", {}).get("claims", ())]
+    report.claims = list(dict.fromkeys([*report.claims, *claims]))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A fault that broke is no success, whatever else the run makes of it."""
     report = session.config.stash[REPORT]
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["claims"] = [astuple(claim) for claim in report.claims]
     broke = any(report.verdict(fault) == BROKE for fault in catalogue())
     if session.config.getoption("--faults") and broke and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

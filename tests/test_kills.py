@@ -55,7 +55,7 @@ class KilledLake:
         return subprocess.Popen(
             [sys.executable, "-m", "infra.cli.main", *arguments],
             cwd=REPOSITORY,
-            env={**os.environ, "LOGLAKE_HOME": str(self.home)},
+            env={**os.environ, "LOGLAKE_HOME": str(self.home), "LOGLAKE_ENGINE": "spark"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

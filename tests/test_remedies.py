@@ -85,11 +85,7 @@ class Mended:
         (command,) = set(re.findall(r"loglake [^;,`]+?(?=;|,|`| anew|$| builds)", remedy)) or {""}
         done = subprocess.run(
             ["bash", "-c", command.strip()],
-            env={
-                **os.environ,
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "LOGLAKE_ENGINE": "light",
-            },
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
