@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """gzip holds the second in which it was made, and samples differ: workers of one run must call a test by one name."""
+    """gzip holds the second in which it was made: all workers must call a test by one name."""
     return f"{argname}-in-gzip" if isinstance(val, bytes) and b"\x1f\x8b" in val else None
 
 
