@@ -1,0 +1,139 @@
+"""A lake that is not of this machine's homes: a plain endpoint that enforces IAM, worked on by the same commands."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.aws.deploy import deploy
+from infra.cli.home import REPOSITORY
+from infra.emulator.processes import StackInfo, start_stack, stop_stack
+from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.sampling import generate, sample_keys
+from resources.settings import LakeSettings
+from tests.conftest import quiet
+from tests.waiting import until
+
+pytestmark = pytest.mark.stack
+
+ACCOUNT, REGION, NAME = "000000000000", "eu-west-1", "second"
+DAY = date(2026, 11, 1)
+TABLE = "from_cloudtrail_readready"
+PROGRAM = """
+import sys
+from infra.cli.main import main
+code = main(sys.argv[1:])
+loaded = sorted(name for name in sys.modules if name.startswith("infra.emulator"))
+sys.exit(f"of the emulator: {loaded}" if loaded else code)
+"""
+
+
+@dataclass(frozen=True)
+class SecondLake:
+    """A deployed lake behind an endpoint, and a folder with its description."""
+
+    info: StackInfo
+    folder: Path
+
+    @property
+    def settings(self) -> LakeSettings:
+        return LakeSettings(NAME, ACCOUNT, REGION, self.info.endpoint_url)
+
+    def client(self, service: str) -> "boto3.client":  # type: ignore[valid-type]
+        session = boto3.Session(self.info.access_key_id, self.info.secret_access_key, region_name=REGION)
+        return session.client(service, endpoint_url=self.info.endpoint_url)  # type: ignore[call-overload]
+
+    def command(self, *arguments: str) -> str:
+        """What a command on this lake prints; it succeeds, and imports nothing of the emulator."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOGLAKE_"))}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "--lake", NAME, *arguments],
+            cwd=REPOSITORY,
+            env={
+                **kept,
+                "LOGLAKE_LAKES": str(self.folder / "lakes"),
+                "LOGLAKE_ENGINE": "light",
+                "AWS_ACCESS_KEY_ID": self.info.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": self.info.secret_access_key,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        assert done.stderr.startswith(f"lake {NAME}: AWS account {ACCOUNT}, {REGION}\n")
+        return done.stdout
+
+    def put(self, source: str, events: int) -> None:
+        bucket, s3 = self.settings.raw_bucket(source), self.client("s3")
+        for sample in generate(source, DAY, 1, events).objects():
+            s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondLake]:
+    folder = tmp_path_factory.mktemp("second")
+    info = start_stack(folder / "stack", auth=True, log=quiet)
+    try:
+        made = SecondLake(info, folder)
+        sources = [load_source(name) for name in source_names()]
+        deploy(made.settings, made.client, sources, {"RequireTls": "false"}, quiet)
+        (folder / "lakes").mkdir()
+        (folder / "lakes" / f"{NAME}.toml").write_text(
+            f'account = "{ACCOUNT}"\nregion = "{REGION}"\nendpoint_url = "{info.endpoint_url}"\n'
+        )
+        (folder / "keys.json").write_text(json.dumps(sample_keys("cloudtrail")))
+        for source in ("cloudtrail", "cloudwatch"):
+            made.put(source, 600)
+        yield made
+    finally:
+        stop_stack(info)
+
+
+def test_its_days_are_built_looked_at_and_queried(second: SecondLake) -> None:
+    until(lambda: f"{DAY}" in second.command("status"), 60)
+    second.command("reconcile")
+    for name in ("cloudtrail", "cloudwatch", "session_activity"):
+        assert "dagster" in second.command("build", name, f"{DAY}").lower(), "it says where the run is recorded"
+    said = second.command("status")
+    assert f"loglake --lake {NAME} " in said
+    rows = second.command(
+        "query", f"select count(*) as n from {TABLE} where logcalendarday = 20261101", "--format", "jsonl"
+    )
+    assert json.loads(rows)["n"] > 300
+
+
+def test_a_row_a_digest_and_a_session_are_shown(second: SecondLake) -> None:
+    sql = f"select min(eventid) as id from {TABLE} where logcalendarday = 20261101"
+    event = json.loads(second.command("query", sql, "--format", "jsonl"))["id"]
+    assert event in second.command("evidence", event, "--day", f"{DAY}", "--keys", str(second.folder / "keys.json"))
+    said = second.command("digests", "cloudtrail", f"{DAY}", "--keys", str(second.folder / "keys.json"))
+    assert "100.0000" in said, "every digest of the sample trail is proved with the keys that were given"
+    out = second.folder / "pages"
+    second.command("review", "--who", "*", "--days", f"{DAY}", "--out", str(out))
+    assert list(out.glob("*.html"))
+
+
+def test_what_was_put_aside_is_loaded_again_and_readers_are_sent_back(second: SecondLake) -> None:
+    first = _newest_run(second)
+    second.command("requeue", "cloudtrail", f"{DAY}")
+    second.command("build", "cloudtrail", f"{DAY}")
+    assert _newest_run(second) != first
+    second.command("rollback", "cloudtrail", f"{DAY}", first)
+    assert _newest_run(second) == first
+    assert "rolled_back" in second.command("status")
+    second.command("collect")
+
+
+def _newest_run(second: SecondLake) -> str:
+    glue = second.client("glue")
+    names = {"DatabaseName": second.settings.database, "TableName": TABLE}
+    partition = glue.get_partition(**names, PartitionValues=["20261101"])["Partition"]  # type: ignore[attr-defined]
+    return str(partition["Parameters"]["loglake.run"])
