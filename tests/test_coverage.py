@@ -79,7 +79,7 @@ def test_hostile_objects_are_unreadable_and_the_others_count(
     coverage = counted(lake, source, bucket)
     reasons = {name.rsplit("/", 1)[1]: reason for name, reason in coverage.unreadable.items()}
     assert reasons["bomb"] == "inflates_too_large"
-    assert reasons["two-members"] == "trailing_bytes"
+    assert reasons["two-members"] == "trailing_gzip_member"
     assert reasons["no-json"] == reasons["nested"] == "not_json"
     assert "good" not in reasons
     assert coverage.expected >= 3

@@ -92,9 +92,10 @@ def _print_rest(source: str, found: SourceReport) -> None:
     days_of: dict[tuple[str, Finding], list[date]] = {}
     for day in found.days:
         for finding in day.findings:
-            days_of.setdefault((day.state, finding), []).append(day.day)
-    for (state, finding), days in sorted(days_of.items()):
-        print(f"{state}: {remedy(finding, source, min(days), max(days))}")
+            word = str(finding) if str(finding) in day.words else day.words[0]
+            days_of.setdefault((word, finding), []).append(day.day)
+    for (word, finding), days in sorted(days_of.items()):
+        print(f"{word}: {remedy(finding, source, min(days), max(days))}")
 
 
 def _row(day: DayReport) -> list[Any]:

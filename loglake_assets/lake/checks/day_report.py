@@ -67,8 +67,7 @@ REMEDIES: Mapping[Finding, str] = {
     Verdict.UNBUILT: _REBUILD,
     Verdict.LATE: _REBUILD,
     Verdict.OLDER_VERSION: "find out who overwrote it; then {build}",
-    Verdict.GONE: "an object that was read is gone: restore it from its bucket's versions; a build without it is "
-    "refused",
+    Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
     Verdict.SHORT: "find out who changed the file; then {build}, which makes it anew from the raw objects",
     Verdict.ALTERED: f"find out who edited it and {_RESTORE}",
     Verdict.UNREADABLE_RECORD: f"{_RESTORE}; if there are none, {{build}} --accept-loss builds a day without a "
