@@ -11,7 +11,8 @@ from infra.cli.lake import CommandLake
 from infra.cli.terminal import escaped, print_table
 from loglake_assets.reviews.masking import KINDS
 
-_ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
+ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
+"""A question that is asked again because it takes long is asked twice."""
 
 
 class AskError(RuntimeError):
@@ -21,7 +22,7 @@ class AskError(RuntimeError):
 def invoke_looker(lake: CommandLake, question: str) -> dict[str, Any]:
     """Invoke once: a question that is asked again because it takes long is asked twice."""
     named = lake.settings
-    client = boto3.client("lambda", endpoint_url=named.endpoint_url, region_name=named.region, config=_ONCE)
+    client = boto3.client("lambda", endpoint_url=named.endpoint_url, region_name=named.region, config=ONCE)
     answer = client.invoke(
         FunctionName=f"{lake.settings.name}-looker", Payload=json.dumps({"prompt_from_user": question}).encode()
     )

@@ -55,9 +55,8 @@ def _of_source(
     for row in _rows(lake, source, event_id, day):
         served = lake.resource.served(source.readready.name, day_from_number(row["logcalendarday"]))
         examiner = Examiner(
-            s3=lake.client("s3"),
+            table=lake.table(source.readready.name),
             source=source,
-            readready_bucket=lake.settings.readready_bucket,
             served=served,
             records=records_of,
             expected=_expected,

@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.cli.ask import AskError, invoke_looker
+from infra.cli.ask import ONCE, AskError, invoke_looker
 from infra.cli.local_lake import LocalLake
 from infra.emulator.scripted_converse import Answers, Fails, Request, Says, Script, demo_script, serving
 from lambdas.looker.prompt import table_cards
@@ -26,7 +25,6 @@ from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
 
 STAND_IN = "scripted-stand-in"
-_ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def model_access() -> ModelAccess | None:
     found.get_frozen_credentials()  # now: opening the lake puts its own into the environment
     own = boto3.Session(found.access_key, found.secret_key, found.token, region_name=region)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or f"https://bedrock-runtime.{region}.amazonaws.com"
-    return ModelAccess(model_id, own.client("bedrock-runtime", endpoint_url=endpoint, config=_ONCE))
+    return ModelAccess(model_id, own.client("bedrock-runtime", endpoint_url=endpoint, config=ONCE))
 
 
 def ask_locally(

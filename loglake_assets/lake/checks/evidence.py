@@ -68,9 +68,8 @@ class Evidence:
 class Examiner:
     """Examines rows of one source. Clients are passed in; `vouch` is None for a log without digests."""
 
-    s3: Any
+    table: Table
     source: LogSource
-    readready_bucket: str
     served: Served
     records: Records
     expected: ExpectedRow
@@ -115,7 +114,7 @@ class Examiner:
 
         asked: dict[str, Any] = {"VersionId": version} if version else {}
         try:
-            answer = whole_object(self.s3, bucket, key, **asked)
+            answer = whole_object(self.table.s3, bucket, key, **asked)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}:
                 return None, ""
@@ -153,13 +152,13 @@ class Examiner:
 
     def _columns(self, row: Mapping[str, Any]) -> list[Column]:
         """The columns that the day was built with, except the run, which the commit is compared by."""
-        built = manifest_if_any(Table(self.served.table, self.s3, self.readready_bucket), self.served.day, row["f_run"])
+        built = manifest_if_any(self.table, self.served.day, row["f_run"])
         names = set(built.columns) if built else set()
         declared = (c for c in self.source.readready.all_columns if c.name != "f_run")
         return [column for column in declared if not names or column.name in names]
 
     def _commit(self, row: Mapping[str, Any]) -> tuple[Commit | None, list[Statement]]:
-        sequence = list(commits(Table(self.served.table, self.s3, self.readready_bucket), self.served.day))
+        sequence = list(commits(self.table, self.served.day))
         own = [commit for commit in sequence if commit.run_id == row["f_run"]]
         if not own:
             return None, [Statement("commit", False, f"no commit of the day refers to run {row['f_run']}")]
@@ -182,14 +181,14 @@ class Examiner:
         if not file.startswith(commit.location):
             yield Statement("ORC file", False, f"{file} does not lie where commit {commit.seq} sends readers")
         elif key in commit.etags:
-            etag = self.s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+            etag = self.table.s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
             said = f"{file}, ETag {etag}"
             same = etag == commit.etags[key]
             yield Statement("ORC file", same, said if same else f"{said}, committed with {commit.etags[key]}")
 
     def _manifest(self, row: Mapping[str, Any], commit: Commit) -> Iterator[Statement]:
         """What the run's manifest says of object, place and rows, against the row and the commit record."""
-        manifest = manifest_if_any(Table(commit.table, self.s3, self.readready_bucket), commit.day, commit.run_id)
+        manifest = manifest_if_any(self.table, commit.day, commit.run_id)
         if manifest is None:
             yield Statement("manifest", False, f"{commit.manifest} is not there, or cannot be read")
             return
@@ -197,7 +196,7 @@ class Examiner:
         differing = differences(commit, manifest)
         said = f"commit {commit.seq} and the manifest of its run; differing: {', '.join(differing) or 'none'}"
         yield Statement("commit is of this manifest", not differing, said)
-        edited = edited_records(Table(commit.table, self.s3, self.readready_bucket), commit.day)
+        edited = edited_records(self.table, commit.day)
         said = f"records of the day that were edited, by the ones after them: {', '.join(edited) or 'none'}"
         yield Statement("earlier commits", not edited, said)
         yield self._rows(manifest)

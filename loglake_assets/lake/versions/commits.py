@@ -167,9 +167,10 @@ def append(
     was placed: that one stands in the new record, so that an edit since then is not taken for the truth. Raises
     SupersededError when superseded, and CommitError when S3 refuses.
     """
+    table = Table(proposed.table, s3, bucket)
     while True:
-        numbers = commit_numbers(Table(proposed.table, s3, bucket), proposed.day)
-        current, digest = newest_record(Table(proposed.table, s3, bucket), proposed.day, numbers)
+        numbers = commit_numbers(table, proposed.day)
+        current, digest = newest_record(table, proposed.day, numbers)
         following = max(numbers[-1] if numbers else 0, after) + 1
         known = current.acknowledged if current else ()
         missing = tuple(n for n in range(1, following) if n not in numbers) if acknowledge else known
