@@ -53,7 +53,7 @@ from tests.conftest import FIRST, LAST, BuiltLake, quiet
 from tests.reports import stale_days
 from tests.test_reading import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
-from tests.waiting import until
+from tests.waiting import PLACEMENT_SECONDS, until
 from tests.written_day import NUMBER, WrittenDay
 
 HOURS = pa.scalar(timedelta(hours=3), pa.duration("us"))
@@ -606,7 +606,7 @@ def test_a_partition_that_was_moved_to_a_directory_that_looks_right_is_mended(bu
     table, catalog = built.lake.table(TABLE), built.lake.catalog
     assert commit in unplaced_commits(table, catalog)
     assert send_unplaced_commits(built.lake.resource, TABLE) >= 1
-    until(lambda: reconciled_day(built, DAY).placing is Placing.PLACED)
+    until(lambda: reconciled_day(built, DAY).placing is Placing.PLACED, PLACEMENT_SECONDS)
     found = served_day(table, catalog, day_number(DAY))
     assert found.location == commit.location
 

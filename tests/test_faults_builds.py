@@ -32,7 +32,7 @@ from tests.rewriting import rewriting_proxy
 from tests.stored_lake import placed_commits
 from tests.test_addapart import partition
 from tests.test_reading import record
-from tests.waiting import until
+from tests.waiting import PLACEMENT_SECONDS, until
 
 DAY = date(2020, 9, 1)
 EMPTY, LARGE = date(2020, 9, 11), date(2020, 9, 12)
@@ -220,7 +220,7 @@ def test_killed_before_its_commit_is_placed_it_is_placed_by_reconciling(built: D
         assert built.rows(DAY) == rows, "readers see the old day"
     assert built.state(DAY)[0] == "unplaced"
     assert send_unplaced_commits(built.lake.resource, built.table) >= 1
-    until(lambda: built.placed(DAY) == before.seq + 1)
+    until(lambda: built.placed(DAY) == before.seq + 1, PLACEMENT_SECONDS)
     assert built.rows(DAY) == rows + 5
 
 

@@ -157,7 +157,7 @@ def test_a_stale_day_is_reported_when_that_is_news_and_not_every_hour(built: Bui
         try:
             s3.put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
             stamp_arrival(built.lake, DAY)
-            assert tick_raw_sensor(built.lake, instance, built.source) == 1
+            tick_raw_sensor(built.lake, instance, built.source)
             told = raw_reports(instance, config, DAY)
             assert len(told) == len(before) + 1, "the sensor reports the arrival"
             for _ in range(3):

@@ -31,7 +31,7 @@ from tests import breaking
 from tests.conftest import BuiltLake, quiet
 from tests.test_mending import an_event, bucket, location
 from tests.test_reconciliation import DAY, TABLE, an_object, newest, point, reconciled_day, s3
-from tests.waiting import until
+from tests.waiting import PLACEMENT_SECONDS, until
 from tests.written_day import NUMBER, WrittenDay
 
 
@@ -141,7 +141,7 @@ def test_a_moved_partition_is_put_back_by_reconciling(built: BuiltLake) -> None:
     point(built, {**kept, "Parameters": {**kept["Parameters"], "loglake.run": commit.run_id}})
     assert reconciled_day(built, DAY).placing is Placing.LOCATION_DIFFERS
     assert send_unplaced_commits(built.lake.resource, TABLE) >= 1
-    until(lambda: location(built, DAY) == commit.location)
+    until(lambda: location(built, DAY) == commit.location, PLACEMENT_SECONDS)
     assert reconciled_day(built, DAY).placing is Placing.PLACED
 
 
