@@ -45,7 +45,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
         f"{objects.total_bytes:,} bytes",
         {"objects": len(objects.refs), "bytes": objects.total_bytes},
     )
-    accounts = _built_light(source, arguments, objects, s3, report) if arguments.engine == LIGHT else None
+    accounts = _build_light(source, arguments, objects, s3, report) if arguments.engine == LIGHT else None
     if accounts is None:
         spark = _spark(f"{source.name} {arguments.first_day} {arguments.last_day}")
         accounts = build(spark, source, arguments, objects, s3.meta.region_name, report)
@@ -57,7 +57,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
         report(account.sentence(), account.totals())
 
 
-def _built_light(
+def _build_light(
     source: LogSource, arguments: JobArguments, objects: WindowObjects, s3: Any, report: Report
 ) -> list[DayAccount] | None:
     """The account of each day by the light engine; None where Spark must build the window, and why is told."""
@@ -114,14 +114,14 @@ def build(
     report: Report,
 ) -> list[DayAccount]:
     """Read, transform and write the window; returns the account of each day, recounted from what was written."""
-    with _told_progress(spark, report, "slices of objects read"):
+    with _tell_progress(spark, report, "slices of objects read"):
         _read(spark, source, objects, region).createOrReplaceTempView("decoded_as_view")
         closed = _rows(spark, CLOSED)
     _create_views(spark, source, arguments)
     duplicates = _rows(spark, DUPLICATES)
     base = f"s3://{arguments.readready_bucket}/"
     path = base + run_prefix(source.readready.name, arguments.run_id)
-    with _told_progress(spark, report, "tasks of the write done"):
+    with _tell_progress(spark, report, "tasks of the write done"):
         target = path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/"
         write_rows(spark, source, target, arguments.compression)
     if arguments.is_preview:
@@ -177,7 +177,7 @@ def _create_views(spark: "SparkSession", source: LogSource, arguments: JobArgume
 
 
 @contextmanager
-def _told_progress(spark: "SparkSession", report: Report, what: str) -> Iterator[None]:
+def _tell_progress(spark: "SparkSession", report: Report, what: str) -> Iterator[None]:
     """Tell of finished Spark tasks every few seconds while the block runs."""
     done = threading.Event()
     thread = threading.Thread(target=_watch, args=(spark, report, what, done), daemon=True)

@@ -59,15 +59,15 @@ def build_light(
         home = Path(folder)
         _read(source, objects, s3, home / "decoded", report)
         try:
-            with _connected(home) as connection:
-                return _built(connection, source, arguments, objects, s3, home)
+            with _connect(home) as connection:
+                return _build(connection, source, arguments, objects, s3, home)
         except duckdb.Error as error:  # its message may quote a row
             raise NotLightError(
                 f"The views of {source.name} failed in the light engine ({type(error).__name__})."
             ) from None
 
 
-def _built(
+def _build(
     connection: duckdb.DuckDBPyConnection,
     source: LogSource,
     arguments: JobArguments,
@@ -89,7 +89,7 @@ def _built(
     if arguments.is_preview:
         return []
     _put(s3, arguments.readready_bucket, duplicates_prefix(table.name, run), home / "duplicates")
-    written = _written_days(s3, source, arguments.readready_bucket, keys)
+    written = _write_days(s3, source, arguments.readready_bucket, keys)
     return day_accounts(arguments, objects, closed, quarantined, duplicates, written)
 
 
@@ -144,7 +144,7 @@ def _read_slice(reader: ObjectReader, refs: Sequence[ObjectRef], path: Path, s3:
             file.write_batch(batch)
 
 
-def _connected(home: Path) -> duckdb.DuckDBPyConnection:
+def _connect(home: Path) -> duckdb.DuckDBPyConnection:
     cores = os.cpu_count() or 1
     settings: dict[str, Any] = {
         "threads": cores,
@@ -180,14 +180,14 @@ def _write_orc(
     schema, count = orc_schema(columns), _rows_a_batch(connection)
     days = connection.execute(f"SELECT DISTINCT {_DAY} FROM {view} ORDER BY 1").fetchall()
     for (day,) in days:
-        rows = _streamed(connection, f"SELECT {', '.join(schema.names)} FROM {view} WHERE {_DAY} = {day}", count)
+        rows = _stream(connection, f"SELECT {', '.join(schema.names)} FROM {view} WHERE {_DAY} = {day}", count)
         directory = folder / f"{_DAY}={day}"
         directory.mkdir(parents=True)
         for number, portion in enumerate(_portions(rows)):
             _write_file(directory / f"part-{number:05d}.{codec}.orc", portion, schema, sort_by, codec)
 
 
-def _streamed(connection: duckdb.DuckDBPyConnection, statement: str, count: int) -> Iterator[pa.RecordBatch]:
+def _stream(connection: duckdb.DuckDBPyConnection, statement: str, count: int) -> Iterator[pa.RecordBatch]:
     try:
         yield from connection.sql(statement).to_arrow_reader(count)
     except (OSError, pa.ArrowException) as error:  # what Arrow makes of an error of DuckDB; it may quote a row
@@ -200,12 +200,12 @@ def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     for batch in batches:
         held.append(batch)
         if sum(b.nbytes for b in held) >= _BYTES_A_FILE:
-            yield _taken(held)
+            yield _take(held)
     if held:
-        yield _taken(held)
+        yield _take(held)
 
 
-def _taken(held: list[pa.RecordBatch]) -> pa.Table:
+def _take(held: list[pa.RecordBatch]) -> pa.Table:
     rows = pa.Table.from_batches(held).combine_chunks()
     held.clear()
     return rows
@@ -238,15 +238,15 @@ def _put(s3: Any, bucket: str, prefix: str, folder: Path) -> list[str]:
     return keys
 
 
-def _written_days(s3: Any, source: LogSource, bucket: str, keys: Sequence[str]) -> dict[int, WrittenDay]:
+def _write_days(s3: Any, source: LogSource, bucket: str, keys: Sequence[str]) -> dict[int, WrittenDay]:
     """Every day, read back from what S3 gives for the keys."""
     found: dict[int, list[tuple[WrittenFile, int]]] = {}
     for key in keys:
         day = int(key.rsplit("/", 2)[1].partition("=")[2])
         found.setdefault(day, []).append(stored_file(s3, source, bucket, key))
-    return {day: _written_day(day, files) for day, files in found.items()}
+    return {day: _write_day(day, files) for day, files in found.items()}
 
 
-def _written_day(day: int, found: Sequence[tuple[WrittenFile, int]]) -> WrittenDay:
+def _write_day(day: int, found: Sequence[tuple[WrittenFile, int]]) -> WrittenDay:
     files = tuple(file for file, _ in found)
     return WrittenDay(day, files, content_hash(sum(total for _, total in found), sum(file.rows for file in files)))

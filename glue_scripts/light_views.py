@@ -69,7 +69,7 @@ def _lowered(node: exp.Expr) -> exp.Expr:
     return exp.Case(ifs=[quick], default=_call("java_lower", node.this))
 
 
-def _matched(node: exp.Expr) -> exp.Expr:
+def _match_patterns(node: exp.Expr) -> exp.Expr:
     if not (node.expression.is_string and _SAME_PATTERN.fullmatch(node.expression.this)):
         raise NotLightError(f"The pattern {node.expression.sql()} may mean something else outside of Spark.")
     return _call("regexp_matches", node.this, node.expression)
@@ -98,7 +98,7 @@ def _json_text(node: exp.Expr) -> exp.Expr:
 
 _ANEW: dict[type, Callable[[Any], exp.Expr]] = {
     exp.Lower: _lowered,
-    exp.RegexpLike: _matched,
+    exp.RegexpLike: _match_patterns,
     exp.SubstringIndex: _last_part,
     exp.RegexpSplit: _split,
     exp.JSONExtractScalar: _json_text,
@@ -126,7 +126,7 @@ def _text_under_key(document: str | None, key: str) -> str | None:
     if len(document) > _LONGEST_JSON:
         raise NotLightError("A document is too long.")
     found = json.loads(
-        document, object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_refused
+        document, object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_refuse
     )
     pairs = found if isinstance(found, _Pairs) else []
     value = next((value for name, value in pairs if name == key and value is not None), None)
@@ -134,7 +134,7 @@ def _text_under_key(document: str | None, key: str) -> str | None:
         return "true" if value else "false"
     if value is None:
         return None
-    return str(value) if _is_as_spelled(value) else _refused(value)  # DuckDB refuses half a surrogate pair itself
+    return str(value) if _is_as_spelled(value) else _refuse(value)  # DuckDB refuses half a surrogate pair itself
 
 
 def _is_as_spelled(value: Any) -> bool:
@@ -143,8 +143,8 @@ def _is_as_spelled(value: Any) -> bool:
 
 
 def _number(text: str) -> _Number:
-    return _Number(text) if len(text) <= _LONGEST_NUMBER else _refused(text)
+    return _Number(text) if len(text) <= _LONGEST_NUMBER else _refuse(text)
 
 
-def _refused(value: Any) -> NoReturn:
+def _refuse(value: Any) -> NoReturn:
     raise NotLightError("A JSON value has a text of Jackson's own making.")

@@ -59,7 +59,7 @@ def day_manifest(
         content_hash=written.content_hash if written else content_hash(0, 0),
         files=tuple({"key": f.key, "bytes": f.size, "rows": f.rows} for f in written.files) if written else (),
         objects=tuple(map(_object, account.objects)),
-        quarantine=tuple(map(_quarantined, account.quarantine)),
+        quarantine=tuple(map(_quarantine, account.quarantine)),
     )
 
 
@@ -99,5 +99,5 @@ def _object(account: ObjectAccount) -> ManifestObject:
     )
 
 
-def _quarantined(entry: Quarantined) -> dict[str, Any]:
+def _quarantine(entry: Quarantined) -> dict[str, Any]:
     return {"bucket": entry.ref.bucket, "key": entry.ref.key, "ordinal": entry.ordinal, "reason": entry.reason}

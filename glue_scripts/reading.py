@@ -98,14 +98,14 @@ def _records(source: LogSource, content: bytes, replaced: bool) -> tuple[bytes, 
     except NotThisLogError as error:
         repaired = without_lone_surrogates(content)
         if repaired == content:
-            raise _said_better(error, content) from error
+            raise _say_better(error, content) from error
     try:
         return repaired, split(repaired), True
     except NotThisLogError as error:
-        raise _said_better(error, repaired) from error
+        raise _say_better(error, repaired) from error
 
 
-def _said_better(error: NotThisLogError, content: bytes) -> NotThisLogError:
+def _say_better(error: NotThisLogError, content: bytes) -> NotThisLogError:
     """Of content that no decoder can parse, what it is instead."""
     return NotThisLogError(form_of(content.decode())) if error.reason == NOT_JSON else error
 
@@ -200,14 +200,14 @@ class _Accountant:
         self._plain = quick.plain if quick else None
         self._heads = quick.head_reader(self._asked) if quick and self._asked else None
         self._repeats = quick.repeats if quick else None
-        self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decided)
+        self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decide)
 
     def rows(self, fetched: FetchedObject) -> Iterator[tuple[Row, int]]:
         """(row, bytes it stands for) of each record that is kept or quarantined, then of the object itself."""
         read = _Object(fetched.ref, self._object_columns(fetched))
         try:
             content, read.replaced = self._content(fetched)
-            count, ordinals = self._kept(content, read) or (0, None)
+            count, ordinals = self._keep(content, read) or (0, None)
             if ordinals is None or ordinals:
                 content, records, read.replaced = _records(self.source, content, read.replaced)
                 count = len(records)
@@ -246,7 +246,7 @@ class _Accountant:
         own = {"kind": kind, **account}
         return (*read.columns, *(own.get(name) for name, _ in _ROW_FIELDS), *(values or self._nothing))
 
-    def _kept(self, content: bytes, read: _Object) -> tuple[int, list[int]] | None:
+    def _keep(self, content: bytes, read: _Object) -> tuple[int, list[int]] | None:
         """(records there are, ordinals of those not excluded), the others counted; None where all must be decoded.
 
         Rules look at a few fields, which one pass finds without a record being cut out or decoded. Where a record says
@@ -268,14 +268,14 @@ class _Accountant:
             return None
         return len(heads), kept
 
-    def _decided(self, *fields: str | None) -> str | None:
+    def _decide(self, *fields: str | None) -> str | None:
         return self._rules.excluded_by(dict(zip(self._asked, fields, strict=True)))
 
     def _record(self, raw: Any, ordinal: int, read: _Object) -> Row | None:
         """The row of one record, or None where it is excluded, which is counted."""
         digest = hashlib.sha256(raw).hexdigest()
         try:
-            (values, moment), rule = self._decoded(raw)
+            (values, moment), rule = self._decode(raw)
             if not self._is_plausible(moment, read.ref.prefix_day):
                 raise RecordError("eventtime_implausible")
         except RecordError as error:
@@ -290,7 +290,7 @@ class _Accountant:
             values = (*values[: self._key], named, *values[self._key + 1 :])
         return (*read.columns, "record", ordinal, digest, day, flags, None, None, None, None, *values)
 
-    def _decoded(self, raw: Any) -> tuple[PlainRecord, str | None]:
+    def _decode(self, raw: Any) -> tuple[PlainRecord, str | None]:
         """The record, and the rule that excludes it. Raises RecordError."""
         found = self._plain(raw) if self._plain else None
         if found is None:
@@ -308,11 +308,11 @@ class _Accountant:
 
     def _is_plausible(self, moment: int, prefix_day: int) -> bool:
         """No event is from before the log existed, nor from after its own delivery; such are kept apart."""
-        return self._earliest <= moment < _delivered_by(prefix_day)
+        return self._earliest <= moment < _latest_delivery_day(prefix_day)
 
 
 @lru_cache
-def _delivered_by(prefix_day: int) -> int:
+def _latest_delivery_day(prefix_day: int) -> int:
     end = datetime.combine(day_from_number(prefix_day), datetime.min.time(), UTC) + timedelta(days=1)
     return microseconds_of(end + _CLOCK_TOLERANCE)
 

@@ -32,7 +32,7 @@ def window_objects(glue: Any, s3: Any, source: LogSource, arguments: JobArgument
     """List the window's raw objects. Raises WindowError beyond the bounds: refused whole, never cut short."""
     partitions = list(_partitions(glue, source, arguments))
     locations = [p["StorageDescriptor"]["Location"] for p in partitions]
-    listed = dict(_listed(s3, source, locations, arguments))
+    listed = dict(_list(s3, source, locations, arguments))
     late = frozenset(_late(s3, source, arguments))
     for _, bucket, key in sorted(late):
         listed.setdefault((bucket, key), 0)
@@ -59,7 +59,7 @@ def _partitions(glue: Any, source: LogSource, arguments: JobArguments) -> Iterat
         yield from (p for p in page["Partitions"] if first <= int(p["Values"][position]) <= last)
 
 
-def _listed(
+def _list(
     s3: Any, source: LogSource, locations: Sequence[str], arguments: JobArguments
 ) -> Iterator[tuple[tuple[str, str], int]]:
     with ThreadPoolExecutor(16) as pool:

@@ -76,7 +76,7 @@ def _write_orc(rows: "DataFrame", path: str, partition_key: str, compression: st
 
 def written_days(spark: "SparkSession", source: LogSource, path: str) -> dict[int, WrittenDay]:
     """Every day under `path`, read back from its files. Days without rows have no directory and do not appear."""
-    sizes = _listed_sizes(spark, path)
+    sizes = _list_sizes(spark, path)
     if not sizes:
         return {}
     table = source.readready
@@ -88,17 +88,17 @@ def written_days(spark: "SparkSession", source: LogSource, path: str) -> dict[in
         f"SELECT {table.partition_key.name} AS day, input_file_name() AS file, count(*) AS rows, "
         f"sum(CAST(xxhash64({marks}) AS DECIMAL(20, 0))) AS hash FROM written_as_view GROUP BY 1, 2"
     ).collect()
-    return {day: _written_day(day, found, sizes) for day in sorted({row.day for row in found})}
+    return {day: _write_day(day, found, sizes) for day in sorted({row.day for row in found})}
 
 
-def _written_day(day: int, found: list, sizes: dict[str, int]) -> WrittenDay:  # type: ignore[type-arg]  # Spark rows
+def _write_day(day: int, found: list, sizes: dict[str, int]) -> WrittenDay:  # type: ignore[type-arg]  # Spark rows
     rows = [row for row in found if row.day == day]
     keys = {_key(row.file): row for row in rows}
     files = tuple(WrittenFile(key, sizes[key], keys[key].rows) for key in sorted(keys))
     return WrittenDay(day, files, content_hash(sum(int(row.hash) for row in rows), sum(f.rows for f in files)))
 
 
-def _listed_sizes(spark: "SparkSession", path: str) -> dict[str, int]:
+def _list_sizes(spark: "SparkSession", path: str) -> dict[str, int]:
     """Key and size of every ORC file under `path`, as the file system lists them."""
     jvm, conf = spark.sparkContext._jvm, spark.sparkContext._jsc.hadoopConfiguration()
     assert jvm is not None

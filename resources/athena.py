@@ -60,7 +60,7 @@ class Athena:
             QueryString=sql, QueryExecutionContext={"Database": self.database}, WorkGroup=self.workgroup
         )["QueryExecutionId"]
         try:
-            execution = self._ended(query_id, started)
+            execution = self._wait_for_end(query_id, started)
         except BaseException:
             self.client.stop_query_execution(QueryExecutionId=query_id)
             raise
@@ -77,7 +77,7 @@ class Athena:
         columns, types, texts = self._result(query_id)
         return Answer(query_id, columns, types, texts, scanned, time.monotonic() - started)
 
-    def _ended(self, query_id: str, started: float) -> dict[str, Any]:
+    def _wait_for_end(self, query_id: str, started: float) -> dict[str, Any]:
         pause = self.poll_seconds
         while True:
             execution: dict[str, Any] = self.client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]

@@ -129,7 +129,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
                 pipes = session.get_bootstrap_cli_arguments()
                 job_run_id = self._start({**asked, "--run_id": run_id, **pipes}, context)
             try:
-                return self._followed(context, job_run_id, run_id, bool(adopted))
+                return self._follow(context, job_run_id, run_id, bool(adopted))
             finally:
                 reader.end()
 
@@ -137,7 +137,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
     def _job(self) -> str:
         return self.lake.settings.readready_job
 
-    def _followed(self, context: dg.AssetExecutionContext, job_run_id: str, run_id: str, adopted: bool) -> GlueRun:
+    def _follow(self, context: dg.AssetExecutionContext, job_run_id: str, run_id: str, adopted: bool) -> GlueRun:
         started = told = time.monotonic()
         try:
             while (run := self._job_run(job_run_id))["JobRunState"] in ACTIVE:
@@ -168,7 +168,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
 
     def _start(self, arguments: dict[str, str], context: dg.AssetExecutionContext) -> str:
         """StartJobRun, waiting while the job has no room. An answer that is lost is looked for, never started twice."""
-        glue, started = _unretried(self.lake), time.monotonic()
+        glue, started = _client_without_retries(self.lake), time.monotonic()
         give_up = started + self.capacity_wait_seconds
         while True:
             try:
@@ -233,7 +233,7 @@ def _failure(job: str, run: Mapping[str, Any]) -> str:
     )
 
 
-def _unretried(lake: LakeAccess) -> Any:
+def _client_without_retries(lake: LakeAccess) -> Any:
     """A Glue client that sends a request once: StartJobRun has no idempotency token, so a silent retry starts two."""
     import boto3
 

@@ -72,9 +72,9 @@ def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
     """The lake that the environment names. Raises SettingsError; a retry cannot help until the variable is set."""
     env = os.environ if environment is None else environment
     return LakeSettings(
-        name=_accepted(env, "LOGLAKE_NAME", _NAME, "2 to 21 of a-z, 0-9 and -, starting with a letter"),
-        account=_accepted(env, "LOGLAKE_ACCOUNT", _ACCOUNT, "an AWS account id of 12 digits"),
-        region=_accepted(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
+        name=_accept(env, "LOGLAKE_NAME", _NAME, "2 to 21 of a-z, 0-9 and -, starting with a letter"),
+        account=_accept(env, "LOGLAKE_ACCOUNT", _ACCOUNT, "an AWS account id of 12 digits"),
+        region=_accept(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
         endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
     )
 
@@ -124,7 +124,7 @@ def digest_keys_file(environment: Mapping[str, str] | None = None) -> Path | Non
     return None
 
 
-def _accepted(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:
+def _accept(env: Mapping[str, str], variable: str, pattern: re.Pattern[str], accepted: str) -> str:
     value = env.get(variable)
     if value is None:
         raise SettingsError(f"{variable} is not set. Set it to {accepted}; `loglake up` sets it for the local lake.")

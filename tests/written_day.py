@@ -134,7 +134,7 @@ class WrittenDay:
     def commit(self, manifest: Manifest, reason: str = BUILD) -> Commit:
         """Commit a run, and send readers to it."""
         publisher = self.publisher
-        proposed = publisher._proposed(manifest, reason, publisher.verify(manifest))
+        proposed = publisher._propose(manifest, reason, publisher.verify(manifest))
         made = append(self.s3, self.readready, proposed, lambda current: True)
         self.show(made.seq, made.run_id, made.location, self.digest(made.seq))
         return made

@@ -23,7 +23,7 @@ _SHIPPED_FOLDERS = ("s3", "lake", "lake/storage", "lake/addapart", "lake/version
 def lambda_bundle(root: Path = ROOT) -> bytes:
     """The zip of AddAPart's two functions and what they import."""
     own = [root / "lambdas" / "__init__.py", *(root / "lambdas" / "addapart").glob("*.py")]
-    return _zipped(root, [*own, *_shared_files(root)])
+    return _zip(root, [*own, *_common_files(root)])
 
 
 def looker_bundle(root: Path = ROOT) -> bytes:
@@ -34,12 +34,12 @@ def looker_bundle(root: Path = ROOT) -> bytes:
     checks = root / "loglake_assets" / "lake" / "checks"
     shared += [checks / "__init__.py", checks / "coverage.py"]
     declared = [*shared, *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
-    return _zipped(root, [*own, *_shared_files(root), *declared], _library("sqlglot"))
+    return _zip(root, [*own, *_common_files(root), *declared], _library("sqlglot"))
 
 
 def glue_bundle(root: Path = ROOT) -> bytes:
     """The zip that the Glue job gets as `--extra-py-files`: `glue_scripts` and what they import."""
-    return _zipped(root, [*(root / "glue_scripts").glob("*.py"), *_shared_files(root)])
+    return _zip(root, [*(root / "glue_scripts").glob("*.py"), *_common_files(root)])
 
 
 def job_script(root: Path = ROOT) -> bytes:
@@ -61,7 +61,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _shared_files(root: Path) -> Iterator[Path]:
+def _common_files(root: Path) -> Iterator[Path]:
     """The parts of `loglake_assets` that every bundle holds."""
     package = root / "loglake_assets"
     yield from (package / "__init__.py", package / "rules.toml")
@@ -84,7 +84,7 @@ def _library(name: str) -> dict[str, Path]:
     return {f.relative_to(folder.parent).as_posix(): f for f in folder.rglob("*.py")}
 
 
-def _zipped(root: Path, files: Iterable[Path], others: Mapping[str, Path] = MappingProxyType({})) -> bytes:
+def _zip(root: Path, files: Iterable[Path], others: Mapping[str, Path] = MappingProxyType({})) -> bytes:
     """A zip of `files` under their names below `root`: sorted, dated 1980, mode 644, so that equal trees are equal."""
     by_name = {f.relative_to(root).as_posix(): f for f in files} | dict(others)
     buffer = io.BytesIO()

@@ -101,7 +101,7 @@ def logical_id(table: str) -> str:
 
 def _database() -> dict[str, Any]:
     database_input = {"Name": {"Ref": "Database"}, "Description": "Tables of the log lake."}
-    return _kept("AWS::Glue::Database", {"CatalogId": {"Ref": "AWS::AccountId"}, "DatabaseInput": database_input})
+    return _keep("AWS::Glue::Database", {"CatalogId": {"Ref": "AWS::AccountId"}, "DatabaseInput": database_input})
 
 
 def _table(name: str, described: dict[str, Any]) -> dict[str, Any]:
@@ -111,10 +111,10 @@ def _table(name: str, described: dict[str, Any]) -> dict[str, Any]:
         "DatabaseName": {"Ref": "LakeDatabase"},
         "TableInput": table_input,
     }
-    return _kept("AWS::Glue::Table", properties)
+    return _keep("AWS::Glue::Table", properties)
 
 
-def _kept(resource_type: str, properties: dict[str, Any]) -> dict[str, Any]:
+def _keep(resource_type: str, properties: dict[str, Any]) -> dict[str, Any]:
     """A resource that outlives its stack: a dropped table takes its partitions with it."""
     return {
         "Type": resource_type,

@@ -21,7 +21,7 @@ def restore_tables(
     declared = {}
     for resource in resources.values():
         if resource["Type"] == "AWS::Glue::Table":
-            table = _resolved(resource["Properties"]["TableInput"], settings)
+            table = _resolve(resource["Properties"]["TableInput"], settings)
             declared[table["Name"]] = table
     expected = deployed_tables(settings, cloudformation) & set(declared)
     for name in sorted(expected - _present(settings, glue, expected, resources)):
@@ -55,12 +55,12 @@ def _present(settings: LakeSettings, glue: Any, expected: set[str], resources: M
         glue.get_database(Name=settings.database)
     except glue.exceptions.EntityNotFoundException:
         (database,) = (r for r in resources.values() if r["Type"] == "AWS::Glue::Database")
-        glue.create_database(DatabaseInput=_resolved(database["Properties"]["DatabaseInput"], settings))
+        glue.create_database(DatabaseInput=_resolve(database["Properties"]["DatabaseInput"], settings))
     pages = glue.get_paginator("get_tables").paginate(DatabaseName=settings.database)
     return {table["Name"] for page in pages for table in page["TableList"]}
 
 
-def _resolved(value: Any, settings: LakeSettings) -> Any:
+def _resolve(value: Any, settings: LakeSettings) -> Any:
     """A value of the template with what CloudFormation would put in for its parameters."""
     known = {"LakeName": settings.name, "Database": settings.database, "AWS::AccountId": settings.account}
     if isinstance(value, dict) and set(value) == {"Ref"}:
@@ -71,5 +71,5 @@ def _resolved(value: Any, settings: LakeSettings) -> Any:
             text = text.replace(f"${{{name}}}", known_value)
         return text
     if isinstance(value, dict):
-        return {name: _resolved(inner, settings) for name, inner in value.items()}
-    return [_resolved(inner, settings) for inner in value] if isinstance(value, list) else value
+        return {name: _resolve(inner, settings) for name, inner in value.items()}
+    return [_resolve(inner, settings) for inner in value] if isinstance(value, list) else value

@@ -69,10 +69,10 @@ def _start(cloudformation: Any, s3: Any, settings: LakeSettings, stack: Stack) -
             return str(cloudformation.update_stack(**request)["StackId"])
         return str(cloudformation.create_stack(**request, OnFailure="DELETE")["StackId"])
     except ClientError as error:
-        if "No updates are to be performed" in _said(error):
+        if "No updates are to be performed" in _say(error):
             return None
         raise DeployError(
-            f"CloudFormation did not start to deploy the stack {stack.name}: {_said(error).rstrip('.')}. "
+            f"CloudFormation did not start to deploy the stack {stack.name}: {_say(error).rstrip('.')}. "
             "Deploying again helps only if another deployment was under way."
         ) from error
 
@@ -119,7 +119,7 @@ def _advice(status: str) -> str:
 
 def _first_failure(cloudformation: Any, stack_id: str) -> str | None:
     """The first resource that failed since the operation began. Later failures are mostly cancellations that follow."""
-    first = _refused_before_start(cloudformation, stack_id)
+    first = _refuse_before_start(cloudformation, stack_id)
     for event in _events_of_operation(cloudformation, stack_id):
         reason = event.get("ResourceStatusReason", "")
         of_resource = event["ResourceType"] != "AWS::CloudFormation::Stack"
@@ -128,7 +128,7 @@ def _first_failure(cloudformation: Any, stack_id: str) -> str | None:
     return first
 
 
-def _refused_before_start(cloudformation: Any, stack_id: str) -> str | None:
+def _refuse_before_start(cloudformation: Any, stack_id: str) -> str | None:
     """What CloudFormation's own validation found, such as a bucket name that is taken. Stack events do not tell it."""
     pages = cloudformation.get_paginator("describe_events").paginate(StackName=stack_id, Filters={"FailedEvents": True})
     for event in (event for page in pages for event in page["OperationEvents"]):
@@ -148,10 +148,10 @@ def _events_of_operation(cloudformation: Any, stack_id: str) -> Iterator[Mapping
                 return
 
 
-def _said(error: ClientError) -> str:
+def _say(error: ClientError) -> str:
     return str(error.response["Error"].get("Message", error))
 
 
 def is_absent(error: ClientError) -> bool:
     """Whether CloudFormation says that there is no such stack."""
-    return "does not exist" in _said(error)
+    return "does not exist" in _say(error)

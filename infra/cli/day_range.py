@@ -47,7 +47,7 @@ def warn_of_days(lake: CommandLake, sql: str, say: Callable[[str], None]) -> Non
         if without := [day.day for day in found if day.status == NO_RAW_LOGS]:
             source = _log_of(cards[table])
             say(f"Of {table}, {no_raw_logs(without, lake.raw_bucket(source))}")
-        if lines := list(_told([day for day in found if day.status != NO_RAW_LOGS])):
+        if lines := list(_tell([day for day in found if day.status != NO_RAW_LOGS])):
             what = "The statement names no range of days, so all days were asked; of" if asked is None else "Of"
             more = f", and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
             say(
@@ -150,15 +150,15 @@ def _is_whole(known: KnownDays, card: TableCard, day: DayCoverage) -> bool:
     return not card.is_measured or (card.name, day.day) in known.empty
 
 
-def _told(days: Sequence[DayCoverage]) -> Iterator[str]:
+def _tell(days: Sequence[DayCoverage]) -> Iterator[str]:
     """Neighbouring days of which the same is true, together."""
     by_place = enumerate(days)
-    for (_, what), run in groupby(by_place, key=lambda at: (at[1].day - timedelta(days=at[0]), _said(at[1]))):
+    for (_, what), run in groupby(by_place, key=lambda at: (at[1].day - timedelta(days=at[0]), _say(at[1]))):
         group = [day.day for _, day in run]
         yield f"{group[0]} {what}" if len(group) == 1 else f"{group[0]} to {group[-1]} {what}"
 
 
-def _said(day: DayCoverage) -> str:
+def _say(day: DayCoverage) -> str:
     if day.status != BUILT:
         return day.status if day.status == ABSENT else "not built"
     if day.coverage_pct is None:

@@ -59,14 +59,14 @@ def _of_source(
             source=source,
             served=served,
             records=records_of,
-            expected=_expected,
+            expected=_expect_row,
             content_hash=lake.resource.content_hash,
             vouch=_voucher(lake, source, day_from_number(row["logcalendarday"]), keys) if source.digests else None,
         )
         yield examiner.examine(row)
 
 
-def _expected(source: LogSource, row: Mapping[str, Any], body: bytes, day: date) -> dict[str, Any] | None:
+def _expect_row(source: LogSource, row: Mapping[str, Any], body: bytes, day: date) -> dict[str, Any] | None:
     """The row made again from its object; what the row says of the object's place and version is compared elsewhere."""
     ref = ObjectRef(0, row["raw_bucket"], row["raw_key"], _prefix_day(source, row))
     found = FetchedObject(ref, body, row["raw_etag"], row["raw_versionid"])

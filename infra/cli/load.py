@@ -81,10 +81,10 @@ def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], sa
         if time.monotonic() - told >= 2:
             told = time.monotonic()
             say(f"  {len(keys):,} objects, {len(keys) / (time.monotonic() - started):,.0f} a second")
-    return _loaded(source, bucket, keys, total, time.monotonic() - started)
+    return _load(source, bucket, keys, total, time.monotonic() - started)
 
 
-def _loaded(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
+def _load(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
     placements = [place(source, bucket, key) for key in keys]
     placed = [p for p in placements if isinstance(p, Placement)]
     ignored: dict[str, int] = {}

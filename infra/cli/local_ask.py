@@ -70,13 +70,13 @@ def ask_locally(
     The model is that of `access`, else a scripted stand-in whose invocations are logged as well.
     """
     if access is not None:
-        with serving(_passed_on(access)) as proxy, _configured(lake, access.model_id, proxy.endpoint_url):
+        with serving(_pass_on(access)) as proxy, _configure(lake, access.model_id, proxy.endpoint_url):
             return invoke_looker(lake, question)
     say("No model is asked: BEDROCK_MODEL_ID is not set, and a scripted stand-in shows the way of a question.")
     first, last = built_days(lake)
     columns = {card.name: sorted(card.column_names) for card in table_cards()}
     with serving(script or demo_script(first, last, columns)) as stand_in:
-        with _configured(lake, STAND_IN, stand_in.endpoint_url):
+        with _configure(lake, STAND_IN, stand_in.endpoint_url):
             answer = invoke_looker(lake, question)
         log_invocations(lake, stand_in.requests, datetime.now(UTC))
     return answer
@@ -94,7 +94,7 @@ def built_days(lake: LocalLake) -> tuple[int, int]:
     return min(day for day in days if day >= week), days[-1]
 
 
-def _passed_on(access: ModelAccess) -> Script:
+def _pass_on(access: ModelAccess) -> Script:
     """Every request of the function, asked of Bedrock as the caller. Their credentials stay in this process."""
 
     def step(body: dict[str, Any]) -> Says | Fails | Answers:
@@ -110,7 +110,7 @@ def _passed_on(access: ModelAccess) -> Script:
 
 
 @contextmanager
-def _configured(lake: LocalLake, model_id: str, endpoint_url: str) -> Iterator[None]:
+def _configure(lake: LocalLake, model_id: str, endpoint_url: str) -> Iterator[None]:
     """The function with its model at this address for one question; one question at a time has it."""
     client, name = lake.client("lambda"), f"{lake.settings.name}-looker"
     with (lake.home / "looker.lock").open("w") as lock:

@@ -63,10 +63,10 @@ def local_lake(home: Path, say: Callable[[str], None]) -> Iterator[LocalLake]:
     """
     refuse_full_disk(home)
     lake = None
-    with _using(home) as users:
+    with _use(home) as users:
         try:
             with own_environment():  # another lake that this process has open goes on with its own
-                lake = _started(home, say)
+                lake = _start(home, say)
                 yield lake
         finally:
             _stop_when_last(home, users, lake)
@@ -85,7 +85,7 @@ def existing_local_lake(home: Path, say: Callable[[str], None]) -> Iterator[Loca
         yield lake
 
 
-def _started(home: Path, say: Callable[[str], None]) -> LocalLake:
+def _start(home: Path, say: Callable[[str], None]) -> LocalLake:
     """The lake, running and deployed. One command at a time does this; whoever waited finds it done."""
     with (home / "starting").open("w") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
@@ -105,7 +105,7 @@ def _started(home: Path, say: Callable[[str], None]) -> LocalLake:
 
 
 @contextmanager
-def _using(home: Path) -> Iterator[IO[str]]:
+def _use(home: Path) -> Iterator[IO[str]]:
     """Hold a shared lock on the home for as long as its stack is needed. Raises LakeHomeError."""
     try:
         make_private(home)

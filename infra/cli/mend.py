@@ -127,7 +127,7 @@ def requeue_messages(lake: CommandLake, source: LogSource, say: Say) -> int:
         for url, message in _messages(lake, f"{lake.settings.name}-addapart-{aside}"):
             found += 1
             keys = message_keys(message["Body"])
-            if keys and all(_sent_again(lake, source, layer, key) for key in keys):
+            if keys and all(_send_again(lake, source, layer, key) for key in keys):
                 lake.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 again += 1
         sent += again
@@ -153,7 +153,7 @@ def _messages(lake: CommandLake, queue: str) -> Iterator[tuple[str, Any]]:
         yield from ((url, message) for message in fresh)
 
 
-def _sent_again(lake: CommandLake, source: LogSource, layer: str, key: str) -> bool:
+def _send_again(lake: CommandLake, source: LogSource, layer: str, key: str) -> bool:
     """Whether the key means a partition, which AddAPart is then told of once more."""
     bucket = lake.settings.raw_bucket(source.name)
     placement = place(source, bucket, key)

@@ -221,7 +221,7 @@ def _documents(
 ) -> Iterator[dict[str, Any]]:
     """The document of each row, with what is incomplete told once and what is masked counted."""
     told, masks = set(said), Counter[str]()
-    for row, document in zip(rows, _stored_documents(lake, [row["packet"] for row in rows]), strict=True):
+    for row, document in zip(rows, _documents_in_table(lake, [row["packet"] for row in rows]), strict=True):
         for sentence in (s for s in document.get("incomplete", ()) if s not in told):
             told.add(sentence)
             say(f"NOT COMPLETE: {sentence}")
@@ -257,7 +257,7 @@ def _is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
     return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
 
 
-def _stored_documents(lake: CommandLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _documents_in_table(lake: CommandLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The JSON twins of packets by the s3:// addresses of their pages."""
     s3 = lake.client("s3")
     for address in addresses:

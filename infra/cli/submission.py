@@ -21,13 +21,13 @@ def submit_days(
     job, key = made_by(definitions, name)
     client = _client(str(lake.dagster))
     for window in windows(closed_days(job, name, first, last), days_per_run(definitions, key)):
-        run_id = _submitted(client, lake, job.name, {**tags, **window_tags(window)})
+        run_id = _submit(client, lake, job.name, {**tags, **window_tags(window)})
         say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")
     say("Submitted to the lake's Dagster. `loglake status` shows what became of the days.")
     return 0
 
 
-def _submitted(client: Any, lake: AwsLake, job: str, tags: Mapping[str, str]) -> str:
+def _submit(client: Any, lake: AwsLake, job: str, tags: Mapping[str, str]) -> str:
     from dagster_graphql import DagsterGraphQLClientError
     from requests.exceptions import RequestException
 

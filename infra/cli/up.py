@@ -38,7 +38,7 @@ def up_local(home: Path, asked_port: str | None, say: Callable[[str], None]) -> 
     """Run stack and Dagster until Ctrl-C or SIGTERM, then stop both. Returns 0 after a clean stop."""
     refuse_second(home)
     port = ui_port(asked_port)
-    with local_lake(home, lambda text: None) as lake, _known_as_up(home, port):
+    with local_lake(home, lambda text: None) as lake, _record_as_up(home, port):
         say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
         _say_where(port, say)
         first = lake_first_day(lake)
@@ -56,7 +56,7 @@ def up_aws(lake: CommandLake, asked_port: str | None, say: Callable[[str], None]
     """Run Dagster on this machine for a lake on AWS until Ctrl-C; its runs are recorded in the lake's folder here."""
     refuse_second(lake.home)
     port = ui_port(asked_port)
-    with _known_as_up(lake.home, port):
+    with _record_as_up(lake.home, port):
         say(f"Lake {lake.settings.name}: {lake.place}; Dagster records its runs in {lake.dagster_home}")
         _say_where(port, say)
         write_dagster_home(lake.dagster_home)
@@ -87,7 +87,7 @@ def refuse_second(home: Path) -> None:
 
 
 @contextmanager
-def _known_as_up(home: Path, port: int) -> Iterator[None]:
+def _record_as_up(home: Path, port: int) -> Iterator[None]:
     """Say in the home that the lake is up, and at which port, for as long as this process lives."""
     with (home / _UP).open("a+") as known:
         fcntl.flock(known, fcntl.LOCK_EX)

@@ -42,7 +42,7 @@ class S3Objects:
         self._keys: dict[str, list[str]] = {}
 
     def list(self, bucket: str, prefix: str) -> list[tuple[str, int]]:
-        stored = self._stored(bucket)
+        stored = self._store(bucket)
         keys = self._keys.setdefault(bucket, sorted(stored))
         begin = bisect_left(keys, prefix)
         end = bisect_left(keys, prefix + "\U0010ffff")
@@ -54,7 +54,7 @@ class S3Objects:
             raise QueryFailed(f"HIVE_CANNOT_OPEN_SPLIT: s3://{bucket}/{key} went away while the query ran")
         return body
 
-    def _stored(self, bucket: str) -> dict[str, Any]:
+    def _store(self, bucket: str) -> dict[str, Any]:
         found = s3._buckets.get(bucket)
         if found is None:
             raise QueryFailed(f"HIVE_FILESYSTEM_ERROR: the bucket {bucket} does not exist")
@@ -71,7 +71,7 @@ def change_view(change: ViewChange) -> None:
     if change.select is not None:
         _create_view(change, change.select, existing)
     elif existing is not None:
-        _accepted(glue._delete_table({"DatabaseName": change.database, "Name": change.name}))
+        _accept(glue._delete_table({"DatabaseName": change.database, "Name": change.name}))
     elif not change.forgiving:
         raise QueryFailed(f"TABLE_NOT_FOUND: line 1:1: View '{place}' does not exist")
 
@@ -90,7 +90,7 @@ def _create_view(change: ViewChange, select: str, existing: GlueTable | None) ->
         "StorageDescriptor": {"Columns": [{"Name": n, "Type": _hive_type(kind)} for n, kind in columns]},
     }
     operation = glue._create_table if existing is None else glue._update_table
-    _accepted(operation({"DatabaseName": change.database, "TableInput": table}))
+    _accept(operation({"DatabaseName": change.database, "TableInput": table}))
 
 
 def _hive_type(kind: str) -> str:
@@ -98,7 +98,7 @@ def _hive_type(kind: str) -> str:
     return names.get(kind, kind)
 
 
-def _accepted(response: tuple[int, dict[str, str], bytes]) -> None:
+def _accept(response: tuple[int, dict[str, str], bytes]) -> None:
     """The view's change in the catalog, or QueryFailed with what Glue answered."""
     status, _, body = response
     if status != 200:

@@ -17,7 +17,7 @@ def write_result(execution: Execution, result: QueryResult) -> None:
     """The result as Athena writes it: a SELECT's as CSV, every value in quotes and NULL as nothing; else bare lines."""
     if execution["StatementType"] == "DML":
         lines: list[list[str | None]] = [[name for name, _ in result.columns], *result.rows]
-        text = "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+        text = "".join(",".join(map(_quote, line)) + "\n" for line in lines)
     else:
         text = "".join("\t".join(cell or "" for cell in row) + "\n" for row in result.rows)
     body, (bucket, key) = text.encode(), _place(execution)
@@ -27,7 +27,7 @@ def write_result(execution: Execution, result: QueryResult) -> None:
         raise QueryFailed(f"The result cannot be written to s3://{bucket}/{key}: {reason}")
 
 
-def _quoted(text: str | None) -> str:
+def _quote(text: str | None) -> str:
     return "" if text is None else '"' + text.replace('"', '""') + '"'
 
 
@@ -36,11 +36,11 @@ def stored_rows(execution: Execution) -> Sequence[Sequence[str | None]] | None:
     body: bytes | None = s3._get_object_data(*_place(execution))
     if body is None:
         return None
-    return _parsed(body) if execution["StatementType"] == "DML" else [[line] for line in body.decode().splitlines()]
+    return _parse(body) if execution["StatementType"] == "DML" else [[line] for line in body.decode().splitlines()]
 
 
 @lru_cache(maxsize=8)
-def _parsed(body: bytes) -> Sequence[Sequence[str | None]]:
+def _parse(body: bytes) -> Sequence[Sequence[str | None]]:
     """CSV with NULL apart from the empty string, which the csv module cannot tell. Kept for the pages that follow."""
     rows: list[list[str | None]] = [[]]
     for quoted, end in _CELL.findall(body.decode()):

@@ -64,10 +64,10 @@ def start_child(plan: RunPlan) -> subprocess.Popen[bytes]:
     """Prepare the directory and start the script in a session of its own. Raises RunError."""
     scratch = plan.directory / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
-    script = _fetched(plan, plan.script)
-    modules = [str(_fetched(plan, uri)) for uri in _uris(plan.arguments.get("--extra-py-files"))]
+    script = _fetch(plan, plan.script)
+    modules = [str(_fetch(plan, uri)) for uri in _uris(plan.arguments.get("--extra-py-files"))]
     for uri in _uris(plan.arguments.get("--extra-files")):
-        _fetched(plan, uri)
+        _fetch(plan, uri)
     _write_spark_configuration(plan)
     command = [sys.executable, str(script), *_argv(plan.arguments)]
     with plan.log.open("ab") as output:
@@ -130,7 +130,7 @@ def kill_leftover(directory: Path) -> bool:
 def upload_staging(plan: RunPlan) -> int:
     """Put every file the script wrote under s3:// where it belongs; returns how many. Raises RunError."""
     count = 0
-    for bucket, key, path in _written(plan.staging):
+    for bucket, key, path in _files_to_upload(plan.staging):
         try:
             with path.open("rb") as body:
                 plan.s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -193,7 +193,7 @@ def _uris(argument: str | None) -> list[str]:
     return [uri.strip() for uri in (argument or "").split(",") if uri.strip()]
 
 
-def _fetched(plan: RunPlan, uri: str) -> Path:
+def _fetch(plan: RunPlan, uri: str) -> Path:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not key:
         raise RunError(f"{uri!r} is not an S3 object; a job's script and files are named as s3://bucket/key.")
@@ -254,7 +254,7 @@ def _job_configuration(argument: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs if name}
 
 
-def _written(staging: Path) -> Iterator[tuple[str, str, Path]]:
+def _files_to_upload(staging: Path) -> Iterator[tuple[str, str, Path]]:
     for path in sorted(staging.rglob("*")):
         bucket, *parts = path.relative_to(staging).parts
         unwanted = path.name.endswith(".crc") or path.name == "_SUCCESS" or "_temporary" in parts

@@ -75,26 +75,26 @@ class JobRuns:
         with self._lock:
             job = glue._jobs.get(name)
             if job is None:
-                return _refused("EntityNotFoundException", f"Job {name} not found.")
+                return _refuse("EntityNotFoundException", f"Job {name} not found.")
             if self._ending:
-                return _refused("InternalServiceException", "The stack is stopping; start the run once it is up again.")
+                return _refuse("InternalServiceException", "The stack is stopping; start the run once it is up again.")
             runs = glue._job_runs.setdefault(name, [])
             most = int((job.get("ExecutionProperty") or DEFAULT_EXECUTION_PROPERTY)["MaxConcurrentRuns"])
             if sum(run["JobRunState"] in GOING for run in runs) >= most:
-                return _refused("ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}")
+                return _refuse("ConcurrentRunsExceededException", f"Concurrent runs exceeded for {name}")
             run = new_run(name, job, request)
             save_run(self._directory / run["Id"], run)
             runs.append(run)
         work = contextvars.copy_context()
         threading.Thread(target=work.run, args=(self._run, job, run), daemon=True, name=f"run-{run['Id'][:11]}").start()
-        return _answered({"JobRunId": run["Id"]})
+        return _answer({"JobRunId": run["Id"]})
 
     def get(self, request: Request) -> Response:
         with self._lock:
             run = find_run(request.get("JobName"), request.get("RunId"))
             if run is None:
-                return _refused("EntityNotFoundException", f"Job run {request.get('RunId')} not found.")
-            return _answered({"JobRun": shown(run)})
+                return _refuse("EntityNotFoundException", f"Job run {request.get('RunId')} not found.")
+            return _answer({"JobRun": shown(run)})
 
     def get_all(self, request: Request) -> Response:
         """GetJobRuns, newest first; the token is the Id of the last run given."""
@@ -102,14 +102,14 @@ class JobRuns:
         limit = int(request.get("MaxResults") or RUNS_PAGE_LIMIT)
         with self._lock:
             if name not in glue._jobs:
-                return _refused("EntityNotFoundException", f"Job {name} not found.")
+                return _refuse("EntityNotFoundException", f"Job {name} not found.")
             runs = list(reversed(glue._job_runs.get(name, [])))
             first = next((at + 1 for at, run in enumerate(runs) if run["Id"] == token), None if token else 0)
             if first is None:
-                return _refused("InvalidInputException", "NextToken is not one that GetJobRuns gave.")
+                return _refuse("InvalidInputException", "NextToken is not one that GetJobRuns gave.")
             page = [shown(run) for run in runs[first : first + limit]]
         more = {"NextToken": page[-1]["Id"]} if first + limit < len(runs) else {}
-        return _answered({"JobRuns": page} | more)
+        return _answer({"JobRuns": page} | more)
 
     def batch_stop(self, request: Request) -> Response:
         stopped: list[dict[str, str]] = []
@@ -121,7 +121,7 @@ class JobRuns:
                 stopped.append(named)
             else:
                 errors.append({**named, "ErrorDetail": refusal})
-        return _answered({"SuccessfulSubmissions": stopped, "Errors": errors})
+        return _answer({"SuccessfulSubmissions": stopped, "Errors": errors})
 
     def recover(self) -> None:
         """After a restart: end what an earlier stack left running, and say of its runs that they are lost."""
@@ -255,14 +255,14 @@ def replacements(runs: JobRuns) -> dict[str, Any]:
         "_get_job_run": runs.get,
         "_get_job_runs": runs.get_all,
         "_batch_stop_job_run": runs.batch_stop,
-        "_create_job": _keeping_execution_property(glue._create_job, lambda request: (request.get("Name"), request)),
-        "_update_job": _keeping_execution_property(
+        "_create_job": _keep_execution_property(glue._create_job, lambda request: (request.get("Name"), request)),
+        "_update_job": _keep_execution_property(
             glue._update_job, lambda request: (request.get("JobName"), request.get("JobUpdate") or {})
         ),
     }
 
 
-def _keeping_execution_property(
+def _keep_execution_property(
     original: Callable[[Request], Response], definition: Callable[[Request], tuple[Any, Request]]
 ) -> Callable[[Request], Response]:
     """`original`, and then the job keeps its ExecutionProperty, which ministack drops."""
@@ -277,11 +277,11 @@ def _keeping_execution_property(
     return kept
 
 
-def _answered(body: dict[str, Any]) -> Response:
+def _answer(body: dict[str, Any]) -> Response:
     answer: Response = json_response(body)
     return answer
 
 
-def _refused(code: str, message: str) -> Response:
+def _refuse(code: str, message: str) -> Response:
     answer: Response = error_response_json(code, message, 400)
     return answer

@@ -48,7 +48,7 @@ class PartitionFilter:
         if len(expression) > EXPRESSION_LIMIT:
             raise ExpressionError(f"{len(expression)} characters; at most {EXPRESSION_LIMIT} are accepted")
         self._keys = {str(key["Name"]).lower(): (at, str(key.get("Type", "string"))) for at, key in enumerate(keys)}
-        self._test = self._compile(_parsed(expression))
+        self._test = self._compile(_parse(expression))
 
     def accepts(self, values: Sequence[str]) -> bool:
         return self._test(values) is True
@@ -57,9 +57,9 @@ class PartitionFilter:
         if isinstance(node, exp.Paren):
             return self._compile(node.this)
         if isinstance(node, exp.Not):
-            return _negated(self._compile(node.this))
+            return _negate(self._compile(node.this))
         if isinstance(node, exp.And | exp.Or):
-            return _joined(self._compile(node.left), self._compile(node.right), isinstance(node, exp.And))
+            return _join(self._compile(node.left), self._compile(node.right), isinstance(node, exp.And))
         if type(node) in _COMPARISONS:
             return self._comparison(node)
         return self._predicate(node)
@@ -96,7 +96,7 @@ class PartitionFilter:
         return at, _conversion(node.name, kind.lower())
 
 
-def _parsed(expression: str) -> exp.Expr:
+def _parse(expression: str) -> exp.Expr:
     try:
         return sqlglot.parse_one(expression, dialect="hive")
     except SqlglotError as error:
@@ -144,7 +144,7 @@ def _on_value(at: int, convert: Callable[[Any], Any], test: Callable[[Any], bool
     return tested
 
 
-def _negated(test: Test) -> Test:
+def _negate(test: Test) -> Test:
     def negated(values: Sequence[str]) -> Truth:
         truth = test(values)
         return None if truth is None else not truth
@@ -152,7 +152,7 @@ def _negated(test: Test) -> Test:
     return negated
 
 
-def _joined(left: Test, right: Test, both: bool) -> Test:
+def _join(left: Test, right: Test, both: bool) -> Test:
     """AND when `both`, else OR: the deciding answer (False, or True) wins over unknown."""
 
     def joined(values: Sequence[str]) -> Truth:

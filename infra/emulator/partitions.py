@@ -60,7 +60,7 @@ class Partitions:
         return {"Errors": list(self._create_each(request, inputs))}
 
     def delete(self, request: Request) -> dict[str, Any]:
-        index, gone = self._found(request)
+        index, gone = self._find(request)
         del index.by_values[_values(gone["Values"])]
         index.stored[:] = [partition for partition in index.stored if partition is not gone]
         statistics = glue._partition_column_statistics.get(_table_key(request), [])
@@ -68,7 +68,7 @@ class Partitions:
         return {}
 
     def get(self, request: Request) -> dict[str, Any]:
-        return {"Partition": self._found(request)[1]}
+        return {"Partition": self._find(request)[1]}
 
     def get_all(self, request: Request) -> dict[str, Any]:
         """GetPartitions: filtered by Expression and Segment, in the order of their values, a page at a time."""
@@ -148,12 +148,12 @@ class Partitions:
             raise Refusal("InvalidInputException", f"MaxResults is {limit}; 1 to {PAGE_LIMIT} are accepted.")
         table = _table(request)
         after = _token_values(request.get("NextToken"))
-        chosen = self._chosen(request, table.get("PartitionKeys") or [])
+        chosen = self._choose(request, table.get("PartitionKeys") or [])
         ordered = sorted((pair for pair in chosen if after is None or pair[0] > after), key=lambda pair: pair[0])
         page = ordered[:limit]
         return [p for _, p in page], _token(page[-1][0]) if len(ordered) > limit else None
 
-    def _chosen(self, request: Request, keys: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], Partition]]:
+    def _choose(self, request: Request, keys: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], Partition]]:
         try:
             wanted = PartitionFilter(request["Expression"], keys) if request.get("Expression") else None
         except ExpressionError as error:
@@ -165,7 +165,7 @@ class Partitions:
             if (wanted is None or wanted.accepts(values)) and (segment is None or _in_segment(values, segment))
         ]
 
-    def _found(self, request: Request) -> tuple["_Index", Partition]:
+    def _find(self, request: Request) -> tuple["_Index", Partition]:
         index = self._index(request)
         partition = index.by_values.get(_values(request.get("PartitionValues")))
         if partition is None:

@@ -118,16 +118,16 @@ class ScriptedConverse:
         with self._lock:
             self.requests.append(request)
             number = len(self.converse_bodies)
-        status, error_type, request.answer = self._answered(path, body, number)
+        status, error_type, request.answer = self._answer(path, body, number)
         return status, error_type, request.answer
 
-    def _answered(self, path: str, body: Body, number: int) -> tuple[int, str | None, Body]:
+    def _answer(self, path: str, body: Body, number: int) -> tuple[int, str | None, Body]:
         parts = path.strip("/").split("/")
         if len(parts) == 3 and (parts[0], parts[2]) == ("model", "converse"):
-            return _shown(self._step(number, body))
+            return _show(self._step(number, body))
         if len(parts) == 5 and (parts[0], parts[2], parts[4]) == ("guardrail", "version", "apply"):
             return 200, None, self._guardrail(body)
-        return _shown(Fails(404, "UnknownOperationException", f"{MARK} nothing is served here"))
+        return _show(Fails(404, "UnknownOperationException", f"{MARK} nothing is served here"))
 
     def _step(self, number: int, body: Body) -> Outcome:
         if callable(self.script):
@@ -156,7 +156,7 @@ def marked(text: str) -> str:
     return text if text.startswith(MARK) else f"{MARK} {text}"
 
 
-def _shown(step: Outcome) -> tuple[int, str | None, Body]:
+def _show(step: Outcome) -> tuple[int, str | None, Body]:
     if isinstance(step, Fails):
         return step.status, step.error_type, {"message": step.message}
     return 200, None, step.document()

@@ -49,7 +49,7 @@ class Snapshots:
         with self._lock:
             finished = self._journal.finished()
             states = app._build_persistence_save_dict()
-            texts = {name: _serialized(name, states[name]) for name in sorted(states, key=lambda name: name != "sqs")}
+            texts = {name: _serialize(name, states[name]) for name in sorted(states, key=lambda name: name != "sqs")}
             for name in reversed(texts):
                 self._write(name, texts[name])
             if finished:
@@ -77,7 +77,7 @@ class Snapshots:
             pause = max(INTERVAL_SECONDS, COST_SHARE * (time.monotonic() - began))
 
 
-def _serialized(name: str, get_state: Callable[[], Any]) -> str | None:
+def _serialize(name: str, get_state: Callable[[], Any]) -> str | None:
     """The state as ministack's own files hold it, or None when there is none. Retried when it changes meanwhile."""
     for attempt in range(ATTEMPTS):
         try:

@@ -160,7 +160,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
         raise CannotStart(str(error)) from error
     hypercorn_compat.install()
     try:
-        app = StackGuard(_recovering(ministack_app.app, parts), options.port)
+        app = StackGuard(_recover_from(ministack_app.app, parts), options.port)
         asyncio.run(_serve_until_signal(options, listener, parts, app))
     finally:
         (options.home / "stack.json").unlink(missing_ok=True)
@@ -217,7 +217,7 @@ def _stop_at_last(options: Options, parts: "Replacements") -> None:
     os._exit(0)
 
 
-def _recovering(app: App, parts: "Replacements") -> App:
+def _recover_from(app: App, parts: "Replacements") -> App:
     """`app`, which after loading its state and before its first request recovers what an earlier stack left."""
 
     async def recovering(scope: Message, receive: Receive, send: Send) -> None:

@@ -91,7 +91,7 @@ class Consumer:
             return "failed"
 
     def _place(self, body: str) -> str:
-        message = _parsed(body)
+        message = _parse(body)
         placed = placer(self._settings, message["bucket"], message["key"])
         if not isinstance(placed, PartitionPlacer):
             raise PoisonError(placed.reason)
@@ -230,7 +230,7 @@ class Consumer:
         )
 
 
-def _parsed(body: str) -> dict[str, Any]:
+def _parse(body: str) -> dict[str, Any]:
     try:
         message = json.loads(body)
         return {"bucket": str(message["bucket"]), "key": str(message["key"]), "time": message.get("time")}

@@ -149,9 +149,9 @@ def without_evidence_text(answer: Answer) -> Answer:
     """The answer with hashes in place of every SQL and reason."""
     return replace(
         answer,
-        queries=tuple(replace(q, sql=_hashed(q.sql)) for q in answer.queries),
-        refused=tuple(replace(r, sql=_hashed(r.sql), reason=_hashed(r.reason)) for r in answer.refused),
-        failed=tuple(replace(f, sql=_hashed(f.sql), reason=_hashed(f.reason)) for f in answer.failed),
+        queries=tuple(replace(q, sql=_hash(q.sql)) for q in answer.queries),
+        refused=tuple(replace(r, sql=_hash(r.sql), reason=_hash(r.reason)) for r in answer.refused),
+        failed=tuple(replace(f, sql=_hash(f.sql), reason=_hash(f.reason)) for f in answer.failed),
     )
 
 
@@ -162,7 +162,7 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return f"sha256:{text_hash(text)}"
 
 

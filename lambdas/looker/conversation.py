@@ -92,20 +92,20 @@ class Conversation:
         """Answer one question. Whatever the model's service does, this returns; what it says is in `stopped_by`."""
         self._messages = [user_text(prompt)]
         try:
-            if self._guarded("INPUT", prompt) is not None:
+            if self._guard("INPUT", prompt) is not None:
                 raise StoppedError("guardrail", "The guardrail stopped the question; the model was not asked.")
             text, stopped_by = self._exchange()
-            replaced = self._guarded("OUTPUT", text)
+            replaced = self._guard("OUTPUT", text)
             if replaced is not None:
                 said = f"The guardrail stopped the model's answer. It says instead:\n{replaced}"
                 raise StoppedError("guardrail", said)
         except StoppedError as stop:
-            return self._with_evidence(self._answer(self._stopped(str(stop)), None, stop.by))
-        text = self._masked_words(text)
+            return self._with_evidence(self._answer(self._stop(str(stop)), None, stop.by))
+        text = self._mask_words(text)
         said = f"{PROGRAM} {_CUT_OFF[stopped_by]}\n\n{text}" if stopped_by else text
         return self._with_evidence(self._answer(said, model_next_step(text), stopped_by))
 
-    def _guarded(self, source: str, text: str) -> str | None:
+    def _guard(self, source: str, text: str) -> str | None:
         return self.model.guarded(source, text, self._deadline - self.clock())
 
     def _with_evidence(self, answer: Answer) -> Answer:
@@ -116,7 +116,7 @@ class Conversation:
         if answer.stopped_by in {"guardrail", "guardrail_failed"}:
             return without_evidence_text(answer)
         try:
-            if self._guarded("OUTPUT", text) is None:
+            if self._guard("OUTPUT", text) is None:
                 return answer
             said = "The guardrail stopped the text of queries or reasons; hashes stand for all of it."
         except StoppedError as stop:
@@ -211,18 +211,18 @@ class Conversation:
         if len(sql) > SQL_CHARACTERS:
             raise QueryRefusedError(f"The SQL has {len(sql):,} characters; at most {SQL_CHARACTERS:,} are read.")
         self._in_bounds_to_query()
-        result = self._masked(self.run_query(sql, self._deadline - self.clock()))
+        result = self._mask(self.run_query(sql, self._deadline - self.clock()))
         self._queries.append(result.run)
         self._coverage |= {(c.table, c.day): c for c in result.coverage}
         return result
 
-    def _masked(self, result: QueryResult) -> QueryResult:
+    def _mask(self, result: QueryResult) -> QueryResult:
         """The result with masks in its rows: what the model does not read, no answer can repeat."""
         masked, counts = masked_rows(result)
         self._masks += [MaskCount(result.run.query_id, column, kind, n) for (column, kind), n in sorted(counts.items())]
         return masked
 
-    def _masked_words(self, text: str) -> str:
+    def _mask_words(self, text: str) -> str:
         """The model's words with masks: a question may hold a secret, and a query may take one apart."""
         masked, secrets = masked_text(text)
         counts = Counter(secret.kind for secret in secrets)
@@ -238,7 +238,7 @@ class Conversation:
 
     # --- what comes of it ---------------------------------------------------------------------------------------------
 
-    def _stopped(self, sentence: str) -> str:
+    def _stop(self, sentence: str) -> str:
         return f"{PROGRAM} {sentence}\n{found_so_far(self._queries, len(self._refused), len(self._failed))}"
 
     def _answer(self, said: str, next_step: str | None, stopped_by: str | None) -> Answer:

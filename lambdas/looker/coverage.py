@@ -58,12 +58,12 @@ class KnownDays:
             return DayCoverage(card.name, day, UNBUILT, None)
         if not card.is_measured:
             return DayCoverage(card.name, day, BUILT, None)
-        measured = self._measured(card.kept_in, _number(day), commit_seq)
+        measured = self._measure(card.kept_in, _number(day), commit_seq)
         if measured and measured.pct is None:
             self.empty.add((card.name, day))
         return DayCoverage(card.name, day, BUILT, measured.pct if measured else None)
 
-    def _measured(self, table: str, day: int, commit_seq: int) -> Coverage | None:
+    def _measure(self, table: str, day: int, commit_seq: int) -> Coverage | None:
         from botocore.exceptions import ClientError
 
         try:

@@ -78,7 +78,7 @@ def days_read(
     for _ in reading.equals:
         for known, other in reading.equals:
             reading.narrow(other, reading.days.get(known, _ALWAYS))
-    return {alias: _accepted(reading, alias, table) for alias, table in tables.items()}
+    return {alias: _accept(reading, alias, table) for alias, table in tables.items()}
 
 
 def _predicates(select: exp.Select) -> Iterator[tuple[exp.Expr, frozenset[str], frozenset[str]]]:
@@ -89,14 +89,14 @@ def _predicates(select: exp.Select) -> Iterator[tuple[exp.Expr, frozenset[str], 
     """
     where = select.args.get("where")
     every = frozenset(_alias(source) for source in sources(select))
-    yield from ((predicate, every, every) for predicate in _anded(where.this if where else None))
+    yield from ((predicate, every, every) for predicate in _conjuncts(where.this if where else None))
     before: frozenset[str] = frozenset({_alias(s) for s in sources(select)[:1]})
     for join in select.args.get("joins") or ():
         new = frozenset({_alias(join.this)})
         bounded, known = {"LEFT": (new, before), "RIGHT": (before, new), "": (before | new, before | new)}.get(
             join.side, (frozenset(), frozenset())
         )
-        yield from ((predicate, bounded, known) for predicate in _anded(join.args.get("on")))
+        yield from ((predicate, bounded, known) for predicate in _conjuncts(join.args.get("on")))
         before |= new
 
 
@@ -110,11 +110,11 @@ def _alias(source: exp.Expr) -> str:
     return source.alias_or_name.lower()
 
 
-def _anded(predicate: exp.Expr | None) -> Iterator[exp.Expr]:
+def _conjuncts(predicate: exp.Expr | None) -> Iterator[exp.Expr]:
     inner = predicate.unnest() if predicate is not None else None
     if isinstance(inner, exp.And):
-        yield from _anded(inner.this)
-        yield from _anded(inner.expression)
+        yield from _conjuncts(inner.this)
+        yield from _conjuncts(inner.expression)
     elif inner is not None:
         yield inner
 
@@ -171,7 +171,7 @@ def _day(rule: DayRule, table: str, node: exp.Expr | None) -> date | None:
     return day
 
 
-def _accepted(reading: _Reading, alias: str, table: str) -> tuple[int, ...]:
+def _accept(reading: _Reading, alias: str, table: str) -> tuple[int, ...]:
     first, last = reading.days.get(alias, _ALWAYS)
     if first == date.min or last == date.max:
         missing = "no range of days" if (first, last) == _ALWAYS else "only one end of the range of days"

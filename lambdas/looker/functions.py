@@ -119,12 +119,12 @@ def check_words(tree: exp.Expr) -> None:
         kind = type(node)
         if kind is exp.Anonymous:
             _check_function(node.name)
-        elif kind not in CLAUSES and kind not in PARTS and kind not in _typed_functions():
+        elif kind not in CLAUSES and kind not in PARTS and kind not in _annotate_functions():
             _check_function(node.sql_name() if isinstance(node, exp.Func) else "")
-            raise RefusedError(f"{_spoken(node.key)} is not accepted: only reading with plain SELECT clauses is")
+            raise RefusedError(f"{_speak(node.key)} is not accepted: only reading with plain SELECT clauses is")
         others = [name for name, value in node.args.items() if value and name not in CLAUSES.get(kind, node.args)]
         if others:
-            words = f"{_spoken(others[0])} at a {_spoken(node.key)}"
+            words = f"{_speak(others[0])} at a {_speak(node.key)}"
             raise RefusedError(f"{words} is not accepted: only plain SELECT clauses are")
         _check_size(node)
         if isinstance(node, exp.DataType) and getattr(node.this, "name", "") not in TYPES:
@@ -151,12 +151,12 @@ def _check_function(name: str) -> None:
         )
 
 
-def _spoken(key: str) -> str:
+def _speak(key: str) -> str:
     return key.strip("_").replace("_", " ").upper()
 
 
 @cache
-def _typed_functions() -> frozenset[type[exp.Expr]]:
+def _annotate_functions() -> frozenset[type[exp.Expr]]:
     """The classes that sqlglot has for the accepted functions. It has none for some: these it calls Anonymous."""
     return frozenset(kind for name in FUNCTIONS for kind in _classes(name)) - {exp.Anonymous, exp.Column}
 

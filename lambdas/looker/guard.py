@@ -59,7 +59,7 @@ def guarded(sql: str, policy: Policy) -> Guarded:
     """The statement as it may run. Raises RefusedError, and nothing else, whatever the text."""
     try:
         with _quiet_sqlglot():
-            return _guarded(sql, policy)
+            return _guard(sql, policy)
     except RefusedError:
         raise
     except RecursionError:
@@ -70,14 +70,14 @@ def guarded(sql: str, policy: Policy) -> Guarded:
         raise RefusedError(f"the statement cannot be understood ({type(error).__name__}); write it plainer") from None
 
 
-def _guarded(sql: str, policy: Policy) -> Guarded:
-    given = _parsed(sql, policy)
-    days = _checked(given, policy)
+def _guard(sql: str, policy: Policy) -> Guarded:
+    given = _parse(sql, policy)
+    days = _check(given, policy)
     _limit(given, policy.row_limit)
-    tree = _parsed(_written(given), policy)
-    text = _written(tree)
-    again = _parsed(text, policy)
-    if again != tree or _checked(again, policy) != days:
+    tree = _parse(_render(given), policy)
+    text = _render(tree)
+    again = _parse(text, policy)
+    if again != tree or _check(again, policy) != days:
         raise RefusedError("the statement reads differently when it is written back; use plainer clauses")
     return Guarded(text, tuple(sorted(days)), days)
 
@@ -97,12 +97,12 @@ def _quiet_sqlglot() -> Iterator[None]:
         logger.removeFilter(nothing)
 
 
-def _written(tree: exp.Expr) -> str:
+def _render(tree: exp.Expr) -> str:
     text: str = tree.sql(dialect="athena", comments=False, unsupported_level=ErrorLevel.RAISE)
     return text
 
 
-def _parsed(sql: str, policy: Policy) -> exp.Expr:
+def _parse(sql: str, policy: Policy) -> exp.Expr:
     """The tree of the one query in the text. What the text is measured for comes before what it is parsed for."""
     if not isinstance(sql, str) or not sql.strip():
         raise RefusedError("an empty statement is not accepted: one SELECT is")
@@ -120,14 +120,14 @@ def _parsed(sql: str, policy: Policy) -> exp.Expr:
     trees = [tree for tree in found if tree is not None and not isinstance(tree, exp.Semicolon)]
     if len(trees) != 1:
         raise RefusedError(f"{len(trees)} statements were given: exactly one SELECT is accepted")
-    tree = _unwrapped(trees[0])
+    tree = _unwrap(trees[0])
     nodes = sum(1 for _ in tree.walk())
     if nodes > policy.max_nodes:
         raise RefusedError(f"the statement is too large: {nodes} parts, at most {policy.max_nodes} are accepted")
     return tree
 
 
-def _unwrapped(tree: exp.Expr) -> exp.Expr:
+def _unwrap(tree: exp.Expr) -> exp.Expr:
     """The query in brackets around the whole. What stands behind a bracket is not dropped: it is refused."""
     while isinstance(tree, exp.Subquery):
         if any(value for name, value in tree.args.items() if name != "this"):
@@ -196,7 +196,7 @@ def _literal(clause: exp.Expr | None) -> int:
     return int(given.name) if isinstance(given, exp.Literal) and not given.is_string and given.name.isdigit() else -1
 
 
-def _checked(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, ...]]:
+def _check(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, ...]]:
     """The days by table that the query reads. Raises RefusedError for all that is not accepted."""
     if not isinstance(tree, (exp.Select, exp.SetOperation)):
         raise RefusedError(f"{tree.key.upper()} is not accepted as a statement: exactly one SELECT is")

@@ -81,7 +81,7 @@ class Looker:
                 f"Looker stopped on a {type(error).__name__} at {_where(error)}, which is a fault of its own. "
                 "Asking again may help; what was asked and read is not repeated here."
             ) from None
-        print(json.dumps(_logged(answered)))
+        print(json.dumps(_log_entry(answered)))
         return answered
 
     def _conversation(self, seconds: float | None, today: date) -> Conversation:
@@ -144,7 +144,7 @@ def _where(error: Exception) -> str:
     return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
-def _logged(answer: Answer) -> dict[str, Any]:
+def _log_entry(answer: Answer) -> dict[str, Any]:
     """One line about an answer: ids, counts and hashes."""
     return {
         "looker": "answer",

@@ -47,7 +47,7 @@ def check_tied(select: exp.Select, found: Mapping[str, exp.Expr], tables: Mappin
         ties |= _ties(join.args.get("on"), aliases)
         before.append(alias)
     many = {alias for alias, source in found.items() if not _is_one_row(query_of(source))}
-    if loose := many - _reached(next(iter(sorted(many)), ""), ties):
+    if loose := many - _reach(next(iter(sorted(many)), ""), ties):
         raise RefusedError(
             f"{quoted(sorted(loose)[0])} is joined without an equality to the others: write a.column = b.column, "
             "AND-ed, in ON or WHERE; only UNNEST and queries of one row are joined without"
@@ -77,7 +77,7 @@ def _between(pair: tuple[str, str], one: set[str], other: set[str]) -> bool:
     return (a in one and b in other) or (b in one and a in other)
 
 
-def _reached(start: str, ties: set[frozenset[str]]) -> set[str]:
+def _reach(start: str, ties: set[frozenset[str]]) -> set[str]:
     reached, size = {start}, 0
     while len(reached) > size:
         size = len(reached)

@@ -65,10 +65,10 @@ def tool_uses(content: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def echoed(content: Sequence[Mapping[str, Any]]) -> Message:
     """The model's answer as the next call repeats it: tools' names and inputs made such that Converse takes them."""
-    return {"role": "assistant", "content": list(_echoed(content))}
+    return {"role": "assistant", "content": list(_echo(content))}
 
 
-def _echoed(content: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _echo(content: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for block in content:
         if "toolUse" in block:
             use = block["toolUse"]
@@ -120,16 +120,16 @@ def result_document(result: QueryResult) -> dict[str, Any]:
         "note": NOTE,
         "columns": [_cut(name, NAME_CHARACTERS) for name in result.columns[:COLUMNS]],
         "rows": [],
-        "coverage": list(islice(_grouped(result.coverage), COVERAGE_ENTRIES)),
+        "coverage": list(islice(_group(result.coverage), COVERAGE_ENTRIES)),
     }
     room = RESULT_CHARACTERS - _size(document)
     rows = [row[:COLUMNS] for row in result.rows]
-    shown = next((fit for most in (CELL_CHARACTERS, 100, 20) if (fit := _fitting(rows, most, room))), [])
+    shown = next((fit for most in (CELL_CHARACTERS, 100, 20) if (fit := _rows_that_fit(rows, most, room))), [])
     is_whole = shown == [list(row) for row in result.rows]
     return {**document, "rows": shown, "truncated": result.truncated or not is_whole}
 
 
-def _fitting(rows: Sequence[Sequence[str | None]], most: int, room: int) -> list[list[str | None]]:
+def _rows_that_fit(rows: Sequence[Sequence[str | None]], most: int, room: int) -> list[list[str | None]]:
     """As many rows as there is room for, with cells of at most so many characters."""
     shown: list[list[str | None]] = []
     for row in rows:
@@ -151,7 +151,7 @@ def _cut(text: str, most: int) -> str:
     return cut.encode(errors="replace").decode()
 
 
-def _grouped(coverage: Sequence[DayCoverage]) -> Iterator[dict[str, Any]]:
+def _group(coverage: Sequence[DayCoverage]) -> Iterator[dict[str, Any]]:
     """Neighbouring days of a table that are equally complete, as one entry."""
     for (table, status, pct), days in groupby(coverage, key=lambda c: (c.table, c.status, c.coverage_pct)):
         found = list(days)
@@ -162,10 +162,10 @@ def _grouped(coverage: Sequence[DayCoverage]) -> Iterator[dict[str, Any]]:
 def compacted(messages: Sequence[Message], keep_newest: bool) -> list[Message]:
     """The messages with every tool result cut to 50 characters, except those of the last message if `keep_newest`."""
     last = len(messages) - 1
-    return [m if keep_newest and i == last else _compacted(m) for i, m in enumerate(messages)]
+    return [m if keep_newest and i == last else _compact(m) for i, m in enumerate(messages)]
 
 
-def _compacted(message: Message) -> Message:
+def _compact(message: Message) -> Message:
     content = [_cut_result(block) if "toolResult" in block else block for block in message["content"]]
     return {**message, "content": content}
 

@@ -110,11 +110,11 @@ class Model:
         deadline, step = self.clock() + seconds_left, GUARDRAIL_CHARACTERS - GUARDRAIL_OVERLAP
         for start in range(0, max(len(text) - GUARDRAIL_OVERLAP, 1), step):
             piece = text[start : start + GUARDRAIL_CHARACTERS]
-            if (said := self._guarded(self.settings.guardrail, source, piece, deadline - self.clock())) is not None:
+            if (said := self._guard(self.settings.guardrail, source, piece, deadline - self.clock())) is not None:
                 return said
         return None
 
-    def _guarded(self, guardrail: Guardrail, source: str, text: str, seconds_left: float) -> str | None:
+    def _guard(self, guardrail: Guardrail, source: str, text: str, seconds_left: float) -> str | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         request = {

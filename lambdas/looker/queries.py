@@ -64,12 +64,12 @@ class LakeQueries:
         deadline = self.clock() + seconds_left
         guarded = self.guard(sql)
         days = {table: [_day(number) for number in numbers] for table, numbers in guarded.days.items()}
-        with _failing_as(guarded.sql):
+        with _raise_as_query_error(guarded.sql):
             coverage = tuple(c for table, read in days.items() for c in self._known.coverage(table, read))
-            query_id = self._started(guarded.sql)
-        with _failing_as(guarded.sql, query_id):
+            query_id = self._start(guarded.sql)
+        with _raise_as_query_error(guarded.sql, query_id):
             scanned, location = self._run(guarded.sql, query_id, deadline)
-        with _failing_as(guarded.sql, query_id, scanned):
+        with _raise_as_query_error(guarded.sql, query_id, scanned):
             self._check_size(guarded.sql, query_id, scanned, location)
             columns, rows, has_more = self._rows(query_id)
         run = QueryRun(
@@ -85,7 +85,7 @@ class LakeQueries:
 
     # --- Athena -------------------------------------------------------------------------------------------------------
 
-    def _started(self, sql: str) -> str:
+    def _start(self, sql: str) -> str:
         """Id of a query that was begun. Results of earlier queries are never used again: days are replaced."""
         query_id: str = self.athena.start_query_execution(
             QueryString=sql,
@@ -98,7 +98,7 @@ class LakeQueries:
 
     def _run(self, sql: str, query_id: str, deadline: float) -> tuple[int, str]:
         """Bytes scanned by a query that succeeded, and where its result lies."""
-        execution = self._ended(query_id, deadline)
+        execution = self._wait_for_end(query_id, deadline)
         state = execution["Status"]["State"]
         scanned = int(execution.get("Statistics", {}).get("DataScannedInBytes", 0))
         if state in _GOING:
@@ -108,7 +108,7 @@ class LakeQueries:
             raise QueryFailedError(f"Athena ended it as {state}: {reason}", sql, query_id, scanned)
         return scanned, execution.get("ResultConfiguration", {}).get("OutputLocation", "")
 
-    def _ended(self, query_id: str, deadline: float) -> dict[str, Any]:
+    def _wait_for_end(self, query_id: str, deadline: float) -> dict[str, Any]:
         """The execution once it has ended, or as it was when its time was over and it was told to stop."""
         wait = POLL_SECONDS
         while True:
@@ -161,7 +161,7 @@ class LakeQueries:
 
 
 @contextlib.contextmanager
-def _failing_as(sql: str, query_id: str = "", bytes_scanned: int = 0) -> Iterator[None]:
+def _raise_as_query_error(sql: str, query_id: str = "", bytes_scanned: int = 0) -> Iterator[None]:
     """What AWS refuses becomes a failed query with all that is known of it."""
     from botocore.exceptions import BotoCoreError, ClientError
 

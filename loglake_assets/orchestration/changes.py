@@ -33,15 +33,15 @@ def _parts(lake: Lake, instance: dg.DagsterInstance, today: date) -> Iterator[st
     for name in source_names():
         source = load_source(name)
         yield from _table(lake, source.raw.name, days)
-        yield from _committed(lake, source.readready.name)
+        yield from _newest_commits(lake, source.readready.name)
         yield json.dumps(late_counts(lake.table(source.readready.name)), sort_keys=True)
     for name in review_names():
-        yield from _committed(lake, load_review(name).table.name)
+        yield from _newest_commits(lake, load_review(name).table.name)
     failed = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=1)
     yield failed[0].run_id if failed else "no failed run"
 
 
-def _committed(lake: Lake, table: str) -> Iterator[str]:
+def _newest_commits(lake: Lake, table: str) -> Iterator[str]:
     """A table's partitions, and its commit records."""
     yield from _table(lake, table, ALL_DAYS)
     for entry in entries(lake.s3, lake.settings.readready_bucket, f"{COMMITS_PREFIX}{table}/"):

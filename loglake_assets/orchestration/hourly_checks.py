@@ -154,12 +154,12 @@ def hourly_checks(source_config: SourceConfig, clock: Callable[[], datetime] = _
         yield from (result for result in made if result.check_name in asked)
         yield from short_days(context.instance, source_config, found)
         if config.mend:
-            yield from _mended(context, source_config, lake, [*older, *found], now.date())
+            yield from _mend(context, source_config, lake, [*older, *found], now.date())
 
     return checks
 
 
-def _mended(
+def _mend(
     context: dg.AssetCheckExecutionContext,
     config: SourceConfig,
     lake: Lake,
@@ -192,7 +192,7 @@ def results(
     """What was found of `days`, and the keys that no pattern places, as the results of their checks."""
     for check in VERDICT_CHECKS:
         yield _verdict_result(config, lake, check, found)
-    yield _delivered_result(config, lake, found, days, first_open)
+    yield _delivery_result(config, lake, found, days, first_open)
     yield _placement_result(config, found)
     yield _unknown_keys_result(config, lake, unknown)
 
@@ -266,7 +266,7 @@ def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dict[str
     return {"by_day": dg.MetadataValue.table(records, schema)} if records else {}
 
 
-def _delivered_result(
+def _delivery_result(
     config: SourceConfig,
     lake: Lake,
     found: Sequence[DayReport],
@@ -318,16 +318,16 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.As
     return check_result(
         config.checks_key,
         PLACEMENT,
-        wrong=f"{len(odd)} days, the first {_placing_text(odd[0])}" if odd else "",
+        wrong=f"{len(odd)} days, the first {_text_of_placing(odd[0])}" if odd else "",
         right=f"Readers are sent to the newest commit of each of {len(found)} days.",
         remedy=remedy,
         metadata={
             "days": len(odd),
-            **named([_placing_text(day) for day in odd]),
+            **named([_text_of_placing(day) for day in odd]),
             **({"rolled_back_days": dg.MetadataValue.json(back)} if back else {}),
         },
     )
 
 
-def _placing_text(day: DayReport) -> str:
+def _text_of_placing(day: DayReport) -> str:
     return f"{day.day}: {day.placing} (commit {day.commit_seq}, partition {day.partition_seq})"

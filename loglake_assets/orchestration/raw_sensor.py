@@ -72,11 +72,11 @@ def sense(context: dg.SensorEvaluationContext, config: SourceConfig, lake: Lake,
     return dg.SensorResult(
         asset_events=events,
         cursor=SensorCursor({**kept, **told}, next_sweep).text(),
-        skip_reason=dg.SkipReason(_told(len(events), next_sweep)),
+        skip_reason=dg.SkipReason(_tell(len(events), next_sweep)),
     )
 
 
-def _told(count: int, next_sweep: str | None) -> str:
+def _tell(count: int, next_sweep: str | None) -> str:
     history = f"history looked at up to {next_sweep}" if next_sweep else "all history looked at"
     return f"recorded {count} raw days that are new or changed; {history}"
 
@@ -100,7 +100,7 @@ def _swept(
     for _ in range(MONTHS_A_TICK):
         if month >= before:
             return [], None
-        changed = _changed_in_month(instance, config, lake, month, before, today, late)
+        changed = _changes_in_month(instance, config, lake, month, before, today, late)
         if len(changed) > room:
             return changed[: max(room, 0)], month.isoformat()
         month = _next_month(month)
@@ -109,7 +109,7 @@ def _swept(
     return [], month.isoformat()
 
 
-def _changed_in_month(
+def _changes_in_month(
     instance: dg.DagsterInstance,
     config: SourceConfig,
     lake: Lake,

@@ -53,7 +53,7 @@ def build_days(
     how = config.look_ahead_days, config.days_per_run, config.compression, engine()
     run = glue_jobs.run_window(context, window, *how)
     accepts_loss = context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
-    built = _published(lake, config, days, run, accepts_loss)
+    built = _publish_day(lake, config, days, run, accepts_loss)
     committed = [b for b in built if b.commit]
     late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
     late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
@@ -63,7 +63,7 @@ def build_days(
     for day in committed:
         if day.note:
             context.log.info(day.note)
-    coverages, problem = _recounted_or_why_not(context, config, lake, [*(b.day for b in committed), *late_days])
+    coverages, problem = _recount_or_reason(context, config, lake, [*(b.day for b in committed), *late_days])
     metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(committed)) for b in committed}
     yield from recorded_days(context, config.readready_key, metadata, len(committed) == len(built))
     yield from evaluations(
@@ -81,7 +81,7 @@ def build_days(
     yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
 
 
-def _recounted_or_why_not(
+def _recount_or_reason(
     context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, days: Sequence[date]
 ) -> tuple[dict[str, Coverage], list[str]]:
     """Coverage by partition key. The days are committed by now: that they cannot be recounted must not hide them."""
@@ -94,7 +94,7 @@ def _recounted_or_why_not(
         ]
 
 
-def _published(
+def _publish_day(
     lake: Lake, config: SourceConfig, days: Sequence[date], run: GlueRun, accepts_loss: bool
 ) -> list[BuiltDay]:
     publisher = lake.publisher()
@@ -112,7 +112,7 @@ def _publish(
         note = "" if manifest.has_source else f"{day}: nothing was delivered; the day is built, and empty."
         return BuiltDay(day, manifest, commit, note=note)
     except SupersededError as error:
-        return _standing(lake, publisher, day, error)
+        return _keep_commit_that_stands(lake, publisher, day, error)
     except (
         ManifestMissingError,
         LostInputError,
@@ -127,7 +127,7 @@ def _publish(
         return BuiltDay(day, error=error)
 
 
-def _standing(lake: Lake, publisher: Publisher, day: date, superseded: SupersededError) -> BuiltDay:
+def _keep_commit_that_stands(lake: Lake, publisher: Publisher, day: date, superseded: SupersededError) -> BuiltDay:
     """The day as of the commit that another run made meanwhile: that is what readers see, and it is no failure."""
     commit = superseded.commit
     try:

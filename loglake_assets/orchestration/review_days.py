@@ -45,16 +45,16 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
     """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     errors = _unbuilt(config.review, lake, days)
-    built = list(_built(context, config, lake, [day for day in days if day not in errors], errors))
+    built = list(_build(context, config, lake, [day for day in days if day not in errors], errors))
     metadata = {b.partition: _metadata(b) for b in built}
     yield from recorded_days(context, config.key, metadata, len(built) == len(days))
     yield from _evaluations(context, config, lake, built)
     if errors:
-        raise dg.Failure("; ".join(f"{day}: {_told(e)}" for day, e in sorted(errors.items())), allow_retries=False)
+        raise dg.Failure("; ".join(f"{day}: {_tell(e)}" for day, e in sorted(errors.items())), allow_retries=False)
     yield from closed_checks(context, list(config.builder.CHECKS))
 
 
-def _told(error: Exception) -> str:
+def _tell(error: Exception) -> str:
     """An error as people get to read it: of others than our own and AWS's only the kind and the place, as their texts
     may quote what was read."""
     if isinstance(error, ClientError | BotoCoreError) or type(error).__module__.startswith(
@@ -77,7 +77,7 @@ def _unbuilt(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exc
     }
 
 
-def _built(
+def _build(
     context: dg.AssetExecutionContext,
     config: ReviewConfig,
     lake: Lake,

@@ -118,7 +118,7 @@ def looked_up(config: ReviewConfig, lake: Lake, now: datetime, today: date | Non
 def end_of_wait(config: ReviewConfig, state: ReviewState, now: datetime) -> datetime | None:
     """Until when a day waits for the logs of `wait_for`; None where it waits for none, or no longer."""
     leading = state.inputs[config.review.leading_source][state.day]
-    if state.status != UNBUILT or not _awaited(config, state) or leading.committed_at is None:
+    if state.status != UNBUILT or not _days_to_wait_for(config, state) or leading.committed_at is None:
         return None
     end = datetime.fromisoformat(leading.committed_at).astimezone(UTC) + timedelta(minutes=config.wait_minutes)
     return end if now < end else None
@@ -126,11 +126,11 @@ def end_of_wait(config: ReviewConfig, state: ReviewState, now: datetime) -> date
 
 def wait_sentence(config: ReviewConfig, state: ReviewState, end: datetime) -> str:
     """Why a day is not built yet, for people."""
-    names = ", ".join(_awaited(config, state))
+    names = ", ".join(_days_to_wait_for(config, state))
     return f"{state.day} waits for {names} until {end:%Y-%m-%d %H:%M} UTC; then it is built with what there is."
 
 
-def _awaited(config: ReviewConfig, state: ReviewState) -> list[str]:
+def _days_to_wait_for(config: ReviewConfig, state: ReviewState) -> list[str]:
     """Tables of `wait_for` that have no such day."""
     entries = (state.inputs[name][state.day] for name in config.awaited_sources)
     return [entry.table for entry in entries if entry.status != BUILT]

@@ -51,7 +51,7 @@ def secrets_in(lines: Sequence[str]) -> list[Secret]:
             for reading in _readings(lines, first, count):
                 for start, end, kind in _spans(reading.text):
                     found.extend(reading.places_of(start, end, kind))
-    return _merged(found)
+    return _merge(found)
 
 
 def masked_line(line: str, secrets: Sequence[Secret], offset: int = 0) -> str:
@@ -79,7 +79,7 @@ def masked_text(text: str) -> tuple[str, list[Secret]]:
     return "\n".join(masked) if found else text, found
 
 
-def _merged(found: Sequence[Secret]) -> list[Secret]:
+def _merge(found: Sequence[Secret]) -> list[Secret]:
     """Places that touch become one, of the kind that comes first in KINDS."""
     order, merged = list(KINDS), list[Secret]()
     for secret in sorted(found, key=lambda s: (s.line, s.start, s.end)):
@@ -150,9 +150,9 @@ def _readings(lines: Sequence[str], first: int, count: int) -> Iterator[_Reading
             while kept and kept[0][0] == " ":
                 kept = kept[1:]
         written += kept
-    yield _reading(_unwrapped(written))
+    yield _read(_unwrap(written))
     if any(c in "\b\r" for c, _ in written[:-1]):
-        yield _reading(_on_screen(written))
+        yield _read(_on_screen(written))
 
 
 def _without_sequences(line: str) -> Iterator[tuple[int, str]]:
@@ -166,13 +166,13 @@ def _without_sequences(line: str) -> Iterator[tuple[int, str]]:
 _Written = list[tuple[str, tuple[int, int]]]
 
 
-def _reading(written: _Written) -> _Reading:
+def _read(written: _Written) -> _Reading:
     if any(ord(c) < 32 or ord(c) > 126 for c, _ in written):
         written = [(c, place) for c, place in written if c in "\t\n" or not is_hidden(c)]
     return _Reading("".join(c for c, _ in written), [place for _, place in written])
 
 
-def _unwrapped(written: _Written) -> _Written:
+def _unwrap(written: _Written) -> _Written:
     """Without the blank and carriage return by which a shell goes to the next row of a narrow terminal."""
     found: _Written = []
     for position, (c, place) in enumerate(written):
@@ -268,17 +268,17 @@ _RUNS_A_COMMAND = re.compile(r"\$\(|`|\$\{")
 def _spans(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, kind) of what looks like a secret in a line as it is read; what is masked already is none."""
     masks = [match.span() for match in _MASK.finditer(text)]
-    for start, end, kind in _found(text, text.lower()):
+    for start, end, kind in _find(text, text.lower()):
         if not any(start < mask_end and mask_start < end for mask_start, mask_end in masks):
             yield start, end, kind
 
 
-def _found(text: str, lower: str) -> Iterator[tuple[int, int, str]]:
+def _find(text: str, lower: str) -> Iterator[tuple[int, int, str]]:
     if _has_any(lower, _WORDS_OF_NAMES.split()):
-        yield from _assigned(text)
+        yield from _find_assignments(text)
     for kind, words, pattern, accepts in _PATTERNS:
         for match in pattern.finditer(text) if _has_any(lower, words) else ():
-            start, end = _unquoted(text, *match.span("value"))
+            start, end = _unquote(text, *match.span("value"))
             if end > start and accepts(match) and not _RUNS_A_COMMAND.search(text, start, end):
                 yield start, end, kind
 
@@ -287,14 +287,14 @@ def _has_any(text: str, words: Sequence[str]) -> bool:
     return any(word in text for word in words)
 
 
-def _unquoted(text: str, start: int, end: int) -> tuple[int, int]:
+def _unquote(text: str, start: int, end: int) -> tuple[int, int]:
     """A place without the quotes around what stands there."""
     while end - start > 1 and text[start] in "\"'" and text[end - 1] == text[start]:
         start, end = start + 1, end - 1
     return (start + 1, end) if end - start > 1 and text[start] in "\"'" else (start, end)
 
 
-def _assigned(text: str) -> Iterator[tuple[int, int, str]]:
+def _find_assignments(text: str) -> Iterator[tuple[int, int, str]]:
     position = 0
     while match := _NAMED.search(text, position):
         position = match.end()
@@ -307,7 +307,7 @@ def _assigned(text: str) -> Iterator[tuple[int, int, str]]:
         value = json or _WORD_HERE.match(text, match.end())
         if value is None:
             continue
-        start, end = value.span("value") if json else _unquoted(text, *value.span())
+        start, end = value.span("value") if json else _unquote(text, *value.span())
         if end > start and _is_secret_value(text, match, start, end):
             yield start, end, "assignment"
             position = end

@@ -78,7 +78,7 @@ def _put_rows(
 def orc_bytes(table: ReadreadyTable, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as an ORC file with the table's columns, in the table's order. Times lose their zone: they are UTC."""
     ordered = sorted(rows, key=lambda row: tuple(_sortable(row[name]) for name in table.sort_by))
-    arrays = [pa.array([_stored(row[c.name]) for row in ordered], _ARROW[c.type]) for c in table.all_columns]
+    arrays = [pa.array([_store(row[c.name]) for row in ordered], _ARROW[c.type]) for c in table.all_columns]
     target = io.BytesIO()
     orc.write_table(pa.table(arrays, names=[c.name for c in table.all_columns]), target, compression="zlib")
     return target.getvalue()
@@ -88,7 +88,7 @@ def _sortable(value: Any) -> tuple[bool, str]:
     return value is not None, "" if value is None else str(value)
 
 
-def _stored(value: Any) -> Any:
+def _store(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, str):

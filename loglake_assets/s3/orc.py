@@ -49,13 +49,13 @@ class S3RangeFile(io.RawIOBase):
 
 def row_count(s3: Any, bucket: str, key: str) -> int:
     """Rows of an ORC file by its own footer. Raises pyarrow.ArrowInvalid when it is no readable ORC file."""
-    return int(_opened(s3, bucket, key).nrows)
+    return int(_open(s3, bucket, key).nrows)
 
 
 def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str | tuple[str, ...]]) -> list[list[Any]]:
     """All values of some columns of an ORC file, a list a column; several names together are read as `first_known`."""
     wanted = [(names,) if isinstance(names, str) else names for names in columns]
-    table = _opened(s3, bucket, key).read(columns=[name for names in wanted for name in names])
+    table = _open(s3, bucket, key).read(columns=[name for names in wanted for name in names])
     return [first_known(table, names).to_pylist() for names in wanted]
 
 
@@ -66,10 +66,10 @@ def first_known(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
 
 def stripes_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of an ORC file, a stripe at a time."""
-    file = _opened(s3, bucket, key)
+    file = _open(s3, bucket, key)
     for number in range(file.nstripes):
         yield pa.Table.from_batches([file.read_stripe(number, columns=list(columns))])
 
 
-def _opened(s3: Any, bucket: str, key: str) -> orc.ORCFile:
+def _open(s3: Any, bucket: str, key: str) -> orc.ORCFile:
     return orc.ORCFile(pa.PythonFile(S3RangeFile(s3, bucket, key), mode="r"))

@@ -26,11 +26,11 @@ def source_names() -> tuple[str, ...]:
     """The names of all declared sources, sorted: every folder here that is a package."""
     loader = globals()["__loader__"]
     if hasattr(loader, "archive"):  # running from a zip: Lambda and Glue name their source, and list none
-        return _zipped_source_names(loader)
+        return _zip_source_names(loader)
     return tuple(sorted(p.parent.name for p in _HERE.glob("*/__init__.py")))
 
 
-def _zipped_source_names(loader: object) -> tuple[str, ...]:
+def _zip_source_names(loader: object) -> tuple[str, ...]:
     import zipfile
 
     prefix = "loglake_assets/sources/"

@@ -74,7 +74,7 @@ def _from_message(text: Any) -> Iterator[ObjectCreated]:
     """A topic's message. A trail sends a sentence when it is given a topic, which tells of no object."""
     if isinstance(text, str) and _SENTENCE.fullmatch(text):
         return
-    yield from objects_created(_parsed(text))
+    yield from objects_created(_parse(text))
 
 
 def _from_eventbridge(event: Mapping[str, Any]) -> Iterator[ObjectCreated]:
@@ -95,7 +95,7 @@ def _from_record(record: Any) -> Iterator[ObjectCreated]:
     elif "s3" in record:
         yield from _from_s3(record)
     elif "body" in record:  # SQS in front of the Lambda
-        yield from objects_created(_parsed(record["body"]))
+        yield from objects_created(_parse(record["body"]))
     else:
         raise NotANotificationError("a record has none of s3, Sns, body")
 
@@ -110,7 +110,7 @@ def _from_s3(record: Mapping[str, Any]) -> Iterator[ObjectCreated]:
     yield ObjectCreated(bucket, unquote_plus(key), record.get("eventTime"))
 
 
-def _parsed(text: Any) -> Any:
+def _parse(text: Any) -> Any:
     try:
         return json.loads(text)
     except (TypeError, ValueError) as error:

@@ -79,17 +79,17 @@ class Rules:
 
 def load_rules(source: str, text: str | None = None) -> Rules:
     """The rules of `source` from rules.toml, or from `text`. Raises RulesError; a retry cannot help."""
-    return _shipped_rules(source) if text is None else _parsed_rules(source, text)
+    return _packaged_rules(source) if text is None else _parse_rules(source, text)
 
 
 @functools.cache
-def _shipped_rules(source: str) -> Rules:
+def _packaged_rules(source: str) -> Rules:
     """Read once: AddAPart asks for every key, and parsing took most of its time."""
     text = (importlib.resources.files("loglake_assets") / "rules.toml").read_text(encoding="utf-8")
-    return _parsed_rules(source, text)
+    return _parse_rules(source, text)
 
 
-def _parsed_rules(source: str, text: str) -> Rules:
+def _parse_rules(source: str, text: str) -> Rules:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

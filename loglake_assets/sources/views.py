@@ -26,10 +26,10 @@ def given_views(first: date, last: date, run_id: str) -> tuple[tuple[str, str], 
 
 def view_statements(source: LogSource) -> tuple[tuple[str, str], ...]:
     """(view name, SELECT text) of each of the source's views; the last is `readready_as_view`, which is written."""
-    return (*_stored_views(source), ("readready_as_view", readready_statement(source)))
+    return (*_views_in_store(source), ("readready_as_view", readready_statement(source)))
 
 
-def _stored_views(source: LogSource) -> Iterator[tuple[str, str]]:
+def _views_in_store(source: LogSource) -> Iterator[tuple[str, str]]:
     own = importlib.resources.files(f"loglake_assets.sources.{source.name}")
     for name in source.views:
         yield _view_name(name), (own / name).read_text(encoding="utf-8")

@@ -56,7 +56,7 @@ class _Panel:
     ) -> None:
         self.top, self._seconds, self._heading = top, max(seconds, 1.0), heading
         self._series, self._is_line = series, is_line
-        self._most = _rounded_up(max((y for _, points in series for _, y in points), default=0.0))
+        self._most = _round_up(max((y for _, points in series for _, y in points), default=0.0))
 
     def x(self, seconds: float) -> float:
         return LEFT + min(seconds, self._seconds) / self._seconds * (WIDTH - LEFT - RIGHT)
@@ -74,9 +74,9 @@ class _Panel:
                 self.x(self._seconds * part), self.top + HEIGHT + 16, f"{self._seconds * part:,.0f} s", "middle"
             )
         for color, points in self._series:
-            yield from self._drawn(color, points)
+            yield from self._draw(color, points)
 
-    def _drawn(self, color: str, points: list[Point]) -> Iterable[str]:
+    def _draw(self, color: str, points: list[Point]) -> Iterable[str]:
         if self._is_line and points:
             joined = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
             yield f'<polyline points="{joined}" fill="none" stroke="{color}" stroke-width="1.5"/>'
@@ -95,7 +95,7 @@ def _shades(panel: _Panel, steps: Sequence[Step], began: float, bounds: Bounds) 
         yield _text((left + right) / 2, panel.top + 14, f"{step.rate:,.0f}/s", "middle")
 
 
-def _rounded_up(value: float) -> float:
+def _round_up(value: float) -> float:
     """The next of 1, 2, 4, 8 times a power of ten, so that quarters of it are short numbers."""
     scale = 0.01
     while True:

@@ -71,7 +71,7 @@ class Stress:
             time.sleep(0.05)
         warming.stop()
         self._puts += warming.puts
-        pending = self._drained([put.values for put in warming.puts])[0]
+        pending = self._drain([put.values for put in warming.puts])[0]
         if pending or any(put.error for put in warming.puts):
             raise StressError(
                 f"Of {self._replay.warm} objects to warm up with, {len(pending)} have no partition after "
@@ -86,12 +86,12 @@ class Stress:
         cores = Cores(self.lake.info.pid)
         try:
             sending.start()
-            depths, pending = self._watched(sending)
+            depths, pending = self._watch_queue(sending)
         finally:
             sending.stop()
         used = cores.used()
         ended = time.time()
-        _, more = self._drained(pending)
+        _, more = self._drain(pending)
         puts = tuple(sorted(sending.puts, key=lambda put: put.due))
         self._puts += puts
         catalog = self.partitions()
@@ -130,7 +130,7 @@ class Stress:
     def _put_object(self, key: str, body: bytes) -> None:
         self._s3.put_object(Bucket=self._watch.bucket, Key=key, Body=body)
 
-    def _watched(self, sending: Sending) -> tuple[list[Depth], list[Values]]:
+    def _watch_queue(self, sending: Sending) -> tuple[list[Depth], list[Values]]:
         """Look each half second until all is sent, telling of each second; returns what is then not placed yet."""
         depths: list[Depth] = []
         pending: list[Values] = []
@@ -149,7 +149,7 @@ class Stress:
                 recent = []
         return depths, pending + _new(sending.puts[seen:])
 
-    def _drained(self, pending: list[Values]) -> tuple[list[Values], list[Depth]]:
+    def _drain(self, pending: list[Values]) -> tuple[list[Values], list[Depth]]:
         """Wait until queue and list are empty, or nothing moves any more; returns what is still pending."""
         depths: list[Depth] = []
         moved = told = time.monotonic()

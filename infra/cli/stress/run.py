@@ -51,7 +51,8 @@ def stress(source: LogSource, settings: StressSettings, on_own_lake: bool, say: 
     """Run, tell, keep. Returns 0 when nothing was lost, 1 when anything was."""
     home = lake_home()
     with _lake(home, on_own_lake) as lake:
-        say(f"{source.title}: {_asked(settings)} on {'the lake of ' + str(home) if on_own_lake else 'a private stack'}")
+        place = f"the lake of {home}" if on_own_lake else "a private stack"
+        say(f"{source.title}: {_question(settings)} on {place}")
         run = Stress(lake, source, settings, say)
         try:
             steps = run.run()
@@ -85,7 +86,7 @@ def _lake(home: Path, is_own: bool) -> Iterator[LocalLake]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _asked(settings: StressSettings) -> str:
+def _question(settings: StressSettings) -> str:
     end = f"{settings.up_to:g}" if settings.up_to else "where something gives"
     return (
         f"from {settings.rate:g} objects/s, times {settings.factor:g} each {settings.seconds:g} s, up to {end}, "
@@ -124,7 +125,7 @@ def keep(folder: Path, source: LogSource, steps: Sequence[Step], settings: Stres
     """Write the plot and the figures of a run; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{source.name}"
-    title = f"{source.title}: {_asked(settings).rstrip(',')}"
+    title = f"{source.title}: {_question(settings).rstrip(',')}"
     drawn, figures = folder / f"{name}.svg", folder / f"{name}.json"
     drawn.write_text(plot(title, steps, settings.bounds), encoding="utf-8")
     document = {

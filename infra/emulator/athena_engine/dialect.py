@@ -38,7 +38,7 @@ def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
 
 
-def _renamed(name: str, *keys: str) -> Callable[[exp.Expr], exp.Expr]:
+def _rename_function(name: str, *keys: str) -> Callable[[exp.Expr], exp.Expr]:
     return lambda node: _call(name, *(node.args[key] for key in keys))
 
 
@@ -177,7 +177,7 @@ def _extract(node: exp.Expr) -> exp.Expr:
 
 def _at_time_zone(node: exp.Expr) -> exp.Expr:
     """The zone's own time. A timestamp without a zone is one in UTC, the zone of every session here."""
-    if _MEANINGS.get(type(node.parent)) in (_compared, _date_diff):
+    if _MEANINGS.get(type(node.parent)) in (_compare, _date_diff):
         raise not_here("comparing a timestamp at another zone; the moment is the same without AT TIME ZONE")
     moment, zone = (node.this, node.args["zone"]) if isinstance(node, exp.AtTimeZone) else node.expressions
     return _call("timezone", zone, exp.Cast(this=moment.copy(), to=exp.DataType.build("TIMESTAMPTZ")))
@@ -215,7 +215,7 @@ def _round(node: exp.Expr) -> exp.Expr:
     return node if scale is None else _decimal(node, scale)
 
 
-def _substring(node: exp.Expr) -> exp.Expr:
+def _slice_text(node: exp.Expr) -> exp.Expr:
     length = node.args.get("length")
     if length is None:
         return _call("trino_substr", node.this, node.args["start"])
@@ -235,19 +235,19 @@ def _reverse(node: exp.Expr) -> exp.Expr:
     return _call("list_reverse", node.this) if kind_of(node.this) == "array" else node
 
 
-def _compared(node: exp.Expr) -> exp.Expr:
+def _compare(node: exp.Expr) -> exp.Expr:
     """Literals with their types: DuckDB would take a literal for whatever it is compared with."""
     for name in ("this", "expression", "low", "high"):
         given = node.args.get(name)
         if isinstance(given, exp.Literal):
-            node.set(name, _typed_literal(given))
+            node.set(name, _annotate_literal(given))
     if isinstance(node, exp.In):
-        values = [_typed_literal(v) if isinstance(v, exp.Literal) else v for v in node.expressions]
+        values = [_annotate_literal(v) if isinstance(v, exp.Literal) else v for v in node.expressions]
         node.set("expressions", values)
     return node
 
 
-def _typed_literal(literal: exp.Literal) -> exp.Expr:
+def _annotate_literal(literal: exp.Literal) -> exp.Expr:
     text = literal.this
     if literal.is_string:
         return exp.Cast(this=literal.copy(), to=exp.DataType.build("VARCHAR"))
@@ -256,7 +256,7 @@ def _typed_literal(literal: exp.Literal) -> exp.Expr:
     return exp.Cast(this=literal.copy(), to=exp.DataType.build("INT" if int(text) < 2**31 else "BIGINT"))
 
 
-def _named_function(node: exp.Expr) -> exp.Expr:
+def _function_by_name(node: exp.Expr) -> exp.Expr:
     """A function that sqlglot has no class for."""
     change = _NAMED.get(node.name.lower())
     return change(node) if change else node
@@ -303,7 +303,7 @@ _NAMED: dict[str, Callable[[exp.Expr], exp.Expr]] = {
     "none_match": _matches(lambda found: exp.Not(this=_call("trino_any", found))),
 }
 _MEANINGS: dict[type, Callable[[Any], exp.Expr]] = {
-    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In), _compared),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In), _compare),
     **dict.fromkeys((exp.DateAdd, exp.TimestampTrunc, exp.DateTrunc, exp.Add, exp.Sub), _stays_a_date),
     **dict.fromkeys((exp.TimeToStr, exp.StrToTime), _time_format),
     exp.RegexpExtract: _regexp_extract,
@@ -318,17 +318,17 @@ _MEANINGS: dict[type, Callable[[Any], exp.Expr]] = {
     exp.AtTimeZone: _at_time_zone,
     exp.Div: _division,
     exp.Round: _round,
-    exp.Substring: _substring,
-    exp.SplitPart: _renamed("trino_split_part", "this", "delimiter", "part_index"),
+    exp.Substring: _slice_text,
+    exp.SplitPart: _rename_function("trino_split_part", "this", "delimiter", "part_index"),
     exp.ArrayContains: _contains,
     exp.Reverse: _reverse,
     exp.ArraySize: _cardinality,
-    exp.ArrayMax: _renamed("trino_array_max", "this"),
-    exp.ArrayMin: _renamed("trino_array_min", "this"),
-    exp.ArrayDistinct: _renamed("trino_array_distinct", "this"),
-    exp.ArrayPosition: _renamed("trino_array_position", "this", "expression"),
-    exp.ArraySlice: _renamed("trino_slice", "this", "start", "end"),
-    exp.Anonymous: _named_function,
+    exp.ArrayMax: _rename_function("trino_array_max", "this"),
+    exp.ArrayMin: _rename_function("trino_array_min", "this"),
+    exp.ArrayDistinct: _rename_function("trino_array_distinct", "this"),
+    exp.ArrayPosition: _rename_function("trino_array_position", "this", "expression"),
+    exp.ArraySlice: _rename_function("trino_slice", "this", "start", "end"),
+    exp.Anonymous: _function_by_name,
 }
 
 

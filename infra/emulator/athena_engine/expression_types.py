@@ -119,7 +119,7 @@ def add_types(tree: Reading, schema: Schema) -> None:
     for position, node in enumerate(tree.walk()):
         node.meta["position"] = position
     try:
-        typed = _typed(tree.copy(), schema)
+        typed = _annotate_types(tree.copy(), schema)
     except SqlglotError:
         return
     _check_aliases(typed)
@@ -137,7 +137,7 @@ def drop_types(tree: exp.Expr) -> None:
             node.type = None
 
 
-def _typed(tree: Reading, schema: Schema) -> Reading:
+def _annotate_types(tree: Reading, schema: Schema) -> Reading:
     known: dict[str, object] = {
         database: {table: {name: _hive_type(kind) for name, kind in columns.items()} for table, columns in of.items()}
         for database, of in schema.items()
@@ -236,23 +236,23 @@ def _without_table(scope: Scope) -> Iterator[exp.Column]:
 def check_types(tree: exp.Expr) -> None:
     """What Trino refuses because of types. Raises QueryFailed."""
     for node in tree.walk():
-        for left, operator, right in _compared(node):
+        for left, operator, right in _compare(node):
             if family_of(left) and family_of(right) and family_of(left) != family_of(right):
-                kinds = (_spoken(left), _spoken(right))
+                kinds = (_speak(left), _speak(right))
                 mixed = f"{operator} has different types: {', '.join(kinds)}"
                 reason = mixed if operator in _MIXED else f"Cannot apply operator: {kinds[0]} {operator} {kinds[1]}"
                 raise QueryFailed(f"TYPE_MISMATCH: {place_of(left)}: {reason}")
-        for given, refused in _given(node):
+        for given, refused in _arguments(node):
             if family_of(given) in refused:
-                reason = f"Unexpected parameters ({_spoken(given)}) for function {_function(node)}"
+                reason = f"Unexpected parameters ({_speak(given)}) for function {_function(node)}"
                 raise QueryFailed(f"FUNCTION_NOT_FOUND: {place_of(given)}: {reason}")
         for condition in _conditions(node):
             if family_of(condition) not in ("boolean", None):
-                reason = f"{_function(node).upper()} must evaluate to a boolean (actual: {_spoken(condition)})"
+                reason = f"{_function(node).upper()} must evaluate to a boolean (actual: {_speak(condition)})"
                 raise QueryFailed(f"TYPE_MISMATCH: {place_of(condition)}: {reason}")
 
 
-def _compared(node: exp.Expr) -> Iterator[tuple[exp.Expr, str, exp.Expr]]:
+def _compare(node: exp.Expr) -> Iterator[tuple[exp.Expr, str, exp.Expr]]:
     operator = _OPERATORS.get(type(node))
     if operator and isinstance(node, exp.Binary):
         intervals = any(kind_of(side) == "interval day to second" for side in (node.left, node.right))
@@ -282,7 +282,7 @@ def _cases(node: exp.Case) -> Iterator[tuple[exp.Expr, str, exp.Expr]]:
     yield from ((results[0], "CASE", result) for result in results[1:] if result is not None)
 
 
-def _given(node: exp.Expr) -> Iterator[tuple[exp.Expr, tuple[str, ...]]]:
+def _arguments(node: exp.Expr) -> Iterator[tuple[exp.Expr, tuple[str, ...]]]:
     """What a function of times or of text is given, with the types it does not take."""
     if isinstance(node, exp.DateDiff):
         yield node.expression, _NO_TIMES
@@ -305,7 +305,7 @@ def _function(node: exp.Expr) -> str:
     return node.key
 
 
-def _spoken(node: exp.Expr) -> str:
+def _speak(node: exp.Expr) -> str:
     kind = kind_of(node)
     if isinstance(node, exp.Literal) and node.is_string:
         return f"varchar({len(node.this)})"

@@ -97,15 +97,15 @@ def check_grammar(tokens: list[Token], tree: exp.Expr) -> None:
     _check_signs(tokens)
     selects = sum(token.token_type == TokenType.SELECT or token.text.upper() == "TABLE" for token in tokens)
     if selects < sum(1 for _ in tree.find_all(exp.Select)):
-        raise _unexpected(next(token for token in tokens if token.token_type == TokenType.FROM))
+        raise _syntax_error(next(token for token in tokens if token.token_type == TokenType.FROM))
     if sum(token.text == "->" for token in tokens) != sum(1 for _ in tree.find_all(exp.Lambda)):
-        raise _unexpected(next(token for token in tokens if token.text == "->"))
+        raise _syntax_error(next(token for token in tokens if token.text == "->"))
     for node in tree.walk():
         _check_part(node)
-    _check_functions(tokens, _named_lists(tree))
+    _check_functions(tokens, _lists_by_name(tree))
 
 
-def _unexpected(token: Token) -> QueryFailed:
+def _syntax_error(token: Token) -> QueryFailed:
     return QueryFailed(f"SYNTAX_ERROR: {_place(token)}: mismatched input '{token.text}'")
 
 
@@ -120,15 +120,15 @@ def _check_signs(tokens: list[Token]) -> None:
         written = token.text[:1].isalnum() or token.text[:1] in "_\"'" or kind in _QUOTED
         touches = before is not None and before.end + 1 == token.start
         if kind in _NOT_OPERANDS or not (written or token.text in _SIGNS):
-            raise _unexpected(token)
+            raise _syntax_error(token)
         if kind == TokenType.L_BRACKET and not _follows_a_value(before):
-            raise _unexpected(token)
+            raise _syntax_error(token)
         if kind == TokenType.STRING and last in (TokenType.STRING, TokenType.ALIAS):
-            raise _unexpected(token)
+            raise _syntax_error(token)
         if kind == TokenType.NUMBER and last == TokenType.INTERVAL:
-            raise _unexpected(token)
+            raise _syntax_error(token)
         if last == TokenType.NUMBER and touches and kind not in _QUOTED and token.text[:1] in _LETTERS:
-            raise _unexpected(token)
+            raise _syntax_error(token)
         if kind == TokenType.STRING and last == TokenType.DECIMAL:
             raise not_here("a literal of DECIMAL; cast the number", _place(token))
         before = token
@@ -153,7 +153,7 @@ _CLAUSE_WORDS = frozenset(
 )
 
 
-def _named_lists(tree: exp.Expr) -> set[int]:
+def _lists_by_name(tree: exp.Expr) -> set[int]:
     """Where a name stands before a list of its columns: `t (a, b)`."""
     aliases = (alias for alias in tree.find_all(exp.TableAlias) if alias.columns and alias.this is not None)
     return {alias.this.meta.get("start", -1) for alias in aliases}
@@ -197,11 +197,11 @@ def _check_part(node: exp.Expr) -> None:
     known = kind in _CLAUSES or kind in _PARTS or (isinstance(node, exp.Func) and kind not in _WITHOUT_BRACKETS)
     others = [name for name, value in node.args.items() if value and name not in _CLAUSES.get(kind, node.args)]
     if (others and kind in _NOT_ATHENAS) or (isinstance(node, exp.UDTF) and not _makes_rows(node)):
-        raise QueryFailed(f"SYNTAX_ERROR: {place_of(node)}: mismatched input behind {_spoken(node.key)}")
+        raise QueryFailed(f"SYNTAX_ERROR: {place_of(node)}: mismatched input behind {_speak(node.key)}")
     if not known:
-        raise not_here(node.sql_name() if isinstance(node, exp.Func) else _spoken(node.key), place_of(node))
+        raise not_here(node.sql_name() if isinstance(node, exp.Func) else _speak(node.key), place_of(node))
     if others:
-        raise not_here(f"{_spoken(others[0])} at a {_spoken(node.key)}", place_of(node))
+        raise not_here(f"{_speak(others[0])} at a {_speak(node.key)}", place_of(node))
     if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
         raise not_here("table functions", place_of(node))
     if isinstance(node, exp.DataType):
@@ -235,7 +235,7 @@ def _check_join(node: exp.Join) -> None:
             raise QueryFailed(f"SYNTAX_ERROR: {place_of(node)}: mismatched input '{node.text(part)}'")
 
 
-def _spoken(key: str) -> str:
+def _speak(key: str) -> str:
     return _SPOKEN.get(key, key.strip("_").replace("_", " ").upper())
 
 

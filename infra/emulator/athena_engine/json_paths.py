@@ -45,7 +45,7 @@ def path_steps(path: str) -> tuple[bool, tuple[tuple[str, str], ...]]:
 
 def json_value(text: str, path: str) -> str | None:
     """The one scalar at the path, as text."""
-    found = _found(text, path)
+    found = _find(text, path)
     if found is None or len(found) != 1 or isinstance(found[0], (dict, list)) or found[0] is None:
         return None
     value = found[0]
@@ -58,7 +58,7 @@ def json_value(text: str, path: str) -> str | None:
 
 def json_query(text: str, path: str) -> str | None:
     """The one value at the path, as JSON."""
-    found = _found(text, path)
+    found = _find(text, path)
     if found is None or len(found) != 1:
         return None
     return json.dumps(found[0], separators=(",", ":"), ensure_ascii=False)
@@ -66,7 +66,7 @@ def json_query(text: str, path: str) -> str | None:
 
 def json_exists(text: str, path: str) -> bool:
     """Whether there is anything at the path."""
-    return bool(_found(text, path))
+    return bool(_find(text, path))
 
 
 def json_number(text: str, path: str) -> str | None:
@@ -75,7 +75,7 @@ def json_number(text: str, path: str) -> str | None:
         document = json.loads(text, parse_float=_Written, parse_int=_Written)
     except (ValueError, RecursionError):
         return None
-    found = _walked(document, "lax " + path)
+    found = _walk(document, "lax " + path)
     return str(found[0]) if found and len(found) == 1 else None
 
 
@@ -83,10 +83,10 @@ class _Written(str):
     """A number's own letters."""
 
 
-def _found(text: str, path: str) -> list[Any] | None:
+def _find(text: str, path: str) -> list[Any] | None:
     """Every value at the path; None for an error in the document or, in strict mode, of the path."""
     try:
-        return _walked(json.loads(text, parse_constant=_no_constant), path)
+        return _walk(json.loads(text, parse_constant=_no_constant), path)
     except PathError:
         raise
     except (ValueError, RecursionError, _StructuralError):
@@ -97,7 +97,7 @@ def _no_constant(text: str) -> None:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-def _walked(document: Any, path: str) -> list[Any]:
+def _walk(document: Any, path: str) -> list[Any]:
     strict, steps = path_steps(path)
     values = [document]
     for kind, name in steps:

@@ -30,7 +30,7 @@ def pruned(
     connection.register("_keys", pa.table({"_position": pa.array(range(len(partitions) + 1)), **values}))
     kept = set(range(len(partitions)))
     for predicate in predicates:
-        rows = connection.execute(f"SELECT _position FROM _keys WHERE {_unqualified(predicate)}").fetchall()
+        rows = connection.execute(f"SELECT _position FROM _keys WHERE {_strip_qualifiers(predicate)}").fetchall()
         found = {position for (position,) in rows}
         kept &= kept if len(partitions) in found else found
     return [partitions[position] for position in sorted(kept)]
@@ -43,16 +43,16 @@ def _conjuncts(table: exp.Table) -> Iterator[exp.Expr]:
     sources = [join.args.get("on")] if join is not None and join.side in ("", "LEFT") else []
     where = holder.args.get("where") if isinstance(holder, exp.Select) else None
     for source in [*sources, where.this if where else None]:
-        yield from _anded(source) if source is not None else ()
+        yield from _split_and(source) if source is not None else ()
 
 
-def _anded(predicate: exp.Expr) -> Iterator[exp.Expr]:
+def _split_and(predicate: exp.Expr) -> Iterator[exp.Expr]:
     inner = predicate.unnest()
     if not isinstance(inner, exp.And):
         yield inner
         return
-    yield from _anded(inner.left)
-    yield from _anded(inner.right)
+    yield from _split_and(inner.left)
+    yield from _split_and(inner.right)
 
 
 def _speaks_of_keys(predicate: exp.Expr, table: exp.Table, declared: Declared) -> bool:
@@ -90,7 +90,7 @@ def _check_key_type(predicate: exp.Expr, declared: Declared) -> None:
         raise QueryFailed(f"TYPE_MISMATCH: {place_of_identifier(side.this)}: {reason}")
 
 
-def _unqualified(predicate: exp.Expr) -> str:
+def _strip_qualifiers(predicate: exp.Expr) -> str:
     bare = predicate.copy()
     for column in bare.find_all(exp.Column):
         column.set("table", None)

@@ -36,20 +36,20 @@ def _show_partitions(asked: Asked, database: str, catalog: Catalog) -> QueryResu
 
 
 def _show_tables(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
-    return _lines("tab_name", _named(catalog.tables(_schema(asked, database)), asked))
+    return _lines("tab_name", _name(catalog.tables(_schema(asked, database)), asked))
 
 
 def _show_views(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
     schema = _schema(asked, database)
     views = [n for n in catalog.tables(schema) if (catalog.table(schema, n) or {}).get("TableType") == "VIRTUAL_VIEW"]
-    return _lines("views", _named(views, asked))
+    return _lines("views", _name(views, asked))
 
 
 def _show_databases(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
-    return _lines("database_name", _named(catalog.databases(), asked))
+    return _lines("database_name", _name(catalog.databases(), asked))
 
 
-def _named(names: list[str], asked: Asked) -> list[str]:
+def _name(names: list[str], asked: Asked) -> list[str]:
     """Names in order that fit the pattern, where one is given: `*` or `.*` is anything, `|` is or."""
     pattern = "|".join(
         ".*".join(re.escape(part) for part in re.split(r"\.?\*", either))
@@ -58,7 +58,7 @@ def _named(names: list[str], asked: Asked) -> list[str]:
     return sorted(name for name in names if re.fullmatch(pattern, name, re.IGNORECASE))
 
 
-def _described(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _describe(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
     """Columns and partition keys with types and comments: as in Athena, a row is one text with tabs."""
     _, _, table = _table(asked, database, catalog)
     columns = [*table["StorageDescriptor"].get("Columns", ()), *(table.get("PartitionKeys") or ())]
@@ -82,9 +82,9 @@ def _show_create_table(asked: Asked, database: str, catalog: Catalog) -> QueryRe
         raise QueryFailed(f"NOT_SUPPORTED: line 1:1: Relation '{schema}.{name}' is a view, not a table")
     storage = table.get("StorageDescriptor") or {}
     serde = storage.get("SerdeInfo") or {}
-    lines = [f"CREATE EXTERNAL TABLE `{schema}.{name}`(", *_declared(storage.get("Columns") or [])]
+    lines = [f"CREATE EXTERNAL TABLE `{schema}.{name}`(", *_column_lines(storage.get("Columns") or [])]
     if table.get("PartitionKeys"):
-        lines += ["PARTITIONED BY ( ", *_declared(table["PartitionKeys"])]
+        lines += ["PARTITIONED BY ( ", *_column_lines(table["PartitionKeys"])]
     lines += ["ROW FORMAT SERDE ", f"  '{serde.get('SerializationLibrary', '')}' "]
     lines += _properties("WITH SERDEPROPERTIES ( ", serde.get("Parameters"))
     lines += ["STORED AS INPUTFORMAT ", f"  '{storage.get('InputFormat', '')}' "]
@@ -97,7 +97,7 @@ def _show_create_table(asked: Asked, database: str, catalog: Catalog) -> QueryRe
     return _lines("createtab_stmt", lines)
 
 
-def _declared(columns: list[dict[str, Any]]) -> list[str]:
+def _column_lines(columns: list[dict[str, Any]]) -> list[str]:
     comments = (f" COMMENT '{c['Comment']}'" if c.get("Comment") else "" for c in columns)
     named = [
         f"  `{c['Name']}` {c.get('Type', 'string')}{comment}" for c, comment in zip(columns, comments, strict=True)
@@ -127,7 +127,7 @@ def _table(asked: Asked, database: str, catalog: Catalog) -> tuple[str, str, dic
 
 
 _STATEMENTS: tuple[tuple[str, Callable[[Asked, str, Catalog], QueryResult]], ...] = (
-    (rf"(?:DESCRIBE|DESC|SHOW\s+COLUMNS\s+(?:IN|FROM))\s+{_NAME}", _described),
+    (rf"(?:DESCRIBE|DESC|SHOW\s+COLUMNS\s+(?:IN|FROM))\s+{_NAME}", _describe),
     (rf"SHOW\s+PARTITIONS\s+{_NAME}", _show_partitions),
     (rf"SHOW\s+TABLES{_LIST}{_PATTERN}", _show_tables),
     (rf"SHOW\s+VIEWS{_LIST}{_LIKE}", _show_views),

@@ -47,10 +47,10 @@ def unregistered_prefixes(source: LogSource, reports: Iterable[DayReport]) -> li
 
 def unplaced_commits(table: Table, catalog: Catalog) -> list[Commit]:
     """Newest commits of a table that the catalog does not show as they are, the tables beside it included."""
-    shown = {table.name: _shown(catalog, table.name)}
+    shown = {table.name: _commits_on_show(catalog, table.name)}
     for name, _ in companions(table.name, "", 0):
         with contextlib.suppress(TableMissingError):  # a lake deployed before there were such tables
-            shown[name] = _shown(catalog, name)
+            shown[name] = _commits_on_show(catalog, name)
     newest = heads(table)
     return [commit for _, commit in sorted(newest.items()) if not _is_shown(table.bucket, commit, shown)]
 
@@ -67,7 +67,7 @@ def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tupl
     return True
 
 
-def _shown(catalog: Catalog, table: str) -> dict[int, tuple[int, str]]:
+def _commits_on_show(catalog: Catalog, table: str) -> dict[int, tuple[int, str]]:
     """By day: the commit that the partition shows, and where it lies."""
     return {
         int(p["Values"][0]): (seq_shown(p.get("Parameters", {})), p["StorageDescriptor"]["Location"])

@@ -233,7 +233,7 @@ class DayReport:
             return ("stale",)
         if self.named(Verdict.GONE):
             return ("raw_gone",)
-        return _measured_words(self.coverage)
+        return _measure_words(self.coverage)
 
     @property
     def state(self) -> str:
@@ -273,7 +273,7 @@ class DayReport:
         }
 
 
-def _measured_words(coverage: Coverage | None) -> tuple[str, ...]:
+def _measure_words(coverage: Coverage | None) -> tuple[str, ...]:
     if coverage is None:
         return (str(Measure.UNCHECKED),)
     pct, found = coverage.pct, coverage.findings

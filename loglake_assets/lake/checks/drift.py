@@ -66,7 +66,7 @@ class _Seen:
         self.unnamed = 0
 
     def add(self, kind: str, name: str, example: str, count: int = 1) -> None:
-        entry = (kind, _shown(name))
+        entry = (kind, _show(name))
         if entry in self.found:
             self.found[entry].count += count
         elif len(self.found) < _DISTINCT:
@@ -142,7 +142,7 @@ def _first(events: pa.ChunkedArray, mask: pa.ChunkedArray) -> str:
     return str(events.filter(mask).slice(0, 1)[0].as_py())
 
 
-def _shown(name: str) -> str:
+def _show(name: str) -> str:
     """A key in ASCII and of bounded length."""
     text = name.encode("ascii", "backslashreplace").decode()
     shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -81,7 +81,7 @@ class Examiner:
         body, object_statements = self._object(row)
         record, record_statements = self._record(row, body)
         commit, commit_statements = self._commit(row)
-        vouching, digest_statements = self._vouching(row)
+        vouching, digest_statements = self._vouch(row)
         return Evidence(
             source=self.source.name,
             table=self.served.table,
@@ -134,9 +134,9 @@ class Examiner:
             return None, [Statement("raw record", False, said)]
         digest = hashlib.sha256(raw).hexdigest()
         said = f"record {ordinal} of {len(found):,}, {len(memoryview(raw)):,} bytes, SHA-256 {digest}"
-        return bytes(raw), [Statement("raw record", True, said), self._compared(row, body)]
+        return bytes(raw), [Statement("raw record", True, said), self._compare(row, body)]
 
-    def _compared(self, row: Mapping[str, Any], body: bytes) -> Statement:
+    def _compare(self, row: Mapping[str, Any], body: bytes) -> Statement:
         """The row made again from its record, and every column compared, absent values too."""
         what, columns = "record is this row", self._columns(row)
         try:
@@ -192,7 +192,7 @@ class Examiner:
         if manifest is None:
             yield Statement("manifest", False, f"{commit.manifest} is not there, or cannot be read")
             return
-        yield _named_in(manifest, row, commit)
+        yield _naming_statement(manifest, row, commit)
         differing = differences(commit, manifest)
         said = f"commit {commit.seq} and the manifest of its run; differing: {', '.join(differing) or 'none'}"
         yield Statement("commit is of this manifest", not differing, said)
@@ -215,7 +215,7 @@ class Examiner:
         )
         return Statement("rows of the day", found == manifest.content_hash, said)
 
-    def _vouching(self, row: Mapping[str, Any]) -> tuple[Vouching | None, list[Statement]]:
+    def _vouch(self, row: Mapping[str, Any]) -> tuple[Vouching | None, list[Statement]]:
         if self.vouch is None:
             return None, [Statement("digest", None, "this log is delivered without digests")]
         try:
@@ -236,7 +236,7 @@ def _is_what_was_read(row: Mapping[str, Any], body: bytes, etag: str) -> bool:
     return etag == row["raw_etag"] and named in {None, hashlib.sha256(body).hexdigest()}
 
 
-def _named_in(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Statement:
+def _naming_statement(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Statement:
     entry = next((o for o in manifest.objects if o.name == (row["raw_bucket"], row["raw_key"])), None)
     if entry is None:
         return Statement("manifest", False, f"{commit.manifest} does not name the raw object")

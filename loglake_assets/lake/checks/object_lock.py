@@ -73,16 +73,16 @@ class ObjectLock:
         if self.mode == NO_LOCK or self.retain_until is None:
             return [UNLOCKED]
         weaker = LOCK_MODES.index(self.mode) < LOCK_MODES.index(terms.mode)
-        shorter = self.retain_until < self._promised(terms) - _TOLERANCE
+        shorter = self.retain_until < self._promise(terms) - _TOLERANCE
         return [WEAKER_MODE] * weaker + [SHORTER_RETENTION] * shorter
 
     def is_beyond(self, terms: LockTerms) -> bool:
         """Whether it is locked more strictly or longer than promised, without being less in anything."""
         if self.mode == NO_LOCK or self.retain_until is None or self.faults(terms):
             return False
-        return self.mode != terms.mode or self.retain_until > self._promised(terms) + _TOLERANCE
+        return self.mode != terms.mode or self.retain_until > self._promise(terms) + _TOLERANCE
 
-    def _promised(self, terms: LockTerms) -> datetime:
+    def _promise(self, terms: LockTerms) -> datetime:
         return self.last_modified + timedelta(days=terms.days)
 
 
@@ -146,8 +146,8 @@ def lock_result(
 
 def bucket_lock(s3: Any, bucket: str) -> BucketLock:
     """What a bucket has now. Raises LockUnreadableError."""
-    versioning = str(_asked(s3.get_bucket_versioning, Bucket=bucket).get("Status", "never enabled"))
-    configuration = _asked(
+    versioning = str(_ask(s3.get_bucket_versioning, Bucket=bucket).get("Status", "never enabled"))
+    configuration = _ask(
         s3.get_object_lock_configuration, Bucket=bucket, none={"ObjectLockConfigurationNotFoundError"}
     ).get("ObjectLockConfiguration", {})
     retention = configuration.get("Rule", {}).get("DefaultRetention", {})
@@ -156,7 +156,7 @@ def bucket_lock(s3: Any, bucket: str) -> BucketLock:
 
 def object_lock(s3: Any, bucket: str, key: str, of_bucket: BucketLock) -> ObjectLock | None:
     """The lock of an object's current version; None when it is gone. Raises LockUnreadableError."""
-    head = _asked(s3.head_object, Bucket=bucket, Key=key, none=_ABSENT)
+    head = _ask(s3.head_object, Bucket=bucket, Key=key, none=_ABSENT)
     if not head:
         return None
     mode, until = head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")
@@ -164,7 +164,7 @@ def object_lock(s3: Any, bucket: str, key: str, of_bucket: BucketLock) -> Object
         # HeadObject keeps a lock to itself where the caller may not see it; this call says so instead.
         version = {"VersionId": head["VersionId"]} if "VersionId" in head else {}
         absent = {"NoSuchObjectLockConfiguration", *_ABSENT}
-        retention = _asked(s3.get_object_retention, Bucket=bucket, Key=key, none=absent, **version).get("Retention", {})
+        retention = _ask(s3.get_object_retention, Bucket=bucket, Key=key, none=absent, **version).get("Retention", {})
         mode, until = retention.get("Mode"), retention.get("RetainUntilDate")
     held = head.get("ObjectLockLegalHoldStatus") == "ON"
     return ObjectLock(key, head.get("VersionId", "null"), head["LastModified"], mode or NO_LOCK, until, held)
@@ -177,7 +177,7 @@ def _in_words(retention: dict[str, Any]) -> str:
     return f"{retention['Mode']} for {f'{days} days' if days else f'{years} years'}"
 
 
-def _asked(call: Any, none: Iterable[str] = (), **asked: str) -> dict[str, Any]:
+def _ask(call: Any, none: Iterable[str] = (), **asked: str) -> dict[str, Any]:
     """The answer of S3; empty when the error is one of `none`. Raises LockUnreadableError."""
     from botocore.exceptions import ClientError
 

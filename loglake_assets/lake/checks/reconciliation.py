@@ -84,7 +84,7 @@ class Reconciler:
         is_due: bool,
     ) -> DayReport | None:
         """One day, whose objects were listed before; None where there is neither an object nor a commit."""
-        served = self._served(day)
+        served = self._serve(day)
         if not landed.get(day) and served.placing is Placing.NOT_COMMITTED:
             return None
         return self._day(day, landed, registered, served, is_due)
@@ -104,7 +104,7 @@ class Reconciler:
                 held = {d: found for d, found in held.items() if d > day}
                 day = next(due, None)
 
-    def _served(self, day: date) -> Served:
+    def _serve(self, day: date) -> Served:
         return served_day(self.table, self.catalog, day_number(day))
 
     def _manifest(self, served: Served) -> Manifest | Judged | None:
@@ -138,9 +138,9 @@ class Reconciler:
             judged.append(found)
         if manifest:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
-            judged += [*self._changed_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
-            judged += [*self._short(manifest, served), *self._altered(manifest, served)]
-            judged += self._outdated(manifest)
+            judged += [*self._changes_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
+            judged += [*self._short(manifest, served), *self._find_altered_files(manifest, served)]
+            judged += self._check_input(manifest)
         return DayReport(
             source=self.source.name,
             day=day,
@@ -200,7 +200,7 @@ class Reconciler:
             return Verdict.OLDER_VERSION, f"read as {entry.etag}, now {found.etag}"
         return (Verdict.QUARANTINED, entry.reason) if entry.reason else (Verdict.BUILT, "")
 
-    def _changed_elsewhere(
+    def _changes_elsewhere(
         self, day: date, manifest: Manifest, listing: Mapping[tuple[str, str], str]
     ) -> Iterator[Judged]:
         """What the build read and is no longer there; and what it read under later prefixes and has changed since."""
@@ -252,7 +252,7 @@ class Reconciler:
         for key, why in altered_files(self.table.s3, served.commit, manifest).items():
             yield Judged(Verdict.SHORT, bucket_of(manifest), key, why)
 
-    def _altered(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+    def _find_altered_files(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
         """Where commit and manifest do not say the same, or an earlier record is not what the next one knows of it."""
         table, day = manifest.table, manifest.day
         if served.commit and (differing := differences(served.commit, manifest)):
@@ -263,7 +263,7 @@ class Reconciler:
             said = "the commit after it knows it by another digest"
             yield Judged(Verdict.ALTERED, self.table.bucket, key, said)
 
-    def _outdated(self, manifest: Manifest) -> Iterator[Judged]:
+    def _check_input(self, manifest: Manifest) -> Iterator[Judged]:
         """Where the rules, the columns or the code are others than when the day was built."""
         key = manifest_key(manifest.table, manifest.day, manifest.run_id)
         for said in outdated_by(manifest, self.source, self.rules):

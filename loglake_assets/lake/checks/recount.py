@@ -128,19 +128,19 @@ class Recount:
 
     def days(self, days: Collection[date], progress: Progress = lambda text: None) -> Iterator[Coverage]:
         """The coverage of each day, in order; every object is read once for all the days it may concern."""
-        expected = self._expected(sorted(days), progress)
+        expected = self._expectations(sorted(days), progress)
         for day in sorted(days):
-            yield self._compared(day, expected[day_number(day)])
+            yield self._compare(day, expected[day_number(day)])
 
-    def _expected(self, days: list[date], progress: Progress) -> dict[int, _Expected]:
-        found = {day_number(day): self._nothing_yet(day) for day in days}
+    def _expectations(self, days: list[date], progress: Progress) -> dict[int, _Expected]:
+        found = {day_number(day): self._empty_expectation(day) for day in days}
         for done, content in enumerate(self._contents(self._names(days, found)), 1):
             self._count(found, content)
             if done % 500 == 0:
                 progress(f"recounted {done:,} objects")
         return found
 
-    def _nothing_yet(self, day: date) -> _Expected:
+    def _empty_expectation(self, day: date) -> _Expected:
         served, number = self.served(day), day_number(day)
         manifest = self._manifest(served)
         objects = manifest.objects if manifest else ()
@@ -161,7 +161,7 @@ class Recount:
         for raw in raw_objects(self.raw, delivered):
             if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
                 continue
-            rule = None if raw.placement.values in registered else self._denied_by(raw)
+            rule = None if raw.placement.values in registered else self._denying_rule(raw)
             if rule is None:
                 names[raw.name] = day_number(raw.placement.day), raw.size
             elif day := found.get(day_number(raw.placement.day)):
@@ -171,7 +171,7 @@ class Recount:
                 names.setdefault((late.bucket, late.key), (late.prefix_day, 0))
         return names
 
-    def _denied_by(self, raw: RawObject) -> str | None:
+    def _denying_rule(self, raw: RawObject) -> str | None:
         keys = tuple(c.name for c in self.source.raw.partition_keys)
         return self.rules.denied_by(raw.key, keys, raw.placement)
 
@@ -255,11 +255,11 @@ class Recount:
             and _hours_after(moment, prefix_day) < 48
         )
 
-    def _compared(self, day: date, expected: _Expected) -> Coverage:
-        set_aside, altered = expected.set_aside(), self._altered(expected)
-        rows, judged = self._stored_keys(expected.served, set_aside, altered)
+    def _compare(self, day: date, expected: _Expected) -> Coverage:
+        set_aside, altered = expected.set_aside(), self._find_altered_files(expected)
+        rows, judged = self._keys_in_store(expected.served, set_aside, altered)
         altered_rows = sum(rows.values()) if altered else 0  # of what readers query; the copies are beside it
-        differing = self._differing(expected, altered)
+        differing = self._differences(expected, altered)
         missing = [key for key in expected.events if key not in rows]
         surplus = [key for key in judged if key not in expected.events]
         return Coverage(
@@ -290,7 +290,7 @@ class Recount:
             differing=differing,
         )
 
-    def _altered(self, expected: _Expected) -> dict[str, str]:
+    def _find_altered_files(self, expected: _Expected) -> dict[str, str]:
         """What of the day's files is not as it was committed, by its URL: place, size, ETag, and the rows' hash."""
         served, manifest = expected.served, expected.manifest
         if served.run_id is None:
@@ -303,9 +303,9 @@ class Recount:
             return {served.location: f"commit and manifest differ in {', '.join(differing)}"}
         found = altered_files(self.table.s3, served.commit, manifest)
         named = {f"s3://{bucket_of(manifest)}/{key}": why for key, why in found.items()}
-        return named or self._altered_rows(served, manifest)
+        return named or self._find_altered_rows(served, manifest)
 
-    def _altered_rows(self, served: Served, manifest: Manifest) -> dict[str, str]:
+    def _find_altered_rows(self, served: Served, manifest: Manifest) -> dict[str, str]:
         """The rows' hash against the commit's; of a day that was built with other columns it says nothing."""
         columns = [column.name for column in self.source.readready.all_columns]
         if manifest.columns and list(manifest.columns) != columns:
@@ -319,7 +319,7 @@ class Recount:
             return {served.location: f"its rows cannot be read ({type(error).__name__})"}
         return {} if found == manifest.content_hash else {served.location: "its rows are others than were committed"}
 
-    def _differing(self, expected: _Expected, altered: dict[str, str]) -> dict[str, str]:
+    def _differences(self, expected: _Expected, altered: dict[str, str]) -> dict[str, str]:
         """Copies of an event that are not copies: one id with two contents is an error of the log, or a forgery.
 
         A table of copies that cannot be read, or has not as many rows as the run wrote, is added to `altered`.
@@ -338,7 +338,7 @@ class Recount:
             altered.setdefault(f"s3://{self.table.bucket}/{prefix}", said)
         return {event: f"s3://{bucket}/{key}" for event, bucket, key, same in copies if not same}
 
-    def _stored_keys(
+    def _keys_in_store(
         self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
     ) -> tuple[Counter[str], Collection[str]]:
         """How often each event is stored, and the events of which the raw object is there to be judged by.
@@ -347,13 +347,13 @@ class Recount:
         """
         rows: Counter[str] = Counter()
         judged: set[str] = set()
-        for key, *name in self._stored_rows(served, set_aside, altered):
+        for key, *name in self._rows_in_table(served, set_aside, altered):
             rows[key] += 1
             if tuple(name) not in set_aside:
                 judged.add(key)
         return rows, judged if set_aside else rows
 
-    def _stored_rows(
+    def _rows_in_table(
         self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
     ) -> Iterable[tuple[str, ...]]:
         """(event key,) of each row, with the raw object's bucket and key only where some are set aside."""

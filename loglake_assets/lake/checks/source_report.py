@@ -35,7 +35,7 @@ def source_report(reconciler: Reconciler, first_open: date) -> SourceReport:
     """Every day that has objects or a commit; days from `first_open` on are not due to be built. Lists the whole raw
     bucket.
     """
-    landed, ignored, unknown = _landed(reconciler.raw)
+    landed, ignored, unknown = _landings(reconciler.raw)
     numbers = sequences(reconciler.table)
     days = sorted({*landed, *(day_from_number(day) for day in numbers)})
     reports = reconciler.days_of(landed, days, first_open)
@@ -45,7 +45,7 @@ def source_report(reconciler: Reconciler, first_open: date) -> SourceReport:
     return SourceReport(of_the_lake, dict(ignored), tuple(unknown), frozenset(landed))
 
 
-def _landed(raw: RawBucket) -> tuple[dict[date, list[RawObject]], dict[str, int], list[str]]:
+def _landings(raw: RawBucket) -> tuple[dict[date, list[RawObject]], dict[str, int], list[str]]:
     """Objects by delivery day, counts of those that are no logs, and some of the keys that no pattern places."""
     landed: dict[date, list[RawObject]] = defaultdict(list)
     ignored: dict[str, int] = defaultdict(int)

@@ -143,7 +143,7 @@ class _Tree:
         return any(match and _is_possible(match.groupdict()) for match in matches)
 
     def _matches(self, folder: str) -> Iterator["regex.Match[str]"]:
-        for pattern in _narrowed_patterns(self.source, self.days):
+        for pattern in _narrow_patterns(self.source, self.days):
             if match := pattern.match(folder, partial=True):
                 yield match
 
@@ -154,19 +154,19 @@ def _partial_patterns(source: LogSource) -> tuple["regex.Pattern[str]", ...]:
 
 
 @functools.lru_cache(maxsize=64)
-def _narrowed_patterns(source: LogSource, days: frozenset[date]) -> tuple["regex.Pattern[str]", ...]:
+def _narrow_patterns(source: LogSource, days: frozenset[date]) -> tuple["regex.Pattern[str]", ...]:
     """The source's patterns, once for each month of the days, taking the days of that month only."""
     months: dict[tuple[int, int], list[int]] = {}
     for day in sorted(days):
         months.setdefault((day.year, day.month), []).append(day.day)
     return tuple(
-        regex.compile(_narrowed(text, year, month, of_month))
+        regex.compile(_narrow(text, year, month, of_month))
         for text in source.key_pattern.patterns
         for (year, month), of_month in months.items()
     )
 
 
-def _narrowed(pattern: str, year: int, month: int, days: Sequence[int]) -> str:
+def _narrow(pattern: str, year: int, month: int, days: Sequence[int]) -> str:
     """A pattern whose groups `year`, `month` and `dayofmonth` take these numbers only, with or without a leading 0."""
     for group, numbers in (("year", [year]), ("month", [month]), ("dayofmonth", days)):
         only = "|".join(f"0?{number}" for number in numbers)

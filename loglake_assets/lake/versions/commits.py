@@ -129,7 +129,7 @@ def newest_record(table: Table, day: int, numbers: Sequence[int]) -> tuple[Commi
     body = whole_object(table.s3, table.bucket, commit_key(table.name, day, numbers[-1]))["Body"]
     digest = hashlib.sha256(body).hexdigest()
     try:
-        return _parsed(table.bucket, commit_key(table.name, day, numbers[-1]), body), digest
+        return _parse(table.bucket, commit_key(table.name, day, numbers[-1]), body), digest
     except BrokenCommitError:
         return None, digest
 
@@ -203,11 +203,11 @@ def _put_if_absent(s3: Any, bucket: str, commit: Commit) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] in _LOST_THE_RACE:
             return False
-        raise CommitError(_refused(bucket, commit, error)) from error
+        raise CommitError(_refuse(bucket, commit, error)) from error
     return True
 
 
-def _refused(bucket: str, commit: Commit, error: Any) -> str:
+def _refuse(bucket: str, commit: Commit, error: Any) -> str:
     said = error.response["Error"]
     return (
         f"S3 did not take commit {commit.seq} of {commit.table} {commit.day} at "
@@ -222,7 +222,7 @@ def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 
 def _read(s3: Any, bucket: str, key: str) -> Commit:
-    return _parsed(bucket, key, whole_object(s3, bucket, key)["Body"])
+    return _parse(bucket, key, whole_object(s3, bucket, key)["Body"])
 
 
 def _if_readable(s3: Any, bucket: str, key: str) -> Commit | None:
@@ -232,7 +232,7 @@ def _if_readable(s3: Any, bucket: str, key: str) -> Commit | None:
         return None
 
 
-def _parsed(bucket: str, key: str, body: bytes) -> Commit:
+def _parse(bucket: str, key: str, body: bytes) -> Commit:
     """The record of a key. Raises BrokenCommitError, also for a record that says it is another one."""
     try:
         known = known_fields(Commit, json_record(body))

@@ -80,7 +80,7 @@ class Publisher:
         if lost and not accepts_loss:
             raise LostInputError(lost)
         reason = ACCEPTING_LOSS if lost else BUILD
-        proposed = self._proposed(manifest, reason, etags)
+        proposed = self._propose(manifest, reason, etags)
         placed = self.placed(manifest.table, manifest.day)
         supersedes, shown = self._supersedes(manifest), (placed.seq, placed.digest)
         commit = append(self.s3, self.bucket, proposed, supersedes, placed.seq, shown=shown)
@@ -139,7 +139,7 @@ class Publisher:
         if run := self._run_shown(manifest):
             compared.setdefault(run, "the partition that readers see")
         for run, name in compared.items():
-            if lost := self._lost_against(manifest, run, name):
+            if lost := self._losses_against(manifest, run, name):
                 return lost
         return ""
 
@@ -148,7 +148,7 @@ class Publisher:
         partition = partition_of_day(self.catalog, manifest.table, manifest.day)
         return str((partition or {}).get("Parameters", {}).get(RUN, ""))
 
-    def _lost_against(self, manifest: Manifest, run: str, before: str) -> str:
+    def _losses_against(self, manifest: Manifest, run: str, before: str) -> str:
         named = f"Run {manifest.run_id} of {manifest.table} {manifest.day}"
         theirs = manifest_if_any(Table(manifest.table, self.s3, self.bucket), manifest.day, run)
         if theirs is None:
@@ -220,7 +220,7 @@ class Publisher:
         It also says that a person knows of commit records that are missing, which ends their being told of.
         """
         etags = self.verify(manifest)
-        proposed = self._proposed(manifest, ROLLBACK, etags)
+        proposed = self._propose(manifest, ROLLBACK, etags)
         placed = self.placed(manifest.table, manifest.day)
         after, shown = placed.seq, (placed.seq, placed.digest)
         commit = append(self.s3, self.bucket, proposed, lambda current: True, after, acknowledge=True, shown=shown)
@@ -229,9 +229,9 @@ class Publisher:
 
     def commit(self, manifest: Manifest, reason: str = BUILD) -> Commit:
         """Append the day's next commit. Raises SupersededError when a build of newer input was committed meanwhile."""
-        return append(self.s3, self.bucket, self._proposed(manifest, reason), self._supersedes(manifest))
+        return append(self.s3, self.bucket, self._propose(manifest, reason), self._supersedes(manifest))
 
-    def _proposed(self, manifest: Manifest, reason: str, etags: Mapping[str, str] = MappingProxyType({})) -> Commit:
+    def _propose(self, manifest: Manifest, reason: str, etags: Mapping[str, str] = MappingProxyType({})) -> Commit:
         return Commit(
             table=manifest.table,
             day=manifest.day,

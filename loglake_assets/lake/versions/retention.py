@@ -127,15 +127,15 @@ def collect(s3: Any, bucket: str, old: Sequence[OldRun], rule: RetentionRule, no
         key = collected_key(run.table, run.day, run.run_id)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(note, sort_keys=True).encode())
         if run.run_id in runs_kept(list(commits(Table(run.table, s3, bucket), run.day)), rule, edge):
-            _deleted(s3, bucket, [key])
+            _delete(s3, bucket, [key])
             continue
-        kept = _deleted(s3, bucket, run.keys)
+        kept = _delete(s3, bucket, run.keys)
         if len(kept) == len(run.keys):
-            _deleted(s3, bucket, [key])  # nothing went, so the run can be rolled back to
+            _delete(s3, bucket, [key])  # nothing went, so the run can be rolled back to
         yield Collected(run, len(run.keys) - len(kept), kept)
 
 
-def _deleted(s3: Any, bucket: str, keys: Sequence[str]) -> dict[str, str]:
+def _delete(s3: Any, bucket: str, keys: Sequence[str]) -> dict[str, str]:
     """Delete keys; returns those that stay, with S3's code."""
     kept: dict[str, str] = {}
     for start in range(0, len(keys), _BATCH):

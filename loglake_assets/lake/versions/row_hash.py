@@ -30,16 +30,16 @@ def hash_sum(batch: pa.RecordBatch) -> int:
     for column in batch.columns:
         present = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
         if len(present) == len(column):
-            hashes = _hashed(column, hashes)
+            hashes = _hash(column, hashes)
         elif len(present):
-            hashes[present] = _hashed(column.drop_null(), hashes[present])
+            hashes[present] = _hash(column.drop_null(), hashes[present])
     for column in batch.columns:
         hashes = _of_int(column.is_null().to_numpy(zero_copy_only=False).astype(np.uint64), hashes)
     signed = hashes.view(np.int64)
     return (int((signed >> np.int64(32)).sum()) << 32) + int((hashes & np.uint64(0xFFFFFFFF)).sum())
 
 
-def _hashed(column: pa.Array, seeds: Words) -> Words:
+def _hash(column: pa.Array, seeds: Words) -> Words:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _of_strings(column.cast(pa.large_string()), seeds)
     if pa.types.is_boolean(column.type):
@@ -55,11 +55,11 @@ def _hashed(column: pa.Array, seeds: Words) -> Words:
 
 def _of_int(values: Words, seeds: Words) -> Words:
     hashes = (seeds + (_P5 + np.uint64(4))) ^ (values * _P1)
-    return _finished(_turned(hashes, 23) * _P2 + _P3)
+    return _finish(_rotate(hashes, 23) * _P2 + _P3)
 
 
 def _of_long(values: Words, seeds: Words) -> Words:
-    return _finished(_word((seeds + (_P5 + np.uint64(8))), values))
+    return _finish(_word((seeds + (_P5 + np.uint64(8))), values))
 
 
 def _of_strings(column: pa.Array, seeds: Words) -> Words:
@@ -72,19 +72,19 @@ def _of_strings(column: pa.Array, seeds: Words) -> Words:
     at, lengths = offsets[:-1][order] - offsets[0], lengths[order]
     hashes = _stripes(text, at, lengths, seeds[order]) + lengths.astype(np.uint64)
     at, rest = at + (lengths & ~31), lengths & 31
-    words, halves = _unaligned(text, np.uint64), _unaligned(text, np.uint32)
+    words, halves = _realign(text, np.uint64), _realign(text, np.uint32)
     for step in range(3):
         some = _where(rest >= 8 * (step + 1))
         hashes[some] = _word(hashes[some], words[at[some] + 8 * step])
     at, rest = at + (rest & ~7), rest & 7
     some = _where(rest >= 4)
-    hashes[some] = _turned(hashes[some] ^ (halves[at[some]].astype(np.uint64) * _P1), 23) * _P2 + _P3
+    hashes[some] = _rotate(hashes[some] ^ (halves[at[some]].astype(np.uint64) * _P1), 23) * _P2 + _P3
     at, rest = at + (rest & ~3), rest & 3
     for step in range(3):
         some = _where(rest > step)
-        hashes[some] = _turned(hashes[some] ^ (text[at[some] + step].astype(np.uint64) * _P5), 11) * _P1
+        hashes[some] = _rotate(hashes[some] ^ (text[at[some] + step].astype(np.uint64) * _P5), 11) * _P1
     result = np.empty_like(hashes)
-    result[order] = _finished(hashes)
+    result[order] = _finish(hashes)
     return result
 
 
@@ -109,38 +109,38 @@ def _stripes(text: Any, at: Any, lengths: Any, seeds: Words) -> Words:
         taken = stripes[at[:left] + 32 * step].view(np.uint64).reshape(left, 4)
         taken *= _P2
         taken += lanes[:left]
-        np.multiply(_turned(taken, 31), _P1, out=lanes[:left])
+        np.multiply(_rotate(taken, 31), _P1, out=lanes[:left])
     one, two, three, four = lanes.T
-    mixed = _turned(one, 1) + _turned(two, 7) + _turned(three, 12) + _turned(four, 18)
+    mixed = _rotate(one, 1) + _rotate(two, 7) + _rotate(three, 12) + _rotate(four, 18)
     for lane in (one, two, three, four):
-        mixed = (mixed ^ (_turned(lane * _P2, 31) * _P1)) * _P1 + _P4
+        mixed = (mixed ^ (_rotate(lane * _P2, 31) * _P1)) * _P1 + _P4
     hashes[:count] = mixed
     return hashes
 
 
-def _unaligned(text: Any, kind: Any) -> Any:
+def _realign(text: Any, kind: Any) -> Any:
     """Every position of the text as the beginning of a number."""
     size = np.dtype(kind).itemsize
     return np.ndarray((len(text) - size + 1,), kind, text, strides=(1,))
 
 
 def _word(hashes: Words, values: Words) -> Words:
-    mixed = _turned(values * _P2, 31)
+    mixed = _rotate(values * _P2, 31)
     mixed *= _P1
     mixed ^= hashes
-    mixed = _turned(mixed, 27)
+    mixed = _rotate(mixed, 27)
     mixed *= _P1
     mixed += _P4
     return mixed
 
 
-def _turned(values: Words, bits: int) -> Words:
+def _rotate(values: Words, bits: int) -> Words:
     turned = values << np.uint64(bits)
     turned |= values >> np.uint64(64 - bits)
     return turned
 
 
-def _finished(hashes: Words) -> Words:
+def _finish(hashes: Words) -> Words:
     mixed = hashes ^ (hashes >> np.uint64(33))
     mixed *= _P2
     mixed ^= mixed >> np.uint64(29)

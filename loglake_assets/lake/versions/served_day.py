@@ -64,16 +64,16 @@ def partition_of_day(catalog: Catalog, table: str, day: int) -> "PartitionTypeDe
 
 def served_day(table: Table, catalog: Catalog, day: int) -> Served:
     """One day of a table. What is out of order is looked at twice: a commit may be on its way to the catalog."""
-    served = _looked_at(table, catalog, day)
-    return served if served.placing in IN_ORDER else _looked_at(table, catalog, day)
+    served = _look_at(table, catalog, day)
+    return served if served.placing in IN_ORDER else _look_at(table, catalog, day)
 
 
-def _looked_at(table: Table, catalog: Catalog, day: int) -> Served:
+def _look_at(table: Table, catalog: Catalog, day: int) -> Served:
     """The partition is asked first: a commit that it shows has its record by then."""
     partition = partition_of_day(catalog, table.name, day)
     numbers = commit_numbers(table, day)
     newest, digest = newest_record(table, day, numbers)
-    served = _served(table.name, day, newest, numbers, partition)
+    served = _serve(table.name, day, newest, numbers, partition)
     if numbers and newest is None:
         return replace(served, placing=Placing.COMMIT_BROKEN, commit_seq=numbers[-1])
     known = (partition or {}).get("Parameters", {}).get(COMMIT_DIGEST, digest)
@@ -82,13 +82,13 @@ def _looked_at(table: Table, catalog: Catalog, day: int) -> Served:
     return served
 
 
-def _served(
+def _serve(
     table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: "PartitionTypeDef | None"
 ) -> Served:
     parameters = (partition or {}).get("Parameters", {})
     partition_seq = seq_shown(parameters)
     location = partition["StorageDescriptor"]["Location"] if partition else ""
-    placing = _placing(commit, partition_seq, location if partition else None)
+    placing = _judge_placing(commit, partition_seq, location if partition else None)
     known = {*numbers, *(commit.acknowledged if commit else ())}
     if commit and not known.issuperset(range(1, commit.seq)):
         placing = Placing.COMMIT_MISSING
@@ -97,7 +97,7 @@ def _served(
     return Served(table, day, placing, parameters.get(RUN), location, commit.seq if commit else 0, partition_seq, None)
 
 
-def _placing(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:
+def _judge_placing(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:
     if location is None:
         return Placing.PARTITION_MISSING if commit else Placing.NOT_COMMITTED
     if commit is None or partition_seq > commit.seq:

@@ -40,7 +40,7 @@ def build(
     window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     inputs = [i for name in REVIEW.sources for i in read_inputs(lake, load_source(name), window).values()]
     bounds = {"first_day": day_number(first), "last_day": day_number(last)}
-    invocations, trail = (_asked(lake, name, bounds, progress) for name in ("invocations", "trail"))
+    invocations, trail = (_ask(lake, name, bounds, progress) for name in ("invocations", "trail"))
     fetch = bool(options.get("fetch_bodies", False))
     followed = tuple(options.get("followed_buckets", ()))
     bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch, followed)
@@ -57,7 +57,7 @@ def build(
             rows=[row_of(call, told) for call in calls],
             inputs=read,
             files=iter(()),
-            checks=[_traced(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
+            checks=[_trace(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
             counts=_counts(calls),
         )
 
@@ -70,7 +70,7 @@ def _with_events(
     found: dict[str, list[dict[str, Any]]] = {}
     for start in range(0, len(ran), CALLS_A_QUERY):
         values = ",\n      ".join(map(_values, ran[start : start + CALLS_A_QUERY]))
-        for row in _asked(lake, "meanwhile", {**bounds, "calls": values}, progress):
+        for row in _ask(lake, "meanwhile", {**bounds, "calls": values}, progress):
             found.setdefault(row["tool_key"], []).append(row)
     return [
         replace(call, events=sorted(found.get(_digest(call), ()), key=lambda e: (e["eventtime"], str(e["eventid"]))))
@@ -93,7 +93,7 @@ def _digest(call: ToolCall) -> str:
     return hashlib.sha256(call.key.encode(errors="replace")).hexdigest()
 
 
-def _asked(lake: Lake, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
+def _ask(lake: Lake, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
     answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
     progress(f"{REVIEW.title}: {len(answer.texts):,} {name}, {answer.bytes_scanned:,} bytes scanned")
@@ -113,7 +113,7 @@ def _counts(calls: Sequence[ToolCall]) -> dict[str, int]:
     }
 
 
-def _traced(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
+def _trace(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
     untraced = [call.key for call in calls if call.trail is None]
     pct = None if not calls else int(10_000 * 100 * (len(calls) - len(untraced)) / len(calls)) / 10_000
     return DayCheck(

@@ -57,27 +57,27 @@ def tool_calls(invocations: Sequence[Row], trail: Sequence[Row], day: date | Non
     by_request = {row["requestid"]: row for row in sorted(trail, key=lambda r: r["eventtime"], reverse=True)}
     results = _results(ordered)
     found: list[ToolCall] = []
-    for identity, calls in _asked(ordered).items():
+    for identity, calls in _ask(ordered).items():
         for call, until in zip(calls, [*(c.asked for c in calls[1:]), None], strict=True):
             brought = _with_result(call, results.get(identity, ()), until)
             found.append(replace(brought, trail=by_request.get(call.row["requestid"])))
     return sorted((c for c in found if day is None or c.asked.date() == day), key=lambda c: (c.asked, c.key))
 
 
-def _asked(ordered: Sequence[Row]) -> dict[str, list[ToolCall]]:
+def _ask(ordered: Sequence[Row]) -> dict[str, list[ToolCall]]:
     """By account and id: the calls that answers asked for, in order; where there is none, what messages first tell of.
 
     An id is the model's or its client's to choose, so one may come again: then it is another call.
     """
     found: dict[str, list[ToolCall]] = {}
     for row in ordered:
-        for position, tool in enumerate(_listed(row["tool_calls"])):
+        for position, tool in enumerate(_list(row["tool_calls"])):
             identity = _identity(row, tool) or _place(row, "output", position)
             calls = found.setdefault(identity, [])
             key = f"{identity}#{row['requestid'] or row['f_eventkey']}" if calls else identity
             calls.append(ToolCall(key, tool, "output", row, is_reused=bool(calls)))
     for row in ordered:
-        for position, tool in enumerate(_listed(row["tool_history"])):
+        for position, tool in enumerate(_list(row["tool_history"])):
             identity = _identity(row, tool) or _place(row, "history", position)
             if identity not in found:
                 found[identity] = [ToolCall(identity, tool, "history", row)]
@@ -88,7 +88,7 @@ def _results(ordered: Sequence[Row]) -> dict[str, list[tuple[Mapping[str, Any], 
     """By account and id: every result that messages bring, with the invocation that brings it."""
     found: dict[str, list[tuple[Mapping[str, Any], Row]]] = defaultdict(list)
     for row in ordered:
-        for result in _listed(row["tool_results"]):
+        for result in _list(row["tool_results"]):
             if identity := _identity(row, result):
                 found[identity].append((result, row))
     return found
@@ -118,7 +118,7 @@ def _with_result(call: ToolCall, results: Sequence[tuple[Mapping[str, Any], Row]
     return replace(call, result=result, result_row=row, is_brought_by_another=not own)
 
 
-def _listed(text: str | None) -> Iterator[Mapping[str, Any]]:
+def _list(text: str | None) -> Iterator[Mapping[str, Any]]:
     try:
         found = json.loads(text or "[]")
     except (ValueError, RecursionError):

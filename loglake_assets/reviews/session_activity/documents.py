@@ -91,7 +91,7 @@ def document_of(session: Session, lake_name: str, made_at: datetime, is_masked: 
         },
         "gaps": _gaps(session),
         "flags": [{"flag": flag, "line": line} for flag, line in session.flags],
-        "masked": _masked(is_masked, session, in_fields),
+        "masked": _mask(is_masked, session, in_fields),
         "incomplete": [sentence for entry in session.inputs for sentence in entry.lacks()],
         "timeline": _timeline(session, objects, by_line),
         "api_calls_not_shown": session.call_count - len(session.calls),
@@ -101,7 +101,7 @@ def document_of(session: Session, lake_name: str, made_at: datetime, is_masked: 
     }
 
 
-def _masked(is_masked: bool, session: Session, in_fields: Sequence[tuple[str, Secret]]) -> dict[str, Any]:
+def _mask(is_masked: bool, session: Session, in_fields: Sequence[tuple[str, Secret]]) -> dict[str, Any]:
     """What was masked, by kind and place: line and character count from 1, in the text as it is stored."""
     places: list[dict[str, Any]] = [{"field": name, "character": s.start + 1, "kind": s.kind} for name, s in in_fields]
     if is_masked:
@@ -207,7 +207,7 @@ def _timeline(session: Session, objects: "_Objects", secrets: Mapping[int, Seque
             "first_line": block.first_line,
             "lines": lines,
             "continues": block.continues,
-            "object": objects.number(_typed_table(), event.row),
+            "object": objects.number(_annotate_table(), event.row),
         }
         entries.append((event.time, 1, entry))
     return [entry for _, _, entry in sorted(entries, key=lambda e: e[:2])]
@@ -255,7 +255,7 @@ def _trail_table() -> str:
 
 
 @functools.cache
-def _typed_table() -> str:
+def _annotate_table() -> str:
     return load_source("cloudwatch").readready.name
 
 

@@ -75,7 +75,7 @@ def _readings(text: str) -> Iterator[str]:
     without = SEQUENCE.sub("", text)
     yield _visible(without.replace("\r", "\n"))
     if "\b" in without or "\r" in without.strip("\r\n"):
-        yield _visible("\n".join(map(_written_over, without.split("\n"))))
+        yield _visible("\n".join(map(_overwrite, without.split("\n"))))
 
 
 def _visible(text: str) -> str:
@@ -83,7 +83,7 @@ def _visible(text: str) -> str:
     return text.translate(hidden) if hidden else text
 
 
-def _written_over(text: str) -> str:
+def _overwrite(text: str) -> str:
     screen: list[str] = []
     column = 0
     for character in text:

@@ -44,7 +44,7 @@ class Flagged:
 
 def packet_html(document: Mapping[str, Any]) -> str:
     """The page of one session, from its JSON twin. Raises `jinja2.UndefinedError` where the document lacks a field."""
-    numbers = set(_shown_numbers(document))
+    numbers = set(_numbers_on_page(document))
     marks: dict[int, list[str]] = defaultdict(list)
     for flag in document["flags"]:
         if flag["flag"] not in marks[flag["line"]]:
@@ -53,10 +53,10 @@ def packet_html(document: Mapping[str, Any]) -> str:
         document=document,
         session=document["session"],
         state=_state(document["session"]["state"]),
-        missing=[sentence for sentence in _missing(document) if sentence not in document.get("incomplete", ())],
+        missing=[sentence for sentence in _missing_names(document) if sentence not in document.get("incomplete", ())],
         days=[(day, bool(day_lacks(day))) for day in document["coverage"]],
-        masked=_masked(document, numbers),
-        flagged=_flagged(document["flags"], numbers),
+        masked=_mask(document, numbers),
+        flagged=_flags(document["flags"], numbers),
         marks=marks,
         timeline=_timeline(document),
         verdicts=VERDICTS,
@@ -92,14 +92,14 @@ def write_packets(
     for document in documents:
         sentences |= dict.fromkeys(document.get("incomplete", ()))
         name = file_name(str(document["session"]["key"]), taken)
-        paths.append(_written(folder / f"{name}.html", packet_html(document)))
-        paths.append(_written(folder / f"{name}.json", packet_json(document)))
+        paths.append(_write_text(folder / f"{name}.html", packet_html(document)))
+        paths.append(_write_text(folder / f"{name}.json", packet_json(document)))
         count = len({flag["line"] for flag in document["flags"]})
         entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": count})
-    return [*paths, _written(folder / "index.html", index_html(entries, title, list(sentences)))]
+    return [*paths, _write_text(folder / "index.html", index_html(entries, title, list(sentences)))]
 
 
-def _written(path: Path, text: str) -> Path:
+def _write_text(path: Path, text: str) -> Path:
     path.unlink(missing_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as file:
         file.write(text)
@@ -129,7 +129,7 @@ def _state(name: str) -> State:
     return STATES.get(name) or State(str(name), "?", "bad", unknown, "The session's state is not known.")
 
 
-def _missing(document: Mapping[str, Any]) -> Iterator[str]:
+def _missing_names(document: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each thing that may be missing. None at all means that all was measured and all was there."""
     session = document["session"]
     if lacks := _state(session["state"]).lacks:
@@ -144,7 +144,7 @@ def _missing(document: Mapping[str, Any]) -> Iterator[str]:
             f"No keystrokes for {duration(gap['seconds'])}, {between}. "
             "Nothing may have been typed, or a part of the recording is not here."
         )
-    lines = len(set(_shown_numbers(document)))
+    lines = len(set(_numbers_on_page(document)))
     if lines < (session["transcript_lines"] or 0):
         yield f"The transcript has {session['transcript_lines']:,} lines; this packet shows {lines:,} of them."
     if document["api_calls_not_shown"]:
@@ -161,7 +161,7 @@ class Masked:
     fields: tuple[str, ...]
 
 
-def _masked(document: Mapping[str, Any], shown_numbers: set[int]) -> Masked | None:
+def _mask(document: Mapping[str, Any], shown_numbers: set[int]) -> Masked | None:
     """None where nothing was masked because nobody was to mask. A packet of before has no masks at all."""
     found = document.get("masked", {"is_masked": False})
     if not found["is_masked"]:
@@ -192,13 +192,13 @@ def _timeline(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
-def _shown_numbers(document: Mapping[str, Any]) -> Iterator[int]:
+def _numbers_on_page(document: Mapping[str, Any]) -> Iterator[int]:
     for entry in document["timeline"]:
         if entry["kind"] == "keystrokes":
             yield from range(entry["first_line"], entry["first_line"] + len(entry["lines"]))
 
 
-def _flagged(flags: Iterable[Mapping[str, Any]], shown_numbers: set[int]) -> list[Flagged]:
+def _flags(flags: Iterable[Mapping[str, Any]], shown_numbers: set[int]) -> list[Flagged]:
     """What to look at first, in the order of `FLAGS`; a name that is not there comes last."""
     lines: dict[str, set[int]] = defaultdict(set)
     for flag in flags:
@@ -226,7 +226,7 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _lasted(session: Mapping[str, Any]) -> str | None:
+def _duration(session: Mapping[str, Any]) -> str | None:
     try:
         seconds = datetime.fromisoformat(session["ended"]) - datetime.fromisoformat(session["started"])
     except (TypeError, ValueError):
@@ -255,7 +255,7 @@ def _pages() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {"plain": plain, "moment": moment, "percentage": percentage, "runs": runs, "lasted": _lasted}
+    pages.filters |= {"plain": plain, "moment": moment, "percentage": percentage, "runs": runs, "lasted": _duration}
     pages.filters |= {"style_source": _style_source, "who": _who, "grouped": "{:,}".format}
     return pages
 

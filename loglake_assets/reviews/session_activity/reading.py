@@ -30,7 +30,7 @@ def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda tex
         "last_session_day": day_number(max(days)),
     }
     starts, ends, keystrokes, calls = (
-        _asked(lake, name, bounds, progress) for name in ("starts", "ends", "keystrokes", "calls")
+        _ask(lake, name, bounds, progress) for name in ("starts", "ends", "keystrokes", "calls")
     )
     return Facts(
         starts=starts.rows,
@@ -45,7 +45,7 @@ def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda tex
     )
 
 
-def _asked(lake: Lake, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
+def _ask(lake: Lake, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
     answer = lake.athena.ask(query_text(name).format(**bounds))
     progress(f"{REVIEW.title}: {len(answer.texts):,} {name}, {answer.bytes_scanned:,} bytes scanned")
     return answer

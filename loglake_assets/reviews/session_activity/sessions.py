@@ -168,7 +168,7 @@ def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: Session
     day = events[0].time.date()
     unread = [i.day.isoformat() for i in facts.trail.values() if i.day <= day and i.status != BUILT]
     reason = "No StartSession or ExecuteCommand of this session is in the lake"
-    reason += f", of which {_named(unread)} is not built." if unread else "."
+    reason += f", of which {_name(unread)} is not built." if unread else "."
     if claimed := next((e.row["session_useridentity_arn"] for e in events if e.row["session_useridentity_arn"]), None):
         reason += f" Its own record says that it was {claimed}, which nothing confirms."
     found = Session(
@@ -237,10 +237,10 @@ def _reasons_for_partly(
     rules: SessionRules,
 ) -> Iterator[str]:
     last = max(filter(None, (terminated, events[-1].time)))
-    if missing := _missing_events(facts, _session_id(start)):
+    if missing := _name_missing_events(facts, _session_id(start)):
         yield f"{missing} of its log events are in raw objects and not in the table"
     if unreadable := _unreadable_meanwhile(facts, start["eventtime"], last, rules):
-        yield f"raw objects that arrived meanwhile cannot be read: {_named(unreadable)}"
+        yield f"raw objects that arrived meanwhile cannot be read: {_name(unreadable)}"
     if broken := sum("session_unreadable" in (e.row["f_flags"] or "") for e in events):
         yield f"{broken} of its log events are not in Session Manager's form"
     if not any(e.lines for e in events):
@@ -250,15 +250,15 @@ def _reasons_for_partly(
     if terminated and terminated - events[-1].time > rules.idle:
         yield f"nothing is recorded of the {_hours(terminated - events[-1].time)} before it was ended"
     if unbuilt := _unbuilt(facts, start["eventtime"].date(), last.date(), {BUILT}):
-        yield f"days in which it went on are not built: {_named(unbuilt)}"
+        yield f"days in which it went on are not built: {_name(unbuilt)}"
     elif after := _unbuilt(
         facts, last.date(), (last + (UPLOAD if terminated else rules.idle)).date(), {BUILT, NO_SOURCE}
     ):
         end = "the last of it may lie" if terminated else "it is not seen to end, and may have gone on"
-        yield f"{end} in {_named(after)}, which is not built or not read"
+        yield f"{end} in {_name(after)}, which is not built or not read"
 
 
-def _missing_events(facts: Facts, session_id: str | None) -> int:
+def _name_missing_events(facts: Facts, session_id: str | None) -> int:
     """How many events of a log stream coverage found in raw objects and not in the table."""
     return sum(f":{session_id}:" in key for entry in facts.typed.values() for key in entry.missing_events)
 
@@ -303,19 +303,19 @@ def _without_keystrokes(
         return "awaiting", f"Keystrokes may still be on their way until {due:%Y-%m-%d %H:%M} UTC.", due
     first, last = start["eventtime"].date(), (horizon + UPLOAD).date()
     if unbuilt := _unbuilt(facts, first, last, {BUILT, NO_SOURCE}):
-        return "awaiting", f"Its keystrokes may be in days that are not built: {_named(unbuilt)}.", None
+        return "awaiting", f"Its keystrokes may be in days that are not built: {_name(unbuilt)}.", None
     days = [entry for day, entry in sorted(facts.typed.items()) if first <= day <= last]
     reason = (
         f"It should have been logged, and no log event of it is in the lake ({'; '.join(d.sentence() for d in days)})."
     )
-    if missing := _missing_events(facts, _session_id(start)):
+    if missing := _name_missing_events(facts, _session_id(start)):
         reason = f"{missing} of its log events are in raw objects, and none of them in the table: build the day again."
     if unreadable := _unreadable_meanwhile(facts, start["eventtime"], horizon, rules):
-        reason += f" Raw objects that arrived meanwhile cannot be read: {_named(unreadable)}."
+        reason += f" Raw objects that arrived meanwhile cannot be read: {_name(unreadable)}."
     return "lost", reason, None
 
 
-def _named(names: Sequence[str]) -> str:
+def _name(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

@@ -34,11 +34,11 @@ def read_answer(body: Json) -> Answer:
 
 def _read(body: Json) -> Answer:
     if isinstance(body, list):
-        return _streamed([event for event in body if isinstance(event, dict)])
+        return _stream([event for event in body if isinstance(event, dict)])
     if not isinstance(body, dict):
         return Answer()
     if isinstance(body.get("choices"), list):
-        return _chosen([choice for choice in body["choices"] if isinstance(choice, dict)])
+        return _choose([choice for choice in body["choices"] if isinstance(choice, dict)])
     output = body.get("output")
     if isinstance(output, list):
         return Answer(output, _why_response_ended(body))
@@ -60,7 +60,9 @@ def message_blocks(message: dict[str, Any]) -> Json:
 def argument(text: str) -> Json:
     """A tool's input from its JSON. What was cut off, is no JSON or has a key twice is kept as text."""
     try:
-        return json.loads(text, object_pairs_hook=_unrepeated, parse_int=number, parse_float=number, parse_constant=str)
+        return json.loads(
+            text, object_pairs_hook=_refuse_repeats, parse_int=number, parse_float=number, parse_constant=str
+        )
     except (ValueError, RecursionError):
         return text
 
@@ -74,7 +76,7 @@ def number(text: str) -> int | float | str:
     return text if value in (float("inf"), float("-inf")) else value
 
 
-def _unrepeated(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def _refuse_repeats(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise _KeyTwiceError
@@ -94,14 +96,14 @@ def _call_block(call: Json) -> dict[str, Any]:
     }
 
 
-def _chosen(choices: list[dict[str, Any]]) -> Answer:
+def _choose(choices: list[dict[str, Any]]) -> Answer:
     """A chat completion. Where it has several choices, whoever asked may act on each: the content is of all."""
     contents = [message_blocks(c["message"]) for c in choices if isinstance(c.get("message"), dict)]
     stop = next(filter(None, map(_why_chosen, choices)), None)
-    return Answer(_joined([[] if content is None else content for content in contents]), stop)
+    return Answer(_join([[] if content is None else content for content in contents]), stop)
 
 
-def _joined(contents: list[Json]) -> Json:
+def _join(contents: list[Json]) -> Json:
     """Contents of several messages as one; of a single message as it stands, and None where there is none."""
     if len(contents) < 2:
         return contents[0] if contents else None
@@ -129,12 +131,12 @@ def _text(value: Json) -> str | None:
 # --- Streams ----------------------------------------------------------------------------------------------------------
 
 
-def _streamed(events: list[dict[str, Any]]) -> Answer:
+def _stream(events: list[dict[str, Any]]) -> Answer:
     """The answer of a stream's events. One form is usual; where there are several, nothing of any is left out."""
     answers = [read(events) for read in (_of_message_events, _of_chunks, _of_response_events)]
     known = [answer for answer in answers if answer.content is not None]
     stop = next((answer.stop for answer in known if answer.stop), None)
-    return Answer(_joined([answer.content for answer in known]), stop)
+    return Answer(_join([answer.content for answer in known]), stop)
 
 
 @dataclass
@@ -160,13 +162,13 @@ class _Block:
         self.is_native = self.is_native or "type" in delta
         for name, value in delta.items():
             if name == "partial_json":
-                self.inputs.append(_spelled(value))
+                self.inputs.append(_spell(value))
             elif name == "toolUse":
                 self.is_tool_use = True
-                self.inputs.append(_spelled(value.get("input", "") if isinstance(value, dict) else value))
+                self.inputs.append(_spell(value.get("input", "") if isinstance(value, dict) else value))
             elif name == "reasoningContent" and isinstance(value, dict):
                 for part, text in value.items():
-                    self.reasoning.setdefault(part, []).append(_spelled(text))
+                    self.reasoning.setdefault(part, []).append(_spell(text))
             elif name == "toolResult":
                 self.results.extend(value if isinstance(value, list) else [value])
             elif name != "type" and isinstance(value, str):
@@ -180,12 +182,14 @@ class _Block:
         for name, pieces in self.texts.items():
             made[name] = (_text(made.get(name)) or "") + "".join(pieces)
         for name, values in self.others.items():
-            made[name] = [*_listed(made.get(name)), *values]
+            made[name] = [*_list(made.get(name)), *values]
         if self.reasoning:
-            made["reasoningContent"] = _reasoning({name: "".join(pieces) for name, pieces in self.reasoning.items()})
+            made["reasoningContent"] = _reasoning_block(
+                {name: "".join(pieces) for name, pieces in self.reasoning.items()}
+            )
         if self.results:
-            begun = _mapped(made.get("toolResult"))
-            made["toolResult"] = {**begun, "content": [*_listed(begun.get("content")), *self.results]}
+            begun = _as_mapping(made.get("toolResult"))
+            made["toolResult"] = {**begun, "content": [*_list(begun.get("content")), *self.results]}
         if self.inputs:
             self._give_input(made)
         if self.is_native and "type" not in made:
@@ -195,7 +199,7 @@ class _Block:
     def _give_input(self, made: dict[str, Any]) -> None:
         target = made
         if self.is_tool_use or "toolUse" in made:
-            target = made["toolUse"] = _mapped(made.get("toolUse"))
+            target = made["toolUse"] = _as_mapping(made.get("toolUse"))
         text = "".join(self.inputs)
         if text.strip():
             target["input"] = argument(text)
@@ -203,7 +207,7 @@ class _Block:
             target.setdefault("input", {})
 
 
-def _reasoning(parts: dict[str, str]) -> dict[str, Any]:
+def _reasoning_block(parts: dict[str, str]) -> dict[str, Any]:
     """Reasoning of a stream, which is flat, as it stands in an answer: text and signature are a part of their own."""
     said = {name: parts.pop(name) for name in ("text", "signature") if name in parts}
     return {**({"reasoningText": said} if said else {}), **parts}
@@ -228,7 +232,7 @@ def _of_message_events(events: list[dict[str, Any]]) -> Answer:
         is_known = True
         delta = event.get("delta")
         if kind == "stop":
-            stop = _text(event.get("stopReason")) or _text(_mapped(delta).get("stop_reason")) or stop
+            stop = _text(event.get("stopReason")) or _text(_as_mapping(delta).get("stop_reason")) or stop
             continue
         index = event.get("index", event.get("contentBlockIndex"))
         if not isinstance(index, int):
@@ -267,13 +271,13 @@ class _Call:
 
     def add(self, entry: dict[str, Any]) -> None:
         self.id = self.id or _text(entry.get("id"))
-        function = _mapped(entry.get("function") or entry.get("custom"))
+        function = _as_mapping(entry.get("function") or entry.get("custom"))
         name = _text(function.get("name"))
         if name and name != "".join(self.names):  # some send it whole with each piece
             self.names.append(name)
         given = function.get("arguments", function.get("input"))
         if given is not None:
-            self.arguments.append(_spelled(given))
+            self.arguments.append(_spell(given))
 
     def entry(self) -> dict[str, Any]:
         function = {"name": "".join(self.names) or None, "arguments": "".join(self.arguments)}
@@ -296,7 +300,7 @@ class _Message:
         if isinstance(content, str):
             self.texts.append(content)
         else:
-            self.blocks.extend(_listed(content))
+            self.blocks.extend(_list(content))
         for entry in calls if isinstance(calls, list) else [calls] if calls else ():
             if isinstance(entry, dict):
                 self._call(entry).add(entry)
@@ -315,7 +319,7 @@ class _Message:
                 return call
         elif name in self.by_id:
             return self.by_id[str(name)]
-        elif name is None and self.calls and not _mapped(entry.get("function")).get("name"):
+        elif name is None and self.calls and not _as_mapping(entry.get("function")).get("name"):
             return self.calls[-1]
         call = _Call(name)
         self.calls.append(call)
@@ -337,13 +341,13 @@ def _of_chunks(events: list[dict[str, Any]]) -> Answer:
     """Chunks of a chat completion's stream; some models say `message` where others say `delta`."""
     messages: dict[int, _Message] = {}
     stop = None
-    for choice in (c for event in events for c in _listed(event.get("choices")) if isinstance(c, dict)):
+    for choice in (c for event in events for c in _list(event.get("choices")) if isinstance(c, dict)):
         index = choice.get("index")
         delta = choice.get("delta", choice.get("message"))
         if isinstance(delta, dict):
             messages.setdefault(index if isinstance(index, int) else 0, _Message()).add(delta)
         stop = _why_chosen(choice) or stop
-    return Answer(_joined([messages[index].content() for index in sorted(messages)]), stop)
+    return Answer(_join([messages[index].content() for index in sorted(messages)]), stop)
 
 
 def _of_response_events(events: list[dict[str, Any]]) -> Answer:
@@ -361,9 +365,9 @@ def _of_response_events(events: list[dict[str, Any]]) -> Answer:
         if "item" in event:
             items[index], free = event["item"], max(free, index + 1)
         elif kind in {"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"}:
-            pieces.setdefault(index, []).append(_spelled(event.get("delta", "")))
+            pieces.setdefault(index, []).append(_spell(event.get("delta", "")))
         if isinstance(response := event.get("response"), dict):
-            items.update(enumerate(_listed(response.get("output"))))
+            items.update(enumerate(_list(response.get("output"))))
             stop = _why_response_ended(response) or stop
     for index, parts in pieces.items():
         item = items.setdefault(index, {"type": "function_call"})
@@ -372,14 +376,14 @@ def _of_response_events(events: list[dict[str, Any]]) -> Answer:
     return Answer([items[index] for index in sorted(items)] if is_known else None, stop)
 
 
-def _spelled(value: Json) -> str:
+def _spell(value: Json) -> str:
     """A piece of text; anything else that stands in its place, as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _listed(value: Json) -> Iterable[Json]:
+def _list(value: Json) -> Iterable[Json]:
     return value if isinstance(value, list) else ()
 
 
-def _mapped(value: Json) -> dict[str, Any]:
+def _as_mapping(value: Json) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}

@@ -163,12 +163,12 @@ def decode(line: Line) -> DecodedRecord:
     if line.fields is None:
         raise RecordError("message_not_json")
     try:
-        return _decoded(line, dict(line.fields), digest)
+        return _decode(line, dict(line.fields), digest)
     except RecursionError as error:
         raise RecordError("nested_too_deep") from error
 
 
-def _decoded(line: Line, record: dict[str, msgspec.Raw], digest: str) -> DecodedRecord:
+def _decode(line: Line, record: dict[str, msgspec.Raw], digest: str) -> DecodedRecord:
     if says_a_key_twice_anywhere(line):
         raise RecordError(KEY_TWICE)
     time, spelled = _time(record)

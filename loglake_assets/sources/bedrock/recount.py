@@ -27,7 +27,7 @@ def events(text: str) -> Iterator[CountedEvent]:
             if "logEvents" in document.fields:
                 counted.extend(_log_events(document))
             else:
-                counted.append(_counted(document if len(documents) > 1 else replace(document, text=line)))
+                counted.append(_count(document if len(documents) > 1 else replace(document, text=line)))
     yield from counted
 
 
@@ -40,7 +40,7 @@ class _Document:
     has_key_twice: bool
 
 
-def _scanned(text: str, at: int) -> tuple[Any, int, bool]:
+def _scan(text: str, at: int) -> tuple[Any, int, bool]:
     """(value, where it ends, whether an object in it has a key twice). Raises ValueError or RecursionError."""
     doubled: list[int] = []
 
@@ -63,7 +63,7 @@ def _documents(line: str) -> Iterator[_Document]:
     at = _behind_spaces(line, 0)
     while at < len(line):
         try:
-            found, end, has_key_twice = _scanned(line, at)
+            found, end, has_key_twice = _scan(line, at)
         except (ValueError, RecursionError) as error:
             raise NotCountableError("not_json") from error
         if not isinstance(found, dict):
@@ -95,15 +95,15 @@ def _log_event(event: dict[str, Any], is_control: bool) -> CountedEvent:
         digest = hashlib.sha256(message.encode(errors="replace")).hexdigest()
         return CountedEvent(f"sha256:{digest}", _time(event.get("timestamp")), {}, True)
     try:
-        found, end, has_key_twice = _scanned(message, _behind_spaces(message, 0))
+        found, end, has_key_twice = _scan(message, _behind_spaces(message, 0))
     except (ValueError, RecursionError):
         return _NO_RECORD
     if _behind_spaces(message, end) < len(message) or not isinstance(found, dict):
         return _NO_RECORD
-    return _counted(_Document(found, message, has_key_twice))
+    return _count(_Document(found, message, has_key_twice))
 
 
-def _counted(document: _Document) -> CountedEvent:
+def _count(document: _Document) -> CountedEvent:
     record = document.fields
     if document.has_key_twice or not {"requestId", "modelId"} & record.keys():
         return _NO_RECORD

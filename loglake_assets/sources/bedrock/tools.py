@@ -23,14 +23,14 @@ Json = Any
 
 def read_bodies(request: Json, answer: Json, arn: str | None) -> dict[str, Any]:
     """Columns that the bodies fill; None where a body does not say."""
-    request, answer = _unwrapped(request), _unwrapped(answer)
+    request, answer = _unwrap(request), _unwrap(answer)
     messages, read = _messages(request), read_answer(answer)
     calls, contents = list(_calls(read.content)), [_blocks(message) for message in messages]
     history = [call for content in contents for call in _calls(content)]
-    brought = (_brought(message, content) for message, content in zip(messages, contents, strict=True))
+    brought = (_tool_results(message, content) for message, content in zip(messages, contents, strict=True))
     results = [result for found in (*brought, _results(read.content)) for result in found]
     return {
-        "input_toolnames": ",".join(_offered_names(request)) or None,
+        "input_toolnames": ",".join(_names_on_offer(request)) or None,
         "conversation": _conversation(messages, arn),
         "output_content": None if read.content is None else _text(read.content),
         "stopreason": read.stop,
@@ -45,11 +45,11 @@ def read_bodies(request: Json, answer: Json, arn: str | None) -> dict[str, Any]:
 def _is_understood(request: Json, read: Answer, calls: list[dict[str, Any]]) -> bool:
     """Whether it is known which tools an answer asks for. Where none can have been offered, none is asked for."""
     if read.content is None:
-        return request is not None and not list(_offered(request))
+        return request is not None and not list(_offers(request))
     return all(isinstance(call["name"], str) for call in calls) and (bool(calls) or read.stop not in _ASKS_FOR_TOOLS)
 
 
-def _unwrapped(body: Json) -> Json:
+def _unwrap(body: Json) -> Json:
     """A body that is logged as the text of its JSON, as what it spells."""
     if not isinstance(body, str):
         return body
@@ -93,18 +93,18 @@ def _calls(content: Json) -> Iterator[dict[str, Any]]:
             yield {"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
         elif kind.endswith("_call"):
             name = block.get("name", None if kind == "function_call" else kind)
-            yield {"id": block.get("call_id") or block.get("id"), "name": name, "input": _given(block)}
+            yield {"id": block.get("call_id") or block.get("id"), "name": name, "input": _arguments(block)}
         elif isinstance(function, dict):
-            yield {"id": block.get("id"), "name": function.get("name"), "input": _given(function)}
+            yield {"id": block.get("id"), "name": function.get("name"), "input": _arguments(function)}
 
 
-def _given(call: dict[str, Any]) -> Json:
+def _arguments(call: dict[str, Any]) -> Json:
     """The input of a call that has it as JSON text under `arguments`, or under another name as it is."""
     given = call.get("arguments", call.get("input", call.get("action")))
     return argument(given) if isinstance(given, str) and "arguments" in call else given
 
 
-def _brought(message: dict[str, Any], content: Json) -> Iterator[dict[str, Any]]:
+def _tool_results(message: dict[str, Any], content: Json) -> Iterator[dict[str, Any]]:
     """Results that a message brings; one of the role `tool` is a result itself."""
     if message.get("role") == "tool" and "tool_call_id" in message:
         yield {"id": message["tool_call_id"], "status": "success", "bytes": result_bytes(message)}
@@ -149,7 +149,7 @@ def _size(content: Json) -> int:
     return len(text.encode(errors="replace"))
 
 
-def _offered(request: Json) -> Iterator[Json]:
+def _offers(request: Json) -> Iterator[Json]:
     """The tools that a request offers, wherever it may name them."""
     if not isinstance(request, dict):
         return
@@ -159,9 +159,9 @@ def _offered(request: Json) -> Iterator[Json]:
         yield from tools if isinstance(tools, list) else [tools] if tools else ()
 
 
-def _offered_names(request: Json) -> Iterator[str]:
+def _names_on_offer(request: Json) -> Iterator[str]:
     """A tool's name stands in the tool, or in the one thing in it: its toolSpec, systemTool or function."""
-    for tool in (t for t in _offered(request) if isinstance(t, dict)):
+    for tool in (t for t in _offers(request) if isinstance(t, dict)):
         named = (part["name"] for part in (tool, *tool.values()) if isinstance(part, dict) and "name" in part)
         if name := next((n for n in named if isinstance(n, str)), None):
             yield name

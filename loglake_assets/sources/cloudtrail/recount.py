@@ -40,12 +40,12 @@ def events(text: str) -> Iterator[CountedEvent]:
     for ordinal, record in enumerate(records or ()):
         if isinstance(record, dict) and not _has_id(record):
             slices = slices or list(_record_texts(text))
-            yield _counted(record, slices[ordinal])
+            yield _count(record, slices[ordinal])
         else:
-            yield _counted(record, "")
+            yield _count(record, "")
 
 
-def _counted(record: Any, text: str) -> CountedEvent:
+def _count(record: Any, text: str) -> CountedEvent:
     if not isinstance(record, dict) or _says_a_key_twice(record):
         return CountedEvent(None, None, {})
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -93,10 +93,10 @@ class Document:
         if message_type in ("DATA_MESSAGE", "CONTROL_MESSAGE"):
             del fields["messageType"]
         self.is_control = message_type == "CONTROL_MESSAGE"
-        self.owner, self.group, self.stream = (_taken(fields, key) for key in ("owner", "logGroup", "logStream"))
+        self.owner, self.group, self.stream = (_take(fields, key) for key in ("owner", "logGroup", "logStream"))
         filters = fields.pop("subscriptionFilters", None)
         self.filters = bytes(filters).decode() if filters is not None else None
-        self.policy_level = _taken(fields, "policyLevel") or None
+        self.policy_level = _take(fields, "policyLevel") or None
         self.others = fields
 
 
@@ -223,7 +223,7 @@ def _session(message: str) -> dict[str, Any]:
     }
 
 
-def _taken(fields: dict[str, msgspec.Raw], key: str) -> str:
+def _take(fields: dict[str, msgspec.Raw], key: str) -> str:
     """The string under a key, which leaves `fields`; empty where there is anything else, which stays in them."""
     if (text := _text(fields.get(key))) is None:
         return ""

@@ -37,7 +37,7 @@ def events(text: str) -> Iterator[CountedEvent]:
             raise NotCountableError("firehose_failed_records" if "rawData" in document else "message_extraction")
         if not isinstance(document["logEvents"], list):
             raise NotCountableError("log_events_not_a_list")
-        counted.extend(_counted(document, event) for event in document["logEvents"])
+        counted.extend(_count(document, event) for event in document["logEvents"])
     yield from counted
 
 
@@ -54,7 +54,7 @@ def _documents(text: str) -> Iterator[Any]:
         yield document
 
 
-def _counted(document: dict[str, Any], event: Any) -> CountedEvent:
+def _count(document: dict[str, Any], event: Any) -> CountedEvent:
     if not isinstance(event, dict) or isinstance(event, KeyTwice):
         return CountedEvent(None, None, {})
     place: dict[str, str | None] = {name: _string(document.get(key)) or "" for name, key in _PLACE.items()}

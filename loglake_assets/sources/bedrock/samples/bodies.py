@@ -23,7 +23,7 @@ def conversation_input(operation: str, seed: int, conversation: Conversation, tu
     messages = [_message(converse, "user", _text_content(converse, task(conversation), conversation.number))]
     for earlier in range(turn):
         asked = calls(seed, conversation, earlier)
-        messages.append(_message(converse, "assistant", _said(converse, seed, conversation, earlier)))
+        messages.append(_message(converse, "assistant", _say(converse, seed, conversation, earlier)))
         messages.append(_message(converse, "user", [_result_block(converse, call) for call in asked]))
     tools = conversation.agent.tools
     if converse:
@@ -39,7 +39,7 @@ def conversation_input(operation: str, seed: int, conversation: Conversation, tu
 
 def conversation_output(operation: str, rng: Random, seed: int, conversation: Conversation, turn: int) -> Any:
     stop = "tool_use" if conversation.asks[turn] else "end_turn"
-    return _output(operation, rng, _said(is_converse(operation), seed, conversation, turn), stop)
+    return _output(operation, rng, _say(is_converse(operation), seed, conversation, turn), stop)
 
 
 def chat_input(operation: str, text: str, number: int) -> Json:
@@ -75,7 +75,7 @@ def _text_block(converse: bool, text: str) -> Json:
     return {"text": text} if converse else {"type": "text", "text": text}
 
 
-def _said(converse: bool, seed: int, conversation: Conversation, turn: int) -> list[Json]:
+def _say(converse: bool, seed: int, conversation: Conversation, turn: int) -> list[Json]:
     text = saying(seed, conversation, turn)
     blocks = [_text_block(converse, text)] if text else []
     return blocks + [_call_block(converse, call) for call in calls(seed, conversation, turn)]
@@ -121,12 +121,12 @@ def _output(operation: str, rng: Random, blocks: list[Json], stop: str) -> Any:
         }
     message = {"id": f"msg_bdrk_01{hex_digits(rng, 22)}", "type": "message", "role": "assistant", "model": "claude"}
     if operation == NATIVE_STREAM:
-        return list(_streamed(message, rng, blocks, stop))
+        return list(_stream(message, rng, blocks, stop))
     usage = {"input_tokens": 400, "output_tokens": 50}
     return {**message, "content": blocks, "stop_reason": stop, "stop_sequence": None, "usage": usage}
 
 
-def _streamed(message: Json, rng: Random, blocks: list[Json], stop: str) -> Iterable[Any]:
+def _stream(message: Json, rng: Random, blocks: list[Json], stop: str) -> Iterable[Any]:
     """The same message as the events of a stream; parallel blocks come one after the other."""
     yield {"type": "message_start", "message": {**message, "content": [], "usage": {"input_tokens": 400}}}
     for index, block in enumerate(blocks):

@@ -27,18 +27,18 @@ def ground_truth(plan: Plan, seed: int) -> GroundTruth:
     return GroundTruth(
         distinct_by_day=_by_day(plan, rows),
         duplicates_by_day=_by_day(plan, (index for index, count in rows.items() for _ in range(count - 1))),
-        objects_by_kind=_sorted(Counter(d.kind for d in plan.deliveries)),
+        objects_by_kind=_sort(Counter(d.kind for d in plan.deliveries)),
         records_in_readable_objects=copies.total(),
         quarantined_objects={d.key: UNREADABLE[d.kind] for d in unreadable},
         quarantined_records={"eventtime_missing": unusable} if unusable else {},
-        ignored_keys=_sorted(Counter(IGNORED[d.kind] for d in plan.deliveries if d.kind in IGNORED)),
+        ignored_keys=_sort(Counter(IGNORED[d.kind] for d in plan.deliveries if d.kind in IGNORED)),
         records_in_unreadable_objects=sum(len(d.invocations) for d in unreadable),
         events_in_unreadable_objects=_by_day(plan, (index for index in held if index not in copies)),
         raw_partitions=len(partitions),
         named_counts_by_day={
             "errors": _by_day(plan, (i for i in rows if plan.invocations[i].error)),
             "with_trail_event": _by_day(plan, (i for i in rows if plan.invocations[i].in_readable_trail)),
-            "tool_calls": _sorted(Counter(call.day for call in tool_calls)),
+            "tool_calls": _sort(Counter(call.day for call in tool_calls)),
         },
         tool_calls=tool_calls,
         faults=_fault_counts(plan, readable, rows),
@@ -93,10 +93,10 @@ def _tool_call_truth(call: Call, turn: int, readable: list[Invocation]) -> ToolC
 
 
 def _by_day(plan: Plan, indices: Iterable[int]) -> dict[str, int]:
-    return _sorted(Counter(iso_day(plan.invocations[index].time) for index in indices))
+    return _sort(Counter(iso_day(plan.invocations[index].time) for index in indices))
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
+def _sort(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 

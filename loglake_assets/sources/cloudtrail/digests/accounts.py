@@ -71,7 +71,7 @@ def _findings(digests: Sequence[JudgedDigest], last_day: date) -> list[ChainFind
 
 def _files(digests: Sequence[JudgedDigest], days: Collection[date]) -> dict[str, VouchedFile]:
     files: dict[str, VouchedFile] = {}
-    for digest, named in _named(digests):
+    for digest, named in _pair_files(digests):
         candidates = candidate_keys(digest, named)
         day = _day_of(named.key, digest.stored.place.day)
         if day in days:
@@ -82,7 +82,7 @@ def _files(digests: Sequence[JudgedDigest], days: Collection[date]) -> dict[str,
     return files
 
 
-def _named(digests: Sequence[JudgedDigest]) -> Iterator[tuple[JudgedDigest, NamedFile]]:
+def _pair_files(digests: Sequence[JudgedDigest]) -> Iterator[tuple[JudgedDigest, NamedFile]]:
     for digest in digests:
         yield from ((digest, named) for named in (digest.stored.digest.files if digest.stored.digest else ()))
 
@@ -93,9 +93,9 @@ def candidate_keys(digest: JudgedDigest, named: NamedFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys((moved, named.key)))
 
 
-def _named_keys(digests: Sequence[JudgedDigest], proved_only: bool) -> set[str]:
+def _keys_by_name(digests: Sequence[JudgedDigest], proved_only: bool) -> set[str]:
     wanted = [d for d in digests if d.is_proved or not proved_only]
-    return {key for digest, named in _named(wanted) for key in candidate_keys(digest, named)}
+    return {key for digest, named in _pair_files(wanted) for key in candidate_keys(digest, named)}
 
 
 def _day_of(key: str, digest_day: date) -> date:
@@ -109,8 +109,8 @@ def _place_the_unnamed(made: JudgedGroup, logs: Iterable[str], days: Collection[
 
     In an hour that proved digests cover, being named by one that was made up is being named by none.
     """
-    covered = _covered(made.digests)
-    named, proved = _named_keys(made.digests, False), _named_keys(made.digests, True)
+    covered = _coverage_spans(made.digests)
+    named, proved = _keys_by_name(made.digests, False), _keys_by_name(made.digests, True)
     digest_days = {d.stored.place.day for d in made.digests if not d.stored.place.is_backfill}
     told_days = digest_days | {f.day for f in made.findings}
     for key in logs:
@@ -127,7 +127,7 @@ def _place_the_unnamed(made: JudgedGroup, logs: Iterable[str], days: Collection[
             made.unproved[day] += 1
 
 
-def _covered(digests: Sequence[JudgedDigest]) -> list[tuple[datetime, datetime]]:
+def _coverage_spans(digests: Sequence[JudgedDigest]) -> list[tuple[datetime, datetime]]:
     """The hours that proved digests speak of."""
     hourly = (d for d in digests if d.is_proved and not d.stored.place.is_backfill)
     return [(d.stored.digest.start, d.stored.digest.end) for d in hourly if d.stored.digest]

@@ -44,9 +44,9 @@ def chain_findings(digests: Sequence[JudgedDigest], last_day: date) -> list[Chai
     """What is missing or changed in one chain up to the end of `last_day`, every missing hour by its key."""
     present = {d.stored.place.key for d in digests}
     links = _links(digests)
-    found = list(_changed(links, digests))
+    found = list(_find_changes(links, digests))
     found += [finding for before, link in pairwise([None, *links]) if link for finding in _gap(before, link, present)]
-    found += _missing_at_end(digests, present, last_day)
+    found += _gaps_at_end(digests, present, last_day)
     return list({(f.kind, f.key): f for f in found}.values())
 
 
@@ -54,11 +54,11 @@ def backfill_findings(digests: Sequence[JudgedDigest]) -> list[ChainFinding]:
     """What is changed or missing among backfill digests: they follow no clock, so only what one of them names."""
     present = {d.stored.place.key for d in digests}
     links = _links(digests)
-    found = list(_changed(links, digests))
+    found = list(_find_changes(links, digests))
     for link in links:
-        pointed = _pointed(link)
+        pointed = _pointer(link)
         if pointed and pointed.key not in present and pointed.is_backfill:
-            found.append(_missing(pointed, f"{link.stored.place.key} names it"))
+            found.append(_missing_names(pointed, f"{link.stored.place.key} names it"))
     return found
 
 
@@ -74,7 +74,7 @@ def _digest(link: JudgedDigest) -> Digest:
     return link.stored.digest
 
 
-def _pointed(link: JudgedDigest) -> DigestPlace | None:
+def _pointer(link: JudgedDigest) -> DigestPlace | None:
     """The place of the predecessor that a link names, as stored; None for the first of a chain or of a bucket."""
     digest = _digest(link)
     if not digest.previous_key or not link.moved or digest.previous_bucket != digest.bucket:
@@ -82,11 +82,11 @@ def _pointed(link: JudgedDigest) -> DigestPlace | None:
     return digest_place(link.moved.stored(digest.previous_key))
 
 
-def _changed(links: Sequence[JudgedDigest], digests: Sequence[JudgedDigest]) -> Iterator[ChainFinding]:
+def _find_changes(links: Sequence[JudgedDigest], digests: Sequence[JudgedDigest]) -> Iterator[ChainFinding]:
     """Digests, in their place, that are not what their successor says they were."""
     in_place = {d.stored.place.key: d.stored for d in digests if d.moved}
     for link in links:
-        pointed = _pointed(link)
+        pointed = _pointer(link)
         stored = in_place.get(pointed.key) if pointed else None
         if stored and stored.sha256 != _digest(link).previous_sha256:
             detail = f"{link.stored.place.key} tells another hash of it"
@@ -95,23 +95,23 @@ def _changed(links: Sequence[JudgedDigest], digests: Sequence[JudgedDigest]) -> 
 
 def _gap(before: JudgedDigest | None, link: JudgedDigest, present: set[str]) -> Iterator[ChainFinding]:
     """What is missing between two links, or that they do not belong together."""
-    pointed = _pointed(link)
+    pointed = _pointer(link)
     if before is None:
         if pointed and pointed.key not in present:
-            yield _missing(pointed, f"{link.stored.place.key} names it; what came before it cannot be told")
+            yield _missing_names(pointed, f"{link.stored.place.key} names it; what came before it cannot be told")
         return
     if pointed and pointed.key == before.stored.place.key:
         return
     start = _digest(link).start
     if start - before.stored.place.end > _SLACK:
-        yield from _missing_hours(before.stored.place, start, pointed, present)
+        yield from _hours_without_digest(before.stored.place, start, pointed, present)
     elif pointed:
         yield ChainFinding(
             "broken_chain", link.stored.place.key, link.stored.place.day, f"it names {pointed.key} as the one before"
         )
 
 
-def _missing_hours(
+def _hours_without_digest(
     before: DigestPlace, start: datetime, pointed: DigestPlace | None, present: set[str]
 ) -> Iterator[ChainFinding]:
     """The digests between two that are there; the last one by the name that its successor gives it."""
@@ -125,7 +125,7 @@ def _missing_hours(
             yield ChainFinding("missing_digest", key, day_of_end(end), "" if pointed else _RESTARTED)
 
 
-def _missing_at_end(digests: Sequence[JudgedDigest], present: set[str], last_day: date) -> Iterator[ChainFinding]:
+def _gaps_at_end(digests: Sequence[JudgedDigest], present: set[str], last_day: date) -> Iterator[ChainFinding]:
     """Hours after the last digest. The day after it is named too; a chain silent for longer has ended."""
     if not digests:
         return
@@ -138,5 +138,5 @@ def _missing_at_end(digests: Sequence[JudgedDigest], present: set[str], last_day
         end += HOUR
 
 
-def _missing(place: DigestPlace, detail: str) -> ChainFinding:
+def _missing_names(place: DigestPlace, detail: str) -> ChainFinding:
     return ChainFinding("missing_digest", place.key, place.day, detail)

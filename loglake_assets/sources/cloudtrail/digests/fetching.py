@@ -110,7 +110,7 @@ def _content(s3: Any, bucket: str, key: str) -> StoredContent:
     for attempt in range(_ATTEMPTS):
         try:
             answer = s3.get_object(Bucket=bucket, Key=key)
-            return _hashed(answer["Body"], int(answer["ContentLength"]))
+            return _hash(answer["Body"], int(answer["ContentLength"]))
         except s3.exceptions.NoSuchKey:
             break
         except _cut_short():
@@ -119,7 +119,7 @@ def _content(s3: Any, bucket: str, key: str) -> StoredContent:
     return StoredContent("", 0, "missing_file")
 
 
-def _hashed(body: Any, size: int) -> StoredContent:
+def _hash(body: Any, size: int) -> StoredContent:
     sha256 = hashlib.sha256()
     try:
         for piece in content(_pieces(body)):

@@ -45,10 +45,10 @@ def signatures_told(stored: Iterable[StoredDigest]) -> dict[str, str]:
 def judged(stored: Sequence[StoredDigest], keys: PublicKeys) -> list[JudgedDigest]:
     """Each digest of a group, judged; a signature that was lost in copying is taken from the digest that follows."""
     told = signatures_told(stored)
-    return [_judged(s, s.digest, keys, told) for s in stored]
+    return [_judge(s, s.digest, keys, told) for s in stored]
 
 
-def _judged(stored: StoredDigest, digest: Digest | None, keys: PublicKeys, told: Mapping[str, str]) -> JudgedDigest:
+def _judge(stored: StoredDigest, digest: Digest | None, keys: PublicKeys, told: Mapping[str, str]) -> JudgedDigest:
     if digest is None:
         return JudgedDigest(stored, None, "unreadable_digest", f"it cannot be read: {stored.fault}")
     if not _is_of_its_time(stored, digest):

@@ -86,10 +86,10 @@ class ListedKeys:
 
     def key(self, fingerprint: str, region: str) -> bytes | None:
         if region not in self._by_region:
-            self._by_region[region] = self._listed(region)
+            self._by_region[region] = self._list(region)
         return self._by_region[region].get(fingerprint)
 
-    def _listed(self, region: str) -> dict[str, bytes]:
+    def _list(self, region: str) -> dict[str, bytes]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

@@ -101,17 +101,17 @@ class _Reading:
 
     def files(self, run: list[date], tallies: dict[date, _Tally]) -> Iterator[_ReadFile]:
         """Every file that is named, with what is stored of it; counts what is said of digests on the way."""
-        return results_in_order(self._read, self._named(run, tallies), self.in_flight)
+        return results_in_order(self._read, self._pair_files(run, tallies), self.in_flight)
 
-    def _named(self, run: list[date], tallies: dict[date, _Tally]) -> Iterator[tuple[JudgedGroup, VouchedFile]]:
-        for judged in self._judged(run):
+    def _pair_files(self, run: list[date], tallies: dict[date, _Tally]) -> Iterator[tuple[JudgedGroup, VouchedFile]]:
+        for judged in self._judge(run):
             _count_group(tallies, self.bucket, judged, run)
             yield from ((judged, file) for file in judged.files.values())
 
     def _read(self, task: tuple[JudgedGroup, VouchedFile]) -> _ReadFile:
         return (*task, *stored_content(self.s3, self.bucket, task[1].candidates))
 
-    def _judged(self, run: list[date]) -> Iterator[JudgedGroup]:
+    def _judge(self, run: list[date]) -> Iterator[JudgedGroup]:
         wanted = ((group, day) for group in self.groups for day in (run[0] - _DAY, *run, run[-1] + _DAY))
 
         def load(asked: tuple[Group, date]) -> StoredDay:

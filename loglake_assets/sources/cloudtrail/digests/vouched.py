@@ -24,21 +24,21 @@ def vouching(s3: Any, source: LogSource, bucket: str, key: str, public_keys: Pub
     stored: list[StoredDigest] = []
     for asked in (day, day + timedelta(days=1)):
         stored += stored_day(s3, bucket, group, asked, with_logs=False).digests
-    naming = list(_naming(judged(stored, public_keys), key))
+    naming = list(_digests_naming(judged(stored, public_keys), key))
     if not naming:
         return None
     digest, named = max(naming, key=lambda pair: pair[0].is_proved)
-    return _vouching(s3, bucket, key, digest, named)
+    return _vouch(s3, bucket, key, digest, named)
 
 
-def _naming(digests: Sequence[JudgedDigest], key: str) -> Iterator[tuple[JudgedDigest, NamedFile]]:
+def _digests_naming(digests: Sequence[JudgedDigest], key: str) -> Iterator[tuple[JudgedDigest, NamedFile]]:
     for digest in digests:
         for named in digest.stored.digest.files if digest.stored.digest else ():
             if key in candidate_keys(digest, named):
                 yield digest, named
 
 
-def _vouching(s3: Any, bucket: str, key: str, digest: JudgedDigest, named: NamedFile) -> Vouching:
+def _vouch(s3: Any, bucket: str, key: str, digest: JudgedDigest, named: NamedFile) -> Vouching:
     _, found = stored_content(s3, bucket, (key,))
     fault = found.kind or ("changed_file" if found.sha256 != named.sha256 else digest.kind)
     return Vouching(

@@ -27,11 +27,11 @@ def invoked_models(plan: Plan, record: Callable[[int], str]) -> list[InvokedMode
     """Every Bedrock runtime event of the plan, in the order of time. `record` writes an event."""
     readable = {index for d in plan.deliveries if d.kind in READABLE for index in d.events}
     indices = [index for index in range(plan.usable) if plan.kinds[index] == "bedrock"]
-    invoked = [_invoked(record(index), plan.times[index], index in readable) for index in indices]
+    invoked = [_invocation(record(index), plan.times[index], index in readable) for index in indices]
     return sorted(invoked, key=lambda model: (model.time, model.request_id))
 
 
-def _invoked(text: str, time: int, is_readable: bool) -> InvokedModel:
+def _invocation(text: str, time: int, is_readable: bool) -> InvokedModel:
     event = json.loads(text)
     return InvokedModel(
         time,

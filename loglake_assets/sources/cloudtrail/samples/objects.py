@@ -97,11 +97,11 @@ def _body(kind: str, content: bytes) -> bytes:
         return content
     body = gzip.compress(content, compresslevel=6, mtime=0)
     if kind == "corrupt":
-        return _damaged(body)
+        return _damage(body)
     return body[: len(body) * 2 // 3] if kind == "truncated" else body
 
 
-def _damaged(body: bytes) -> bytes:
+def _damage(body: bytes) -> bytes:
     """Sixteen bytes of the deflate stream inverted, at the first place past the middle where inflating then fails."""
     for at in range(len(body) // 2, len(body) - 32):
         damaged = body[:at] + bytes(b ^ 0xFF for b in body[at : at + 16]) + body[at + 16 :]

@@ -38,7 +38,7 @@ class Plan:
         self.rng = Random(f"{seed}:plan")
         self.start = int(datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC).timestamp())
         self.days, self.usable, self.faults = days, events, faults
-        self.kinds = self._drawn_kinds(events)
+        self.kinds = self._draw_kinds(events)
         self.groups = self.rng.choices(range(len(GROUPS)), GROUP_WEIGHTS, k=events)
         self.times = [0] * events
         self.sessions: dict[int, int] = {}
@@ -53,7 +53,7 @@ class Plan:
         self._add_very_late()
         self._finish(seed)
 
-    def _drawn_kinds(self, events: int) -> list[str]:
+    def _draw_kinds(self, events: int) -> list[str]:
         self.shared = 2 * max(2, events // 500)
         odd = [kind for kind, (count, _) in ODD.items() for _ in range(count)]
         self.ordinary_from = self.shared + len(odd)

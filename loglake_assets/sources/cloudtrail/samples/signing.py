@@ -39,13 +39,13 @@ class KeyPair:
         size = _BITS // 8
         told = _SHA256_PREFIX + hashlib.sha256(text).digest()
         padded = b"\x00\x01" + b"\xff" * (size - len(told) - 3) + b"\x00" + told
-        return self._raised(int.from_bytes(padded)).to_bytes(size).hex()
+        return self._raise_number(int.from_bytes(padded)).to_bytes(size).hex()
 
     @functools.cached_property
     def _inverse(self) -> int:
         return pow(self.q, -1, self.p)
 
-    def _raised(self, number: int) -> int:
+    def _raise_number(self, number: int) -> int:
         of_p = pow(number, self._exponent % (self.p - 1), self.p)
         of_q = pow(number, self._exponent % (self.q - 1), self.q)
         return of_q + self.q * ((of_p - of_q) * self._inverse % self.p)

@@ -32,11 +32,11 @@ def started_sessions(plan: Plan, record: Callable[[int], str]) -> list[StartedSe
     ended = {plan.sessions[i]: plan.times[i] for i in sorted(readable & plan.sessions.keys())}
     kinds = ("start_session", "start_session_denied")
     indices = [index for index in range(plan.usable) if plan.kinds[index] in kinds]
-    sessions = [_started(record(index), plan.times[index], index in readable, ended.get(index)) for index in indices]
+    sessions = [_start(record(index), plan.times[index], index in readable, ended.get(index)) for index in indices]
     return sorted(sessions, key=lambda session: (session.time, session.session_id))
 
 
-def _started(text: str, time: int, is_readable: bool, ended: int | None) -> StartedSession:
+def _start(text: str, time: int, is_readable: bool, ended: int | None) -> StartedSession:
     event = json.loads(text)
     request, response = event["requestParameters"] or {}, event["responseElements"] or {}
     return StartedSession(

@@ -21,11 +21,11 @@ def ground_truth(plan: Plan) -> GroundTruth:
     return GroundTruth(
         distinct_by_day=_by_day(plan, rows),
         duplicates_by_day=_by_day(plan, (index for index, count in rows.items() for _ in range(count - 1))),
-        objects_by_kind=_sorted(Counter(d.kind for d in plan.deliveries)),
+        objects_by_kind=_sort(Counter(d.kind for d in plan.deliveries)),
         records_in_readable_objects=copies.total(),
         quarantined_objects={d.key: UNREADABLE[d.kind] for d in unreadable},
-        quarantined_records=_sorted(Counter(UNUSABLE[plan.kinds[i]] for i in copies.elements() if i not in rows)),
-        ignored_keys=_sorted(Counter(IGNORED[d.kind] for d in plan.deliveries if d.kind in IGNORED)),
+        quarantined_records=_sort(Counter(UNUSABLE[plan.kinds[i]] for i in copies.elements() if i not in rows)),
+        ignored_keys=_sort(Counter(IGNORED[d.kind] for d in plan.deliveries if d.kind in IGNORED)),
         records_in_unreadable_objects=sum(len(d.events) for d in unreadable),
         events_in_unreadable_objects=_by_day(plan, (index for index in held if index not in copies)),
         raw_partitions=len(partitions),
@@ -40,10 +40,10 @@ def ground_truth(plan: Plan) -> GroundTruth:
 
 
 def _by_day(plan: Plan, events: Iterable[int]) -> dict[str, int]:
-    return _sorted(Counter(iso_day(plan.times[index]) for index in events))
+    return _sort(Counter(iso_day(plan.times[index]) for index in events))
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
+def _sort(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 

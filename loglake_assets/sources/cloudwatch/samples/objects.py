@@ -131,7 +131,7 @@ def _gzip_of_gzip(documents: list[bytes], delivery: Delivery) -> bytes:
     return _gzip(_members(documents, delivery))
 
 
-def _truncated(documents: list[bytes], delivery: Delivery) -> bytes:
+def _cut_short(documents: list[bytes], delivery: Delivery) -> bytes:
     *whole, last = map(_gzip, documents)
     del delivery
     return b"".join(whole) + last[: len(last) * 2 // 3]
@@ -159,12 +159,12 @@ def _is_noticed(body: bytes) -> bool:
     return False
 
 
-def _failed(documents: list[bytes], delivery: Delivery) -> bytes:
+def _failure_object(documents: list[bytes], delivery: Delivery) -> bytes:
     """What Firehose could not hand to its transformation: one line per record, with the record as base64."""
-    return b"".join(_failed_record(document, delivery.time) + b"\n" for document in documents)
+    return b"".join(_failure_record(document, delivery.time) + b"\n" for document in documents)
 
 
-def _failed_record(document: bytes, time: int) -> bytes:
+def _failure_record(document: bytes, time: int) -> bytes:
     record = {
         "attemptsMade": 4,
         "arrivalTimestamp": time * 1000 - 61_000,
@@ -182,7 +182,7 @@ _WRITERS = {
     "back_to_back": _back_to_back,
     "plain_text": _plain_text,
     "gzip_of_gzip": _gzip_of_gzip,
-    "truncated": _truncated,
+    "truncated": _cut_short,
     "corrupt": _corrupt,
-    "processing_failed": _failed,
+    "processing_failed": _failure_object,
 }

@@ -81,10 +81,10 @@ def long_session(dice: str) -> tuple[tuple[str, ...], ...]:
     rng = Random(dice)
     lines = [f"{n:05d} \u2713 {hex_digits(rng, rng.randrange(10, 110))}" for n in range(LONG_LINES)]
     lines[_OVERLONG_LINE] = hex_digits(rng, _OVERLONG_BYTES)
-    return tuple(_packed(lines))
+    return tuple(_pack(lines))
 
 
-def _packed(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
+def _pack(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
     """Lines as the agent packs them: an event is full when the next line would pass its limit of bytes.
 
     A longer line (ASCII, so bytes are characters) is cut into fragments that fill an event each, and goes on in the

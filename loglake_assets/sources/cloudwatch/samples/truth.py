@@ -27,12 +27,12 @@ def ground_truth(plan: Plan, seed: int) -> GroundTruth:
     return GroundTruth(
         distinct_by_day=_by_day(plan, rows),
         duplicates_by_day=_by_day(plan, (index for index, count in rows.items() for _ in range(count - 1))),
-        excluded_by_day=_sorted(Counter(iso_day(time // 1000) for time in controls)),
-        objects_by_kind=_sorted(Counter(d.kind for d in plan.deliveries)),
+        excluded_by_day=_sort(Counter(iso_day(time // 1000) for time in controls)),
+        objects_by_kind=_sort(Counter(d.kind for d in plan.deliveries)),
         records_in_readable_objects=copies.total() + len(controls),
         quarantined_objects={d.key: UNREADABLE[d.kind] for d in unreadable},
         quarantined_records={"eventtime_implausible": unusable} if unusable else {},
-        ignored_keys=_sorted(Counter(IGNORED[d.kind] for d in plan.deliveries if d.kind in IGNORED)),
+        ignored_keys=_sort(Counter(IGNORED[d.kind] for d in plan.deliveries if d.kind in IGNORED)),
         records_in_unreadable_objects=sum(len(d.events) for d in unreadable),
         events_in_unreadable_objects=_by_day(plan, (index for index in held if index not in copies)),
         raw_partitions=len(partitions),
@@ -90,10 +90,10 @@ def _session_truth(
 
 
 def _by_day(plan: Plan, events: Iterable[int]) -> dict[str, int]:
-    return _sorted(Counter(iso_day(plan.events[index].time // 1000) for index in events))
+    return _sort(Counter(iso_day(plan.events[index].time // 1000) for index in events))
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
+def _sort(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
