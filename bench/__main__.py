@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.contending import JOB, LIGHT
 from bench.machine import machine
+from bench.named_figures import modelled
 from bench.page import MEANINGS, TITLES, page
 from bench.plots import growth_plot
+from bench.rounds import JOB, LIGHT
 from bench.sizes import SIZES
 from bench.suite import Bench
-from bench.told import modelled
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".loglake" / "bench"

@@ -1,7 +1,7 @@
 """The rows of one day under other ORC layouts, one difference at a time: size, CPU to write, and what questions read.
 
 The job's own table is read back and written by the job's own `write_rows`, in one Spark session
-(`bench.layout_writing`); what differs is the order of the rows, the codec, or a setting of the ORC writer. Run as a
+(`bench.layout_writer`); what differs is the order of the rows, the codec, or a setting of the ORC writer. Run as a
 program this asks each layout in chDB, warm and in turn, in a process without a JVM.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.contending import JAVA, environment
 from bench.queries import KINDS, Tables, ask, some_session, statements, table, tree_bytes
+from bench.rounds import JAVA, environment
 from loglake_assets.sources import DEFAULT_COMPRESSION
 
 _MB = 1 << 20
@@ -73,7 +73,7 @@ def laid_out(root: Path, events: int, rounds: int, query_rounds: int, java: str)
     with environment({JAVA: java}):
         folders = {name: table(root, name, events) for name in KINDS}
         raw, ready = folders["cloudtrail"]
-        written = program("bench.layout_writing", str(ready), str(root / "layouts"), str(rounds))
+        written = program("bench.layout_writer", str(ready), str(root / "layouts"), str(rounds))
     asked = program("bench.layouts", str(query_rounds), str(root / "layouts"), *map(str, folders["cloudwatch"]))
     differing = [name for name, answers in asked["answers"].items() if answers != asked["answers"][PRESENT.name]]
     if differing:

@@ -16,7 +16,7 @@ from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 
 Say = Callable[[str], None]
 SOURCE = "cloudtrail"

@@ -7,9 +7,9 @@ from typing import Any
 from bench.cells import mb as _mb
 from bench.cells import number as _number
 from bench.cells import table as _table
-from bench.contending import JOB, LIGHT, NAIVE, OTHERS, SCHEMA
 from bench.cost import PUBLISHED_GB_A_DPU_HOUR, PUBLISHED_LAKE_IS_FASTER
 from bench.layout_page import column_table, layout_table
+from bench.rounds import JOB, LIGHT, NAIVE, OTHERS, SCHEMA
 from bench.targets import targets_table
 
 TITLES = {

@@ -19,7 +19,7 @@ from typing import Any
 from bench.contenders.job import Window, built
 from bench.volumes import write_tree
 from infra.aws.bundles import glue_bundle
-from loglake_assets.sources.sampling import FIRST_DAY, SEED, generate
+from loglake_assets.sources.sample_deliveries import FIRST_DAY, SEED, generate
 
 KINDS = {"cloudtrail": ("log",), "cloudwatch": ("log", "back_to_back")}
 _SHARE = {"cloudtrail": 1, "cloudwatch": 5}

@@ -7,7 +7,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import addapart
-from bench.contending import (
+from bench.figures import Figure, figure, slope
+from bench.layouts import laid_out
+from bench.named_figures import (
+    Part,
+    growth_figures,
+    layout_figures,
+    orchestration_figures,
+    query_figures,
+    ratios,
+    sizes,
+    steady_ratio,
+)
+from bench.native import NoNativeFloorError, native_floor
+from bench.orchestration import orchestrated, silence
+from bench.queries import queried
+from bench.rounds import (
     DRIVER_MEMORY,
     JOB,
     LIGHT,
@@ -20,22 +35,7 @@ from bench.contending import (
     environment,
     floors,
 )
-from bench.figures import Figure, figure, slope
-from bench.layouts import laid_out
-from bench.native import NoNativeFloorError, native_floor
-from bench.orchestration import orchestrated, silence
-from bench.queries import queried
 from bench.sizes import Size
-from bench.told import (
-    Part,
-    growth_figures,
-    layout_figures,
-    orchestration_figures,
-    query_figures,
-    ratios,
-    sizes,
-    steady_ratio,
-)
 from bench.volumes import Volume, VolumePlan, volume
 
 Say = Callable[[str], None]

@@ -19,7 +19,7 @@ import msgspec
 
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Placement, place
-from loglake_assets.sources.sampling import FIRST_DAY, Samples, generate
+from loglake_assets.sources.sample_deliveries import FIRST_DAY, Samples, generate
 
 SOURCE = "cloudtrail"
 RAW_BUCKET = "raw"

@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.s3.objects import ATTEMPTS, FIRST_PAUSE_SECONDS, CutObjectError, refusal, whole_object
+from loglake_assets.s3.read_ahead import results_in_order
 
 _GONE = {"NoSuchKey", "404", "NoSuchVersion"}
 

@@ -18,19 +18,19 @@ import pyarrow as pa
 
 from glue_scripts.fetching import FetchedObject, ObjectRef, fetch_all
 from loglake_assets.s3.arrow_types import ARROW
-from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated, utf8, without_lone_surrogates
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate, utf8, without_lone_surrogates
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.decoding import (
+from loglake_assets.sources.identity import occurrence
+from loglake_assets.sources.modules import load_decoder, load_quick_decoder
+from loglake_assets.sources.placement import day_from_number, day_number, place
+from loglake_assets.sources.reasons import NOT_JSON, form_of
+from loglake_assets.sources.record import (
     NotThisLogError,
     PlainRecord,
     RecordError,
     microseconds_of,
     plain_microseconds,
 )
-from loglake_assets.sources.identity import occurrence
-from loglake_assets.sources.modules import load_decoder, load_quick_decoder
-from loglake_assets.sources.placement import day_from_number, day_number, place
-from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.rules import Rules, load_rules
 
 _OBJECT_FIELDS = (
@@ -86,7 +86,7 @@ def records_of(
 
 
 def _content(source: LogSource, body: bytes, limits: ContentLimits) -> tuple[bytes, bool]:
-    return utf8(inflated(body, source.several_gzip_members, limits))
+    return utf8(inflate(body, source.several_gzip_members, limits))
 
 
 def _records(source: LogSource, content: bytes, replaced: bool) -> tuple[bytes, list[Any], bool]:

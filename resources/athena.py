@@ -116,6 +116,6 @@ def _value(kind: str, text: str) -> Any:
     return text
 
 
-def quoted(text: str) -> str:
+def sql_literal(text: str) -> str:
     """A string as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -10,12 +10,12 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from infra.cli.build import loaded_definitions, run_window
+from infra.cli.build import load_definitions, run_window
 
 
 def main(source: str, first: date, last: date) -> str | None:
     """The error, or None."""
-    job = loaded_definitions().resolve_job_def(f"{source}_readready")
+    job = load_definitions().resolve_job_def(f"{source}_readready")
     with dg.DagsterInstance.get() as instance:
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         return run_window(job, instance, days)[1]

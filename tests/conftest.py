@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import DayResult, build_range, dagster_instance, loaded_definitions
+from infra.cli.build import DayResult, build_range, dagster_instance, load_definitions
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.review import ReviewResult, build_review_range
@@ -20,7 +20,7 @@ from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import LIGHT, SPARK
-from loglake_assets.sources.sampling import GroundTruth, Samples, generate
+from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate
 from tests.breaking import stored_lake
 from tests.faulting import FaultProxy, fault_proxy
 from tests.invariants import judged
@@ -117,7 +117,7 @@ def run_asset(built: BuiltLake, key: dg.AssetKey, first: date, last: date) -> dg
     """Materialize an asset over a range of days, as a backfill does."""
     with dagster_instance(built.lake) as instance:
         return (
-            loaded_definitions()
+            load_definitions()
             .resolve_implicit_global_asset_job_def()
             .execute_in_process(instance=instance, asset_selection=[key], tags=window_tags([first, last]))
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
 from loglake_assets.sources.rules import Rules

@@ -15,13 +15,13 @@ from infra.cli.evidence import event_evidence
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_ask import STAND_IN, ModelAccess, ask_locally, log_invocations
 from infra.cli.review import build_review_range
-from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, serving
+from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, serve
 from loglake_assets.reviews import load_review
-from loglake_assets.reviews.agent_tool_use.bodies import looked_up
-from loglake_assets.reviews.agent_tool_use.building import _present, build
+from loglake_assets.reviews.agent_tool_use.bodies import look_up
+from loglake_assets.reviews.agent_tool_use.tool_use_builder import _present, build
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.sampling import SampleObject
+from loglake_assets.sources.sample_deliveries import SampleObject
 from tests.conftest import FIRST, LAST, ToolLake, quiet
 
 DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
@@ -118,7 +118,7 @@ def test_a_path_in_a_log_is_followed_into_the_logs_own_bucket_only(tools: ToolLa
     other = tools.lake.settings.readready_bucket
     s3.put_object(Bucket=other, Key="bait.json", Body=b"{}")
     row = {"input_bodys3path": f"s3://{other}/bait.json", "output_bodys3path": None}
-    found = looked_up(s3, tools.lake.settings.raw_bucket("bedrock"), [row], True)
+    found = look_up(s3, tools.lake.settings.raw_bucket("bedrock"), [row], True)
     assert [(b.found, b.document) for b in found.values()] == [(False, None)]
 
 
@@ -135,13 +135,13 @@ def test_a_body_in_another_bucket_is_not_absent_and_is_read_where_a_setting_allo
     there, absent = (f"s3://large-bodies-of-a-company/data/{name}.json.gz" for name in "ab")
     paths = [there, absent, f"s3://{own}/absent", f"s3://{own}/", f"s3://{own}/{'x' * 2000}", "file:///etc/passwd"]
     rows = [{"input_bodys3path": None, "output_bodys3path": path} for path in paths]
-    bodies = looked_up(s3, own, rows, True)
+    bodies = look_up(s3, own, rows, True)
     assert {path for path in paths if not bodies[path].is_followed} == {there, absent, "file:///etc/passwd"}
     check = _present(rows, bodies)
     assert not check.passed
     assert [name.startswith("in a bucket that is not followed: ") for name in check.names] == [False] * 3 + [True] * 3
     assert (check.metadata["bodies_absent"], check.metadata["bodies_not_followed"]) == (3, 3)
-    allowed = looked_up(s3, own, rows, True, ["large-bodies-of-a-company"])
+    allowed = look_up(s3, own, rows, True, ["large-bodies-of-a-company"])
     assert (allowed[there].document, allowed[absent].is_followed, allowed[absent].found) == (asked, True, False)
 
 
@@ -263,7 +263,7 @@ def test_a_question_that_is_none_is_refused(tools: ToolLake) -> None:
 
 
 def test_a_model_is_asked_as_the_caller_whose_keys_stay_in_their_process(tools: ToolLake) -> None:
-    with serving([Says(calls=(ToolCall("m1", {"sql": GOOD}),)), Says("Done.")]) as bedrock:
+    with serve([Says(calls=(ToolCall("m1", {"sql": GOOD}),)), Says("Done.")]) as bedrock:
         client = boto3.client(
             "bedrock-runtime",
             region_name="eu-west-1",

@@ -14,8 +14,8 @@ from glue_scripts.reading import ObjectReader
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.sources import load_source
 from loglake_assets.sources.bedrock import decode, recount
+from loglake_assets.sources.counted_event import NotCountableError
 from loglake_assets.sources.placement import Ignored, Placement, place
-from loglake_assets.sources.recounting import NotCountableError
 from tests.raw_events import UnreadableError, raw_events
 
 SOURCE = load_source("bedrock")

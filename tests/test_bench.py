@@ -15,20 +15,20 @@ import pytest
 from bench import cost, counters
 from bench.__main__ import kept_parts
 from bench.addapart import Collecting, notification, rates
-from bench.checking import Checked, checked, delivered_parameters
+from bench.answer_check import Checked, checked, delivered_parameters
 from bench.contenders.columns import NAMES, Task
 from bench.contenders.job import RULES, Window, built, bundle, keep_only_needles
-from bench.contending import JOB, LIGHT, OTHERS, Contender, Runs, compared
 from bench.figures import figure, growth_exponent, per_million, ratio, slope
 from bench.layout_page import QUESTIONS, column_table, layout_table
 from bench.layouts import LAYOUTS, PRESENT, names, program
-from bench.measuring import ContenderFailedError, measured
+from bench.named_figures import growth_figures, layout_figures, modelled, steady_ratio
 from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
+from bench.process_tree import ContenderFailedError, measured
+from bench.rounds import JOB, LIGHT, OTHERS, Contender, Runs, compared
 from bench.suite import comparison
 from bench.targets import targets_table
-from bench.told import growth_figures, layout_figures, modelled, steady_ratio
 from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
 from infra.aws.bundles import glue_bundle
 from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
@@ -392,7 +392,7 @@ def layouts_told(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> dic
     home = tmp_path_factory.mktemp("layouts")
     partitions = given.folder / "partitions.json"
     window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, home / "job")
-    told = program("bench.layout_writing", str(built(window, glue_bundle())), str(home / "out"), "1")
+    told = program("bench.layout_writer", str(built(window, glue_bundle())), str(home / "out"), "1")
     run = {"bytes_read": 2e6, "cpu_seconds": 0.25, "wall_seconds": 0.5}
     questions = dict.fromkeys(QUESTIONS, run)
     return {**told, "delivered_bytes": given.delivered_bytes, "questions": dict.fromkeys(names(), questions)}

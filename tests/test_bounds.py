@@ -8,11 +8,11 @@ import pytest
 
 from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
 from glue_scripts.window import slices, window_objects
-from infra.cli.build import BuildError, parsed_day, parsed_days, windows
+from infra.cli.build import BuildError, day_of, days_of, windows
 from infra.cli.lake import AwsLake
 from infra.cli.local_lake import LakeHomeError, LocalLake, refuse_full_disk
 from infra.cli.submission import submit_days
-from infra.cli.terminal import escaped
+from infra.cli.terminal import escape
 from infra.emulator.processes import free_port
 from loglake_assets.sources import LogSource
 from resources.settings import LakeSettings, SettingsError, lake_settings
@@ -107,12 +107,12 @@ def test_windows_have_a_size_and_span_no_gap() -> None:
 
 
 def test_a_day_as_typed_is_a_day_or_refused_with_an_example() -> None:
-    assert parsed_day("2026-11-01") == date(2026, 11, 1)
-    assert parsed_days("2026-11-01") == (date(2026, 11, 1), date(2026, 11, 1))
-    assert parsed_days("2026-11-01..2026-11-07") == (date(2026, 11, 1), date(2026, 11, 7))
+    assert day_of("2026-11-01") == date(2026, 11, 1)
+    assert days_of("2026-11-01") == (date(2026, 11, 1), date(2026, 11, 1))
+    assert days_of("2026-11-01..2026-11-07") == (date(2026, 11, 1), date(2026, 11, 7))
     for text in ("yesterday", "2026-11-01..", "..2026-11-01", "2026-11-31", "2026-11-01...2026-11-02"):
         with pytest.raises(BuildError, match="is not a day; expected yyyy-mm-dd, such as"):
-            parsed_days(text)
+            days_of(text)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_an_odd_setting_stops_with_its_name_and_what_is_accepted(environment: di
 )
 @pytest.mark.fault(50, "escapes, bidi and zero-width characters on a terminal", "shown as escapes")
 def test_text_of_a_log_is_shown_escaped(text: str, shown: str) -> None:
-    assert escaped(text) == shown
+    assert escape(text) == shown
 
 
 def test_a_dagster_that_does_not_answer_is_said_with_its_address(tmp_path: Path) -> None:

@@ -20,13 +20,13 @@ from glue_scripts.reading import ObjectReader
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import raw_objects
-from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate
 from loglake_assets.sources import load_source
 from loglake_assets.sources.cloudwatch import decode, recount
+from loglake_assets.sources.counted_event import CountedEvent, NotCountableError
 from loglake_assets.sources.identity import occurrence
 from loglake_assets.sources.placement import Ignored, Placement, day_number, place
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 from tests import test_views
 
 SOURCE = load_source("cloudwatch")
@@ -195,7 +195,7 @@ def test_members_end_anywhere_in_the_pieces_they_are_read_by(size: int) -> None:
     overhead = len(gzip.compress(bytes(1000), 0)) - 1000
     for length in range(size - overhead - 30, size - overhead + 30):
         content = gzip.compress(b" " * length, 0) + members(*numbered(2))
-        assert inflated(content, True) == text_of(content, True).encode() == b" " * length + body(*numbered(2))
+        assert inflate(content, True) == text_of(content, True).encode() == b" " * length + body(*numbered(2))
 
 
 SPACES = (b"\n", b"\r\n", b" \t\n" * 20_000)
@@ -279,7 +279,7 @@ def test_no_flipped_bit_changes_what_is_read() -> None:
         for bit in range(8):
             content = TWO[:at] + bytes([TWO[at] ^ 1 << bit]) + TWO[at + 1 :]
             try:
-                assert inflated(content, True) == body(*numbered(2))
+                assert inflate(content, True) == body(*numbered(2))
                 assert text_of(content, True).encode() == body(*numbered(2))
             except UnreadableObjectError:
                 quarantined += 1

@@ -20,7 +20,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.build import dagster_instance, load_definitions
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.home import REPOSITORY
@@ -34,7 +34,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.sampling import sample_keys
+from loglake_assets.sources.sample_deliveries import sample_keys
 from resources.athena import Answer
 from tests.commands import PROGRAM, command, environment, named
 from tests.conftest import quiet
@@ -354,7 +354,7 @@ def test_digests_of_generated_samples_are_validated_without_keys_being_given(lak
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{FIRST}" in done.stdout
     with dagster_instance(lake.opened) as instance:
-        result = loaded_definitions().resolve_job_def("daily_checks").execute_in_process(instance=instance)
+        result = load_definitions().resolve_job_def("daily_checks").execute_in_process(instance=instance)
     (evaluation,) = (one for one in result.get_asset_check_evaluations() if one.check_name == "digests")
     assert evaluation.passed
     assert evaluation.metadata["digests_valid"].value == 48

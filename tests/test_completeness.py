@@ -1,8 +1,11 @@
 """Nothing is called complete that was not compared: what is missing, altered or outdated is seen, by name."""
 
+import gc
 import gzip
 import hashlib
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,7 +20,7 @@ from infra.cli.load import await_partitions, put_objects
 from infra.cli.local_lake import LocalLake
 from infra.cli.status import print_status
 from lambdas.addapart.consumer import CommitEditedError, Consumer
-from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.catalog_gaps import unplaced_commits
 from loglake_assets.lake.checks.coverage import Coverage, put_coverage
@@ -217,6 +220,20 @@ def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> 
     renamed = replace(source, readready=replace(source.readready, columns=source.readready.columns[1:]))
     assert definition_digest(renamed) != definition_digest(source)
     assert definition_digest(replace(source, views=())) != definition_digest(source)
+
+
+def test_what_makes_rows_is_read_by_many_threads_at_once() -> None:
+    """The days of a log are compared by threads, and the parser of Python 3.11 fails where two of them are in it."""
+    sources = [replace(load_source("cloudtrail"), description=f"{number}") for number in range(24)]
+    thresholds, let_others_run = gc.get_threshold(), lambda *_: time.sleep(0)
+    gc.callbacks.append(let_others_run)
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(definition_digest, sources))) == 1
+    finally:
+        gc.callbacks.remove(let_others_run)
+        gc.set_threshold(*thresholds)
 
 
 @pytest.mark.fault(58, "an object of a denied account lies under a built day", "not stale, and counted under its rule")

@@ -16,7 +16,7 @@ from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING
-from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.rules import load_rules

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
 
-from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.build import dagster_instance, load_definitions
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files
@@ -37,7 +37,7 @@ def with_resources(config: SourceConfig) -> dg.Definitions:
 
 
 def test_the_definitions_load_and_hold_every_source() -> None:
-    definitions = loaded_definitions()
+    definitions = load_definitions()
     dg.Definitions.validate_loadable(definitions)
     groups = {spec.group_name for spec in definitions.resolve_all_asset_specs()}
     assert set(source_names()) <= groups

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from botocore.stub import Stubber
 
-from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.build import dagster_instance, load_definitions
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
@@ -22,10 +22,10 @@ from loglake_assets.orchestration.digest_checks import digest_check, digest_resu
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.s3.gzip_stream import GzipError, content
 from loglake_assets.sources import LogSource, source_names
-from loglake_assets.sources.cloudtrail.digests import trusted_keys, validate, vouching
+from loglake_assets.sources.cloudtrail.digests import find_vouching_digest, trusted_keys, validate
 from loglake_assets.sources.cloudtrail.digests.public_keys import GivenKeys
-from loglake_assets.sources.sampling import sample_keys
-from loglake_assets.sources.vouching import KINDS, DigestReport, PublicKeysError
+from loglake_assets.sources.digest_report import KINDS, DigestReport, PublicKeysError
+from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 from tests.signed_trails import Trail, moment, signer
@@ -498,18 +498,18 @@ def test_one_object_has_its_digest_as_evidence(lake: LocalLake, source: LogSourc
     stranger = trail.file_key(moment("10 13:25"), "INJECTED")
     trail.objects[stranger] = (b"", {})
     trail.put(s3, bucket)
-    good = vouching(s3, source, bucket, evening, trusted)
+    good = find_vouching_digest(s3, source, bucket, evening, trusted)
     assert good is not None
     assert (good.is_same_content, good.is_signature_valid, good.fault) == (True, True, "")
     assert (good.digest_key, good.fingerprint) == (trail.digest_key(moment("11 00:00")), signer().fingerprint)
-    bad = vouching(s3, source, bucket, edited, trusted)
+    bad = find_vouching_digest(s3, source, bucket, edited, trusted)
     assert bad is not None
     assert (bad.is_same_content, bad.is_signature_valid, bad.fault) == (False, True, "changed_file")
-    unsure = vouching(s3, source, bucket, evening, GivenKeys({"of somebody else": b"x"}, KEYS))
+    unsure = find_vouching_digest(s3, source, bucket, evening, GivenKeys({"of somebody else": b"x"}, KEYS))
     assert unsure is not None
     assert (unsure.is_same_content, unsure.is_signature_valid, unsure.fault) == (True, False, "unknown_public_key")
-    assert vouching(s3, source, bucket, stranger, trusted) is None
-    assert vouching(s3, source, bucket, "notes.txt", trusted) is None
+    assert find_vouching_digest(s3, source, bucket, stranger, trusted) is None
+    assert find_vouching_digest(s3, source, bucket, "notes.txt", trusted) is None
 
 
 def no_client(service: str, region: str) -> Any:
@@ -666,7 +666,7 @@ def test_the_check_looks_at_the_days_just_closed(built: BuiltLake, with_keys: No
 
 
 def test_the_check_is_in_the_daily_job_and_not_in_the_hourly_one() -> None:
-    definitions = loaded_definitions()
+    definitions = load_definitions()
     hourly = definitions.resolve_job_def("hourly_checks").asset_layer.asset_graph.asset_check_keys
     assert "digests" not in {key.name for key in hourly}
     assert definitions.resolve_schedule_def("daily_checks").cron_schedule == "40 6 * * *"
@@ -678,5 +678,5 @@ def test_the_check_is_in_the_daily_job_and_not_in_the_hourly_one() -> None:
 
 def test_a_log_without_digests_has_nothing_to_validate(built: BuiltLake) -> None:
     assert main(["digests", "cloudwatch", "2026-11-01..2026-11-02"]) == 2
-    keys = loaded_definitions().resolve_asset_graph().asset_check_keys
+    keys = load_definitions().resolve_asset_graph().asset_check_keys
     assert dg.AssetCheckKey(dg.AssetKey(["checks", "cloudwatch"]), "digests") not in keys

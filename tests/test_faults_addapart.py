@@ -18,7 +18,7 @@ import pytest
 from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.producer import produce
-from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.orchestration.hourly_checks import hourly_results
 from loglake_assets.orchestration.source_config import source_config

@@ -9,7 +9,7 @@ import pytest
 
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.consumer import CommitGoneError, Consumer
-from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
 from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.storage.catalog import Catalog
@@ -30,9 +30,9 @@ from loglake_assets.lake.versions.commits import (
 from loglake_assets.lake.versions.manifests import Manifest, read_manifest
 from loglake_assets.lake.versions.publish import LostInputError, PlacementError, VerificationError
 from loglake_assets.lake.versions.served_day import Placing, partition_of_day
-from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.s3.objects import CutObjectError, whole_object
 from loglake_assets.s3.orc import S3RangeFile, columns_of, row_count
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources.placement import day_number
 from tests import breaking
 from tests.conftest import BuiltLake

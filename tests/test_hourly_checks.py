@@ -17,7 +17,7 @@ from dagster._core.storage.dagster_run import RunOpConcurrency
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.build import dagster_instance, load_definitions
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
 from infra.cli.local_lake import LocalLake, local_lake
@@ -33,7 +33,7 @@ from loglake_assets.orchestration.hourly_checks import (
     hourly_checks_name,
     hourly_results,
 )
-from loglake_assets.orchestration.older_days import OlderDays, put_state, stored_state, week_of_turn
+from loglake_assets.orchestration.older_days import OlderDays, put_state, read_state, week_of_turn
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
@@ -87,14 +87,12 @@ def test_a_red_check_stays_red_when_a_raw_day_is_reported(built: BuiltLake, conf
         assert shown(instance, check) == "FAILED"
         instance.report_runless_asset_event(dg.AssetMaterialization(config.raw_key, partition=str(DAY)))
         assert shown(instance, check) == "FAILED"
-    names = {
-        key for key in loaded_definitions().resolve_asset_graph().asset_check_keys if "checks" in key.asset_key.path
-    }
+    names = {key for key in load_definitions().resolve_asset_graph().asset_check_keys if "checks" in key.asset_key.path}
     assert {key.name for key in names} >= {"changed_since_built", "digests", "object_lock", "older_days"}
 
 
 def test_no_check_without_a_day_stands_on_an_asset_that_is_materialized() -> None:
-    graph = loaded_definitions().resolve_asset_graph()
+    graph = load_definitions().resolve_asset_graph()
     reported = {source_config(name, start_day=FIRST).raw_key for name in source_names()}
     for key in graph.asset_check_keys:
         if graph.get(key).partitions_def is None:
@@ -215,7 +213,7 @@ def test_whether_a_day_without_a_delivery_is_odd_is_a_setting(built: BuiltLake, 
 
 @pytest.mark.fault(75, "each check of a log run alone", "that check is evaluated, and no other")
 def test_each_check_runs_alone(lake: LocalLake) -> None:
-    definitions = loaded_definitions()
+    definitions = load_definitions()
     graph = definitions.resolve_asset_graph()
     keys = [k for k in graph.asset_check_keys if k.asset_key.path[0] in {"checks", "lake"} and k.name != "digests"]
     assert len(keys) == 3 * 10 + 2
@@ -229,7 +227,7 @@ def test_each_check_runs_alone(lake: LocalLake) -> None:
 
 @pytest.mark.fault(76, "all checks", "none says that it blocks")
 def test_no_check_says_that_it_blocks() -> None:
-    graph = loaded_definitions().resolve_asset_graph()
+    graph = load_definitions().resolve_asset_graph()
     assert [key for key in graph.asset_check_keys if graph.get(key).blocking] == []
 
 
@@ -265,7 +263,7 @@ def test_the_pool_of_glue_runs_has_its_limit_before_anything_runs(tmp_path: Path
 )  # Dagster's own
 @pytest.mark.fault(74, "a backfill over all tables and reviews at once", "accepted: they have the same days")
 def test_a_backfill_over_every_asset_is_accepted() -> None:
-    graph = loaded_definitions(date(2026, 11, 1)).resolve_asset_graph()
+    graph = load_definitions(date(2026, 11, 1)).resolve_asset_graph()
     keys = sorted(graph.materializable_asset_keys)
     assert {graph.get(key).partitions_def for key in keys} == {dg.DailyPartitionsDefinition("2026-11-01")}
     with dg.DagsterInstance.ephemeral() as instance:
@@ -314,7 +312,7 @@ def test_a_local_lake_begins_with_its_first_raw_day(lake: LocalLake, tmp_path: P
         assert lake_first_day(lake, date(2008, 1, 1)) == date(2008, 1, 1), "a day asked for by name can be built"
     with set_first_day("2026-11-01"):
         assert lake_first_day(lake) == date(2026, 11, 1)
-    days = loaded_definitions(date(2026, 11, 1)).resolve_job_def("bedrock_readready").partitions_def
+    days = load_definitions(date(2026, 11, 1)).resolve_job_def("bedrock_readready").partitions_def
     assert days is not None
     assert days.get_partition_keys()[0] == "2026-11-01"
     assert FIRST_DAY not in os.environ
@@ -366,7 +364,7 @@ def test_every_older_week_has_its_turn_at_whatever_hours_the_checks_run(lake: Lo
         put_state(lake.resource, config, OlderDays())
         seen: set[date] = set()
         for hour in hours:
-            state = stored_state(lake.resource, config)
+            state = read_state(lake.resource, config)
             turns = state.turns(hour)
             assert 1 <= len(turns) <= 6
             seen |= {day for turn in turns for day in week_of_turn(first, before, turn)}
@@ -384,7 +382,7 @@ def test_an_idle_lake_is_quiet(tmp_path: Path) -> None:
     Those that build days are made last: where one fails, the hourly checks rightly look again.
     """
     with local_lake(tmp_path / "idle", quiet) as lake:
-        definitions = loaded_definitions()
+        definitions = load_definitions()
         with dagster_instance(lake) as instance:
             instance.get_runs()
             before, runs = bytes_under(lake.dagster_home), 0
@@ -440,7 +438,7 @@ def bytes_under(folder: Path) -> int:
 
 def test_the_hourly_checks_are_skipped_only_while_nothing_changed(lake: LocalLake, tmp_path: Path) -> None:
     write_dagster_home(tmp_path)
-    definitions = loaded_definitions()
+    definitions = load_definitions()
     schedule = definitions.resolve_schedule_def(HOURLY)
     start = datetime(2026, 11, 19, 0, 10, tzinfo=UTC)
 

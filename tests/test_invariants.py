@@ -15,7 +15,7 @@ from loglake_assets.lake.storage.keys import commit_key, late_key, manifest_key
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
-from loglake_assets.sources.sampling import GroundTruth
+from loglake_assets.sources.sample_deliveries import GroundTruth
 from tests.breaking import (
     Day,
     body_of,

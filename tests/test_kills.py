@@ -20,7 +20,7 @@ from infra.emulator.processes import StackInfo, running_stack, start_stack, stop
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 from tests.conftest import Judged, JudgedDays
 from tests.stored_lake import StoredLake
 from tests.waiting import until

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 
-from infra.cli.build import build_range, dagster_instance, loaded_definitions, readready_key
+from infra.cli.build import build_range, dagster_instance, load_definitions, readready_key
 from infra.cli.load import await_partitions, put_objects
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask
@@ -146,7 +146,7 @@ def test_duplicates_are_listed_with_both_object_keys(built: BuiltLake) -> None:
 
 
 def test_a_row_leads_back_to_its_raw_record(built: BuiltLake) -> None:
-    from loglake_assets.s3.gzip_content import inflated
+    from loglake_assets.s3.gzip_content import inflate
     from loglake_assets.sources.cloudtrail import decode
 
     row = stored_rows(built, newest(built, LAST))[7]
@@ -154,7 +154,7 @@ def test_a_row_leads_back_to_its_raw_record(built: BuiltLake) -> None:
     assert body["ETag"].strip('"') == row["raw_etag"]
     content = body["Body"].read()
     assert hashlib.sha256(content).hexdigest() == row["raw_objectsha256"]
-    raw = decode.split(inflated(content, False))[row["raw_ordinal"]]
+    raw = decode.split(inflate(content, False))[row["raw_ordinal"]]
     assert json.loads(bytes(raw))["eventID"] == row["eventid"]
 
 
@@ -406,7 +406,7 @@ def test_the_audit_asset_rewrites_the_checks_of_its_days(built: BuiltLake) -> No
 )
 @pytest.mark.fault(70, "a day on which nothing was delivered", "0 rows, coverage n/a, a green run")
 def test_a_day_on_which_nothing_was_delivered_is_built_and_empty(built: BuiltLake) -> None:
-    definitions = loaded_definitions()
+    definitions = load_definitions()
     job = definitions.resolve_job_def("cloudtrail_readready")
     absent = FIRST - timedelta(days=2)
     with dagster_instance(built.lake) as instance:

@@ -29,7 +29,7 @@ from loglake_assets.lake.versions.row_hash import hash_sum
 from loglake_assets.orchestration.source_config import engine
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import Placement, day_number, place
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 from loglake_assets.sources.views import view_statements
 from resources.settings import SettingsError
 from tests import test_bedrock_deliveries as deliveries

@@ -28,7 +28,7 @@ from infra.emulator.scripted_converse import (
     ToolCall,
     demo_script,
     demo_sql,
-    serving,
+    serve,
 )
 from lambdas.looker.answer import (
     Answer,
@@ -118,7 +118,7 @@ def test_the_document_of_an_answer_is_json_with_days_as_text() -> None:
 )
 def test_the_path_and_the_request_metadata_are_as_the_log_will_have_them(model_id: str, path: str) -> None:
     settings = replace(SETTINGS, model_id=model_id)
-    with serving([Says("Hello.")]) as server, conversation(server, ScriptedLake(), settings) as talk:
+    with serve([Says("Hello.")]) as server, conversation(server, ScriptedLake(), settings) as talk:
         assert talk.ask("What happened?").stopped_by is None
     assert server.requests[0].path == path
     assert server.requests[0].body["requestMetadata"] == {"application": "log-lake-looker", "lake": "loglake-test"}
@@ -245,7 +245,7 @@ def test_a_model_that_is_too_slow_is_asked_once() -> None:
         time.sleep(1.0)
         return Says("Too late.")
 
-    with serving(slow) as server, conversation(server, ScriptedLake()) as talk:
+    with serve(slow) as server, conversation(server, ScriptedLake()) as talk:
         client = _client(server.endpoint_url, read_timeout=0.2)
         talk.model = Model(SETTINGS, client, pause=lambda seconds: None)
         answer = talk.ask("What happened?")
@@ -272,7 +272,7 @@ def test_a_refused_call_names_the_error_and_what_to_do() -> None:
 
 
 def test_a_service_that_is_not_there_is_a_clear_stop() -> None:
-    with serving([Says("Never.")]) as server, conversation(server, ScriptedLake()) as talk:
+    with serve([Says("Never.")]) as server, conversation(server, ScriptedLake()) as talk:
         client = _client("http://127.0.0.1:9")
         talk.model = Model(SETTINGS, client, pause=lambda seconds: None)
         answer = talk.ask("What happened?")
@@ -435,7 +435,7 @@ def test_an_answer_that_comes_at_the_last_turn_is_an_answer() -> None:
 
 
 def test_without_a_guardrail_none_is_asked() -> None:
-    with serving([Says("Hello.")], intervenes=lambda source, text: "no") as server:
+    with serve([Says("Hello.")], intervenes=lambda source, text: "no") as server:
         with conversation(server, ScriptedLake()) as talk:
             assert talk.ask("What happened?").stopped_by is None
     assert len(server.requests) == 1
@@ -508,7 +508,7 @@ def test_a_guardrail_is_shown_all_of_a_long_text() -> None:
 
 
 def test_a_guardrail_that_cannot_be_asked_lets_nothing_pass() -> None:
-    with serving([Says("Never.")]) as server, conversation(server, ScriptedLake(), GUARDED) as talk:
+    with serve([Says("Never.")]) as server, conversation(server, ScriptedLake(), GUARDED) as talk:
         client = _client("http://127.0.0.1:9")
         talk.model = Model(GUARDED, client, pause=lambda seconds: None)
         answer = talk.ask("What happened?")
@@ -736,7 +736,7 @@ def test_a_day_that_is_none_is_refused() -> None:
     ],
 )
 def test_an_event_that_is_no_question_is_refused_in_a_sentence(event: Any, said: str) -> None:
-    with serving([]) as server, function(server) as looker:
+    with serve([]) as server, function(server) as looker:
         answer = looker.answer(event, None, DAY)
     assert said in answer.final_response
     assert answer.final_response.startswith("[Looker]")
@@ -748,7 +748,7 @@ def test_nothing_of_prompts_rows_or_the_models_words_is_logged(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     steps = [call(f"SELECT '{SECRET}'"), call(f"DROP {SECRET}", "t2"), Says(f"It was {SECRET}.")]
-    with caplog.at_level("INFO"), serving(steps) as server, function(server, SmallAthena(rows=[[SECRET]])) as looker:
+    with caplog.at_level("INFO"), serve(steps) as server, function(server, SmallAthena(rows=[[SECRET]])) as looker:
         answer = looker.answer({"prompt_from_user": f"Who is {SECRET}?"}, 60, DAY)
     logged = "".join(capsys.readouterr()) + caplog.text
     assert SECRET in answer.final_response
@@ -763,7 +763,7 @@ def test_a_fault_of_lookers_own_is_raised_without_content(capsys: pytest.Capture
     def faulty(sql: str) -> Guarded:
         raise KeyError(sql)
 
-    with serving([call(SECRET)]) as server, function(server) as looker:
+    with serve([call(SECRET)]) as server, function(server) as looker:
         with pytest.raises(RuntimeError, match=r"KeyError at test_looker.py:\d+") as raised:
             replace(looker, guard=faulty).answer({"prompt_from_user": SECRET}, 60, DAY)
     assert SECRET not in str(raised.value)
@@ -775,7 +775,7 @@ def test_a_fault_of_lookers_own_is_raised_without_content(capsys: pytest.Capture
 def test_the_scripted_demo_asks_and_says_that_no_model_is_at_work() -> None:
     columns = {card.name: sorted(card.column_names) for card in table_cards()}
     script = demo_script(20261101, 20261103, columns)
-    with serving(script) as server, function(server, SmallAthena(rows=[["arn:a"], ["arn:b"]])) as looker:
+    with serve(script) as server, function(server, SmallAthena(rows=[["arn:a"], ["arn:b"]])) as looker:
         answer = looker.answer({"prompt_from_user": "Who started sessions?"}, 60, DAY)
     assert "useridentity_arn" in answer.queries[0].sql
     assert "logcalendarday BETWEEN 20261101 AND 20261103" in answer.queries[0].sql
@@ -803,7 +803,7 @@ def test_the_function_answers_with_clients_made_from_its_environment(monkeypatch
             return 60_000
 
     looker.cache_clear()
-    with serving([call("DELETE FROM session_activity"), Says("I only read.")]) as server:
+    with serve([call("DELETE FROM session_activity"), Says("I only read.")]) as server:
         for name, value in {
             **ENVIRONMENT,
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": server.endpoint_url,
@@ -978,7 +978,7 @@ def asked_of(
 ) -> Asked:
     """One question to a conversation with a script; every request is looked at."""
     lake = lake or ScriptedLake()
-    with serving(script, intervenes) as server, conversation(server, lake, settings, clock, seconds) as talk:
+    with serve(script, intervenes) as server, conversation(server, lake, settings, clock, seconds) as talk:
         answer = talk.ask("What happened?")
     for body in server.converse_bodies:
         assert_converse_takes(body)

@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from lambdas.looker.guard import Guarded, Policy, RefusedError, guarded
+from lambdas.looker.guard import Guarded, Policy, RefusedError, check_statement
 from loglake_assets.reviews import load_review, view_statement
 from loglake_assets.sources import load_source
 from resources.athena import AthenaError
@@ -51,19 +51,19 @@ POLICY = Policy(
 @pytest.mark.fault(51, "the corpus of hostile SQL", "refused with a reason")
 def test_a_statement_that_must_not_run_is_refused_with_its_reason(case: dict[str, Any]) -> None:
     with pytest.raises(RefusedError) as refused:
-        guarded(case["sql"], POLICY)
+        check_statement(case["sql"], POLICY)
     assert re.search(case["why"], refused.value.reason), refused.value.reason
 
 
 @pytest.mark.parametrize("case", _ACCEPTED, ids=range(len(_ACCEPTED)))
 def test_a_good_statement_may_run_without_comments_with_a_limit_and_is_stable(case: dict[str, Any]) -> None:
-    accepted = guarded(case["sql"], POLICY)
+    accepted = check_statement(case["sql"], POLICY)
     tree = sqlglot.parse_one(accepted.sql, read="athena")
     assert accepted.tables == tuple(case["tables"]) == tuple(sorted(accepted.days))
     assert not any(node.comments for node in tree.walk())
     assert not re.search(r"--|/\*", re.sub(r"'[^']*'", "", accepted.sql))
     assert int(tree.args["limit"].expression.name) <= POLICY.row_limit
-    assert guarded(accepted.sql, POLICY) == accepted
+    assert check_statement(accepted.sql, POLICY) == accepted
 
 
 def test_the_corpus_has_many_kinds() -> None:
@@ -79,9 +79,9 @@ def test_the_corpus_has_many_kinds() -> None:
 )
 def test_the_outermost_limit_is_lowered_and_never_raised(clause: str, limit: int) -> None:
     inner = f"SELECT eventname FROM from_cloudtrail_readready WHERE {_DAYS}"
-    assert guarded(f"{inner} {clause}", POLICY).sql.endswith(f" LIMIT {limit}")
-    assert guarded(f"{inner} UNION ALL {inner} {clause}", POLICY).sql.endswith(f" LIMIT {limit}")
-    nested = guarded(f"SELECT count(*) FROM ({inner} LIMIT 100000) x", POLICY).sql
+    assert check_statement(f"{inner} {clause}", POLICY).sql.endswith(f" LIMIT {limit}")
+    assert check_statement(f"{inner} UNION ALL {inner} {clause}", POLICY).sql.endswith(f" LIMIT {limit}")
+    nested = check_statement(f"SELECT count(*) FROM ({inner} LIMIT 100000) x", POLICY).sql
     assert "LIMIT 100000" in nested
     assert nested.endswith("LIMIT 200")
 
@@ -106,7 +106,7 @@ def test_the_outermost_limit_is_lowered_and_never_raised(clause: str, limit: int
 )
 def test_days_follow_the_joins(joined: str, days: tuple[int, int]) -> None:
     sql = "SELECT a.eventname FROM from_cloudtrail_readready a " + joined.format(b="session_activity b")
-    read = guarded(sql, POLICY).days["from_cloudtrail_readready"]
+    read = check_statement(sql, POLICY).days["from_cloudtrail_readready"]
     assert read == tuple(range(20261100 + days[0], 20261101 + days[1]))
 
 
@@ -120,11 +120,11 @@ def test_the_days_of_all_selects_together_are_bounded_by_table() -> None:
         f"SELECT eventname FROM from_cloudtrail_readready WHERE logcalendarday = {day}" for day in (19700101, 29991231)
     )
     with pytest.raises(RefusedError, match=r"too many days for .*at most 31 days of a table"):
-        guarded(year, POLICY)
-    assert guarded(ends, POLICY).days == {"from_cloudtrail_readready": (19700101, 29991231)}
-    same = guarded(" UNION ALL ".join([_month("202611")] * 40), POLICY)
+        check_statement(year, POLICY)
+    assert check_statement(ends, POLICY).days == {"from_cloudtrail_readready": (19700101, 29991231)}
+    same = check_statement(" UNION ALL ".join([_month("202611")] * 40), POLICY)
     assert same.days == {"from_cloudtrail_readready": tuple(range(20261101, 20261129))}
-    other = guarded(f"{_month('202611')} UNION ALL {_month('202610', 'session_activity')}", POLICY)
+    other = check_statement(f"{_month('202611')} UNION ALL {_month('202610', 'session_activity')}", POLICY)
     assert {table: len(days) for table, days in other.days.items()} == {
         "from_cloudtrail_readready": 28,
         "session_activity": 28,
@@ -133,7 +133,7 @@ def test_the_days_of_all_selects_together_are_bounded_by_table() -> None:
 
 @pytest.mark.parametrize(("sql", "limit"), [("({0} LIMIT 5)", 5), ("(({0} ORDER BY 1 LIMIT 5))", 5), ("(({0}))", 200)])
 def test_brackets_around_the_whole_query_change_nothing(sql: str, limit: int) -> None:
-    accepted = guarded(sql.format(f"SELECT eventname FROM from_cloudtrail_readready WHERE {_DAYS}"), POLICY)
+    accepted = check_statement(sql.format(f"SELECT eventname FROM from_cloudtrail_readready WHERE {_DAYS}"), POLICY)
     assert accepted.sql.endswith(f"LIMIT {limit}")
     assert ("ORDER BY" in accepted.sql) is ("ORDER BY" in sql)
 
@@ -148,7 +148,7 @@ def test_reasons_and_logs_hold_no_literal(caplog: pytest.LogCaptureFixture) -> N
 
 def _reason(sql: str) -> str:
     try:
-        guarded(sql, POLICY)
+        check_statement(sql, POLICY)
     except RefusedError as refused:
         return f"{refused.reason} {refused.__cause__}"
     return ""
@@ -167,12 +167,12 @@ def _with_canary(canary: str) -> Iterator[str]:
 @pytest.mark.parametrize("odd", [None, 7, b"SELECT 1", "\ud800", "SELECT '\ud800'", "(" * 20_000, "'" * 9_999, "\0"])
 def test_odd_input_is_refused_and_nothing_else_happens(odd: Any) -> None:
     with pytest.raises(RefusedError):
-        guarded(odd, POLICY)
+        check_statement(odd, POLICY)
 
 
 def test_a_name_in_a_reason_is_short_and_printable() -> None:
     with pytest.raises(RefusedError) as refused:
-        guarded(f'SELECT * FROM "{"x" * 300}"', POLICY)
+        check_statement(f'SELECT * FROM "{"x" * 300}"', POLICY)
     assert "x" * 58 not in refused.value.reason
 
 
@@ -184,7 +184,7 @@ def test_mutations_are_refused_or_read_allowed_tables_only() -> None:
     for _ in range(3_000):
         sql = _mutated(chance, statements)
         try:
-            accepted = guarded(sql, POLICY)
+            accepted = check_statement(sql, POLICY)
         except RefusedError:
             continue
         passed += 1
@@ -237,7 +237,7 @@ def test_the_good_statements_run_in_athena(reviewed: ReviewedLake, tools: ToolLa
     rows: dict[str, int] = {}
     failed: dict[str, str] = {}
     for case in _ACCEPTED:
-        sql = guarded(case["sql"].replace("security_lake.", f"{athena.database}."), policy).sql
+        sql = check_statement(case["sql"].replace("security_lake.", f"{athena.database}."), policy).sql
         try:
             rows[sql] = len(athena.ask(sql).rows)
         except AthenaError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import build_range, dagster_instance, loaded_definitions, readready_key
+from infra.cli.build import build_range, dagster_instance, load_definitions, readready_key
 from infra.cli.evidence import EventNotFoundError, event_evidence, print_evidence
 from infra.cli.mend import collect_old_runs, message_keys, requeue, requeue_messages, roll_back
 from infra.cli.query import ask
@@ -134,10 +134,10 @@ def test_a_build_that_would_take_events_from_readers_is_refused_until_that_is_ac
         assert "ACCEPT_LOSS=yes" in refused.error
         assert newest(rebuilt, DAY) == before
         with dagster_instance(rebuilt.lake) as instance:
-            days = loaded_definitions().resolve_assets_def(readready_key(rebuilt.source)).partitions_def
+            days = load_definitions().resolve_assets_def(readready_key(rebuilt.source)).partitions_def
             assert days is not None
             assert DAY.isoformat() in failed_days(instance, readready_key(rebuilt.source), days)
-            checked = loaded_definitions().resolve_job_def("hourly_checks").execute_in_process(instance=instance)
+            checked = load_definitions().resolve_job_def("hourly_checks").execute_in_process(instance=instance)
         (left_failed,) = (e for e in checked.get_asset_check_evaluations() if e.check_name == NOTHING_LEFT_FAILED)
         assert not left_failed.passed
         assert DAY.isoformat() in str(left_failed.metadata["names"].value)

@@ -25,7 +25,7 @@ from loglake_assets.reviews.session_activity.packets import (
     runs,
     write_packets,
 )
-from loglake_assets.reviews.session_activity.shown import duration, percentage
+from loglake_assets.reviews.session_activity.page_text import duration, percentage
 from loglake_assets.reviews.session_activity.states import STATES
 
 Document = dict[str, Any]

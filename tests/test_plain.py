@@ -13,7 +13,7 @@ import pytest
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
 from loglake_assets.sources.cloudtrail import decode, plain
-from loglake_assets.sources.decoding import RecordError, plain_microseconds
+from loglake_assets.sources.record import RecordError, plain_microseconds
 from tests.test_reading import DAY, EXCLUDING, IDENTITY, KEY, body, record, sample_contents
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

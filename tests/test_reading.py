@@ -18,12 +18,12 @@ from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.table import Table
-from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.cloudtrail import decode, recount
-from loglake_assets.sources.decoding import NotThisLogError
+from loglake_assets.sources.counted_event import NotCountableError
 from loglake_assets.sources.modules import PROTOCOLS
-from loglake_assets.sources.recounting import NotCountableError
+from loglake_assets.sources.record import NotThisLogError
 from loglake_assets.sources.rules import load_rules
 
 DAY = 20261101
@@ -284,7 +284,7 @@ def test_white_space_behind_the_only_member_is_no_delimiter() -> None:
 @pytest.mark.fault(29, "more than the cap at a ratio of one", "refused")
 def test_a_cap_on_inflated_bytes_holds_whatever_the_ratio() -> None:
     with pytest.raises(UnreadableObjectError, match="inflates_too_large"):
-        inflated(gzip.compress(os.urandom(4096)), False, ContentLimits(inflated=1000))
+        inflate(gzip.compress(os.urandom(4096)), False, ContentLimits(inflated=1000))
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def reassembled(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def sample_contents() -> list[bytes]:
-    from loglake_assets.sources.sampling import generate
+    from loglake_assets.sources.sample_deliveries import generate
 
     contents = []
     for sample in generate("cloudtrail", events=3_000, days=1).objects():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loglake_assets.orchestration.components.skeleton import skeleton_files
-from loglake_assets.s3.packing import MAGIC
+from loglake_assets.s3.content_kind import MAGIC
 from loglake_assets.sources.reasons import ADVICE, advice, form_of
 from loglake_assets.sources.repetition import KEY_TWICE
 

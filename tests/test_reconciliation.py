@@ -11,10 +11,10 @@ import dagster as dg
 import pyarrow.orc as orc
 import pytest
 
-from infra.cli.build import dagster_instance, loaded_definitions
+from infra.cli.build import dagster_instance, load_definitions
 from loglake_assets.lake.checks.coverage import Measure
 from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, Judged, Verdict, remedy
-from loglake_assets.lake.checks.reconciliation import outdated_by
+from loglake_assets.lake.checks.reconciliation import input_change
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, COMMIT_SEQ, Commit, commits, head
@@ -291,7 +291,7 @@ def test_the_comparison_is_an_asset_by_day_that_turns_coverage_red_for_a_short_f
 
 
 def test_one_hourly_job_runs_the_checks_of_every_log(built: BuiltLake) -> None:
-    job = loaded_definitions().resolve_job_def("hourly_checks")
+    job = load_definitions().resolve_job_def("hourly_checks")
     with dagster_instance(built.lake) as instance:
         result = job.execute_in_process(instance=instance)
     by_log = {"catalog_lag", "unbuilt", "changed_since_built", "outdated", "records", "unknown_keys", "delivered"}
@@ -304,7 +304,7 @@ def test_one_hourly_job_runs_the_checks_of_every_log(built: BuiltLake) -> None:
 def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_looks_after() -> None:
     from datetime import UTC, datetime
 
-    schedule: Callable[..., Any] = loaded_definitions().resolve_schedule_def("cloudtrail_recount_weekly_scheduled")
+    schedule: Callable[..., Any] = load_definitions().resolve_schedule_def("cloudtrail_recount_weekly_scheduled")
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 22, 5, tzinfo=UTC))
     requests = schedule.evaluate_tick(context).run_requests  # type: ignore[attr-defined]
     days = [tuple(r.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")) for r in requests]
@@ -547,7 +547,7 @@ def test_a_day_is_outdated_by_rules_columns_or_code_that_are_others_now(written:
         (replace(built, definition="x"), none, ["built by other views or another decoder"]),
         (replace(built, definition=""), none, ["built before manifests said by which views and decoder"]),
     ):
-        assert list(outdated_by(manifest, source, rules)) == said
+        assert list(input_change(manifest, source, rules)) == said
 
 
 def test_every_finding_that_asks_for_something_has_its_remedy() -> None:

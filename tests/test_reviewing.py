@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import BuildError, dagster_instance, loaded_definitions, run_window
+from infra.cli.build import BuildError, dagster_instance, load_definitions, run_window
 from infra.cli.local_lake import LocalLake
 from infra.cli.review import build_review_range
 from loglake_assets.orchestration.lake_resource import lake_resources
@@ -114,7 +114,7 @@ def test_a_day_whose_leading_table_is_not_built_is_refused_with_what_to_do(lake:
 
 
 def test_a_run_for_such_a_day_fails_by_name_and_writes_nothing(lake: LocalLake) -> None:
-    job = loaded_definitions().resolve_job_def("session_activity")
+    job = load_definitions().resolve_job_def("session_activity")
     with dagster_instance(lake) as instance:
         _, error = run_window(job, instance, [date(2020, 5, 5)])
     assert error is not None

@@ -19,7 +19,7 @@ import pytest
 
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Ignored, Placement, place
-from loglake_assets.sources.sampling import GroundTruth, NoSamplesError, SampleObject, generate
+from loglake_assets.sources.sample_deliveries import GroundTruth, NoSamplesError, SampleObject, generate
 
 ROOT = Path(__file__).parent.parent
 EVENTS = 5_000
@@ -127,7 +127,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() 
 
 _FINGERPRINT = """
 import dataclasses, hashlib
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 samples = generate("cloudtrail", events=1_500, very_late=1)
 digest = hashlib.sha256()
 for item in [*samples.objects(), *samples.late_objects()]:

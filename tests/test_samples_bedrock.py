@@ -19,7 +19,7 @@ import pytest
 
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Ignored, Placement, place
-from loglake_assets.sources.sampling import DAYS, FIRST_DAY, GroundTruth, SampleObject, ToolCallTruth, generate
+from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, GroundTruth, SampleObject, ToolCallTruth, generate
 
 ROOT = Path(__file__).parent.parent
 EVENTS = 5_000
@@ -227,7 +227,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() 
 
 _FINGERPRINT = """
 import dataclasses, hashlib
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 samples = generate("bedrock", events=1_500, very_late=1)
 digest = hashlib.sha256()
 for item in [*samples.objects(), *samples.late_objects()]:

@@ -17,7 +17,7 @@ import pytest
 
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Ignored, Placement, place
-from loglake_assets.sources.sampling import GroundTruth, SampleObject, SessionTruth, generate
+from loglake_assets.sources.sample_deliveries import GroundTruth, SampleObject, SessionTruth, generate
 
 ROOT = Path(__file__).parent.parent
 EVENTS, FIRST_DAY, DAYS = 5_000, date(2026, 11, 1), 3
@@ -167,7 +167,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() 
 
 _FINGERPRINT = """
 import dataclasses, hashlib
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 samples = generate("cloudwatch", events=1_500, very_late=1)
 digest = hashlib.sha256()
 for item in [*samples.objects(), *samples.late_objects()]:

@@ -16,7 +16,7 @@ from infra.aws.deploy import deploy
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.sampling import generate, sample_keys
+from loglake_assets.sources.sample_deliveries import generate, sample_keys
 from resources.settings import LakeSettings
 from tests.conftest import quiet
 from tests.waiting import until

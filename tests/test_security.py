@@ -30,7 +30,7 @@ from infra.cli.dagster_ui import UiError, guard_command
 from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake, environment
 from infra.emulator.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
-from infra.emulator.scripted_converse import Says, serving
+from infra.emulator.scripted_converse import Says, serve
 from tests.browser import Browser, Page, start_browser
 from tests.waiting import until
 
@@ -305,7 +305,7 @@ def test_a_webserver_that_dagster_starts_in_another_way_is_not_started_unguarded
     "headers", [{"Origin": "https://example.com"}, {"Host": REBOUND}, {"Sec_Fetch_Site": "same-site"}]
 )
 def test_a_page_asks_no_model(headers: dict[str, str]) -> None:
-    with serving([Says("never")]) as model:
+    with serve([Says("never")]) as model:
         assert answer(model.port, "/model/any/converse", "POST", **headers)[0] == 403
         assert model.requests == []
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster import AssetCheckKey, DagsterInstance
 
-from infra.cli.build import build_range, dagster_instance, loaded_definitions
+from infra.cli.build import build_range, dagster_instance, load_definitions
 from infra.cli.demo_truth import session_problems
 from infra.cli.review import ReviewError, Wanted, build_review_range, write_review
 from infra.cli.status import print_review
@@ -21,12 +21,13 @@ from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_sensor import changed_days
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.masking import secrets_in
-from loglake_assets.reviews.session_activity.scoping import Reviewer
+from loglake_assets.reviews.session_activity import session_builder
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.sampling import SessionTruth
-from resources.athena import quoted
+from loglake_assets.sources.sample_deliveries import SessionTruth
+from resources.athena import sql_literal
 from tests.conftest import FIRST, LAST, ReviewedLake, quiet
 
 ASSET = dg.AssetKey(["review", "session_activity"])
@@ -135,7 +136,7 @@ def test_every_session_has_its_packet_and_an_index_leads_to_all(reviewed: Review
 
 
 def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
-    from loglake_assets.s3.gzip_content import inflated
+    from loglake_assets.s3.gzip_content import inflate
     from loglake_assets.sources.cloudwatch import decode
 
     name = next(s.f_sessionid for s in sessions(reviewed) if s.kind == "long" and s.state == "recorded")
@@ -146,7 +147,7 @@ def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
     assert body["ETag"].strip('"') == entry["etag"]
     content = body["Body"].read()
     assert hashlib.sha256(content).hexdigest() == entry["sha256"]
-    events = [decode.decode(raw).fields for raw in decode.split(inflated(content, True))]
+    events = [decode.decode(raw).fields for raw in decode.split(inflate(content, True))]
     number = document["objects"].index(entry)
     typed = {event["eventid"] for event in document["timeline"] if event["object"] == number}
     assert {events[n]["eventid"] for n in entry["ordinals"]} == typed
@@ -219,7 +220,7 @@ def test_a_condition_says_what_the_mapping_says_whatever_characters_are_in_it(
 ) -> None:
     reviewer = Reviewer("odd", frozenset({"it's"}), ("*/b_b!%'*",), frozenset({"o'hara"}))
     for identity in (None, "it's", "its", "o'hara"):
-        names = [f"CAST({'NULL' if v is None else quoted(v)} AS varchar)" for v in (identity, arn)]
+        names = [f"CAST({'NULL' if v is None else sql_literal(v)} AS varchar)" for v in (identity, arn)]
         (row,) = asked(
             reviewed,
             f"SELECT count(*) AS seen FROM (SELECT {names[0]} AS useridentity_sourceidentity, {names[1]} AS "
@@ -308,7 +309,7 @@ def test_a_day_is_stale_and_says_why_until_it_is_built_again(
     assert f"from_cloudwatch_readready {LAST} is at commit" in found[0].reasons[0]
     print_review(reviewed.lake, review)
     assert f"stale: {FIRST}: from_cloudwatch_readready {LAST} is at commit" in capsys.readouterr().out
-    sensor = loaded_definitions().resolve_sensor_def("session_activity_changed_inputs")
+    sensor = load_definitions().resolve_sensor_def("session_activity_changed_inputs")
     context = dg.build_sensor_context(resources={"lake": lake})
     first = sensor.evaluate_tick(context)
     assert first.cursor
@@ -363,7 +364,7 @@ def test_packets_are_masked_unless_somebody_asks_for_what_was_typed(reviewed: Re
 
 
 def test_the_sensor_asks_once_for_the_same_change(reviewed: ReviewedLake) -> None:
-    sensor = loaded_definitions().resolve_sensor_def("session_activity_changed_inputs")
+    sensor = load_definitions().resolve_sensor_def("session_activity_changed_inputs")
     context = dg.build_sensor_context(resources={"lake": reviewed.lake.resource})
     requests = [list(sensor.evaluate_tick(context).run_requests or ()) for _ in range(2)]
     assert [r.run_key for r in requests[0]] == [r.run_key for r in requests[1]]
@@ -388,15 +389,14 @@ def test_a_day_that_cannot_be_made_hides_none_beside_it(
     reviewed: ReviewedLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Packets of the second day fail on a text of a log: the first is told, and the text is not."""
-    from loglake_assets.reviews.session_activity import building
 
     def row_of(session: Any, packet: str) -> dict[str, Any]:
         if session.day != FIRST:
             raise ValueError("canary from a log")
         return make(session, packet)
 
-    make = building.row_of
-    monkeypatch.setattr(building, "row_of", row_of)
+    make = session_builder.row_of
+    monkeypatch.setattr(session_builder, "row_of", row_of)
     first, second, third = build_review_range(reviewed.lake, reviewed.review, FIRST, LAST, quiet)
     assert first.metadata["dagster/row_count"] == sum(s.day == FIRST.isoformat() for s in sessions(reviewed))
     assert (second.metadata, third.metadata) == ({}, {})

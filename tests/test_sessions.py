@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
-from loglake_assets.reviews.session_activity.documents import document_of, row_of, unmasked
-from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, grouped
-from loglake_assets.reviews.session_activity.scoping import (
+from loglake_assets.reviews.session_activity.documents import document_of, load_unmasked, row_of
+from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, group_facts
+from loglake_assets.reviews.session_activity.reviewer_scope import (
     Reviewer,
     ReviewersError,
     load_reviewers,
@@ -127,7 +127,7 @@ def facts(
         starts=rows,
         ends=ends or {},
         keystrokes=by_session,
-        calls=grouped(calls, "of_session"),
+        calls=group_facts(calls, "of_session"),
         trail=trail_days or inputs("trail"),
         typed=typed_days or inputs("typed"),
     )
@@ -624,9 +624,9 @@ def test_a_document_masks_secrets_and_the_row_keeps_them() -> None:
     assert "secret" in (row["flags"] or "")
     plain = document_of(session, "loglake", LATER, is_masked=False)
     assert plain["masked"] == {"is_masked": False, "counts": {}, "places": []}
-    assert unmasked(document, row, {k.row["eventid"]: k for k in typed}) == plain
+    assert load_unmasked(document, row, {k.row["eventid"]: k for k in typed}) == plain
     with pytest.raises(KeyError):
-        unmasked(document, row, {})
+        load_unmasked(document, row, {})
 
 
 @pytest.mark.fault(66, "a packet over days of which not all is there", "its JSON names each with its log")

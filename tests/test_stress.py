@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from infra.cli.generate import GenerateError, beside, generate_files, parsed_faults, write_samples
+from infra.cli.generate import GenerateError, beside, faults_of, generate_files, write_samples
 from infra.cli.load import await_partitions, files_under, put_objects
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
@@ -27,7 +27,7 @@ from infra.cli.stress.results import (
     grows,
     next_rate,
     percentile,
-    scaled,
+    scale_to,
     verdict,
     what_gave,
 )
@@ -35,7 +35,7 @@ from infra.cli.stress.run import keep, row, stress_settings
 from infra.cli.stress.watch import is_stamped
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 from resources.settings import loglake
 from tests.waiting import until
 
@@ -149,7 +149,7 @@ def test_the_verdict_names_the_first_rate_that_gave() -> None:
     ],
 )
 def test_the_busiest_day_within_an_hour_is_held_or_not_or_not_known(steps: list[Step], end: str) -> None:
-    said = scaled(steps, BOUNDS, 0.5)
+    said = scale_to(steps, BOUNDS, 0.5)
     assert "(400,000 files) within an hour, is 111 objects/s; with 0.5 % of them opening a prefix: " in said
     assert said.endswith(end)
 
@@ -316,5 +316,5 @@ def test_what_a_folder_already_holds_is_never_mixed_with_samples(tmp_path: Path)
 @pytest.mark.parametrize("text", ["corrupt", "corrupt=-1", "corrupt=x", "=2", "a b=1"])
 def test_a_fault_that_is_no_count_is_refused(text: str) -> None:
     with pytest.raises(GenerateError, match="corrupt=2,very_late=1"):
-        parsed_faults(text)
-    assert parsed_faults("corrupt=2, very_late=1,") == {"corrupt": 2, "very_late": 1}
+        faults_of(text)
+    assert faults_of("corrupt=2, very_late=1,") == {"corrupt": 2, "very_late": 1}

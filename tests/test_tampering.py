@@ -23,7 +23,7 @@ from loglake_assets.lake.versions.publish import LostInputError, lost_objects
 from loglake_assets.lake.versions.retention import RetentionRule, old_runs
 from loglake_assets.lake.versions.served_day import Placing
 from loglake_assets.orchestration.day_checks import is_unwatched
-from loglake_assets.orchestration.older_days import known_after, week_of_turn
+from loglake_assets.orchestration.older_days import remember, week_of_turn
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources.placement import day_number
@@ -245,11 +245,11 @@ def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) 
 
 def test_what_is_wrong_with_an_older_day_stays_known_until_it_is_found_mended() -> None:
     one, two = date(2026, 1, 1), date(2026, 1, 2)
-    known = known_after({}, [one, two], [found_day(one, Verdict.GONE), found_day(two, Verdict.QUARANTINED)])
+    known = remember({}, [one, two], [found_day(one, Verdict.GONE), found_day(two, Verdict.QUARANTINED)])
     assert known == {"2026-01-01": {"gone_since_built": 1}}
-    moved = known_after(known, [two], [found_day(two, placing=Placing.LOCATION_DIFFERS)])
+    moved = remember(known, [two], [found_day(two, placing=Placing.LOCATION_DIFFERS)])
     assert moved == {**known, "2026-01-02": {"placing": "location_differs"}}
-    assert known_after(moved, [one, two], [found_day(one), found_day(two)]) == {}
+    assert remember(moved, [one, two], [found_day(one), found_day(two)]) == {}
 
 
 def test_a_day_of_which_all_raw_objects_are_gone_is_not_complete(built: BuiltLake) -> None:

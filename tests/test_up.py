@@ -19,7 +19,7 @@ from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import ACCOUNT, NAME, REGION
 from infra.cli.main import main
 from infra.emulator.processes import free_port, running_stack
-from loglake_assets.sources.sampling import generate
+from loglake_assets.sources.sample_deliveries import generate
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack

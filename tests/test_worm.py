@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.cli.build import loaded_definitions
+from infra.cli.build import load_definitions
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.object_lock import (
     BEYOND,
@@ -274,7 +274,7 @@ def test_without_a_promise_what_is_locked_anyway_is_told(locked: LockedLake) -> 
 
 def test_the_check_has_a_daily_job_and_is_in_no_other() -> None:
     """Locks change with configuration: the hourly checks need not read them."""
-    definitions = loaded_definitions()
+    definitions = load_definitions()
     named = {
         job.name: {key.name for key in job.asset_layer.asset_graph.asset_check_keys}
         for job in definitions.resolve_all_job_defs()

@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escaped, print_table
+from infra.cli.terminal import escape, print_table
 from loglake_assets.reviews.masking import KINDS
 
 ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
@@ -36,20 +36,20 @@ def invoke_looker(lake: CommandLake, question: str) -> dict[str, Any]:
 def print_looker_answer(answer: dict[str, Any], say: Callable[[str], None]) -> None:
     """The answer with what it rests on. A model's text may hold text of logs: it is shown escaped."""
     for line in str(answer["final_response"]).splitlines():
-        say(f"  {escaped(line)}")
+        say(f"  {escape(line)}")
     for query in answer["queries"]:
         say(f"\n  ran {query['query_id']}: {query['row_count']:,} rows, {query['bytes_scanned']:,} bytes scanned")
         for line in str(query["sql"]).splitlines():
-            say(f"    {escaped(line)}")
+            say(f"    {escape(line)}")
     for refused in answer["refused"]:
-        say(f"\n  refused: {escaped(str(refused['reason']))}")
+        say(f"\n  refused: {escape(str(refused['reason']))}")
     if answer["coverage"]:
         rows = [[c["table"], c["day"], c["status"], c["coverage_pct"]] for c in answer["coverage"]]
         print_table("Coverage of the days it read", ("table", "day", "status", "coverage %"), rows)
     for mask in answer["masked"]:
-        place = f"in {escaped(mask['column'])} of {mask['query_id']}" if mask["query_id"] else "in the words above"
+        place = f"in {escape(mask['column'])} of {mask['query_id']}" if mask["query_id"] else "in the words above"
         say(f"  masked: {mask['count']:,} x {KINDS[mask['kind']]}, {place}")
     if answer["stopped_by"]:
         say(f"  stopped by: {answer['stopped_by']}")
     if answer["next_step"] and answer["next_step_by"] == "program":  # a model's stands in its words
-        say(f"  next step: {escaped(str(answer['next_step']))}")
+        say(f"  next step: {escape(str(answer['next_step']))}")

@@ -111,15 +111,15 @@ def build_range(
 
     A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
     """
-    definitions = loaded_definitions(lake_first_day(lake, first))
-    job, key = made_by(definitions, source.name)
-    asked, started = closed_days(job, source.name, first, last), datetime.now(UTC)
+    definitions = load_definitions(lake_first_day(lake, first))
+    job, key = job_and_asset(definitions, source.name)
+    asked, started = days_until_now(job, source.name, first, last), datetime.now(UTC)
     results: dict[date, DayResult] = {}
 
     def take(window: list[date], run_id: str, error: str | None) -> None:
         for day in window:
-            metadata = made_by_run(instance, key, day, run_id)
-            standing = "" if metadata else standing_commit(lake, source.readready.name, day, started)
+            metadata = metadata_of_run(instance, key, day, run_id)
+            standing = "" if metadata else newest_commit(lake, source.readready.name, day, started)
             results[day] = DayResult(day, metadata, error, standing)
 
     with dagster_instance(lake) as instance:
@@ -135,7 +135,7 @@ def build_range(
     return [results[day] for day in sorted(results)]
 
 
-def made_by(definitions: dg.Definitions, name: str) -> tuple[dg.JobDefinition, dg.AssetKey]:
+def job_and_asset(definitions: dg.Definitions, name: str) -> tuple[dg.JobDefinition, dg.AssetKey]:
     """The job that makes the days of a log or a review, and the asset that it makes."""
     if name in review_names():
         return definitions.resolve_job_def(name), dg.AssetKey(["review", name])
@@ -180,7 +180,7 @@ def _build_review(lake: CommandLake, review: Review, first: date, last: date, sa
     return 1 if any(r.error for r in results) else 0
 
 
-def standing_commit(lake: CommandLake, table: str, day: date, started: datetime) -> str:
+def newest_commit(lake: CommandLake, table: str, day: date, started: datetime) -> str:
     """What readers see of a day that a build of now did not finish; empty where they see nothing."""
     commit = head(lake.table(table), day_number(day))
     if commit is None:
@@ -206,7 +206,7 @@ def _tell_days_without_source(source: LogSource, asked: list[date], built: Colle
         say(f"  {len(absent)} of {len(asked)} days have no source (no raw partition), the first {absent[0]}: not built")
 
 
-def loaded_definitions(first: date | None = None) -> dg.Definitions:
+def load_definitions(first: date | None = None) -> dg.Definitions:
     """The project's definitions, with every source, and days from `first` on; without it as the environment says."""
     from loglake_assets.definitions import defs
 
@@ -222,7 +222,7 @@ def loaded_definitions(first: date | None = None) -> dg.Definitions:
             os.environ[FIRST_DAY] = before
 
 
-def closed_days(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:
+def days_until_now(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:
     """The days of a range, refused when one is no closed day of the source or review of this name."""
     if last < first:
         raise BuildError(f"FROM={first} is after TO={last}. Swap them.")
@@ -291,7 +291,7 @@ def _failure_text(result: dg.ExecuteInProcessResult) -> str:
     return f"Dagster run {result.run_id} failed before its step began; its log is in the UI."
 
 
-def made_by_run(instance: dg.DagsterInstance, key: dg.AssetKey, day: date, run_id: str) -> dict[str, Any]:
+def metadata_of_run(instance: dg.DagsterInstance, key: dg.AssetKey, day: date, run_id: str) -> dict[str, Any]:
     """Metadata of what this run made of the day; nothing where it made none, whatever an earlier run made."""
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day.isoformat()]), limit=1
@@ -307,16 +307,16 @@ def print_days(source: LogSource, results: Sequence[DayResult]) -> None:
         print(f"FAILED: {error}")
 
 
-def parsed_days(text: str) -> tuple[date, date]:
+def days_of(text: str) -> tuple[date, date]:
     """First and last day of `2026-11-01` or `2026-11-01..2026-11-07`. Raises BuildError."""
     first, dots, last = text.partition("..")
-    found = parsed_day(first), parsed_day(last if dots else first)
+    found = day_of(first), day_of(last if dots else first)
     if found[0] > found[1]:
         raise BuildError(f"{text} ends before it begins. Write the earlier day first.")
     return found
 
 
-def parsed_day(text: str) -> date:
+def day_of(text: str) -> date:
     """A day as typed. Raises BuildError."""
     try:
         return date.fromisoformat(text)

@@ -16,20 +16,28 @@ from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
-from infra.cli.home import REPOSITORY, lake_home, shown_home
-from infra.cli.load import Loaded, await_partitions, put_objects, registered, samples_to_put
+from infra.cli.home import REPOSITORY, home_text, lake_home
+from infra.cli.load import Loaded, await_partitions, put_objects, raw_partition_values, samples_to_put
 from infra.cli.local_ask import ask_locally
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
 from infra.cli.review import Wanted, build_review_range, print_review_days, write_review
-from infra.cli.terminal import escaped
+from infra.cli.terminal import escape
 from infra.cli.tick import tick_raw_sensor
 from infra.emulator.processes import running_stack, stop_stack
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import Placement, day_number, place
-from loglake_assets.sources.sampling import DAYS, FIRST_DAY, GroundTruth, NoSamplesError, Samples, generate, sample_keys
+from loglake_assets.sources.sample_deliveries import (
+    DAYS,
+    FIRST_DAY,
+    GroundTruth,
+    NoSamplesError,
+    Samples,
+    generate,
+    sample_keys,
+)
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -89,7 +97,7 @@ def run_demo(events: int, say: Say) -> int:
     """Run it for every source that can make samples; returns the exit code. The lake stays, to be looked at."""
     started, home, demo = time.monotonic(), demo_home(), Demo(say)
     empty_home(home)
-    demo.step(f"A lake in {shown_home(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
+    demo.step(f"A lake in {home_text(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
     with local_lake(home, lambda text: say(f"   {text}")) as lake:
         truths: dict[str, GroundTruth] = {}
         problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, demo)]
@@ -134,12 +142,12 @@ def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str
     day = day_number(FIRST_DAY)
     sql = f"SELECT min({source.readready.key}) AS id FROM {source.readready.name} WHERE logcalendarday = {day}"
     event_id = str(ask(lake, sql).texts[0][0])
-    command = loglake(f"evidence {shlex.quote(escaped(event_id))} --day {FIRST_DAY}")
+    command = loglake(f"evidence {shlex.quote(escape(event_id))} --day {FIRST_DAY}")
     say(f"\n   What stands behind one row: {command}")
     (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY)
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     for statement in found.statements:
-        say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escaped(statement.said)}")
+        say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escape(statement.said)}")
     return [] if found.agrees else [f"the evidence of one row of {source.title} does not agree"]
 
 
@@ -163,7 +171,7 @@ def _demo_review(lake: LocalLake, review: Review, truths: dict[str, GroundTruth]
     if any("packets" in r.metadata for r in results):
         folder = lake.home / "packets" / review.name
         written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
-        say(f"   packets of {FIRST_DAY}, to open in a browser: {shown_home(written[-1])}")
+        say(f"   packets of {FIRST_DAY}, to open in a browser: {home_text(written[-1])}")
     problems = [f"{r.day}: {r.error}" for r in results if r.error]
     truth = [truths[name] for name in review.sources if name in truths]
     return problems + review_problems(lake, review.name, truth, FIRST_DAY, _last_day())
@@ -207,7 +215,7 @@ def _tell_latency(lake: LocalLake, source: LogSource, say: Demo) -> None:
 
 def _tell_burst(lake: LocalLake, source: LogSource, say: Say) -> set[tuple[str, ...]]:
     """A thousand objects in twenty new prefixes at once; returns the partitions that were lost."""
-    example = next(v for v in sorted(registered(lake, source)))
+    example = next(v for v in sorted(raw_partition_values(lake, source)))
     prefixes = [_key_like(lake, source, example, FIRST_DAY + timedelta(days=30 + n)) for n in range(BURST_PREFIXES)]
     keys = [prefixes[n % BURST_PREFIXES] + str(n) for n in range(BURST_OBJECTS)]
     started = time.monotonic()
@@ -223,7 +231,7 @@ def _tell_burst(lake: LocalLake, source: LogSource, say: Say) -> set[tuple[str, 
 
 def _probe(lake: LocalLake, source: LogSource, day: date) -> float:
     """Seconds until the catalog shows the partition of an empty object on a day of its own."""
-    example = next(v for v in sorted(registered(lake, source)))
+    example = next(v for v in sorted(raw_partition_values(lake, source)))
     key = _key_like(lake, source, example, day)
     placement = place(source, lake.settings.raw_bucket(source.name), key)
     assert isinstance(placement, Placement), "the key differs from a placed one in its day only"

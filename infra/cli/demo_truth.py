@@ -7,7 +7,7 @@ from datetime import date
 
 from infra.cli.lake import CommandLake
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.sampling import GroundTruth, SessionTruth, ToolCallTruth
+from loglake_assets.sources.sample_deliveries import GroundTruth, SessionTruth, ToolCallTruth
 
 
 def review_problems(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from infra.cli.build import coverage_text
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escaped, print_table, size
+from infra.cli.terminal import escape, print_table, size
 from loglake_assets.orchestration.digest_checks import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.digest_report import DigestReport
 from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.vouching import DigestReport
 
 HEADINGS = (
     *("day", "chains", "digests", "of", "valid", "backfills", "files named", "matching", "unvouched", "undecided"),
@@ -43,13 +43,13 @@ def print_digests(source: LogSource, reports: Sequence[DigestReport]) -> None:
     """The table of days, the findings with hours in a row as one line, their number by kind, what has no digests."""
     print_table(f"{source.title}, delivery days by its own digests", HEADINGS, [_row(report) for report in reports])
     for line in load_digests(source).finding_lines(f for r in reports for f in r.findings):
-        print(escaped(f"FOUND {line}"))
+        print(escape(f"FOUND {line}"))
     counts: Counter[str] = sum((Counter(report.counts) for report in reports), Counter())
     if counts:
         print(f"Found in all: {', '.join(f'{count:,} {kind}' for kind, count in sorted(counts.items()))}")
     for report in reports:
         for group, count in report.unproved.items():
-            print(escaped(f"unproved {day_from_number(report.day)}: {count:,} files of {group} have no digests"))
+            print(escape(f"unproved {day_from_number(report.day)}: {count:,} files of {group} have no digests"))
 
 
 def _row(report: DigestReport) -> list[object]:

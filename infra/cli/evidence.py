@@ -11,14 +11,14 @@ from glue_scripts.expected_rows import expected_row
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import records_of
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escaped, print_pairs
+from infra.cli.terminal import escape, print_pairs
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.orchestration.digest_checks import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.digest_report import Vouching
 from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
-from loglake_assets.sources.vouching import Vouching
-from resources.athena import quoted
+from resources.athena import sql_literal
 from resources.settings import loglake
 
 _IDS = ("eventid", "requestid")  # what a log's own id is called, beside the grain
@@ -43,7 +43,7 @@ def event_evidence(
         tables = ", ".join(source.readready.name for source in sources)
         where = f" on {day}" if day else ""
         raise EventNotFoundError(
-            f"No row of {tables}{where} has the id {escaped(event_id)!r}. It may be on a day that is not built, "
+            f"No row of {tables}{where} has the id {escape(event_id)!r}. It may be on a day that is not built, "
             f"excluded by a rule, or in quarantine: `{loglake('status')}` names such days and objects."
         )
     return found
@@ -83,7 +83,7 @@ def _voucher(lake: CommandLake, source: LogSource, day: date, keys: Path | None)
 
     def vouch(bucket: str, key: str) -> Vouching | None:
         trusted = digest_keys(source, lake.resource, day, datetime.now(UTC), keys)
-        return load_digests(source).vouching(lake.client("s3"), source, bucket, key, trusted)
+        return load_digests(source).find_vouching_digest(lake.client("s3"), source, bucket, key, trusted)
 
     return vouch
 
@@ -93,7 +93,7 @@ def _rows(lake: CommandLake, source: LogSource, event_id: str, day: date | None)
     columns = [column.name for column in source.readready.columns]
     ids = dict.fromkeys((*source.readready.grain, *[name for name in _IDS if name in columns][:1]))
     of_day = f" AND logcalendarday = {day_number(day)}" if day else ""
-    matches = " OR ".join(f"{name} = {quoted(event_id)}" for name in ids)
+    matches = " OR ".join(f"{name} = {sql_literal(event_id)}" for name in ids)
     sql = f'SELECT *, "$path" AS orc_file FROM {source.readready.name} WHERE ({matches}){of_day} LIMIT {_MOST}'
     rows: list[dict[str, Any]] = lake.resource.athena.ask(sql).rows
     return rows
@@ -126,7 +126,7 @@ def _print_one(evidence: Evidence) -> None:
         print("\nThe record as it stands in the raw object:")
         text = evidence.record.decode("utf-8", "replace")
         cut = len(text) > _RECORD_SHOWN
-        print("  " + escaped(text[:_RECORD_SHOWN]) + (" ... (--format json has all of it)" if cut else ""))
+        print("  " + escape(text[:_RECORD_SHOWN]) + (" ... (--format json has all of it)" if cut else ""))
     print()
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]

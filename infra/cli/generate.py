@@ -14,8 +14,16 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from infra.cli.build import parsed_day
-from loglake_assets.sources.sampling import DAYS, EVENTS, FIRST_DAY, GroundTruth, SampleObject, generate, sample_keys
+from infra.cli.build import day_of
+from loglake_assets.sources.sample_deliveries import (
+    DAYS,
+    EVENTS,
+    FIRST_DAY,
+    GroundTruth,
+    SampleObject,
+    generate,
+    sample_keys,
+)
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -46,8 +54,8 @@ def generate_files(
     source: str, folder: Path, first: str | None, days: int | None, events: int | None, faults: str, say: Say
 ) -> int:
     """Write samples and say what was written. Raises GenerateError."""
-    first_day = parsed_day(first) if first else FIRST_DAY
-    written = write_samples(source, folder, first_day, days or DAYS, events or EVENTS, parsed_faults(faults), say)
+    first_day = day_of(first) if first else FIRST_DAY
+    written = write_samples(source, folder, first_day, days or DAYS, events or EVENTS, faults_of(faults), say)
     say(f"{written.files:,} files, {written.bytes:,} bytes in {folder}; the truth about them: {written.truth_path}")
     for kind, count in sorted(written.skipped_by_kind.items()):
         say(f"  {kind}: {count:,} left out, here and in the truth, as keys that end in / can be no file")
@@ -57,7 +65,7 @@ def generate_files(
     return 0
 
 
-def parsed_faults(text: str) -> dict[str, int]:
+def faults_of(text: str) -> dict[str, int]:
     """`corrupt=2,very_late=1` as a source's generator takes it. Raises GenerateError for anything else."""
     faults: dict[str, int] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):

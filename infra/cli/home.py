@@ -15,14 +15,14 @@ def lake_home() -> Path:
     return Path(os.environ.get("LOGLAKE_HOME") or DEFAULT_HOME).expanduser().resolve()
 
 
-def shown_home(home: Path) -> str:
+def home_text(home: Path) -> str:
     """A home as a person in the repository types it."""
     return str(home.relative_to(REPOSITORY) if home.is_relative_to(REPOSITORY) else home)
 
 
 def local_program(home: Path) -> str:
     """How a command for the lake of a home begins."""
-    return "loglake" if home == DEFAULT_HOME else f"loglake --home {shlex.quote(shown_home(home))}"
+    return "loglake" if home == DEFAULT_HOME else f"loglake --home {shlex.quote(home_text(home))}"
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from infra.cli.first_day import days_not_shown
 from infra.cli.generate import METADATA, PUBLIC_KEYS, read_beside
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
-from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored, Placement, place
-from loglake_assets.sources.sampling import SampleObject
+from loglake_assets.sources.sample_deliveries import SampleObject
 
 _IN_FLIGHT = 8
 ToPut = tuple[str, Callable[[], bytes]] | tuple[str, Callable[[], bytes], Mapping[str, str]]
@@ -100,7 +100,7 @@ def await_partitions(
 ) -> set[tuple[str, ...]]:
     """Wait until the catalog shows the partitions; returns those still missing after `seconds`."""
     started = told = time.monotonic()
-    while missing := set(wanted) - registered(lake, source):
+    while missing := set(wanted) - raw_partition_values(lake, source):
         now = time.monotonic()
         if now - started > seconds:
             break
@@ -111,7 +111,7 @@ def await_partitions(
     return missing
 
 
-def registered(lake: LocalLake, source: LogSource) -> set[tuple[str, ...]]:
+def raw_partition_values(lake: LocalLake, source: LogSource) -> set[tuple[str, ...]]:
     """Values of every raw partition in the catalog."""
     found = partitions(lake.catalog, source.raw.name, ALL_DAYS)
     return {tuple(p["Values"]) for p in found}

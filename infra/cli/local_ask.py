@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from infra.cli.ask import ONCE, AskError, invoke_looker
 from infra.cli.local_lake import LocalLake
-from infra.emulator.scripted_converse import Answers, Fails, Request, Says, Script, demo_script, serving
+from infra.emulator.scripted_converse import Answers, Fails, Request, Says, Script, demo_script, serve
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import load_review, review_names
@@ -70,12 +70,12 @@ def ask_locally(
     The model is that of `access`, else a scripted stand-in whose invocations are logged as well.
     """
     if access is not None:
-        with serving(_pass_on(access)) as proxy, _configure(lake, access.model_id, proxy.endpoint_url):
+        with serve(_pass_on(access)) as proxy, _configure(lake, access.model_id, proxy.endpoint_url):
             return invoke_looker(lake, question)
     say("No model is asked: BEDROCK_MODEL_ID is not set, and a scripted stand-in shows the way of a question.")
     first, last = built_days(lake)
     columns = {card.name: sorted(card.column_names) for card in table_cards()}
-    with serving(script or demo_script(first, last, columns)) as stand_in:
+    with serve(script or demo_script(first, last, columns)) as stand_in:
         with _configure(lake, STAND_IN, stand_in.endpoint_url):
             answer = invoke_looker(lake, question)
         log_invocations(lake, stand_in.requests, datetime.now(UTC))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from infra.cli.dagster_home import write_dagster_home
-from infra.cli.home import local_program, own_environment, shown_home
+from infra.cli.home import home_text, local_program, own_environment
 from infra.cli.lake import CommandLake, warn
 from infra.emulator.disk_reserve import free_bytes
 from infra.emulator.processes import (
@@ -52,7 +52,7 @@ class LocalLake(CommandLake):
 
     @property
     def place(self) -> str:
-        return shown_home(self.home)
+        return home_text(self.home)
 
 
 @contextmanager

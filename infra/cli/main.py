@@ -269,10 +269,10 @@ def build(
 
     Example: loglake build cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import build_days, parsed_days
+    from infra.cli.build import build_days, days_of
     from infra.cli.mend import committed_table
 
-    first, last = parsed_days(days)
+    first, last = days_of(days)
     committed_table(name)  # refuses what is neither a log nor a review
     with context.obj.open() as lake:
         raise typer.Exit(build_days(lake, name, first, last, accept_loss, _say))
@@ -296,11 +296,11 @@ def views(source: Log, days: Days) -> None:
 
     Example: loglake views cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import parsed_days
+    from infra.cli.build import days_of
     from loglake_assets.sources import load_source
     from loglake_assets.sources.views import given_views, view_statements
 
-    first, last = parsed_days(days)
+    first, last = days_of(days)
     for name, text in (*given_views(first, last, "preview"), *view_statements(load_source(source))):
         print(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text.strip()};\n")
 
@@ -323,12 +323,12 @@ def requeue(context: Context, source: Log, days: Days) -> None:
 
     Example: loglake requeue cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import parsed_days, print_days
+    from infra.cli.build import days_of, print_days
     from infra.cli.mend import requeue as again
     from infra.cli.mend import requeue_messages
     from loglake_assets.sources import load_source
 
-    log, (first, last) = load_source(source), parsed_days(days)
+    log, (first, last) = load_source(source), days_of(days)
     with context.obj.open() as lake:
         requeue_messages(lake, log, _say)
         done = again(lake, log, first, last, _say)
@@ -352,10 +352,10 @@ def rollback(
 
     Example: loglake rollback cloudtrail 2026-11-01 1a2b3c4d-20261101-20261107-1
     """
-    from infra.cli.build import parsed_day
+    from infra.cli.build import day_of
     from infra.cli.mend import roll_back
 
-    wanted = parsed_day(day)
+    wanted = day_of(day)
     with context.obj.open() as lake:
         roll_back(lake, name, wanted, run, _say)
 
@@ -394,10 +394,10 @@ def evidence(
 
     Example: loglake evidence 0f2c5e1a-... --day 2026-11-01
     """
-    from infra.cli.build import parsed_day
+    from infra.cli.build import day_of
     from infra.cli.evidence import event_evidence, print_evidence
 
-    of_day = parsed_day(day) if day else None
+    of_day = day_of(day) if day else None
     with context.obj.open() as lake:
         found = event_evidence(lake, event_id, source, of_day, keys)
         print_evidence(found, format.value)
@@ -410,11 +410,11 @@ def digests(context: Context, source: Log, days: Days, keys: Keys = None) -> Non
 
     Example: loglake digests cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import parsed_days
+    from infra.cli.build import days_of
     from infra.cli.digests import print_digests, validate_days
     from loglake_assets.sources import load_source
 
-    log, (first, last) = load_source(source), parsed_days(days)
+    log, (first, last) = load_source(source), days_of(days)
     with context.obj.open() as lake:
         reports = validate_days(lake, log, first, last, keys, _say)
         print_digests(log, reports)
@@ -442,13 +442,13 @@ def review(
 
     Example: loglake review --who ann --days 2026-11-01..2026-11-07 --out pages/
     """
-    from infra.cli.build import parsed_days
+    from infra.cli.build import days_of
     from infra.cli.review import Wanted, write_review
-    from loglake_assets.reviews.session_activity.scoping import reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
 
     if bool(session) == bool(who) or bool(who) != bool(days):
         raise UsageError("Give --session with an id, or --who with a person and --days with a range of days.")
-    span = parsed_days(days) if days else None
+    span = days_of(days) if days else None
     wanted = Wanted(session, who, *span) if span else Wanted(session)
     who_reads = None if reviewer is None else reviewer_named(reviewer, reviewers)
     with context.obj.open() as lake:

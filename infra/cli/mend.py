@@ -9,9 +9,9 @@ from typing import Any
 from infra.cli.build import DayResult, build_range
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import entry_name
-from infra.cli.terminal import escaped, print_table, size
+from infra.cli.terminal import escape, print_table, size
 from loglake_assets.lake.addapart.messages import send_key
-from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
 from loglake_assets.lake.versions.commits import Commit, head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any, read_manifest
 from loglake_assets.lake.versions.retention import RetentionRule, RollbackError, is_collected, run_to_roll_back_to
@@ -104,7 +104,7 @@ def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: 
     for day, entries in before.items():
         still = set(after.get(day, ()))
         for entry in entries:
-            say(escaped(f"  {day}: {'still quarantined' if entry in still else 'loaded now'}: {entry}"))
+            say(escape(f"  {day}: {'still quarantined' if entry in still else 'loaded now'}: {entry}"))
     return Requeued(sum(map(len, before.values())), sum(map(len, after.values())), tuple(results))
 
 

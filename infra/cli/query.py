@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escaped, print_table
+from infra.cli.terminal import escape, print_table
 from resources.athena import Answer, Athena, AthenaError
 
 FORMATS = ("table", "csv", "json", "jsonl")
@@ -45,7 +45,7 @@ def print_answer(answer: Answer, form: str) -> None:
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(answer.columns)
-        writer.writerows([None if cell is None else escaped(cell) for cell in row] for row in answer.texts)
+        writer.writerows([None if cell is None else escape(cell) for cell in row] for row in answer.texts)
     elif form == "jsonl":
         for line in json_lines(answer):
             print(line)

@@ -12,15 +12,15 @@ from infra.cli.build import (
     BuildError,
     InterruptedBuildError,
     InterruptedRunError,
-    closed_days,
     coverage_text,
     dagster_instance,
     days_per_run,
-    loaded_definitions,
-    made_by,
-    made_by_run,
+    days_until_now,
+    job_and_asset,
+    load_definitions,
+    metadata_of_run,
+    newest_commit,
     run_window,
-    standing_commit,
 )
 from infra.cli.first_day import lake_first_day
 from infra.cli.lake import CommandLake
@@ -30,15 +30,15 @@ from loglake_assets.orchestration.source_config import windows
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
 from loglake_assets.reviews.masking import KINDS
-from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, unmasked
+from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, load_unmasked
 from loglake_assets.reviews.session_activity.facts import Keystrokes
 from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
 from loglake_assets.reviews.session_activity.packets import write_packets
-from loglake_assets.reviews.session_activity.scoping import Reviewer, matches
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, matches
 from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number, day_number
-from resources.athena import quoted
+from resources.athena import sql_literal
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -57,16 +57,16 @@ class ReviewResult:
 
 def build_review_range(lake: CommandLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
     """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
-    definitions = loaded_definitions(lake_first_day(lake, first))
-    job, key = made_by(definitions, review.name)
-    asked, started = closed_days(job, review.name, first, last), datetime.now(UTC)
+    definitions = load_definitions(lake_first_day(lake, first))
+    job, key = job_and_asset(definitions, review.name)
+    asked, started = days_until_now(job, review.name, first, last), datetime.now(UTC)
     days = _days_with_input(lake, review, asked, say)
     results: list[ReviewResult] = []
 
     def take(window: Sequence[date], run_id: str, error: str | None) -> None:
         for day in window:
-            metadata = made_by_run(instance, key, day, run_id)
-            standing = "" if metadata else standing_commit(lake, review.table.name, day, started)
+            metadata = metadata_of_run(instance, key, day, run_id)
+            standing = "" if metadata else newest_commit(lake, review.table.name, day, started)
             results.append(ReviewResult(day, metadata, error, standing))
 
     with dagster_instance(lake) as instance:
@@ -138,7 +138,7 @@ class Wanted:
     def condition(self) -> str:
         """What the view is asked; who it was is compared outside, so that a pattern is no SQL."""
         if self.session:
-            text = quoted(self.session)
+            text = sql_literal(self.session)
             return f"session_key = {text} OR f_sessionid = {text} OR sessionid = {text}"
         assert self.first, "a person is asked for with a range of days"
         assert self.last, "a person is asked for with a range of days"
@@ -239,7 +239,7 @@ def unmasked_document(lake: CommandLake, row: Mapping[str, Any], document: dict[
     """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
     events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(log_events_of(row)).rows}
     try:
-        return unmasked(document, row, events)
+        return load_unmasked(document, row, events)
     except KeyError:
         build = loglake(f"build session_activity {row['started'].date()}")
         raise ReviewError(

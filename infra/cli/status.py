@@ -7,7 +7,7 @@ from infra.cli.build import coverage_text
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build
-from infra.cli.terminal import escaped, print_table, size
+from infra.cli.terminal import escape, print_table, size
 from loglake_assets.lake.checks.day_report import DayReport, Finding, remedy
 from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs
 from loglake_assets.lake.versions.commits import heads
@@ -57,9 +57,9 @@ def _print_reasons(state: SourceReport) -> None:
     for day in state.days:
         if _EXPLAINED.intersection(day.words):
             for reason in day.reasons[:_REASONS_SHOWN]:
-                print(escaped(f"{day.state}: {day.day}: {reason}"))
+                print(escape(f"{day.state}: {day.day}: {reason}"))
     for key in state.unknown:
-        print(escaped(f"unknown_key: {key}: no key pattern of this log places it, so it is in no table"))
+        print(escape(f"unknown_key: {key}: no key pattern of this log places it, so it is in no table"))
 
 
 def print_review(lake: CommandLake, review: Review) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.cli.build import BuildError, closed_days, days_per_run, loaded_definitions, made_by
+from infra.cli.build import BuildError, days_per_run, days_until_now, job_and_asset, load_definitions
 from infra.cli.lake import AwsLake
 from loglake_assets.orchestration.source_config import window_tags, windows
 
@@ -17,10 +17,10 @@ def submit_days(
 
     Dagster starts them in its own time; nothing is waited for.
     """
-    definitions = loaded_definitions(first)
-    job, key = made_by(definitions, name)
+    definitions = load_definitions(first)
+    job, key = job_and_asset(definitions, name)
     client = _client(str(lake.dagster))
-    for window in windows(closed_days(job, name, first, last), days_per_run(definitions, key)):
+    for window in windows(days_until_now(job, name, first, last), days_per_run(definitions, key)):
         run_id = _submit(client, lake, job.name, {**tags, **window_tags(window)})
         say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")
     say("Submitted to the lake's Dagster. `loglake status` shows what became of the days.")

@@ -7,7 +7,7 @@ from typing import IO, Any
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """`text` with every control, bidi, zero-width and unassigned character as \\u{..}, so that nothing acts."""
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
@@ -44,7 +44,7 @@ def print_table(
 
 def print_pairs(title: str, pairs: Iterable[tuple[str, Any]], output: IO[str] | None = None) -> None:
     """Names with their whole values, one a line."""
-    found = [(escaped(name), escaped(str(value))) for name, value in pairs]
+    found = [(escape(name), escape(str(value))) for name, value in pairs]
     width = max((len(name) for name, _ in found), default=0)
     if title:
         print(title, file=output)
@@ -100,7 +100,7 @@ def _cell(value: Any, width: int) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return escaped(str(value)[: width + 1])
+    return escape(str(value)[: width + 1])
 
 
 def _is_number(cell: str) -> bool:

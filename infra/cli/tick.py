@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from infra.cli.build import loaded_definitions
+from infra.cli.build import load_definitions
 from infra.cli.first_day import lake_first_day
 from infra.cli.lake import CommandLake
 from loglake_assets.sources import LogSource
@@ -10,7 +10,7 @@ from loglake_assets.sources import LogSource
 
 def tick_raw_sensor(lake: CommandLake, instance: dg.DagsterInstance, source: LogSource) -> int:
     """Evaluate the sensor once and record what it reports, as the daemon would; returns the number of raw days."""
-    definitions = loaded_definitions(lake_first_day(lake))
+    definitions = load_definitions(lake_first_day(lake))
     sensor = definitions.resolve_sensor_def(f"{source.name}_raw")
     with dg.build_sensor_context(instance=instance, resources={"lake": lake.resource}) as context:
         result = sensor.evaluate_tick(context)

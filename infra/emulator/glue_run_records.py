@@ -48,7 +48,7 @@ def new_run(name: str, job: Record, request: Request) -> Record:
     }
 
 
-def merged_arguments(job: Record, run: Record) -> dict[str, str]:
+def merge_arguments(job: Record, run: Record) -> dict[str, str]:
     """The arguments that the script gets: the job's defaults, the run's own, and those no run can override."""
     return {
         **(job.get("DefaultArguments") or {}),
@@ -64,7 +64,7 @@ def find_run(name: Any, run_id: Any) -> Record | None:
     return next((run for run in glue._job_runs.get(name, []) if run["Id"] == run_id), None)
 
 
-def shown(run: Record) -> Record:
+def api_record(run: Record) -> Record:
     """The record as the API gives it: absent fields left out, and the time so far of a run that goes."""
     shown = {name: value for name, value in run.items() if value is not None and value != ""}
     if run["JobRunState"] in GOING:

@@ -41,13 +41,13 @@ from infra.emulator.glue_run_records import (
     LOST_MESSAGE,
     Record,
     Request,
+    api_record,
     change_run,
     find_run,
-    merged_arguments,
+    merge_arguments,
     new_run,
     restore_run,
     save_run,
-    shown,
 )
 
 DEFAULT_EXECUTION_PROPERTY = {"MaxConcurrentRuns": 1}
@@ -94,7 +94,7 @@ class JobRuns:
             run = find_run(request.get("JobName"), request.get("RunId"))
             if run is None:
                 return _refuse("EntityNotFoundException", f"Job run {request.get('RunId')} not found.")
-            return _answer({"JobRun": shown(run)})
+            return _answer({"JobRun": api_record(run)})
 
     def get_all(self, request: Request) -> Response:
         """GetJobRuns, newest first; the token is the Id of the last run given."""
@@ -107,7 +107,7 @@ class JobRuns:
             first = next((at + 1 for at, run in enumerate(runs) if run["Id"] == token), None if token else 0)
             if first is None:
                 return _refuse("InvalidInputException", "NextToken is not one that GetJobRuns gave.")
-            page = [shown(run) for run in runs[first : first + limit]]
+            page = [api_record(run) for run in runs[first : first + limit]]
         more = {"NextToken": page[-1]["Id"]} if first + limit < len(runs) else {}
         return _answer({"JobRuns": page} | more)
 
@@ -231,7 +231,7 @@ class JobRuns:
             run_id=run["Id"],
             directory=self._directory / run["Id"],
             script=str((job.get("Command") or {}).get("ScriptLocation", "")),
-            arguments=merged_arguments(job, run),
+            arguments=merge_arguments(job, run),
             environment=environment,
             buckets=sorted(s3._buckets.keys()),
             s3=client,

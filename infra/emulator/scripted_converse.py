@@ -43,7 +43,7 @@ class Says:
 
     def document(self) -> Body:
         content: list[Body] = [{"text": "\n"}] if self.has_blank else []
-        content += [{"text": marked(self.text)}] if self.text else []
+        content += [{"text": mark(self.text)}] if self.text else []
         content += [{"toolUse": {"toolUseId": c.id, "name": c.name, "input": c.input}} for c in self.calls]
         return {
             "output": {"message": {"role": "assistant", "content": content}},
@@ -146,12 +146,12 @@ class ScriptedConverse:
         return {
             "usage": {f"{name}Units": 0 for name in (*units, *others)},
             "action": "NONE" if said is None else "GUARDRAIL_INTERVENED",
-            "outputs": [] if said is None else [{"text": marked(said)}],
+            "outputs": [] if said is None else [{"text": mark(said)}],
             "assessments": [],
         }
 
 
-def marked(text: str) -> str:
+def mark(text: str) -> str:
     """The text, saying that it comes from a script."""
     return text if text.startswith(MARK) else f"{MARK} {text}"
 
@@ -163,7 +163,7 @@ def _show(step: Outcome) -> tuple[int, str | None, Body]:
 
 
 @contextmanager
-def serving(script: Script, intervenes: Intervenes | None = None, port: int = 0) -> Iterator[ScriptedConverse]:
+def serve(script: Script, intervenes: Intervenes | None = None, port: int = 0) -> Iterator[ScriptedConverse]:
     """Serve a script on 127.0.0.1 until the block ends; port 0 is any that is free."""
     scripted = ScriptedConverse(script, intervenes)
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler(scripted))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.addapart.metrics import emit
-from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.storage.keys import companions
 from loglake_assets.lake.storage.table import Table

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from lambdas.addapart.metrics import emit
-from loglake_assets.lake.addapart.placing import PartitionPlacer, placer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, objects_created
 

@@ -198,7 +198,7 @@ def program_next_step(
     return "Ask again with the days and the person, session or tool that you mean: no query was run."
 
 
-def found_so_far(queries: Sequence[QueryRun], refused: int, failed: int) -> str:
+def partial_answer(queries: Sequence[QueryRun], refused: int, failed: int) -> str:
     """What a question had led to when it was stopped, without a row."""
     lines = [f"Found so far: {len(queries)} run, {refused} refused and {failed} failed queries."]
     for run in queries:

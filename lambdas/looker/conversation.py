@@ -22,8 +22,8 @@ from lambdas.looker.answer import (
     QueryRun,
     Refused,
     evidence_text,
-    found_so_far,
     model_next_step,
+    partial_answer,
     program_next_step,
     without_evidence_text,
 )
@@ -31,8 +31,8 @@ from lambdas.looker.messages import (
     SQL_CHARACTERS,
     TOOL,
     Message,
-    compacted,
-    echoed,
+    compact,
+    echo,
     error_result,
     masked_rows,
     rows_result,
@@ -131,7 +131,7 @@ class Conversation:
             if not uses:
                 return self._text(response)
             self._in_bounds()
-            self._messages.append(echoed(response.content))
+            self._messages.append(echo(response.content))
             self._messages.append({"role": "user", "content": [self._tool_result(use) for use in uses]})
 
     def _uses(self, response: Response) -> list[dict[str, Any]]:
@@ -155,11 +155,11 @@ class Conversation:
 
     def _response(self) -> Response:
         """The next answer; when it does not fit, once more with every tool result cut."""
-        self._messages = compacted(self._messages, keep_newest=True)
+        self._messages = compact(self._messages, keep_newest=True)
         try:
             return self._call()
         except TooLongError:
-            before, self._messages = self._messages, compacted(self._messages, keep_newest=False)
+            before, self._messages = self._messages, compact(self._messages, keep_newest=False)
             try:
                 if before != self._messages:
                     return self._call()
@@ -239,7 +239,7 @@ class Conversation:
     # --- what comes of it ---------------------------------------------------------------------------------------------
 
     def _stop(self, sentence: str) -> str:
-        return f"{PROGRAM} {sentence}\n{found_so_far(self._queries, len(self._refused), len(self._failed))}"
+        return f"{PROGRAM} {sentence}\n{partial_answer(self._queries, len(self._refused), len(self._failed))}"
 
     def _answer(self, said: str, next_step: str | None, stopped_by: str | None) -> Answer:
         coverage = tuple(self._coverage[key] for key in sorted(self._coverage))

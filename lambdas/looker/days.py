@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from sqlglot import exp
 
-from lambdas.looker.functions import RefusedError, quoted
+from lambdas.looker.functions import RefusedError, quote
 
 Days = tuple[date, date]
 _ALWAYS: Days = (date.min, date.max)
@@ -32,7 +32,7 @@ class DayRule:
 
     def refused(self, table: str, what: str) -> RefusedError:
         return RefusedError(
-            f"{what} for {quoted(table)}: each SELECT that reads a table bounds its {self.column} by itself, AND-ed, "
+            f"{what} for {quote(table)}: each SELECT that reads a table bounds its {self.column} by itself, AND-ed, "
             f"with integer literals yyyymmdd and at most {self.max_days} days, such as {self.column} BETWEEN 20260101 "
             "AND 20260107"
         )

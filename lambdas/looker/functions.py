@@ -107,7 +107,7 @@ class RefusedError(ValueError):
         self.reason = reason
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """An identifier of the statement as a reason may hold it: printable, at most 60 characters."""
     shown = "".join(c for c in name if c.isprintable())
     return f'"{shown[:57]}..."' if len(shown) > 60 else f'"{shown}"'
@@ -146,7 +146,7 @@ def _check_size(node: exp.Expr) -> None:
 def _check_function(name: str) -> None:
     if name and name.lower() not in FUNCTIONS:
         raise RefusedError(
-            f"the function {quoted(name.lower())} is not accepted: only the listed functions for aggregates, windows, "
+            f"the function {quote(name.lower())} is not accepted: only the listed functions for aggregates, windows, "
             "text, times, JSON, arrays, numbers and conditions are"
         )
 

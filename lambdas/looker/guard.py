@@ -16,11 +16,11 @@ from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from lambdas.looker.days import DayRule, days_read, sources
-from lambdas.looker.functions import RefusedError, check_words, quoted
+from lambdas.looker.functions import RefusedError, check_words, quote
 from lambdas.looker.joins import check_kind, check_tied
 from lambdas.looker.scope import can_have, in_scope
 
-__all__ = ["Guarded", "Policy", "RefusedError", "guarded"]
+__all__ = ["Guarded", "Policy", "RefusedError", "check_statement"]
 
 _MAX_OFFSET = 1_000
 _MAX_BRACKETS = 60
@@ -55,7 +55,7 @@ class Guarded:
     days: Mapping[str, tuple[int, ...]]
 
 
-def guarded(sql: str, policy: Policy) -> Guarded:
+def check_statement(sql: str, policy: Policy) -> Guarded:
     """The statement as it may run. Raises RefusedError, and nothing else, whatever the text."""
     try:
         with _quiet_sqlglot():
@@ -151,7 +151,7 @@ def _check_text(sql: str) -> None:
             outside, end = outside + sql[end : token.start], token.end + 1
         elif not token.text.isascii():
             raise RefusedError(
-                f"{quoted(ascii(token.text)[1:-1])} is not ASCII: only string literals and comments may be other"
+                f"{quote(ascii(token.text)[1:-1])} is not ASCII: only string literals and comments may be other"
             )
     outside += sql[end:]
     if "\0" in sql or any(not (c.isprintable() or c.isspace()) or c in "\x0b\x0c\x1c\x1d\x1e\x1f\x85" for c in outside):
@@ -210,7 +210,7 @@ def _check(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, ...]]:
             read.setdefault(table, set()).update(days)
             if len(read[table]) > policy.max_days:
                 raise RefusedError(
-                    f"too many days for {quoted(table)}: all SELECTs of a statement together may read at most "
+                    f"too many days for {quote(table)}: all SELECTs of a statement together may read at most "
                     f"{policy.max_days} days of a table; ask for fewer, or for the others in another statement"
                 )
     if not read:
@@ -231,10 +231,10 @@ def _check_depth(select: exp.Select, policy: Policy) -> None:
 def _check_identifiers(tree: exp.Expr) -> None:
     for identifier in tree.find_all(exp.Identifier):
         if "$" in identifier.name:
-            raise RefusedError(f"{quoted(identifier.name)} is not accepted: hidden columns and tables cannot be read")
+            raise RefusedError(f"{quote(identifier.name)} is not accepted: hidden columns and tables cannot be read")
         if not identifier.name or not identifier.name.isascii() or set(identifier.name) & set("\"`'\\;"):
             raise RefusedError(
-                f"the name {quoted(ascii(identifier.name)[1:-1])} is not accepted: plain ASCII without quotes is"
+                f"the name {quote(ascii(identifier.name)[1:-1])} is not accepted: plain ASCII without quotes is"
             )
 
 
@@ -242,25 +242,25 @@ def _check_tables(tree: exp.Expr, policy: Policy) -> None:
     """Every table is an allowed one or a WITH query in scope, whose names do not hide any other."""
     for cte in tree.find_all(exp.CTE):
         if cte.alias.lower() in policy.tables:
-            raise RefusedError(f"the WITH name {quoted(cte.alias)} is a table's: choose another name")
+            raise RefusedError(f"the WITH name {quote(cte.alias)} is a table's: choose another name")
     for with_ in tree.find_all(exp.With):
         for cte in with_.expressions:
             if any(cte.alias.lower() == other.alias.lower() for other in in_scope(cte)):
-                raise RefusedError(f"the WITH name {quoted(cte.alias)} is taken: each WITH query has a name of its own")
+                raise RefusedError(f"the WITH name {quote(cte.alias)} is taken: each WITH query has a name of its own")
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             raise RefusedError("table functions are not accepted: only tables and WITH queries can be read")
         if table.catalog or (table.db and table.db.lower() != policy.database.lower()):
             raise RefusedError(
-                f"{quoted(table.catalog or table.db)} is not accepted before a table: name the table alone"
+                f"{quote(table.catalog or table.db)} is not accepted before a table: name the table alone"
             )
         is_query = not table.db and any(table.name.lower() == cte.alias.lower() for cte in in_scope(table))
         if table.name.lower() not in policy.tables and not is_query:
             allowed = ", ".join(sorted(policy.tables))
-            raise RefusedError(f"the table {quoted(table.name)} is not allowed; these are: {allowed}")
+            raise RefusedError(f"the table {quote(table.name)} is not allowed; these are: {allowed}")
         if not isinstance(table.parent, (exp.From, exp.Join)) or not isinstance(table.parent.parent, exp.Select):
             raise RefusedError(
-                f"{quoted(table.name)} in brackets is not accepted: name tables after FROM and JOIN alone"
+                f"{quote(table.name)} in brackets is not accepted: name tables after FROM and JOIN alone"
             )
 
 
@@ -271,7 +271,7 @@ def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[in
         _check_source(source, policy)
         alias = source.alias_or_name.lower()
         if alias in found:
-            raise RefusedError(f"the alias {quoted(alias)} is given twice in one SELECT: each source needs its own")
+            raise RefusedError(f"the alias {quote(alias)} is given twice in one SELECT: each source needs its own")
         found[alias] = source
     for join in select.args.get("joins") or ():
         check_kind(join, policy.day_column)

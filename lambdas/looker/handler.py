@@ -100,7 +100,7 @@ class Looker:
 
 def sql_guard(settings: LookerSettings, cards: Sequence[TableCard]) -> Callable[[str], GuardedSql]:
     """The guard over the cards' tables and columns. SQL that it cannot read for any reason is refused."""
-    from lambdas.looker.guard import Policy, RefusedError, guarded
+    from lambdas.looker.guard import Policy, RefusedError, check_statement
 
     policy = Policy(
         database=settings.database,
@@ -111,7 +111,7 @@ def sql_guard(settings: LookerSettings, cards: Sequence[TableCard]) -> Callable[
 
     def guard(sql: str) -> GuardedSql:
         try:
-            return guarded(sql, policy)
+            return check_statement(sql, policy)
         except RefusedError as error:
             raise QueryRefusedError(str(error)) from None
         except Exception as error:  # a parser's fault on hostile text ends no conversation and lets nothing through

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from sqlglot import exp
 
-from lambdas.looker.functions import RefusedError, quoted
+from lambdas.looker.functions import RefusedError, quote
 from lambdas.looker.scope import can_have, query_of
 
 Ties = frozenset[frozenset[str]]
@@ -49,7 +49,7 @@ def check_tied(select: exp.Select, found: Mapping[str, exp.Expr], tables: Mappin
     many = {alias for alias, source in found.items() if not _is_one_row(query_of(source))}
     if loose := many - _reach(next(iter(sorted(many)), ""), ties):
         raise RefusedError(
-            f"{quoted(sorted(loose)[0])} is joined without an equality to the others: write a.column = b.column, "
+            f"{quote(sorted(loose)[0])} is joined without an equality to the others: write a.column = b.column, "
             "AND-ed, in ON or WHERE; only UNNEST and queries of one row are joined without"
         )
 

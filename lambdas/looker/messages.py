@@ -63,7 +63,7 @@ def tool_uses(content: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return uses
 
 
-def echoed(content: Sequence[Mapping[str, Any]]) -> Message:
+def echo(content: Sequence[Mapping[str, Any]]) -> Message:
     """The model's answer as the next call repeats it: tools' names and inputs made such that Converse takes them."""
     return {"role": "assistant", "content": list(_echo(content))}
 
@@ -159,7 +159,7 @@ def _group(coverage: Sequence[DayCoverage]) -> Iterator[dict[str, Any]]:
         yield {"table": table, "first_day": first, "last_day": last, "status": status, "coverage_pct": pct}
 
 
-def compacted(messages: Sequence[Message], keep_newest: bool) -> list[Message]:
+def compact(messages: Sequence[Message], keep_newest: bool) -> list[Message]:
     """The messages with every tool result cut to 50 characters, except those of the last message if `keep_newest`."""
     last = len(messages) - 1
     return [m if keep_newest and i == last else _compact(m) for i, m in enumerate(messages)]

@@ -30,7 +30,7 @@ def first_open_day(now: datetime, schedule_hour: int) -> date:
     return (now - timedelta(hours=schedule_hour + _GRACE_HOURS)).date()
 
 
-def reconciled(
+def report_result(
     config: SourceConfig,
     lake: Lake,
     days: Sequence[date],
@@ -115,6 +115,6 @@ def check_result(
     )
 
 
-def named(names: Sequence[str], label: str = "names") -> dict[str, dg.MetadataValue[Any]]:
+def names_metadata(names: Sequence[str], label: str = "names") -> dict[str, dg.MetadataValue[Any]]:
     """The first of some names as metadata; nothing where there are none."""
     return {label: dg.MetadataValue.json(list(names[:NAMES_SHOWN]))} if names else {}

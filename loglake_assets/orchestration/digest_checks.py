@@ -16,9 +16,9 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.digest_report import DigestReport, PublicKeys
 from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.vouching import DigestReport, PublicKeys
 
 DIGESTS = "digests"
 NAMES_SHOWN = 20
@@ -32,7 +32,7 @@ def digest_keys(source: LogSource, lake: Lake, first: date, until: datetime, fil
     return load_digests(source).trusted_keys(file or lake.digest_keys_file, lake.client, since, until)
 
 
-def validated(
+def validate_digests(
     source: LogSource,
     lake: Lake,
     days: Collection[date],
@@ -80,7 +80,7 @@ def digest_audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
     )
     def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(partition) for partition in context.partition_keys]
-        for report in validated(config.source, lake, days, datetime.now(UTC), context.log.info):
+        for report in validate_digests(config.source, lake, days, datetime.now(UTC), context.log.info):
             context.add_asset_metadata(
                 report_metadata(config.source, [report], lake.settings.readready_bucket),
                 asset_key=key,
@@ -103,7 +103,7 @@ def digest_check(config: SourceConfig) -> dg.AssetChecksDefinition:
     def digests(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
         now = datetime.now(UTC)
         days = [now.date() - timedelta(days=n) for n in range(CHECKED_DAYS, 0, -1)]
-        reports = validated(config.source, lake, days, now)
+        reports = validate_digests(config.source, lake, days, now)
         return digest_result(config.source, reports, lake.settings.readready_bucket)
 
     return digests

@@ -24,9 +24,9 @@ from loglake_assets.orchestration.comparison import (
     cost,
     first_open_day,
     look_back,
-    named,
+    names_metadata,
     names_table,
-    reconciled,
+    report_result,
     short_days,
 )
 from loglake_assets.orchestration.older_days import OLDER_DAYS, older_days_found
@@ -149,7 +149,7 @@ def hourly_checks(source_config: SourceConfig, clock: Callable[[], datetime] = _
         first_open = first_open_day(now, source_config.schedule_hour)
         days = [day for day in look_back(now) if day >= source_config.start_day]
         unknown: list[str] = []
-        found = reconciled(source_config, lake, days, first_open, unknown)
+        found = report_result(source_config, lake, days, first_open, unknown)
         made = results(source_config, lake, found, days, first_open, unknown)
         yield from (result for result in made if result.check_name in asked)
         yield from short_days(context.instance, source_config, found)
@@ -177,7 +177,7 @@ def hourly_results(
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of the hourly checks over `days`; every day's names are kept in the readready bucket."""
     unknown: list[str] = []
-    found = reconciled(config, lake, days, first_open, unknown)
+    found = report_result(config, lake, days, first_open, unknown)
     yield from results(config, lake, found, days, first_open, unknown)
 
 
@@ -211,7 +211,7 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
         wrong=f"{len(unknown)} objects or more are in no table, the first {shown[0]}" if unknown else "",
         right="Every key is known.",
         remedy=remedy,
-        metadata={"objects_at_least": len(unknown), **named(shown)},
+        metadata={"objects_at_least": len(unknown), **names_metadata(shown)},
     )
 
 
@@ -255,11 +255,16 @@ def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dict[str
     """The days that have one of the verdicts, as a table; nothing where there is none."""
     records = [
         dg.TableRecord(
-            {"day": day.day.isoformat(), "verdict": str(v), "objects": len(named), "detail": named[0].detail}
+            {
+                "day": day.day.isoformat(),
+                "verdict": str(v),
+                "objects": len(objects),
+                "detail": objects[0].detail,
+            }
         )
         for day in found
         for v in verdicts
-        if (named := day.named(v))
+        if (objects := day.named(v))
     ]
     columns = [dg.TableColumn("day", "string"), dg.TableColumn("verdict", "string"), dg.TableColumn("objects", "int")]
     schema = dg.TableSchema([*columns, dg.TableColumn("detail", "string")])
@@ -301,7 +306,7 @@ def _delivery_result(
             "days": len(absent),
             "days_with_objects": len(landed),
             "expect_every_day": config.expect_every_day,
-            **named(shown),
+            **names_metadata(shown),
         },
     )
 
@@ -323,7 +328,7 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.As
         remedy=remedy,
         metadata={
             "days": len(odd),
-            **named([_text_of_placing(day) for day in odd]),
+            **names_metadata([_text_of_placing(day) for day in odd]),
             **({"rolled_back_days": dg.MetadataValue.json(back)} if back else {}),
         },
     )

@@ -11,9 +11,9 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
 from loglake_assets.orchestration.check_jobs import HOURLY
-from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, named
+from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, names_metadata
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
-from loglake_assets.orchestration.reconcile_job import reconcile_job, send_unplaced_commits, unplaced
+from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_job, send_unplaced_commits
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number
@@ -116,7 +116,7 @@ def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> d
             yield failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
         if REVIEWS_PLACED in asked:
             tables = [load_review(name).table.name for name in review_names()]
-            yield reviews_placed_result({table: unplaced(lake, table) for table in tables})
+            yield reviews_placed_result({table: days_to_place(lake, table) for table in tables})
             if config.mend:
                 sent = sum(send_unplaced_commits(lake, table) for table in tables)
                 context.log.info(f"Sent AddAPart {sent} commits of reviews that the catalog did not show.")
@@ -133,7 +133,7 @@ def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetChec
         wrong=f"The catalog does not show {len(names)} commits, the first {names[0]}" if names else "",
         right=f"The catalog shows the newest commits of {len(found)} reviews.",
         remedy=loglake("reconcile"),
-        metadata={"days": len(names), **named(names)},
+        metadata={"days": len(names), **names_metadata(names)},
     )
 
 

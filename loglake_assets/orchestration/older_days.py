@@ -17,7 +17,14 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.lake.versions.served_day import IN_ORDER
-from loglake_assets.orchestration.comparison import LOOK_BACK_DAYS, NAMES_SHOWN, check_result, cost, named, reconciled
+from loglake_assets.orchestration.comparison import (
+    LOOK_BACK_DAYS,
+    NAMES_SHOWN,
+    check_result,
+    cost,
+    names_metadata,
+    report_result,
+)
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.sources.placement import day_number
@@ -57,7 +64,7 @@ def week_of_turn(first: date, before: date, turn: int) -> list[date]:
     return [day for n in range(WEEK) if (day := start + timedelta(days=n)) < before]
 
 
-def known_after(
+def remember(
     known: Mapping[str, Mapping[str, Any]], days: Sequence[date], found: Sequence[DayReport]
 ) -> dict[str, Any]:
     """What is known to be wrong by day, after `days` were compared again."""
@@ -76,13 +83,13 @@ def _summary(day: DayReport) -> dict[str, Any]:
 def older_days_found(config: SourceConfig, lake: Lake, now: datetime) -> tuple[dg.AssetCheckResult, list[DayReport]]:
     """The check's result, and the days of this run's turns as they were found."""
     before = now.date() - timedelta(days=LOOK_BACK_DAYS)
-    state, hour = stored_state(lake, config), int(now.timestamp() // 3600)
+    state, hour = read_state(lake, config), int(now.timestamp() // 3600)
     turns = state.turns(hour)
     days = sorted({day for turn in turns for day in week_of_turn(config.start_day, before, turn)})
-    found = reconciled(config, lake, days, before) if days else []
+    found = report_result(config, lake, days, before) if days else []
     # Turns begin anew behind the last week: counted on for ever, they would leave weeks out while weeks are added.
     following = turns.stop % max(weeks_between(config.start_day, before), 1)
-    state = OlderDays(known_after(state.wrong, days, found), following, hour)
+    state = OlderDays(remember(state.wrong, days, found), following, hour)
     put_state(lake, config, state)
     tomorrow = now.date() + timedelta(days=1)  # a clock may be ahead of ours; a day ahead of it is wrong
     outside = (
@@ -135,8 +142,8 @@ def _result(
         metadata={
             "days": len(wrong),
             **({"names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN]))} if wrong else {}),
-            **named([day.isoformat() for day in left_out], "days_before_the_first"),
-            **named([day.isoformat() for day in to_come], "days_to_come"),
+            **names_metadata([day.isoformat() for day in left_out], "days_before_the_first"),
+            **names_metadata([day.isoformat() for day in to_come], "days_to_come"),
             "compared_now": f"{len(days)} days from {days[0]} to {days[-1]}"
             if days
             else "no day is older than the look-back",
@@ -146,7 +153,7 @@ def _result(
     )
 
 
-def stored_state(lake: Lake, config: SourceConfig) -> OlderDays:
+def read_state(lake: Lake, config: SourceConfig) -> OlderDays:
     """What earlier runs found wrong and no later one found mended, and whose turn it is."""
     try:
         body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=_state_key(config))["Body"].read()

@@ -86,7 +86,7 @@ def _recount_or_reason(
 ) -> tuple[dict[str, Coverage], list[str]]:
     """Coverage by partition key. The days are committed by now: that they cannot be recounted must not hide them."""
     try:
-        return recounted(context, config, lake, days), []
+        return recount_days(context, config, lake, days), []
     except (ClientError, BotoCoreError, OSError) as error:
         return {}, [
             f"The days are built and readers see them, but recounting them failed ({type(error).__name__}: {error}). "
@@ -138,7 +138,7 @@ def _keep_commit_that_stands(lake: Lake, publisher: Publisher, day: date, supers
     return BuiltDay(day, manifest, commit, note=f"{day}: {superseded}")
 
 
-def recounted(
+def recount_days(
     context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, days: Sequence[date]
 ) -> dict[str, Coverage]:
     """The coverage of days by partition key, recounted from storage and kept there with all its names."""
@@ -155,7 +155,7 @@ def recounted(
 def _drift_or_why_not(config: SourceConfig, lake: Lake, days: Sequence[date]) -> tuple[dict[str, Drift], list[str]]:
     """Drift by partition key. As with the recount: that it cannot be measured must not hide the days."""
     try:
-        return measured_drift(config, lake, days), []
+        return measure_drift(config, lake, days), []
     except (ClientError, BotoCoreError, OSError) as error:
         return {}, [
             f"The days are built and readers see them, but their drift could not be measured ({type(error).__name__}). "
@@ -163,7 +163,7 @@ def _drift_or_why_not(config: SourceConfig, lake: Lake, days: Sequence[date]) ->
         ]
 
 
-def measured_drift(config: SourceConfig, lake: Lake, days: Sequence[date]) -> dict[str, Drift]:
+def measure_drift(config: SourceConfig, lake: Lake, days: Sequence[date]) -> dict[str, Drift]:
     """The drift of days by partition key, read off what readers see, and kept there with all its names."""
     found = {}
     for day in days:

@@ -59,14 +59,14 @@ def send_prefixes(source: LogSource, lake: Lake, reports: Collection[DayReport])
 
 def send_unplaced_commits(lake: Lake, table: str) -> int:
     """Send AddAPart the newest commits of a table that the catalog does not show; returns how many."""
-    commits = unplaced(lake, table)
+    commits = days_to_place(lake, table)
     queue = lake.queue_url("readready") if commits else ""
     for commit in commits:
         send_commit(lake.sqs, queue, lake.settings.readready_bucket, commit.table, commit.day, commit.seq)
     return len(commits)
 
 
-def unplaced(lake: Lake, table: str) -> list[Commit]:
+def days_to_place(lake: Lake, table: str) -> list[Commit]:
     """The newest commits of a table that the catalog does not show."""
     return unplaced_commits(lake.table(table), lake.catalog)
 

@@ -10,7 +10,7 @@ from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.checks.reconciliation import CHECK
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
-from loglake_assets.orchestration.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, reconciled, short_days
+from loglake_assets.orchestration.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, report_result, short_days
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources.placement import day_number
 
@@ -29,7 +29,7 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
     )
     def reconciliation(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        found = reconciled(config, lake, days, first_open_day(datetime.now(UTC), config.schedule_hour))
+        found = report_result(config, lake, days, first_open_day(datetime.now(UTC), config.schedule_hour))
         for day in found:
             metadata = day_metadata(day, lake.settings.readready_bucket, config.source.readready.name)
             context.add_asset_metadata(metadata, asset_key=config.reconciliation_key, partition_key=day.day.isoformat())

@@ -9,7 +9,7 @@ from dagster.components import Model, Resolvable, Resolver
 from pydantic import ConfigDict, Field, SkipValidation, model_validator
 
 from loglake_assets.reviews import Review, load_review
-from loglake_assets.reviews.building import ReviewBuilder, load_builder
+from loglake_assets.reviews.builder import ReviewBuilder, load_builder
 
 
 class ReviewSettings(Model, Resolvable):

@@ -19,9 +19,9 @@ from loglake_assets.orchestration.day_checks import newest_materializations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
 from loglake_assets.orchestration.review_config import ReviewConfig
 from loglake_assets.reviews import Review
-from loglake_assets.reviews.building import DayCheck, ReviewDay
+from loglake_assets.reviews.builder import DayCheck, ReviewDay
+from loglake_assets.reviews.day_writer import put_review_day
 from loglake_assets.reviews.inputs import BUILT, read_inputs
-from loglake_assets.reviews.storing import put_review_day
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.settings import loglake

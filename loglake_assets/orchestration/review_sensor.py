@@ -45,7 +45,7 @@ def changed_inputs_sensor(config: ReviewConfig, job: Any) -> dg.SensorDefinition
         if not before.is_due(now) and before.seen == seen:
             yield dg.SkipReason("Readers of its tables see what they saw at the last look.")
             return
-        found = looked_up(config, lake, now)
+        found = look_up(config, lake, now)
         for window in windows(sorted(found.to_build), config.days_per_run):
             versions = hashlib.sha256("".join(found.to_build[day] for day in window).encode()).hexdigest()[:16]
             yield dg.RunRequest(run_key=f"{window[0]}/{window[-1]}/{versions}/{now.date()}", tags=window_tags(window))
@@ -89,10 +89,10 @@ class LookedUp:
 
 def changed_days(config: ReviewConfig, lake: Lake, today: date) -> dict[date, str]:
     """Closed days of the look-back to build, with the version of what they would read now."""
-    return dict(looked_up(config, lake, datetime.now(UTC), today).to_build)
+    return dict(look_up(config, lake, datetime.now(UTC), today).to_build)
 
 
-def looked_up(config: ReviewConfig, lake: Lake, now: datetime, today: date | None = None) -> LookedUp:
+def look_up(config: ReviewConfig, lake: Lake, now: datetime, today: date | None = None) -> LookedUp:
     """Closed days of the look-back to build, and those that wait.
 
     The leading table gates a day, by being built and by its coverage. A day that was never built waits for the logs of

@@ -14,7 +14,7 @@ from loglake_assets.orchestration.hourly_checks import checks_asset, hourly_chec
 from loglake_assets.orchestration.object_lock_check import object_lock_check
 from loglake_assets.orchestration.pools import GLUE_POOL
 from loglake_assets.orchestration.raw_sensor import raw_sensor
-from loglake_assets.orchestration.readready_days import build_days, measured_drift, recounted
+from loglake_assets.orchestration.readready_days import build_days, measure_drift, recount_days
 from loglake_assets.orchestration.reconciliation_asset import reconciliation_asset
 from loglake_assets.orchestration.schedules import windows_schedule
 from loglake_assets.orchestration.source_config import SourceConfig, windows
@@ -104,7 +104,7 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
     )
     def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [config.raw_days.time_window_for_partition_key(key).start.date() for key in context.partition_keys]
-        coverages = recounted(context, config, lake, days)
+        coverages = recount_days(context, config, lake, days)
         bucket = lake.settings.readready_bucket
         for partition, coverage in coverages.items():
             context.add_asset_metadata(
@@ -114,7 +114,7 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
         yield from evaluations(
             context.instance, config.readready_key, coverages, config.coverage_error_below_pct, bucket
         )
-        yield from drift_evaluations(context.instance, config.readready_key, measured_drift(config, lake, days), bucket)
+        yield from drift_evaluations(context.instance, config.readready_key, measure_drift(config, lake, days), bucket)
 
     return audit
 

@@ -22,7 +22,7 @@ class Review:
     table: ReadreadyTable
     view: str
     builder: str
-    """Dotted path of the module with `build(lake, days, options, address, progress)`, see reviews/building.py."""
+    """Dotted path of the module with `build(lake, days, options, address, progress)`, see reviews/builder.py."""
     look_back_days: int
     """Days before a day whose input its rows may need."""
     look_ahead_days: int

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.manifests import manifest_if_any
+from loglake_assets.reviews.day_writer import input_name, input_version
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input, read_inputs
 from loglake_assets.reviews.model import Review
-from loglake_assets.reviews.storing import input_name, input_version
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from loglake_assets.s3.packing import packing
+from loglake_assets.s3.content_kind import unreadable_reason
 
 try:
     from isal import isal_zlib as _zlib
@@ -41,7 +41,7 @@ class ContentLimits:
     ratio_floor: int = 64 << 20
 
 
-def inflated(body: bytes, several_members: bool, limits: ContentLimits = ContentLimits()) -> bytes:
+def inflate(body: bytes, several_members: bool, limits: ContentLimits = ContentLimits()) -> bytes:
     """The object's content with every gzip layer removed; a body that is no gzip comes back as it is.
 
     Where a log is delivered in several members, white space behind one is a delimiter, and passed over.
@@ -112,7 +112,7 @@ def utf8(content: bytes) -> tuple[bytes, bool]:
 
     Raises UnreadableObjectError with the name of another compression or encoding, where the first bytes are its mark.
     """
-    if other := packing(content):
+    if other := unreadable_reason(content):
         raise UnreadableObjectError(other)
     content = content.removeprefix(_BYTE_ORDER_MARK)
     try:

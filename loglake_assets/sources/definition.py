@@ -10,21 +10,29 @@ import hashlib
 import importlib.resources
 import json
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Iterable
 
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.views import view_statements
 
 _NOT_OF_ROWS = frozenset({"__init__.py", "recount.py"})
-_SHARED = frozenset({"decoding.py", "identity.py", "repetition.py"})
-_JOB = frozenset({"reading.py"})
-_S3 = frozenset({"arrow_types.py", "gzip_content.py", "packing.py"})
+_SHARED = ("identity.py", "record.py", "repetition.py")
+_JOB = ("reading.py",)
+_S3 = ("arrow_types.py", "content_kind.py", "gzip_content.py")
 _SQL_COMMENT = re.compile(r"--[^\n]*")
+_PARSER = threading.Lock()
+"""Python 3.11's `ast.parse` counts its depth in one place for all threads, and fails when two are in it."""
+
+
+def definition_digest(source: LogSource) -> str:
+    """SHA-256, as 32 hex digits, of the readready columns, the `.sql` views and the decoder's modules."""
+    with _PARSER:
+        return _definition_digest(source)
 
 
 @functools.cache
-def definition_digest(source: LogSource) -> str:
-    """SHA-256, as 32 hex digits, of the readready columns, the `.sql` views and the decoder's modules."""
+def _definition_digest(source: LogSource) -> str:
     table = source.readready
     parts = {
         "columns": [(column.name, column.type) for column in table.all_columns],
@@ -32,23 +40,27 @@ def definition_digest(source: LogSource) -> str:
         "reading": [str(source.earliest_event), source.several_gzip_members, source.look_behind_days],
         "views": [(name, " ".join(_SQL_COMMENT.sub("", text).split())) for name, text in view_statements(source)],
         "code": [
-            *_code(f"loglake_assets.sources.{source.name}", lambda name: name not in _NOT_OF_ROWS),
-            *_code("loglake_assets.sources", _SHARED.__contains__),
-            *_code("loglake_assets.s3", _S3.__contains__),
-            *_code("glue_scripts", _JOB.__contains__),
+            *_source_code(f"loglake_assets.sources.{source.name}"),
+            *_code("loglake_assets.sources", _SHARED),
+            *_code("loglake_assets.s3", _S3),
+            *_code("glue_scripts", _JOB),
         ],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _code(package: str, is_of_rows: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """(file name, digest of its code) of those modules of a package that make rows."""
+def _source_code(package: str) -> list[tuple[str, str]]:
+    """(file name, digest of its code) of the modules of a source that make rows."""
     try:
-        files = sorted(importlib.resources.files(package).iterdir(), key=lambda file: file.name)
+        names = sorted(file.name for file in importlib.resources.files(package).iterdir())
     except ModuleNotFoundError:  # a declaration that no folder holds, as a test makes one
         return []
-    wanted = [file for file in files if file.name.endswith(".py") and is_of_rows(file.name)]
-    return [(file.name, _digest(file.read_text(encoding="utf-8"))) for file in wanted]
+    return _code(package, [name for name in names if name.endswith(".py") and name not in _NOT_OF_ROWS])
+
+
+def _code(package: str, names: Iterable[str]) -> list[tuple[str, str]]:
+    folder = importlib.resources.files(package)
+    return [(name, _digest((folder / name).read_text(encoding="utf-8"))) for name in names]
 
 
 def _digest(text: str) -> str:

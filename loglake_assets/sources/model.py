@@ -160,7 +160,7 @@ class LogSource:
     recount: str
     """Dotted path of the module that counts events by another path than the decoder's, for the coverage check."""
     digests: str | None = None
-    """Dotted path of the module that validates the log's own digests: `validate`, `vouching`, `trusted_keys`."""
+    """Dotted path of the module that validates the log's own digests, as `modules.DigestValidation` says."""
     excludable: tuple[str, ...] = ()
     """Fields that exclusion rules may name: readready columns that the recount knows as well."""
     delivers: str = "log files"

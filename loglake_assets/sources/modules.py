@@ -9,10 +9,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from loglake_assets.sources.decoding import DecodedRecord, PlainRecord
+from loglake_assets.sources.counted_event import CountedEvent
+from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys, Vouching
 from loglake_assets.sources.model import LogSource
-from loglake_assets.sources.recounting import CountedEvent
-from loglake_assets.sources.vouching import DigestFinding, DigestReport, PublicKeys, Vouching
+from loglake_assets.sources.record import DecodedRecord, PlainRecord
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ class DigestValidation(Protocol):
     ) -> Iterator[DigestReport]:
         """The report of each delivery day, in order. Raises PublicKeysError."""
 
-    def vouching(
+    def find_vouching_digest(
         self, s3: Any, source: LogSource, bucket: str, key: str, public_keys: PublicKeys, /
     ) -> Vouching | None:
         """What the digest that names a stored object says of it; None where none does."""

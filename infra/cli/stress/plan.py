@@ -13,7 +13,7 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.modules import load_recount
 from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.rules import load_rules
-from loglake_assets.sources.sampling import FIRST_DAY, generate
+from loglake_assets.sources.sample_deliveries import FIRST_DAY, generate
 
 SAMPLE_EVENTS = 20_000
 MOST_TEMPLATES = 40

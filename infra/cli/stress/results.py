@@ -209,7 +209,7 @@ def verdict(steps: Sequence[Step], bounds: Bounds) -> str:
     return f"Nothing gave up to {max((step.rate for step in steps), default=0):,.0f} objects/s."
 
 
-def scaled(steps: Sequence[Step], bounds: Bounds, new_prefix_pct: float) -> str:
+def scale_to(steps: Sequence[Step], bounds: Bounds, new_prefix_pct: float) -> str:
     """The original's rule, the busiest day within an hour, against the rates that were held."""
     rule = (
         f"The original's rule, the busiest day ({BUSIEST_DAY_FILES:,} files) within an hour, is {BUSIEST_RATE:,.0f} "

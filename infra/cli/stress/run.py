@@ -15,7 +15,7 @@ from infra.cli.home import lake_home
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.stress.plot import plot
 from infra.cli.stress.report import Say, Stress, StressSettings
-from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, loss_sentence, percentile, scaled, verdict, what_gave
+from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, loss_sentence, percentile, scale_to, verdict, what_gave
 from infra.cli.terminal import print_table
 from loglake_assets.sources import LogSource
 
@@ -64,7 +64,7 @@ def stress(source: LogSource, settings: StressSettings, on_own_lake: bool, say: 
     for path in keep(home / "stress", source, steps, settings):
         say(f"kept {path}")
     say(verdict(steps, settings.bounds))
-    say(scaled(steps, settings.bounds, settings.new_prefix_pct))
+    say(scale_to(steps, settings.bounds, settings.new_prefix_pct))
     lost = [step for step in steps if step.loss.total]
     say(f"LOST at {lost[0].rate:,.0f}/s: {loss_sentence(lost[0].loss)}" if lost else "Nothing was lost.")
     return 1 if lost else 0

@@ -16,12 +16,12 @@ from sqlglot.errors import SqlglotError
 
 from infra.emulator.athena_engine.catalog import Catalog, GluePartition, GlueTable, Objects, WithoutPartitions
 from infra.emulator.athena_engine.failures import QueryFailed, not_here
-from infra.emulator.athena_engine.macros import connected
+from infra.emulator.athena_engine.macros import connect
 from infra.emulator.athena_engine.query import Query
 from infra.emulator.athena_engine.reasons import failure_reason
-from infra.emulator.athena_engine.results import QueryResult, fetched
+from infra.emulator.athena_engine.results import QueryResult, fetch
 from infra.emulator.athena_engine.scan import Scan
-from infra.emulator.athena_engine.shows import shown
+from infra.emulator.athena_engine.shows import show
 from infra.emulator.athena_engine.statements import read_statement, statement_type, with_parameters
 from infra.emulator.athena_engine.views import ViewChange, encode_view, view_change
 
@@ -52,16 +52,16 @@ def run(
     started: Callable[[Callable[[], None]], None] = lambda interrupt: None,
 ) -> QueryResult:
     """Run one SELECT or SHOW. `started` is handed the call that interrupts the query. Raises QueryFailed."""
-    if answer := shown(sql, database.lower(), catalog):
+    if answer := show(sql, database.lower(), catalog):
         return answer
     sql = with_parameters(sql, parameters)
     tree = read_statement(sql)
-    connection = connected()
+    connection = connect()
     started(connection.interrupt)
     try:
         scan = Scan(objects, bytes_limit)
         prepared = Query(database.lower(), catalog, connection, scan).prepare(tree)
-        return fetched(connection.execute(prepared), scan.bytes_scanned)
+        return fetch(connection.execute(prepared), scan.bytes_scanned)
     except duckdb.Error as error:
         raise QueryFailed(failure_reason(error, sql)) from None
     except SqlglotError:

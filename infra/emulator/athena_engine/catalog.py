@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.emulator.athena_engine.failures import QueryFailed
-from infra.emulator.athena_engine.hive_types import arrow_type, coerced
+from infra.emulator.athena_engine.hive_types import arrow_type, coerce
 
 GluePartition = dict[str, Any]
 GlueTable = dict[str, Any]
@@ -101,7 +101,7 @@ def key_value(partition: GluePartition, position: int, declared: Declared) -> An
     if values[position] == "__HIVE_DEFAULT_PARTITION__":
         return None
     try:
-        return coerced(values[position], arrow_type(kind))
+        return coerce(values[position], arrow_type(kind))
     except (ValueError, TypeError):
         reason = f"Invalid partition value '{values[position]}' for {kind} partition key: {name}"
         raise QueryFailed(f"HIVE_INVALID_PARTITION_VALUE: {reason}") from None

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import orc
 
 from infra.emulator.athena_engine.failures import QueryFailed
-from infra.emulator.athena_engine.hive_types import coerced, folded
+from infra.emulator.athena_engine.hive_types import coerce, fold
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _from_cloudtrail(source: StoredObject, wanted: pa.Schema) -> ObjectRows:
         document = json.loads(source.text())
     except ValueError:
         raise source.bad("is not one JSON document") from None
-    return _from_documents(source, folded(document).get("records") or [], wanted)
+    return _from_documents(source, fold(document).get("records") or [], wanted)
 
 
 def _from_json(source: StoredObject, wanted: pa.Schema) -> ObjectRows:
@@ -104,7 +104,7 @@ def _from_json(source: StoredObject, wanted: pa.Schema) -> ObjectRows:
 
 
 def _from_documents(source: StoredObject, documents: Sequence[Any], wanted: pa.Schema) -> ObjectRows:
-    rows = [folded(document) for document in documents]
+    rows = [fold(document) for document in documents]
     return ObjectRows([_column(source, [row.get(f.name) for row in rows], f) for f in wanted], len(rows))
 
 
@@ -135,6 +135,6 @@ def _lines(text: str) -> list[str]:
 
 def _column(source: StoredObject, values: list[Any], wanted: pa.Field) -> pa.Array:
     try:
-        return pa.array([coerced(value, wanted.type) for value in values], wanted.type)
+        return pa.array([coerce(value, wanted.type) for value in values], wanted.type)
     except (ValueError, TypeError, ArithmeticError, pa.ArrowException):
         raise source.bad(f"has a value in '{wanted.name}' that is no {wanted.type}") from None

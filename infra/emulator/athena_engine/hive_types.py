@@ -57,7 +57,7 @@ def split_outside_brackets(text: str, separator: str, limit: int = -1) -> list[s
     return [*parts, text[begin:]]
 
 
-def coerced(value: Any, wanted: pa.DataType) -> Any:
+def coerce(value: Any, wanted: pa.DataType) -> Any:
     """A JSON value as the declared type; nested values of a string column become JSON text. Raises ValueError."""
     if value is None:
         return None
@@ -72,11 +72,11 @@ def _as_text(value: Any, wanted: pa.DataType) -> str:
 
 
 def _as_struct(value: Any, wanted: pa.DataType) -> dict[str, Any]:
-    row = folded(value)
-    return {f.name: coerced(row.get(f.name), f.type) for f in wanted}
+    row = fold(value)
+    return {f.name: coerce(row.get(f.name), f.type) for f in wanted}
 
 
-def folded(document: Any) -> dict[str, Any]:
+def fold(document: Any) -> dict[str, Any]:
     """A JSON object with its keys in lower case, as Hive sees them; anything else is an object without keys."""
     return {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
 
@@ -95,8 +95,8 @@ def _as_timestamp(value: Any, wanted: pa.DataType) -> datetime:
 _COERCIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any, Any], Any]], ...] = (
     (pa.types.is_string, _as_text),
     (pa.types.is_struct, _as_struct),
-    (pa.types.is_map, lambda v, t: [(coerced(k, t.key_type), coerced(i, t.item_type)) for k, i in v.items()]),
-    (pa.types.is_list, lambda v, t: [coerced(item, t.value_type) for item in v]),
+    (pa.types.is_map, lambda v, t: [(coerce(k, t.key_type), coerce(i, t.item_type)) for k, i in v.items()]),
+    (pa.types.is_list, lambda v, t: [coerce(item, t.value_type) for item in v]),
     (pa.types.is_boolean, _as_boolean),
     (pa.types.is_integer, lambda v, t: int(v)),
     (pa.types.is_floating, lambda v, t: float(v)),

@@ -86,7 +86,7 @@ _MACROS = (
 )
 
 
-def connected() -> duckdb.DuckDBPyConnection:
+def connect() -> duckdb.DuckDBPyConnection:
     """A database of its own in memory. Python names and files are out of reach for the statement."""
     settings: dict[str, Any] = {"threads": 2, "memory_limit": "2GB", "python_enable_replacements": False}
     connection = duckdb.connect(":memory:", config=settings)

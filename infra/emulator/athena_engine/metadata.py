@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from infra.emulator.athena_engine.catalog import Catalog, Declared, GlueTable
-from infra.emulator.athena_engine.hive_types import arrow_type, coerced, split_outside_brackets
+from infra.emulator.athena_engine.hive_types import arrow_type, coerce, split_outside_brackets
 
 CATALOG, SCHEMA = "awsdatacatalog", "information_schema"
 _PARTITIONS = "$partitions"
@@ -31,7 +31,7 @@ class Metadata(Declared):
     def rows(self) -> pa.Table:
         """The entries as a table."""
         kinds = [(name, arrow_type(kind)) for name, kind in self.columns.items()]
-        wanted = [[coerced(row[i], kind) for row in self.found] for i, (_, kind) in enumerate(kinds)]
+        wanted = [[coerce(row[i], kind) for row in self.found] for i, (_, kind) in enumerate(kinds)]
         return pa.table([pa.array(v, k[1]) for v, k in zip(wanted, kinds, strict=True)], schema=pa.schema(kinds))
 
 

@@ -11,7 +11,7 @@ from infra.emulator.athena_engine.failures import QueryFailed, place_of_identifi
 from infra.emulator.athena_engine.hive_types import arrow_type
 
 
-def pruned(
+def prune(
     table: exp.Table,
     declared: Declared,
     partitions: list[GluePartition],

@@ -10,7 +10,7 @@ from infra.emulator.athena_engine.dialect import as_duckdb_means_it, name_column
 from infra.emulator.athena_engine.expression_types import Reading, add_types, check_types, drop_types
 from infra.emulator.athena_engine.failures import QueryFailed, place_of_identifier
 from infra.emulator.athena_engine.metadata import Metadata, metadata_table
-from infra.emulator.athena_engine.pruning import pruned
+from infra.emulator.athena_engine.pruning import prune
 from infra.emulator.athena_engine.scan import Scan
 from infra.emulator.athena_engine.scopes import (
     Used,
@@ -103,7 +103,7 @@ class Query:
         if isinstance(declared, Metadata):
             self.connection.register(name, declared.rows())
         else:
-            partitions = pruned(table, declared, declared.partitions(self.catalog), self.connection)
+            partitions = prune(table, declared, declared.partitions(self.catalog), self.connection)
             self.connection.register(name, self.scan.rows(declared, partitions, used))
         if not table.args.get("alias"):
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))

@@ -6,7 +6,7 @@ import duckdb
 from sqlglot import exp
 
 from infra.emulator.athena_engine.failures import place_of_identifier
-from infra.emulator.athena_engine.statements import parsed
+from infra.emulator.athena_engine.statements import parse_statement
 
 _ABSENT = re.compile(
     r'Referenced (?:column|table) "(?P<name>[^"]+)" not found|does not have a column named "(?P<named>[^"]+)"|'
@@ -69,6 +69,6 @@ def _first_line(text: str) -> str:
 
 
 def _place_of(name: str, sql: str) -> str:
-    found = (node for node in parsed(sql).find_all(exp.Identifier) if node.name.lower() == name.lower())
+    found = (node for node in parse_statement(sql).find_all(exp.Identifier) if node.name.lower() == name.lower())
     first = next(found, None)
     return place_of_identifier(first) if first is not None else "line 1:1"

@@ -23,7 +23,7 @@ class QueryResult:
     bytes_scanned: int
 
 
-def fetched(cursor: duckdb.DuckDBPyConnection, bytes_scanned: int) -> QueryResult:
+def fetch(cursor: duckdb.DuckDBPyConnection, bytes_scanned: int) -> QueryResult:
     """The rows of a query that was executed."""
     columns = [(name, _athena_type(kind)) for name, kind, *_ in cursor.description or []]
     rows = [[_text(value) for value in row] for row in cursor.fetchall()]

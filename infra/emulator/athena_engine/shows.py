@@ -13,7 +13,7 @@ _NAME, _LIST = r"(?P<table>[\w.`\"$]+)", r"(?:\s+(?:IN|FROM)\s+(?P<database>[\w`
 _PATTERN, _LIKE = r"(?:\s+'(?P<pattern>[^']*)')?", r"(?:\s+LIKE\s+'(?P<pattern>[^']*)')?"
 
 
-def shown(sql: str, database: str, catalog: Catalog) -> QueryResult | None:
+def show(sql: str, database: str, catalog: Catalog) -> QueryResult | None:
     """The answer to a SHOW or DESCRIBE; None for every other statement. Raises QueryFailed."""
     text = re.sub(r"(?:--[^\n]*(?:\n|$)|/\*.*?\*/)", " ", sql, flags=re.DOTALL).strip().rstrip(";").strip()
     if not re.match(r"(?:SHOW|DESCRIBE|DESC)\b", text, re.IGNORECASE):

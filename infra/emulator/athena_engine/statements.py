@@ -29,7 +29,7 @@ def statement_type(sql: str) -> str:
     return "DDL" if first in ("CREATE", "DROP", "ALTER", "MSCK") else "DML"
 
 
-def parsed(sql: str) -> exp.Expr:
+def parse_statement(sql: str) -> exp.Expr:
     """The tree of exactly one statement of any kind. Raises QueryFailed."""
     words = tokens(sql)
     try:
@@ -61,7 +61,7 @@ def read_statement(sql: str) -> Reading:
     words = [token for token in tokens(sql) if token.token_type != TokenType.HIVE_TOKEN_STREAM]
     if words and words[0].text.upper() not in _SELECTS:
         raise _no_select(words)
-    tree = parsed(sql)
+    tree = parse_statement(sql)
     if not isinstance(tree, (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)):
         raise QueryFailed("SYNTAX_ERROR: line 1:1: the statement is no SELECT")
     check_grammar(words, tree)
@@ -93,7 +93,7 @@ def with_parameters(sql: str, parameters: Sequence[str]) -> str:
 
 
 def _literal(text: str) -> str:
-    values = parsed(f"SELECT {text}").expressions
+    values = parse_statement(f"SELECT {text}").expressions
     inner = values[0].this if isinstance(values[0], (exp.Neg, exp.Cast)) else values[0]
     if len(values) != 1 or not isinstance(inner, (exp.Literal, exp.Boolean, exp.Null)):
         raise QueryFailed("INVALID_PARAMETER_USAGE: an execution parameter is one literal; strings stand in quotes")

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from infra.emulator.athena_engine.catalog import GlueTable
 from infra.emulator.athena_engine.failures import not_here
-from infra.emulator.athena_engine.statements import parsed, statement_type
+from infra.emulator.athena_engine.statements import parse_statement, statement_type
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def view_change(sql: str, database: str) -> ViewChange | None:
     """What a CREATE VIEW or DROP VIEW asks for; None for every other statement."""
     if statement_type(sql) != "DDL":
         return None
-    tree = parsed(sql)
+    tree = parse_statement(sql)
     if not isinstance(tree, (exp.Create, exp.Drop)) or tree.args.get("kind") != "VIEW":
         return None
     dropped = isinstance(tree, exp.Drop)

@@ -4,7 +4,7 @@ import json
 import uuid
 from typing import Any
 
-from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
 from loglake_assets.lake.storage.keys import commit_key
 
 

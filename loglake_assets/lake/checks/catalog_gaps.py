@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loglake_assets.lake.addapart.messages import send_key
-from loglake_assets.lake.addapart.placing import PartitionPlacer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
 from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import companions

@@ -266,11 +266,11 @@ class Reconciler:
     def _check_input(self, manifest: Manifest) -> Iterator[Judged]:
         """Where the rules, the columns or the code are others than when the day was built."""
         key = manifest_key(manifest.table, manifest.day, manifest.run_id)
-        for said in outdated_by(manifest, self.source, self.rules):
+        for said in input_change(manifest, self.source, self.rules):
             yield Judged(Verdict.OUTDATED, self.table.bucket, key, said)
 
 
-def outdated_by(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:
+def input_change(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:
     """Why a build of the day as it is would give other rows now, as sentences; nothing where it would not."""
     if manifest.exclusions and manifest.exclusions != rules.exclusion_digest:
         yield "built under other exclude rules"

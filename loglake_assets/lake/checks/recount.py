@@ -25,17 +25,17 @@ from loglake_assets.lake.versions.integrity import altered_files, bucket_of, dif
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
 from loglake_assets.lake.versions.served_day import Served
-from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.s3.objects import CutObjectError, refusal, whole_object
 from loglake_assets.s3.orc import columns_of
 from loglake_assets.s3.pages import keys
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.counted_event import CountedEvent, NotCountableError
 from loglake_assets.sources.identity import occurrence
 from loglake_assets.sources.modules import load_recount
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import NOT_JSON, form_of
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
 from loglake_assets.sources.rules import Rules
 
 Progress = Callable[[str], None]

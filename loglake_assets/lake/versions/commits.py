@@ -12,10 +12,10 @@ from typing import Any
 
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
 from loglake_assets.lake.storage.table import Table
-from loglake_assets.s3.bounded import results_in_order
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
 from loglake_assets.s3.objects import whole_object
 from loglake_assets.s3.pages import keys
+from loglake_assets.s3.read_ahead import results_in_order
 
 BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
 ROLLBACK = "rollback"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loglake_assets.lake.storage.keys import RunDirectory, collected_key, parse_run_key, run_roots
+from loglake_assets.lake.storage.keys import RunDirectory, key_of_collected, parse_run_key, run_roots
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits
 from loglake_assets.lake.versions.manifests import Manifest, ManifestMissingError, read_manifest
@@ -124,7 +124,7 @@ def collect(s3: Any, bucket: str, old: Sequence[OldRun], rule: RetentionRule, no
     edge = now - timedelta(days=rule.days)
     for run in old:
         note = {**asdict(run), "collected_at": now.astimezone(UTC).isoformat(timespec="seconds")}
-        key = collected_key(run.table, run.day, run.run_id)
+        key = key_of_collected(run.table, run.day, run.run_id)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(note, sort_keys=True).encode())
         if run.run_id in runs_kept(list(commits(Table(run.table, s3, bucket), run.day)), rule, edge):
             _delete(s3, bucket, [key])
@@ -164,7 +164,7 @@ def run_to_roll_back_to(table: Table, day: int, run_id: str) -> Manifest:
 
 def is_collected(table: Table, day: int, run_id: str) -> bool:
     """Whether retention has taken what a run wrote for a day, or is about to."""
-    return any(True for _ in entries(table.s3, table.bucket, collected_key(table.name, day, run_id)))
+    return any(True for _ in entries(table.s3, table.bucket, key_of_collected(table.name, day, run_id)))
 
 
 def _runs(table: Table, day: int) -> str:

@@ -101,7 +101,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.record import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.identity import identities
 from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
@@ -159,7 +159,7 @@ import string
 from collections.abc import Iterator
 
 from loglake_assets.sources.identity import identities
-from loglake_assets.sources.recounting import CountedEvent, KeyTwice, NotCountableError, json_decoder
+from loglake_assets.sources.counted_event import CountedEvent, KeyTwice, NotCountableError, json_decoder
 
 _DECODER = json_decoder(parse_int=float)
 

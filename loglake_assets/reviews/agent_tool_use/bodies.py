@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from loglake_assets.s3.bounded import results_in_order
-from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflated
+from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources.bedrock.tools import read_bodies
 
 _LIMITS = ContentLimits(inflated=64 << 20)
@@ -31,19 +31,19 @@ class Body:
     is_followed: bool = True
 
 
-def referenced(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def body_references(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(side, path) of each body that an invocation refers to."""
     return ((side, row[column]) for column, side in _COLUMNS.items() if row[column])
 
 
-def looked_up(
+def look_up(
     s3: Any, bucket: str, rows: Sequence[Mapping[str, Any]], fetch: bool, followed: Collection[str] = ()
 ) -> dict[str, Body]:
     """Each referenced body by its path: only looked for, or also read.
 
     A path is what a log says, so it is followed into the log's own bucket and into those of `followed`, nowhere else.
     """
-    paths = sorted({path for row in rows for _, path in referenced(row)})
+    paths = sorted({path for row in rows for _, path in body_references(row)})
     buckets = {bucket, *followed}
     found = results_in_order(lambda path: _body(s3, buckets, path, fetch), paths, _IN_FLIGHT)
     return dict(zip(paths, found, strict=True))
@@ -60,7 +60,7 @@ def _body(s3: Any, buckets: Collection[str], path: str, fetch: bool) -> Body:
             s3.head_object(Bucket=bucket, Key=key)
             return Body(path, True)
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return Body(path, True, json.loads(inflated(body, False, _LIMITS)))
+        return Body(path, True, json.loads(inflate(body, False, _LIMITS)))
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return Body(path, False)
@@ -71,7 +71,7 @@ def _body(s3: Any, buckets: Collection[str], path: str, fetch: bool) -> Body:
 
 def with_bodies(row: Mapping[str, Any], bodies: Mapping[str, Body]) -> dict[str, Any]:
     """The invocation with the tools that its fetched bodies tell of, beside those that stand in its record."""
-    sides = {side: bodies[path].document for side, path in referenced(row)}
+    sides = {side: bodies[path].document for side, path in body_references(row)}
     if all(document is None for document in sides.values()):
         return dict(row)
     read = read_bodies(sides.get("input"), sides.get("output"), row["useridentity_arn"])

@@ -222,7 +222,7 @@ def _as_typed(line: str) -> str:
     return _CONTROL.sub("", line).strip()
 
 
-def grouped(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[Mapping[str, Any]]]:
+def group_facts(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[Mapping[str, Any]]]:
     """Rows by one of their columns, in their order."""
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from loglake_assets.reviews.inputs import day_lacks
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.session_activity.flags import FLAGS
-from loglake_assets.reviews.session_activity.shown import duration, moment, percentage, plain, shown
+from loglake_assets.reviews.session_activity.page_text import duration, moment, percentage, plain, text_for_page
 from loglake_assets.reviews.session_activity.states import STATES, State
 
 VERDICTS: Mapping[str, str] = {
@@ -250,7 +250,7 @@ def _pages() -> Environment:
     pages = Environment(
         loader=PackageLoader(__package__, ""),
         autoescape=True,
-        finalize=shown,
+        finalize=text_for_page,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

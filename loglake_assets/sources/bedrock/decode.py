@@ -19,8 +19,8 @@ import msgspec
 from loglake_assets.s3.gzip_content import without_lone_surrogates
 from loglake_assets.sources.bedrock import tools
 from loglake_assets.sources.bedrock.answers import number
-from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.reasons import NOT_JSON
+from loglake_assets.sources.record import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice_anywhere
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

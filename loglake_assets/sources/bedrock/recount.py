@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loglake_assets.sources.recounting import CountedEvent, NotCountableError
+from loglake_assets.sources.counted_event import CountedEvent, NotCountableError
 
 _FIELDS = {"modelid": "modelId", "operation": "operation", "accountid": "accountId", "errorcode": "errorCode"}
 _WHITESPACE = " \t\r\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.record import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -12,7 +12,7 @@ import msgspec
 
 from loglake_assets.sources.cloudtrail import decode
 from loglake_assets.sources.cloudtrail.decode import BOOLEAN, JSON, NESTED, TEXT
-from loglake_assets.sources.decoding import NotThisLogError, PlainRecord, plain_microseconds
+from loglake_assets.sources.record import NotThisLogError, PlainRecord, plain_microseconds
 from loglake_assets.sources.repetition import is_whole
 
 _NULL = msgspec.Raw(b"null")

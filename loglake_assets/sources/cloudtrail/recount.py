@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from loglake_assets.sources.recounting import CountedEvent, KeyTwice, NotCountableError, json_decoder
+from loglake_assets.sources.counted_event import CountedEvent, KeyTwice, NotCountableError, json_decoder
 
 _WHITESPACE = " \t\r\n"
 _SCANNER = json_decoder(parse_int=float)  # no integer is asked for

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from loglake_assets.sources.decoding import DecodedRecord, NotThisLogError, RecordError
+from loglake_assets.sources.record import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
 CONTROL_MESSAGE = "control_message"

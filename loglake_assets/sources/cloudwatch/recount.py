@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loglake_assets.sources.recounting import CountedEvent, KeyTwice, NotCountableError, json_decoder
+from loglake_assets.sources.counted_event import CountedEvent, KeyTwice, NotCountableError, json_decoder
 
 _WHITESPACE = " \t\r\n"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from loglake_assets.sources.bedrock.samples.conversations import Call, Conversation, calls, saying, task
+from loglake_assets.sources.bedrock.samples.conversations import Call, Conversation, calls, message_of, task
 from loglake_assets.sources.bedrock.samples.world import CONVERSE, CONVERSE_STREAM, NATIVE_STREAM, TOOL_SCHEMAS
 from loglake_assets.sources.cloudtrail.samples.identifiers import hex_digits
 from loglake_assets.sources.cloudtrail.samples.trail import Json
@@ -76,7 +76,7 @@ def _text_block(converse: bool, text: str) -> Json:
 
 
 def _say(converse: bool, seed: int, conversation: Conversation, turn: int) -> list[Json]:
-    text = saying(seed, conversation, turn)
+    text = message_of(seed, conversation, turn)
     blocks = [_text_block(converse, text)] if text else []
     return blocks + [_call_block(converse, call) for call in calls(seed, conversation, turn)]
 

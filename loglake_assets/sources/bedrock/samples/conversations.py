@@ -54,7 +54,7 @@ def calls(seed: int, conversation: Conversation, turn: int) -> list[Call]:
     return [_call(seed, conversation, turn, ordinal) for ordinal in range(conversation.asks[turn])]
 
 
-def saying(seed: int, conversation: Conversation, turn: int) -> str:
+def message_of(seed: int, conversation: Conversation, turn: int) -> str:
     """The model's words in that turn, beside the calls; none once in a while where there are calls."""
     rng = Random(f"{seed}:saying:{conversation.number}:{turn}")
     return rng.choice(_SAYINGS) if conversation.asks[turn] else rng.choice(_ANSWERS)

@@ -9,8 +9,8 @@ from loglake_assets.sources.bedrock.samples.deliveries import Delivery
 from loglake_assets.sources.bedrock.samples.plan import Faults, Plan
 from loglake_assets.sources.bedrock.samples.records import body_text, record_text
 from loglake_assets.sources.bedrock.samples.truth import ground_truth
-from loglake_assets.sources.cloudtrail.samples.invoked import InvokedModel
-from loglake_assets.sources.sampling import GroundTruth, SampleObject
+from loglake_assets.sources.cloudtrail.samples.model_calls import InvokedModel
+from loglake_assets.sources.sample_deliveries import GroundTruth, SampleObject
 
 
 class BedrockSamples:

@@ -25,7 +25,7 @@ from loglake_assets.sources.bedrock.samples.world import (
     Agent,
 )
 from loglake_assets.sources.cloudtrail.samples.identifiers import hex_digits, uuid_text
-from loglake_assets.sources.cloudtrail.samples.invoked import InvokedModel
+from loglake_assets.sources.cloudtrail.samples.model_calls import InvokedModel
 from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, GROUP_WEIGHTS, GROUPS, PEOPLE
 
 MIN_EVENTS = 500

@@ -11,7 +11,7 @@ from loglake_assets.sources.bedrock.samples.invocations import Invocation
 from loglake_assets.sources.bedrock.samples.plan import Plan
 from loglake_assets.sources.bedrock.samples.world import NATIVE_STREAM
 from loglake_assets.sources.cloudtrail.samples.identifiers import iso_day
-from loglake_assets.sources.sampling import GroundTruth, ToolCallTruth
+from loglake_assets.sources.sample_deliveries import GroundTruth, ToolCallTruth
 
 
 def ground_truth(plan: Plan, seed: int) -> GroundTruth:

@@ -6,9 +6,9 @@ days together, `gaps` words what was found. Standard library only until a signat
 `cryptography`.
 """
 
+from loglake_assets.sources.cloudtrail.digests.digest_of_object import find_vouching_digest
 from loglake_assets.sources.cloudtrail.digests.gaps import finding_lines
 from loglake_assets.sources.cloudtrail.digests.public_keys import trusted_keys
 from loglake_assets.sources.cloudtrail.digests.validation import validate
-from loglake_assets.sources.cloudtrail.digests.vouched import vouching
 
-__all__ = ["finding_lines", "trusted_keys", "validate", "vouching"]
+__all__ = ["find_vouching_digest", "finding_lines", "trusted_keys", "validate"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from loglake_assets.sources.cloudtrail.digests.chains import ChainFinding, backfill_findings, chain_findings, chains
+from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest, judge
+from loglake_assets.sources.cloudtrail.digests.digest_store import StoredDay
 from loglake_assets.sources.cloudtrail.digests.documents import NamedFile
-from loglake_assets.sources.cloudtrail.digests.fetching import StoredDay
-from loglake_assets.sources.cloudtrail.digests.judging import JudgedDigest, judged
-from loglake_assets.sources.cloudtrail.digests.places import HOUR, Group, delivered_at, log_day
-from loglake_assets.sources.vouching import PublicKeys
+from loglake_assets.sources.cloudtrail.digests.places import HOUR, Group, delivery_time, log_day
+from loglake_assets.sources.digest_report import PublicKeys
 
 
 @dataclass
@@ -43,11 +43,11 @@ class JudgedGroup:
         return (pair for pair in found if pair[0] in days)
 
 
-def judged_group(
+def judge_group(
     group: Group, loaded: Sequence[StoredDay], days: Collection[date], keys: PublicKeys, logs: Iterable[str]
 ) -> JudgedGroup:
     """Judge a group's digests of a run of days and their neighbours. `logs` are the keys of stored files."""
-    digests = judged([digest for day in loaded for digest in day.digests], keys)
+    digests = judge([digest for day in loaded for digest in day.digests], keys)
     findings = _findings(digests, max(days))
     files = _files(digests, days)
     owners = {sha256: key for key, file in files.items() for sha256 in file.told}
@@ -117,7 +117,7 @@ def _place_the_unnamed(made: JudgedGroup, logs: Iterable[str], days: Collection[
         day = log_day(key)
         if day is None or day not in days or key in proved:
             continue
-        if _is_covered(delivered_at(key), day, covered):
+        if _is_covered(delivery_time(key), day, covered):
             made.unvouched.append((day, key))
         elif key in named:
             continue

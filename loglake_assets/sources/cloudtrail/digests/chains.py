@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
+from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest
 from loglake_assets.sources.cloudtrail.digests.documents import Digest
-from loglake_assets.sources.cloudtrail.digests.judging import JudgedDigest
 from loglake_assets.sources.cloudtrail.digests.places import HOUR, DigestPlace, day_of_end, digest_place
 
 _SLACK = timedelta(minutes=1)

@@ -47,7 +47,7 @@ class Digest:
     files: tuple[NamedFile, ...]
 
 
-def parsed(content: bytes) -> Digest:
+def parse_digest(content: bytes) -> Digest:
     """The digest that inflated bytes hold. Raises UnreadableDigestError."""
     try:
         document = json.loads(content)

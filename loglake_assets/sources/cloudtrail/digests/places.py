@@ -89,7 +89,7 @@ def log_day(key: str) -> date | None:
     return moment.date() if moment else None
 
 
-def delivered_at(key: str) -> datetime | None:
+def delivery_time(key: str) -> datetime | None:
     """The minute of delivery that a log file's name tells."""
     found = _DELIVERED.search(key)
     return _moment(found[1], "%Y%m%dT%H%MZ") if found else None

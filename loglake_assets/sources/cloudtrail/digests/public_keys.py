@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loglake_assets.sources.vouching import PublicKeys, PublicKeysError
+from loglake_assets.sources.digest_report import PublicKeys, PublicKeysError
 
 ClientOf = Callable[[str, str], Any]
 """From an AWS service's name and a Region to a boto3 client."""

@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from loglake_assets.sources.cloudtrail.digests.documents import Digest
-from loglake_assets.sources.vouching import PublicKeysError
+from loglake_assets.sources.digest_report import PublicKeysError
 
 
 def signed_text(digest: Digest, sha256: str) -> bytes:

@@ -11,14 +11,14 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
-from loglake_assets.s3.bounded import results_in_order
-from loglake_assets.sources.cloudtrail.digests.accounts import JudgedGroup, VouchedFile, judged_group
-from loglake_assets.sources.cloudtrail.digests.fetching import StoredContent, StoredDay, stored_content, stored_day
-from loglake_assets.sources.cloudtrail.digests.judging import JudgedDigest
+from loglake_assets.s3.read_ahead import results_in_order
+from loglake_assets.sources.cloudtrail.digests.accounts import JudgedGroup, VouchedFile, judge_group
+from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest
+from loglake_assets.sources.cloudtrail.digests.digest_store import StoredContent, StoredDay, stored_content, stored_day
 from loglake_assets.sources.cloudtrail.digests.places import Group, groups
+from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
-from loglake_assets.sources.vouching import DigestFinding, DigestReport, PublicKeys
 
 Progress = Callable[[str], None]
 _ReadFile = tuple[JudgedGroup, VouchedFile, str, StoredContent]
@@ -120,7 +120,7 @@ class _Reading:
         for group, loaded in groupby(results_in_order(load, wanted, self.in_flight), key=lambda day: day.group):
             of_group = list(loaded)
             logs = [key for day in of_group for key in day.log_keys if self._is_log(key)]
-            yield judged_group(group, of_group, run, self.public_keys, logs)
+            yield judge_group(group, of_group, run, self.public_keys, logs)
 
     def _is_log(self, key: str) -> bool:
         return isinstance(place(self.source, self.bucket, key), Placement)

@@ -10,7 +10,7 @@ from datetime import date
 
 from loglake_assets.sources.cloudtrail.samples.objects import CloudTrailSamples
 from loglake_assets.sources.cloudtrail.samples.plan import MIN_EVENTS, Faults
-from loglake_assets.sources.cloudtrail.samples.signing import public_keys
+from loglake_assets.sources.cloudtrail.samples.signer import public_keys
 
 __all__ = ["generate", "public_keys"]
 

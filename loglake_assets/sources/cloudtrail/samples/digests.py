@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from loglake_assets.sources.cloudtrail.samples.identifiers import stamp
-from loglake_assets.sources.cloudtrail.samples.signing import trail_key
+from loglake_assets.sources.cloudtrail.samples.signer import trail_key
 from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, BUCKET, Json
 
 

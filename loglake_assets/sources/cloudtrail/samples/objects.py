@@ -11,14 +11,14 @@ from loglake_assets.sources.cloudtrail.samples.deliveries import Delivery
 from loglake_assets.sources.cloudtrail.samples.digests import DigestChain
 from loglake_assets.sources.cloudtrail.samples.drafts import Draft
 from loglake_assets.sources.cloudtrail.samples.identifiers import stamp, uuid_text
-from loglake_assets.sources.cloudtrail.samples.invoked import InvokedModel, invoked_models
 from loglake_assets.sources.cloudtrail.samples.kinds import record_text
+from loglake_assets.sources.cloudtrail.samples.model_calls import InvokedModel, invoked_models
 from loglake_assets.sources.cloudtrail.samples.plan import Faults, Plan
+from loglake_assets.sources.cloudtrail.samples.session_starts import StartedSession, started_sessions
 from loglake_assets.sources.cloudtrail.samples.sessions import SHELL
-from loglake_assets.sources.cloudtrail.samples.started import StartedSession, started_sessions
 from loglake_assets.sources.cloudtrail.samples.trail import DIGEST_GROUP, GROUPS
 from loglake_assets.sources.cloudtrail.samples.truth import ground_truth
-from loglake_assets.sources.sampling import GroundTruth, SampleObject
+from loglake_assets.sources.sample_deliveries import GroundTruth, SampleObject
 
 
 class CloudTrailSamples:

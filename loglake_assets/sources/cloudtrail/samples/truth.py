@@ -7,7 +7,7 @@ from loglake_assets.sources.cloudtrail.samples.deliveries import IGNORED, READAB
 from loglake_assets.sources.cloudtrail.samples.identifiers import iso_day
 from loglake_assets.sources.cloudtrail.samples.kinds import COMMON, COUNTED, ODD, UNUSABLE
 from loglake_assets.sources.cloudtrail.samples.plan import DAY_SECONDS, Plan
-from loglake_assets.sources.sampling import GroundTruth
+from loglake_assets.sources.sample_deliveries import GroundTruth
 
 
 def ground_truth(plan: Plan) -> GroundTruth:

@@ -9,14 +9,14 @@ from datetime import date
 from itertools import groupby
 from random import Random
 
-from loglake_assets.sources.cloudtrail.samples.started import StartedSession
+from loglake_assets.sources.cloudtrail.samples.session_starts import StartedSession
 from loglake_assets.sources.cloudtrail.samples.trail import Json
 from loglake_assets.sources.cloudwatch.samples.deliveries import Delivery
 from loglake_assets.sources.cloudwatch.samples.plan import Faults, Plan
 from loglake_assets.sources.cloudwatch.samples.streams import LogStream
 from loglake_assets.sources.cloudwatch.samples.texts import log_event, message
 from loglake_assets.sources.cloudwatch.samples.truth import ground_truth
-from loglake_assets.sources.sampling import GroundTruth, SampleObject
+from loglake_assets.sources.sample_deliveries import GroundTruth, SampleObject
 
 _CONTROL = "CWL CONTROL MESSAGE: Checking health of destination Firehose."
 

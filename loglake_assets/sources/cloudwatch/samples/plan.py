@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from random import Random
 
 from loglake_assets.sources.cloudtrail.samples.identifiers import uuid_text
-from loglake_assets.sources.cloudtrail.samples.started import StartedSession
+from loglake_assets.sources.cloudtrail.samples.session_starts import StartedSession
 from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS
 from loglake_assets.sources.cloudwatch.samples.deliveries import UNREADABLE, VARIANTS, Delivery
 from loglake_assets.sources.cloudwatch.samples.sessions import DAY_SECONDS, Session, planned_sessions

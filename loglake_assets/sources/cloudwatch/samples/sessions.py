@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from loglake_assets.sources.cloudtrail.samples.identifiers import hex_digits, session_of
-from loglake_assets.sources.cloudtrail.samples.started import StartedSession
+from loglake_assets.sources.cloudtrail.samples.session_starts import StartedSession
 from loglake_assets.sources.cloudtrail.samples.trail import ACCOUNTS, REGIONS
 from loglake_assets.sources.cloudwatch.samples.streams import SESSION_GROUP, LogStream
 from loglake_assets.sources.cloudwatch.samples.terminal import long_session

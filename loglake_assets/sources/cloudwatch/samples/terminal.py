@@ -104,7 +104,7 @@ def _pack(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
     yield tuple(event)
 
 
-def joined(events: Iterable[Iterable[str]]) -> tuple[str, ...]:
+def transcript_lines(events: Iterable[Iterable[str]]) -> tuple[str, ...]:
     """The transcript's lines: an event that is one entry of exactly the limit is a fragment, and the next goes on."""
     lines: list[str] = []
     goes_on = False

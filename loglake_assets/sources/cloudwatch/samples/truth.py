@@ -9,9 +9,9 @@ from loglake_assets.sources.cloudwatch.samples.plan import Plan
 from loglake_assets.sources.cloudwatch.samples.sessions import Session
 from loglake_assets.sources.cloudwatch.samples.states import Sighting, state_of
 from loglake_assets.sources.cloudwatch.samples.streams import SESSION_GROUP
-from loglake_assets.sources.cloudwatch.samples.terminal import joined
+from loglake_assets.sources.cloudwatch.samples.terminal import transcript_lines
 from loglake_assets.sources.cloudwatch.samples.texts import session_lines
-from loglake_assets.sources.sampling import GroundTruth, SessionTruth
+from loglake_assets.sources.sample_deliveries import GroundTruth, SessionTruth
 
 
 def ground_truth(plan: Plan, seed: int) -> GroundTruth:
@@ -84,7 +84,7 @@ def _session_truth(
         kind=session.kind,
         day=iso_day(first),
         state=state_of(sighting, unreadable_times, plan.end),
-        lines=joined(session_lines(seed, session, plan.events[index].part) for index in built),
+        lines=transcript_lines(session_lines(seed, session, plan.events[index].part) for index in built),
         events=len(built),
     )
 

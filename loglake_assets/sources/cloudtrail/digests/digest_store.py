@@ -8,7 +8,12 @@ from typing import Any
 
 from loglake_assets.s3.gzip_stream import GzipError, content
 from loglake_assets.s3.pages import keys
-from loglake_assets.sources.cloudtrail.digests.documents import LARGEST_DIGEST, Digest, UnreadableDigestError, parsed
+from loglake_assets.sources.cloudtrail.digests.documents import (
+    LARGEST_DIGEST,
+    Digest,
+    UnreadableDigestError,
+    parse_digest,
+)
 from loglake_assets.sources.cloudtrail.digests.places import DigestPlace, Group, digest_place
 
 _PIECE = 1 << 20
@@ -71,7 +76,7 @@ def stored_digest(s3: Any, bucket: str, place: DigestPlace) -> StoredDigest:
     try:
         inflated = b"".join(content([body], LARGEST_DIGEST))
         sha256 = hashlib.sha256(inflated).hexdigest()
-        return StoredDigest(place, len(body), sha256, parsed(inflated), "", signature)
+        return StoredDigest(place, len(body), sha256, parse_digest(inflated), "", signature)
     except GzipError as error:
         return StoredDigest(place, len(body), "", None, _KINDS[error.reason], signature)
     except UnreadableDigestError as error:

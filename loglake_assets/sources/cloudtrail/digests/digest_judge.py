@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from loglake_assets.sources.cloudtrail.digests.digest_store import StoredDigest
 from loglake_assets.sources.cloudtrail.digests.documents import Digest
-from loglake_assets.sources.cloudtrail.digests.fetching import StoredDigest
 from loglake_assets.sources.cloudtrail.digests.places import Relocation, digest_place, relocation
 from loglake_assets.sources.cloudtrail.digests.signatures import is_signed_by, signed_text
-from loglake_assets.sources.vouching import PublicKeys
+from loglake_assets.sources.digest_report import PublicKeys
 
 _LONGEST = timedelta(days=1)  # they are of an hour; one that was made up could speak of ten thousand years
 
@@ -42,7 +42,7 @@ def signatures_told(stored: Iterable[StoredDigest]) -> dict[str, str]:
     return {d.previous_key: d.previous_signature for d in digests if d.previous_key and d.previous_signature}
 
 
-def judged(stored: Sequence[StoredDigest], keys: PublicKeys) -> list[JudgedDigest]:
+def judge(stored: Sequence[StoredDigest], keys: PublicKeys) -> list[JudgedDigest]:
     """Each digest of a group, judged; a signature that was lost in copying is taken from the digest that follows."""
     told = signatures_told(stored)
     return [_judge(s, s.digest, keys, told) for s in stored]
@@ -70,7 +70,7 @@ def _is_of_its_time(stored: StoredDigest, digest: Digest) -> bool:
 
 def _signature(stored: StoredDigest, digest: Digest, keys: PublicKeys, told: str | None) -> tuple[str, str, bool]:
     """(kind of finding, detail, whether the content is proved)."""
-    der = trusted_key(stored, digest, keys)
+    der = find_trusted_key(stored, digest, keys)
     if der is None:
         return "unknown_public_key", f"no trusted key has the fingerprint {digest.fingerprint}", False
     text = signed_text(digest, stored.sha256)
@@ -82,7 +82,7 @@ def _signature(stored: StoredDigest, digest: Digest, keys: PublicKeys, told: str
     return ("invalid_signature" if stored.signature or told else "signature_lost"), "", False
 
 
-def trusted_key(stored: StoredDigest, digest: Digest, keys: PublicKeys) -> bytes | None:
+def find_trusted_key(stored: StoredDigest, digest: Digest, keys: PublicKeys) -> bytes | None:
     """The key that a digest names, of its own Region or of its trail's home Region."""
     regions = dict.fromkeys((stored.place.group.region, stored.place.home_region))
     return next((der for region in regions if (der := keys.key(digest.fingerprint, region))), None)

@@ -5,15 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from loglake_assets.sources.cloudtrail.digests.accounts import candidate_keys
+from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest, judge
+from loglake_assets.sources.cloudtrail.digests.digest_store import StoredDigest, stored_content, stored_day
 from loglake_assets.sources.cloudtrail.digests.documents import NamedFile
-from loglake_assets.sources.cloudtrail.digests.fetching import StoredDigest, stored_content, stored_day
-from loglake_assets.sources.cloudtrail.digests.judging import JudgedDigest, judged
 from loglake_assets.sources.cloudtrail.digests.places import log_day, log_group
+from loglake_assets.sources.digest_report import PublicKeys, Vouching
 from loglake_assets.sources.model import LogSource
-from loglake_assets.sources.vouching import PublicKeys, Vouching
 
 
-def vouching(s3: Any, source: LogSource, bucket: str, key: str, public_keys: PublicKeys) -> Vouching | None:
+def find_vouching_digest(s3: Any, source: LogSource, bucket: str, key: str, public_keys: PublicKeys) -> Vouching | None:
     """What the digest that names a stored object says of it; None where it is no log file or no digest names it.
 
     Of several that name it, one with a valid signature is preferred.
@@ -24,7 +24,7 @@ def vouching(s3: Any, source: LogSource, bucket: str, key: str, public_keys: Pub
     stored: list[StoredDigest] = []
     for asked in (day, day + timedelta(days=1)):
         stored += stored_day(s3, bucket, group, asked, with_logs=False).digests
-    naming = list(_digests_naming(judged(stored, public_keys), key))
+    naming = list(_digests_naming(judge(stored, public_keys), key))
     if not naming:
         return None
     digest, named = max(naming, key=lambda pair: pair[0].is_proved)

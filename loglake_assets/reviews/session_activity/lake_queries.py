@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity import REVIEW
-from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, grouped
+from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, group_facts
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from resources.athena import Answer
@@ -37,9 +37,9 @@ def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda tex
         ends={row["f_sessionid"]: row["ended"] for row in ends.rows},
         keystrokes={
             session: [Keystrokes.of(row) for row in rows]
-            for session, rows in grouped(keystrokes.rows, "f_sessionid").items()
+            for session, rows in group_facts(keystrokes.rows, "f_sessionid").items()
         },
-        calls=grouped(calls.rows, "of_session"),
+        calls=group_facts(calls.rows, "of_session"),
         trail=trail,
         typed=typed,
     )

@@ -11,13 +11,13 @@ from typing import Any
 
 from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.agent_tool_use import REVIEW
-from loglake_assets.reviews.agent_tool_use.bodies import Body, looked_up, referenced, with_bodies
+from loglake_assets.reviews.agent_tool_use.bodies import Body, body_references, look_up, with_bodies
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
-from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay
+from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from resources.athena import quoted
+from resources.athena import sql_literal
 
 CALLS_A_QUERY = 400
 TRACED, BODIES = "trail_coverage", "bodies_present"
@@ -43,7 +43,7 @@ def build(
     invocations, trail = (_ask(lake, name, bounds, progress) for name in ("invocations", "trail"))
     fetch = bool(options.get("fetch_bodies", False))
     followed = tuple(options.get("followed_buckets", ()))
-    bodies = looked_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch, followed)
+    bodies = look_up(lake.s3, lake.settings.raw_bucket(REVIEW.leading_source), invocations, fetch, followed)
     rows = [with_bodies(row, bodies) for row in invocations]
     back, ahead = timedelta(days=REVIEW.look_back_days), timedelta(days=REVIEW.look_ahead_days)
     for day in days:
@@ -85,7 +85,7 @@ def _values(call: ToolCall) -> str:
     requests = (call.row["requestid"] or "", call.result_row["requestid"] or "")
     moments = (call.asked, call.result_row["request_time"])
     times = (f"TIMESTAMP '{t:%Y-%m-%d %H:%M:%S}.{t.microsecond // 1000:03d}'" for t in moments)
-    return f"({', '.join([*map(quoted, texts), *times, *map(quoted, requests)])})"
+    return f"({', '.join([*map(sql_literal, texts), *times, *map(sql_literal, requests)])})"
 
 
 def _digest(call: ToolCall) -> str:
@@ -129,7 +129,7 @@ def _trace(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
 
 
 def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body]) -> DayCheck:
-    paths = {path for row in rows for _, path in referenced(row)}
+    paths = {path for row in rows for _, path in body_references(row)}
     absent = sorted(path for path in paths if bodies[path].is_followed and not bodies[path].found)
     unknown = sorted(path for path in paths if not bodies[path].is_followed)
     return DayCheck(

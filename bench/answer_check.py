@@ -11,7 +11,7 @@ import msgspec
 from pyarrow import orc
 
 from bench.volumes import Volume
-from loglake_assets.s3.gzip_content import inflated
+from loglake_assets.s3.gzip_content import inflate
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def delivered_parameters(volume: Volume) -> dict[str, str]:
     """requestParameters by event id, as the delivered bytes spell it, of one event in sixteen that has some."""
     decoder, found = msgspec.json.Decoder(_Document), dict[str, str]()
     for path in volume.paths():
-        for record in decoder.decode(inflated(Path(path).read_bytes(), False)).Records:
+        for record in decoder.decode(inflate(Path(path).read_bytes(), False)).Records:
             if record.eventID.endswith(_SAMPLED) and (text := bytes(record.requestParameters)) != b"null":
                 found[record.eventID] = text.decode()
     return found

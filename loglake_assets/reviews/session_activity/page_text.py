@@ -17,7 +17,7 @@ def notation(text: str) -> str:
     return "".join(_NOTATIONS.get(c, f"\\u{{{ord(c):x}}}") if is_hidden(c) else c for c in text)
 
 
-def shown(value: Any) -> Any:
+def text_for_page(value: Any) -> Any:
     """What the page shows for a value, whatever it holds: text is inert and what is hidden in it stands out."""
     if value is None:
         return Markup('<span class="none">not known</span>')

@@ -18,6 +18,6 @@ MAGIC = (
 )
 
 
-def packing(content: bytes) -> str | None:
+def unreadable_reason(content: bytes) -> str | None:
     """The reason why bytes are no UTF-8 text, by what they begin with. No JSON and no text begins so; gzip is read."""
     return next((reason for magic, reason in MAGIC if content.startswith(magic)), None)

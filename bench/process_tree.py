@@ -51,7 +51,7 @@ def measured(command: Sequence[str], log: Path, timeout_seconds: float = 3600, c
     answer = log.with_suffix(".cost.json")
     settings = [str(answer), counter or counters.available(), str(timeout_seconds)]
     with log.open("wb") as output:
-        program = [sys.executable, "-m", "bench.measuring", *settings, *command]
+        program = [sys.executable, "-m", "bench.process_tree", *settings, *command]
         code = subprocess.run(program, stdout=output, stderr=output, check=False).returncode
     if code:
         said = log.read_text(errors="replace")[-_KEPT_OUTPUT:]

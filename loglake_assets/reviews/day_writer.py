@@ -13,9 +13,9 @@ import pyarrow.orc as orc
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, packets_prefix
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, read_manifest
-from loglake_assets.reviews.building import ReviewDay, ReviewFile
+from loglake_assets.reviews.builder import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
-from loglake_assets.s3.bounded import results_in_order
+from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources.model import ReadreadyTable
 from loglake_assets.sources.placement import day_number
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loglake_assets.reviews.session_activity import REVIEW
-from resources.athena import quoted
+from resources.athena import sql_literal
 
 _NAME = re.compile(r"^[a-z0-9_]+$")
 
@@ -100,14 +100,14 @@ def _texts(entry: Mapping[str, object], field: str) -> list[str]:
 
 
 def _in(column: str, values: frozenset[str]) -> str:
-    return f"{column} IN ({', '.join(quoted(v) for v in sorted(values))})" if values else ""
+    return f"{column} IN ({', '.join(sql_literal(v) for v in sorted(values))})" if values else ""
 
 
 def _arn_condition(pattern: str) -> str:
     if pattern == "*":
         return "1 = 1"
     escaped = re.sub(r"([!%_])", r"!\1", pattern).replace("*", "%")
-    return f"useridentity_arn LIKE {quoted(escaped)}" + (" ESCAPE '!'" if "!" in escaped else "")
+    return f"useridentity_arn LIKE {sql_literal(escaped)}" + (" ESCAPE '!'" if "!" in escaped else "")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

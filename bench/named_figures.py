@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from bench import cost
-from bench.contending import JOB, Runs
 from bench.figures import Figure, figure, growth_exponent, per_million, ratio
 from bench.layouts import PRESENT, RANDOM_IDS
-from bench.measuring import CORES
+from bench.process_tree import CORES
+from bench.rounds import JOB, Runs
 
 Part = dict[str, Any]
 

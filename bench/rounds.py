@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.checking import Checked, checked, delivered_parameters
-from bench.measuring import ContenderFailedError, Cost, measured
+from bench.answer_check import Checked, checked, delivered_parameters
+from bench.process_tree import ContenderFailedError, Cost, measured
 from bench.volumes import NEEDLE_NAMES, Volume
 from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
 

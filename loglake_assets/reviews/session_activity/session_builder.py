@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.reviews.building import DayCheck, Progress, ReviewDay, ReviewFile
+from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import Input
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, row_of
 from loglake_assets.reviews.session_activity.facts import Facts, Session
+from loglake_assets.reviews.session_activity.lake_queries import read_facts
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
-from loglake_assets.reviews.session_activity.reading import read_facts
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
