@@ -66,7 +66,7 @@ lock: $(READY) ## renew requirements.lock and bench/requirements.lock from pypro
 wheels: $(READY) ## what the Glue job needs beyond Glue's own, pinned as here, into wheels/ for a deployment to AWS
 	@$(BIN)/pip download -qq --disable-pip-version-check --only-binary :all: --python-version 3.11 \
 	  --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 --no-deps -d wheels \
-	  $$(grep -oE '^(boto3|botocore|dagster-pipes|isal|msgspec|s3transfer)==[^ ]+' requirements.lock)
+	  $$(grep -oE '^(boto3|botocore|dagster-pipes|duckdb|isal|msgspec|s3transfer|sqlglot)==[^ ]+' requirements.lock)
 	@ls wheels
 
 clean: ## remove what can be made again; the lake under .loglake/ stays

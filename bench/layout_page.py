@@ -27,10 +27,9 @@ def layout_table(told: dict[str, Any]) -> str:
     ]
     return f"""## Layouts of ORC
 
-{told["events"]:,} events of one day of CloudTrail, {delivered} MB as delivered, written by the job's own `write_rows`
-in one Spark session, one difference at a time. CPU to write has reading the rows and sorting in it. Of each question:
-MB read / CPU ms / wall ms, warm in chDB. Answers of all layouts are equal. With a dictionary tried for ids as well,
-files are byte for byte as the job writes them: what CPU differs by there is about what differences of CPU mean here.
+{told["events"]:,} events of one day of CloudTrail, {delivered} MB as delivered, written by the job's own `orc_body`,
+one difference at a time. CPU to write has sorting in it. Of each question: MB read / CPU ms / wall ms, warm in chDB.
+Answers of all layouts are equal.
 
 {table(heads, rows)}"""
 

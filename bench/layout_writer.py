@@ -1,21 +1,24 @@
-"""The writing half of the layouts: every layout once a round in one Spark session, by the job's own `write_rows`.
+"""The writing half of the layouts: every layout once a round, by the job's own `orc_body`.
 
-Run as a program it prints bytes, CPU seconds of the JVM, and the bytes that each column has on disk.
+Run as a program it prints bytes, CPU seconds of this process, and the bytes that each column has on disk.
 """
 
 import json
 import shutil
 import sys
-from dataclasses import replace
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.orc as orc
 
 from bench.contenders.spark_session import spark_session
 from bench.layouts import LAYOUTS, PRESENT, Layout
 from bench.queries import tree_bytes
 from bench.volumes import SOURCE
-from glue_scripts.job import SPARK_SETTINGS
-from glue_scripts.writing import ORC_SETTINGS, write_rows
+from glue_scripts.orc_files import ORC_SETTINGS, orc_body, portions
+from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.sources import LogSource, load_source
 
 if TYPE_CHECKING:
@@ -27,47 +30,45 @@ _COLUMNS_OF = (PRESENT.name, "zstd")
 def main(ready: Path, out: Path, rounds: int) -> dict[str, Any]:
     """Write the rows of the table at `ready` below `out`, a folder a layout; what each took."""
     out.mkdir(parents=True)
-    spark, source = spark_session(str(out / "tmp")), load_source(SOURCE)
-    for name, value in SPARK_SETTINGS.items():
-        if name.startswith("spark.sql."):
-            spark.conf.set(name, value)
-    events = _as_delivered(spark, ready, out / "delivered")
-    _write(spark, source, PRESENT, out / "warm-up" / "run=bench")
+    source = load_source(SOURCE)
+    rows = _as_delivered(ready)
     taken: dict[str, list[float]] = {one.name: [] for one in LAYOUTS}
     for number in range(rounds):
-        for layout in LAYOUTS[:: -1 if number % 2 else 1]:  # there and back: the JVM still warms up
-            taken[layout.name].append(_write(spark, source, layout, out / layout.name / "run=bench"))
+        for layout in LAYOUTS[:: -1 if number % 2 else 1]:
+            taken[layout.name].append(_write(rows, source, layout, out / layout.name / "run=bench"))
+    spark = spark_session(str(out / "tmp"))
     columns = {name: column_bytes(spark, out / name) for name in _COLUMNS_OF}
     spark.stop()
     layouts = {name: {"bytes": tree_bytes(out / name), "cpu_seconds": cpu} for name, cpu in taken.items()}
-    return {"events": events, "layouts": layouts, "columns": columns}
+    return {"events": len(rows), "layouts": layouts, "columns": columns}
 
 
-def _as_delivered(spark: "SparkSession", ready: Path, path: Path) -> int:
-    """The rows in the order of their objects, as the view that `write_rows` writes; returns how many."""
-    rows = spark.read.orc(str(ready)).orderBy("raw_key", "raw_ordinal")
-    rows.write.option("compression", "snappy").orc(str(path))
-    spark.read.orc(str(path)).coalesce(1).createOrReplaceTempView("readready_as_view")  # a day is one partition
-    return spark.table("readready_as_view").count()
+def _as_delivered(ready: Path) -> pa.Table:
+    """The rows in the order of their objects."""
+    files = sorted(ready.rglob("*.orc"))
+    day = pa.concat_tables([orc.read_table(str(file)) for file in files])
+    return day.sort_by([("raw_key", "ascending"), ("raw_ordinal", "ascending")])
 
 
-def _write(spark: "SparkSession", source: LogSource, layout: Layout, path: Path) -> float:
-    """CPU seconds of the JVM: reading what was delivered, sorting, encoding."""
+def _write(rows: pa.Table, source: LogSource, layout: Layout, path: Path) -> float:
+    """CPU seconds of sorting and encoding one day of the rows as files below `path`."""
     shutil.rmtree(path, ignore_errors=True)
-    if layout.sort_by is not None:
-        source = replace(source, readready=replace(source.readready, sort_by=layout.sort_by))
-    before = _cpu_seconds(spark)
-    write_rows(spark, source, str(path), layout.compression, {**ORC_SETTINGS, **layout.settings})
-    return _cpu_seconds(spark) - before
+    folder = path / "logcalendarday=20261101"
+    folder.mkdir(parents=True)
+    schema = orc_schema(source.readready.all_columns)
+    sort_by = source.readready.sort_by if layout.sort_by is None else layout.sort_by or ("raw_key", "raw_ordinal")
+    settings = {**ORC_SETTINGS, **layout.settings}
+    if "bloom_filter_columns" in settings:
+        settings["bloom_filter_columns"] = [schema.get_field_index(name) for name in settings["bloom_filter_columns"]]
+    before = time.process_time()
+    for number, portion in enumerate(portions(map(_table, rows.to_batches()))):
+        body = orc_body(portion, schema, sort_by, layout.compression, settings)
+        (folder / f"part-{number:05d}.orc").write_bytes(body)
+    return time.process_time() - before
 
 
-def _cpu_seconds(spark: "SparkSession") -> float:
-    import psutil
-
-    gateway = spark.sparkContext._gateway
-    assert gateway is not None
-    used = psutil.Process(gateway.proc.pid).cpu_times()
-    return float(used.user + used.system)
+def _table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])
 
 
 def column_bytes(spark: "SparkSession", folder: Path) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The rows of one day under other ORC layouts, one difference at a time: size, CPU to write, and what questions read.
 
-The job's own table is read back and written by the job's own `write_rows`, in one Spark session
-(`bench.layout_writer`); what differs is the order of the rows, the codec, or a setting of the ORC writer. Run as a
-program this asks each layout in chDB, warm and in turn, in a process without a JVM.
+The job's own table is read back and written by the job's own `orc_body`
+(`bench.layout_writer`); what differs is the order of the rows, the codec, or a setting of the ORC writer. Run
+as a program this asks each layout in chDB, warm and in turn.
 """
 
 import json
@@ -19,8 +19,6 @@ from bench.rounds import JAVA, environment
 from loglake_assets.sources import DEFAULT_COMPRESSION
 
 _MB = 1 << 20
-_CHUNK_256K = {"orc.compress.size": str(256 << 10), "orc.buffer.size.enforce": "true"}
-"""What ORC has as its default and cuts down unless it is enforced: to a twentieth of a stripe over the columns."""
 RANDOM_IDS = ("eventid", "requestid")
 """Columns whose values nothing predicts: two UUIDs."""
 
@@ -33,11 +31,11 @@ class Layout:
     title: str
     sort_by: tuple[str, ...] | None = None
     compression: str = DEFAULT_COMPRESSION
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _bloom(column: str) -> Layout:
-    return Layout(f"bloom_{column}", f"bloom filter on {column}", settings={"orc.bloom.filter.columns": column})
+    return Layout(f"bloom_{column}", f"bloom filter on {column}", settings={"bloom_filter_columns": [column]})
 
 
 PRESENT = Layout("present", "as the job writes")
@@ -50,15 +48,14 @@ LAYOUTS = (
     Layout("unsorted", "as delivered, unsorted", ()),
     Layout("zstd", "ZSTD", compression="zstd"),
     Layout("snappy", "Snappy", compression="snappy"),
-    Layout("zlib_speed", "ZLIB, strategy SPEED", settings={"orc.compression.strategy": "SPEED"}),
-    Layout("chunk_256k", "chunks of 256 KB, not 128", settings=_CHUNK_256K),
-    Layout("stripe_64mb", "stripes of 64 MB, not 128", settings={"orc.stripe.size": str(64 * _MB)}),
-    Layout("stripe_256mb", "stripes of 256 MB, not 128", settings={"orc.stripe.size": str(256 * _MB)}),
-    Layout("stride_2000", "an index entry each 2,000 rows, not 5,000", settings={"orc.row.index.stride": "2000"}),
-    Layout("stride_10000", "an index entry each 10,000 rows, not 5,000", settings={"orc.row.index.stride": "10000"}),
-    Layout("dictionary_never", "dictionary threshold 0, not 0.8", settings={"orc.dictionary.key.threshold": "0"}),
-    Layout("dictionary_always", "dictionary threshold 1, not 0.8", settings={"orc.dictionary.key.threshold": "1"}),
-    Layout("ids_tried", "a dictionary tried for ids as well", settings={"orc.column.encoding.direct": ""}),
+    Layout("zlib_speed", "ZLIB, strategy speed", settings={"compression_strategy": "speed"}),
+    Layout("chunk_256k", "chunks of 256 KB, not 64", settings={"compression_block_size": 256 << 10}),
+    Layout("stripe_32mb", "stripes of 32 MB, not 64", settings={"stripe_size": 32 * _MB}),
+    Layout("stripe_128mb", "stripes of 128 MB, not 64", settings={"stripe_size": 128 * _MB}),
+    Layout("stride_2000", "an index entry each 2,000 rows, not 5,000", settings={"row_index_stride": 2000}),
+    Layout("stride_10000", "an index entry each 10,000 rows, not 5,000", settings={"row_index_stride": 10000}),
+    Layout("dictionary_never", "dictionary threshold 0, not 0.8", settings={"dictionary_key_size_threshold": 0.0}),
+    Layout("dictionary_always", "dictionary threshold 1, not 0.8", settings={"dictionary_key_size_threshold": 1.0}),
     _bloom("f_sessionid"),
     _bloom("useridentity_arn"),
     _bloom("eventid"),

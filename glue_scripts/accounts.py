@@ -4,12 +4,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef
+from glue_scripts.orc_files import WrittenDay
 from glue_scripts.window import WindowObjects
-from glue_scripts.writing import WrittenDay
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number
 
@@ -88,64 +88,50 @@ class _Counts:
     duplicates: Counter[int] = field(default_factory=Counter)
 
 
-class ClosedObject(Protocol):
-    """The row that closes an object's account. `counts` is JSON: [[day, rule or null, records], ...]."""
+@dataclass(frozen=True)
+class AccountRow:
+    """What a reader says of an object (`kind` object) or of a record that cannot be a row (quarantined).
 
+    `counts` is JSON: [[day, rule or null, records], ...]. `raw_lastmodified` is in milliseconds.
+    """
+
+    kind: str
     object_number: int
     raw_etag: str
     raw_versionid: str | None
     raw_lastmodified: int
+    raw_ordinal: int | None
     reason: str | None
     record_count: int
     content_bytes: int | None
     counts: str | None
 
 
-class DroppedCopies(Protocol):
-    """How many copies of one object's records were dropped, of one day."""
-
-    object_number: int
-    day: int
-    n: int
-
-
-class QuarantinedRecord(Protocol):
-    """The row of one record that cannot be a row."""
-
-    object_number: int
-    raw_ordinal: int
-    reason: str
-
-
-CLOSED = """
-SELECT object_number, raw_etag, raw_versionid, raw_lastmodified, reason, record_count, content_bytes, counts
-FROM decoded_as_view WHERE kind = 'object'"""
-QUARANTINED = """
-SELECT object_number, raw_ordinal, reason FROM decoded_as_view WHERE kind = 'quarantined' ORDER BY 1, 2"""
-DUPLICATES = """
-SELECT object_number, logcalendarday AS day, count(*) AS n FROM duplicates_as_view GROUP BY 1, 2"""
-"""What an account is asked of, in the SQL of either engine: rows as `day_accounts` takes them."""
-
-
 def day_accounts(
     arguments: JobArguments,
     objects: WindowObjects,
-    closed: Iterable[ClosedObject],
-    quarantined: Iterable[QuarantinedRecord],
-    duplicates: Iterable[DroppedCopies],
+    read: Iterable[Mapping[str, Any]],
+    duplicates: Iterable[tuple[int, int, int]],
     written: Mapping[int, WrittenDay],
 ) -> list[DayAccount]:
-    """The account of every day of the window, from what was read and from what was read back."""
-    rows = {row.object_number: row for row in closed}
+    """The account of every day of the window, from what was read and from what was read back.
+
+    `read` are the rows of kind `object` and `quarantined` as readers give them, `duplicates` (object number, day,
+    copies dropped).
+    """
+    said = [AccountRow(**row) for row in read]
+    rows = {row.object_number: row for row in said if row.kind == "object"}
     counts, rules = _counts(rows.values(), duplicates)
     refs = {ref.number: ref for ref in objects.refs}
-    quarantine = [Quarantined(refs[row.object_number], row.raw_ordinal, row.reason) for row in quarantined]
-    quarantine += [Quarantined(refs[n], None, row.reason) for n, row in rows.items() if row.reason]
+    quarantined = (row for row in said if row.kind == "quarantined")
+    records = sorted((row.object_number, row.raw_ordinal or 0, row.reason or "") for row in quarantined)
+    quarantine = [Quarantined(refs[n], ordinal, reason) for n, ordinal, reason in records]
+    quarantine += [Quarantined(refs[n], None, row.reason) for n, row in sorted(rows.items()) if row.reason]
     accounts = []
     for day in (day_number(d) for d in arguments.days):
         seen = [
             _object_account(refs[n], rows[n], counts[n], day)
-            for n in rows
+            for n in sorted(rows)
             if (day, refs[n].bucket, refs[n].key) in objects.late
             or _concerns(refs[n], rows[n], counts[n], day, arguments.reach)
         ]
@@ -155,13 +141,13 @@ def day_accounts(
     return accounts
 
 
-def _concerns(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int, reach: Reach) -> bool:
+def _concerns(ref: ObjectRef, row: AccountRow, counts: _Counts, day: int, reach: Reach) -> bool:
     """Whether the day's build must read the object: by its prefix, or because it holds events of the day."""
     stored = row.raw_lastmodified / 1000
     return day in counts.days or reach.reads(day_from_number(day), day_from_number(ref.prefix_day), stored)
 
 
-def _object_account(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int) -> ObjectAccount:
+def _object_account(ref: ObjectRef, row: AccountRow, counts: _Counts, day: int) -> ObjectAccount:
     return ObjectAccount(
         ref=ref,
         etag=row.raw_etag,
@@ -177,7 +163,7 @@ def _object_account(ref: ObjectRef, row: ClosedObject, counts: _Counts, day: int
 
 
 def _counts(
-    closed: Iterable[ClosedObject], duplicates: Iterable[DroppedCopies]
+    closed: Iterable[AccountRow], duplicates: Iterable[tuple[int, int, int]]
 ) -> tuple[dict[int, _Counts], dict[int, dict[str, int]]]:
     """Counts by object, and exclusions by day and rule."""
     counts: dict[int, _Counts] = defaultdict(_Counts)
@@ -188,6 +174,6 @@ def _counts(
             if rule:
                 counts[row.object_number].excluded[day] += records
                 rules[day][rule] = rules[day].get(rule, 0) + records
-    for copies in duplicates:
-        counts[copies.object_number].duplicates[copies.day] += copies.n
+    for number, day, copies in duplicates:
+        counts[number].duplicates[day] += copies
     return counts, rules

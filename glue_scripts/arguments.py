@@ -34,7 +34,7 @@ class JobArguments:
     code_version: str = "unknown"
     region: str | None = None
     engine: str = SPARK
-    light_max_bytes: int = 1 << 30
+    local_max_bytes: int = 1 << 30
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -79,7 +79,7 @@ def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
         code_version=known.code_version,
         region=known.region,
         engine=known.engine,
-        light_max_bytes=known.light_max_bytes,
+        local_max_bytes=known.local_max_bytes,
     )
     _refuse_unbounded(arguments)
     _refuse_unknown_compression(arguments.compression)
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--region", help="AWS Region of the lake; without it, the environment's")
     parser.add_argument("--engine", choices=ENGINES, default=SPARK)
     parser.add_argument(
-        "--light_max_bytes", type=int, default=1 << 30, help="gzip beyond which light leaves it to Spark"
+        "--local_max_bytes", type=int, default=1 << 30, help="gzip beyond which --engine local leaves it to Spark"
     )
     return parser
 

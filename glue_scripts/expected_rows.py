@@ -3,15 +3,13 @@
 from datetime import date
 from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from glue_scripts.arguments import JobArguments
+from glue_scripts.day_views import ROW_ID, DayViews, find_copies, row_ids
 from glue_scripts.fetching import FetchedObject
-from glue_scripts.light_views import NotLightError, create_views
 from glue_scripts.reading import ObjectReader, decoded_schema
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.views import given_views, view_statements
 
 _NO_RULES = "version = 0"
 
@@ -19,19 +17,13 @@ _NO_RULES = "version = 0"
 def expected_row(source: LogSource, found: FetchedObject, ordinal: int, day: date) -> dict[str, Any] | None:
     """The row of record `ordinal` of an object, whatever rules exclude; None where the record is no row of `day`.
 
-    Timestamps are UTC without a zone. Raises NotLightError where the views can be run by Spark only.
+    Timestamps are UTC without a zone. Raises OnlySparkError where the views can be run by Spark only.
     """
     batches = list(ObjectReader(source.name, "", _NO_RULES).batches([found]))
-    arguments = JobArguments(source.name, day, day, run_id="", database="", readready_bucket="")
-    try:
-        with duckdb.connect(":memory:", config={"python_enable_replacements": False}) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.register("decoded_as_view", pa.Table.from_batches(batches, decoded_schema(source)))
-            for name, statement in given_views(arguments.first_day, arguments.last_day, arguments.run_id):
-                connection.execute(f"CREATE VIEW {name} AS {statement}")
-            create_views(connection, view_statements(source))
-            rows: pa.Table = connection.sql(f"FROM readready_as_view WHERE raw_ordinal = {ordinal:d}").to_arrow_table()
-    except duckdb.Error as error:  # its message may quote a row
-        raise NotLightError(f"The views of {source.name} failed ({type(error).__name__}).") from None
-    of_ordinal = rows.to_pylist()
-    return of_ordinal[0] if of_ordinal else None
+    decoded = pa.Table.from_batches(batches, decoded_schema(source))
+    records = decoded.filter(pc.equal(decoded["kind"], "record"))
+    views = DayViews(source, day, day, run_id="")
+    copies = row_ids(find_copies(views.keys(records))).to_pylist()
+    rows = views.rows(records).to_pylist()
+    wanted = (row for row in rows if row["raw_ordinal"] == ordinal and row[ROW_ID] not in copies)
+    return next(({name: value for name, value in row.items() if name != ROW_ID} for row in wanted), None)

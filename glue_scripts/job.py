@@ -1,34 +1,31 @@
 """One run: list the window, read every object once, many views, ORC in a run's own directory, a manifest a day.
 
 The job never touches the catalog, never overwrites and never deletes: what it writes is seen by nobody until the
-orchestrator has verified and committed it.
+orchestrator has verified and committed it. Where it runs, and what spreads its tasks, changes nothing of it.
 """
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from glue_scripts.accounts import CLOSED, DUPLICATES, QUARANTINED, DayAccount, day_accounts
+from glue_scripts.accounts import DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
 from glue_scripts.manifests import put_manifests
-from glue_scripts.reading import ObjectReader, decoded_fields
-from glue_scripts.reporting import Progress, Report
+from glue_scripts.orc_files import PartOfDay, written_days
+from glue_scripts.reporting import Report
+from glue_scripts.runners import Partitions, Runner, Slice, SparkRunner, local_runner
 from glue_scripts.window import WindowObjects, slices, window_objects
-from glue_scripts.writing import write_duplicates, write_rows, written_days
-from loglake_assets.lake.storage.keys import run_prefix
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import commit_numbers
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.model import LIGHT
+from loglake_assets.sources.model import LOCAL
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.views import given_views, view_statements
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-_BYTES_A_SLICE = 32 << 20
+    from glue_scripts.tasks import Copies, Plan
 
 
 def run_job(arguments: JobArguments, report: Report) -> None:
@@ -45,33 +42,13 @@ def run_job(arguments: JobArguments, report: Report) -> None:
         f"{objects.total_bytes:,} bytes",
         {"objects": len(objects.refs), "bytes": objects.total_bytes},
     )
-    accounts = _build_light(source, arguments, objects, s3, report) if arguments.engine == LIGHT else None
-    if accounts is None:
-        spark = _spark(f"{source.name} {arguments.first_day} {arguments.last_day}")
-        accounts = build(spark, source, arguments, objects, s3.meta.region_name, report)
+    accounts = build(arguments, objects, s3.meta.region_name, report)
     if arguments.is_preview:
         report("Preview written; a preview has no manifest and cannot be committed.", {})
         return
     put_manifests(s3, source, arguments, accounts, bases, listed_at)
     for account in accounts:
         report(account.sentence(), account.totals())
-
-
-def _build_light(
-    source: LogSource, arguments: JobArguments, objects: WindowObjects, s3: Any, report: Report
-) -> list[DayAccount] | None:
-    """The account of each day by the light engine; None where Spark must build the window, and why is told."""
-    try:
-        from glue_scripts.light import build_light
-        from glue_scripts.light_views import NotLightError
-    except ImportError as error:
-        report(f"The light engine needs {error.name}, which is not installed here. Spark builds the window.", {})
-        return None
-    try:
-        return build_light(source, arguments, objects, s3, report)
-    except NotLightError as error:
-        report(f"{error} Spark builds the window.", {})
-        return None
 
 
 def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[int, int]:
@@ -83,10 +60,91 @@ def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[i
     return {day: found[-1] if found else 0 for day, found in numbers.items()}
 
 
-def _spark(name: str) -> "SparkSession":
+def build(arguments: JobArguments, objects: WindowObjects, region: str, report: Report) -> list[DayAccount]:
+    """Read, transform and write the window; returns the account of each day, recounted from what was written.
+
+    The processes of one machine build what fits it, where the arguments say so; Spark builds the rest.
+    """
+    try:
+        from glue_scripts.day_views import check_views
+        from glue_scripts.sql_on_arrow import OnlySparkError
+    except ImportError as error:
+        report(f"{error.name} is not installed here. Spark SQL builds the window.", {})
+        return _build_by_sql(arguments, objects, region, report)
+    try:
+        check_views(load_source(arguments.source))
+        if arguments.engine == LOCAL and objects.total_bytes <= arguments.local_max_bytes:
+            with local_runner(report) as runner:
+                return _build_by_tasks(runner, arguments, objects, region)
+        return _build_by_tasks(SparkRunner(_session(arguments), report), arguments, objects, region)
+    except OnlySparkError as error:
+        report(f"{error} Spark SQL builds the window.", {})
+        return _build_by_sql(arguments, objects, region, report)
+
+
+def _build_by_tasks(runner: Runner, arguments: JobArguments, objects: WindowObjects, region: str) -> list[DayAccount]:
+    """The account of each day. Raises OnlySparkError, with nothing stored, where a value is for Spark SQL only."""
+    from glue_scripts.sql_on_arrow import OnlySparkError
+    from glue_scripts.tasks import ACCOUNTS, REFUSAL, FindCopies, ReadSlice, read_accounts
+
+    plan = _plan(arguments, objects, region)
+    partitions = runner.read(ReadSlice(plan), _slices(runner, objects), plan.partitions)
+    accounts = partitions.run(read_accounts, [ACCOUNTS], "slices of objects read")
+    if refused := [row["reason"] for row in accounts if row["kind"] == REFUSAL]:
+        raise OnlySparkError(refused[0])
+    copies = partitions.run(FindCopies(plan), plan.copy_partitions, "searches for copies done")
+    parts = _write(partitions, plan, copies)
+    dropped = [count for found in copies for count in found.counts]
+    return day_accounts(arguments, objects, accounts, dropped, written_days(parts))
+
+
+def _write(partitions: Partitions, plan: "Plan", copies: "Sequence[Copies]") -> list[PartOfDay]:
+    from glue_scripts.tasks import WritePart, ids_in_order
+
+    dropped = ids_in_order(copies)
+    if plan.max_rows is None:
+        return partitions.run(WritePart(plan, dropped), plan.day_partitions, "parts of days written")
+    parts: list[PartOfDay] = []
+    for partition in plan.day_partitions:
+        left = plan.max_rows - sum(part.file.rows for part in parts)
+        if left > 0:
+            parts += partitions.run(WritePart(replace(plan, max_rows=left), dropped), [partition], "parts written")
+    return parts
+
+
+def _build_by_sql(arguments: JobArguments, objects: WindowObjects, region: str, report: Report) -> list[DayAccount]:
+    from glue_scripts.spark_sql import build_by_sql
+
+    spark = _session(arguments)
+    hands = _slices(SparkRunner(spark, report), objects)
+    found = build_by_sql(spark, _plan(arguments, objects, region), hands, report)
+    return day_accounts(arguments, objects, found.accounts, found.dropped, written_days(found.parts))
+
+
+def _plan(arguments: JobArguments, objects: WindowObjects, region: str) -> "Plan":
+    from glue_scripts.tasks import Plan
+
+    return Plan.of(
+        objects.total_bytes,
+        source_name=arguments.source,
+        days=arguments.days,
+        run_id=arguments.run_id,
+        region=region,
+        bucket=arguments.readready_bucket,
+        compression=arguments.compression,
+        max_rows=arguments.max_rows,
+    )
+
+
+def _slices(runner: Runner, objects: WindowObjects) -> list[Slice]:
+    count = runner.slice_count(objects.total_bytes, len(objects.refs))
+    return list(enumerate(slices(objects.refs, count)))
+
+
+def _session(arguments: JobArguments) -> "SparkSession":
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.builder.appName(name)
+    builder = SparkSession.builder.appName(f"{arguments.source} {arguments.first_day} {arguments.last_day}")
     for key, value in SPARK_SETTINGS.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
@@ -94,106 +152,8 @@ def _spark(name: str) -> "SparkSession":
 
 SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.adaptive.enabled": "true",
-    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "256m",
-    "spark.sql.autoBroadcastJoinThreshold": "256m",  # for duplicates: a join that shuffles takes rows from their day
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.sql.orc.impl": "native",
+    "spark.sql.inMemoryColumnarStorage.batchSize": "1000",
     "spark.ui.showConsoleProgress": "false",
 }
 """What the job relies on, wherever it runs. Business logic does not depend on any of it but the time zone."""
-
-
-def build(
-    spark: "SparkSession",
-    source: LogSource,
-    arguments: JobArguments,
-    objects: WindowObjects,
-    region: str,
-    report: Report,
-) -> list[DayAccount]:
-    """Read, transform and write the window; returns the account of each day, recounted from what was written."""
-    with _tell_progress(spark, report, "slices of objects read"):
-        _read(spark, source, objects, region).createOrReplaceTempView("decoded_as_view")
-        closed = _rows(spark, CLOSED)
-    _create_views(spark, source, arguments)
-    duplicates = _rows(spark, DUPLICATES)
-    base = f"s3://{arguments.readready_bucket}/"
-    path = base + run_prefix(source.readready.name, arguments.run_id)
-    with _tell_progress(spark, report, "tasks of the write done"):
-        target = path if not arguments.is_preview else f"{base}preview/{arguments.run_id}/"
-        write_rows(spark, source, target, arguments.compression)
-    if arguments.is_preview:
-        return []
-    write_duplicates(spark, source, base, arguments.run_id, arguments.compression)
-    written = written_days(spark, source, path)
-    return day_accounts(arguments, objects, closed, _rows(spark, QUARANTINED), duplicates, written)
-
-
-def _rows(spark: "SparkSession", statement: str) -> list[Any]:
-    return spark.sql(statement).collect()
-
-
-def _read(spark: "SparkSession", source: LogSource, objects: WindowObjects, region: str) -> "DataFrame":
-    """The decoded rows, brought together by day; however often they are asked for, objects are read once."""
-    count = _slice_count(spark, objects)
-    rows = [(ref.number, ref.bucket, ref.key, ref.prefix_day) for hand in slices(objects.refs, count) for ref in hand]
-    parallel = spark.sparkContext.parallelize(rows, max(count, 1))
-    refs = spark.createDataFrame(parallel, "number int, bucket string, key string, prefix_day int")
-    schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(source))
-    refs.mapInArrow(ObjectReader(source.name, region), schema).createOrReplaceTempView("read_as_view")
-    return shuffled_once(spark, spark.sql("SELECT /*+ REBALANCE(logcalendarday) */ * FROM read_as_view"))
-
-
-def shuffled_once(spark: "SparkSession", frame: "DataFrame") -> "DataFrame":
-    """A frame that ends in a shuffle, as a frame over that shuffle's files: every later query begins there.
-
-    A cache would hold the window a second time, in columns that must be filled and emptied again, and is lost with an
-    executor. PySpark has no public call for it; these two are what its own createDataFrame and checkpoint end in.
-    """
-    from pyspark.sql import DataFrame
-
-    rows = frame._jdf.queryExecution().toRdd()
-    return DataFrame(spark._jsparkSession.internalCreateDataFrame(rows, frame._jdf.schema(), False), spark)
-
-
-def _slice_count(spark: "SparkSession", objects: WindowObjects) -> int:
-    wanted = max(spark.sparkContext.defaultParallelism * 4, objects.total_bytes // _BYTES_A_SLICE)
-    return int(min(wanted, max(len(objects.refs), 1)))
-
-
-def _create_views(spark: "SparkSession", source: LogSource, arguments: JobArguments) -> None:
-    """The bounds and the decoded records as views, then the source's own `.sql` views in their order."""
-    for name, statement in given_views(arguments.first_day, arguments.last_day, arguments.run_id):
-        spark.sql(statement).createOrReplaceTempView(name)
-    for name, statement in view_statements(source):
-        view = spark.sql(statement)
-        if name == "duplicates_as_view":
-            view = view.persist()  # counted, subtracted, and written: computed once
-        if arguments.is_preview and name == "readready_as_view":
-            view = view.limit(int(arguments.max_rows or 0))
-        view.createOrReplaceTempView(name)
-
-
-@contextmanager
-def _tell_progress(spark: "SparkSession", report: Report, what: str) -> Iterator[None]:
-    """Tell of finished Spark tasks every few seconds while the block runs."""
-    done = threading.Event()
-    thread = threading.Thread(target=_watch, args=(spark, report, what, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=5)
-
-
-def _watch(spark: "SparkSession", report: Report, what: str, done: threading.Event) -> None:
-    tracker = spark.sparkContext.statusTracker()
-    progress: Progress | None = None
-    while not done.wait(1.0):
-        stages = [info for stage in tracker.getActiveStageIds() if (info := tracker.getStageInfo(stage))]
-        if stages:
-            progress = progress or Progress(report, what, max(s.numTasks for s in stages))
-            progress.at(max(s.numCompletedTasks for s in stages))

@@ -15,7 +15,7 @@ def environment(home: Path, **given: str) -> dict[str, str]:
     ours = ("LOGLAKE_", "AWS_", "DAGSTER_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     kept = {name: os.environ[name] for name in ("LOGLAKE_SPARK_JAVA_OPTIONS",) if name in os.environ}
-    return {**inherited, **kept, "LOGLAKE_HOME": str(home), "LOGLAKE_ENGINE": "light", **given}
+    return {**inherited, **kept, "LOGLAKE_HOME": str(home), "LOGLAKE_ENGINE": "local", **given}
 
 
 def named(home: Path) -> str:

@@ -19,7 +19,7 @@ from infra.cli.review import ReviewResult, build_review_range
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.model import LIGHT, SPARK
+from loglake_assets.sources.model import LOCAL, SPARK
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate
 from tests.breaking import stored_lake
 from tests.faulting import FaultProxy, fault_proxy
@@ -30,7 +30,7 @@ from tests.written_day import WrittenDay, written_day
 pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-os.environ["LOGLAKE_ENGINE"] = LIGHT  # Spark builds where it is what is tested: see `by_spark`
+os.environ["LOGLAKE_ENGINE"] = LOCAL  # Spark builds where it is what is tested: see `by_spark`
 
 
 @contextmanager

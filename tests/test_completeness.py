@@ -65,9 +65,9 @@ EXCLUDE = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["
 
 
 @pytest.fixture(autouse=True)
-def light(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_spark(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests look at what is decided about a build, not at the engine that makes it."""
-    monkeypatch.setenv("LOGLAKE_ENGINE", "light")
+    monkeypatch.setenv("LOGLAKE_ENGINE", "local")
 
 
 def bucket(built: BuiltLake) -> str:

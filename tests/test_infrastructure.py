@@ -317,8 +317,8 @@ def test_addapart_is_the_only_writer_of_partitions_and_nobody_changes_tables_or_
     assert writers == {("addapart.ConsumerRole.consumer", action) for action in actions}
 
 
-def test_nothing_but_leftovers_of_a_write_may_be_deleted() -> None:
-    """By the job; and by the policy of retention, what runs wrote: no commit, no manifest, no ledger, no raw object."""
+def test_nothing_but_what_runs_wrote_may_be_deleted_and_by_retention_only() -> None:
+    """No commit, no manifest, no ledger, no raw object; and by the job nothing at all."""
     deleted = [
         (policy, r["Fn::Sub"].rsplit("}", 1)[1], r["Fn::Sub"])
         for policy, action, r in _allowed()
@@ -326,8 +326,7 @@ def test_nothing_but_leftovers_of_a_write_may_be_deleted() -> None:
     ]
     assert all("-readready-" in resource for _, _, resource in deleted)
     by_retention = sorted(path for policy, path, _ in deleted if "Retention" in policy)
-    others = sorted(path for policy, path, _ in deleted if "Retention" not in policy)
-    assert others == ["/*/__magic*", "/*/_temporary/*", "/*_$folder$"]
+    assert [path for policy, path, _ in deleted if "Retention" not in policy] == []
     assert by_retention == [
         "/*_review/run=*",
         "/collected/*",
@@ -616,7 +615,6 @@ def test_the_job_may_write_rows_but_neither_commit_nor_delete_them(enforcing: En
     s3 = _client_as(enforcing, _roles(enforcing, "ReadreadyRole")[0], "s3")
     rows = f"{SOURCES[0].readready.name}/run=r/logcalendarday=20261101/part.orc"
     s3.put_object(Bucket=lake.readready_bucket, Key=rows, Body=b"rows")
-    s3.delete_object(Bucket=lake.readready_bucket, Key=f"{SOURCES[0].readready.name}/run=r/_temporary/0/part.orc")
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(Bucket=lake.readready_bucket, Key=rows)
     with pytest.raises(ClientError, match="AccessDenied"):

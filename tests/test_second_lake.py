@@ -59,7 +59,7 @@ class SecondLake:
             env={
                 **kept,
                 "LOGLAKE_LAKES": str(self.folder / "lakes"),
-                "LOGLAKE_ENGINE": "light",
+                "LOGLAKE_ENGINE": "local",
                 "AWS_ACCESS_KEY_ID": self.info.access_key_id,
                 "AWS_SECRET_ACCESS_KEY": self.info.secret_access_key,
             },

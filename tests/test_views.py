@@ -2,23 +2,17 @@
 
 import os
 import sys
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.orc as orc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.job import shuffled_once
 from glue_scripts.reading import ObjectReader, decoded_fields
-from glue_scripts.writing import WrittenDay, write_duplicates, write_rows, written_days
 from infra.emulator.glue_child import java_home
 from loglake_assets.s3.gzip_content import ContentLimits
-from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names
+from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.views import view_statements
 from tests.test_reading import body, record
 
@@ -27,11 +21,11 @@ pytestmark = pytest.mark.stack
 FOLDER = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01"
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
+def session_builder() -> Any:
+    """Of a Spark session in this process."""
     os.environ["JAVA_HOME"] = java_home(dict(os.environ))
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    session = (
+    return (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.host", "127.0.0.1")
@@ -39,8 +33,12 @@ def spark() -> Iterator[SparkSession]:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        .getOrCreate()
     )
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    session = session_builder().getOrCreate()
     yield session
     session.stop()
 
@@ -122,22 +120,6 @@ def test_the_views_give_the_same_rows_in_ansi_mode(spark: SparkSession, ansi: st
     ]
 
 
-@pytest.mark.filterwarnings("ignore:distutils Version:DeprecationWarning")  # of PySpark, about itself
-def test_objects_are_read_once_however_often_their_rows_are_asked_for(spark: SparkSession, tmp_path: Path) -> None:
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            (tmp_path / f"{uuid.uuid4()}").touch()
-            yield batch
-
-    spark.range(1_000, numPartitions=4).mapInArrow(read, "id long").createOrReplaceTempView("numbers")
-    held = shuffled_once(spark, spark.sql("SELECT /*+ REBALANCE(id) */ id FROM numbers"))
-    once = len(list(tmp_path.iterdir()))
-    assert once >= 4
-    assert {held.count() for _ in range(3)} == {1_000}
-    assert held.where("id < 10").orderBy("id").collect() == [(n,) for n in range(10)]
-    assert len(list(tmp_path.iterdir())) == once
-
-
 @pytest.mark.parametrize("name", source_names())
 def test_the_last_view_gives_the_tables_contract(spark: SparkSession, name: str) -> None:
     source = load_source(name)
@@ -145,20 +127,3 @@ def test_the_last_view_gives_the_tables_contract(spark: SparkSession, name: str)
     given = {f.name: f.dataType.simpleString() for f in spark.table("readready_as_view").schema.fields}
     wanted = {c.name: c.type for c in (*source.readready.all_columns, source.readready.partition_key)}
     assert given == wanted
-
-
-def codecs(folder: Path) -> set[str]:
-    return {orc.ORCFile(str(path)).compression for path in folder.rglob("*.orc")}
-
-
-def test_either_compression_gives_the_same_rows_and_the_same_hash(spark: SparkSession, tmp_path: Path) -> None:
-    source = load_source("cloudtrail")
-    create_views(spark, source, CONTENTS)
-    days: list[WrittenDay] = []
-    for name in COMPRESSIONS:
-        rows, base = tmp_path / name / "rows", tmp_path / name / "base"
-        write_rows(spark, source, str(rows), name)
-        write_duplicates(spark, source, f"{base}/", "r", name)
-        assert codecs(rows) == codecs(base) == {name.upper()}
-        days.append(written_days(spark, source, str(rows))[20261101])
-    assert {(day.rows, day.content_hash) for day in days} == {(8, days[0].content_hash)}

@@ -18,7 +18,7 @@ from bench.volumes import NEEDLE_NAMES, RAW_BUCKET, SOURCE, Volume
 from infra.aws.bundles import glue_bundle, job_script
 from infra.emulator.glue_child import RunPlan, await_child, failure_message, start_child
 from loglake_assets.sources import load_source
-from loglake_assets.sources.model import LIGHT, SPARK
+from loglake_assets.sources.model import SPARK
 
 RULES = "loglake_assets/rules.toml"
 _TIMEOUT_SECONDS = 3600
@@ -38,7 +38,7 @@ class Window:
 
 
 def main(asked: Task, engine: str = SPARK) -> None:
-    """Run the job of the volume's days; its rows are found below `asked.rows`, which is a link into its staging."""
+    """Run the job of the volume's days; its rows are found below `asked.rows`, which is a link into its buckets."""
     given = asked.volume
     partitions = given.folder / "partitions.json"
     window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, asked.rows.parent, engine)
@@ -62,14 +62,12 @@ def built(window: Window, code: bytes) -> Path:
             "BENCH_PARTITIONS": str(window.partitions),
             "AWS_REGION": "us-east-1",
         },
-        buckets=("readready",),
         s3=file_backed_boto3.FileS3(buckets),
     )
     code_of_exit = await_child(start_child(plan), plan.run_id, _TIMEOUT_SECONDS)
     if code_of_exit != 0:
         raise SystemExit(failure_message(plan.log, code_of_exit if code_of_exit is not None else -9))
-    stored = buckets if window.engine == LIGHT else plan.staging
-    return stored / "readready" / load_source(window.source).readready.name
+    return buckets / "readready" / load_source(window.source).readready.name
 
 
 def bundle(asked: Task) -> bytes:

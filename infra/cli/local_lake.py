@@ -29,7 +29,7 @@ from resources.settings import COMMAND, LakeSettings
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 NAME = "loglake"
-NEEDED_BYTES = 500_000_000  # a Glue run's staging and Spark's shuffle of a small day, with room
+NEEDED_BYTES = 500_000_000  # the shuffle of a Glue run of a small day, with room
 DIGEST_KEYS = "digest-keys.json"
 """In a lake's home: the public keys that came with samples, by fingerprint; digests are validated with them."""
 _ON_DEMAND = "on-demand"

@@ -1,9 +1,8 @@
 """One Glue job run as a child process: its directory, its environment, its Spark configuration, its ending.
 
-The script is the production script, unmodified. Spark finds `s3://` through Hadoop's ViewFileSystemOverloadScheme,
-which mounts each bucket on a staging directory; the directory is uploaded when the script has ended well, and with the
-credentials of the job's role, so that with AUTH its policy is what allows it. What is recorded about a run
-is in glue_run_records.py, the API that tells it in glue_runs.py.
+The script is the production script, unmodified, with the credentials of the job's role, so that with AUTH its policy
+is what allows it. Spark itself has no `s3://` file system here: a script reaches S3 by boto3, in its executors too.
+What is recorded about a run is in glue_run_records.py, the API that tells it in glue_runs.py.
 
 `--additional-python-modules` is not installed: the child runs in this environment, which has those modules.
 """
@@ -16,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ _JAVA_IO = re.compile(r"^Caused by: (java\.io\.\w+: .+)")
 
 
 class RunError(RuntimeError):
-    """The run cannot be started or its output not stored; the message becomes the run's ErrorMessage."""
+    """The run cannot be started; the message becomes the run's ErrorMessage."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,7 @@ class RunPlan:
     script: str
     arguments: Mapping[str, str]
     environment: Mapping[str, str]
-    buckets: Sequence[str]
     s3: Any
-
-    @property
-    def staging(self) -> Path:
-        return self.directory / "staging"
 
     @property
     def log(self) -> Path:
@@ -127,26 +121,9 @@ def kill_leftover(directory: Path) -> bool:
     return count > 0
 
 
-def upload_staging(plan: RunPlan) -> int:
-    """Put every file the script wrote under s3:// where it belongs; returns how many. Raises RunError."""
-    count = 0
-    for bucket, key, path in _files_to_upload(plan.staging):
-        try:
-            with path.open("rb") as body:
-                plan.s3.put_object(Bucket=bucket, Key=key, Body=body)
-        except Exception as error:
-            raise RunError(
-                f"The script ended well, but s3://{bucket}/{key} could not be stored after {count} files were: "
-                f"{error}. Start the run again once the cause is gone."
-            ) from error
-        count += 1
-    return count
-
-
 def discard_scratch(plan: RunPlan) -> None:
     """Drop what a run needed while it went; its log and records stay."""
-    for name in ("staging", "tmp"):
-        shutil.rmtree(plan.directory / name, ignore_errors=True)
+    shutil.rmtree(plan.directory / "tmp", ignore_errors=True)
     (plan.directory / "pid.json").unlink(missing_ok=True)
 
 
@@ -236,13 +213,7 @@ def _write_spark_configuration(plan: RunPlan) -> None:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(plan.directory / "tmp"),
-        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
-        "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": "org.apache.hadoop.fs.LocalFileSystem",
     }
-    for bucket in plan.buckets:
-        mount = plan.staging / bucket
-        mount.mkdir(parents=True, exist_ok=True)
-        settings[f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback"] = mount.as_uri()
     (plan.directory / "conf").mkdir(exist_ok=True)
     text = "".join(f"{name} {value}\n" for name, value in settings.items())
     (plan.directory / "conf" / "spark-defaults.conf").write_text(text)
@@ -252,11 +223,3 @@ def _job_configuration(argument: str) -> dict[str, str]:
     """Glue's one `--conf` argument carries several settings as `a=b --conf c=d`."""
     pairs = (part.strip().partition("=") for part in argument.split("--conf"))
     return {name: value for name, _, value in pairs if name}
-
-
-def _files_to_upload(staging: Path) -> Iterator[tuple[str, str, Path]]:
-    for path in sorted(staging.rglob("*")):
-        bucket, *parts = path.relative_to(staging).parts
-        unwanted = path.name.endswith(".crc") or path.name == "_SUCCESS" or "_temporary" in parts
-        if path.is_file() and not unwanted:
-            yield bucket, "/".join(parts), path

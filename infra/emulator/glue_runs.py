@@ -21,7 +21,7 @@ from ministack.core.responses import (
     get_region,
     json_response,
 )
-from ministack.services import glue, s3
+from ministack.services import glue
 from ministack.services.cloudformation import provisioners
 
 from infra.emulator.credentials import role_credentials
@@ -34,7 +34,6 @@ from infra.emulator.glue_child import (
     failure_message,
     kill_leftover,
     start_child,
-    upload_staging,
 )
 from infra.emulator.glue_run_records import (
     GOING,
@@ -197,7 +196,6 @@ class JobRuns:
             return "TIMEOUT", f"Job run exceeded its timeout of {run['Timeout']} minutes."
         if code != 0:
             return "FAILED", failure_message(plan.log, code)
-        upload_staging(plan)
         return "SUCCEEDED", ""
 
     def _end(self, run: Record, state: str, message: str) -> None:
@@ -233,7 +231,6 @@ class JobRuns:
             script=str((job.get("Command") or {}).get("ScriptLocation", "")),
             arguments=merge_arguments(job, run),
             environment=environment,
-            buckets=sorted(s3._buckets.keys()),
             s3=client,
         )
 

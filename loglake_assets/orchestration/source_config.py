@@ -121,7 +121,7 @@ def _refuse_odd_lock(name: str, setting: str, terms: LockTerms) -> None:
 
 
 def engine(environment: Mapping[str, str] | None = None) -> str:
-    """Who builds readready days, LOGLAKE_ENGINE: spark, or light where one machine is enough. Raises SettingsError."""
+    """What spreads builds, LOGLAKE_ENGINE: spark, or local for one machine's processes. Raises SettingsError."""
     value = (os.environ if environment is None else environment).get("LOGLAKE_ENGINE") or SPARK
     if value not in ENGINES:
         raise SettingsError(f"LOGLAKE_ENGINE is {value!r}; accepted: {', '.join(ENGINES)}. Without it, Spark builds.")

@@ -11,9 +11,9 @@ from functools import cached_property
 
 DEFAULT_COMPRESSION = "zlib"
 COMPRESSIONS = (DEFAULT_COMPRESSION, "zstd")
-SPARK, LIGHT = ENGINES = ("spark", "light")
-"""Who builds: Spark, or one process without a JVM where that gives the same. Spark is Glue's."""
 """What the ORC files of readready may be compressed with; a reader sees which in each file's postscript."""
+SPARK, LOCAL = ENGINES = ("spark", "local")
+"""What spreads the tasks of a build: Spark, or the processes of one machine without a JVM. Both write the same."""
 
 
 @dataclass(frozen=True)

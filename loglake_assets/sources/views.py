@@ -11,7 +11,8 @@ from datetime import date
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.placement import day_number
 
-DUPLICATES = "20_duplicates_as_view.sql"
+DUPLICATES_VIEW = "duplicates_as_view"
+_DUPLICATES = "20_duplicates_as_view.sql"
 
 
 def given_views(first: date, last: date, run_id: str) -> tuple[tuple[str, str], ...]:
@@ -26,19 +27,31 @@ def given_views(first: date, last: date, run_id: str) -> tuple[tuple[str, str], 
 
 def view_statements(source: LogSource) -> tuple[tuple[str, str], ...]:
     """(view name, SELECT text) of each of the source's views; the last is `readready_as_view`, which is written."""
-    return (*_views_in_store(source), ("readready_as_view", readready_statement(source)))
+    return (
+        *own_statements(source),
+        (DUPLICATES_VIEW, duplicates_statement()),
+        ("readready_as_view", readready_statement(source)),
+    )
 
 
-def _views_in_store(source: LogSource) -> Iterator[tuple[str, str]]:
-    own = importlib.resources.files(f"loglake_assets.sources.{source.name}")
+def _own_views(source: LogSource) -> Iterator[tuple[str, str]]:
+    folder = importlib.resources.files(f"loglake_assets.sources.{source.name}")
     for name in source.views:
-        yield _view_name(name), (own / name).read_text(encoding="utf-8")
-    shared = importlib.resources.files("loglake_assets.sources")
-    yield _view_name(DUPLICATES), (shared / DUPLICATES).read_text(encoding="utf-8")
+        yield _view_name(name), (folder / name).read_text(encoding="utf-8")
 
 
 def _view_name(file_name: str) -> str:
     return file_name.removesuffix(".sql").split("_", 1)[1]
+
+
+def own_statements(source: LogSource) -> tuple[tuple[str, str], ...]:
+    """(view name, SELECT text) of the views that are the source's own: what comes before copies are looked for."""
+    return tuple(_own_views(source))
+
+
+def duplicates_statement() -> str:
+    """The SELECT of `duplicates_as_view` over the `identified_as_view` of any source."""
+    return (importlib.resources.files("loglake_assets.sources") / _DUPLICATES).read_text(encoding="utf-8")
 
 
 def readready_statement(source: LogSource) -> str:

@@ -1,4 +1,4 @@
-"""Spark's `xxhash64` of whole rows, over Arrow batches: what lets both engines name the same rows by the same hash.
+"""The hash of whole rows, over Arrow batches: XXH64 as Spark's `xxhash64` has it, so that anybody can ask Spark again.
 
 Each column's hash is the seed of the next one's; a null leaves it as it is. Numbers and booleans are hashed as Spark
 widens them, strings as their UTF-8 bytes. Rows are taken together, column by column and 32 bytes at a time, since a
@@ -25,7 +25,14 @@ _SEED = 42
 
 
 def hash_sum(batch: pa.RecordBatch) -> int:
-    """The sum of the rows' hashes, of all columns and then of whether each is null, as Spark's signed numbers."""
+    """The sum of the rows' hashes, as Spark's signed numbers."""
+    hashes = row_hashes(batch)
+    signed = hashes.view(np.int64)
+    return (int((signed >> np.int64(32)).sum()) << 32) + int((hashes & np.uint64(0xFFFFFFFF)).sum())
+
+
+def row_hashes(batch: pa.RecordBatch) -> Words:
+    """The hash of each row, of all columns and then of whether each is null."""
     hashes = np.full(batch.num_rows, _SEED, dtype=np.uint64)
     for column in batch.columns:
         present = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
@@ -35,8 +42,7 @@ def hash_sum(batch: pa.RecordBatch) -> int:
             hashes[present] = _hash(column.drop_null(), hashes[present])
     for column in batch.columns:
         hashes = _of_int(column.is_null().to_numpy(zero_copy_only=False).astype(np.uint64), hashes)
-    signed = hashes.view(np.int64)
-    return (int((signed >> np.int64(32)).sum()) << 32) + int((hashes & np.uint64(0xFFFFFFFF)).sum())
+    return hashes
 
 
 def _hash(column: pa.Array, seeds: Words) -> Words:

@@ -1,28 +1,30 @@
-"""A source's Spark SQL in DuckDB: the same rows, or a refusal.
+"""A source's Spark SQL on Arrow tables, without a JVM: the same rows as Spark gives, or a refusal.
 
-A statement is carried over only where it consists of what is listed here, each part with the same meaning in both
-(`tests/test_light.py` holds them against Spark). Where the meaning hangs on the value, as with numbers in JSON, the
-value is refused when it is met. What is refused is built by Spark.
+DuckDB evaluates. A statement is carried over only where it consists of what is listed here, each part with the same
+meaning in both (`tests/test_sql_on_arrow.py` holds them against Spark). Where the meaning hangs on the value, as with
+numbers in JSON, the value is refused when it is met. What is refused is built by Spark SQL.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import duckdb
+import pyarrow as pa
 import sqlglot
 from duckdb.func import FunctionNullHandling
 from sqlglot import exp
 
-_SAME_IN_BOTH = (
+_OF_ROWS = (
     *(exp.Select, exp.Star, exp.From, exp.Where, exp.Join, exp.Subquery, exp.Table, exp.TableAlias, exp.Alias),
     *(exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Neg, exp.Paren, exp.Is, exp.In, exp.Between),
     *(exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Case, exp.If),
     *(exp.Coalesce, exp.Nullif, exp.ConcatWs, exp.StartsWith, exp.Contains, exp.ArraySize),
-    *(exp.Window, exp.Order, exp.Ordered, exp.RowNumber, exp.FirstValue),
 )
-_SAID_ANEW = frozenset(
+_OF_WINDOWS = (exp.Window, exp.Order, exp.Ordered, exp.RowNumber, exp.FirstValue)
+_IN_DUCKDB = frozenset(
     ("java_lower", "text_under_key", "strlen", "length", "lower", "regexp_matches", "split_part", "string_split")
 )
 _SAME_PATTERN = re.compile(r"(?:[\w |(){},:/-]|\[[\w-]+\]|\\z)*")
@@ -30,40 +32,84 @@ _SAME_PATTERN = re.compile(r"(?:[\w |(){},:/-]|\[[\w-]+\]|\\z)*")
 _OTHER_LOWER_CASE = re.compile("[\u03a3\u2c2f\ua7c0\ua7d0\ua7d6\ua7d8\U00010570-\U00010595]")
 """A sigma is final by other rules in Java, and Python knows newer letters."""
 _LONGEST_JSON, _LONGEST_NUMBER = 10_000_000, 1_000  # characters; Jackson refuses longer ones
+BOUNDS = "mybounds_as_view"
 
 
-class NotLightError(RuntimeError):
-    """The light engine does not build this; the message says why, never with content. Spark does."""
+class OnlySparkError(RuntimeError):
+    """What only Spark SQL can build; the message says why, never with content."""
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, statements: Iterable[tuple[str, str]]) -> None:
-    """Each (name, Spark SQL) as a view; that of duplicates as a table, since it is asked for several times."""
+def connect(memory_megabytes: int) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory with one thread, and the functions that views of Spark SQL need."""
+    settings: dict[str, Any] = {
+        "threads": 1,
+        "memory_limit": f"{memory_megabytes}MB",
+        "python_enable_replacements": False,
+    }
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET TimeZone = 'UTC'")
     connection.create_function("java_lower", _lower, ["VARCHAR"], "VARCHAR")
     connection.create_function(
         "text_under_key", _text_under_key, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling=FunctionNullHandling.SPECIAL
     )
+    return connection
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, statements: Iterable[tuple[str, str]], windows: bool = False
+) -> None:
+    """Each (name, Spark SQL) as a view."""
     for name, statement in statements:
-        kind = "TABLE" if name == "duplicates_as_view" else "VIEW"
-        connection.execute(f"CREATE {kind} {name} AS {in_duckdb(name, statement)}")
+        connection.execute(f"CREATE VIEW {name} AS {in_duckdb(name, statement, windows)}")
 
 
-def in_duckdb(name: str, statement: str) -> str:
-    """The Spark SQL of view `name` for DuckDB. Raises NotLightError with the part that cannot be carried over."""
+def arrow_table(connection: duckdb.DuckDBPyConnection, statement: str) -> pa.Table:
+    """The rows of a statement in DuckDB's SQL. Raises OnlySparkError: DuckDB's own message may quote a row."""
+    with refusals():
+        return connection.sql(statement).to_arrow_table()
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Errors of DuckDB as OnlySparkError, without their text."""
+    try:
+        yield
+    except (duckdb.Error, OSError, pa.ArrowException) as error:
+        raise OnlySparkError(f"A view failed on Arrow ({type(error).__name__}).") from None
+
+
+def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
+    """The Spark SQL of view `name` for DuckDB. Raises OnlySparkError with the part that cannot be carried over.
+
+    Without `windows`, each row of the view is made of one row of what it reads, whatever other rows there are.
+    """
     tree = sqlglot.parse_one(statement, read="spark")
     found: list[exp.Expr] = list(tree.find_all(*_ANEW))
     for node in reversed(found):  # what stands inside of another first
         node.replace(_ANEW[type(node)](node))
+    known = (*_OF_ROWS, *_OF_WINDOWS) if windows else _OF_ROWS
     for node in tree.walk():
-        if not isinstance(node, _SAME_IN_BOTH) and node.name not in _SAID_ANEW:
-            raise NotLightError(f"View {name} uses {type(node).__name__}, which the light engine does not know.")
+        if not isinstance(node, known) and node.name not in _IN_DUCKDB:
+            raise OnlySparkError(f"View {name} uses {type(node).__name__}, which is not known on Arrow.")
+        if isinstance(node, exp.Join) and not _is_of_bounds(node):
+            raise OnlySparkError(f"View {name} joins {node.this.name}; on Arrow a view may join {BOUNDS} only.")
     return tree.sql("duckdb", comments=False)
+
+
+def column_aliases(statement: str) -> set[str]:
+    """The names that a statement gives to what it computes, at any depth; all others pass through unchanged."""
+    return {node.alias for node in sqlglot.parse_one(statement, read="spark").find_all(exp.Alias)}
+
+
+def _is_of_bounds(join: exp.Join) -> bool:
+    return isinstance(join.this, exp.Table) and join.this.name == BOUNDS and not join.args.get("on")
 
 
 def _call(name: str, *arguments: Any) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _lowered(node: exp.Expr) -> exp.Expr:
+def _lower_case(node: exp.Expr) -> exp.Expr:
     ascii_only = exp.EQ(this=_call("strlen", node.this.copy()), expression=_call("length", node.this.copy()))
     quick = exp.If(this=ascii_only, true=_call("lower", node.this.copy()))
     return exp.Case(ifs=[quick], default=_call("java_lower", node.this))
@@ -71,33 +117,33 @@ def _lowered(node: exp.Expr) -> exp.Expr:
 
 def _match_patterns(node: exp.Expr) -> exp.Expr:
     if not (node.expression.is_string and _SAME_PATTERN.fullmatch(node.expression.this)):
-        raise NotLightError(f"The pattern {node.expression.sql()} may mean something else outside of Spark.")
+        raise OnlySparkError(f"The pattern {node.expression.sql()} may mean something else outside of Spark.")
     return _call("regexp_matches", node.this, node.expression)
 
 
 def _last_part(node: exp.Expr) -> exp.Expr:
     delimiter, count = node.args["delimiter"], node.args["count"]
     if not (delimiter.is_string and len(delimiter.this) == 1 and count.sql() == "-1"):
-        raise NotLightError(f"{node.sql('spark')}: the light engine knows the last part behind one character only.")
+        raise OnlySparkError(f"{node.sql('spark')}: on Arrow only the last part behind one character is known.")
     return _call("split_part", node.this, delimiter, exp.Literal.number(-1))
 
 
 def _split(node: exp.Expr) -> exp.Expr:
     separator = node.expression
     if not (separator.is_string and separator.this and re.escape(separator.this).lstrip("\\") == separator.this):
-        raise NotLightError(f"{node.sql('spark')}: the light engine splits at plain text only.")
+        raise OnlySparkError(f"{node.sql('spark')}: on Arrow text is split at plain text only.")
     return _call("string_split", node.this, separator)
 
 
 def _json_text(node: exp.Expr) -> exp.Expr:
     path = node.expression.expressions
     if [type(part) for part in path] != [exp.JSONPathRoot, exp.JSONPathKey]:
-        raise NotLightError(f"{node.sql('spark')}: the light engine knows paths of one key only.")
+        raise OnlySparkError(f"{node.sql('spark')}: on Arrow only paths of one key are known.")
     return _call("text_under_key", node.this, exp.Literal.string(path[1].this))
 
 
 _ANEW: dict[type, Callable[[Any], exp.Expr]] = {
-    exp.Lower: _lowered,
+    exp.Lower: _lower_case,
     exp.RegexpLike: _match_patterns,
     exp.SubstringIndex: _last_part,
     exp.RegexpSplit: _split,
@@ -107,7 +153,7 @@ _ANEW: dict[type, Callable[[Any], exp.Expr]] = {
 
 def _lower(text: str) -> str:
     if _OTHER_LOWER_CASE.search(text):
-        raise NotLightError("A letter has another lower case in Java.")
+        raise OnlySparkError("A letter has another lower case in Java.")
     return text.lower()
 
 
@@ -124,7 +170,7 @@ def _text_under_key(document: str | None, key: str) -> str | None:
     if document is None:
         return None
     if len(document) > _LONGEST_JSON:
-        raise NotLightError("A document is too long.")
+        raise OnlySparkError("A document is too long.")
     found = json.loads(
         document, object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_refuse
     )
@@ -147,4 +193,4 @@ def _number(text: str) -> _Number:
 
 
 def _refuse(value: Any) -> NoReturn:
-    raise NotLightError("A JSON value has a text of Jackson's own making.")
+    raise OnlySparkError("A JSON value has a text of Jackson's own making.")

@@ -1,0 +1,116 @@
+"""The views of a source on one table of decoded records: rows as they are written, and the keys that copies share."""
+
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glue_scripts.sql_on_arrow import arrow_table, column_aliases, connect, create_views, in_duckdb, refusals
+from loglake_assets.lake.versions.stored_rows import orc_schema
+from loglake_assets.sources import LogSource
+from loglake_assets.sources.views import DUPLICATES_VIEW, duplicates_statement, given_views, own_statements
+
+DAY = "logcalendarday"
+ROW_ID = "row_id"
+KEYS = pa.schema(
+    [
+        (DAY, pa.int32()),
+        ("eventkey", pa.string()),
+        ("object_number", pa.int32()),
+        ("raw_ordinal", pa.int32()),
+        ("raw_lastmodified", pa.int64()),
+        ("raw_key", pa.string()),
+        ("raw_bucket", pa.string()),
+        ("record_sha256", pa.string()),
+    ]
+)
+"""What the view of copies looks at."""
+_PLACE = "place_in_table"
+_MEMORY_MEGABYTES = 128
+
+
+def row_ids(table: pa.Table) -> pa.ChunkedArray:
+    """A number for each record of a window: of its object in the upper half, of its place in the object below it."""
+    objects = pc.shift_left(table["object_number"].cast(pa.int64()), 32)
+    return pc.bit_wise_or(objects, table["raw_ordinal"].cast(pa.int64()))
+
+
+def check_views(source: LogSource) -> None:
+    """Raises OnlySparkError where the source's views are more than can be made of single records on Arrow."""
+    for name, statement in own_statements(source):
+        in_duckdb(name, statement)
+    in_duckdb(DUPLICATES_VIEW, duplicates_statement(), windows=True)
+    for column in source.readready.all_columns:
+        if column.sql:
+            in_duckdb("readready_as_view", f"SELECT {column.sql} AS {column.name} FROM identified_as_view")
+
+
+class DayViews:
+    """A source's views for a window. Each row is made of one record, so any table of records is as good as all of them.
+
+    What passes through the views unchanged never enters the SQL: only derived columns are asked for.
+    """
+
+    def __init__(self, source: LogSource, first_day: date, last_day: date, run_id: str) -> None:
+        table = source.readready
+        self._given, self._own = given_views(first_day, last_day, run_id), own_statements(source)
+        self._run_id, self._connection = run_id, connect(_MEMORY_MEGABYTES)
+        self._derived_by_views = {name for _, statement in self._own for name in column_aliases(statement)}
+        self._expressions = {c.name: c.sql for c in table.all_columns if c.sql}
+        self._rows = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
+        self._has_views = False
+
+    def rows(self, records: pa.Table) -> pa.Table:
+        """The table's columns, `logcalendarday` and ROW_ID of each record that is kept. Raises OnlySparkError."""
+        return self._select(records, self._rows, self._expressions)
+
+    def keys(self, records: pa.Table) -> pa.Table:
+        """KEYS of each record that the views keep. Raises OnlySparkError."""
+        return self._select(records, KEYS, {})
+
+    def _select(self, records: pa.Table, columns: pa.Schema, expressions: dict[str, str]) -> pa.Table:
+        found = self._derive(records, columns, expressions)
+        run = pa.array([self._run_id], pa.string()).take(pa.array(bytes(len(records)), pa.int8()))
+        records = records.append_column(ROW_ID, row_ids(records)).append_column("f_run", run)
+        if len(found) != len(records) or not _is_in_order(found[_PLACE]):
+            records = records.take(found[_PLACE])
+        names = set(found.column_names)
+        return pa.table([(found if f.name in names else records)[f.name].cast(f.type) for f in columns], schema=columns)
+
+    def _derive(self, records: pa.Table, columns: pa.Schema, expressions: dict[str, str]) -> pa.Table:
+        """The columns that the views compute, with the place of each row in `records`."""
+        derived = [
+            f"{expressions[name]} AS {name}" if name in expressions else name
+            for name in columns.names
+            if name in expressions or name in self._derived_by_views
+        ]
+        with refusals():
+            places = pa.array(range(len(records)), pa.int32())
+            self._connection.register("decoded_as_view", records.append_column(_PLACE, places))
+            if not self._has_views:
+                for name, text in self._given:
+                    self._connection.execute(f"CREATE VIEW {name} AS {text}")
+                create_views(self._connection, self._own)
+                self._has_views = True
+        statement = f"SELECT {', '.join([_PLACE, *derived])} FROM identified_as_view"
+        return arrow_table(self._connection, in_duckdb("readready_as_view", statement))
+
+
+def _is_in_order(places: pa.ChunkedArray) -> bool:
+    return len(places) == 0 or (places[0].as_py() == 0 and places[-1].as_py() == len(places) - 1)
+
+
+def find_copies(keys: pa.Table) -> pa.Table:
+    """The records to drop: copies of an event beyond the first, as `duplicates_as_view` lists them.
+
+    `keys` has the KEYS of all records of some events of some days; copies of one event must not be in two tables.
+    """
+    connection = connect(_MEMORY_MEGABYTES)
+    with refusals():
+        connection.register("keys", keys)
+        connection.execute(
+            "CREATE VIEW identified_as_view AS SELECT * FROM keys WHERE hash(logcalendarday, eventkey) IN "
+            "(SELECT hash(logcalendarday, eventkey) FROM keys GROUP BY 1 HAVING count(*) > 1)"
+        )
+        create_views(connection, [(DUPLICATES_VIEW, duplicates_statement())], windows=True)
+    return arrow_table(connection, f"FROM {DUPLICATES_VIEW}")

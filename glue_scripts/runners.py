@@ -1,0 +1,191 @@
+"""How tasks are spread: over the processes of one machine, or by Spark. Both run the same tasks in the same two rounds.
+
+A runner deals slices of objects to the first task, brings together what tasks hand on to the same partition, and gives
+each partition to a second task as often as it is asked. What is brought together is bytes, which no runner looks into.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from glue_scripts.fetching import ObjectRef
+from glue_scripts.reporting import Progress, Report
+
+if TYPE_CHECKING:
+    from pyspark import RDD
+    from pyspark.sql import SparkSession
+
+Slice = tuple[int, Sequence[ObjectRef]]
+First = Callable[[int, Sequence[ObjectRef]], Iterator[tuple[int, bytes]]]
+T = TypeVar("T")
+Second = Callable[[int, Iterable[bytes]], Iterator[T]]
+_LENGTH_BYTES = 8
+
+
+class Partitions(Protocol):
+    """What the first round made, by partition."""
+
+    def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
+        """All that the task gives for the partitions, in no order. `what` is named in the progress."""
+
+
+class Runner(Protocol):
+    """One way to spread tasks."""
+
+    def slice_count(self, total_bytes: int, objects: int) -> int:
+        """Into how many slices objects are best dealt."""
+
+    def read(self, task: First, slices: Sequence[Slice], partitions: int) -> Partitions:
+        """Run the first round."""
+
+
+class LocalRunner:
+    """Processes of one machine, as many as it has cores; where there is one slice, none. Partitions lie in files."""
+
+    BYTES_A_SLICE = 16 << 20  # of gzip
+
+    def __init__(self, folder: Path, report: Report, processes: int | None = None) -> None:
+        self._folder, self._report, self._processes = folder, report, processes or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
+        self._has_one_slice = True
+
+    def slice_count(self, total_bytes: int, objects: int) -> int:
+        return min(max(1, total_bytes // self.BYTES_A_SLICE), max(1, objects))
+
+    def read(self, task: First, slices: Sequence[Slice], partitions: int) -> "LocalPartitions":
+        self._has_one_slice = len(slices) == 1
+        for _ in self.map(_read_slice, [(task, *slice, self._folder) for slice in slices], "slices of objects read"):
+            pass
+        return LocalPartitions(self, self._folder)
+
+    def map(self, function: Callable[..., T], calls: Sequence[tuple[Any, ...]], what: str) -> Iterator[T]:
+        """What the function gives for each call's arguments, as they end."""
+        progress = Progress(self._report, what, len(calls))
+        if self._has_one_slice:
+            for done, call in enumerate(calls, 1):
+                yield function(*call)
+                progress.at(done)
+            return
+        futures: list[Future[T]] = [self._processes_pool().submit(function, *call) for call in calls]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                yield future.result()
+                progress.at(done)
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _processes_pool(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"))
+        return self._pool
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def local_runner(report: Report, processes: int | None = None) -> Iterator[LocalRunner]:
+    """A LocalRunner whose files and processes are gone at the end of the block."""
+    with TemporaryDirectory(prefix="loglake-build-") as folder:
+        runner = LocalRunner(Path(folder), report, processes)
+        try:
+            yield runner
+        finally:
+            runner.close()
+
+
+class LocalPartitions:
+    """Files of a folder: `<partition>/<slice>`."""
+
+    def __init__(self, runner: LocalRunner, folder: Path) -> None:
+        self._runner, self._folder = runner, folder
+
+    def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
+        calls = [(task, n, self._folder / str(n)) for n in partitions if (self._folder / str(n)).is_dir()]
+        return [result for results in self._runner.map(_run_partition, calls, what) for result in results]
+
+
+def _read_slice(task: First, number: int, refs: Sequence[ObjectRef], folder: Path) -> None:
+    for partition, payload in task(number, refs):
+        directory = folder / str(partition)
+        directory.mkdir(parents=True, exist_ok=True)
+        with (directory / f"{number:06d}").open("ab") as file:
+            file.write(len(payload).to_bytes(_LENGTH_BYTES, "big") + payload)
+
+
+def _run_partition(task: Second[T], partition: int, folder: Path) -> list[T]:
+    return list(task(partition, _payloads(folder)))
+
+
+def _payloads(folder: Path) -> Iterator[bytes]:
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            while length := file.read(_LENGTH_BYTES):
+                yield file.read(int.from_bytes(length, "big"))
+
+
+class SparkRunner:
+    """Spark's executors. What is shuffled is bytes; the shuffle's files stay, so that objects are read once."""
+
+    BYTES_A_SLICE = 32 << 20
+
+    def __init__(self, spark: "SparkSession", report: Report) -> None:
+        self._spark, self._report = spark, report
+
+    def slice_count(self, total_bytes: int, objects: int) -> int:
+        wanted = max(self._spark.sparkContext.defaultParallelism * 4, total_bytes // self.BYTES_A_SLICE)
+        return min(wanted, max(1, objects))
+
+    def read(self, task: First, slices: Sequence[Slice], partitions: int) -> "SparkPartitions":
+        context = self._spark.sparkContext
+        dealt = context.parallelize(slices, max(1, len(slices))).flatMap(lambda slice: task(*slice))
+        return SparkPartitions(self._spark, self._report, dealt.partitionBy(partitions, int))
+
+
+class SparkPartitions:
+    """Partitions of an RDD behind a shuffle, which Spark runs when the first task asks for it."""
+
+    def __init__(self, spark: "SparkSession", report: Report, rdd: "RDD[tuple[int, bytes]]") -> None:
+        self._spark, self._report, self._rdd = spark, report, rdd
+
+    def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
+        shared = self._spark.sparkContext.broadcast(task)
+
+        def run_partition(number: int, pairs: Iterable[tuple[int, bytes]]) -> Iterator[T]:
+            return shared.value(number, (payload for _, payload in pairs))
+
+        with spark_progress(self._spark, self._report, what):
+            rdd = self._rdd.mapPartitionsWithIndex(run_partition)
+            return list(self._spark.sparkContext.runJob(rdd, iter, list(partitions)))
+
+
+@contextmanager
+def spark_progress(spark: "SparkSession", report: Report, what: str) -> Iterator[None]:
+    """Tell of finished Spark tasks every few seconds while the block runs."""
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(spark, report, what, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=5)
+
+
+def _watch(spark: "SparkSession", report: Report, what: str, done: threading.Event) -> None:
+    tracker = spark.sparkContext.statusTracker()
+    progress: Progress | None = None
+    while not done.wait(1.0):
+        stages = [info for stage in tracker.getActiveStageIds() if (info := tracker.getStageInfo(stage))]
+        if stages:
+            progress = progress or Progress(report, what, max(s.numTasks for s in stages))
+            progress.at(max(s.numCompletedTasks for s in stages))

@@ -1,0 +1,121 @@
+"""A window by Spark SQL over the decoded records: for views that do not work on Arrow tables of single records.
+
+The views are the source's own `.sql` files, as they can be pasted into a Spark shell. What is written is written by the
+same functions as always.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glue_scripts.day_views import DAY
+from glue_scripts.orc_files import PartOfDay
+from glue_scripts.reading import ObjectReader, decoded_fields
+from glue_scripts.reporting import Report
+from glue_scripts.runners import Slice, spark_progress
+from glue_scripts.tasks import Plan, write_day, write_duplicates
+from loglake_assets.lake.versions.stored_rows import WrittenFile
+from loglake_assets.sources.views import DUPLICATES_VIEW, given_views, view_statements
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_ACCOUNTS = """
+SELECT kind, object_number, raw_etag, raw_versionid, raw_lastmodified, raw_ordinal, reason, record_count,
+  content_bytes, counts
+FROM decoded_as_view WHERE kind <> 'record'"""
+_DROPPED = f"SELECT object_number, {DAY}, count(*) AS n FROM {DUPLICATES_VIEW} GROUP BY 1, 2"
+
+
+@dataclass(frozen=True)
+class SqlResult:
+    """What Spark SQL wrote: accounts as rows, (object number, day, copies dropped), and the files."""
+
+    accounts: list[dict[str, Any]]
+    dropped: list[tuple[int, int, int]]
+    parts: list[PartOfDay]
+
+
+def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report: Report) -> SqlResult:
+    """Read, transform and write the window. Objects are read once more where a kept part of them is lost."""
+    from pyspark import StorageLevel
+
+    source = plan.source
+    with spark_progress(spark, report, "slices of objects read"):
+        decoded = _decoded(spark, plan, slices).persist(StorageLevel.DISK_ONLY)
+        decoded.createOrReplaceTempView("decoded_as_view")
+        accounts = [row.asDict() for row in spark.sql(_ACCOUNTS).collect()]
+    for name, statement in (*given_views(plan.days[0], plan.days[-1], plan.run_id), *view_statements(source)):
+        view = spark.sql(statement)
+        if name == DUPLICATES_VIEW:
+            view = view.persist(StorageLevel.DISK_ONLY)  # counted, subtracted, and written
+        view.createOrReplaceTempView(name)
+    dropped = [(row[0], row[1], row[2]) for row in spark.sql(_DROPPED).collect()]
+    rows = spark.table("readready_as_view")
+    if plan.max_rows is not None:
+        rows = rows.limit(plan.max_rows)
+    with spark_progress(spark, report, "tasks of the write done"):
+        parts = _collect(rows.repartition(max(1, plan.parts * len(plan.days)), DAY, "raw_key"), WriteRows(plan))
+    if plan.max_rows is None and dropped:
+        _collect(spark.table(DUPLICATES_VIEW).repartition(1), WriteDuplicates(plan))
+    return SqlResult(accounts, dropped, parts)
+
+
+def _decoded(spark: "SparkSession", plan: Plan, slices: list[Slice]) -> "DataFrame":
+    rows = [(ref.number, ref.bucket, ref.key, ref.prefix_day) for _, refs in slices for ref in refs]
+    parallel = spark.sparkContext.parallelize(rows, max(len(slices), 1))
+    refs = spark.createDataFrame(parallel, "number int, bucket string, key string, prefix_day int")
+    schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(plan.source))
+    return refs.mapInArrow(ObjectReader(plan.source_name, plan.region), schema)
+
+
+def _collect(rows: "DataFrame", write: "WriteRows | WriteDuplicates") -> list[PartOfDay]:
+    schema = "day int, key string, size bigint, rows bigint, hash string"
+    found = rows.mapInArrow(write, schema).collect()
+    return [PartOfDay(row.day, WrittenFile(row.key, row.size, row.rows), int(row.hash)) for row in found]
+
+
+@dataclass(frozen=True)
+class WriteRows:
+    """mapInArrow's function: a partition's rows, of any days, to files; gives a row a file."""
+
+    plan: Plan
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        number = context.partitionId() if context else 0
+        found = [batch for batch in batches if len(batch)]
+        if not found:
+            return
+        table = pa.Table.from_batches(found)
+        for day in sorted(pc.unique(table[DAY]).to_pylist()):
+            rows = table.filter(pc.equal(table[DAY], day))
+            yield from map(_file_row, write_day(self.plan, day, f"part-{number:05d}", [rows]))
+
+
+@dataclass(frozen=True)
+class WriteDuplicates:
+    """mapInArrow's function: the dropped copies to files beside the rows; gives nothing."""
+
+    plan: Plan
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        if found := [batch for batch in batches if len(batch)]:
+            write_duplicates(self.plan, 0, pa.Table.from_batches(found))
+        yield from ()
+
+
+def _file_row(part: PartOfDay) -> pa.RecordBatch:
+    row = {
+        "day": pa.array([part.day], pa.int32()),
+        "key": pa.array([part.file.key]),
+        "size": pa.array([part.file.size], pa.int64()),
+        "rows": pa.array([part.file.rows], pa.int64()),
+        "hash": pa.array([str(part.hash_sum)]),
+    }
+    return pa.RecordBatch.from_pydict(row)

@@ -1,0 +1,262 @@
+"""The three tasks that make ORC of raw objects: read a slice, find the copies, write a part of a day.
+
+A task is a picklable value over Arrow that knows no engine. What a task hands on are (partition, bytes); a runner
+brings the bytes of one partition together, wherever they were made, and gives them to the next task.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glue_scripts.day_views import DAY, KEYS, ROW_ID, DayViews, find_copies, row_ids
+from glue_scripts.fetching import ObjectRef, fetch_all
+from glue_scripts.orc_files import PartOfDay, orc_body, portions, put_orc
+from glue_scripts.reading import ObjectReader
+from glue_scripts.sql_on_arrow import OnlySparkError
+from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.versions.row_hash import row_hashes
+from loglake_assets.lake.versions.stored_rows import orc_schema, stored_file
+from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.companions import DUPLICATE_COLUMNS
+from loglake_assets.sources.placement import day_number
+
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+ACCOUNTS = 0
+"""The partition of what is said about objects and quarantined records."""
+REFUSAL = "refusal"
+"""The kind of a row of ACCOUNTS that says why only Spark SQL can build the window."""
+_ACCOUNT_FIELDS = (
+    "kind",
+    "object_number",
+    "raw_etag",
+    "raw_versionid",
+    "raw_lastmodified",
+    "raw_ordinal",
+    "reason",
+    "record_count",
+    "content_bytes",
+    "counts",
+)
+_BYTES_HELD = 48 << 20  # of decoded records, before they become rows
+_GZIP_A_PART = 12 << 20
+_GZIP_A_COPIES_TASK = 32 << 20
+_LAST_RESORTS = ("raw_bucket", "raw_key", "raw_ordinal")  # so that no two rows are equal
+_DUPLICATES_BY = ("dropped_key", "raw_ordinal", "dropped_bucket", "eventkey")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run builds, and into how many parts its work falls: `parts` of each day, `copies` of all events."""
+
+    source_name: str
+    days: tuple[date, ...]
+    run_id: str
+    region: str
+    bucket: str
+    compression: str
+    parts: int
+    copies: int
+    max_rows: int | None = None
+
+    @classmethod
+    def of(cls, total_bytes: int, **values: Any) -> "Plan":
+        """The plan for so many bytes of gzip. Which rows are in which part depends on nothing but the objects."""
+        parts = max(1, total_bytes // len(values["days"]) // _GZIP_A_PART)
+        return cls(**values, parts=parts, copies=max(1, total_bytes // _GZIP_A_COPIES_TASK))
+
+    @property
+    def source(self) -> LogSource:
+        return load_source(self.source_name)
+
+    @property
+    def copy_partitions(self) -> range:
+        return range(1, 1 + self.copies)
+
+    @property
+    def day_partitions(self) -> range:
+        return range(1 + self.copies, self.partitions)
+
+    @property
+    def partitions(self) -> int:
+        return 1 + self.copies + self.parts * len(self.days)
+
+    def partition_of(self, day: int, number: int) -> int:
+        """Where rows of a day go; `number` spreads them over the day's parts."""
+        first = 1 + self.copies + [day_number(d) for d in self.days].index(day) * self.parts
+        return first + number % self.parts
+
+    def part_of(self, partition: int) -> tuple[int, int]:
+        """(day, part of the day) of one of `day_partitions`."""
+        day, part = divmod(partition - 1 - self.copies, self.parts)
+        return day_number(self.days[day]), part
+
+    @property
+    def prefix(self) -> str:
+        """Where the run's rows go; a preview's are in no run."""
+        if self.max_rows is not None:
+            return f"preview/{self.run_id}/"
+        return run_prefix(self.source.readready.name, self.run_id)
+
+    def client(self) -> Any:
+        """An S3 client of the process that a task runs in."""
+        import boto3
+
+        return boto3.client("s3", region_name=self.region)
+
+
+@dataclass(frozen=True)
+class ReadSlice:
+    """Objects to rows by part of their day, keys of all records by event, and the account of each object."""
+
+    plan: Plan
+
+    def __call__(self, number: int, refs: Sequence[ObjectRef]) -> Iterator[tuple[int, bytes]]:
+        """(partition, Arrow IPC) for all that the slice holds. Raises FetchError."""
+        plan, source = self.plan, self.plan.source
+        views = DayViews(source, plan.days[0], plan.days[-1], plan.run_id)
+        reader = ObjectReader(source.name, plan.region)
+        batches = reader.batches(fetch_all(plan.client(), refs, reader.in_flight))
+        for flush, table in enumerate(portions(map(_as_table, batches), _BYTES_HELD)):
+            is_record = pc.equal(table["kind"], "record")
+            others = table.filter(pc.invert(is_record)).select(_ACCOUNT_FIELDS)
+            if len(others):
+                yield ACCOUNTS, ipc(others)
+            records = table.filter(is_record) if len(others) else table
+            del table
+            try:
+                keys, rows = views.keys(records), views.rows(records)
+            except OnlySparkError as error:
+                yield ACCOUNTS, ipc(pa.table({"kind": [REFUSAL], "reason": [str(error)]}))
+                return
+            yield from self._by_event(keys)
+            yield from self._by_day(rows, number + flush)
+
+    def _by_event(self, keys: pa.Table) -> Iterator[tuple[int, bytes]]:
+        days = [day_number(day) for day in self.plan.days]
+        keys = keys.filter(pc.is_in(keys[DAY], pa.array(days, pa.int32())))
+        if not len(keys):
+            return
+        if self.plan.copies == 1:
+            yield self.plan.copy_partitions[0], ipc(keys)
+            return
+        events = keys.select([DAY, "eventkey"]).combine_chunks().to_batches()
+        buckets = pa.array(np.concatenate([row_hashes(batch) for batch in events]) % self.plan.copies)
+        for n in self.plan.copy_partitions:
+            found = keys.filter(pc.equal(buckets, n - 1))
+            if len(found):
+                yield n, ipc(found)
+
+    def _by_day(self, rows: pa.Table, number: int) -> Iterator[tuple[int, bytes]]:
+        days = pc.unique(rows[DAY]).to_pylist()
+        for day in sorted(set(days) & {day_number(d) for d in self.plan.days}):
+            found = rows if len(days) == 1 else rows.filter(pc.equal(rows[DAY], day))
+            yield self.plan.partition_of(day, number), ipc(found)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What one task found: the ids of records to drop, and how many of which object and day."""
+
+    row_ids: tuple[int, ...]
+    counts: tuple[tuple[int, int, int], ...]
+    """(object number, day, copies dropped)"""
+
+
+@dataclass(frozen=True)
+class FindCopies:
+    """Which records are copies of events that others have brought; they are written as a table of their own."""
+
+    plan: Plan
+
+    def __call__(self, partition: int, payloads: Iterable[bytes]) -> Iterator[Copies]:
+        """What is dropped of the partition's events. Raises OnlySparkError."""
+        tables = [table_of(payload) for payload in payloads]
+        found = find_copies(pa.concat_tables(tables)) if tables else KEYS.empty_table()
+        if not len(found):
+            return
+        if self.plan.max_rows is None:
+            write_duplicates(self.plan, partition, found)
+        counts = found.group_by(["object_number", DAY]).aggregate([([], "count_all")])
+        yield Copies(
+            tuple(row_ids(found).to_pylist()),
+            tuple(zip(*(counts[name].to_pylist() for name in ("object_number", DAY, "count_all")), strict=True)),
+        )
+
+
+@dataclass(frozen=True)
+class WritePart:
+    """The rows of one part of a day without the copies, as ORC files, read back from storage."""
+
+    plan: Plan
+    dropped: Ids
+    """Ids of the records that are copies, in ascending order."""
+
+    def __call__(self, partition: int, payloads: Iterable[bytes]) -> Iterator[PartOfDay]:
+        day, part = self.plan.part_of(partition)
+        tables = (self._without_copies(table_of(payload)) for payload in payloads)
+        yield from write_day(self.plan, day, f"part-{part:05d}", tables)
+
+    def _without_copies(self, rows: pa.Table) -> pa.Table:
+        if not len(self.dropped):
+            return rows
+        is_copy = np.isin(rows[ROW_ID].to_numpy(), self.dropped, assume_unique=True)
+        return rows.filter(pa.array(~is_copy)) if is_copy.any() else rows
+
+
+def write_day(plan: Plan, day: int, name: str, tables: Iterable[pa.Table]) -> Iterator[PartOfDay]:
+    """Rows of one day as files below the run's prefix, whose names begin with `name`, each read back from storage."""
+    source, s3 = plan.source, plan.client()
+    schema, sort_by = orc_schema(source.readready.all_columns), (*source.readready.sort_by, *_LAST_RESORTS)
+    left = plan.max_rows
+    for number, rows in enumerate(portions(table for table in tables if len(table))):
+        if left is not None:
+            rows = rows.slice(0, left)
+            left -= len(rows)
+        key = f"{plan.prefix}{DAY}={day}/{name}-{number:03d}.{plan.compression}.orc"
+        put_orc(s3, plan.bucket, key, orc_body(rows, schema, sort_by, plan.compression))
+        del rows
+        yield PartOfDay(day, *stored_file(s3, source, plan.bucket, key))
+
+
+def write_duplicates(plan: Plan, number: int, copies: pa.Table) -> None:
+    """The dropped copies with both object keys, as a table of their own beside the rows, a directory a day."""
+    schema, s3 = orc_schema(DUPLICATE_COLUMNS), plan.client()
+    prefix = duplicates_prefix(plan.source.readready.name, plan.run_id)
+    for day in pc.unique(copies[DAY]).to_pylist():
+        rows = copies.filter(pc.equal(copies[DAY], day))
+        key = f"{prefix}{DAY}={day}/part-{number:05d}.{plan.compression}.orc"
+        put_orc(s3, plan.bucket, key, orc_body(rows, schema, _DUPLICATES_BY, plan.compression))
+
+
+def read_accounts(partition: int, payloads: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """What the readers said about objects and quarantined records, a row each; a REFUSAL says why Spark must."""
+    for payload in payloads:
+        yield from table_of(payload).to_pylist()
+
+
+def ids_in_order(copies: Iterable[Copies]) -> Ids:
+    """The ids of all records to drop, as WritePart takes them."""
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *(np.array(found.row_ids, np.int64) for found in copies)]))
+
+
+def ipc(table: pa.Table) -> bytes:
+    """A table as bytes of Arrow's stream format, compressed by LZ4."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
+        stream.write_table(table.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def table_of(payload: bytes) -> pa.Table:
+    """The table of `ipc`'s bytes."""
+    return pa.ipc.open_stream(io.BytesIO(payload)).read_all()
+
+
+def _as_table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])

@@ -1,0 +1,518 @@
+"""One build, spread by processes, by Spark, or by Spark SQL: the same rows, duplicates, accounts and content hash."""
+
+import gzip
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.orc as orc
+import pytest
+from pyspark.sql import SparkSession
+
+from glue_scripts import job, tasks
+from glue_scripts.accounts import DayAccount
+from glue_scripts.arguments import JobArguments, parse_arguments
+from glue_scripts.fetching import ObjectRef
+from glue_scripts.job import build
+from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
+from glue_scripts.window import WindowObjects
+from infra.cli.local_lake import LocalLake, environment
+from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.storage.table import Table
+from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.lake.versions.row_hash import hash_sum
+from loglake_assets.orchestration.source_config import engine
+from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names
+from loglake_assets.sources.model import LOCAL, SPARK
+from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.sample_deliveries import generate
+from resources.settings import SettingsError
+from tests import test_bedrock_deliveries as deliveries
+from tests import test_cloudwatch, test_views
+from tests.conftest import FIRST, LAST, BuiltLake
+from tests.test_reading import body, record
+from tests.waiting import until
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.filterwarnings("ignore:distutils Version:DeprecationWarning"),  # of PySpark, about itself
+]
+
+DAY = date(2026, 11, 1)
+RAW, READREADY = "one-build-raw", "one-build-readready"
+SQL = "sql"
+WAYS = (LOCAL, SPARK, SQL)
+
+
+@pytest.fixture(scope="module")
+def spark(lake: LocalLake) -> Iterator[SparkSession]:
+    """A session whose workers reach the lake's S3, as the job's own session reaches it in a run."""
+    builder = test_views.session_builder()
+    for name, value in environment(lake).items():
+        builder = builder.config(f"spark.executorEnv.{name}", value)
+    for name, value in job.SPARK_SETTINGS.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+@dataclass(frozen=True)
+class Store:
+    """Two buckets of the emulator."""
+
+    s3: Any
+    said: list[str]
+    """What builds have reported."""
+
+    def keys(self, bucket: str = READREADY, prefix: str = "") -> list[str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+    def put(self, source: LogSource, contents: dict[str, bytes]) -> WindowObjects:
+        """The objects that belong to a partition, stored and listed."""
+        refs = []
+        for key, content in sorted(contents.items()):
+            placement = place(source, RAW, key)
+            if isinstance(placement, Placement):
+                self.s3.put_object(Bucket=RAW, Key=key, Body=content)
+                refs.append(ObjectRef(len(refs), RAW, key, day_number(placement.day)))
+        return WindowObjects(tuple(refs), sum(map(len, contents.values())), frozenset({day_number(DAY)}))
+
+    def build(self, arguments: JobArguments, objects: WindowObjects) -> list[DayAccount]:
+        return build(arguments, objects, "us-east-1", lambda text, numbers: self.said.append(text))
+
+    def rows(self, prefix: str) -> list[dict[str, Any]]:
+        """All rows of the ORC files below the prefix, with the day of their directory, in one order."""
+        found = []
+        for key in self.keys(prefix=prefix):
+            body = self.s3.get_object(Bucket=READREADY, Key=key)["Body"].read()
+            day = key.rsplit("/", 2)[1]
+            found += [{**row, "day": day} for row in orc.read_table(pa.BufferReader(body)).to_pylist()]
+        return sorted(found, key=lambda row: json.dumps(row, default=str))
+
+
+@pytest.fixture
+def store(lake: LocalLake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    for name, value in environment(lake).items():
+        monkeypatch.setenv(name, value)
+    s3 = lake.client("s3")
+    made = Store(s3, [])
+    for bucket in (RAW, READREADY):
+        s3.create_bucket(Bucket=bucket)
+    yield made
+    for bucket in (RAW, READREADY):
+        for key in made.keys(bucket):
+            s3.delete_object(Bucket=bucket, Key=key)
+        s3.delete_bucket(Bucket=bucket)
+
+
+def asked(source: LogSource, way: str = LOCAL, last: date = DAY) -> JobArguments:
+    engine = LOCAL if way == LOCAL else SPARK
+    return JobArguments(source.name, DAY, last, f"{way}-{uuid4().hex[:8]}", "db", READREADY, engine=engine)
+
+
+def refuse(source: LogSource) -> None:
+    raise OnlySparkError("This test asks for Spark SQL.")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one build left."""
+
+    rows: list[dict[str, Any]]
+    duplicates: list[dict[str, Any]]
+    accounts: list[DayAccount]
+
+    def told(self) -> list[Any]:
+        """The accounts without what hangs on the number of files."""
+        of_files = {"orc_bytes": 0, "file_count": 0}
+        return [
+            (replace(a, written=None), a.written and a.written.content_hash, {**a.totals(), **of_files})
+            for a in self.accounts
+        ]
+
+
+def built_by(way: str, store: Store, source: LogSource, objects: WindowObjects) -> Built:
+    arguments = asked(source, way, date(2026, 11, 2))
+    with pytest.MonkeyPatch.context() as patch:
+        if way == SQL:
+            patch.setattr("glue_scripts.day_views.check_views", refuse)
+        accounts = store.build(arguments, objects)
+    assert any("Spark SQL" in said for said in store.said) == (way == SQL)
+    store.said.clear()
+    table, run = source.readready.name, arguments.run_id
+    rows = [{**row, "f_run": row["f_run"] == run} for row in store.rows(run_prefix(table, run))]
+    return Built(rows, store.rows(duplicates_prefix(table, run)), accounts)
+
+
+def assert_all_alike(store: Store, source: LogSource, contents: dict[str, bytes]) -> list[dict[str, Any]]:
+    """Each way gives the same rows, duplicates, accounts and content hash; returns the rows."""
+    objects = store.put(source, contents)
+    first, *others = [built_by(way, store, source, objects) for way in WAYS]
+    for other in others:
+        assert other.rows == first.rows
+        assert other.duplicates == first.duplicates
+        assert other.told() == first.told()
+    assert all(row["f_run"] for row in first.rows)
+    return first.rows
+
+
+@pytest.mark.parametrize("name", source_names())
+@pytest.mark.usefixtures("spark")
+def test_every_way_builds_the_same_of_every_sample(store: Store, name: str) -> None:
+    samples = generate(name, DAY, 2, 1_000)
+    found = assert_all_alike(store, load_source(name), {o.key: o.body for o in samples.objects()})
+    truth = samples.ground_truth().distinct_by_day
+    assert len(found) == truth["2026-11-01"] + truth["2026-11-02"]
+
+
+TEXTS = (
+    "",
+    "-",
+    "--",
+    "a-",
+    "-a",
+    "a\0-b\0",
+    "é-😀",
+    "\ufffd",
+    "\ufb01-\u017f",
+    "x" * 70_000 + "-y",
+    "new\nline-\r\n\u2028-z",
+    '"-"',
+)
+
+
+@pytest.mark.usefixtures("spark")
+def test_every_way_makes_the_same_of_hostile_events_of_the_trail(store: Store) -> None:
+    started = [test_views.started(eventID=f"t{n}", responseElements={"sessionId": t}) for n, t in enumerate(TEXTS)]
+    odd: list[Any] = [None, 7, 0, "7", True, False, [], ["odd"], {}, {"other": 1.5}, {"sessionId": None}, "text", 1.5]
+    odd += [{"sessionId": value} for value in (7, 10**30, True, False)]
+    records = [
+        *started,
+        *(test_views.started(eventID=f"o{n}", responseElements=value) for n, value in enumerate(odd)),
+        *(
+            record(eventID=f"m{n}", userIdentity=mfa(v))
+            for n, v in enumerate(("TRUE", "False", "tRuE", "\u0130", "\u03c2", 1))
+        ),
+        *(
+            record(eventID=text, eventName=text, eventTime=f"2026-11-01T12:00:00.{n:06}Z")
+            for n, text in enumerate(TEXTS)
+        ),
+        *(record(eventID="twice", awsRegion=region) for region in ("a", "b", "a")),
+        record(eventID="before", eventTime="2026-10-31T23:59:59.999999Z"),
+        record(eventID="edge", eventTime="2026-11-02T23:59:59.999999Z"),
+    ]
+    twice = b'{"Records":[%s]}' % json.dumps(test_views.started(eventID="k")).encode().replace(
+        b'"k"', b'"k","responseElements":{"sessionId":null,"sessionId":"a-b","sessionId":"c-d"}'
+    )
+    contents = {"a.json": body(*records), "b.json": body(*records[::-1]), "c.json": twice, "d.json": b"{", "e": b""}
+    folder = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01"
+    found = assert_all_alike(
+        store, load_source("cloudtrail"), {f"{folder}/{name}": content for name, content in contents.items()}
+    )
+    assert {row["eventid"]: row["f_sessionid"] for row in found}["k"] == "b"
+
+
+def mfa(value: Any) -> dict[str, Any]:
+    return {"type": "IAMUser", "sessionContext": {"attributes": {"mfaAuthenticated": value}}}
+
+
+@pytest.mark.usefixtures("spark")
+def test_every_way_makes_the_same_of_hostile_log_streams(store: Store) -> None:
+    streams = (test_cloudwatch.ANN, test_cloudwatch.BOB, f"{test_cloudwatch.ANN}\n", "", "-", "é-0a1b2c3d4e5f60718")
+    groups = ("/aws/SSM/x", "SESS\u0130ON", "se\u017f\u017fion", "/aws/lambda/ssm", "\u03a3ession", "plain", "")
+    messages = ("", "\n", "a\n\nb\n", "\r\n", '{"sessionData"', "x\0y", '{"sessionId":"s","sessionData":["a","b"]}')
+    documents = [
+        test_cloudwatch.document(
+            *(test_cloudwatch.event(text, id=f"{n:056}") for n, text in enumerate(messages)),
+            logStream=stream,
+            logGroup=group,
+        )
+        for stream in streams
+        for group in groups
+        if "\u03a3" not in group
+    ]
+    key = test_cloudwatch.KEY
+    assert_all_alike(store, load_source("cloudwatch"), {key: test_cloudwatch.body(*documents), f"{key}-2": b"{"})
+
+
+@pytest.mark.usefixtures("spark")
+def test_every_way_makes_the_same_of_invocations_by_every_way_of_delivery(store: Store) -> None:
+    texts = [deliveries.spelled(deliveries.invocation(f"r{n}", inferenceRegion="eu-north-1")) for n in range(3)]
+    odd = [
+        deliveries.spelled(deliveries.invocation(f"o{n}", accountId=account, region=region))
+        for n, (account, region) in enumerate(((None, None), ("", ""), ("-", "-"), (1, ["x"])))
+    ]
+    contents = {
+        deliveries.BY_S3: "\n".join(texts[1:]).encode(),
+        deliveries.BY_FIREHOSE: deliveries.members(
+            deliveries.document(*texts[:2], *odd), deliveries.control(), deliveries.document("no invocation", texts[0])
+        ),
+        f"{deliveries.BY_FIREHOSE}-2": b"{",
+    }
+    found = assert_all_alike(store, load_source("bedrock"), contents)
+    assert len(found) == 7
+    assert {(row["logaccountid"], row["logregion"]) for row in found} == {
+        ("111122223333", "eu-west-1"),
+        ("-", "-"),
+        ("", ""),
+    }
+
+
+@pytest.mark.parametrize("value", [1.0, {"a": 1}], ids=lambda value: ascii(value))
+@pytest.mark.usefixtures("spark")
+def test_a_value_that_jackson_would_spell_anew_is_left_to_spark_sql(store: Store, value: Any) -> None:
+    source = load_source("cloudtrail")
+    odd = body(test_views.started(eventID="x", responseElements={"sessionId": value}))
+    objects = store.put(source, {f"{test_views.FOLDER}/a.json": odd, f"{test_views.FOLDER}/b.json": body(record())})
+    (account,) = store.build(asked(source), objects)
+    assert "A view failed on Arrow (InvalidInputException). Spark SQL builds the window." in store.said
+    assert account.totals()["written"] == 2
+    assert account.written
+    assert store.keys() == [file.key for file in account.written.files], "of the first try nothing was stored"
+
+
+@pytest.mark.parametrize("value", [-0.0, 1e400, ["a"], -7], ids=lambda value: ascii(value))
+def test_such_a_value_is_refused_before_anything_is_stored(store: Store, value: Any) -> None:
+    source = load_source("cloudtrail")
+    odd = body(test_views.started(eventID="x", responseElements={"sessionId": value})).replace(b"Infinity", b"1e400")
+    objects = store.put(source, {f"{test_views.FOLDER}/a.json": odd})
+    plan = job._plan(asked(source), objects, "us-east-1")
+    said = [(n, tasks.table_of(payload).to_pylist()) for n, payload in tasks.ReadSlice(plan)(0, objects.refs)]
+    refusal = {"kind": tasks.REFUSAL, "reason": "A view failed on Arrow (InvalidInputException)."}
+    assert {partition for partition, _ in said} == {tasks.ACCOUNTS}
+    assert said[-1][1] == [refusal]
+
+
+OWN_VIEW = """
+SELECT r.*, count(*) OVER (PARTITION BY r.useridentity_accesskeyid) > 1 AS f_sessionid_known,
+  upper(r.eventname) AS f_sessionid
+FROM records_as_view r
+"""
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("way", [LOCAL, SPARK])
+def test_a_view_of_ones_own_that_only_spark_knows_is_built_by_spark(
+    store: Store, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = load_source("cloudtrail")
+    views = (("identified_as_view", OWN_VIEW),)
+    for module in ("glue_scripts.day_views", "loglake_assets.sources.views"):
+        monkeypatch.setattr(f"{module}.own_statements", lambda _: views)
+    events = [record(eventID=f"e{n}", eventName="DescribeKey") for n in range(3)]
+    contents = {"a.json": body(*events), "b.json": body(events[0], record(eventID="x", eventName="ssm"))}
+    objects = store.put(source, {f"{test_views.FOLDER}/{name}": content for name, content in contents.items()})
+    arguments = asked(source, way)
+    (account,) = store.build(arguments, objects)
+    why = "View identified_as_view uses Upper, which is not known on Arrow."
+    assert f"{why} Spark SQL builds the window." in store.said
+    rows = store.rows(run_prefix(source.readready.name, arguments.run_id))
+    assert {(row["eventid"], row["f_sessionid"]) for row in rows} == {
+        ("e0", "DESCRIBEKEY"),
+        ("e1", "DESCRIBEKEY"),
+        ("e2", "DESCRIBEKEY"),
+        ("x", "SSM"),
+    }
+    assert (account.totals()["written"], account.totals()["duplicates"]) == (4, 1)
+    (copy,) = store.rows(duplicates_prefix(source.readready.name, arguments.run_id))
+    assert copy["same_content"]
+
+
+@pytest.mark.usefixtures("spark")
+def test_copies_of_one_event_are_found_wherever_they_were_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many slices, many parts of a day, several searches for copies; and the day of the copies has no others."""
+    for module, name, size in (
+        ("glue_scripts.tasks", "_GZIP_A_PART", 3_000),
+        ("glue_scripts.tasks", "_GZIP_A_COPIES_TASK", 4_000),
+        ("glue_scripts.tasks", "_BYTES_HELD", 50_000),
+        ("glue_scripts.runners", "LocalRunner.BYTES_A_SLICE", 2_000),
+    ):
+        target, _, attribute = f"{module}.{name}".rpartition(".")
+        monkeypatch.setattr(f"{target}.{attribute}", size)
+    times = ("2026-11-01T10:00:00Z", "2026-11-02T23:00:00Z")
+    events = [record(eventID=f"e{n:04}", eventTime=times[n % 2], awsRegion=f"r{n % 7}") for n in range(600)]
+    rng = random.Random(5)
+    contents = {
+        f"{test_views.FOLDER}/{n:02}.json.gz": gzip.compress(body(*rng.sample(events, 60)), mtime=0) for n in range(30)
+    }
+    found = assert_all_alike(store, load_source("cloudtrail"), contents)
+    assert len(found) == len({row["eventid"] for row in found})
+    assert len({row["raw_key"] for row in found}) > 10
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT upper(a) FROM t",
+        "SELECT a RLIKE 'x.y' FROM t",
+        "SELECT a RLIKE b FROM t",
+        "SELECT substring_index(a, '-', 1) FROM t",
+        "SELECT substring_index(a, '--', -1) FROM t",
+        "SELECT split(a, '[ab]') FROM t",
+        "SELECT get_json_object(a, '$.b.c') FROM t",
+        "SELECT get_json_object(a, '$[0]') FROM t",
+        "SELECT a FROM t ORDER BY rand()",
+        "SELECT DISTINCT a FROM t",
+        "SELECT a || b FROM t",
+        "SELECT first_value(a) IGNORE NULLS OVER (ORDER BY b) FROM t",
+        "SELECT some_function(a) FROM t",
+    ],
+)
+def test_sql_whose_meaning_is_not_known_to_be_the_same_is_refused(statement: str) -> None:
+    with pytest.raises(OnlySparkError):
+        in_duckdb("some_view", statement)
+
+
+def test_functions_give_what_spark_gives_of_any_text(spark: SparkSession) -> None:
+    calls = (
+        *("substring_index(t, '-', -1)", "lower(t)", "t RLIKE '-(0[0-9a-f]{16}|[a-z0-9]{26})\\\\z'", "t RLIKE 'ssm|x'"),
+        *("array_size(split(t, '\\n'))", "startswith(t, '{')", "contains(t, '\"')", "concat_ws(',', t, NULL, t)"),
+        *("nullif(concat_ws(',', NULL, t), '')", "t < 'a'", "coalesce(NULL, t)", "get_json_object(j, '$.k')"),
+    )
+    rng = random.Random(1)
+    letters = [*'-\n{"ssm0aXÉ\u0130\u017f\u212a\0', "\u2028", "😀", "ﬁ", "\uffff", "-0a1b2c3d4e5f60718"]
+    texts = [*TEXTS, *("".join(rng.choices(letters, k=rng.randint(0, 40))) for _ in range(500))]
+    rows = [
+        (n, text, json.dumps({"a": 1.5, "k": text} if text.isprintable() else {"a": text}))
+        for n, text in enumerate(texts)
+    ]
+    columns = ", ".join(f"{call} AS c{n}" for n, call in enumerate(calls))
+    statement = f"SELECT n, row_number() OVER (ORDER BY t, n) AS place, {columns} FROM t"
+    spark.createDataFrame([*rows, (-1, None, None)], "n int, t string, j string").createOrReplaceTempView("t")
+    wanted = sorted(tuple(row) for row in spark.sql(statement).collect())
+    connection = connect(256)
+    names = zip(("n", "t", "j"), zip(*rows, (-1, None, None), strict=True), strict=True)
+    connection.register("t", pa.table({name: list(values) for name, values in names}))
+    create_views(connection, [("given_as_view", statement)], windows=True)
+    assert sorted(connection.sql("FROM given_as_view").fetchall()) == wanted
+
+
+def test_the_hash_of_rows_is_sparks(spark: SparkSession, tmp_path: Path) -> None:
+    rng = random.Random(1)
+    count = 2_000
+    sizes = [0, 1, 3, 4, 7, 8, 31, 32, 33, 63, 64, 5_000]
+
+    def text() -> str | None:
+        return rng.choice([None, "".join(rng.choices("ab\0é€😀", k=rng.choice(sizes)))])
+
+    kinds = {"a": "string", "b": "boolean", "c": "int", "d": "bigint", "e": "timestamp", "f": "string"}
+    columns = {
+        "a": pa.array([text() for _ in range(count)]),
+        "b": pa.array([rng.choice([None, True, False]) for _ in range(count)]),
+        "c": pa.array([rng.choice([None, 0, -1, rng.randint(-(2**31), 2**31 - 1)]) for _ in range(count)], pa.int32()),
+        "d": pa.array([rng.choice([None, 0, -1, rng.randint(-(2**63), 2**63 - 1)]) for _ in range(count)], pa.int64()),
+        "e": pa.array([rng.choice([None, rng.randint(1, 2 * 10**15)]) for _ in range(count)], pa.timestamp("us")),
+        "f": pa.array([text() for _ in range(count)]),
+    }
+    table = pa.table(columns)
+    pa.orc.write_table(table, tmp_path / "rows.orc")
+    read = spark.read.schema(", ".join(f"{name} {kind}" for name, kind in kinds.items())).orc(str(tmp_path))
+    marks = ", ".join([*kinds, *(f"isnull({name})" for name in kinds)])
+    (wanted,) = read.selectExpr(f"sum(CAST(xxhash64({marks}) AS DECIMAL(20, 0)))").first() or ()
+    assert sum(hash_sum(batch.slice(3)) + hash_sum(batch.slice(0, 3)) for batch in table.to_batches(700)) == int(wanted)
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_window_beyond_the_bound_is_left_to_spark(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glue_scripts.job.local_runner", None)
+    source = load_source("cloudtrail")
+    objects = store.put(source, {f"{test_views.FOLDER}/a.json": body(record())})
+    arguments = replace(asked(source), local_max_bytes=objects.total_bytes - 1)
+    (account,) = store.build(arguments, objects)
+    assert account.totals()["written"] == 1
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_preview_has_at_most_the_rows_that_were_asked_for(store: Store, way: str) -> None:
+    source = load_source("cloudtrail")
+    contents = {f"{n}.json": body(*(record(eventID=f"{n}-{m}") for m in range(4))) for n in range(5)}
+    objects = store.put(source, {f"{test_views.FOLDER}/{name}": content for name, content in contents.items()})
+    arguments = replace(asked(source, way), max_rows=7)
+    with pytest.MonkeyPatch.context() as patch:
+        if way == SQL:
+            patch.setattr("glue_scripts.day_views.check_views", refuse)
+        store.build(arguments, objects)
+    assert len(store.rows(f"preview/{arguments.run_id}/")) == 7
+    assert store.keys() == store.keys(prefix="preview/")
+
+
+def test_a_run_is_never_written_over(store: Store) -> None:
+    source = load_source("cloudtrail")
+    objects, arguments = store.put(source, {f"{test_views.FOLDER}/a.json": body(record())}), asked(source)
+    first = store.build(arguments, objects)
+    assert store.build(arguments, objects) == first, "the same bytes: an answer was lost, or a task was repeated"
+    objects = store.put(source, {f"{test_views.FOLDER}/a.json": body(record(eventID="other"))})
+    with pytest.raises(store.s3.exceptions.ClientError, match="PreconditionFailed"):
+        store.build(arguments, objects)
+    assert len(store.keys()) == 1
+
+
+def test_either_compression_gives_the_same_rows_and_the_same_hash(store: Store) -> None:
+    source, days = load_source("cloudtrail"), []
+    objects = store.put(source, {f"{test_views.FOLDER}/{n}": content for n, content in test_views.CONTENTS.items()})
+    for name in COMPRESSIONS:
+        arguments = replace(asked(source), compression=name)
+        (account,) = store.build(arguments, objects)
+        days.append(account.written)
+        bodies = [
+            store.s3.get_object(Bucket=READREADY, Key=key)["Body"].read()
+            for key in store.keys(prefix="")
+            if f"run={arguments.run_id}/" in key
+        ]
+        assert len(bodies) == 2, "rows and duplicates"
+        assert {orc.ORCFile(pa.BufferReader(one)).compression for one in bodies} == {name.upper()}
+    assert {(day.rows, day.content_hash) for day in days} == {(8, days[0].content_hash)}
+
+
+def test_the_deployed_job_gives_the_same_manifests_by_either(built: BuiltLake) -> None:
+    s3, settings, table = built.lake.client("s3"), built.lake.settings, built.source.readready.name
+    for way in (LOCAL, SPARK):
+        assert "Spark SQL" not in run_job(built, way)
+    for day in map(day_number, (FIRST, date(2026, 11, 2), LAST)):
+        runs = (f"by-{LOCAL}", f"by-{SPARK}")
+        ours, theirs = (read_manifest(Table(table, s3, settings.readready_bucket), day, run) for run in runs)
+        assert ours.content_hash == theirs.content_hash
+        assert ours.objects == theirs.objects
+        assert ours.quarantine == theirs.quarantine
+        assert {**ours.totals, **OF_FILES} == {**theirs.totals, **OF_FILES}
+
+
+OF_FILES = {"orc_bytes": 0, "file_count": 0}
+
+
+def run_job(built: BuiltLake, way: str) -> str:
+    """Build the lake's days as they lie there now, without a commit; what the run said."""
+    glue, name = built.lake.client("glue"), built.lake.settings.readready_job
+    days = {"--first_day": str(day_number(FIRST)), "--last_day": str(day_number(LAST))}
+    asked = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
+    run = glue.start_job_run(JobName=name, Arguments=asked)["JobRunId"]
+    state = until(lambda: ended(glue, name, run), 180)
+    log = (built.lake.home / "runs" / run / "output.log").read_text()
+    assert state == "SUCCEEDED", log
+    return log
+
+
+def ended(glue: Any, name: str, run: str) -> str | None:
+    state = glue.get_job_run(JobName=name, RunId=run)["JobRun"]["JobRunState"]
+    return state if state in {"SUCCEEDED", "FAILED"} else None
+
+
+def test_the_environment_names_an_engine_that_there_is() -> None:
+    assert [engine({}), engine({"LOGLAKE_ENGINE": "local"})] == ["spark", "local"]
+    with pytest.raises(SettingsError, match="LOGLAKE_ENGINE is 'fast'; accepted: spark, local"):
+        engine({"LOGLAKE_ENGINE": "fast"})
+
+
+def test_an_engine_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--engine", "fast"], DAY)
+    assert "invalid choice: 'fast'" in capsys.readouterr().err
