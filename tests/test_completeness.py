@@ -163,6 +163,40 @@ def test_events_under_the_prefix_of_the_day_before_are_of_the_first_build_of_the
     assert (second.error, second.metadata["coverage_pct"], second.metadata["dagster/row_count"]) == (None, 100, 3)
 
 
+@pytest.mark.fault(
+    99, "an object under the prefix of the day before, after both days were built", "both days are stale"
+)
+def test_what_comes_late_under_the_prefix_of_the_day_before_makes_a_built_day_stale(built: BuiltLake) -> None:
+    """Nothing was read of it yet, so nothing but its place and its time says that it may hold events of the day."""
+    lake, source = built.lake, load_source("cloudwatch")
+    day, before = date(2019, 4, 21), date(2019, 4, 20)
+    load(
+        lake,
+        source,
+        {"la/2019/04/20/09/a": keystrokes(before, 17, 0, 1), "la/2019/04/21/03/d": keystrokes(day, 9, 0, 4)},
+    )
+    for built_day in build_range(lake, source, before, day, quiet):
+        assert (built_day.error, built_day.metadata["coverage_pct"]) == (None, 100)
+    assert [one.state for one in cloudwatch_days(lake, before, day)] == ["complete", "complete"]
+    load(lake, source, {"la/2019/04/20/22/late": keystrokes(day, 6, 0, 5)})
+    first, second = cloudwatch_days(lake, before, day)
+    assert (first.state, second.state) == ("stale", "stale")
+    (judged,) = second.named(Verdict.LATE)
+    assert judged.key == "la/2019/04/20/22/late"
+    for built_day in build_range(lake, source, before, day, quiet):
+        assert (built_day.error, built_day.metadata["coverage_pct"]) == (None, 100)
+    assert [one.state for one in cloudwatch_days(lake, before, day)] == ["complete", "complete"]
+
+
+def cloudwatch_days(lake: LocalLake, first: date, last: date) -> list[DayReport]:
+    """Of keystrokes, as status and as the hourly checks see the days: by one listing each, alike."""
+    source = load_source("cloudwatch")
+    shown = [one for one in lake.resource.source_report(source, date(2026, 11, 28)).days if first <= one.day <= last]
+    checked = lake.resource.reconciler(source).days([first, last], LAST + timedelta(days=9))
+    assert [(one.day, one.state) for one in checked] == [(one.day, one.state) for one in shown]
+    return shown
+
+
 def load(lake: LocalLake, source: LogSource, objects: dict[str, bytes]) -> None:
     loaded = put_objects(lake, source, [(key, lambda body=body: body) for key, body in objects.items()], quiet)
     assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
@@ -599,6 +633,30 @@ def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built:
         assert f"restore it, then `{loglake(f'build cloudtrail {first}..{first}')}`." in remedy(found)
     finally:
         s3(built).delete_object(Bucket=raw, Key=key)
+
+
+@pytest.mark.fault(
+    100, "an object is archived after its day was built", "set aside as archived, and no row of it called surplus"
+)
+def test_rows_of_an_object_that_was_archived_since_are_not_called_surplus(built: BuiltLake) -> None:
+    day = date(2020, 7, 9)
+    raw, key = (
+        built.lake.settings.raw_bucket("cloudtrail"),
+        f"AWSLogs/111122223333/CloudTrail/eu-west-1/{day:%Y/%m/%d}/a",
+    )
+    load(built.lake, built.source, {f"{key}.json": events(day, "archived"), f"{key}b.json": events(day, "kept")})
+    (result,) = build_range(built.lake, built.source, day, day, quiet)
+    assert (result.error, result.metadata["coverage_pct"]) == (None, 100)
+    copied = {"Bucket": raw, "Key": f"{key}.json", "CopySource": {"Bucket": raw, "Key": f"{key}.json"}}
+    s3(built).copy_object(**copied, StorageClass="GLACIER", MetadataDirective="REPLACE")
+    try:
+        found = coverage_of(built, day)
+    finally:
+        s3(built).put_object(Bucket=raw, Key=f"{key}.json", Body=events(day, "archived"))
+    assert (found.surplus, found.missing, found.unreadable) == (0, 0, {})
+    assert found.set_aside == {f"s3://{raw}/{key}.json": "archived"}
+    assert (found.set_aside_events, found.pct) == (1, 50)
+    assert "archived: restore them" in remedy(found)
 
 
 @pytest.mark.fault(83, "one damaged ORC file in a window of three days", "its day is named, the others are counted")

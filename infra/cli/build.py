@@ -287,7 +287,7 @@ def _failure_text(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error):
             cause = error.cause or error
-            return str(cause.message).strip()
+            return str(cause.message).strip().removeprefix("dagster._core.definitions.events.Failure: ")
     return f"Dagster run {result.run_id} failed before its step began; its log is in the UI."
 
 

@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Audit logs in S3 as complete, provable, fast tables. Commands work on the lake of this machine, or with "
     "--lake on one that lakes/<name>.toml describes.",
-    epilog="Exit codes: 0 done; 1 done, and something of the lake is not as it must be; 2 refused, nothing was done; "
+    epilog="Exit codes: 0 done; 1 what was asked for failed or does not hold; 2 refused, nothing was done; "
     "130 stopped by Ctrl-C.",
 )
 

@@ -86,6 +86,18 @@ def refuse_second(home: Path) -> None:
         )
 
 
+def _await_end_of_ui(home: Path, seconds: float = 30) -> None:
+    """Wait until the `up` of this lake has noticed that its stack is gone, so that another one may begin."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            refuse_second(home)
+        except UpError:
+            time.sleep(0.2)
+        else:
+            return
+
+
 @contextmanager
 def _record_as_up(home: Path, port: int) -> Iterator[None]:
     """Say in the home that the lake is up, and at which port, for as long as this process lives."""
@@ -215,5 +227,6 @@ def down(home: Path, say: Callable[[str], None]) -> int:
         say(f"No stack runs for {home}.")
         return 0
     stop_stack(info)
+    _await_end_of_ui(home)
     say(f"Stopped the stack of {home} (pid {info.pid}); what it held is kept.")
     return 0

@@ -88,10 +88,11 @@ REMEDIES: Mapping[Finding, str] = {
     Measure.REPEATED: "rows that are there more than once: {build}",
     Measure.DIFFERING: "one event with two contents, an error of the log or a forgery: compare the objects that are "
     "named with the row's own, which {loglake} evidence shows",
-    Measure.SET_ASIDE: "objects that the build read are gone or overwritten: restore them from their bucket's versions",
+    Measure.SET_ASIDE: "objects that the build read are gone, overwritten or archived: restore them, what is gone from "
+    "their bucket's versions",
     Measure.WITHHELD: "S3 holds objects and does not give them: the quarantine says by its reasons what mends that; "
     "then {build}",
-    Measure.UNREADABLE: "objects cannot be read: restore them from the account that delivered them; then {build}",
+    Measure.UNREADABLE: "objects cannot be read: the reason that is named says what mends each; then {build}",
     Measure.UNPLACEABLE: "records have no time or one that cannot be, so they are of no day: the quarantine table "
     "names them with the reason",
 }

@@ -14,12 +14,17 @@ from loglake_assets.lake.versions.commits import Commit, commits, edited_records
 from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import Manifest, manifest_if_any
 from loglake_assets.lake.versions.served_day import Served
-from loglake_assets.s3.objects import whole_object
+from loglake_assets.s3.objects import refusal, whole_object
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.digest_report import PublicKeysError, Vouching
 from loglake_assets.sources.model import Column
 from loglake_assets.sources.placement import day_from_number
+
+
+class WithheldError(RuntimeError):
+    """S3 holds an object and does not give it; the message is `archived` or `key_unavailable`."""
+
 
 Records = Callable[[LogSource, bytes], tuple[bytes, list[Any], bool]]
 """From an object's bytes to (content, records as delivered, whether characters were replaced); raises ValueError."""
@@ -95,7 +100,10 @@ class Examiner:
 
     def _object(self, row: Mapping[str, Any]) -> tuple[bytes | None, list[Statement]]:
         name = f"s3://{row['raw_bucket']}/{row['raw_key']}"
-        now, etag = self._get(row["raw_bucket"], row["raw_key"], None)
+        try:
+            now, etag = self._get(row["raw_bucket"], row["raw_key"], None)
+        except WithheldError as error:
+            return None, [Statement("raw object", None, f"{name} is there, and S3 does not give it: {error}")]
         if now is not None and _is_what_was_read(row, now, etag):
             said = f"{name}, ETag {etag}, {len(now):,} bytes, SHA-256 {hashlib.sha256(now).hexdigest()}"
             return now, [Statement("raw object", True, said)]
@@ -118,6 +126,8 @@ class Examiner:
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}:
                 return None, ""
+            if reason := refusal(error):
+                raise WithheldError(reason) from error
             raise
         return answer["Body"], answer["ETag"].strip('"')
 

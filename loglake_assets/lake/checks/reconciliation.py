@@ -17,6 +17,7 @@ from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
 from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects_by_day
+from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
 from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
@@ -60,7 +61,7 @@ class Reconciler:
         if not days:
             return
         registered = registered_locations(self.catalog, self.source, list(days))
-        for day, landed in self._with_days_ahead(sorted(set(days)), unknown):
+        for day, landed in self._with_days_near(sorted(set(days)), unknown):
             # After the listing: what a build made meanwhile then holds all that is listed.
             if found := self.compare(day, landed, registered, day < first_open):
                 yield found
@@ -89,11 +90,16 @@ class Reconciler:
             return None
         return self._day(day, landed, registered, served, is_due)
 
-    def _with_days_ahead(
+    @property
+    def _reach(self) -> Reach:
+        """Which delivery prefixes the build of a day reads."""
+        return Reach(self.look_ahead, self.source.look_behind_days)
+
+    def _with_days_near(
         self, days: list[date], unknown: list[str] | None
     ) -> Iterator[tuple[date, dict[date, list[RawObject]]]]:
-        """(day, objects by delivery day of it and of the days that its build looks ahead to)."""
-        wanted = {day + timedelta(days=n) for day in days for n in range(self.look_ahead + 1)}
+        """(day, objects by delivery day of it and of the days that its build looks ahead and behind to)."""
+        wanted, behind = self._reach.prefix_days(days), timedelta(days=self._reach.behind)
         held: dict[date, list[RawObject]] = {}
         due = iter(days)
         day = next(due, None)
@@ -101,7 +107,7 @@ class Reconciler:
             held[listed] = objects
             while day is not None and listed >= day + timedelta(days=self.look_ahead):
                 yield day, held
-                held = {d: found for d, found in held.items() if d > day}
+                held = {d: found for d, found in held.items() if d > day - behind}
                 day = next(due, None)
 
     def _serve(self, day: date) -> Served:
@@ -139,6 +145,7 @@ class Reconciler:
         if manifest:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
             judged += [*self._changes_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
+            judged += self._unread_before(day, manifest, landed)
             judged += [*self._short(manifest, served), *self._find_altered_files(manifest, served)]
             judged += self._check_input(manifest)
         return DayReport(
@@ -215,6 +222,21 @@ class Reconciler:
                 yield Judged(Verdict.GONE, entry.bucket, entry.key, f"read as {entry.etag}")
             elif etag != entry.etag and not own:
                 yield Judged(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
+
+    def _unread_before(self, day: date, manifest: Manifest, landed: Mapping[date, list[RawObject]]) -> Iterator[Judged]:
+        """What lies under an earlier prefix, was stored since this day began, and the day's build did not read.
+
+        Whether it holds events of the day is not known before it is read: so the day is not known to be whole.
+        """
+        keys, read = tuple(c.name for c in self.source.raw.partition_keys), {o.name for o in manifest.objects}
+        named = {(late.bucket, late.key) for late in late_objects(self.table, manifest.day)}
+        for before in range(1, self._reach.behind + 1):
+            for found in landed.get(day - timedelta(days=before), ()):
+                is_read = found.name in read or not self._reach.reads(day, found.placement.day, found.last_modified)
+                if is_read or found.name in named or self.rules.denied_by(found.key, keys, found.placement):
+                    continue
+                said = "may hold events of this day, and was stored under an earlier prefix since the day was built"
+                yield Judged(Verdict.LATE, found.bucket, found.key, said)
 
     def _late(self, manifest: Manifest, commit: Commit | None) -> Iterator[Judged]:
         """Entries of the late ledger that the build did not read: to be built, or gone before it could.

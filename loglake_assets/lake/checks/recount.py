@@ -55,6 +55,7 @@ class _Content:
     etag: str
     size: int
     events: list[CountedEvent] | str
+    is_withheld: bool = False
 
     @property
     def url(self) -> str:
@@ -78,6 +79,8 @@ class _Expected:
     denied: Counter[str] = field(default_factory=Counter)
     changed: set[tuple[str, str]] = field(default_factory=set)
     unchanged: set[tuple[str, str]] = field(default_factory=set)
+    withheld: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What the build read and S3 no longer gives, and why: its rows cannot be judged."""
     unplaceable: Counter[str] = field(default_factory=Counter)
     objects: int = 0
     size: int = 0
@@ -88,9 +91,10 @@ class _Expected:
         return read is not None and read.etag != content.etag
 
     def set_aside(self) -> dict[tuple[str, str], str]:
-        """What the build read and is not there as it was: `changed` or `gone`, by name."""
+        """What the build read and is not as it was: `changed`, `gone`, or why S3 withholds it, by name."""
         lost = self.read.keys() - self.unchanged
-        return {name: "changed" if name in self.changed else _GONE for name in sorted(lost)}
+        changed = dict.fromkeys(self.changed, "changed")
+        return {name: (self.withheld | changed).get(name, _GONE) for name in sorted(lost)}
 
     def events_of(self, names: Collection[tuple[str, str]]) -> int:
         """How many events of the day the build took from these objects; one of each that it could not read."""
@@ -191,7 +195,7 @@ class Recount:
             return _Content(name, prefix_day, _GONE, 0, _GONE)
         except self.table.s3.exceptions.ClientError as error:
             if reason := refusal(error):
-                return _Content(name, prefix_day, self._etag(name), 0, reason)
+                return _Content(name, prefix_day, self._etag(name), 0, reason, is_withheld=True)
             raise
         body = answer["Body"]
         return _Content(name, prefix_day, answer["ETag"].strip('"'), len(body), self._events(body))
@@ -212,13 +216,16 @@ class Recount:
 
     def _count(self, found: dict[int, _Expected], content: _Content) -> None:
         for day in (day for day in found.values() if content.name in day.read and content.etag != _GONE):
-            (day.changed if day.is_changed(content) else day.unchanged).add(content.name)
+            if content.is_withheld and day.read[content.name].reason is None and isinstance(content.events, str):
+                day.withheld[content.name] = content.events
+            else:
+                (day.changed if day.is_changed(content) else day.unchanged).add(content.name)
         own = found.get(content.prefix_day)
         if own:
             own.objects += 1
             own.size += content.size
         if isinstance(content.events, str):
-            if own and not own.is_changed(content):
+            if own and not own.is_changed(content) and content.name not in own.withheld:
                 own.unreadable[content.url] = content.events
             return
         seen: Counter[str] = Counter()

@@ -33,9 +33,15 @@ from loglake_assets.lake.versions.served_day import partition_of_day
 from loglake_assets.s3.orc import columns_of, row_count
 from loglake_assets.s3.pages import files
 from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_from_number
+from resources.settings import program
 
 _KEPT = "Nothing of this day was committed; readers see what they saw."
-_ANYWAY = "where the loss is meant, build it with ACCEPT_LOSS=yes (run tag loglake/accept_loss)."
+
+
+def _anyway(manifest: Manifest) -> str:
+    command = f"{program()} build {manifest.source} {day_from_number(manifest.day)} --accept-loss"
+    return f"where the loss is meant, `{command}` (in the Dagster UI the run tag loglake/accept_loss)."
 
 
 class VerificationError(RuntimeError):
@@ -155,7 +161,7 @@ class Publisher:
             key = manifest_key(manifest.table, manifest.day, run)
             return (
                 f"{named} cannot be compared with {before}, since its manifest {key} is gone or cannot be read. "
-                f"{_KEPT} Restore it from the bucket's versions, {_ANYWAY}"
+                f"{_KEPT} Restore it from the bucket's versions, {_anyway(manifest)}"
             )
         lost = lost_objects(manifest, theirs)
         if not lost:
@@ -164,8 +170,9 @@ class Publisher:
         return (
             f"{named} does not have all of {sum(o.days.get(manifest.day, 0) for o in lost):,} events that "
             f"{before} has from {len(lost):,} raw objects: they are gone, archived, unreadable, hold fewer events, "
-            f"or their prefix has no partition; the first: {shown}. {_KEPT} Run the reconcile job, restore the objects "
-            f"(from their archive class, or from their bucket's versions), and build the day again; {_ANYWAY}"
+            f"or their prefix has no partition; the first: {shown}. {_KEPT} Restore the objects (from their archive "
+            f"class, or from their bucket's versions), `{program()} reconcile`, and build the day again; "
+            f"{_anyway(manifest)}"
         )
 
     def _overwritten(self, manifest: Manifest, theirs: Manifest, before: str) -> str:
@@ -189,7 +196,7 @@ class Publisher:
             f"Run {manifest.run_id} of {manifest.table} {manifest.day} does not have {len(lost):,} events that "
             f"{before} has from {len(changed):,} raw objects as they were before they were overwritten; the first: "
             f"{shown}. {_KEPT} Find out who overwrote them, restore them from their bucket's versions, and build "
-            f"again; {_ANYWAY}"
+            f"again; {_anyway(manifest)}"
         )
 
     def _rows_from(
@@ -276,7 +283,7 @@ class Publisher:
         raise PlacementError(
             f"Commit {commit.seq} of {commit.table} {commit.day} stands, and after {self.wait_seconds:.0f} s the "
             "catalog does not show it. Readers see the day as before. Look at AddAPart's consumer and its dead-letter "
-            "queue, then run the reconcile job, which sends it again."
+            f"queue, then `{program()} reconcile`, which sends it again."
         )
 
     def placed(self, table: str, day: int) -> Placed:
