@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet
-.PHONY: help setup demo up test check faults faults-all soak bench lock wheels clean
+.PHONY: help setup demo up test check check-glue faults faults-all soak bench lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,15 @@ check: $(READY) ## format, lint, types, and every test that needs no stack: a fe
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n 2 --dist load -m "not slow and not stack"
 
+check-glue: $(VENV)/.glue-ready ## the tests of the job's code, under the pyarrow, pandas, numpy and boto3 that Glue 5.1 has
+	@PYTHONPATH=$(CURDIR)/$(VENV)/glue $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/test_one_build.py \
+	  tests/test_reading.py tests/test_plain.py tests/test_cloudwatch.py tests/test_bedrock_deliveries.py
+
+$(VENV)/.glue-ready: $(READY) infra/aws/glue.lock
+	@rm -rf $(VENV)/glue
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/glue -r infra/aws/glue.lock
+	@touch $@
+
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -59,8 +68,9 @@ $(VENV)/.bench-ready: $(READY) bench/requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r bench/requirements.lock
 	@touch $@
 
-lock: $(READY) ## renew requirements.lock and bench/requirements.lock from pyproject.toml
+lock: $(READY) ## renew requirements.lock, bench/requirements.lock and infra/aws/glue.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra local $(LOCKED) -o requirements.lock
+	@$(BIN)/uv pip compile infra/aws/glue.in $(LOCKED) -o infra/aws/glue.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock $(LOCKED) -o bench/requirements.lock
 
 wheels: $(READY) ## what the Glue job needs beyond Glue's own, pinned as here, into wheels/ for a deployment to AWS

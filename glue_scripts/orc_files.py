@@ -73,7 +73,7 @@ def portions(tables: Iterable[pa.Table], most_bytes: int = _BYTES_A_FILE) -> Ite
 
 
 def _concatenation(held: list[pa.Table]) -> pa.Table:
-    rows = pa.concat_tables(held).combine_chunks()
+    rows = pa.concat_tables(held)
     held.clear()
     return rows
 
@@ -89,12 +89,23 @@ def orc_body(
 
     The same rows give the same bytes where `sort_by` leaves no two rows equal, and Arrow is of the same version.
     """
-    order = pc.sort_indices(rows, sort_keys=[(name, "ascending", "at_start") for name in sort_by])
+    rows = rows.combine_chunks()  # to take single rows from, in another order
+    order = _order(rows, sort_by)
     chosen, sink = rows.select(schema.names), pa.BufferOutputStream()
     with orc.ORCWriter(sink, compression=codec, **settings) as file:
         for at in range(0, len(rows), ROWS_A_BATCH):
             file.write(chosen.take(order.slice(at, ROWS_A_BATCH)).cast(schema))
     return bytes(sink.getvalue())
+
+
+def _order(rows: pa.Table, sort_by: Sequence[str]) -> pa.Array:
+    """Where the rows go, nulls first. Arrow's own words for that are others in Glue's version than in newer ones."""
+    keys: dict[str, pa.ChunkedArray] = {}
+    for name in sort_by:
+        if rows[name].null_count:
+            keys[f"is {name} there"] = rows[name].is_valid()
+        keys[name] = rows[name]
+    return pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
 
 
 def put_orc(s3: Any, bucket: str, key: str, body: bytes) -> None:

@@ -249,7 +249,7 @@ def ipc(table: pa.Table) -> bytes:
     """A table as bytes of Arrow's stream format, compressed by LZ4."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
-        stream.write_table(table.combine_chunks())
+        stream.write_table(table)
     return bytes(sink.getvalue())
 
 

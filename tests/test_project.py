@@ -50,11 +50,17 @@ def test_the_lock_holds_all_that_its_packages_need(repository: Path) -> None:
                 assert requirement.specifier.contains(pinned, prereleases=True), f"{name} needs {requirement}"
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-def test_every_pin_has_hashes_and_no_address(repository: Path, lock: str) -> None:
+def test_glues_lock_pins_what_glue_is_said_to_have(repository: Path) -> None:
+    said = (repository / "infra/aws/glue.in").read_text().split()
+    assert len(said) == 4
+    assert set(said) <= set(re.findall(r"^\S+==\S+", (repository / "infra/aws/glue.lock").read_text(), re.M))
+
+
+@pytest.mark.parametrize(("lock", "least"), [*((lock, 50) for lock in LOCKS), ("infra/aws/glue.lock", 10)])
+def test_every_pin_has_hashes_and_no_address(repository: Path, lock: str, least: int) -> None:
     text = (repository / lock).read_text()
     entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
-    assert len(entries) > 50
+    assert len(entries) > least
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in text
     assert "--index-url" not in text
