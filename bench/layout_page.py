@@ -39,7 +39,7 @@ def _read(took: dict[str, float]) -> str:
 
 
 def column_table(told: dict[str, Any]) -> str:
-    """The ten columns with the most bytes: compressed streams, by the files' footers."""
+    """The ten columns with the most bytes, each as an ORC file of its own."""
     events, columns = told["events"], told["columns"]
     heads = ("column", *(f"{name}, {unit}" for name in columns for unit in ("bytes an event", "share")))
     first = columns[PRESENT.name]
@@ -47,7 +47,6 @@ def column_table(told: dict[str, Any]) -> str:
     sizes = {layout: told["layouts"][layout]["bytes"] for layout in columns}
     groups: dict[str, dict[str, int]] = {f"`{name}`": {k: one[name] for k, one in columns.items()} for name in largest}
     groups["the others"] = {k: sum(v for name, v in one.items() if name not in largest) for k, one in columns.items()}
-    groups["indexes and footers"] = {k: sizes[k] - sum(one.values()) for k, one in columns.items()}
     groups["together"] = sizes
     rows = [
         (name, *(cell for k in columns for cell in (f"{group[k] / events:.2f}", f"{100 * group[k] / sizes[k]:.1f} %")))
@@ -56,6 +55,6 @@ def column_table(told: dict[str, Any]) -> str:
     delivered = told["delivered_bytes"] / events
     return f"""## Which columns the bytes are in
 
-Of the same files; delivered gzip has {delivered:.1f} bytes an event.
+Each column as a file of its own, beside all in one; delivered gzip has {delivered:.1f} bytes an event.
 
 {table(heads, rows)}"""

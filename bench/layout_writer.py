@@ -8,21 +8,17 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.orc as orc
 
-from bench.contenders.spark_session import spark_session
 from bench.layouts import LAYOUTS, PRESENT, Layout
 from bench.queries import tree_bytes
 from bench.volumes import SOURCE
 from glue_scripts.orc_files import ORC_SETTINGS, orc_body, portions
 from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.sources import LogSource, load_source
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 _COLUMNS_OF = (PRESENT.name, "zstd")
 
@@ -36,9 +32,7 @@ def main(ready: Path, out: Path, rounds: int) -> dict[str, Any]:
     for number in range(rounds):
         for layout in LAYOUTS[:: -1 if number % 2 else 1]:
             taken[layout.name].append(_write(rows, source, layout, out / layout.name / "run=bench"))
-    spark = spark_session(str(out / "tmp"))
-    columns = {name: column_bytes(spark, out / name) for name in _COLUMNS_OF}
-    spark.stop()
+    columns = {layout.name: column_bytes(rows, source, layout) for layout in LAYOUTS if layout.name in _COLUMNS_OF}
     layouts = {name: {"bytes": tree_bytes(out / name), "cpu_seconds": cpu} for name, cpu in taken.items()}
     return {"events": len(rows), "layouts": layouts, "columns": columns}
 
@@ -71,22 +65,11 @@ def _table(batch: pa.RecordBatch) -> pa.Table:
     return pa.Table.from_batches([batch])
 
 
-def column_bytes(spark: "SparkSession", folder: Path) -> dict[str, int]:
-    """Compressed bytes of each column's streams over the ORC files below `folder`, by their footers.
-
-    What is missing to the size of the files are indexes, bloom filters and the footers themselves.
-    """
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    conf, found = spark.sparkContext._jsc.hadoopConfiguration(), dict[str, int]()
-    for path in sorted(folder.rglob("*.orc")):
-        options = jvm.org.apache.orc.OrcFile.readerOptions(conf)
-        reader = jvm.org.apache.orc.OrcFile.createReader(jvm.org.apache.hadoop.fs.Path(str(path)), options)
-        schema, statistics = reader.getSchema(), reader.getStatistics()
-        for name, child in zip(schema.getFieldNames(), schema.getChildren(), strict=True):
-            found[name] = found.get(name, 0) + statistics[child.getId()].getBytesOnDisk()
-        reader.close()
-    return found
+def column_bytes(rows: pa.Table, source: LogSource, layout: Layout) -> dict[str, int]:
+    """Bytes of each column as an ORC file of its own, in the order of the layout's rows."""
+    schema, sort_by = orc_schema(source.readready.all_columns), source.readready.sort_by
+    settings = {**ORC_SETTINGS, **layout.settings}
+    return {one.name: len(orc_body(rows, pa.schema([one]), sort_by, layout.compression, settings)) for one in schema}
 
 
 if __name__ == "__main__":

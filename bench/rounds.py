@@ -35,7 +35,8 @@ class Contender:
 
 
 JOB = Contender("job", "our Glue job", "job", java=DEFAULT_JAVA_OPTIONS)
-LIGHT = Contender("light", "our job, light engine", "light")
+LIGHT = Contender("light", "our job, light engine", "local")
+"""The job without Spark; its figures keep the name of the engine that they were first measured of."""
 NAIVE = Contender("naive", "Spark, inferred schema", "spark_naive")
 SCHEMA = Contender("schema", "Spark, given schema", "spark_schema")
 OTHERS = (

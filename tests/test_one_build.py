@@ -13,6 +13,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from glue_scripts import job, tasks
@@ -53,12 +54,11 @@ WAYS = (LOCAL, SPARK, SQL)
 @pytest.fixture(scope="module")
 def spark(lake: LocalLake) -> Iterator[SparkSession]:
     """A session whose workers reach the lake's S3, as the job's own session reaches it in a run."""
-    builder = test_views.session_builder()
-    for name, value in environment(lake).items():
-        builder = builder.config(f"spark.executorEnv.{name}", value)
-    for name, value in job.SPARK_SETTINGS.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    conf = SparkConf().setAll([*test_views.spark_settings().items(), *job.SPARK_SETTINGS.items()])
+    context = SparkContext(
+        conf=conf, environment=environment(lake)
+    )  # a secret in the settings stands in a command line
+    session = SparkSession(context)
     yield session
     session.stop()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
 from glue_scripts.fetching import FetchedObject, ObjectRef
@@ -21,24 +22,25 @@ pytestmark = pytest.mark.stack
 FOLDER = "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/01"
 
 
-def session_builder() -> Any:
-    """Of a Spark session in this process."""
+def spark_settings() -> dict[str, str]:
+    """Of a Spark session in this process, whose Java and Python are chosen here."""
     os.environ["JAVA_HOME"] = java_home(dict(os.environ))
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    return (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    )
+    return {
+        "spark.app.name": "tests",
+        "spark.master": "local[2]",
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    }
 
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
-    session = session_builder().getOrCreate()
+    session = SparkSession(SparkContext(conf=SparkConf().setAll(list(spark_settings().items()))))
     yield session
     session.stop()
 
