@@ -5,7 +5,8 @@ import shlex
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from infra.cli.tick import tick_raw_sensor
 from infra.emulator.processes import running_stack, stop_stack
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
 from loglake_assets.sources.placement import Placement, day_number, place
 from loglake_assets.sources.sample_deliveries import (
     DAYS,
@@ -42,6 +44,8 @@ from resources.settings import loglake
 
 Say = Callable[[str], None]
 PROBES = 9
+BY_SPARK = "cloudtrail"
+"""The log that a demo builds by Spark, as Glue builds all of them."""
 QUESTION = "Which tools did agents use?"
 BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
 
@@ -95,12 +99,15 @@ def empty_home(home: Path) -> None:
 
 def run_demo(events: int, say: Say) -> int:
     """Run it for every source that can make samples; returns the exit code. The lake stays, to be looked at."""
-    started, home, demo = time.monotonic(), demo_home(), Demo(say)
+    started, home, demo, asked = time.monotonic(), demo_home(), Demo(say), os.environ.get(ENGINE)
     empty_home(home)
     demo.step(f"A lake in {home_text(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
     with local_lake(home, lambda text: say(f"   {text}")) as lake:
         truths: dict[str, GroundTruth] = {}
-        problems = [p for name in source_names() for p in _demo_source(lake, load_source(name), events, truths, demo)]
+        problems: list[str] = []
+        for name in source_names():
+            spread = asked or (SPARK if name == BY_SPARK else LOCAL)
+            problems += _demo_source(lake, load_source(name), events, truths, demo, spread)
         problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
         problems += _demo_question(lake, demo)
         commands = [loglake(command) for command in ("status", "up", "down")]
@@ -116,7 +123,7 @@ def run_demo(events: int, say: Say) -> int:
 
 
 def _demo_source(
-    lake: LocalLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Demo
+    lake: LocalLake, source: LogSource, events: int, truths: dict[str, GroundTruth], say: Demo, engine_asked: str
 ) -> list[str]:
     try:
         samples = generate(source.name, FIRST_DAY, DAYS, events)
@@ -127,14 +134,26 @@ def _demo_source(
     loaded, missing = _load(lake, source, samples, say)
     _tell_latency(lake, source, say)
     missing |= _tell_burst(lake, source, say)
-    say.step(f"Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built and checked")
+    by = "Spark" if engine_asked == SPARK else "the processes of this machine, without Spark"
+    say.step(f"Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built by {by}, and checked")
     _tick(lake, source, say)
-    results = build_range(lake, source, FIRST_DAY, _last_day(), say)
+    with _spread_by(engine_asked):
+        results = build_range(lake, source, FIRST_DAY, _last_day(), say)
     print_days(source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
     problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
     return [*problems, *_digest_problems(lake, source, say), *_evidence_problems(lake, source, say)]
+
+
+@contextmanager
+def _spread_by(engine: str) -> Iterator[None]:
+    before = os.environ.get(ENGINE)
+    os.environ[ENGINE] = engine
+    try:
+        yield
+    finally:
+        os.environ[ENGINE] = before or LOCAL
 
 
 def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str]:

@@ -23,6 +23,7 @@ from infra.emulator.processes import (
     stop_stack,
     write_atomically,
 )
+from loglake_assets.sources.model import ENGINE, LOCAL
 from resources.access import boto_client
 from resources.settings import COMMAND, LakeSettings
 
@@ -159,6 +160,7 @@ def environment(lake: LocalLake) -> dict[str, str]:
         "LOGLAKE_KEPT_DIGEST_KEYS": str(lake.home / DIGEST_KEYS),
         "DAGSTER_HOME": str(lake.dagster_home),
         COMMAND: local_program(lake.home),
+        ENGINE: os.environ.get(ENGINE) or LOCAL,
     }
 
 

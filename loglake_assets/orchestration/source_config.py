@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, SkipValidation, model_validator
 
 from loglake_assets.lake.checks.object_lock import LOCK_MODES, NO_LOCK, LockTerms
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, LogSource, load_source
-from loglake_assets.sources.model import ENGINES, SPARK
+from loglake_assets.sources.model import ENGINE, ENGINES, SPARK
 from resources.settings import SettingsError
 
 LONGEST_LOCK_DAYS = 36_500  # S3's own limit
@@ -121,10 +121,13 @@ def _refuse_odd_lock(name: str, setting: str, terms: LockTerms) -> None:
 
 
 def engine(environment: Mapping[str, str] | None = None) -> str:
-    """What spreads builds, LOGLAKE_ENGINE: spark, or local for one machine's processes. Raises SettingsError."""
-    value = (os.environ if environment is None else environment).get("LOGLAKE_ENGINE") or SPARK
+    """What spreads builds, by LOGLAKE_ENGINE: spark, or local for the processes of one machine. Raises SettingsError.
+
+    A lake on one machine sets local where nothing is set; Glue is Spark.
+    """
+    value = (os.environ if environment is None else environment).get(ENGINE) or SPARK
     if value not in ENGINES:
-        raise SettingsError(f"LOGLAKE_ENGINE is {value!r}; accepted: {', '.join(ENGINES)}. Without it, Spark builds.")
+        raise SettingsError(f"{ENGINE} is {value!r}; accepted: {', '.join(ENGINES)}. Without it, Spark builds.")
     return value
 
 

@@ -14,6 +14,8 @@ COMPRESSIONS = (DEFAULT_COMPRESSION, "zstd")
 """What the ORC files of readready may be compressed with; a reader sees which in each file's postscript."""
 SPARK, LOCAL = ENGINES = ("spark", "local")
 """What spreads the tasks of a build: Spark, or the processes of one machine without a JVM. Both write the same."""
+ENGINE = "LOGLAKE_ENGINE"
+"""The environment variable that says which."""
 
 
 @dataclass(frozen=True)
