@@ -60,7 +60,7 @@ class LocalRunner:
 
     def read(self, task: First, slices: Sequence[Slice], partitions: int) -> "LocalPartitions":
         self._has_one_slice = len(slices) == 1
-        for _ in self.map(_read_slice, [(task, *slice, self._folder) for slice in slices], "slices of objects read"):
+        for _ in self.map(_read_slice, [(task, *hand, self._folder) for hand in slices], "slices of objects read"):
             pass
         return LocalPartitions(self, self._folder)
 
@@ -147,7 +147,7 @@ class SparkRunner:
 
     def read(self, task: First, slices: Sequence[Slice], partitions: int) -> "SparkPartitions":
         context = self._spark.sparkContext
-        dealt = context.parallelize(slices, max(1, len(slices))).flatMap(lambda slice: task(*slice))
+        dealt = context.parallelize(slices, max(1, len(slices))).flatMap(lambda hand: task(*hand))
         return SparkPartitions(self._spark, self._report, dealt.partitionBy(partitions, int))
 
 
