@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet
-.PHONY: help setup demo up test check check-glue faults faults-all soak bench lock wheels clean
+.PHONY: help setup demo up test check check-glue faults faults-all slowest soak bench lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,10 @@ $(VENV)/.glue-ready: $(READY) infra/aws/glue.lock
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+slowest: $(READY) ## renew tests/slowest.txt: the sixty slowest parts of `make test`, in seconds
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=60 | tee /dev/stderr \
+	  | grep -E '^ *[0-9.]+s +(call|setup|teardown) ' | sed -E 's/^ +//' > tests/slowest.txt
 
 soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
 	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)
