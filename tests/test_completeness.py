@@ -630,7 +630,7 @@ def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built:
         assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
         found = coverage_of(built, first)
         assert found.unreadable == {f"s3://{raw}/{key}": "archived"}
-        assert f"restore it, then `{loglake(f'build cloudtrail {first}..{first}')}`." in remedy(found)
+        assert f"restore it, then `{loglake(f'build cloudtrail {first}')}`." in remedy(found)
     finally:
         s3(built).delete_object(Bucket=raw, Key=key)
 

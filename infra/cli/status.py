@@ -9,7 +9,7 @@ from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build
 from infra.cli.terminal import escape, print_table, size
 from loglake_assets.lake.checks.day_report import DayReport, Finding, remedy
-from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs
+from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs, runs_of_days
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
@@ -19,6 +19,7 @@ from resources.settings import loglake
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
 _REASONS_SHOWN = 3  # of a day
+_RUNS_SHOWN = 3  # of neighbouring days, for each state
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 
 
@@ -95,7 +96,11 @@ def _print_rest(source: str, found: SourceReport) -> None:
             word = str(finding) if str(finding) in day.words else day.words[0]
             days_of.setdefault((word, finding), []).append(day.day)
     for (word, finding), days in sorted(days_of.items()):
-        print(f"{word}: {remedy(finding, source, min(days), max(days))}")
+        runs = list(runs_of_days(days))
+        for text in dict.fromkeys(remedy(finding, source, run[0], run[-1]) for run in runs[:_RUNS_SHOWN]):
+            print(f"{word}: {text}")
+        if len(runs) > _RUNS_SHOWN:
+            print(f"{word}: and {len(runs) - _RUNS_SHOWN:,} more runs of days, the last to {max(days)}")
 
 
 def _row(day: DayReport) -> list[Any]:

@@ -14,11 +14,8 @@ NOT_JSON = "not_json"
 """What a decoder and a recount say of content that they cannot parse; `form_of` says it better."""
 
 _DELIVERER = "Ask who wrote it: set its compression to GZIP or none, and have the object delivered again."
-_BUILD = "`{loglake} build {source} {first}..{last}`"
-_DAMAGED = (
-    "Restore it from the bucket's versions or have it delivered again, then `{loglake} requeue {source} "
-    "{first}..{last}`."
-)
+_BUILD = "`{loglake} build {source} {days}`"
+_DAMAGED = "Restore it from the bucket's versions or have it delivered again, then `{loglake} requeue {source} {days}`."
 _PRODUCER = "The record stays in its raw object. Where its producer can be mended, do so; else it is left as it is."
 
 ADVICE: Mapping[str, str] = MappingProxyType(
@@ -89,7 +86,8 @@ def advice(reason: str, program: str, source: str, first: date, last: date) -> s
 
     `program` is how a command for the lake begins.
     """
-    return ADVICE.get(reason, _UNKNOWN).format(loglake=program, source=source, first=first, last=last)
+    days = f"{first}" if first == last else f"{first}..{last}"
+    return ADVICE.get(reason, _UNKNOWN).format(loglake=program, source=source, days=days)
 
 
 def form_of(text: str) -> str:
