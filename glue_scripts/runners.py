@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +27,10 @@ First = Callable[[int, Sequence[ObjectRef]], Iterator[tuple[int, bytes]]]
 T = TypeVar("T")
 Second = Callable[[int, Iterable[bytes]], Iterator[T]]
 _LENGTH_BYTES = 8
+
+
+class LostProcessError(RuntimeError):
+    """A process of the build was ended from outside. The message says what to do."""
 
 
 class Partitions(Protocol):
@@ -77,6 +82,11 @@ class LocalRunner:
             for done, future in enumerate(as_completed(futures), 1):
                 yield future.result()
                 progress.at(done)
+        except BrokenProcessPool as error:
+            raise LostProcessError(
+                f'A process of this build was ended from outside during "{what}", as a system does that is out of '
+                "memory. Nothing of the window was committed. Build it again, or fewer days at once."
+            ) from error
         finally:
             for future in futures:
                 future.cancel()
