@@ -5,7 +5,16 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glue_scripts.sql_on_arrow import arrow_table, column_aliases, connect, create_views, in_duckdb, refusals
+from glue_scripts.reading import decoded_fields
+from glue_scripts.sql_on_arrow import (
+    OnlySparkError,
+    arrow_table,
+    column_aliases,
+    connect,
+    create_views,
+    in_duckdb,
+    refusals,
+)
 from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.views import DUPLICATES_VIEW, duplicates_statement, given_views, own_statements
@@ -37,8 +46,11 @@ def row_ids(table: pa.Table) -> pa.ChunkedArray:
 
 def check_views(source: LogSource) -> None:
     """Raises OnlySparkError where the source's views are more than can be made of single records on Arrow."""
+    delivered = {name for name, _ in decoded_fields(source)}
     for name, statement in own_statements(source):
         in_duckdb(name, statement)
+        if changed := delivered & column_aliases(statement):
+            raise OnlySparkError(f"View {name} gives {min(changed)} another meaning, which is not known on Arrow.")
     in_duckdb(DUPLICATES_VIEW, duplicates_statement(), windows=True)
     for column in source.readready.all_columns:
         if column.sql:

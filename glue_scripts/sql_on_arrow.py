@@ -91,6 +91,8 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
     for node in tree.walk():
         if not isinstance(node, known) and node.name not in _IN_DUCKDB:
             raise OnlySparkError(f"View {name} uses {type(node).__name__}, which is not known on Arrow.")
+        if isinstance(node, exp.Star) and any(node.args.values()):
+            raise OnlySparkError(f"View {name} takes columns out of a star, which is not known on Arrow.")
         if isinstance(node, exp.Join) and not _is_of_bounds(node):
             raise OnlySparkError(f"View {name} joins {node.this.name}; on Arrow a view may join {BOUNDS} only.")
     return tree.sql("duckdb", comments=False)
@@ -98,7 +100,7 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
 
 def column_aliases(statement: str) -> set[str]:
     """The names that a statement gives to what it computes, at any depth; all others pass through unchanged."""
-    return {node.alias for node in sqlglot.parse_one(statement, read="spark").find_all(exp.Alias)}
+    return {node.alias.lower() for node in sqlglot.parse_one(statement, read="spark").find_all(exp.Alias)}
 
 
 def _is_of_bounds(join: exp.Join) -> bool:

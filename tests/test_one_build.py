@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 from glue_scripts import job, tasks
 from glue_scripts.accounts import DayAccount
 from glue_scripts.arguments import JobArguments, parse_arguments
+from glue_scripts.day_views import check_views
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.job import build
 from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
@@ -326,6 +327,26 @@ def test_a_view_of_ones_own_that_only_spark_knows_is_built_by_spark(
     assert copy["same_content"]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT r.*, lower(r.eventname) AS EventName FROM records_as_view r",
+        "SELECT r.*, row_number() OVER (ORDER BY r.eventid) AS f_sessionid FROM records_as_view r",
+    ],
+)
+def test_a_view_whose_rows_are_not_those_of_single_records_is_for_spark_sql(
+    statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glue_scripts.day_views.own_statements", lambda _: (("identified_as_view", statement),))
+    with pytest.raises(OnlySparkError, match="View identified_as_view"):
+        check_views(load_source("cloudtrail"))
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_the_views_of_every_log_work_on_arrow(name: str) -> None:
+    check_views(load_source(name))
+
+
 @pytest.mark.usefixtures("spark")
 def test_copies_of_one_event_are_found_wherever_they_were_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many slices, many parts of a day, several searches for copies; and the day of the copies has no others."""
@@ -364,6 +385,9 @@ def test_copies_of_one_event_are_found_wherever_they_were_read(store: Store, mon
         "SELECT a || b FROM t",
         "SELECT first_value(a) IGNORE NULLS OVER (ORDER BY b) FROM t",
         "SELECT some_function(a) FROM t",
+        "SELECT * EXCEPT (a) FROM t",
+        "SELECT t.*, u.b FROM t JOIN u ON t.a = u.a",
+        "SELECT t.* FROM t CROSS JOIN u",
     ],
 )
 def test_sql_whose_meaning_is_not_known_to_be_the_same_is_refused(statement: str) -> None:
