@@ -502,7 +502,7 @@ def test_every_command_has_a_help_text_with_an_example(name: str, capsys: pytest
 
 def test_the_command_says_what_its_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    assert "Exit codes: 0 done; 1 done, and something" in " ".join(capsys.readouterr().out.split())
+    assert "Exit codes: 0 done; 1 what was asked for failed" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.fault(98, "a session that is not found, and a review of which no day is built", "advice names the days")

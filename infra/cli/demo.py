@@ -44,8 +44,6 @@ from resources.settings import loglake
 
 Say = Callable[[str], None]
 PROBES = 9
-BY_SPARK = "cloudtrail"
-"""The log that a demo builds by Spark, as Glue builds all of them."""
 QUESTION = "Which tools did agents use?"
 BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
 
@@ -105,8 +103,8 @@ def run_demo(events: int, say: Say) -> int:
     with local_lake(home, lambda text: say(f"   {text}")) as lake:
         truths: dict[str, GroundTruth] = {}
         problems: list[str] = []
-        for name in source_names():
-            spread = asked or (SPARK if name == BY_SPARK else LOCAL)
+        for number, name in enumerate(source_names()):
+            spread = asked or (LOCAL if number else SPARK)  # one log as Glue builds all of them
             problems += _demo_source(lake, load_source(name), events, truths, demo, spread)
         problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
         problems += _demo_question(lake, demo)
