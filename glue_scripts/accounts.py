@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from glue_scripts.arguments import JobArguments
@@ -105,6 +105,9 @@ class AccountRow:
     record_count: int
     content_bytes: int | None
     counts: str | None
+
+
+ACCOUNT_FIELDS = tuple(one.name for one in fields(AccountRow))
 
 
 def day_accounts(

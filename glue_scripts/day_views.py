@@ -64,52 +64,42 @@ class DayViews:
     """
 
     def __init__(self, source: LogSource, first_day: date, last_day: date, run_id: str) -> None:
+        """Raises OnlySparkError as `check_views` does."""
+        check_views(source)
         table = source.readready
         self._given, self._own = given_views(first_day, last_day, run_id), own_statements(source)
         self._run_id, self._connection = run_id, connect(_MEMORY_MEGABYTES)
-        self._derived_by_views = {name for _, statement in self._own for name in column_aliases(statement)}
-        self._expressions = {c.name: c.sql for c in table.all_columns if c.sql}
-        self._rows = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
+        self._columns = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
+        by_views = {name for _, statement in self._own for name in column_aliases(statement)}
+        self._derived = {c.name: c.sql or c.name for c in table.all_columns if c.sql or c.name in by_views}
         self._has_views = False
 
-    def rows(self, records: pa.Table) -> pa.Table:
-        """The table's columns, `logcalendarday` and ROW_ID of each record that is kept. Raises OnlySparkError."""
-        return self._select(records, self._rows, self._expressions)
+    def rows_and_keys(self, records: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Of each record that the views keep: the table's columns, its day and ROW_ID; and its KEYS.
 
-    def keys(self, records: pa.Table) -> pa.Table:
-        """KEYS of each record that the views keep. Raises OnlySparkError."""
-        return self._select(records, KEYS, {})
-
-    def _select(self, records: pa.Table, columns: pa.Schema, expressions: dict[str, str]) -> pa.Table:
-        found = self._derive(records, columns, expressions)
-        run = pa.array([self._run_id], pa.string()).take(pa.array(bytes(len(records)), pa.int8()))
-        records = records.append_column(ROW_ID, row_ids(records)).append_column("f_run", run)
-        if len(found) != len(records) or not _is_in_order(found[_PLACE]):
+        Raises OnlySparkError.
+        """
+        places = pa.array(range(len(records)), pa.int32())
+        found = self._derive(records.append_column(_PLACE, places))
+        if not found[_PLACE].equals(pa.chunked_array([places])):
             records = records.take(found[_PLACE])
-        names = set(found.column_names)
-        return pa.table([(found if f.name in names else records)[f.name].cast(f.type) for f in columns], schema=columns)
+        run = pa.array([self._run_id], pa.string()).take(pa.array(bytes(len(records)), pa.int8()))
+        kept = records.append_column(ROW_ID, row_ids(records)).append_column("f_run", run)
+        columns = [(found if f.name in self._derived else kept)[f.name].cast(f.type) for f in self._columns]
+        return pa.table(columns, schema=self._columns), kept.select(KEYS.names).cast(KEYS)
 
-    def _derive(self, records: pa.Table, columns: pa.Schema, expressions: dict[str, str]) -> pa.Table:
+    def _derive(self, records: pa.Table) -> pa.Table:
         """The columns that the views compute, with the place of each row in `records`."""
-        derived = [
-            f"{expressions[name]} AS {name}" if name in expressions else name
-            for name in columns.names
-            if name in expressions or name in self._derived_by_views
-        ]
         with refusals():
-            places = pa.array(range(len(records)), pa.int32())
-            self._connection.register("decoded_as_view", records.append_column(_PLACE, places))
+            self._connection.register("decoded_as_view", records)
             if not self._has_views:
                 for name, text in self._given:
                     self._connection.execute(f"CREATE VIEW {name} AS {text}")
                 create_views(self._connection, self._own)
                 self._has_views = True
-        statement = f"SELECT {', '.join([_PLACE, *derived])} FROM identified_as_view"
-        return arrow_table(self._connection, in_duckdb("readready_as_view", statement))
-
-
-def _is_in_order(places: pa.ChunkedArray) -> bool:
-    return len(places) == 0 or (places[0].as_py() == 0 and places[-1].as_py() == len(places) - 1)
+        columns = ", ".join([_PLACE, *(f"{sql} AS {name}" for name, sql in self._derived.items())])
+        statement = in_duckdb("readready_as_view", f"SELECT {columns} FROM identified_as_view")
+        return arrow_table(self._connection, statement)
 
 
 def find_copies(keys: pa.Table) -> pa.Table:

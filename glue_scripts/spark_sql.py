@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from glue_scripts.accounts import ACCOUNT_FIELDS
 from glue_scripts.day_views import DAY
 from glue_scripts.orc_files import PartOfDay
 from glue_scripts.reading import ObjectReader, decoded_fields
@@ -23,10 +24,7 @@ from loglake_assets.sources.views import DUPLICATES_VIEW, given_views, view_stat
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_ACCOUNTS = """
-SELECT kind, object_number, raw_etag, raw_versionid, raw_lastmodified, raw_ordinal, reason, record_count,
-  content_bytes, counts
-FROM decoded_as_view WHERE kind <> 'record'"""
+_ACCOUNTS = f"SELECT {', '.join(ACCOUNT_FIELDS)} FROM decoded_as_view WHERE kind <> 'record'"
 _DROPPED = f"SELECT object_number, {DAY}, count(*) AS n FROM {DUPLICATES_VIEW} GROUP BY 1, 2"
 
 

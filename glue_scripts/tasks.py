@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from glue_scripts.accounts import ACCOUNT_FIELDS
 from glue_scripts.day_views import DAY, KEYS, ROW_ID, DayViews, find_copies, row_ids
 from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.orc_files import PartOfDay, orc_body, portions, put_orc
@@ -31,18 +32,6 @@ ACCOUNTS = 0
 """The partition of what is said about objects and quarantined records."""
 REFUSAL = "refusal"
 """The kind of a row of ACCOUNTS that says why only Spark SQL can build the window."""
-_ACCOUNT_FIELDS = (
-    "kind",
-    "object_number",
-    "raw_etag",
-    "raw_versionid",
-    "raw_lastmodified",
-    "raw_ordinal",
-    "reason",
-    "record_count",
-    "content_bytes",
-    "counts",
-)
 _BYTES_HELD = 48 << 20  # of decoded records, before they become rows
 _GZIP_A_PART = 12 << 20
 _GZIP_A_COPIES_TASK = 32 << 20
@@ -73,6 +62,10 @@ class Plan:
     @property
     def source(self) -> LogSource:
         return load_source(self.source_name)
+
+    @property
+    def day_numbers(self) -> pa.Array:
+        return pa.array([day_number(day) for day in self.days], pa.int32())
 
     @property
     def copy_partitions(self) -> range:
@@ -124,13 +117,13 @@ class ReadSlice:
         batches = reader.batches(fetch_all(plan.client(), refs, reader.in_flight))
         for flush, table in enumerate(portions(map(_as_table, batches), _BYTES_HELD)):
             is_record = pc.equal(table["kind"], "record")
-            others = table.filter(pc.invert(is_record)).select(_ACCOUNT_FIELDS)
+            others = table.filter(pc.invert(is_record)).select(ACCOUNT_FIELDS)
             if len(others):
                 yield ACCOUNTS, ipc(others)
-            records = table.filter(is_record) if len(others) else table
+            records = table.filter(pc.and_(is_record, pc.is_in(table[DAY], plan.day_numbers)))
             del table
             try:
-                keys, rows = views.keys(records), views.rows(records)
+                rows, keys = views.rows_and_keys(records)
             except OnlySparkError as error:
                 yield ACCOUNTS, ipc(pa.table({"kind": [REFUSAL], "reason": [str(error)]}))
                 return
@@ -138,8 +131,6 @@ class ReadSlice:
             yield from self._by_day(rows, number + flush)
 
     def _by_event(self, keys: pa.Table) -> Iterator[tuple[int, bytes]]:
-        days = [day_number(day) for day in self.plan.days]
-        keys = keys.filter(pc.is_in(keys[DAY], pa.array(days, pa.int32())))
         if not len(keys):
             return
         if self.plan.copies == 1:
@@ -154,7 +145,7 @@ class ReadSlice:
 
     def _by_day(self, rows: pa.Table, number: int) -> Iterator[tuple[int, bytes]]:
         days = pc.unique(rows[DAY]).to_pylist()
-        for day in sorted(set(days) & {day_number(d) for d in self.plan.days}):
+        for day in sorted(days):
             found = rows if len(days) == 1 else rows.filter(pc.equal(rows[DAY], day))
             yield self.plan.partition_of(day, number), ipc(found)
 

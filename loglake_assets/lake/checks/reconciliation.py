@@ -16,7 +16,7 @@ from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
 from loglake_assets.lake.storage.raw_bucket import RawBucket
-from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects_by_day
+from loglake_assets.lake.storage.raw_objects import RawObject, denying_rule, raw_objects_by_day
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
@@ -145,7 +145,7 @@ class Reconciler:
         if manifest:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
             judged += [*self._changes_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
-            judged += self._unread_before(day, manifest, landed)
+            judged += self._unread_before(day, manifest, landed, {(one.bucket, one.key) for one in judged})
             judged += [*self._short(manifest, served), *self._find_altered_files(manifest, served)]
             judged += self._check_input(manifest)
         return DayReport(
@@ -193,8 +193,7 @@ class Reconciler:
     ) -> tuple[Verdict, str]:
         location = registered.get(found.placement.values)
         if location is None:
-            keys = tuple(c.name for c in self.source.raw.partition_keys)
-            rule = self.rules.denied_by(found.key, keys, found.placement)
+            rule = denying_rule(self.rules, self.source, found)
             return (Verdict.EXCLUDED, rule) if rule else (Verdict.UNREGISTERED, found.placement.location)
         if location != found.placement.location:
             return Verdict.UNREGISTERED, f"{found.placement.location}, and its partition lies at {location}"
@@ -223,17 +222,23 @@ class Reconciler:
             elif etag != entry.etag and not own:
                 yield Judged(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
 
-    def _unread_before(self, day: date, manifest: Manifest, landed: Mapping[date, list[RawObject]]) -> Iterator[Judged]:
+    def _unread_before(
+        self,
+        day: date,
+        manifest: Manifest,
+        landed: Mapping[date, list[RawObject]],
+        known: Collection[tuple[str, str]],
+    ) -> Iterator[Judged]:
         """What lies under an earlier prefix, was stored since this day began, and the day's build did not read.
 
-        Whether it holds events of the day is not known before it is read: so the day is not known to be whole.
+        Whether it holds events of the day is not known before it is read: so the day is not known to be whole. `known`
+        has the (bucket, key) of what is under a verdict already.
         """
-        keys, read = tuple(c.name for c in self.source.raw.partition_keys), {o.name for o in manifest.objects}
-        named = {(late.bucket, late.key) for late in late_objects(self.table, manifest.day)}
+        known = {*known, *(o.name for o in manifest.objects)}
         for before in range(1, self._reach.behind + 1):
             for found in landed.get(day - timedelta(days=before), ()):
-                is_read = found.name in read or not self._reach.reads(day, found.placement.day, found.last_modified)
-                if is_read or found.name in named or self.rules.denied_by(found.key, keys, found.placement):
+                is_read = self._reach.reads(day, found.placement.day, found.last_modified)
+                if found.name in known or not is_read or denying_rule(self.rules, self.source, found):
                     continue
                 said = "may hold events of this day, and was stored under an earlier prefix since the day was built"
                 yield Judged(Verdict.LATE, found.bucket, found.key, said)

@@ -18,7 +18,7 @@ from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.keys import duplicates_prefix
 from loglake_assets.lake.storage.raw_bucket import RawBucket
-from loglake_assets.lake.storage.raw_objects import RawObject, raw_objects
+from loglake_assets.lake.storage.raw_objects import denying_rule, raw_objects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
@@ -165,7 +165,7 @@ class Recount:
         for raw in raw_objects(self.raw, delivered):
             if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
                 continue
-            rule = None if raw.placement.values in registered else self._denying_rule(raw)
+            rule = None if raw.placement.values in registered else denying_rule(self.rules, self.source, raw)
             if rule is None:
                 names[raw.name] = day_number(raw.placement.day), raw.size
             elif day := found.get(day_number(raw.placement.day)):
@@ -174,10 +174,6 @@ class Recount:
             for late in late_objects(self.table, day_number(day_of_events)):
                 names.setdefault((late.bucket, late.key), (late.prefix_day, 0))
         return names
-
-    def _denying_rule(self, raw: RawObject) -> str | None:
-        keys = tuple(c.name for c in self.source.raw.partition_keys)
-        return self.rules.denied_by(raw.key, keys, raw.placement)
 
     def _contents(self, names: Mapping[tuple[str, str], tuple[int, int]]) -> Iterator[_Content]:
         yield from results_in_order(

@@ -19,6 +19,7 @@ from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, ignore_reason, place
+from loglake_assets.sources.rules import Rules
 
 _IN_FLIGHT = 16
 UNKNOWN_KEY = "unknown_key"
@@ -39,6 +40,12 @@ class RawObject:
     @property
     def name(self) -> tuple[str, str]:
         return self.bucket, self.key
+
+
+def denying_rule(rules: Rules, source: LogSource, found: RawObject) -> str | None:
+    """The name of the deny rule that keeps the object's prefix from a partition; None where there is none."""
+    keys = tuple(column.name for column in source.raw.partition_keys)
+    return rules.denied_by(found.key, keys, found.placement)
 
 
 @dataclass
