@@ -17,7 +17,7 @@ from bench.layouts import LAYOUTS, PRESENT, Layout
 from bench.queries import tree_bytes
 from bench.volumes import SOURCE
 from glue_scripts.orc_files import ORC_SETTINGS, orc_body, portions
-from loglake_assets.lake.versions.stored_rows import orc_schema
+from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, orc_schema
 from loglake_assets.sources import LogSource, load_source
 
 _COLUMNS_OF = (PRESENT.name, "zstd")
@@ -55,14 +55,11 @@ def _write(rows: pa.Table, source: LogSource, layout: Layout, path: Path) -> flo
     if "bloom_filter_columns" in settings:
         settings["bloom_filter_columns"] = [schema.get_field_index(name) for name in settings["bloom_filter_columns"]]
     before = time.process_time()
-    for number, portion in enumerate(portions(map(_table, rows.to_batches()))):
+    batches = (rows.slice(at, ROWS_A_BATCH) for at in range(0, len(rows), ROWS_A_BATCH))
+    for number, portion in enumerate(portions(batches)):
         body = orc_body(portion, schema, sort_by, layout.compression, settings)
         (folder / f"part-{number:05d}.orc").write_bytes(body)
     return time.process_time() - before
-
-
-def _table(batch: pa.RecordBatch) -> pa.Table:
-    return pa.Table.from_batches([batch])
 
 
 def column_bytes(rows: pa.Table, source: LogSource, layout: Layout) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The rows of one day under other ORC layouts, one difference at a time: size, CPU to write, and what questions read.
 
-The job's own table is read back and written by the job's own `orc_body`
-(`bench.layout_writer`); what differs is the order of the rows, the codec, or a setting of the ORC writer. Run
-as a program this asks each layout in chDB, warm and in turn.
+The job's own table is read back and written by the job's own `orc_body` (`bench.layout_writer`); what differs is the
+order of the rows, the codec, or a setting of the ORC writer. Run as a program this asks each layout in chDB, warm and
+in turn.
 """
 
 import json

@@ -72,6 +72,8 @@ class DayViews:
         self._columns = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
         by_views = {name for _, statement in self._own for name in column_aliases(statement)}
         self._derived = {c.name: c.sql or c.name for c in table.all_columns if c.sql or c.name in by_views}
+        columns = ", ".join([_PLACE, *(f"{sql} AS {name}" for name, sql in self._derived.items())])
+        self._statement = in_duckdb("readready_as_view", f"SELECT {columns} FROM identified_as_view")
         self._has_views = False
 
     def rows_and_keys(self, records: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -97,9 +99,7 @@ class DayViews:
                     self._connection.execute(f"CREATE VIEW {name} AS {text}")
                 create_views(self._connection, self._own)
                 self._has_views = True
-        columns = ", ".join([_PLACE, *(f"{sql} AS {name}" for name, sql in self._derived.items())])
-        statement = in_duckdb("readready_as_view", f"SELECT {columns} FROM identified_as_view")
-        return arrow_table(self._connection, statement)
+        return arrow_table(self._connection, self._statement)
 
 
 def find_copies(keys: pa.Table) -> pa.Table:

@@ -13,13 +13,14 @@ import dagster as dg
 import pytest
 
 from infra.cli.build import DayResult, build_range, dagster_instance, load_definitions
+from infra.cli.home import own_environment
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.review import ReviewResult, build_review_range
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.model import LOCAL, SPARK
+from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate
 from tests.breaking import stored_lake
 from tests.faulting import FaultProxy, fault_proxy
@@ -30,18 +31,15 @@ from tests.written_day import WrittenDay, written_day
 pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-os.environ["LOGLAKE_ENGINE"] = LOCAL  # Spark builds where it is what is tested: see `by_spark`
+os.environ[ENGINE] = LOCAL  # Spark builds where it is what is tested: see `by_spark`
 
 
 @contextmanager
 def by_spark() -> Iterator[None]:
     """Days that are built in this block are built by Spark, as on Glue."""
-    before = os.environ["LOGLAKE_ENGINE"]
-    os.environ["LOGLAKE_ENGINE"] = SPARK
-    try:
+    with own_environment():
+        os.environ[ENGINE] = SPARK
         yield
-    finally:
-        os.environ["LOGLAKE_ENGINE"] = before
 
 
 ON_A_STACK = frozenset({"lake", "spark", "endpoint", "stack", "up", "home", "own", "bare", "running"})

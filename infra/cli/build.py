@@ -11,6 +11,7 @@ import dagster as dg
 
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.first_day import lake_first_day
+from infra.cli.home import own_environment
 from infra.cli.lake import AwsLake, CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.signals import StoppedError
@@ -210,16 +211,10 @@ def load_definitions(first: date | None = None) -> dg.Definitions:
     """The project's definitions, with every source, and days from `first` on; without it as the environment says."""
     from loglake_assets.definitions import defs
 
-    before = os.environ.get(FIRST_DAY)
-    if first:
-        os.environ[FIRST_DAY] = first.isoformat()
-    try:
+    with own_environment():
+        if first:
+            os.environ[FIRST_DAY] = first.isoformat()
         return defs()
-    finally:
-        if before is None:
-            os.environ.pop(FIRST_DAY, None)
-        else:
-            os.environ[FIRST_DAY] = before
 
 
 def days_until_now(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:

@@ -5,8 +5,7 @@ import shlex
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
-from infra.cli.home import REPOSITORY, home_text, lake_home
+from infra.cli.home import REPOSITORY, home_text, lake_home, own_environment
 from infra.cli.load import Loaded, await_partitions, put_objects, raw_partition_values, samples_to_put
 from infra.cli.local_ask import ask_locally
 from infra.cli.local_lake import LocalLake, local_lake
@@ -135,23 +134,14 @@ def _demo_source(
     by = "Spark" if engine_asked == SPARK else "the processes of this machine, without Spark"
     say.step(f"Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built by {by}, and checked")
     _tick(lake, source, say)
-    with _spread_by(engine_asked):
+    with own_environment():
+        os.environ[ENGINE] = engine_asked
         results = build_range(lake, source, FIRST_DAY, _last_day(), say)
     print_days(source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
     problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
     return [*problems, *_digest_problems(lake, source, say), *_evidence_problems(lake, source, say)]
-
-
-@contextmanager
-def _spread_by(engine: str) -> Iterator[None]:
-    before = os.environ.get(ENGINE)
-    os.environ[ENGINE] = engine
-    try:
-        yield
-    finally:
-        os.environ[ENGINE] = before or LOCAL
 
 
 def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str]:
