@@ -507,7 +507,7 @@ def test_the_command_says_what_its_exit_codes_mean(capsys: pytest.CaptureFixture
 
 @pytest.mark.fault(98, "a session that is not found, and a review of which no day is built", "advice names the days")
 def test_advice_to_build_a_review_names_the_days_that_can_be_built(lake: Lake, tmp_path: Path) -> None:
-    build = f"loglake --home {lake.home} build session_activity {FIRST}..{FIRST}"
+    build = f"loglake --home {lake.home} build session_activity {FIRST}"
     done = command(lake.home, "review", "--session", "s-1", "--out", str(tmp_path / "out"))
     assert done.stderr.endswith(f"1 days of the review are not built and may hold it. This builds them: {build}\n")
     said = command(lake.home, "status").stdout

@@ -25,7 +25,7 @@ from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.publish import Publisher, VerificationError
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN
 from loglake_assets.orchestration.source_config import window_tags
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_argument
 from loglake_assets.sources.reasons import advice
 from resources.settings import loglake, program
 from tests.breaking import put_back
@@ -119,7 +119,9 @@ def test_each_reason_is_explained_once_under_the_names(built: BuiltLake, capsys:
         f"{r}: {advice(r, program(), 'cloudtrail', min(found), max(found))}" for r, found in sorted(days.items())
     ]
     damaged = days["corrupt_gzip"]
-    assert f"then `{loglake(f'requeue cloudtrail {min(damaged)}..{max(damaged)}')}`." in "\n".join(explained)
+    assert f"then `{loglake(f'requeue cloudtrail {days_argument(min(damaged), max(damaged))}')}`." in "\n".join(
+        explained
+    )
 
 
 @pytest.mark.fault(

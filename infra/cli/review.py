@@ -37,7 +37,7 @@ from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, matches
 from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import day_from_number, day_number, days_argument
 from resources.athena import sql_literal
 from resources.settings import loglake
 
@@ -89,7 +89,7 @@ def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], s
         raise BuildError(
             f"No day from {asked[0]} to {asked[-1]} of {leading.readready.name} is built, and {review.name} begins "
             "with it. Nothing was built. Build it first: "
-            f"{loglake(f'build {leading.name} {asked[0]}..{asked[-1]}')}"
+            f"{loglake(f'build {leading.name} {days_argument(asked[0], asked[-1])}')}"
         )
     if len(days) < len(asked):
         left = len(asked) - len(days)
@@ -188,7 +188,7 @@ def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
         return (
             f"It may be of a day of its log that is not built: `{loglake('status')}` names those and what builds them."
         )
-    build = loglake(f"build {review.name} {days[0]}..{days[-1]}")
+    build = loglake(f"build {review.name} {days_argument(days[0], days[-1])}")
     return f"{len(days):,} days of the review are not built and may hold it. This builds them: {build}"
 
 

@@ -14,7 +14,7 @@ from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.placement import day_from_number, days_argument
 from resources.settings import loglake
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
@@ -70,7 +70,8 @@ def print_review(lake: CommandLake, review: Review) -> None:
         days_built = days_to_build(lake, review)
         hint = f"It is made from days of {load_source(review.leading_source).title}, and none is built."
         if days_built:
-            hint = f"`{loglake(f'build {review.name} {days_built[0]}..{days_built[-1]}')}` makes it of built days."
+            days_text = days_argument(days_built[0], days_built[-1])
+            hint = f"`{loglake(f'build {review.name} {days_text}')}` makes it of built days."
         print(f"\n{review.title}: no day yet. {hint}")
         return
     days = {day_from_number(number): commit for number, commit in commits.items()}

@@ -62,6 +62,11 @@ def day_number(day: date) -> int:
     return day.year * 10000 + day.month * 100 + day.day
 
 
+def days_argument(first: date, last: date) -> str:
+    """Days as a `loglake` command takes them: 2026-11-01, or 2026-11-01..2026-11-03."""
+    return f"{first}" if first == last else f"{first}..{last}"
+
+
 def day_from_number(number: int | str) -> date:
     """The day of a partition value such as 20261101. Raises ValueError for anything else."""
     text = str(number)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 
+from loglake_assets.sources.placement import days_argument
+
 NOT_JSON = "not_json"
 """What a decoder and a recount say of content that they cannot parse; `form_of` says it better."""
 
@@ -86,8 +88,7 @@ def advice(reason: str, program: str, source: str, first: date, last: date) -> s
 
     `program` is how a command for the lake begins.
     """
-    days = f"{first}" if first == last else f"{first}..{last}"
-    return ADVICE.get(reason, _UNKNOWN).format(loglake=program, source=source, days=days)
+    return ADVICE.get(reason, _UNKNOWN).format(loglake=program, source=source, days=days_argument(first, last))
 
 
 def form_of(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from loglake_assets.lake.checks.coverage import Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_argument
 from resources.settings import program
 
 
@@ -114,7 +114,7 @@ _NAMED = 3  # event keys or objects of a reason
 
 def remedy(finding: Finding, source: str, first: date, last: date | None = None, run: str | None = None) -> str:
     """What mends a finding of the days from `first` to `last`; "nothing to mend" for one that asks for nothing."""
-    days = f"{first}" if last in (None, first) else f"{first}..{last}"
+    days = days_argument(first, last or first)
     build = f"{program()} build {source} {days}"
     text = REMEDIES.get(finding, "nothing to mend")
     return text.format(loglake=program(), build=build, source=source, days=days, day=first, run=run)
