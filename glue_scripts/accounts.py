@@ -1,14 +1,14 @@
 """The account of each day: every record that was read is written, excluded, a duplicate or quarantined, by object."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from glue_scripts.arguments import JobArguments
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.orc_files import WrittenDay
+from glue_scripts.reading import ObjectRead
 from glue_scripts.window import WindowObjects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number
@@ -88,55 +88,28 @@ class _Counts:
     duplicates: Counter[int] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True)
-class AccountRow:
-    """What a reader says of an object (`kind` object) or of a record that cannot be a row (quarantined).
-
-    `counts` is JSON: [[day, rule or null, records], ...]. `raw_lastmodified` is in milliseconds.
-    """
-
-    kind: str
-    object_number: int
-    raw_etag: str
-    raw_versionid: str | None
-    raw_lastmodified: int
-    raw_ordinal: int | None
-    reason: str | None
-    record_count: int
-    content_bytes: int | None
-    counts: str | None
-
-
-ACCOUNT_FIELDS = tuple(one.name for one in fields(AccountRow))
-
-
 def day_accounts(
     arguments: JobArguments,
     objects: WindowObjects,
-    read: Iterable[Mapping[str, Any]],
+    read: Iterable[ObjectRead],
     duplicates: Iterable[tuple[int, int, int]],
     written: Mapping[int, WrittenDay],
 ) -> list[DayAccount]:
     """The account of every day of the window, from what was read and from what was read back.
 
-    `read` are the rows of kind `object` and `quarantined` as readers give them, `duplicates` (object number, day,
-    copies dropped).
+    `duplicates` are (object number, day, copies dropped).
     """
-    said = [AccountRow(**row) for row in read]
-    rows = {row.object_number: row for row in said if row.kind == "object"}
-    counts, rules = _counts(rows.values(), duplicates)
-    refs = {ref.number: ref for ref in objects.refs}
-    quarantined = (row for row in said if row.kind == "quarantined")
-    records = sorted((row.object_number, row.raw_ordinal or 0, row.reason or "") for row in quarantined)
-    quarantine = [Quarantined(refs[n], ordinal, reason) for n, ordinal, reason in records]
-    quarantine += [Quarantined(refs[n], None, row.reason) for n, row in sorted(rows.items()) if row.reason]
+    found = sorted(read, key=lambda one: one.ref.number)
+    counts, rules = _counts(found, duplicates)
+    quarantine = [Quarantined(one.ref, ordinal, reason) for one in found for ordinal, reason in one.quarantined]
+    quarantine += [Quarantined(one.ref, None, one.reason) for one in found if one.reason]
     accounts = []
     for day in (day_number(d) for d in arguments.days):
         seen = [
-            _object_account(refs[n], rows[n], counts[n], day)
-            for n in sorted(rows)
-            if (day, refs[n].bucket, refs[n].key) in objects.late
-            or _concerns(refs[n], rows[n], counts[n], day, arguments.reach)
+            _object_account(one, counts[one.ref.number], day)
+            for one in found
+            if (day, one.ref.bucket, one.ref.key) in objects.late
+            or _concerns(one, counts[one.ref.number], day, arguments.reach)
         ]
         has_source = day in objects.partition_days or any(o.days.get(day) for o in seen)
         own = tuple(q for q in quarantine if q.ref.prefix_day == day)
@@ -144,21 +117,21 @@ def day_accounts(
     return accounts
 
 
-def _concerns(ref: ObjectRef, row: AccountRow, counts: _Counts, day: int, reach: Reach) -> bool:
+def _concerns(read: ObjectRead, counts: _Counts, day: int, reach: Reach) -> bool:
     """Whether the day's build must read the object: by its prefix, or because it holds events of the day."""
-    stored = row.raw_lastmodified / 1000
-    return day in counts.days or reach.reads(day_from_number(day), day_from_number(ref.prefix_day), stored)
+    stored = read.last_modified_ms / 1000
+    return day in counts.days or reach.reads(day_from_number(day), day_from_number(read.ref.prefix_day), stored)
 
 
-def _object_account(ref: ObjectRef, row: AccountRow, counts: _Counts, day: int) -> ObjectAccount:
+def _object_account(read: ObjectRead, counts: _Counts, day: int) -> ObjectAccount:
     return ObjectAccount(
-        ref=ref,
-        etag=row.raw_etag,
-        version_id=row.raw_versionid,
-        last_modified=row.raw_lastmodified / 1000,
-        content_bytes=row.content_bytes or 0,
-        records=row.record_count,
-        reason=row.reason,
+        ref=read.ref,
+        etag=read.etag,
+        version_id=read.version_id,
+        last_modified=read.last_modified_ms / 1000,
+        content_bytes=read.content_bytes,
+        records=read.record_count,
+        reason=read.reason,
         days=dict(counts.days),
         excluded=counts.excluded[day],
         duplicates=counts.duplicates[day],
@@ -166,16 +139,17 @@ def _object_account(ref: ObjectRef, row: AccountRow, counts: _Counts, day: int) 
 
 
 def _counts(
-    closed: Iterable[AccountRow], duplicates: Iterable[tuple[int, int, int]]
+    found: Iterable[ObjectRead], duplicates: Iterable[tuple[int, int, int]]
 ) -> tuple[dict[int, _Counts], dict[int, dict[str, int]]]:
     """Counts by object, and exclusions by day and rule."""
     counts: dict[int, _Counts] = defaultdict(_Counts)
     rules: dict[int, dict[str, int]] = defaultdict(dict)
-    for row in closed:
-        for day, rule, records in json.loads(row.counts or "[]"):
-            counts[row.object_number].days[day] += records
+    for one in found:
+        of_object = counts[one.ref.number]
+        for day, rule, records in one.counts:
+            of_object.days[day] += records
             if rule:
-                counts[row.object_number].excluded[day] += records
+                of_object.excluded[day] += records
                 rules[day][rule] = rules[day].get(rule, 0) + records
     for number, day, copies in duplicates:
         counts[number].duplicates[day] += copies

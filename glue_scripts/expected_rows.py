@@ -4,7 +4,6 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from glue_scripts.day_views import ROW_ID, DayViews, find_copies, row_ids
 from glue_scripts.fetching import FetchedObject
@@ -19,9 +18,8 @@ def expected_row(source: LogSource, found: FetchedObject, ordinal: int, day: dat
 
     Timestamps are UTC without a zone. Raises OnlySparkError where the views can be run by Spark only.
     """
-    batches = list(ObjectReader(source.name, "", _NO_RULES).batches([found]))
-    decoded = pa.Table.from_batches(batches, decoded_schema(source))
-    records = decoded.filter(pc.equal(decoded["kind"], "record"))
+    batches = ObjectReader(source.name, "", _NO_RULES).batches([found])
+    records = pa.Table.from_batches((batch.records for batch in batches), decoded_schema(source))
     views = DayViews(source, day, day, run_id="")
     rows, keys = views.rows_and_keys(records)
     copies = row_ids(find_copies(keys)).to_pylist()

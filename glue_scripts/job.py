@@ -85,17 +85,18 @@ def build(arguments: JobArguments, objects: WindowObjects, region: str, report: 
 def _build_by_tasks(runner: Runner, arguments: JobArguments, objects: WindowObjects, region: str) -> list[DayAccount]:
     """The account of each day. Raises OnlySparkError, with nothing stored, where a value is for Spark SQL only."""
     from glue_scripts.sql_on_arrow import OnlySparkError
-    from glue_scripts.tasks import ACCOUNTS, REFUSAL, FindCopies, ReadSlice, read_accounts
+    from glue_scripts.tasks import ACCOUNTS, FindCopies, ReadSlice, read_accounts
 
     plan = _plan(arguments, objects, region)
     partitions = runner.read(ReadSlice(plan), _slices(runner, objects), plan.partitions)
     accounts = partitions.run(read_accounts, [ACCOUNTS], "slices of objects read")
-    if refused := [row["reason"] for row in accounts if row["kind"] == REFUSAL]:
-        raise OnlySparkError(refused[0])
+    if refusals := [found.refusal for found in accounts if found.refusal]:
+        raise OnlySparkError(refusals[0])
     copies = partitions.run(FindCopies(plan), plan.copy_partitions, "searches for copies done")
     parts = _write(partitions, plan, copies)
     dropped = [count for found in copies for count in found.counts]
-    return day_accounts(arguments, objects, accounts, dropped, written_days(parts))
+    read = (one for found in accounts for one in found.objects)
+    return day_accounts(arguments, objects, read, dropped, written_days(parts))
 
 
 def _write(partitions: Partitions, plan: "Plan", copies: "Sequence[Copies]") -> list[PartOfDay]:

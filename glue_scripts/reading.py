@@ -1,22 +1,20 @@
-"""Objects to Arrow batches, in the executors: every object is accounted for, all of it or none of it is read.
+"""Objects to Arrow batches, in the tasks: every object is accounted for, all of it or none of it is read.
 
-A batch holds rows of three kinds. `record`: one decoded record that is kept, with its evidence. `quarantined`: a record
-that cannot be a row, with the reason. `object`: one row an object, closing its account: `record_count` records were
-found, `counts` says of which day and under which exclusion rule, or `reason` says why none could be.
+A batch holds decoded records that are kept, with their evidence, and the accounts of objects that were read to their
+end: what was found in each, what of it is a row, what an exclusion rule left out, and what cannot be a row and why.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from glue_scripts.fetching import FetchedObject, ObjectRef, fetch_all
+from glue_scripts.fetching import FetchedObject, ObjectRef
 from loglake_assets.s3.arrow_types import ARROW
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate, utf8, without_lone_surrogates
 from loglake_assets.sources import LogSource, load_source
@@ -43,16 +41,11 @@ _OBJECT_FIELDS = (
     ("raw_lastmodified", "bigint"),
     ("prefix_day", "int"),
 )
-_ROW_FIELDS = (
-    ("kind", "string"),
+_RECORD_FIELDS = (
     ("raw_ordinal", "int"),
     ("record_sha256", "string"),
     ("logcalendarday", "int"),
     ("flags", "string"),
-    ("reason", "string"),
-    ("record_count", "int"),
-    ("content_bytes", "bigint"),
-    ("counts", "string"),
 )
 _BATCH_ROWS = 4_000
 _BATCH_BYTES = 32 << 20
@@ -61,17 +54,52 @@ _DAY = 86_400_000_000  # microseconds
 _DECISIONS_REMEMBERED = 2_000  # what they are of is as long as whoever wrote the log made it
 
 Row = tuple[Any, ...]
-"""Values in the order of `decoded_fields`: timestamps as microseconds, text as str or as its UTF-8 bytes."""
+"""Values in the order of fields: timestamps as microseconds, text as str or as its UTF-8 bytes."""
+
+
+@dataclass(frozen=True)
+class ObjectRead:
+    """The account of one object: `record_count` records were found, or `reason` says why none could be.
+
+    `counts` says of how many of them it is known of which day they are and which rule excludes them, as (day as
+    yyyymmdd, rule or None, records); `quarantined` are the others, as (ordinal, reason).
+    """
+
+    ref: ObjectRef
+    etag: str
+    version_id: str | None
+    last_modified_ms: int
+    record_count: int
+    content_bytes: int
+    reason: str | None
+    counts: tuple[tuple[int, str | None, int], ...]
+    quarantined: tuple[tuple[int, str], ...]
+
+
+class ReadBatch(NamedTuple):
+    """Decoded records in the order of `decoded_fields`, and accounts of objects whose records are all given away."""
+
+    records: pa.RecordBatch
+    accounts: tuple[ObjectRead, ...]
+
+
+def _object_fields(source: LogSource) -> tuple[tuple[str, str], ...]:
+    keys = tuple((c.name, c.type) for c in source.raw.partition_keys if c.name != "logcalendarday")
+    return _OBJECT_FIELDS + keys
 
 
 def decoded_fields(source: LogSource) -> tuple[tuple[str, str], ...]:
-    """(name, Hive type) of every column of the decoded rows: object, placement keys, account, the decoder's fields."""
-    keys = tuple((c.name, c.type) for c in source.raw.partition_keys if c.name != "logcalendarday")
-    return _OBJECT_FIELDS + keys + _ROW_FIELDS + tuple(load_decoder(source).FIELDS)
+    """(name, Hive type) of each column of the decoded records: object, placement keys, record, the decoder's fields."""
+    return _object_fields(source) + _RECORD_FIELDS + tuple(load_decoder(source).FIELDS)
 
 
 def decoded_schema(source: LogSource) -> pa.Schema:
-    return pa.schema([pa.field(name, ARROW[kind]) for name, kind in decoded_fields(source)])
+    """The columns of `decoded_fields` in Arrow's types."""
+    return _schema(decoded_fields(source))
+
+
+def _schema(fields: Iterable[tuple[str, str]]) -> pa.Schema:
+    return pa.schema([pa.field(name, ARROW[kind]) for name, kind in fields])
 
 
 def records_of(
@@ -110,28 +138,56 @@ def _say_better(error: NotThisLogError, content: bytes) -> NotThisLogError:
     return NotThisLogError(form_of(content.decode())) if error.reason == NOT_JSON else error
 
 
-@dataclass
 class _Batch:
-    """Rows being gathered; becomes one RecordBatch."""
+    """Records being gathered; becomes one ReadBatch. What all records of an object say is held once."""
 
-    schema: pa.Schema
-    rows: list[Row] = field(default_factory=list)
-    content_bytes: int = 0
+    def __init__(self, source: LogSource) -> None:
+        self._of_object, self._schema = _schema(_object_fields(source)), decoded_schema(source)
+        self._own = list(self._schema)[len(self._of_object) :]
+        self._clear()
+
+    def _clear(self) -> None:
+        self._objects: list[Row] = []
+        self._places: list[int] = []
+        self._rows: list[Row] = []
+        self._content_bytes = 0
+        self.accounts: list[ObjectRead] = []
+
+    def add(self, columns: Row, row: Row, size: int) -> None:
+        """One record: what its object says of it, its own values, and the bytes it stands for."""
+        if not self._objects or self._objects[-1] is not columns:
+            self._objects.append(columns)
+        self._places.append(len(self._objects) - 1)
+        self._rows.append(row)
+        self._content_bytes += size
 
     @property
-    def full(self) -> bool:
-        return len(self.rows) >= _BATCH_ROWS or self.content_bytes >= _BATCH_BYTES
+    def is_full(self) -> bool:
+        return len(self._rows) >= _BATCH_ROWS or self._content_bytes >= _BATCH_BYTES
 
-    def emptied(self) -> pa.RecordBatch:
-        columns = [_column(values, f.type) for values, f in zip(zip(*self.rows, strict=True), self.schema, strict=True)]
-        self.rows, self.content_bytes = [], 0
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows and not self.accounts
+
+    def take(self) -> ReadBatch:
+        """What was gathered; the batch is empty afterwards."""
+        found = ReadBatch(self._records(), tuple(self.accounts))
+        self._clear()
+        return found
+
+    def _records(self) -> pa.RecordBatch:
+        if not self._rows:
+            return pa.RecordBatch.from_pylist([], self._schema)
+        of_objects = map(_column, zip(*self._objects, strict=True), self._of_object)
+        places = pa.array(self._places, pa.int32())
+        own = map(_column, zip(*self._rows, strict=True), self._own)
+        return pa.RecordBatch.from_arrays([*(column.take(places) for column in of_objects), *own], schema=self._schema)
 
 
-def _column(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.int64()).cast(kind)
-    return pa.array(values, kind)
+def _column(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
+    if pa.types.is_timestamp(field.type):
+        return pa.array(values, pa.int64()).cast(field.type)
+    return pa.array(values, field.type)
 
 
 @dataclass(frozen=True)
@@ -144,45 +200,57 @@ class ObjectReader:
     limits: ContentLimits = field(default_factory=ContentLimits)
     in_flight: int = 16
 
-    def __call__(self, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """mapInArrow's function: batches of (number, bucket, key, prefix_day) to batches of decoded rows."""
-        import boto3
-
-        s3 = boto3.client("s3", region_name=self.region)
-        refs = (ObjectRef(**row) for batch in slices for row in batch.to_pylist())
-        yield from self.batches(fetch_all(s3, refs, self.in_flight))
-
-    def batches(self, objects: Iterable[FetchedObject]) -> Iterator[pa.RecordBatch]:
-        """Decoded rows of the objects, in batches of bounded rows and bytes."""
-        account = _Accountant(load_source(self.source_name), load_rules(self.source_name, self.rules_text), self.limits)
-        batch = _Batch(decoded_schema(account.source))
+    def batches(self, objects: Iterable[FetchedObject]) -> Iterator[ReadBatch]:
+        """Decoded records and accounts of the objects, in batches of bounded rows and bytes."""
+        source = load_source(self.source_name)
+        accountant = _Accountant(source, load_rules(self.source_name, self.rules_text), self.limits)
+        batch = _Batch(source)
         for fetched in objects:
-            for row, size in account.rows(fetched):
-                batch.rows.append(row)
-                batch.content_bytes += size
-                if batch.full:
-                    yield batch.emptied()
-        if batch.rows:
-            yield batch.emptied()
+            read = accountant.start(fetched)
+            for row, size in accountant.records(fetched, read):
+                batch.add(read.columns, row, size)
+                if batch.is_full:
+                    yield batch.take()
+            batch.accounts.append(read.account(fetched))
+        if not batch.is_empty:
+            yield batch.take()
 
 
 @dataclass
 class _Object:
-    """One object while it is read: what all its rows say, and how many records of which day were left out by whom."""
+    """One object while it is read: what all its rows say, and what became of its records."""
 
-    ref: ObjectRef
     columns: Row
     replaced: bool = False
+    record_count: int = 0
+    content_bytes: int = 0
+    reason: str | None = None
     counts: Counter[tuple[int, str | None]] = field(default_factory=Counter)
+    quarantined: list[tuple[int, str]] = field(default_factory=list)
     keys: Counter[str] = field(default_factory=Counter)
     """How often each key of a record without an id has been met."""
 
-    def counts_text(self) -> str:
-        return json.dumps([[day, rule, n] for (day, rule), n in self.counts.items()])
+    def account(self, fetched: FetchedObject) -> ObjectRead:
+        """The object's account, when all its records have been given away."""
+        return ObjectRead(
+            ref=fetched.ref,
+            etag=fetched.etag,
+            version_id=fetched.version_id,
+            last_modified_ms=_milliseconds(fetched),
+            record_count=self.record_count,
+            content_bytes=self.content_bytes,
+            reason=self.reason,
+            counts=tuple((day, rule, n) for (day, rule), n in self.counts.items()),
+            quarantined=tuple(self.quarantined),
+        )
+
+
+def _milliseconds(fetched: FetchedObject) -> int:
+    return int(fetched.last_modified * 1000)
 
 
 class _Accountant:
-    """Turns one object into its rows, ending with the row that closes its account."""
+    """Turns objects into rows and keeps the account of each."""
 
     def __init__(self, source: LogSource, rules: Rules, limits: ContentLimits) -> None:
         self.source = source
@@ -193,7 +261,6 @@ class _Accountant:
         self._names = [name for name, _ in self._decoder.FIELDS]
         self._key = self._names.index("eventkey")
         self._times = [n for n, (_, kind) in enumerate(self._decoder.FIELDS) if kind == "timestamp"]
-        self._nothing = (None,) * len(self._names)
         self._earliest = microseconds_of(datetime.combine(source.earliest_event, datetime.min.time(), UTC))
         self._asked = sorted(rules.exclude_fields)
         quick = load_quick_decoder(source)
@@ -202,24 +269,33 @@ class _Accountant:
         self._repeats = quick.repeats if quick else None
         self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decide)
 
-    def rows(self, fetched: FetchedObject) -> Iterator[tuple[Row, int]]:
-        """(row, bytes it stands for) of each record that is kept or quarantined, then of the object itself."""
-        read = _Object(fetched.ref, self._object_columns(fetched))
+    def start(self, fetched: FetchedObject) -> _Object:
+        """The object before any of its records is looked at."""
+        return _Object(self._object_columns(fetched))
+
+    def records(self, fetched: FetchedObject, read: _Object) -> Iterator[tuple[Row, int]]:
+        """(own values, bytes it stands for) of each record that is kept; of the others `read` keeps the account."""
+        prefix_day = fetched.ref.prefix_day
         try:
             content, read.replaced = self._content(fetched)
-            count, ordinals = self._keep(content, read) or (0, None)
+            count, ordinals = self._keep(content, read, prefix_day) or (0, None)
             if ordinals is None or ordinals:
                 content, records, read.replaced = _records(self.source, content, read.replaced)
                 count = len(records)
         except (UnreadableObjectError, NotThisLogError) as error:
-            yield self._row(read, "object", reason=error.reason, record_count=0), 0
+            read.reason = error.reason
+            read.counts.clear()
             return
+        read.record_count, read.content_bytes = count, len(content)
         for ordinal in range(count) if ordinals is None else ordinals:
             raw = records[ordinal]
-            row = self._record(raw, ordinal, read)
+            try:
+                row = self._record(raw, ordinal, read, prefix_day)
+            except RecordError as error:
+                read.quarantined.append((ordinal, error.reason))
+                continue
             if row is not None:
                 yield row, len(memoryview(raw))
-        yield self._row(read, "object", record_count=count, content_bytes=len(content), counts=read.counts_text()), 0
 
     def _content(self, fetched: FetchedObject) -> tuple[bytes, bool]:
         if fetched.body is None:
@@ -237,16 +313,12 @@ class _Accountant:
             fetched.etag,
             fetched.version_id,
             None if fetched.body is None else hashlib.sha256(fetched.body).hexdigest(),
-            int(fetched.last_modified * 1000),
+            _milliseconds(fetched),
             ref.prefix_day,
             *(keys.get(name) for name in self._key_names if name != "logcalendarday"),
         )
 
-    def _row(self, read: _Object, kind: str, values: Row = (), **account: Any) -> Row:
-        own = {"kind": kind, **account}
-        return (*read.columns, *(own.get(name) for name, _ in _ROW_FIELDS), *(values or self._nothing))
-
-    def _keep(self, content: bytes, read: _Object) -> tuple[int, list[int]] | None:
+    def _keep(self, content: bytes, read: _Object, prefix_day: int) -> tuple[int, list[int]] | None:
         """(records there are, ordinals of those not excluded), the others counted; None where all must be decoded.
 
         Rules look at a few fields, which one pass finds without a record being cut out or decoded. Where a record says
@@ -259,7 +331,7 @@ class _Accountant:
         for ordinal, (time, *fields) in enumerate(heads):
             rule = self._excluded_by(*fields)
             moment = plain_microseconds(time) if rule and time else None
-            if moment is None or not self._is_plausible(moment, read.ref.prefix_day):
+            if moment is None or not self._is_plausible(moment, prefix_day):
                 kept.append(ordinal)
             else:
                 read.counts[_day_of(moment // _DAY), rule] += 1
@@ -271,15 +343,11 @@ class _Accountant:
     def _decide(self, *fields: str | None) -> str | None:
         return self._rules.excluded_by(dict(zip(self._asked, fields, strict=True)))
 
-    def _record(self, raw: Any, ordinal: int, read: _Object) -> Row | None:
-        """The row of one record, or None where it is excluded, which is counted."""
-        digest = hashlib.sha256(raw).hexdigest()
-        try:
-            (values, moment), rule = self._decode(raw)
-            if not self._is_plausible(moment, read.ref.prefix_day):
-                raise RecordError("eventtime_implausible")
-        except RecordError as error:
-            return self._row(read, "quarantined", raw_ordinal=ordinal, reason=error.reason)
+    def _record(self, raw: Any, ordinal: int, read: _Object, prefix_day: int) -> Row | None:
+        """The values of one record, or None where it is excluded, which is counted. Raises RecordError."""
+        (values, moment), rule = self._decode(raw)
+        if not self._is_plausible(moment, prefix_day):
+            raise RecordError("eventtime_implausible")
         day = _day_of(moment // _DAY)
         read.counts[day, rule] += 1
         if rule:
@@ -288,7 +356,7 @@ class _Accountant:
         key = values[self._key]
         if isinstance(key, str) and (named := occurrence(key, read.keys)) != key:
             values = (*values[: self._key], named, *values[self._key + 1 :])
-        return (*read.columns, "record", ordinal, digest, day, flags, None, None, None, None, *values)
+        return (ordinal, hashlib.sha256(raw).hexdigest(), day, flags, *values)
 
     def _decode(self, raw: Any) -> tuple[PlainRecord, str | None]:
         """The record, and the rule that excludes it. Raises RecordError."""

@@ -4,17 +4,19 @@ The views are the source's own `.sql` files, as they can be pasted into a Spark 
 same functions as always.
 """
 
+import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glue_scripts.accounts import ACCOUNT_FIELDS
 from glue_scripts.day_views import DAY
+from glue_scripts.fetching import fetch_all
 from glue_scripts.orc_files import PartOfDay
-from glue_scripts.reading import ObjectReader, decoded_fields
+from glue_scripts.reading import ObjectRead, ObjectReader, decoded_fields
 from glue_scripts.reporting import Report
 from glue_scripts.runners import Slice, spark_progress
 from glue_scripts.tasks import Plan, write_day, write_duplicates
@@ -24,15 +26,16 @@ from loglake_assets.sources.views import DUPLICATES_VIEW, given_views, view_stat
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_ACCOUNTS = f"SELECT {', '.join(ACCOUNT_FIELDS)} FROM decoded_as_view WHERE kind <> 'record'"
+_ACCOUNTS = "accounts_of_objects"
+"""The column of what is no record: accounts of objects, so that one pass over the objects gives both."""
 _DROPPED = f"SELECT object_number, {DAY}, count(*) AS n FROM {DUPLICATES_VIEW} GROUP BY 1, 2"
 
 
 @dataclass(frozen=True)
 class SqlResult:
-    """What Spark SQL wrote: accounts as rows, (object number, day, copies dropped), and the files."""
+    """What Spark SQL wrote: accounts of the objects, (object number, day, copies dropped), and the files."""
 
-    accounts: list[dict[str, Any]]
+    accounts: list[ObjectRead]
     dropped: list[tuple[int, int, int]]
     parts: list[PartOfDay]
 
@@ -44,8 +47,9 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
     source = plan.source
     with spark_progress(spark, report, "slices of objects read"):
         decoded = _decoded(spark, plan, slices).persist(StorageLevel.DISK_ONLY)
-        decoded.createOrReplaceTempView("decoded_as_view")
-        accounts = [row.asDict() for row in spark.sql(_ACCOUNTS).collect()]
+        decoded.where(f"{_ACCOUNTS} IS NULL").drop(_ACCOUNTS).createOrReplaceTempView("decoded_as_view")
+        found = decoded.where(f"{_ACCOUNTS} IS NOT NULL").select(_ACCOUNTS).collect()
+        accounts = [account for row in found for account in pickle.loads(row[0])]
     for name, statement in (*given_views(plan.days[0], plan.days[-1], plan.run_id), *view_statements(source)):
         view = spark.sql(statement)
         if name == DUPLICATES_VIEW:
@@ -63,17 +67,34 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
 
 
 def _decoded(spark: "SparkSession", plan: Plan, slices: list[Slice]) -> "DataFrame":
-    rows = [(ref.number, ref.bucket, ref.key, ref.prefix_day) for _, refs in slices for ref in refs]
-    parallel = spark.sparkContext.parallelize(rows, max(len(slices), 1))
-    refs = spark.createDataFrame(parallel, "number int, bucket string, key string, prefix_day int")
+    parallel = spark.sparkContext.parallelize([(pickle.dumps(refs),) for _, refs in slices], max(len(slices), 1))
     schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(plan.source))
-    return refs.mapInArrow(ObjectReader(plan.source_name, plan.region), schema)
+    return spark.createDataFrame(parallel, "refs binary").mapInArrow(ReadRows(plan), f"{schema}, {_ACCOUNTS} binary")
 
 
 def _collect(rows: "DataFrame", write: "WriteRows | WriteDuplicates") -> list[PartOfDay]:
     schema = "day int, key string, size bigint, rows bigint, hash string"
     found = rows.mapInArrow(write, schema).collect()
     return [PartOfDay(row.day, WrittenFile(row.key, row.size, row.rows), int(row.hash)) for row in found]
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """mapInArrow's function: pickled slices of objects to decoded records, and a row for each of their accounts."""
+
+    plan: Plan
+
+    def __call__(self, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        pickled = (value for batch in slices for value in batch.column("refs").to_pylist())
+        refs = chain.from_iterable(map(pickle.loads, pickled))
+        reader = ObjectReader(self.plan.source_name, self.plan.region)
+        for batch in reader.batches(fetch_all(self.plan.client(), refs, reader.in_flight)):
+            records = batch.records
+            yield records.append_column(_ACCOUNTS, pa.nulls(len(records), pa.binary()))
+            if batch.accounts:
+                nothing = [pa.nulls(1, field.type) for field in records.schema]
+                accounts = pa.array([pickle.dumps(batch.accounts)], pa.binary())
+                yield pa.RecordBatch.from_arrays([*nothing, accounts], names=[*records.schema.names, _ACCOUNTS])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ brings the bytes of one partition together, wherever they were made, and gives t
 """
 
 import io
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,11 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glue_scripts.accounts import ACCOUNT_FIELDS
 from glue_scripts.day_views import DAY, KEYS, ROW_ID, DayViews, find_copies, row_ids
 from glue_scripts.fetching import ObjectRef, fetch_all
 from glue_scripts.orc_files import PartOfDay, orc_body, portions, put_orc
-from glue_scripts.reading import ObjectReader
+from glue_scripts.reading import ObjectRead, ObjectReader, ReadBatch
 from glue_scripts.sql_on_arrow import OnlySparkError
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.versions.row_hash import row_hashes
@@ -29,9 +29,7 @@ from loglake_assets.sources.placement import day_number
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 ACCOUNTS = 0
-"""The partition of what is said about objects and quarantined records."""
-REFUSAL = "refusal"
-"""The kind of a row of ACCOUNTS that says why only Spark SQL can build the window."""
+"""The partition of what is said about objects."""
 _BYTES_HELD = 48 << 20  # of decoded records, before they become rows
 _GZIP_A_PART = 12 << 20
 _GZIP_A_COPIES_TASK = 32 << 20
@@ -104,31 +102,44 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class SliceAccount:
+    """What one slice of objects held; `refusal` says why only Spark SQL can build the window."""
+
+    objects: tuple[ObjectRead, ...] = ()
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
 class ReadSlice:
     """Objects to rows by part of their day, keys of all records by event, and the account of each object."""
 
     plan: Plan
 
     def __call__(self, number: int, refs: Sequence[ObjectRef]) -> Iterator[tuple[int, bytes]]:
-        """(partition, Arrow IPC) for all that the slice holds. Raises FetchError."""
+        """(partition, Arrow IPC) for all that the slice holds, and (ACCOUNTS, SliceAccount). Raises FetchError."""
         plan, source = self.plan, self.plan.source
         views = DayViews(source, plan.days[0], plan.days[-1], plan.run_id)
         reader = ObjectReader(source.name, plan.region)
-        batches = reader.batches(fetch_all(plan.client(), refs, reader.in_flight))
-        for flush, table in enumerate(portions(map(_as_table, batches), _BYTES_HELD)):
-            is_record = pc.equal(table["kind"], "record")
-            others = table.filter(pc.invert(is_record)).select(ACCOUNT_FIELDS)
-            if len(others):
-                yield ACCOUNTS, ipc(others)
-            records = table.filter(pc.and_(is_record, pc.is_in(table[DAY], plan.day_numbers)))
-            del table
+        accounts: list[ObjectRead] = []
+        read = reader.batches(fetch_all(plan.client(), refs, reader.in_flight))
+        for flush, records in enumerate(portions(self._of_days(read, accounts), _BYTES_HELD)):
             try:
                 rows, keys = views.rows_and_keys(records)
             except OnlySparkError as error:
-                yield ACCOUNTS, ipc(pa.table({"kind": [REFUSAL], "reason": [str(error)]}))
+                yield ACCOUNTS, pickle.dumps(SliceAccount(refusal=str(error)))
                 return
+            del records
             yield from self._by_event(keys)
             yield from self._by_day(rows, number + flush)
+        yield ACCOUNTS, pickle.dumps(SliceAccount(tuple(accounts)))
+
+    def _of_days(self, read: Iterable[ReadBatch], accounts: list[ObjectRead]) -> Iterator[pa.Table]:
+        """The records that are of the plan's days; the accounts of their objects are added to `accounts`."""
+        for batch in read:
+            accounts += batch.accounts
+            is_of_days = pc.is_in(batch.records.column(DAY), self.plan.day_numbers)
+            whole = pc.all(is_of_days).as_py() is not False
+            yield pa.Table.from_batches([batch.records if whole else batch.records.filter(is_of_days)])
 
     def _by_event(self, keys: pa.Table) -> Iterator[tuple[int, bytes]]:
         if not len(keys):
@@ -225,10 +236,9 @@ def write_duplicates(plan: Plan, number: int, copies: pa.Table) -> None:
         put_orc(s3, plan.bucket, key, orc_body(rows, schema, _DUPLICATES_BY, plan.compression))
 
 
-def read_accounts(partition: int, payloads: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """What the readers said about objects and quarantined records, a row each; a REFUSAL says why Spark must."""
-    for payload in payloads:
-        yield from table_of(payload).to_pylist()
+def read_accounts(partition: int, payloads: Iterable[bytes]) -> Iterator[SliceAccount]:
+    """What the tasks of the first round said about their objects."""
+    yield from map(pickle.loads, payloads)
 
 
 def ids_in_order(copies: Iterable[Copies]) -> Ids:
@@ -247,7 +257,3 @@ def ipc(table: pa.Table) -> bytes:
 def table_of(payload: bytes) -> pa.Table:
     """The table of `ipc`'s bytes."""
     return pa.ipc.open_stream(io.BytesIO(payload)).read_all()
-
-
-def _as_table(batch: pa.RecordBatch) -> pa.Table:
-    return pa.Table.from_batches([batch])

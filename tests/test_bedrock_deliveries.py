@@ -16,6 +16,7 @@ from loglake_assets.sources import load_source
 from loglake_assets.sources.bedrock import decode, recount
 from loglake_assets.sources.counted_event import NotCountableError
 from loglake_assets.sources.placement import Ignored, Placement, place
+from tests.job_rows import job_rows
 from tests.raw_events import UnreadableError, raw_events
 
 SOURCE = load_source("bedrock")
@@ -90,7 +91,7 @@ def members(*contents: bytes) -> bytes:
 def rows(body: bytes, key: str = BY_FIREHOSE) -> list[dict[str, Any]]:
     """What the Glue job makes of an object: its records and what is quarantined, then the object's account."""
     fetched = FetchedObject(ObjectRef(0, "raw", key, DAY), body, "e", None, 1.0)
-    return [row for batch in ObjectReader("bedrock", "eu-west-1").batches([fetched]) for row in batch.to_pylist()]
+    return job_rows(ObjectReader("bedrock", "eu-west-1"), fetched)
 
 
 def reason(body: bytes) -> str | None:
@@ -145,7 +146,7 @@ def test_every_log_event_is_a_record_a_control_message_or_quarantined() -> None:
         (6, "r2"),
     ]
     assert closing["record_count"] == 7
-    assert Counter({rule: n for _, rule, n in json.loads(closing["counts"])}) == {None: 2, "control_message": 1}
+    assert Counter({rule: n for _, rule, n in closing["counts"]}) == {None: 2, "control_message": 1}
     counted = list(recount.events(text_of(body, True)))
     assert [event.is_excluded for event in counted] == [False, True, *[False] * 5]
     assert [event.key for event in counted if event.key and not event.is_excluded] == [

@@ -299,13 +299,14 @@ import importlib
 decode, recount = importlib.import_module(source.decoder), importlib.import_module(source.recount)
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
+from tests.job_rows import job_rows
 line, other = (b'{{"eventTime":"2026-11-01T00:00:0%dZ","a":1}}' % n for n in range(2))
 def read(content):
     reader = ObjectReader("guardduty", "eu-west-1", "")
     made = FetchedObject(ObjectRef(0, "logs", "k", 20261101), content, "etag", "v1", 1.0)
-    *rows, closing = [row for batch in reader.batches([made]) for row in batch.to_pylist()]
+    *rows, closing = job_rows(reader, made)
     assert len(rows) == closing["record_count"]
-    keys = [row["eventkey"] for row in rows]
+    keys = [row.get("eventkey") for row in rows]
     assert keys == [event.key for event in recount.events(content.decode("utf-8-sig", "replace"))]
     return keys, [row["reason"] for row in rows]
 keys, _ = read(b"\\n".join([line, line, other, line]))

@@ -14,6 +14,7 @@ from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
 from loglake_assets.sources.cloudtrail import decode, plain
 from loglake_assets.sources.record import RecordError, plain_microseconds
+from tests.job_rows import job_rows
 from tests.test_reading import DAY, EXCLUDING, IDENTITY, KEY, body, record, sample_contents
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,9 +113,9 @@ def account(content: bytes, monkeypatch: pytest.MonkeyPatch, with_heads: bool) -
         monkeypatch.setattr(plain, "head_reader", lambda columns: lambda content: None)
     reader = ObjectReader("cloudtrail", "eu-west-1", EXCLUDING)
     fetched = FetchedObject(ObjectRef(0, "logs", KEY, DAY), content, "etag", "v1", 1.0)
-    *found, closing = (row for batch in reader.batches([fetched]) for row in batch.to_pylist())
+    *found, closing = job_rows(reader, fetched)
     return [*found, closing["reason"], closing["record_count"]], Counter(
-        {(day, rule): n for day, rule, n in json.loads(closing["counts"] or "[]")}
+        {(day, rule): n for day, rule, n in closing["counts"]}
     )
 
 

@@ -52,7 +52,7 @@ def decoded(spark: SparkSession, source: LogSource, contents: dict[str, bytes]) 
         for n, (name, content) in enumerate(sorted(contents.items()))
     ]
     reader = ObjectReader(source.name, "eu-west-1", None, ContentLimits())
-    rows = [tuple(row.values()) for batch in reader.batches(fetched) for row in batch.to_pylist()]
+    rows = [tuple(row.values()) for batch in reader.batches(fetched) for row in batch.records.to_pylist()]
     return spark.createDataFrame(rows, ", ".join(f"{name} {kind}" for name, kind in decoded_fields(source)))
 
 
@@ -63,9 +63,7 @@ def create_views(spark: SparkSession, source: LogSource, contents: dict[str, byt
     )
     bounds.createOrReplaceTempView("mybounds_as_view")
     decoded(spark, source, contents).createOrReplaceTempView("decoded_as_view")
-    spark.sql("SELECT *, 'r' AS f_run FROM decoded_as_view WHERE kind = 'record'").createOrReplaceTempView(
-        "records_as_view"
-    )
+    spark.sql("SELECT *, 'r' AS f_run FROM decoded_as_view").createOrReplaceTempView("records_as_view")
     for name, statement in view_statements(source):
         spark.sql(statement).createOrReplaceTempView(name)
 

@@ -21,7 +21,7 @@ def given_views(first: date, last: date, run_id: str) -> tuple[tuple[str, str], 
         f"SELECT DATE '{first}' AS floor_as_date, DATE '{last}' AS ceiling_as_date, "
         f"{day_number(first)} AS floor_as_int, {day_number(last)} AS ceiling_as_int"
     )
-    records = f"SELECT *, '{run_id}' AS f_run FROM decoded_as_view WHERE kind = 'record'"
+    records = f"SELECT *, '{run_id}' AS f_run FROM decoded_as_view"
     return ("mybounds_as_view", bounds), ("records_as_view", records)
 
 
