@@ -15,7 +15,7 @@ from bench.machine import machine
 from bench.named_figures import modelled
 from bench.page import MEANINGS, TITLES, page
 from bench.plots import growth_plot
-from bench.rounds import JOB, LIGHT
+from bench.rounds import JOB, LOCAL
 from bench.sizes import SIZES
 from bench.suite import Bench
 
@@ -37,7 +37,7 @@ def main() -> int:
     wrong = [
         f"{name}: {TITLES[ours.name]} is {verdict}"
         for name, told in results["comparisons"].items()
-        for ours in (JOB, LIGHT)
+        for ours in (JOB, LOCAL)
         if ours.name in told["contenders"] and (verdict := told["contenders"][ours.name]["verdict"]) != "right"
     ]
     for problem in [*wrong, *(f"{name} failed: {why}" for name, why in results["failures"].items())]:

@@ -38,6 +38,14 @@ def sizes(runs: Runs) -> dict[str, Figure]:
     return found
 
 
+def peak_a_core(what: str, runs: Runs, name: str) -> dict[str, Figure]:
+    """The most memory of all processes of a contender, for each core."""
+    if name in runs.failures or name not in runs.costs:
+        return {}
+    peaks = [cost.peak_bytes / 1e6 / CORES for cost in runs.costs[name]]
+    return {f"{what}.peak_mb_a_core": figure(peaks, "MB a core")}
+
+
 def growth_figures(points: dict[str, list[dict[str, float]]]) -> dict[str, Figure]:
     found = {}
     for axis, line in points.items():

@@ -9,11 +9,11 @@ from bench.cells import number as _number
 from bench.cells import table as _table
 from bench.cost import PUBLISHED_GB_A_DPU_HOUR, PUBLISHED_LAKE_IS_FASTER
 from bench.layout_page import column_table, layout_table
-from bench.rounds import JOB, LIGHT, NAIVE, OTHERS, SCHEMA
+from bench.rounds import JOB, LOCAL, NAIVE, OTHERS, SCHEMA
 from bench.targets import targets_table
 
 TITLES = {
-    **{one.name: one.title for one in (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS)},
+    **{one.name: one.title for one in (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS)},
     "gunzip": "native loop, gunzip alone",
     "parse": "native loop, gunzip and parse",
     "floor": "native loop, gunzip, parse, ORC: the floor",
@@ -30,10 +30,10 @@ _COMPARISONS = {
 MEANINGS = {
     "cpu_ratio_": "CPU of that contender over our job's; against `floor`, `parse` and `gunzip` our job's over theirs",
     "wall_ratio_": "the same of wall seconds",
-    "light.": "our job by its light engine in the place of Spark; `light_smaller.` the same at the smaller size",
+    "local.": "our job by processes in the place of Spark; `local_smaller.` at the smaller size, "
+    "`local_quiet.` of a quiet day, and `needle_local.`, `tiny_local.`, `large_local.` of those volumes",
     "steady_ratio_": "our CPU of a million more events over that of the native loop",
     "large.": "every event of millions kept, both compilers of Java for all; `large_needle.` the needles of them",
-    "light_quiet.": "the light engine on a day of few events",
     "steady_cpu.": "CPU of a million more events, by two sizes; only SIZE=full begins beyond warm-up",
     "size.ratio_delivered": "delivered gzip over the files written; above 1 is smaller than delivered",
     "query.": "raw over readready: wall (`speedup`), CPU, bytes read; above 1 readready is better",
@@ -48,9 +48,12 @@ _IN_SHORT = {
     "build_all.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over ours",
     "build_all.cpu_ratio_schema": "every event: CPU of Spark with a given schema over ours",
     "build_all.cpu_ratio_floor": "every event: our CPU over the native floor's",
-    "light.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over our light engine's",
-    "light_smaller.cpu_ratio_naive": "the same at the smaller size, where what a JVM costs is most of it",
+    "local.cpu_ratio_naive": "every event: CPU of Spark with an inferred schema over ours by processes",
+    "local_smaller.cpu_ratio_naive": "the same at the smaller size, where what a JVM costs is most of it",
     "large.cpu_ratio_naive": "every event, millions: CPU of Spark with an inferred schema over ours",
+    "large_local.cpu_ratio_naive": "the same over ours by processes",
+    "large.peak_mb_a_core": "the most memory by Spark, MB a core",
+    "large_local.peak_mb_a_core": "the most memory by processes, MB a core",
     "large_needle.cpu_ratio_naive": "needles of millions: CPU of Spark with an inferred schema over ours",
     "needle.cpu_ratio_naive": "needles: CPU of Spark with an inferred schema over ours",
     "needle.cpu_ratio_gunzip": "needles: our CPU over that of gunzip alone",

@@ -34,9 +34,8 @@ class Contender:
         return self.stage in ("", "orc")
 
 
-JOB = Contender("job", "our Glue job", "job", java=DEFAULT_JAVA_OPTIONS)
-LIGHT = Contender("light", "our job, light engine", "local")
-"""The job without Spark; its figures keep the name of the engine that they were first measured of."""
+JOB = Contender("job", "our Glue job by Spark", "job", java=DEFAULT_JAVA_OPTIONS)
+LOCAL = Contender("local", "our job by processes, without Spark", "local")
 NAIVE = Contender("naive", "Spark, inferred schema", "spark_naive")
 SCHEMA = Contender("schema", "Spark, given schema", "spark_schema")
 OTHERS = (

@@ -14,6 +14,7 @@ from bench.named_figures import (
     growth_figures,
     layout_figures,
     orchestration_figures,
+    peak_a_core,
     query_figures,
     ratios,
     sizes,
@@ -25,7 +26,7 @@ from bench.queries import queried
 from bench.rounds import (
     DRIVER_MEMORY,
     JOB,
-    LIGHT,
+    LOCAL,
     NAIVE,
     OTHERS,
     SCHEMA,
@@ -71,10 +72,10 @@ class Bench:
     def build_all(self) -> Part:
         """Every event kept, by all contenders, and by the Spark ones at a smaller size too, for the slope."""
         large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
-        runs = self._compared("build_all", (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
-        base = self._compared("build_all, smaller", (JOB, LIGHT, NAIVE, SCHEMA), small, False)
+        runs = self._compared("build_all", (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
+        base = self._compared("build_all, smaller", (JOB, LOCAL, NAIVE, SCHEMA), small, False)
         figures = ratios("build_all", runs, "cpu")
-        figures |= ratios("light", runs, "cpu", LIGHT.name) | ratios("light_smaller", base, "cpu", LIGHT.name)
+        figures |= ratios("local", runs, "cpu", LOCAL.name) | ratios("local_smaller", base, "cpu", LOCAL.name)
         figures |= sizes(runs)
         figures |= _steady("build_all", base, runs, (JOB, NAIVE, SCHEMA))
         figures |= steady_ratio("build_all", figures, runs, "floor")
@@ -82,17 +83,17 @@ class Bench:
 
     def quiet_day(self) -> Part:
         """A day of few events, where what a JVM costs is most of it."""
-        runs = self._compared("quiet day", (LIGHT, NAIVE), self._volume(self.size.quiet_events), False)
-        return _part(ratios("light_quiet", runs, "cpu", LIGHT.name), {"quiet_day": runs})
+        runs = self._compared("quiet day", (LOCAL, NAIVE), self._volume(self.size.quiet_events), False)
+        return _part(ratios("local_quiet", runs, "cpu", LOCAL.name), {"quiet_day": runs})
 
     def needle(self) -> Part:
         """Three event names of five accounts kept."""
-        contenders = (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors())
+        contenders = (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors())
         large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
         rounds = self.size.needle_rounds
         runs = self._compared("needle", contenders, large, True, rounds)
         base = self._compared("needle, smaller", (JOB,), small, True, rounds)
-        figures = ratios("needle", runs, "cpu")
+        figures = ratios("needle", runs, "cpu") | ratios("needle_local", runs, "cpu", LOCAL.name)
         figures |= _steady("needle", base, runs, (JOB,))
         figures |= steady_ratio("needle", figures, runs, "gunzip")
         return _part(figures, {"needle": runs})
@@ -100,9 +101,10 @@ class Bench:
     def tiny(self) -> Part:
         """Five events an object: what an object costs."""
         given = self._volume(self.size.tiny_events, TINY)
-        contenders = (JOB, LIGHT, NAIVE, SCHEMA, *OTHERS, *self._floors())
+        contenders = (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors())
         runs = self._compared("tiny", contenders, given, False, self.size.tiny_rounds)
         figures = ratios("tiny", runs, "cpu") | ratios("tiny", runs, "wall")
+        figures |= ratios("tiny_local", runs, "wall", LOCAL.name)
         if (size := sizes(runs).get("size.ratio_delivered")) is not None:
             figures["size.tiny_ratio_delivered"] = size
         return _part(figures, {"tiny": runs})
@@ -110,10 +112,12 @@ class Bench:
     def large(self) -> Part:
         """Both again with so many events that starting hardly counts, ours with the JVM options of the others."""
         given = self._volume(self.size.large_events)
-        contenders = (replace(JOB, java=""), NAIVE)
+        contenders = (replace(JOB, java=""), LOCAL, NAIVE)
         runs = self._compared("large", contenders, given, False, 1)
         needle = self._compared("large, needle", contenders, given, True, 1)
         figures = ratios("large", runs, "cpu") | ratios("large_needle", needle, "cpu")
+        figures |= ratios("large_local", runs, "cpu", LOCAL.name)
+        figures |= peak_a_core("large", runs, JOB.name) | peak_a_core("large_local", runs, LOCAL.name)
         return _part(figures, {"large": runs, "large_needle": needle})
 
     def growth(self) -> Part:

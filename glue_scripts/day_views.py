@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from glue_scripts.reading import decoded_fields
 from glue_scripts.sql_on_arrow import (
+    FAILURES,
     OnlySparkError,
     arrow_table,
     column_aliases,
@@ -36,6 +37,10 @@ KEYS = pa.schema(
 """What the view of copies looks at."""
 _PLACE = "place_in_table"
 _MEMORY_MEGABYTES = 128
+
+
+class CopiesError(RuntimeError):
+    """Copies could not be found; the message says what to do, and quotes nothing of the log."""
 
 
 def row_ids(table: pa.Table) -> pa.ChunkedArray:
@@ -106,13 +111,19 @@ def find_copies(keys: pa.Table) -> pa.Table:
     """The records to drop: copies of an event beyond the first, as `duplicates_as_view` lists them.
 
     `keys` has the KEYS of all records of some events of some days; copies of one event must not be in two tables.
+    Raises CopiesError.
     """
     connection = connect(_MEMORY_MEGABYTES)
-    with refusals():
+    try:
         connection.register("keys", keys)
         connection.execute(
             "CREATE VIEW identified_as_view AS SELECT * FROM keys WHERE hash(logcalendarday, eventkey) IN "
             "(SELECT hash(logcalendarday, eventkey) FROM keys GROUP BY 1 HAVING count(*) > 1)"
         )
         create_views(connection, [(DUPLICATES_VIEW, duplicates_statement())], windows=True)
-    return arrow_table(connection, f"FROM {DUPLICATES_VIEW}")
+        return connection.sql(f"FROM {DUPLICATES_VIEW}").to_arrow_table()
+    except FAILURES as error:
+        raise CopiesError(
+            f"The copies among {len(keys):,} records could not be found ({type(error).__name__}). Nothing of the "
+            "window was committed. Build it again, or fewer days at once."
+        ) from None

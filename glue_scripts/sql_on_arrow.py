@@ -6,9 +6,12 @@ numbers in JSON, the value is refused when it is met. What is refused is built b
 """
 
 import json
+import os
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import duckdb
@@ -35,16 +38,21 @@ _LONGEST_JSON, _LONGEST_NUMBER = 10_000_000, 1_000  # characters; Jackson refuse
 BOUNDS = "mybounds_as_view"
 
 
+FAILURES = (duckdb.Error, OSError, pa.ArrowException)
+"""What DuckDB raises; its own texts may quote a row."""
+
+
 class OnlySparkError(RuntimeError):
     """What only Spark SQL can build; the message says why, never with content."""
 
 
 def connect(memory_megabytes: int) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory with one thread, and the functions that views of Spark SQL need."""
+    """A DuckDB in memory with one thread, which spills to the temporary folder, and the functions that views need."""
     settings: dict[str, Any] = {
         "threads": 1,
         "memory_limit": f"{memory_megabytes}MB",
         "python_enable_replacements": False,
+        "temp_directory": str(Path(tempfile.gettempdir()) / f"loglake-duckdb-{os.getpid()}"),
     }
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("SET TimeZone = 'UTC'")
@@ -74,7 +82,7 @@ def refusals() -> Iterator[None]:
     """Errors of DuckDB as OnlySparkError, without their text."""
     try:
         yield
-    except (duckdb.Error, OSError, pa.ArrowException) as error:
+    except FAILURES as error:
         raise OnlySparkError(f"A view failed on Arrow ({type(error).__name__}).") from None
 
 

@@ -177,7 +177,7 @@ class FindCopies:
     plan: Plan
 
     def __call__(self, partition: int, payloads: Iterable[bytes]) -> Iterator[Copies]:
-        """What is dropped of the partition's events. Raises OnlySparkError."""
+        """What is dropped of the partition's events. Raises CopiesError."""
         tables = [table_of(payload) for payload in payloads]
         found = find_copies(pa.concat_tables(tables)) if tables else KEYS.empty_table()
         if not len(found):

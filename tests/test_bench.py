@@ -26,7 +26,7 @@ from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
 from bench.process_tree import ContenderFailedError, measured
-from bench.rounds import JOB, LIGHT, OTHERS, Contender, Runs, compared
+from bench.rounds import JOB, LOCAL, OTHERS, Contender, Runs, compared
 from bench.suite import comparison
 from bench.targets import targets_table
 from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
@@ -260,16 +260,16 @@ def runs(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Our job and one other, really run."""
     python = next(one for one in OTHERS if one.name == "python")
     return compared(
-        (JOB, LIGHT, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None
+        (JOB, LOCAL, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None
     )
 
 
 def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
-    assert {name: runs.verdict(name) for name in runs.costs} == {"job": "right", "light": "right", "python": "right"}
+    assert {name: runs.verdict(name) for name in runs.costs} == {"job": "right", "local": "right", "python": "right"}
     assert runs.failures == {}
     assert (
         runs.outputs["job"].verbatim_pct
-        == runs.outputs["light"].verbatim_pct
+        == runs.outputs["local"].verbatim_pct
         == runs.outputs["python"].verbatim_pct
         == 100
     )

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,7 +20,7 @@ from pyspark.sql import SparkSession
 from glue_scripts import job, tasks
 from glue_scripts.accounts import DayAccount
 from glue_scripts.arguments import JobArguments, parse_arguments
-from glue_scripts.day_views import check_views
+from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.job import build
 from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
@@ -540,3 +541,34 @@ def test_an_engine_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parse_arguments(["--engine", "fast"], DAY)
     assert "invalid choice: 'fast'" in capsys.readouterr().err
+
+
+def keys_of_one_event(count: int) -> pa.Table:
+    """Keys of copies of one event, each from an object of its own."""
+    number = pa.array(range(count), pa.int32())
+    text = pa.array([f"AWSLogs/canary-{n:060d}" for n in range(count)])
+    same = {"logcalendarday": 20261101, "eventkey": "canary", "raw_bucket": "logs", "raw_lastmodified": 1}
+    columns = {name: pa.array([value]).take(pa.array([0] * count)) for name, value in same.items()}
+    columns |= {"object_number": number, "raw_ordinal": number, "raw_key": text, "record_sha256": text}
+    return pa.table(columns).select(KEYS.names).cast(KEYS)
+
+
+def test_copies_beyond_the_memory_for_them_spill_to_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    keys = keys_of_one_event(400_000)
+    assert len(find_copies(keys)) == len(keys) - 1
+    assert not list(tmp_path.iterdir()), "what was spilled is gone"
+
+
+def test_copies_that_cannot_be_found_end_the_build_without_a_word_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    with pytest.raises(CopiesError) as raised:
+        find_copies(keys_of_one_event(1_000_000))
+    assert "The copies among 1,000,000 records could not be found" in str(raised.value)
+    assert "canary" not in str(raised.value)
+    assert raised.value.__cause__ is None

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.event_keys import EventKeys, event_keys
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.keys import duplicates_prefix
 from loglake_assets.lake.storage.raw_bucket import RawBucket
@@ -73,8 +74,6 @@ class _Expected:
     served: Served
     manifest: Manifest | None
     read: Mapping[tuple[str, str], ManifestObject]
-    events: dict[str, str] = field(default_factory=dict)
-    excluded: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
     denied: Counter[str] = field(default_factory=Counter)
     changed: set[tuple[str, str]] = field(default_factory=set)
@@ -132,14 +131,15 @@ class Recount:
 
     def days(self, days: Collection[date], progress: Progress = lambda text: None) -> Iterator[Coverage]:
         """The coverage of each day, in order; every object is read once for all the days it may concern."""
-        expected = self._expectations(sorted(days), progress)
-        for day in sorted(days):
-            yield self._compare(day, expected[day_number(day)])
+        with event_keys() as events:
+            expected = self._expectations(sorted(days), events, progress)
+            for day in sorted(days):
+                yield self._compare(day, expected[day_number(day)], events)
 
-    def _expectations(self, days: list[date], progress: Progress) -> dict[int, _Expected]:
+    def _expectations(self, days: list[date], events: EventKeys, progress: Progress) -> dict[int, _Expected]:
         found = {day_number(day): self._empty_expectation(day) for day in days}
         for done, content in enumerate(self._contents(self._names(days, found)), 1):
-            self._count(found, content)
+            self._count(found, content, events)
             if done % 500 == 0:
                 progress(f"recounted {done:,} objects")
         return found
@@ -210,7 +210,7 @@ class Recount:
         except (ValueError, LookupError, TypeError, RecursionError) as error:  # hostile content must not end the check
             return f"uncountable_{type(error).__name__}"
 
-    def _count(self, found: dict[int, _Expected], content: _Content) -> None:
+    def _count(self, found: dict[int, _Expected], content: _Content, events: EventKeys) -> None:
         for day in (day for day in found.values() if content.name in day.read and content.etag != _GONE):
             if content.is_withheld and day.read[content.name].reason is None and isinstance(content.events, str):
                 day.withheld[content.name] = content.events
@@ -226,7 +226,7 @@ class Recount:
             return
         seen: Counter[str] = Counter()
         for event in content.events:
-            self._count_event(found, own, content, event, seen)
+            self._count_event(found, own, content, event, seen, events)
 
     def _count_event(
         self,
@@ -235,6 +235,7 @@ class Recount:
         content: _Content,
         event: CountedEvent,
         seen: Counter[str],
+        events: EventKeys,
     ) -> None:
         moment = _moment(event.time)
         if event.key is None or moment is None or not self._plausible(moment, content.prefix_day):
@@ -243,13 +244,10 @@ class Recount:
             return
         of_day, key = found.get(day_number(moment.date())), occurrence(event.key, seen)
         if of_day and not of_day.is_changed(content):
-            self._expect(of_day, key, event, content.url)
-
-    def _expect(self, day: _Expected, key: str, event: CountedEvent, url: str) -> None:
-        if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):
-            day.excluded.add(key)
-        else:
-            day.events.setdefault(key, url)
+            if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):
+                events.exclude(of_day.served.day, key)
+            else:
+                events.expect(of_day.served.day, key, content.url)
 
     def _plausible(self, moment: datetime, prefix_day: int) -> bool:
         """The same bounds as the declaration's: not before the log existed, not a day after its own delivery."""
@@ -258,29 +256,27 @@ class Recount:
             and _hours_after(moment, prefix_day) < 48
         )
 
-    def _compare(self, day: date, expected: _Expected) -> Coverage:
+    def _compare(self, day: date, expected: _Expected, events: EventKeys) -> Coverage:
         set_aside, altered = expected.set_aside(), self._find_altered_files(expected)
-        rows, judged = self._keys_in_store(expected.served, set_aside, altered)
-        altered_rows = sum(rows.values()) if altered else 0  # of what readers query; the copies are beside it
+        compared = events.compare(day_number(day), self._rows_in_table(expected.served, set_aside, altered))
+        altered_rows = compared.rows if altered else 0  # of what readers query; the copies are beside it
         differing = self._differences(expected, altered)
-        missing = [key for key in expected.events if key not in rows]
-        surplus = [key for key in judged if key not in expected.events]
         return Coverage(
             source=self.source.name,
             day=day_number(day),
-            expected=len(expected.events),
-            found=len(rows),
-            missing=len(missing),
-            surplus=len(surplus),
-            repeated=sum(rows.values()) - len(rows),
-            excluded=len(expected.excluded),
+            expected=compared.expected,
+            found=compared.found,
+            missing=len(compared.missing),
+            surplus=len(compared.surplus),
+            repeated=compared.rows - compared.found,
+            excluded=compared.excluded,
             denied=dict(expected.denied),
             unreadable=expected.unreadable,
             unplaceable_records=expected.unplaceable.total(),
             unplaceable_by_object=dict(expected.unplaceable),
-            missing_by_object=dict(Counter(expected.events[key] for key in missing)),
-            missing_events=tuple(sorted(missing)),
-            surplus_events=tuple(sorted(surplus)),
+            missing_by_object=compared.missing_by_object,
+            missing_events=compared.missing,
+            surplus_events=compared.surplus,
             commit_seq=expected.served.commit_seq,
             object_count=expected.objects,
             bytes_read=expected.size,
@@ -332,40 +328,33 @@ class Recount:
             return {}
         prefix = f"{duplicates_prefix(served.table, served.run_id)}logcalendarday={served.day}/"
         columns = ("eventkey", "dropped_bucket", "dropped_key", "same_content")
-        copies: list[tuple[str, ...]] = []
+        differing: dict[str, str] = {}
+        count = 0
         for file in (key for key in keys(self.table.s3, self.table.bucket, prefix) if key.endswith(".orc")):
-            copies += self._rows(self.table.bucket, file, columns, altered)
-        written = manifest.totals["duplicates"] if manifest else len(copies)
-        if len(copies) != written:
-            said = f"{len(copies):,} copies are there of {written:,} that its run left out"
+            for event, bucket, key, is_same in self._rows(self.table.bucket, file, columns, altered):
+                count += 1
+                if not is_same:
+                    differing[event] = f"s3://{bucket}/{key}"
+        written = manifest.totals["duplicates"] if manifest else count
+        if count != written:
+            said = f"{count:,} copies are there of {written:,} that its run left out"
             altered.setdefault(f"s3://{self.table.bucket}/{prefix}", said)
-        return {event: f"s3://{bucket}/{key}" for event, bucket, key, same in copies if not same}
-
-    def _keys_in_store(
-        self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
-    ) -> tuple[Counter[str], Collection[str]]:
-        """How often each event is stored, and the events of which the raw object is there to be judged by.
-
-        A file that cannot be read is added to `altered`, and the others are counted.
-        """
-        rows: Counter[str] = Counter()
-        judged: set[str] = set()
-        for key, *name in self._rows_in_table(served, set_aside, altered):
-            rows[key] += 1
-            if tuple(name) not in set_aside:
-                judged.add(key)
-        return rows, judged if set_aside else rows
+        return differing
 
     def _rows_in_table(
         self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
-    ) -> Iterable[tuple[str, ...]]:
-        """(event key,) of each row, with the raw object's bucket and key only where some are set aside."""
+    ) -> Iterator[tuple[str, bool]]:
+        """(event key, whether its raw object is there to be judged by) of each row.
+
+        A file that cannot be read is added to `altered`, and the rows of the others are given.
+        """
         if not served.location:
             return
         bucket, prefix = bucket_and_prefix(served.location)
         columns = (self.source.readready.grain, *(_RAW_NAME if set_aside else ()))
-        for key in (key for key in keys(self.table.s3, bucket, prefix) if key.endswith(".orc")):
-            yield from self._rows(bucket, key, columns, altered)
+        for file in (key for key in keys(self.table.s3, bucket, prefix) if key.endswith(".orc")):
+            for key, *name in self._rows(bucket, file, columns, altered):
+                yield key or "", tuple(name) not in set_aside
 
     def _rows(
         self, bucket: str, key: str, columns: Sequence[str | tuple[str, ...]], altered: dict[str, str]
