@@ -62,7 +62,7 @@ _IN_SHORT = {
     "query.one_session.speedup": "one session: raw over readready, wall",
     "query.counts_by_event.speedup": "counts by event name: raw over readready, wall",
     "query.join_by_session.speedup": "both logs joined by session: raw over readready, wall",
-    "layout.zstd.size_ratio": "ORC ZSTD over ORC ZLIB, size",
+    "layout.zlib.size_ratio": "ORC ZLIB over ORC ZSTD, size",
     "layout.present.random_ids_pct": "% of our ORC that eventid and requestid take",
     "growth.events.cpu_ratio": "ten times the events: CPU, times",
     "growth.objects.cpu_ratio": "ten times the objects of the same events: CPU, times",

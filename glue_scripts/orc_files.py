@@ -14,12 +14,12 @@ from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, WrittenFile, 
 
 ORC_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
-        "compression_strategy": "compression",
         "dictionary_key_size_threshold": 0.8,
         "row_index_stride": 5_000,  # rows that a reader takes or leaves together: half of ORC's own
     }
 )
 """Of Arrow's ORC writer: docs/decisions/0020-one-build.md."""
+_STRATEGIES = {"zlib": "compression", "zstd": "speed"}
 _BYTES_A_FILE = 128 << 20  # of rows in memory, sorted at once: a file of about 12 MB
 
 
@@ -92,7 +92,8 @@ def orc_body(
     rows = rows.combine_chunks()  # to take single rows from, in another order
     order = _order(rows, sort_by)
     chosen, sink = rows.select(schema.names), pa.BufferOutputStream()
-    with orc.ORCWriter(sink, compression=codec, **settings) as file:
+    chosen_settings = {"compression_strategy": _STRATEGIES.get(codec, "speed"), **settings}
+    with orc.ORCWriter(sink, compression=codec, **chosen_settings) as file:
         for at in range(0, len(rows), ROWS_A_BATCH):
             file.write(chosen.take(order.slice(at, ROWS_A_BATCH)).cast(schema))
     return bytes(sink.getvalue())

@@ -19,7 +19,7 @@ from glue_scripts.orc_files import PartOfDay
 from glue_scripts.reading import ObjectRead, ObjectReader, decoded_fields
 from glue_scripts.reporting import Report
 from glue_scripts.runners import Slice, spark_progress
-from glue_scripts.tasks import Plan, write_day, write_duplicates
+from glue_scripts.tasks import Plan, prepare_process, write_day, write_duplicates
 from loglake_assets.lake.versions.stored_rows import WrittenFile
 from loglake_assets.sources.views import DUPLICATES_VIEW, given_views, view_statements
 
@@ -85,6 +85,7 @@ class ReadRows:
     plan: Plan
 
     def __call__(self, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        prepare_process()
         pickled = (value for batch in slices for value in batch.column("refs").to_pylist())
         refs = chain.from_iterable(map(pickle.loads, pickled))
         reader = ObjectReader(self.plan.source_name, self.plan.region)

@@ -44,10 +44,10 @@ def test_the_last_prefix_read_is_the_look_ahead_after_the_last_day() -> None:
     assert window.prefix_days == (date(2026, 11, 1), date(2026, 11, 5))
 
 
-def test_orc_is_zlib_unless_zstd_is_asked_for() -> None:
+def test_orc_is_zstd_unless_zlib_is_asked_for() -> None:
     days = ["--first_day", "20261101", "--last_day", "20261101"]
-    assert parsed(*days).compression == "zlib"
-    assert parsed(*days, "--compression", "zstd").compression == "zstd"
+    assert parsed(*days).compression == "zstd"
+    assert parsed(*days, "--compression", "zlib").compression == "zlib"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_orc_is_zlib_unless_zstd_is_asked_for() -> None:
         (["--first_day", "20261301", "--last_day", "20261301"], "is not a window"),
         (
             ["--first_day", "20261101", "--last_day", "20261101", "--compression", "lzma"],
-            "--compression is 'lzma'; accepted: zlib, zstd",
+            "--compression is 'lzma'; accepted: zstd, zlib",
         ),
     ],
 )

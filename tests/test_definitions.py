@@ -87,7 +87,7 @@ def test_the_daily_schedule_asks_for_the_day_just_closed(config: SourceConfig) -
         ({"days_per_run": 0}, "1 to 31"),
         ({"days_per_run": 32}, "1 to 31"),
         ({"look_ahead_days": 8}, "0 to 7"),
-        ({"compression": "snappy"}, "compression of cloudtrail is 'snappy'; accepted: zlib, zstd"),
+        ({"compression": "snappy"}, "compression of cloudtrail is 'snappy'; accepted: zstd, zlib"),
     ],
 )
 def test_an_odd_setting_is_refused_with_what_is_accepted(settings: dict[str, Any], said: str) -> None:

@@ -87,7 +87,7 @@ def test_the_glue_run_is_given_what_defs_yaml_sets(built: BuiltLake) -> None:
     assert {name: given[name] for name in ("--look_ahead", "--max_days", "--compression")} == {
         "--look_ahead": "1",
         "--max_days": "7",
-        "--compression": "zlib",
+        "--compression": "zstd",
     }
 
 

@@ -20,7 +20,7 @@ def _statement(asked: Task) -> str:
           FROM (SELECT arrayJoin(Records) AS r FROM file('{asked.volume.files}/**/*.json.gz', 'JSONEachRow',
                 'Records Array({_type()})'))
         ) WHERE {asked.where}
-        SETTINGS output_format_orc_compression_method = 'zlib', output_format_orc_string_as_string = 1,
+        SETTINGS output_format_orc_compression_method = 'zstd', output_format_orc_string_as_string = 1,
           output_format_orc_dictionary_key_size_threshold = 0.8, input_format_json_read_objects_as_strings = 1,
           input_format_json_read_arrays_as_strings = 1, input_format_json_read_numbers_as_strings = 1,
           input_format_json_read_bools_as_strings = 1, input_format_skip_unknown_fields = 1,

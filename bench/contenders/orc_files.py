@@ -13,7 +13,7 @@ def write_orc(folder: Path, batches: Iterable[pa.RecordBatch]) -> None:
     """One file with all the batches."""
     folder.mkdir()
     with orc.ORCWriter(
-        str(folder / "rows.orc"), compression="zlib", dictionary_key_size_threshold=DICTIONARY_THRESHOLD
+        str(folder / "rows.orc"), compression="zstd", dictionary_key_size_threshold=DICTIONARY_THRESHOLD
     ) as writer:
         for batch in batches:
             writer.write(pa.Table.from_batches([batch]))

@@ -18,7 +18,7 @@ def main(asked: Task) -> None:
             f.col("eventName").isin(*NEEDLE_NAMES) & f.col("recipientAccountId").isin(*asked.accounts)
         )
     by_day = events.withColumn("logcalendarday", f.date_format(f.to_timestamp("eventTime"), "yyyyMMdd"))
-    by_day.write.partitionBy("logcalendarday").option("compression", "zlib").orc(str(asked.rows))
+    by_day.write.partitionBy("logcalendarday").option("compression", "zstd").orc(str(asked.rows))
     spark.stop()
 
 

@@ -19,7 +19,7 @@ def main(asked: Task) -> None:
         f"SELECT * FROM (SELECT {', '.join(_columns())}, date_format(to_timestamp(eventTime), 'yyyyMMdd') "
         f"AS logcalendarday FROM (SELECT inline(Records) FROM raw)) WHERE {asked.where}"
     )
-    rows.write.partitionBy("logcalendarday").option("compression", "zlib").orc(str(asked.rows))
+    rows.write.partitionBy("logcalendarday").option("compression", "zstd").orc(str(asked.rows))
     spark.stop()
 
 

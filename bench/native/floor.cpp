@@ -1,4 +1,4 @@
-// The floor: gunzip (libdeflate), parse (simdjson), ORC ZLIB (Arrow) of the contenders' columns, in one loop on one core.
+// The floor: gunzip (libdeflate), parse (simdjson), ORC ZSTD (Arrow) of the contenders' columns, in one loop on one core.
 // floor STAGE LIST ORC NAMES ACCOUNTS: STAGE is gunzip, parse or orc; LIST a file with a path a line; NAMES and ACCOUNTS
 // comma-separated, or "-" to keep every event. Prints the events and bytes it saw. Parsing validates what it steps over.
 #include <arrow/adapters/orc/adapter.h>
@@ -97,7 +97,7 @@ class Writer {
     for (const auto& name : columns.names) fields.push_back(arrow::field(name, arrow::utf8()));
     schema_ = arrow::schema(fields);
     arrow::adapters::orc::WriteOptions options;
-    options.compression = arrow::Compression::GZIP;
+    options.compression = arrow::Compression::ZSTD;
     options.dictionary_key_size_threshold = 0.8;
     out_ = arrow::io::FileOutputStream::Open(path).ValueOrDie();
     orc_ = arrow::adapters::orc::ORCFileWriter::Open(out_.get(), options).ValueOrDie();

@@ -162,7 +162,7 @@ def _readready(table: ReadreadyTable) -> dict[str, Any]:
         "Parameters": {
             "EXTERNAL": "TRUE",
             "classification": "orc",
-            "orc.compress": "ZLIB",
+            "orc.compress": "ZSTD",
             "partition_filtering.enabled": "true",
         },
         "StorageDescriptor": {

@@ -16,6 +16,7 @@ from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put
 from loglake_assets.reviews.builder import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.s3.read_ahead import results_in_order
+from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.model import ReadreadyTable
 from loglake_assets.sources.placement import day_number
 
@@ -80,7 +81,9 @@ def orc_bytes(table: ReadreadyTable, rows: Sequence[Mapping[str, Any]]) -> bytes
     ordered = sorted(rows, key=lambda row: tuple(_sortable(row[name]) for name in table.sort_by))
     arrays = [pa.array([_store(row[c.name]) for row in ordered], _ARROW[c.type]) for c in table.all_columns]
     target = io.BytesIO()
-    orc.write_table(pa.table(arrays, names=[c.name for c in table.all_columns]), target, compression="zlib")
+    orc.write_table(
+        pa.table(arrays, names=[c.name for c in table.all_columns]), target, compression=DEFAULT_COMPRESSION
+    )
     return target.getvalue()
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
-DEFAULT_COMPRESSION = "zlib"
-COMPRESSIONS = (DEFAULT_COMPRESSION, "zstd")
+DEFAULT_COMPRESSION = "zstd"
+COMPRESSIONS = (DEFAULT_COMPRESSION, "zlib")
 """What the ORC files of readready may be compressed with; a reader sees which in each file's postscript."""
 SPARK, LOCAL = ENGINES = ("spark", "local")
 """What spreads the tasks of a build: Spark, or the processes of one machine without a JVM. Both write the same."""
