@@ -6,7 +6,7 @@ end: what was found in each, what of it is a row, what an exclusion rule left ou
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -18,13 +18,12 @@ from glue_scripts.fetching import FetchedObject, ObjectRef
 from loglake_assets.s3.arrow_types import ARROW
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate, utf8, without_lone_surrogates
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.identity import occurrence
+from loglake_assets.sources.identity import has_keys_of_bytes, occurrence
 from loglake_assets.sources.modules import load_decoder, load_quick_decoder
 from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.record import (
     NotThisLogError,
-    PlainRecord,
     RecordError,
     microseconds_of,
     plain_microseconds,
@@ -48,6 +47,7 @@ _RECORD_FIELDS = (
     ("flags", "string"),
 )
 _BATCH_ROWS = 4_000
+_ROWS_AT_ONCE = 500  # records of an object that are decoded together
 _BATCH_BYTES = 32 << 20
 _CLOCK_TOLERANCE = timedelta(days=1)
 _DAY = 86_400_000_000  # microseconds
@@ -138,6 +138,27 @@ def _say_better(error: NotThisLogError, content: bytes) -> NotThisLogError:
     return NotThisLogError(form_of(content.decode())) if error.reason == NOT_JSON else error
 
 
+@dataclass
+class _Rows:
+    """Rows being gathered, by column: the place of each one's object, what is its own, and the decoder's fields."""
+
+    fields: int
+    places: list[int] = field(default_factory=list)
+    ordinals: list[int] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    days: list[int] = field(default_factory=list)
+    flags: list[str | None] = field(default_factory=list)
+    values: list[list[Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.values = [[] for _ in range(self.fields)]
+
+    @property
+    def columns(self) -> list[list[Any]]:
+        """In the order of what follows the object's columns."""
+        return [self.ordinals, self.digests, self.days, self.flags, *self.values]
+
+
 class _Batch:
     """Records being gathered; becomes one ReadBatch. What all records of an object say is held once."""
 
@@ -148,26 +169,34 @@ class _Batch:
 
     def _clear(self) -> None:
         self._objects: list[Row] = []
-        self._places: list[int] = []
-        self._rows: list[Row] = []
+        self._rows = _Rows(len(self._own) - len(_RECORD_FIELDS))
         self._content_bytes = 0
         self.accounts: list[ObjectRead] = []
 
-    def add(self, columns: Row, row: Row, size: int) -> None:
-        """One record: what its object says of it, its own values, and the bytes it stands for."""
+    def _place(self, columns: Row) -> int:
         if not self._objects or self._objects[-1] is not columns:
             self._objects.append(columns)
-        self._places.append(len(self._objects) - 1)
-        self._rows.append(row)
+        return len(self._objects) - 1
+
+    def add(self, columns: Row, ordinal: int, digest: str, day: int, flags: str | None, values: Row, size: int) -> None:
+        """One record: what its object says of it, its own values, and the bytes it stands for."""
+        one: list[list[Any]] = [[ordinal], [digest], [day], [flags], *([value] for value in values)]
+        self.extend(columns, one, size)
+
+    def extend(self, columns: Row, own: Sequence[Sequence[Any]], size: int) -> None:
+        """Records of one object by column: ordinal, digest, day, flags and the decoder's fields."""
+        self._rows.places += [self._place(columns)] * len(own[0])
+        for gathered, more in zip(self._rows.columns, own, strict=True):
+            gathered += more
         self._content_bytes += size
 
     @property
     def is_full(self) -> bool:
-        return len(self._rows) >= _BATCH_ROWS or self._content_bytes >= _BATCH_BYTES
+        return len(self._rows.places) > _BATCH_ROWS - _ROWS_AT_ONCE or self._content_bytes >= _BATCH_BYTES
 
     @property
     def is_empty(self) -> bool:
-        return not self._rows and not self.accounts
+        return not self._rows.places and not self.accounts
 
     def take(self) -> ReadBatch:
         """What was gathered; the batch is empty afterwards."""
@@ -176,15 +205,17 @@ class _Batch:
         return found
 
     def _records(self) -> pa.RecordBatch:
-        if not self._rows:
+        if not self._rows.places:
             return pa.RecordBatch.from_pylist([], self._schema)
         of_objects = map(_column, zip(*self._objects, strict=True), self._of_object)
-        places = pa.array(self._places, pa.int32())
-        own = map(_column, zip(*self._rows, strict=True), self._own)
+        places = pa.array(self._rows.places, pa.int32())
+        own = map(_column, self._rows.columns, self._own)
         return pa.RecordBatch.from_arrays([*(column.take(places) for column in of_objects), *own], schema=self._schema)
 
 
-def _column(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
+def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    if values.count(None) == len(values):
+        return pa.nulls(len(values), field.type)
     if pa.types.is_timestamp(field.type):
         return pa.array(values, pa.int64()).cast(field.type)
     return pa.array(values, field.type)
@@ -207,8 +238,7 @@ class ObjectReader:
         batch = _Batch(source)
         for fetched in objects:
             read = accountant.start(fetched)
-            for row, size in accountant.records(fetched, read):
-                batch.add(read.columns, row, size)
+            for _ in accountant.read_records(fetched, read, batch):
                 if batch.is_full:
                     yield batch.take()
             batch.accounts.append(read.account(fetched))
@@ -264,7 +294,7 @@ class _Accountant:
         self._earliest = microseconds_of(datetime.combine(source.earliest_event, datetime.min.time(), UTC))
         self._asked = sorted(rules.exclude_fields)
         quick = load_quick_decoder(source)
-        self._plain = quick.plain if quick else None
+        self._plain = quick.plain_records if quick else None
         self._heads = quick.head_reader(self._asked) if quick and self._asked else None
         self._repeats = quick.repeats if quick else None
         self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decide)
@@ -273,9 +303,9 @@ class _Accountant:
         """The object before any of its records is looked at."""
         return _Object(self._object_columns(fetched))
 
-    def records(self, fetched: FetchedObject, read: _Object) -> Iterator[tuple[Row, int]]:
-        """(own values, bytes it stands for) of each record that is kept; of the others `read` keeps the account."""
-        prefix_day = fetched.ref.prefix_day
+    def read_records(self, fetched: FetchedObject, read: _Object, batch: _Batch) -> Iterator[None]:
+        """Add the records that are kept to the batch, some at a time; of the others `read` keeps the account."""
+        prefix_day, records = fetched.ref.prefix_day, list[Any]()
         try:
             content, read.replaced = self._content(fetched)
             count, ordinals = self._keep(content, read, prefix_day) or (0, None)
@@ -287,15 +317,52 @@ class _Accountant:
             read.counts.clear()
             return
         read.record_count, read.content_bytes = count, len(content)
-        for ordinal in range(count) if ordinals is None else ordinals:
-            raw = records[ordinal]
-            try:
-                row = self._record(raw, ordinal, read, prefix_day)
-            except RecordError as error:
-                read.quarantined.append((ordinal, error.reason))
-                continue
-            if row is not None:
-                yield row, len(memoryview(raw))
+        is_quick = self._plain is not None and not read.replaced and (ordinals is not None or not self._asked)
+        kept = range(count) if ordinals is None else ordinals
+        for some in _runs(kept, records):
+            raws = [records[ordinal] for ordinal in some]
+            done = self._add_plain(raws, some, read, prefix_day, batch) if is_quick else frozenset()
+            for n, (raw, ordinal) in enumerate(zip(raws, some, strict=True)):
+                if n not in done:
+                    self._add_any(raw, ordinal, read, prefix_day, batch)
+            yield
+
+    def _add_plain(
+        self, raws: Sequence[Any], ordinals: Sequence[int], read: _Object, prefix_day: int, batch: _Batch
+    ) -> Collection[int]:
+        """Add those records that the quick decoder knows, and that no rule excludes; their places."""
+        found = self._plain(raws)  # type: ignore[misc]  # asked for only where there is one
+        moments = found.microseconds
+        if not moments or not all(self._is_plausible(m, prefix_day) for m in (min(moments), max(moments))):
+            return frozenset()
+        if has_keys_of_bytes(found.columns[self._key]):
+            return frozenset()
+        days = [_day_of(moment // _DAY) for moment in moments]
+        read.counts.update((day, None) for day in days)
+        plain = raws if len(found.places) == len(raws) else [raws[place] for place in found.places]
+        own = [ordinals[place] for place in found.places], [hashlib.sha256(raw).hexdigest() for raw in plain], days
+        size = sum(len(memoryview(raw)) for raw in plain)
+        batch.extend(read.columns, [*own, [None] * len(plain), *found.columns], size)
+        return frozenset(found.places)
+
+    def _add_any(self, raw: Any, ordinal: int, read: _Object, prefix_day: int, batch: _Batch) -> None:
+        """Add one record by its source's decoder, or say in the account why it is not added."""
+        try:
+            values, moment, rule = self._decode(raw)
+            if not self._is_plausible(moment, prefix_day):
+                raise RecordError("eventtime_implausible")
+        except RecordError as error:
+            read.quarantined.append((ordinal, error.reason))
+            return
+        day = _day_of(moment // _DAY)
+        read.counts[day, rule] += 1
+        if rule:
+            return
+        flags = "characters_replaced" if read.replaced and b"\xef\xbf\xbd" in bytes(raw) else None
+        if isinstance(values[self._key], str):
+            values[self._key] = occurrence(values[self._key], read.keys)
+        digest = hashlib.sha256(raw).hexdigest()
+        batch.add(read.columns, ordinal, digest, day, flags, tuple(values), len(memoryview(raw)))
 
     def _content(self, fetched: FetchedObject) -> tuple[bytes, bool]:
         if fetched.body is None:
@@ -343,40 +410,32 @@ class _Accountant:
     def _decide(self, *fields: str | None) -> str | None:
         return self._rules.excluded_by(dict(zip(self._asked, fields, strict=True)))
 
-    def _record(self, raw: Any, ordinal: int, read: _Object, prefix_day: int) -> Row | None:
-        """The values of one record, or None where it is excluded, which is counted. Raises RecordError."""
-        (values, moment), rule = self._decode(raw)
-        if not self._is_plausible(moment, prefix_day):
-            raise RecordError("eventtime_implausible")
-        day = _day_of(moment // _DAY)
-        read.counts[day, rule] += 1
-        if rule:
-            return None
-        flags = "characters_replaced" if read.replaced and b"\xef\xbf\xbd" in bytes(raw) else None
-        key = values[self._key]
-        if isinstance(key, str) and (named := occurrence(key, read.keys)) != key:
-            values = (*values[: self._key], named, *values[self._key + 1 :])
-        return (ordinal, hashlib.sha256(raw).hexdigest(), day, flags, *values)
-
-    def _decode(self, raw: Any) -> tuple[PlainRecord, str | None]:
-        """The record, and the rule that excludes it. Raises RecordError."""
-        found = self._plain(raw) if self._plain else None
-        if found is None:
-            record = self._decoder.decode(raw)
-            values: list[Any] = [record.fields.get(name) for name in self._names]
-            for n in self._times:
-                values[n] = values[n] and microseconds_of(values[n])
-            found = PlainRecord(tuple(values), microseconds_of(record.time))
-            if record.excluded_by:
-                return found, record.excluded_by
-        if not self._asked:
-            return found, None
-        asked = dict(zip(self._names, found.values, strict=True))
-        return found, self._excluded_by(*(asked[name] for name in self._asked))
+    def _decode(self, raw: Any) -> tuple[list[Any], int, str | None]:
+        """(values, microseconds, the rule that excludes it) of one record. Raises RecordError."""
+        record = self._decoder.decode(raw)
+        values: list[Any] = [record.fields.get(name) for name in self._names]
+        for n in self._times:
+            values[n] = values[n] and microseconds_of(values[n])
+        moment = microseconds_of(record.time)
+        if record.excluded_by or not self._asked:
+            return values, moment, record.excluded_by
+        return values, moment, self._excluded_by(*(record.fields.get(name) for name in self._asked))
 
     def _is_plausible(self, moment: int, prefix_day: int) -> bool:
         """No event is from before the log existed, nor from after its own delivery; such are kept apart."""
         return self._earliest <= moment < _latest_delivery_day(prefix_day)
+
+
+def _runs(ordinals: Sequence[int], records: Sequence[Any]) -> Iterator[Sequence[int]]:
+    """The ordinals, as many at a time as are decoded together: few where their records are large."""
+    first, size = 0, 0
+    for end, ordinal in enumerate(ordinals, 1):
+        size += len(memoryview(records[ordinal]))
+        if end - first >= _ROWS_AT_ONCE or size >= _BATCH_BYTES:
+            yield ordinals[first:end]
+            first, size = end, 0
+    if first < len(ordinals):
+        yield ordinals[first:]
 
 
 @lru_cache

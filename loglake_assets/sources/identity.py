@@ -7,7 +7,7 @@ so is known as a copy; nothing else is.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 
@@ -18,6 +18,11 @@ def identities(content: bytes) -> Iterator[str]:
 
 
 _OF_BYTES = "sha256:"
+
+
+def has_keys_of_bytes(keys: Iterable[str]) -> bool:
+    """Whether a key among them is one that `occurrence` counts."""
+    return any(_OF_BYTES in key for key in keys)
 
 
 def occurrence(key: str, seen: Counter[str]) -> str:

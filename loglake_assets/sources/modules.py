@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from loglake_assets.sources.counted_event import CountedEvent
 from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys, Vouching
 from loglake_assets.sources.model import LogSource
-from loglake_assets.sources.record import DecodedRecord, PlainRecord
+from loglake_assets.sources.record import DecodedRecord, PlainRecords
 
 
 @runtime_checkable
@@ -35,8 +35,8 @@ class Decoder(Protocol):
 class QuickDecoder(Protocol):
     """Decodes plain records at less cost than the decoder, with the same fields."""
 
-    def plain(self, raw: Any, /) -> PlainRecord | None:
-        """The record's values; None where the decoder must be asked."""
+    def plain_records(self, raws: Sequence[Any], /) -> PlainRecords:
+        """The columns of those records that are plain; of the others the decoder must be asked."""
 
     def repeats(self, content: bytes, /) -> bool:
         """Whether a record of an object may say a key twice."""

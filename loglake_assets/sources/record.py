@@ -1,5 +1,6 @@
 """What a source's decoder and the reader of objects say to each other. Standard library only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -39,11 +40,15 @@ class DecodedRecord:
     excluded_by: str | None = None
 
 
-class PlainRecord(NamedTuple):
-    """One record by a decoder's quick way: `values` in the order of its FIELDS, times in them as `microseconds`."""
+class PlainRecords(NamedTuple):
+    """Records by a decoder's quick way: `columns` in the order of its FIELDS, times in them as `microseconds`.
 
-    values: tuple[Any, ...]
-    microseconds: int
+    `places` says which of the records that were asked for they are.
+    """
+
+    places: list[int]
+    microseconds: list[int]
+    columns: list[Sequence[Any]]
 
 
 def microseconds_of(moment: datetime) -> int:

@@ -6,7 +6,7 @@ Standard library only, until a decoder asks: then msgspec is there.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +39,12 @@ def _codec() -> _Codec:
 def is_whole(found: object, delivered: "msgspec.Raw | bytes") -> bool:
     """Whether nothing was lost of `delivered` when it was read as `found`. False proves nothing."""
     return len(_codec().encode(found)) == len(memoryview(delivered))
+
+
+def are_whole(found: Sequence[object], delivered: Iterable["msgspec.Raw | bytes"]) -> bool:
+    """Whether nothing was lost of any of them, by one sum: nothing is written longer than it can be delivered."""
+    between_and_around = len(found) + 1
+    return len(_codec().encode(found)) == sum(len(memoryview(one)) for one in delivered) + max(between_and_around, 2)
 
 
 def says_a_key_twice(raw: "msgspec.Raw | bytes", fields: Mapping[str, "msgspec.Raw"], tree: Tree | None = None) -> bool:

@@ -1,19 +1,19 @@
-"""Plain CloudTrail records, decoded in one pass over their bytes: the quick way to what `decode` gives. Needs msgspec.
+"""Plain CloudTrail records, decoded by column: the quick way to what `decode` gives of each. Needs msgspec.
 
 A record is plain when none of its keys is unknown and every value has its column's type, as nearly all are. Of any
 other, and of one without an id or with an odd spelling of its time, nothing is said here, and `decode` decides.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from loglake_assets.sources.cloudtrail import decode
 from loglake_assets.sources.cloudtrail.decode import BOOLEAN, JSON, NESTED, TEXT
-from loglake_assets.sources.record import NotThisLogError, PlainRecord, plain_microseconds
-from loglake_assets.sources.repetition import is_whole
+from loglake_assets.sources.record import NotThisLogError, PlainRecords, plain_microseconds
+from loglake_assets.sources.repetition import are_whole, is_whole
 
 _NULL = msgspec.Raw(b"null")
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
@@ -50,9 +50,6 @@ _RECORD_FIELDS: list[tuple[str, Any, Any]] = [
 _RECORD = msgspec.json.Decoder(
     msgspec.defstruct("Record", _RECORD_FIELDS, forbid_unknown_fields=True, gc=False, omit_defaults=True)
 )
-_NAMES = [name for name, _, _ in _RECORD_FIELDS]
-_EVENT_ID, _FIRST_BLOCK = _NAMES.index("eventID"), 1 + len(TEXT) + len(BOOLEAN)
-_IDENTITY, _ADDENDUM = list(JSON).index("userIdentity"), list(JSON).index("addendum")
 _IDENTITY_PATHS, _ADDENDUM_PATHS = ([p for b, p in NESTED if b == name] for name in ("useridentity", "addendum"))
 _IDENTITY_DECODER, _ADDENDUM_DECODER = (
     msgspec.json.Decoder(_struct(name, paths))
@@ -69,33 +66,85 @@ _WHOLE_RECORD = msgspec.defstruct(
     omit_defaults=True,
 )
 _CONTENT = msgspec.json.Decoder(msgspec.defstruct("Content", [("Records", list[_WHOLE_RECORD])]))  # type: ignore[valid-type]
-_identity, _addendum = _getter(_IDENTITY_PATHS), _getter(_ADDENDUM_PATHS)
-_NO_IDENTITY: tuple[str | None, ...] = (None,) * len(_IDENTITY_PATHS)
-_NO_ADDENDUM: tuple[str | None, ...] = (None,) * len(_ADDENDUM_PATHS)
+_NO_IDENTITY, _NO_ADDENDUM = _IDENTITY_DECODER.type(), _ADDENDUM_DECODER.type()
+_event_id = attrgetter("eventID")
+_SCALARS = [attrgetter(key) for key in (*TEXT, *BOOLEAN)]
+_BLOCK_GETTERS = [attrgetter(key) for key in JSON]
+_OF_IDENTITY, _OF_ADDENDUM = (
+    [attrgetter(".".join(path)) for path in paths] for paths in (_IDENTITY_PATHS, _ADDENDUM_PATHS)
+)
 
 
-def plain(raw: msgspec.Raw) -> PlainRecord | None:
-    """The record's values in the order of FIELDS, blocks as bytes; None where `decode` must be asked."""
+class _Record(NamedTuple):
+    """One record with its blocks; `identity_text` and `addendum_text` are None where it has none."""
+
+    place: int
+    raw: msgspec.Raw
+    record: Any
+    identity: Any
+    identity_text: msgspec.Raw | None
+    addendum: Any
+    addendum_text: msgspec.Raw | None
+    microseconds: int
+
+
+def plain_records(raws: Sequence[msgspec.Raw]) -> PlainRecords:
+    """The columns of those records that are plain, in the order of FIELDS, blocks as bytes."""
+    found = list(_parse(raws))
+    if not _say_all(found):
+        found = [one for one in found if _says_no_key_twice(one)]
+    records = [one.record for one in found]
+    microseconds = [one.microseconds for one in found]
+    identities, addenda = [one.identity for one in found], [one.addendum for one in found]
+    columns: list[Sequence[Any]] = [list(map(_event_id, records)), microseconds]
+    columns += [list(map(getter, records)) for getter in _SCALARS]
+    columns += [[_block_text(block) for block in map(getter, records)] for getter in _BLOCK_GETTERS]
+    columns += [list(map(getter, identities)) for getter in _OF_IDENTITY]
+    columns += [list(map(getter, addenda)) for getter in _OF_ADDENDUM]
+    columns.append([None] * len(found))  # otherfields
+    return PlainRecords([one.place for one in found], microseconds, columns)
+
+
+def _parse(raws: Sequence[msgspec.Raw]) -> Iterator[_Record]:
+    """The records whose values have their columns' types, with an id and a time that is spelled as AWS does."""
+    for place, raw in enumerate(raws):
+        try:
+            record: Any = _RECORD.decode(raw)
+            identity_text, addendum_text = _block(record.userIdentity), _block(record.addendum)
+            identity = _NO_IDENTITY if identity_text is None else _IDENTITY_DECODER.decode(identity_text)
+            addendum = _NO_ADDENDUM if addendum_text is None else _ADDENDUM_DECODER.decode(addendum_text)
+        except _UNREADABLE:
+            continue
+        microseconds = plain_microseconds(record.eventTime)
+        if record.eventID and microseconds is not None:
+            yield _Record(place, raw, record, identity, identity_text, addendum, addendum_text, microseconds)
+
+
+def _block(raw: msgspec.Raw) -> msgspec.Raw | None:
+    return None if raw is _NULL or bytes(raw) == b"null" else raw
+
+
+def _block_text(raw: msgspec.Raw) -> bytes | None:
+    return None if raw is _NULL or (text := bytes(raw)) == b"null" else text
+
+
+def _say_all(found: Sequence[_Record]) -> bool:
+    """Whether nothing was lost of any of the records and of their blocks of which columns are made."""
+    identities = [(one.identity, one.identity_text) for one in found if one.identity_text is not None]
+    addenda = [(one.addendum, one.addendum_text) for one in found if one.addendum_text is not None]
+    return all(
+        are_whole([parsed for parsed, _ in read], [text for _, text in read])
+        for read in ([(one.record, one.raw) for one in found], identities, addenda)
+    )
+
+
+def _says_no_key_twice(one: _Record) -> bool:
+    if _say_all([one]):
+        return True
     try:
-        record = _RECORD.decode(raw)
-        found = msgspec.structs.astuple(record)
-        blocks = [None if b is _NULL or (text := bytes(b)) == b"null" else text for b in found[_FIRST_BLOCK:]]
-        whole = is_whole(record, raw)
-        identity, addendum = _NO_IDENTITY, _NO_ADDENDUM
-        if block := blocks[_IDENTITY]:
-            values = _IDENTITY_DECODER.decode(block)
-            whole, identity = whole and is_whole(values, block), _identity(values)
-        if block := blocks[_ADDENDUM]:
-            values = _ADDENDUM_DECODER.decode(block)
-            whole, addendum = whole and is_whole(values, block), _addendum(values)
-        if not whole and decode.repeats(raw):
-            return None
+        return not decode.repeats(one.raw)
     except _UNREADABLE:
-        return None
-    key, microseconds = found[_EVENT_ID], plain_microseconds(found[0])
-    if not key or microseconds is None:
-        return None
-    return PlainRecord((key, microseconds, *found[1:_FIRST_BLOCK], *blocks, *identity, *addendum, None), microseconds)
+        return False
 
 
 def repeats(content: bytes) -> bool:
