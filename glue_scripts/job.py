@@ -4,6 +4,7 @@ The job never touches the catalog, never overwrites and never deletes: what it w
 orchestrator has verified and committed it. Where it runs, and what spreads its tasks, changes nothing of it.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,6 +66,7 @@ def build(arguments: JobArguments, objects: WindowObjects, region: str, report: 
 
     The processes of one machine build what fits it, where the arguments say so; Spark builds the rest.
     """
+    os.environ.setdefault(*_MEMORY_POOL)  # of the processes that are started from here
     try:
         from glue_scripts.day_views import check_views
         from glue_scripts.sql_on_arrow import OnlySparkError
@@ -151,7 +153,10 @@ def _session(arguments: JobArguments) -> "SparkSession":
     return builder.getOrCreate()
 
 
+_MEMORY_POOL = ("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+"""Arrow's default, mimalloc, keeps twice the memory and gives pages back at once, only to ask for them again."""
 SPARK_SETTINGS = {
+    f"spark.executorEnv.{_MEMORY_POOL[0]}": _MEMORY_POOL[1],
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
     "spark.sql.inMemoryColumnarStorage.batchSize": "1000",

@@ -20,7 +20,7 @@ ORC_SETTINGS: Mapping[str, Any] = MappingProxyType(
 )
 """Of Arrow's ORC writer: docs/decisions/0020-one-build.md."""
 _STRATEGIES = {"zlib": "compression", "zstd": "speed"}
-_BYTES_A_FILE = 128 << 20  # of rows in memory, sorted at once: a file of about 12 MB
+_BYTES_A_FILE = 80 << 20  # of rows in memory, sorted at once: a file of about 8 MB
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,13 @@ def portions(tables: Iterable[pa.Table], most_bytes: int = _BYTES_A_FILE) -> Ite
 
 
 def _concatenation(held: list[pa.Table]) -> pa.Table:
-    rows = pa.concat_tables(held)
+    """The tables as one, each column in one piece; pieces are freed by column, so that rows do not lie there twice."""
+    schema, columns = held[0].schema, pa.concat_tables(held).columns
     held.clear()
-    return rows
+    for n, column in enumerate(columns):
+        columns[n] = column.combine_chunks()
+        del column
+    return pa.table(columns, schema=schema)
 
 
 def orc_body(

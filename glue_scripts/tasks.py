@@ -221,7 +221,9 @@ def write_day(plan: Plan, day: int, name: str, tables: Iterable[pa.Table]) -> It
     source, s3 = plan.source, plan.client()
     schema, sort_by = orc_schema(source.readready.all_columns), (*source.readready.sort_by, *_LAST_RESORTS)
     left = plan.max_rows
-    for number, rows in enumerate(portions(table for table in tables if len(table))):
+    number = -1  # not by enumerate, which would hold the rows while they are read back
+    for rows in portions(table for table in tables if len(table)):
+        number += 1
         if left is not None:
             rows = rows.slice(0, left)
             left -= len(rows)
