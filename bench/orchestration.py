@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.addapart import latencies
-from infra.cli.build import build_range, dagster_instance
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import dagster_instance
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor

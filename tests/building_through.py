@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from infra.cli.build import load_definitions, run_window
+from infra.cli.dagster_runs import load_definitions, run_window
 
 
 def main(source: str, first: date, last: date) -> str | None:

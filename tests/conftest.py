@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import DayResult, build_range, dagster_instance, load_definitions
+from infra.cli.build import DayResult, build_range
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.home import own_environment
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake

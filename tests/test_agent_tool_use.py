@@ -9,7 +9,8 @@ import boto3
 import dagster as dg
 import pytest
 
-from infra.cli.build import build_range, dagster_instance
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import dagster_instance
 from infra.cli.demo_truth import tool_problems
 from infra.cli.evidence import event_evidence
 from infra.cli.load import await_partitions, put_objects, samples_to_put

@@ -20,7 +20,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import dagster_instance, load_definitions
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.home import REPOSITORY

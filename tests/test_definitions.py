@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
 
-from infra.cli.build import dagster_instance, load_definitions
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.orchestration.components.skeleton import SourceNameError, skeleton_files

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from botocore.stub import Stubber
 
-from infra.cli.build import dagster_instance, load_definitions
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main

@@ -16,8 +16,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import readready_key
 from infra.cli.dagster_home import write_dagster_home
+from infra.cli.dagster_runs import readready_key
 from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.table import Table

@@ -17,8 +17,9 @@ from dagster._core.storage.dagster_run import RunOpConcurrency
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from infra.cli.build import build_range, dagster_instance, load_definitions
+from infra.cli.build import build_range
 from infra.cli.dagster_home import write_dagster_home
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor

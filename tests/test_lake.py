@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 
-from infra.cli.build import build_range, dagster_instance, load_definitions, readready_key
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import dagster_instance, load_definitions, readready_key
 from infra.cli.load import await_partitions, put_objects
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask

@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import build_range, dagster_instance, load_definitions, readready_key
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import dagster_instance, load_definitions, readready_key
 from infra.cli.evidence import EventNotFoundError, event_evidence, print_evidence
 from infra.cli.mend import collect_old_runs, message_keys, requeue, requeue_messages, roll_back
 from infra.cli.query import ask

@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow.orc as orc
 import pytest
 
-from infra.cli.build import dagster_instance, load_definitions
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from loglake_assets.lake.checks.coverage import Measure
 from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, Judged, Verdict, remedy
 from loglake_assets.lake.checks.reconciliation import input_change

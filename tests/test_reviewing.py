@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import BuildError, dagster_instance, load_definitions, run_window
+from infra.cli.dagster_runs import dagster_instance, load_definitions, run_window
+from infra.cli.day_argument import BuildError
 from infra.cli.local_lake import LocalLake
 from infra.cli.review import build_review_range
 from loglake_assets.orchestration.lake_resource import lake_resources

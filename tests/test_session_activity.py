@@ -11,7 +11,8 @@ import dagster as dg
 import pytest
 from dagster import AssetCheckKey, DagsterInstance
 
-from infra.cli.build import build_range, dagster_instance, load_definitions
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.demo_truth import session_problems
 from infra.cli.review import ReviewError, Wanted, build_review_range, write_review
 from infra.cli.status import print_review

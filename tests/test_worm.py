@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.cli.build import load_definitions
+from infra.cli.dagster_runs import load_definitions
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.object_lock import (
     BEYOND,

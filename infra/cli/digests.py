@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from infra.cli.build import coverage_text
+from infra.cli.dagster_runs import coverage_text
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_table, size
 from loglake_assets.orchestration.digest_checks import digest_keys

@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from infra.cli.build import day_of
+from infra.cli.day_argument import day_of
 from loglake_assets.sources.sample_deliveries import (
     DAYS,
     EVENTS,

@@ -269,7 +269,8 @@ def build(
 
     Example: loglake build cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import build_days, days_of
+    from infra.cli.build import build_days
+    from infra.cli.day_argument import days_of
     from infra.cli.mend import committed_table
 
     first, last = days_of(days)
@@ -296,7 +297,7 @@ def views(source: Log, days: Days) -> None:
 
     Example: loglake views cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import days_of
+    from infra.cli.day_argument import days_of
     from loglake_assets.sources import load_source
     from loglake_assets.sources.views import given_views, view_statements
 
@@ -323,7 +324,8 @@ def requeue(context: Context, source: Log, days: Days) -> None:
 
     Example: loglake requeue cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import days_of, print_days
+    from infra.cli.build import print_days
+    from infra.cli.day_argument import days_of
     from infra.cli.mend import requeue as again
     from infra.cli.mend import requeue_messages
     from loglake_assets.sources import load_source
@@ -352,7 +354,7 @@ def rollback(
 
     Example: loglake rollback cloudtrail 2026-11-01 1a2b3c4d-20261101-20261107-1
     """
-    from infra.cli.build import day_of
+    from infra.cli.day_argument import day_of
     from infra.cli.mend import roll_back
 
     wanted = day_of(day)
@@ -394,7 +396,7 @@ def evidence(
 
     Example: loglake evidence 0f2c5e1a-... --day 2026-11-01
     """
-    from infra.cli.build import day_of
+    from infra.cli.day_argument import day_of
     from infra.cli.evidence import event_evidence, print_evidence
 
     of_day = day_of(day) if day else None
@@ -410,7 +412,7 @@ def digests(context: Context, source: Log, days: Days, keys: Keys = None) -> Non
 
     Example: loglake digests cloudtrail 2026-11-01..2026-11-07
     """
-    from infra.cli.build import days_of
+    from infra.cli.day_argument import days_of
     from infra.cli.digests import print_digests, validate_days
     from loglake_assets.sources import load_source
 
@@ -442,7 +444,7 @@ def review(
 
     Example: loglake review --who ann --days 2026-11-01..2026-11-07 --out pages/
     """
-    from infra.cli.build import days_of
+    from infra.cli.day_argument import days_of
     from infra.cli.review import Wanted, write_review
     from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
 

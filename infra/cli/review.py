@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.cli.build import (
-    BuildError,
+from infra.cli.dagster_runs import (
     InterruptedBuildError,
     InterruptedRunError,
     coverage_text,
@@ -22,6 +21,7 @@ from infra.cli.build import (
     newest_commit,
     run_window,
 )
+from infra.cli.day_argument import BuildError
 from infra.cli.first_day import lake_first_day
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import print_table

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from infra.cli.build import coverage_text
+from infra.cli.dagster_runs import coverage_text
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.cli.build import BuildError, days_per_run, days_until_now, job_and_asset, load_definitions
+from infra.cli.dagster_runs import days_per_run, days_until_now, job_and_asset, load_definitions
+from infra.cli.day_argument import BuildError
 from infra.cli.lake import AwsLake
 from loglake_assets.orchestration.source_config import window_tags, windows
 

@@ -1,0 +1,150 @@
+"""Runs of the lake's own Dagster in this process: definitions, the job of a log or a review, a window of days."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from infra.cli.day_argument import BuildError
+from infra.cli.home import own_environment
+from infra.cli.lake import CommandLake
+from infra.cli.signals import StoppedError
+from loglake_assets.lake.versions.commits import head
+from loglake_assets.orchestration.source_config import window_tags
+from loglake_assets.reviews import review_names
+from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.placement import day_number
+from resources.settings import FIRST_DAY
+
+
+class InterruptedBuildError(StoppedError):
+    """A build was stopped by a signal, and its Glue run with it; `results` are what stands of each day."""
+
+    def __init__(self, results: Sequence[Any]) -> None:
+        built = sum(1 for result in results if result.metadata)
+        super().__init__(
+            f"Stopped, and the Glue run with it: {built:,} of {len(results):,} days were built by this command. The "
+            "same command builds the others; nothing has to be cleaned up first."
+        )
+        self.results = results
+
+
+def coverage_text(pct: float | str | None) -> str:
+    """A percentage that never rounds up to 100."""
+    if not isinstance(pct, int | float):
+        return "n/a"
+    return f"{int(pct * 10_000) / 10_000:.4f}"
+
+
+@contextmanager
+def dagster_instance(lake: CommandLake) -> Iterator[dg.DagsterInstance]:
+    """The lake's own Dagster instance."""
+    with dg.DagsterInstance.from_config(str(lake.dagster_home)) as instance:
+        yield instance
+
+
+def job_and_asset(definitions: dg.Definitions, name: str) -> tuple[dg.JobDefinition, dg.AssetKey]:
+    """The job that makes the days of a log or a review, and the asset that it makes."""
+    if name in review_names():
+        return definitions.resolve_job_def(name), dg.AssetKey(["review", name])
+    return definitions.resolve_job_def(f"{name}_readready"), readready_key(load_source(name))
+
+
+def newest_commit(lake: CommandLake, table: str, day: date, started: datetime) -> str:
+    """What readers see of a day that a build of now did not finish; empty where they see nothing."""
+    commit = head(lake.table(table), day_number(day))
+    if commit is None:
+        return ""
+    is_older = datetime.fromisoformat(commit.committed_at) < started
+    return f"built earlier: commit {commit.seq} stands" if is_older else f"not checked: commit {commit.seq} stands"
+
+
+def load_definitions(first: date | None = None) -> dg.Definitions:
+    """The project's definitions, with every source, and days from `first` on; without it as the environment says."""
+    from loglake_assets.definitions import defs
+
+    with own_environment():
+        if first:
+            os.environ[FIRST_DAY] = first.isoformat()
+        return defs()
+
+
+def days_until_now(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:
+    """The days of a range, refused when one is no closed day of the source or review of this name."""
+    if last < first:
+        raise BuildError(f"FROM={first} is after TO={last}. Swap them.")
+    assert job.partitions_def is not None, "readready jobs are partitioned by day"
+    keys = set(job.partitions_def.get_partition_keys())
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    if odd := [day for day in days if day.isoformat() not in keys]:
+        raise BuildError(
+            f"{odd[0]} is no closed day of {name}: accepted are days up to {max(keys)}, which is yesterday (UTC). "
+            "Nothing was built."
+        )
+    return days
+
+
+def days_per_run(definitions: dg.Definitions, key: dg.AssetKey) -> int:
+    """How many days one run of an asset builds at most, by its backfill policy."""
+    policy = definitions.resolve_assets_def(key).backfill_policy
+    return int(policy.max_partitions_per_run or 1) if policy else 1
+
+
+def readready_key(source: LogSource) -> dg.AssetKey:
+    return dg.AssetKey(["readready", source.readready.name])
+
+
+class InterruptedRunError(RuntimeError):
+    """A signal ended a Dagster run, whose id `run_id` is."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"Dagster run {run_id} was ended by a signal.")
+        self.run_id = run_id
+
+
+def run_window(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, window: list[date], tags: Mapping[str, str] | None = None
+) -> tuple[str, str | None]:
+    """Execute one window in this process; returns the Dagster run's id, and the error's text or None.
+
+    Raises InterruptedRunError.
+    """
+    result = job.execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config={"loggers": {"progress": {}}},
+        tags={**(tags or {}), **window_tags(window)},
+    )
+    if result.success:
+        return result.run_id, None
+    causes = {name for event in result.all_events if event.is_step_failure for name in _causes(event)}
+    if causes & {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}:
+        raise InterruptedRunError(result.run_id)
+    return result.run_id, _failure_text(result)
+
+
+def _causes(event: dg.DagsterEvent) -> Iterator[str]:
+    error = event.step_failure_data.error
+    while error:
+        yield str(error.cls_name)
+        error = error.cause or error.context
+
+
+def _failure_text(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure and (error := event.step_failure_data.error):
+            cause = error.cause or error
+            return str(cause.message).strip().removeprefix("dagster._core.definitions.events.Failure: ")
+    return f"Dagster run {result.run_id} failed before its step began; its log is in the UI."
+
+
+def metadata_of_run(instance: dg.DagsterInstance, key: dg.AssetKey, day: date, run_id: str) -> dict[str, Any]:
+    """Metadata of what this run made of the day; nothing where it made none, whatever an earlier run made."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day.isoformat()]), limit=1
+    ).records
+    event = records[0].asset_materialization if records and records[0].run_id == run_id else None
+    return {name: value.value for name, value in event.metadata.items()} if event else {}

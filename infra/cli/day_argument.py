@@ -1,0 +1,25 @@
+"""Days as a command takes them."""
+
+from datetime import UTC, date, datetime, timedelta
+
+
+class BuildError(RuntimeError):
+    """The days asked for cannot be built; the message says why and what to ask for."""
+
+
+def days_of(text: str) -> tuple[date, date]:
+    """First and last day of `2026-11-01` or `2026-11-01..2026-11-07`. Raises BuildError."""
+    first, dots, last = text.partition("..")
+    found = day_of(first), day_of(last if dots else first)
+    if found[0] > found[1]:
+        raise BuildError(f"{text} ends before it begins. Write the earlier day first.")
+    return found
+
+
+def day_of(text: str) -> date:
+    """A day as typed. Raises BuildError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        example = datetime.now(UTC).date() - timedelta(days=1)
+        raise BuildError(f"{text!r} is not a day; expected yyyy-mm-dd, such as {example}.") from error
