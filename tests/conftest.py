@@ -190,7 +190,7 @@ def tools(built: BuiltLake) -> ToolLake:
     return ToolLake(lake, samples.ground_truth(), days, results)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def repository() -> Path:
     return Path(__file__).resolve().parents[1]
 
