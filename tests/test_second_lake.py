@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +15,12 @@ import pytest
 
 from infra.aws.deploy import deploy
 from infra.cli.home import REPOSITORY
-from infra.emulator.processes import StackInfo, start_stack, stop_stack
+from infra.emulator.processes import StackInfo, free_port, start_stack, stop_stack
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.sample_deliveries import generate, sample_keys
 from resources.settings import LakeSettings
 from tests.conftest import quiet
+from tests.test_up import BACKFILL, STATUS, Ui
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -50,19 +52,24 @@ class SecondLake:
         session = boto3.Session(self.info.access_key_id, self.info.secret_access_key, region_name=REGION)
         return session.client(service, endpoint_url=self.info.endpoint_url)  # type: ignore[call-overload]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """As a person's shell has it who works on the lake."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOGLAKE_"))}
+        return {
+            **kept,
+            "LOGLAKE_LAKES": str(self.folder / "lakes"),
+            "LOGLAKE_ENGINE": "local",
+            "AWS_ACCESS_KEY_ID": self.info.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.info.secret_access_key,
+        }
+
     def command(self, *arguments: str) -> str:
         """What a command on this lake prints; it succeeds, and imports nothing of the emulator."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOGLAKE_"))}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, "--lake", NAME, *arguments],
             cwd=REPOSITORY,
-            env={
-                **kept,
-                "LOGLAKE_LAKES": str(self.folder / "lakes"),
-                "LOGLAKE_ENGINE": "local",
-                "AWS_ACCESS_KEY_ID": self.info.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": self.info.secret_access_key,
-            },
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -130,6 +137,33 @@ def test_what_was_put_aside_is_loaded_again_and_readers_are_sent_back(second: Se
     assert _newest_run(second) == first
     assert "rolled_back" in second.command("status")
     second.command("collect")
+
+
+def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> None:
+    before, port = _newest_run(second), free_port()
+    ui = Ui(port)
+    program = [sys.executable, "-c", PROGRAM, "--lake", NAME, "up", "--port", str(port)]
+    process = subprocess.Popen(
+        program, cwd=REPOSITORY, env=second.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        until(ui.answers, 120)
+        key = {"path": ["readready", TABLE]}
+        started = ui.ask(BACKFILL, params={"assetSelection": [key], "partitionNames": [f"{DAY}"]})
+        backfill = started["launchPartitionBackfill"]["backfillId"]
+
+        def status() -> str:
+            found: str = ui.ask(STATUS, id=backfill)["partitionBackfillOrError"]["status"]
+            return found if found not in {"REQUESTED", "IN_PROGRESS"} else ""
+
+        assert until(status, 240) == "COMPLETED_SUCCESS"
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert f"Lake {NAME}: AWS account {ACCOUNT}, {REGION}" in said
+    assert not ui.answers(), "Ctrl-C leaves no Dagster running"
+    assert _newest_run(second) != before
 
 
 def _newest_run(second: SecondLake) -> str:

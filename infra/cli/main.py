@@ -166,10 +166,12 @@ def up(
 
     Example: loglake up --port 3001
     """
-    from infra.cli.up import up_aws, up_local
-
     if context.obj.name == LOCAL:
+        from infra.cli.local_up import up_local
+
         raise typer.Exit(up_local(lake_home(), port, _say))
+    from infra.cli.up import up_aws
+
     with context.obj.open() as lake:
         raise typer.Exit(up_aws(lake, port, _say))
 
@@ -180,7 +182,7 @@ def down(context: Context) -> None:
 
     Example: loglake down
     """
-    from infra.cli.up import down as stop
+    from infra.cli.local_up import down as stop
 
     context.obj.refuse_aws("down")
     raise typer.Exit(stop(lake_home(), _say))

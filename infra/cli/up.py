@@ -1,4 +1,4 @@
-"""`loglake up`: Dagster, with its daemon and UI, until Ctrl-C; on this machine with the stack. And `loglake down`."""
+"""`loglake up`: Dagster, with its daemon and UI, on this machine until Ctrl-C; for a lake on AWS or on this machine."""
 
 import fcntl
 import os
@@ -16,12 +16,10 @@ from typing import IO
 
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_output import show_warnings
-from infra.cli.first_day import forget_shown_first_day, lake_first_day, note_shown_first_day
+from infra.cli.first_day import lake_first_day
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import CommandLake
-from infra.cli.local_lake import environment, local_lake
 from infra.cli.orphaned_runs import end_orphaned_runs
-from infra.emulator.processes import free_port, is_running, running_stack, stop_stack
 from resources.settings import FIRST_DAY, loglake
 
 DEFAULT_UI_PORT = 3000
@@ -34,36 +32,18 @@ class UpError(RuntimeError):
     """The lake cannot be brought up; the message says what stands in the way and what to do."""
 
 
-def up_local(home: Path, asked_port: str | None, say: Callable[[str], None]) -> int:
-    """Run stack and Dagster until Ctrl-C or SIGTERM, then stop both. Returns 0 after a clean stop."""
-    refuse_second(home)
-    port = ui_port(asked_port)
-    with local_lake(home, lambda text: None) as lake, _record_as_up(home, port):
-        say(f"Lake {lake.settings.name} in {home}; AWS endpoint {lake.info.endpoint_url}")
-        _say_where(port, say)
-        first = lake_first_day(lake)
-        say(f"Days in the UI begin with {first}: the first raw day, or 35 days ago while there is none")
-        note_shown_first_day(home, first)
-        try:
-            return _dagster(
-                lake, port, environment(lake), first, say, lambda: is_running(lake.info.pid, lake.info.started)
-            )
-        finally:
-            forget_shown_first_day(home)
-
-
 def up_aws(lake: CommandLake, asked_port: str | None, say: Callable[[str], None]) -> int:
     """Run Dagster on this machine for a lake on AWS until Ctrl-C; its runs are recorded in the lake's folder here."""
     refuse_second(lake.home)
     port = ui_port(asked_port)
-    with _record_as_up(lake.home, port):
+    with record_as_up(lake.home, port):
         say(f"Lake {lake.settings.name}: {lake.place}; Dagster records its runs in {lake.dagster_home}")
-        _say_where(port, say)
+        say_where(port, say)
         write_dagster_home(lake.dagster_home)
-        return _dagster(lake, port, {}, lake_first_day(lake), say, lambda: True)
+        return run_dagster(lake, port, {}, lake_first_day(lake), say, lambda: True)
 
 
-def _say_where(port: int, say: Callable[[str], None]) -> None:
+def say_where(port: int, say: Callable[[str], None]) -> None:
     say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
     say(
         f"Build days: http://127.0.0.1:{port}/assets lists every log, review and audit; choose an asset, then "
@@ -86,20 +66,8 @@ def refuse_second(home: Path) -> None:
         )
 
 
-def _await_end_of_ui(home: Path, seconds: float = 30) -> None:
-    """Wait until the `up` of this lake has noticed that its stack is gone, so that another one may begin."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            refuse_second(home)
-        except UpError:
-            time.sleep(0.2)
-        else:
-            return
-
-
 @contextmanager
-def _record_as_up(home: Path, port: int) -> Iterator[None]:
+def record_as_up(home: Path, port: int) -> Iterator[None]:
     """Say in the home that the lake is up, and at which port, for as long as this process lives."""
     with (home / _UP).open("a+") as known:
         fcntl.flock(known, fcntl.LOCK_EX)
@@ -128,11 +96,17 @@ def ui_port(asked: str | None) -> int:
     if _is_free(port):
         return port
     if not asked and os.environ.get("LOGLAKE_HOME"):
-        return free_port()
+        return _free_port()
     other = DEFAULT_UI_PORT + 1 if port == DEFAULT_UI_PORT else DEFAULT_UI_PORT
     raise UpError(
         f"Port {port} on 127.0.0.1 is in use. Stop what uses it, or choose another: {loglake(f'up --port {other}')}"
     )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:
@@ -155,7 +129,7 @@ def prepare_instance(dagster_home: Path) -> None:
         initialize_pools(instance)
 
 
-def _dagster(
+def run_dagster(
     lake: CommandLake,
     port: int,
     own: Mapping[str, str],
@@ -199,7 +173,7 @@ def _dagster(
             time.sleep(2)
         return child.returncode
     except KeyboardInterrupt:
-        say("Stopping Dagster, then the stack")
+        say("Stopping Dagster")
         _end(child)
         return 0
     finally:
@@ -218,15 +192,3 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-
-
-def down(home: Path, say: Callable[[str], None]) -> int:
-    """Stop the stack of `home`, if one runs. Returns 0 either way: nothing runs afterwards."""
-    info = running_stack(home)
-    if info is None:
-        say(f"No stack runs for {home}.")
-        return 0
-    stop_stack(info)
-    _await_end_of_ui(home)
-    say(f"Stopped the stack of {home} (pid {info.pid}); what it held is kept.")
-    return 0
