@@ -41,18 +41,25 @@ class FileS3:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def get_object(self, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:  # boto3's names
+    def get_object(self, Bucket: str, Key: str, Range: str = "", **_: Any) -> dict[str, Any]:  # boto3's names
         try:
             with open(self._root / Bucket / Key, "rb") as file:
-                body, told = file.read(), os.fstat(file.fileno())
+                told = os.fstat(file.fileno())
+                first, last = Range.removeprefix("bytes=").split("-") if Range else ("0", str(told.st_size))
+                file.seek(int(first))
+                body = file.read(int(last) + 1 - int(first))
         except FileNotFoundError as error:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject") from error
         return {
             "Body": io.BytesIO(body),
             "ContentLength": len(body),
-            "ETag": f'"{told.st_size:x}-{told.st_mtime_ns:x}"',
+            "ETag": _etag(told),
             "LastModified": datetime.fromtimestamp(told.st_mtime, UTC),
         }
+
+    def size(self, bucket: str, key: str) -> int:
+        """Bytes of an object."""
+        return (self._root / bucket / key).stat().st_size
 
     def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:
         path = self._root / Bucket / Key
@@ -71,7 +78,16 @@ class FileS3:
     @staticmethod
     def _entry(path: Path, base: Path) -> dict[str, Any]:
         told = path.stat()
-        return {"Key": path.relative_to(base).as_posix(), "Size": told.st_size, "ETag": f'"{told.st_size:x}"'}
+        return {
+            "Key": path.relative_to(base).as_posix(),
+            "Size": told.st_size,
+            "ETag": _etag(told),
+            "LastModified": datetime.fromtimestamp(told.st_mtime, UTC),
+        }
+
+
+def _etag(told: os.stat_result) -> str:
+    return f'"{told.st_size:x}-{told.st_mtime_ns:x}"'
 
 
 class FileCatalog:

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 from bench import addapart
-from bench.figures import Figure, figure, slope
+from bench.figures import Figure, figure, per_million, slope
 from bench.layouts import laid_out
 from bench.named_figures import (
     Part,
@@ -23,6 +24,7 @@ from bench.named_figures import (
 from bench.native import NoNativeFloorError, native_floor
 from bench.orchestration import orchestrated, silence
 from bench.queries import queried
+from bench.recount import measured_recount
 from bench.rounds import (
     DRIVER_MEMORY,
     JOB,
@@ -40,6 +42,7 @@ from bench.sizes import Size
 from bench.volumes import Volume, VolumePlan, volume
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 TINY = 5  # events an object, as quiet accounts deliver
 GROWTH_HEAP = "512m"
 """A JVM takes the heap it is given; what our job needs shows where it is given little."""
@@ -62,6 +65,7 @@ class Bench:
             "needle": self.needle,
             "tiny": self.tiny,
             **({"large": self.large} if self.size.large_events else {}),
+            "recount": self.recount,
             "growth": self.growth,
             "queries": self.queries,
             "layouts": self.layouts,
@@ -119,6 +123,17 @@ class Bench:
         figures |= ratios("large_local", runs, "cpu", LOCAL.name)
         figures |= peak_a_core("large", runs, JOB.name) | peak_a_core("large_local", runs, LOCAL.name)
         return _part(figures, {"large": runs, "large_needle": needle})
+
+    def recount(self) -> Part:
+        """What the coverage check reads again, in one process."""
+        given = self._volume(self.size.large_events or self.size.build_events)
+        self._say(f"recount: {given.event_count:,} events, built and counted again")
+        cost = _fresh(self._scratch / "recount", lambda home: measured_recount(given, home))
+        figures = {
+            "recount.cpu_per_million": per_million([cost.cpu_seconds], given.event_count, "CPU s"),
+            "recount.peak_mb": figure([cost.peak_bytes / 1e6], f"MB for {given.event_count:,} events"),
+        }
+        return _part(figures, {})
 
     def growth(self) -> Part:
         """Our job alone, against one measure at a time."""
@@ -204,7 +219,7 @@ class Bench:
         return {**asdict(runs.costs[JOB.name][0]), **sizes, "days": plan.days, "accounts": plan.accounts}
 
 
-def _fresh(folder: Path, work: Callable[[Path], Part]) -> Part:
+def _fresh(folder: Path, work: Callable[[Path], T]) -> T:
     """Work in a folder that is empty before and gone after."""
     shutil.rmtree(folder, ignore_errors=True)
     try:

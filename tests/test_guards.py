@@ -392,6 +392,22 @@ def test_a_file_is_read_by_ranges_as_if_it_lay_on_a_disk(written: WrittenDay) ->
     assert (file.seek(9), file.read(1), file.seek(0), file.read(0)) == (9, b"9", 0, b"")
 
 
+def test_a_range_that_is_passed_over_on_the_way_is_not_taken_for_the_range(written: WrittenDay) -> None:
+    manifest = written.run("r", (), [("1", "a"), ("2", "b")])
+    key = manifest.files[0]["key"]
+
+    class WithoutRanges:
+        head_object = written.s3.head_object
+
+        def get_object(self, Range: str, **request: Any) -> Any:
+            return written.s3.get_object(**request)
+
+    with pytest.raises(
+        CutObjectError, match=r"came where .* were asked for: something on the way passed over the range"
+    ):
+        row_count(WithoutRanges(), written.readready, key)
+
+
 def test_of_several_columns_the_first_that_is_known_is_read(written: WrittenDay) -> None:
     manifest = written.run("r", (), [("1", "a"), ("2", "b")])
     key = manifest.files[0]["key"]

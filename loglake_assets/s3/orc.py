@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.orc as orc
 
-from loglake_assets.s3.objects import whole_object
+from loglake_assets.s3.objects import CutObjectError, whole_object
 
 
 class S3RangeFile(io.RawIOBase):
@@ -43,6 +43,11 @@ class S3RangeFile(io.RawIOBase):
             return b""
         wanted = f"bytes={self._position}-{end - 1}"
         body: bytes = whole_object(self._s3, self._bucket, self._key, Range=wanted)["Body"]
+        if len(body) != end - self._position:  # Arrow would write what is too much beyond its buffer
+            raise CutObjectError(
+                f"Of s3://{self._bucket}/{self._key} {len(body):,} bytes came where {end - self._position:,} were "
+                "asked for: something on the way passed over the range."
+            )
         self._position += len(body)
         return body
 
