@@ -20,7 +20,7 @@ from glue_scripts.orc_files import ORC_SETTINGS, orc_body, portions
 from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, orc_schema
 from loglake_assets.sources import LogSource, load_source
 
-_COLUMNS_OF = (PRESENT.name, "zstd")
+_COLUMNS_OF = (PRESENT.name, "zlib")
 
 
 def main(ready: Path, out: Path, rounds: int) -> dict[str, Any]:
