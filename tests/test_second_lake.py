@@ -143,9 +143,11 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> No
     before, port = _newest_run(second), free_port()
     ui = Ui(port)
     program = [sys.executable, "-c", PROGRAM, "--lake", NAME, "up", "--port", str(port)]
-    process = subprocess.Popen(
-        program, cwd=REPOSITORY, env=second.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    log = second.folder / "up.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            program, cwd=REPOSITORY, env=second.environment, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         until(ui.answers, 120)
         key = {"path": ["readready", TABLE]}
@@ -159,8 +161,9 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> No
         assert until(status, 240) == "COMPLETED_SUCCESS"
     finally:
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+        code = process.wait(timeout=120)
+    said = log.read_text()
+    assert code == 0, said
     assert f"Lake {NAME}: AWS account {ACCOUNT}, {REGION}" in said
     assert not ui.answers(), "Ctrl-C leaves no Dagster running"
     assert _newest_run(second) != before
