@@ -31,7 +31,7 @@ TABLE = "from_cloudtrail_readready"
 PROGRAM = """
 import sys
 from infra.cli.main import main
-code = main(sys.argv[1:])
+code = main()
 loaded = sorted(name for name in sys.modules if name.startswith("infra.emulator"))
 sys.exit(f"of the emulator: {loaded}" if loaded else code)
 """
@@ -161,7 +161,10 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> No
         assert until(status, 240) == "COMPLETED_SUCCESS"
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(timeout=120)
+        try:
+            code = process.wait(timeout=120)
+        finally:
+            process.kill()
     said = log.read_text()
     assert code == 0, said
     assert f"Lake {NAME}: AWS account {ACCOUNT}, {REGION}" in said
