@@ -43,8 +43,8 @@ def is_whole(found: object, delivered: "msgspec.Raw | bytes") -> bool:
 
 def are_whole(found: Sequence[object], delivered: Iterable["msgspec.Raw | bytes"]) -> bool:
     """Whether nothing was lost of any of them, by one sum: nothing is written longer than it can be delivered."""
-    between_and_around = len(found) + 1
-    return len(_codec().encode(found)) == sum(len(memoryview(one)) for one in delivered) + max(between_and_around, 2)
+    commas_and_brackets = max(len(found) + 1, 2)
+    return len(_codec().encode(found)) == sum(len(memoryview(one)) for one in delivered) + commas_and_brackets
 
 
 def says_a_key_twice(raw: "msgspec.Raw | bytes", fields: Mapping[str, "msgspec.Raw"], tree: Tree | None = None) -> bool:
