@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import machine
-from bench.named_figures import modelled
+from bench.named_figures import cost_figures
 from bench.page import MEANINGS, TITLES, page
 from bench.plots import growth_plot
 from bench.rounds import JOB, LOCAL
@@ -83,7 +83,7 @@ def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
             _add(results, name, part)
             _publish(target, results)
     if "build_all" in results["comparisons"] and "build_all" not in results["failures"]:
-        _add(results, "cost", lambda: modelled(results))
+        _add(results, "cost", lambda: cost_figures(results))
     results["seconds"] = round(time.monotonic() - started)
     _publish(target, results)
     return results

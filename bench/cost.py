@@ -69,7 +69,7 @@ class Cost:
         return {**asdict(self), "usd": self.usd}
 
 
-def modelled(work: Workload, cpu_seconds_per_million: float, assumed: Assumptions = Assumptions()) -> Cost:
+def cost_of(work: Workload, cpu_seconds_per_million: float, assumed: Assumptions = Assumptions()) -> Cost:
     """The workload built once, from the steady CPU of a million events."""
     cpu = (assumed.fixed_cpu_seconds + cpu_seconds_per_million * work.events / 1e6) / assumed.core_speed
     dpu_seconds = cpu / assumed.cores_a_dpu / (assumed.busy_pct / 100)

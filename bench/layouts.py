@@ -62,7 +62,7 @@ LAYOUTS = (
 )
 
 
-def laid_out(root: Path, events: int, rounds: int, query_rounds: int, java: str) -> dict[str, Any]:
+def measure_layouts(root: Path, events: int, rounds: int, query_rounds: int, java: str) -> dict[str, Any]:
     """Make both tables of one day, write CloudTrail's under each layout and ask each; what it measured.
 
     Bytes, CPU seconds. Raises RuntimeError where a step fails or two layouts answer differently.
@@ -111,7 +111,7 @@ def questions(tables: Tables, session: str, event: str, arn: str) -> dict[str, s
     }
 
 
-def _asked(rounds: int, tables: Mapping[str, Tables]) -> dict[str, Any]:
+def _ask(rounds: int, tables: Mapping[str, Tables]) -> dict[str, Any]:
     """Each question to each layout, in turn, the first time not counted."""
     first = tables[PRESENT.name]
     named = (some_session(first), _median(first, "eventid"), _median(first, "useridentity_arn"))
@@ -137,7 +137,7 @@ def _median(tables: Tables, column: str) -> str:
 def _main(rounds: str, layouts: str, logs_raw: str, logs_ready: str) -> None:
     tables = Tables("", "", logs_raw, logs_ready)
     each = {one.name: replace(tables, trail_ready=f"{layouts}/{one.name}") for one in LAYOUTS}
-    print(json.dumps(_asked(int(rounds), each)))
+    print(json.dumps(_ask(int(rounds), each)))
 
 
 def names() -> dict[str, str]:

@@ -122,7 +122,7 @@ def orchestration_figures(told: Part) -> dict[str, Figure]:
     }
 
 
-def modelled(results: Part) -> Part:
+def cost_figures(results: Part) -> Part:
     """Cost on AWS from what was measured, session once a run. Raises ValueError, and KeyError without a build."""
     compared_by = results["comparisons"]
     steady = results["figures"]["build_all.steady_cpu.job"]["median"]
@@ -135,7 +135,7 @@ def modelled(results: Part) -> Part:
     if "needle" in compared_by:
         needle = compared_by["needle"]
         a_million["the needles"] = max(_job_cpu(needle) - fixed, 0.0) / needle["events"] * 1e6
-    kept = {name: cost.modelled(cost.ORIGINAL, cpu, assumed) for name, cpu in a_million.items()}
+    kept = {name: cost.cost_of(cost.ORIGINAL, cpu, assumed) for name, cpu in a_million.items()}
     build = compared_by["build_all"]
     lake = cost.lake_usd(cost.ORIGINAL, build["inflated_bytes"] / build["delivered_bytes"])
     return {

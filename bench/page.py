@@ -99,10 +99,10 @@ def page(results: dict[str, Any], plot: str | None) -> str:
 
 def _head(results: dict[str, Any]) -> str:
     m = results["machine"]
-    versions = _folded(", ".join(f"{name} {number}" for name, number in m["packages"].items()))
+    versions = _fold(", ".join(f"{name} {number}" for name, number in m["packages"].items()))
     failed = "".join(f"\n\n**The part {name} failed**: {why}" for name, why in results["failures"].items())
     rounds = f" ROUNDS={results['rounds']}" if results.get("rounds") else ""
-    counter = _folded(f"CPU is counted by {m['cpu_counter']}.")
+    counter = _fold(f"CPU is counted by {m['cpu_counter']}.")
     day = results["begun"][:10]
     return f"""# Performance
 
@@ -130,7 +130,7 @@ def _earlier(results: dict[str, Any]) -> str:
     if not earlier:
         return ""
     said = f"Not of this run, but of earlier ones in the same conditions: {', '.join(earlier)}."
-    return f"\n\n{_folded(said)}"
+    return f"\n\n{_fold(said)}"
 
 
 def _in_short(figures: dict[str, Any]) -> str:
@@ -271,7 +271,7 @@ def _cost_row(one: dict[str, float]) -> tuple[str, ...]:
     return (f"{one['dpu_seconds']:,.0f}", *money, f"{one['gb_a_dpu_hour']:.1f}")
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return textwrap.fill(text, 120)
 
 

@@ -1,8 +1,8 @@
 """Three questions to raw and to readready, in one engine: how long, how much CPU, how many bytes read, how large.
 
 The engine is chDB, since it reads both honestly: gzip without a suffix, documents back to back, and ORC with what its
-footers allow to skip. Run as a program it asks, warm and in turn, and prints what it measured; `queried` makes the
-tables first, by our job. Answers of both sides must be equal.
+footers allow to skip. Run as a program it asks, warm and in turn, and prints what it measured; `measure_queries` makes
+the tables first, by our job. Answers of both sides must be equal.
 """
 
 import json
@@ -86,7 +86,7 @@ def statements(tables: Tables, session: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def queried(root: Path, events: int, rounds: int) -> dict[str, Any]:
+def measure_queries(root: Path, events: int, rounds: int) -> dict[str, Any]:
     """Make both tables of one day, ask in a process of its own, and return what it measured with the sizes."""
     folders = {name: table(root, name, events) for name in KINDS}
     tables = [str(folder) for pair in folders.values() for folder in pair]
@@ -119,7 +119,7 @@ def tree_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".crc"))
 
 
-def _asked(rounds: int, tables: Tables) -> dict[str, Any]:
+def _ask(rounds: int, tables: Tables) -> dict[str, Any]:
     """Each workload on both sides, in turn, the first time not counted."""
     found: dict[str, Any] = {}
     for name, sides in statements(tables, some_session(tables)).items():
@@ -174,4 +174,4 @@ def _read_bytes() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_asked(int(sys.argv[1]), Tables(*sys.argv[2:]))))
+    print(json.dumps(_ask(int(sys.argv[1]), Tables(*sys.argv[2:]))))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bench import addapart
 from bench.figures import Figure, figure, per_million, slope
-from bench.layouts import laid_out
+from bench.layouts import measure_layouts
 from bench.named_figures import (
     Part,
     growth_figures,
@@ -23,7 +23,7 @@ from bench.named_figures import (
 )
 from bench.native import NoNativeFloorError, native_floor
 from bench.orchestration import orchestrated, silence
-from bench.queries import queried
+from bench.queries import measure_queries
 from bench.recount import measured_recount
 from bench.rounds import (
     DRIVER_MEMORY,
@@ -152,7 +152,7 @@ class Bench:
         self._say("queries: building both tables")
         told = _fresh(
             self._scratch / "queries",
-            lambda root: queried(root, self.size.query_events, self.size.query_rounds),
+            lambda root: measure_queries(root, self.size.query_events, self.size.query_rounds),
         )
         return {"figures": {n: f.told() for n, f in query_figures(told).items()}, "queries": told}
 
@@ -162,7 +162,9 @@ class Bench:
         size = self.size
         told = _fresh(
             self._scratch / "layouts",
-            lambda root: laid_out(root, size.layout_events, size.layout_rounds, size.query_rounds, size.java_options),
+            lambda root: measure_layouts(
+                root, size.layout_events, size.layout_rounds, size.query_rounds, size.java_options
+            ),
         )
         return {"figures": {n: f.told() for n, f in layout_figures(told).items()}, "layouts": told}
 

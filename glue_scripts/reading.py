@@ -408,7 +408,7 @@ class _Accountant:
         return len(heads), kept
 
     def _decide(self, *fields: str | None) -> str | None:
-        return self._rules.excluded_by(dict(zip(self._asked, fields, strict=True)))
+        return self._rules.exclusion(dict(zip(self._asked, fields, strict=True)))
 
     def _decode(self, raw: Any) -> tuple[list[Any], int, str | None]:
         """(values, microseconds, the rule that excludes it) of one record. Raises RecordError."""

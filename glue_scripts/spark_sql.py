@@ -46,7 +46,7 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
 
     source = plan.source
     with spark_progress(spark, report, "slices of objects read"):
-        decoded = _decoded(spark, plan, slices).persist(StorageLevel.DISK_ONLY)
+        decoded = _decode(spark, plan, slices).persist(StorageLevel.DISK_ONLY)
         decoded.where(f"{_ACCOUNTS} IS NULL").drop(_ACCOUNTS).createOrReplaceTempView("decoded_as_view")
         found = decoded.where(f"{_ACCOUNTS} IS NOT NULL").select(_ACCOUNTS).collect()
         accounts = [account for row in found for account in pickle.loads(row[0])]
@@ -66,7 +66,7 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
     return SqlResult(accounts, dropped, parts)
 
 
-def _decoded(spark: "SparkSession", plan: Plan, slices: list[Slice]) -> "DataFrame":
+def _decode(spark: "SparkSession", plan: Plan, slices: list[Slice]) -> "DataFrame":
     parallel = spark.sparkContext.parallelize([(pickle.dumps(refs),) for _, refs in slices], max(len(slices), 1))
     schema = ", ".join(f"{name} {kind}" for name, kind in decoded_fields(plan.source))
     return spark.createDataFrame(parallel, "refs binary").mapInArrow(ReadRows(plan), f"{schema}, {_ACCOUNTS} binary")

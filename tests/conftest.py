@@ -12,12 +12,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from infra.cli.build import DayResult, build_range
-from infra.cli.dagster_runs import dagster_instance, load_definitions
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import DayResult, dagster_instance, load_definitions
 from infra.cli.home import own_environment
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
-from infra.cli.review import ReviewResult, build_review_range
+from infra.cli.review import build_review_range
 from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
@@ -143,7 +143,7 @@ class ReviewedLake:
     truth: GroundTruth
     """Of the keystrokes' log, with its sessions."""
     keystroke_days: list[DayResult]
-    results: list[ReviewResult]
+    results: list[DayResult]
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +169,7 @@ class ToolLake:
     lake: LocalLake
     truth: GroundTruth
     days: list[DayResult]
-    results: list[ReviewResult]
+    results: list[DayResult]
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         return self.lake.resource.athena.ask(sql).rows

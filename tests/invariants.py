@@ -117,7 +117,7 @@ class _Prefixes:
 
     def _is_denied(self, key: str, placement: Placement) -> bool:
         names = tuple(column.name for column in self.source.raw.partition_keys)
-        return self.rules.denied_by(key, names, placement) is not None
+        return self.rules.deny_rule(key, names, placement) is not None
 
 
 def _with_look_ahead(days: Iterable[int], look_ahead: int) -> set[int]:

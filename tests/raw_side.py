@@ -117,7 +117,7 @@ class _Reader:
             if event.key is None or event.moment is None or not earliest <= event.moment < latest:
                 odd.append(ordinal)
                 continue
-            is_excluded = event.is_excluded or self.rules.excluded_by(event.fields) is not None
+            is_excluded = event.is_excluded or self.rules.exclusion(event.fields) is not None
             row = (key_digest(event.key), number, ordinal, is_excluded)
             days[day_number(event.moment.date())].append(row)
         return frozenset(odd), {day: np.array(rows, EVENT) for day, rows in days.items()}

@@ -21,7 +21,7 @@ from bench.contenders.job import RULES, Window, built, bundle, keep_only_needles
 from bench.figures import figure, growth_exponent, per_million, ratio, slope
 from bench.layout_page import QUESTIONS, column_table, layout_table
 from bench.layouts import LAYOUTS, PRESENT, names, program
-from bench.named_figures import growth_figures, layout_figures, modelled, steady_ratio
+from bench.named_figures import cost_figures, growth_figures, layout_figures, steady_ratio
 from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
@@ -86,13 +86,13 @@ def test_memory_is_told_by_core_and_by_how_it_grows() -> None:
 def test_the_cost_model_charges_what_its_assumptions_say() -> None:
     assumed = cost.Assumptions(cores_a_dpu=4, busy_pct=50, fixed_cpu_seconds=100)
     work = cost.Workload("one", 10e9, 1e6, 1_000, 10)
-    found = cost.modelled(work, 300.0, assumed)
+    found = cost.cost_of(work, 300.0, assumed)
     assert found.dpu_seconds == pytest.approx((100 + 300) / 4 / 0.5)
     assert found.glue_usd == pytest.approx(200 / 3600 * 0.44)
     assert found.gb_a_dpu_hour == pytest.approx(10 / (200 / 3600))
     assert found.s3_usd == pytest.approx(1_000 * 0.0004 / 1_000 + 11 * 0.005 / 1_000)
     assert found.usd == pytest.approx(found.glue_usd + found.s3_usd + found.sqs_usd + found.lambda_usd)
-    assert cost.modelled(work, 300.0, replace(assumed, core_speed=2.0)).dpu_seconds == pytest.approx(100)
+    assert cost.cost_of(work, 300.0, replace(assumed, core_speed=2.0)).dpu_seconds == pytest.approx(100)
 
 
 def test_a_million_arrivals_cost_a_message_each_at_most() -> None:
@@ -124,10 +124,10 @@ def _content(path: str) -> bytes:
 def test_the_job_is_bundled_with_rules_that_keep_the_needles_alone(given: Volume, tmp_path: Path) -> None:
     rules = load_rules("cloudtrail", keep_only_needles(given))
     kept = {"eventname": NEEDLE_NAMES[0], "recipientaccountid": given.needle_accounts[0]}
-    assert rules.excluded_by(kept) is None
-    assert rules.excluded_by({**kept, "eventname": "Decrypt"}) == "other_eventname"
+    assert rules.exclusion(kept) is None
+    assert rules.exclusion({**kept, "eventname": "Decrypt"}) == "other_eventname"
     other = next(a for a in given.account_ids if a not in given.needle_accounts)
-    assert rules.excluded_by({**kept, "recipientaccountid": other}) == "other_recipientaccountid"
+    assert rules.exclusion({**kept, "recipientaccountid": other}) == "other_recipientaccountid"
     shipped = tmp_path / "glue.zip"
     shipped.write_bytes(bundle(Task(given, tmp_path, needle=True)))
     assert b"other_eventname" in zipfile.ZipFile(shipped).read(RULES)
@@ -320,7 +320,7 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
         "comparisons": {"build_all": told, "build_all_smaller": small, "needle": told},
         "failures": {"growth": "RuntimeError: it was dark"},
     }
-    added = modelled(results)
+    added = cost_figures(results)
     results["figures"].update(added["figures"])  # type: ignore[attr-defined]  # of the mixed dictionary above
     text = page({**results, "cost": added["cost"]}, None)
     assert "our Glue job" in text

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from infra.cli.ask import print_looker_answer
-from infra.cli.build import DayResult, build_range
-from infra.cli.dagster_runs import dagster_instance
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import DayResult, dagster_instance
 from infra.cli.local_lake import LocalLake
 from infra.cli.query import ask, print_answer
 from loglake_assets.reviews.masking import KINDS

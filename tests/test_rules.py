@@ -33,10 +33,10 @@ eventsource = ["kms.amazonaws.com"]
 """
 
 
-def denied_by(key: str) -> str | None:
+def deny_rule(key: str) -> str | None:
     placement = place(CLOUDTRAIL, "logs", key)
     assert isinstance(placement, Placement)
-    return load_rules("cloudtrail", TEXT).denied_by(key, KEYS, placement)
+    return load_rules("cloudtrail", TEXT).deny_rule(key, KEYS, placement)
 
 
 def test_the_default_keeps_everything() -> None:
@@ -47,18 +47,18 @@ def test_the_default_keeps_everything() -> None:
 
 
 def test_a_deny_rule_needs_all_it_names() -> None:
-    assert denied_by(KEY) == "noisy account"
-    assert denied_by(KEY.replace("eu-west-1", "eu-west-2")) is None
-    assert denied_by(KEY.replace("eu-west-1", "eu-west-2").replace("2024", "2023")) == "pattern"
+    assert deny_rule(KEY) == "noisy account"
+    assert deny_rule(KEY.replace("eu-west-1", "eu-west-2")) is None
+    assert deny_rule(KEY.replace("eu-west-1", "eu-west-2").replace("2024", "2023")) == "pattern"
 
 
 def test_an_exclusion_needs_all_its_fields() -> None:
     rules = load_rules("cloudtrail", TEXT)
     assert rules.version == 7
     assert rules.exclude_fields == {"eventname", "eventsource"}
-    assert rules.excluded_by({"eventname": "Decrypt", "eventsource": "kms.amazonaws.com"}) == "decrypts"
-    assert rules.excluded_by({"eventname": "Decrypt", "eventsource": "other.amazonaws.com"}) is None
-    assert rules.excluded_by({"eventname": None}) is None
+    assert rules.exclusion({"eventname": "Decrypt", "eventsource": "kms.amazonaws.com"}) == "decrypts"
+    assert rules.exclusion({"eventname": "Decrypt", "eventsource": "other.amazonaws.com"}) is None
+    assert rules.exclusion({"eventname": None}) is None
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,8 @@ def test_an_odd_option_is_refused_by_its_name_and_value(
 @pytest.mark.parametrize("name", source_names())
 def test_any_source_offers_new_prefixes_as_often_as_asked_and_no_key_twice(name: str) -> None:
     replay = Replay(load_source(name), "bucket", "stress-x", DAY)
-    warming = replay.warming()
-    offered = list(replay.offered(1000, 25))
+    warming = replay.warm_objects()
+    offered = list(replay.objects(1000, 25))
     opened = [o.values for o in offered if o.is_new]
     known = {o.values for o in warming}
     assert len(opened) == len(set(opened)) == 250
@@ -208,7 +208,7 @@ def test_any_source_offers_new_prefixes_as_often_as_asked_and_no_key_twice(name:
 def test_a_run_out_of_days_says_so(source: LogSource) -> None:
     replay = Replay(source, "bucket", "stress-x", date(2099, 12, 31))
     with pytest.raises(StressError, match="lower NEW_PREFIX_PCT"):
-        list(replay.offered(10, 100))
+        list(replay.objects(10, 100))
 
 
 # --- a real run -------------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_a_small_run_adds_up_and_loses_nothing(run: Stress, lake: LocalLake, sou
     assert step.new_prefixes == len(step.latencies) == 6
     assert {put.values for put in step.puts} <= run.partitions().keys()
     assert step.loss == Loss()
-    assert step.events_a_second > step.achieved > 0
+    assert step.events_a_second > step.objects_per_second > 0
     assert row(step, BOUNDS)[3] == 15
 
 

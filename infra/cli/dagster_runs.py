@@ -1,29 +1,42 @@
 """Runs of the lake's own Dagster in this process: definitions, the job of a log or a review, a window of days."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from infra.cli.day_argument import BuildError
+from infra.cli.first_day import lake_first_day
 from infra.cli.home import own_environment
 from infra.cli.lake import CommandLake
 from infra.cli.signals import StoppedError
 from loglake_assets.lake.versions.commits import head
-from loglake_assets.orchestration.source_config import window_tags
+from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.reviews import review_names
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import day_number
 from resources.settings import FIRST_DAY
 
 
+@dataclass(frozen=True)
+class DayResult:
+    """One day after a build: the metadata of its materialization, or none when it was not built."""
+
+    day: date
+    metadata: dict[str, Any]
+    error: str | None
+    standing: str = ""
+    """What readers see of a day that was not built now, where an earlier commit stands."""
+
+
 class InterruptedBuildError(StoppedError):
     """A build was stopped by a signal, and its Glue run with it; `results` are what stands of each day."""
 
-    def __init__(self, results: Sequence[Any]) -> None:
+    def __init__(self, results: Sequence[DayResult]) -> None:
         built = sum(1 for result in results if result.metadata)
         super().__init__(
             f"Stopped, and the Glue run with it: {built:,} of {len(results):,} days were built by this command. The "
@@ -148,3 +161,48 @@ def metadata_of_run(instance: dg.DagsterInstance, key: dg.AssetKey, day: date, r
     ).records
     event = records[0].asset_materialization if records and records[0].run_id == run_id else None
     return {name: value.value for name, value in event.metadata.items()} if event else {}
+
+
+def run_days(
+    lake: CommandLake,
+    name: str,
+    table: str,
+    first: date,
+    last: date,
+    days_to_run: Callable[[list[date]], list[date]],
+    say: Callable[[str], None],
+    tags: Mapping[str, str] | None = None,
+) -> list[DayResult]:
+    """Build days of a log or a review by name, in windows, each a Dagster run that the UI shows like any other.
+
+    `days_to_run` takes the days of the range and gives those to build. It is asked again afterwards, for days that only
+    the runs brought to light. Raises InterruptedBuildError with the results of all days, BuildError for days that are
+    not closed.
+    """
+    definitions = load_definitions(lake_first_day(lake, first))
+    job, key = job_and_asset(definitions, name)
+    asked, started = days_until_now(job, name, first, last), datetime.now(UTC)
+    results: dict[date, DayResult] = {}
+
+    def take(window: Sequence[date], run_id: str, error: str | None) -> None:
+        for day in window:
+            metadata = metadata_of_run(instance, key, day, run_id)
+            standing = "" if metadata else newest_commit(lake, table, day, started)
+            results[day] = DayResult(day, metadata, error, standing)
+
+    with dagster_instance(lake) as instance:
+        while days := [day for day in days_to_run(asked) if day not in results]:
+            for window in windows(days, days_per_run(definitions, key)):
+                say(f"  {name} {window[0]} to {window[-1]}: Dagster run")
+                try:
+                    take(window, *run_window(job, instance, window, tags))
+                except InterruptedRunError as stop:
+                    take([day for day in days if day not in results], stop.run_id, None)
+                    raise InterruptedBuildError([results[day] for day in sorted(results)]) from stop
+    return [results[day] for day in sorted(results)]
+
+
+def print_errors(results: Sequence[DayResult]) -> None:
+    """Each error once, whatever number of days it is of."""
+    for error in dict.fromkeys(result.error for result in results if result.error):
+        print(f"FAILED: {error}")

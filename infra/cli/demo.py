@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from infra.cli.ask import print_looker_answer
-from infra.cli.build import DayResult, build_range, print_days
-from infra.cli.dagster_runs import dagster_instance
+from infra.cli.build import build_range, print_days
+from infra.cli.dagster_runs import DayResult, dagster_instance
 from infra.cli.demo_truth import review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days

@@ -53,7 +53,7 @@ def _of_source(
     lake: CommandLake, source: LogSource, event_id: str, day: date | None, keys: Path | None
 ) -> Iterator[Evidence]:
     for row in _rows(lake, source, event_id, day):
-        served = lake.resource.served(source.readready.name, day_from_number(row["logcalendarday"]))
+        served = lake.resource.served_day(source.readready.name, day_from_number(row["logcalendarday"]))
         examiner = Examiner(
             table=lake.table(source.readready.name),
             source=source,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from infra.cli.build import DayResult, build_range
+from infra.cli.build import build_range
+from infra.cli.dagster_runs import DayResult
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import entry_name
 from infra.cli.terminal import escape, print_table, size
@@ -158,7 +159,7 @@ def _send_again(lake: CommandLake, source: LogSource, layer: str, key: str) -> b
     bucket = lake.settings.raw_bucket(source.name)
     placement = place(source, bucket, key)
     names = tuple(column.name for column in source.raw.partition_keys)
-    if not isinstance(placement, Placement) or load_rules(source.name).denied_by(key, names, placement):
+    if not isinstance(placement, Placement) or load_rules(source.name).deny_rule(key, names, placement):
         return False
     placer = PartitionPlacer(source.raw.name, placement.values, placement.location)
     send_key(lake.client("sqs"), lake.resource.queue_url(layer), placer, bucket, key)

@@ -4,29 +4,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.cli.dagster_runs import (
-    InterruptedBuildError,
-    InterruptedRunError,
-    coverage_text,
-    dagster_instance,
-    days_per_run,
-    days_until_now,
-    job_and_asset,
-    load_definitions,
-    metadata_of_run,
-    newest_commit,
-    run_window,
-)
+from infra.cli.dagster_runs import DayResult, coverage_text, print_errors, run_days
 from infra.cli.day_argument import BuildError
-from infra.cli.first_day import lake_first_day
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import print_table
 from loglake_assets.lake.versions.commits import heads
-from loglake_assets.orchestration.source_config import windows
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
 from loglake_assets.reviews.masking import KINDS
@@ -44,41 +30,16 @@ from resources.settings import loglake
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class ReviewResult:
-    """One day of a review after a build: the metadata of its materialization, or none when it was not built."""
+def build_review_range(lake: CommandLake, review: Review, first: date, last: date, say: Say) -> list[DayResult]:
+    """Build the days of a range whose leading table is built."""
+    days: list[date] | None = None
 
-    day: date
-    metadata: dict[str, Any]
-    error: str | None
-    standing: str = ""
-    """What readers see of a day that was not built now, where an earlier commit stands."""
+    def with_input(asked: list[date]) -> list[date]:
+        nonlocal days
+        days = _days_with_input(lake, review, asked, say) if days is None else days
+        return days
 
-
-def build_review_range(lake: CommandLake, review: Review, first: date, last: date, say: Say) -> list[ReviewResult]:
-    """Build the days of a range whose leading table is built; every window is a Dagster run, seen in the UI."""
-    definitions = load_definitions(lake_first_day(lake, first))
-    job, key = job_and_asset(definitions, review.name)
-    asked, started = days_until_now(job, review.name, first, last), datetime.now(UTC)
-    days = _days_with_input(lake, review, asked, say)
-    results: list[ReviewResult] = []
-
-    def take(window: Sequence[date], run_id: str, error: str | None) -> None:
-        for day in window:
-            metadata = metadata_of_run(instance, key, day, run_id)
-            standing = "" if metadata else newest_commit(lake, review.table.name, day, started)
-            results.append(ReviewResult(day, metadata, error, standing))
-
-    with dagster_instance(lake) as instance:
-        for window in windows(days, days_per_run(definitions, key)):
-            say(f"  {review.name} {window[0]} to {window[-1]}: Dagster run")
-            try:
-                take(window, *run_window(job, instance, window))
-            except InterruptedRunError as stop:
-                done = {result.day for result in results}
-                take([day for day in days if day not in done], stop.run_id, None)
-                raise InterruptedBuildError(results) from stop
-    return results
+    return run_days(lake, review.name, review.table.name, first, last, with_input, say)
 
 
 def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], say: Say) -> list[date]:
@@ -97,17 +58,16 @@ def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], s
     return days
 
 
-def print_review_days(review: Review, results: Sequence[ReviewResult]) -> None:
+def print_review_days(review: Review, results: Sequence[DayResult]) -> None:
     """The table of built days by what the review counts, then each error once."""
     names = list(dict.fromkeys(name for r in results for name in r.metadata.get("counted", ())))
     headings = ["day", "rows", *names, "coverage %", "state"]
     rows = [_row(result, names) for result in results]
     print_table(f"{review.title} by day", headings, rows)
-    for error in dict.fromkeys(r.error for r in results if r.error):
-        print(f"FAILED: {error}")
+    print_errors(results)
 
 
-def _row(result: ReviewResult, names: Sequence[str]) -> list[Any]:
+def _row(result: DayResult, names: Sequence[str]) -> list[Any]:
     m = result.metadata
     if not m:
         return [result.day, *[None] * (len(names) + 2), result.standing or "not built"]

@@ -264,14 +264,14 @@ def _keep_execution_property(
 ) -> Callable[[Request], Response]:
     """`original`, and then the job keeps its ExecutionProperty, which ministack drops."""
 
-    def kept(request: Request) -> Response:
+    def keep_definition(request: Request) -> Response:
         response = original(request)
         name, given = definition(request)
         if response[0] == 200:
             glue._jobs[name]["ExecutionProperty"] = given.get("ExecutionProperty") or dict(DEFAULT_EXECUTION_PROPERTY)
         return response
 
-    return kept
+    return keep_definition
 
 
 def _answer(body: dict[str, Any]) -> Response:

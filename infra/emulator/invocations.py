@@ -59,7 +59,7 @@ class Journal:
         with self._lock:
             self._done.append(number)
 
-    def finished(self) -> list[int]:
+    def ids_done(self) -> list[int]:
         """What has ended by now; given to `forget` once a snapshot that began after this call is on disk."""
         with self._lock:
             return list(self._done)
@@ -71,7 +71,7 @@ class Journal:
             self._database.execute("COMMIT")
             del self._done[: len(numbers)]
 
-    def pending(self) -> list[tuple[int, str, dict[str, Any]]]:
+    def queue(self) -> list[tuple[int, str, dict[str, Any]]]:
         with self._lock:
             rows = self._database.execute("SELECT id, function, event FROM invocation ORDER BY id").fetchall()
         return [(number, function, json.loads(event)) for number, function, event in rows]
@@ -103,7 +103,7 @@ class Invocations:
 
     def replay(self) -> int:
         """Queue what an earlier stack had accepted and not finished; returns how many events."""
-        pending = self._journal.pending()
+        pending = self._journal.queue()
         for number, arn, event in pending:
             self._queue(arn).put(number, event)
         return len(pending)

@@ -133,7 +133,7 @@ def _conversion(name: str, kind: str) -> Callable[[Any], Any]:
 
 
 def _on_value(at: int, convert: Callable[[Any], Any], test: Callable[[Any], bool]) -> Test:
-    def tested(values: Sequence[str]) -> Truth:
+    def comparison(values: Sequence[str]) -> Truth:
         if values[at] == NULL_PARTITION:
             return None
         try:
@@ -141,27 +141,27 @@ def _on_value(at: int, convert: Callable[[Any], Any], test: Callable[[Any], bool
         except ExpressionError:  # a stored value that is not of the key's type is like null: it matches nothing
             return None
 
-    return tested
+    return comparison
 
 
 def _negate(test: Test) -> Test:
-    def negated(values: Sequence[str]) -> Truth:
+    def negation(values: Sequence[str]) -> Truth:
         truth = test(values)
         return None if truth is None else not truth
 
-    return negated
+    return negation
 
 
 def _join(left: Test, right: Test, both: bool) -> Test:
     """AND when `both`, else OR: the deciding answer (False, or True) wins over unknown."""
 
-    def joined(values: Sequence[str]) -> Truth:
+    def junction(values: Sequence[str]) -> Truth:
         answers = (left(values), right(values))
         if (not both) in answers:
             return not both
         return None if None in answers else both
 
-    return joined
+    return junction
 
 
 def _like_pattern(literal: exp.Literal) -> re.Pattern[str]:

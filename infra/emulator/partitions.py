@@ -89,7 +89,7 @@ class Partitions:
         _table(request)
         return {"Errors": list(self._update_each(request, entries))}
 
-    def answering(self, operation: Callable[[Request], dict[str, Any]]) -> Callable[[Request], Response]:
+    def serialize(self, operation: Callable[[Request], dict[str, Any]]) -> Callable[[Request], Response]:
         """`operation` under the lock, serialized before it is released, with a refusal as the API's error."""
 
         def answer(request: Request) -> Response:
@@ -202,7 +202,7 @@ def replacements() -> dict[str, Any]:
         "_batch_get_partition": partitions.batch_get,
         "_batch_update_partition": partitions.batch_update,
     }
-    return {name: partitions.answering(operation) for name, operation in operations.items()}
+    return {name: partitions.serialize(operation) for name, operation in operations.items()}
 
 
 def _table_key(request: Request) -> str:

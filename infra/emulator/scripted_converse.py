@@ -112,7 +112,7 @@ class ScriptedConverse:
         """Bodies of the requests to the model, in order."""
         return [request.body for request in self.requests if request.path.endswith("/converse")]
 
-    def answered(self, path: str, body: Body) -> tuple[int, str | None, Body]:
+    def answer_to(self, path: str, body: Body) -> tuple[int, str | None, Body]:
         """Status, error type and document of the answer to a request."""
         request = Request(path, body)
         with self._lock:
@@ -186,7 +186,7 @@ def _handler(scripted: ScriptedConverse) -> type[BaseHTTPRequestHandler]:
                 return
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
             path = urllib.parse.unquote(self.path.split("?")[0].replace("%2F", "%252F"))
-            status, error_type, document = scripted.answered(path, body)
+            status, error_type, document = scripted.answer_to(path, body)
             content = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

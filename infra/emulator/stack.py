@@ -220,7 +220,7 @@ def _stop_at_last(options: Options, parts: "Replacements") -> None:
 def _recover_from(app: App, parts: "Replacements") -> App:
     """`app`, which after loading its state and before its first request recovers what an earlier stack left."""
 
-    async def recovering(scope: Message, receive: Receive, send: Send) -> None:
+    async def recover_first(scope: Message, receive: Receive, send: Send) -> None:
         async def send_when_recovered(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 await asyncio.to_thread(_recover, parts)
@@ -228,7 +228,7 @@ def _recover_from(app: App, parts: "Replacements") -> App:
 
         await app(scope, receive, send_when_recovered if scope["type"] == "lifespan" else send)
 
-    return recovering
+    return recover_first
 
 
 def _recover(parts: "Replacements") -> None:

@@ -166,7 +166,7 @@ def _hash(text: str) -> str:
     return f"sha256:{text_hash(text)}"
 
 
-def refused_prompt(sentence: str) -> Answer:
+def refuse_prompt(sentence: str) -> Answer:
     """No question was asked of the model; the sentence says why."""
     return Answer(f"{PROGRAM} {sentence}", next_step=_HELP["prompt"], next_step_by="program", stopped_by="prompt")
 

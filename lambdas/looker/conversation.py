@@ -106,7 +106,7 @@ class Conversation:
         return self._with_evidence(self._answer(said, model_next_step(text), stopped_by))
 
     def _guard(self, source: str, text: str) -> str | None:
-        return self.model.guarded(source, text, self._deadline - self.clock())
+        return self.model.guardrail_words(source, text, self._deadline - self.clock())
 
     def _with_evidence(self, answer: Answer) -> Answer:
         """The answer; without its SQL and reasons where the guardrail stopped anything or cannot be asked of them."""

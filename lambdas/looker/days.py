@@ -30,7 +30,7 @@ class DayRule:
     column: str
     max_days: int
 
-    def refused(self, table: str, what: str) -> RefusedError:
+    def refusal(self, table: str, what: str) -> RefusedError:
         return RefusedError(
             f"{what} for {quote(table)}: each SELECT that reads a table bounds its {self.column} by itself, AND-ed, "
             f"with integer literals yyyymmdd and at most {self.max_days} days, such as {self.column} BETWEEN 20260101 "
@@ -161,13 +161,13 @@ def _day(rule: DayRule, table: str, node: exp.Expr | None) -> date | None:
     if not isinstance(node, exp.Literal):
         return None
     if node.is_string or not re.fullmatch("[0-9]{8}", node.this):
-        raise rule.refused(table, "the day is not compared with an integer literal of eight digits")
+        raise rule.refusal(table, "the day is not compared with an integer literal of eight digits")
     try:
         day = date(int(node.this[:4]), int(node.this[4:6]), int(node.this[6:]))
     except ValueError:
-        raise rule.refused(table, f"{node.this} is not a calendar day") from None
+        raise rule.refusal(table, f"{node.this} is not a calendar day") from None
     if not 1970 <= day.year <= 2999:
-        raise rule.refused(table, f"{node.this} is not a day of a log")
+        raise rule.refusal(table, f"{node.this} is not a day of a log")
     return day
 
 
@@ -175,10 +175,10 @@ def _accept(reading: _Reading, alias: str, table: str) -> tuple[int, ...]:
     first, last = reading.days.get(alias, _ALWAYS)
     if first == date.min or last == date.max:
         missing = "no range of days" if (first, last) == _ALWAYS else "only one end of the range of days"
-        raise reading.rule.refused(table, f"{missing} is given")
+        raise reading.rule.refusal(table, f"{missing} is given")
     if first > last:
-        raise reading.rule.refused(table, "the range of days is reversed or contradicts itself")
+        raise reading.rule.refusal(table, "the range of days is reversed or contradicts itself")
     count = (last - first).days + 1
     if count > reading.rule.max_days:
-        raise reading.rule.refused(table, f"the range of {count} days is too wide")
+        raise reading.rule.refusal(table, f"the range of {count} days is too wide")
     return tuple(int((first + timedelta(days=n)).strftime("%Y%m%d")) for n in range(count))

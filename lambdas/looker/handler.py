@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from lambdas.looker.answer import Answer, QueryRefusedError, refused_prompt, text_hash
+from lambdas.looker.answer import Answer, QueryRefusedError, refuse_prompt, text_hash
 from lambdas.looker.conversation import Conversation
 from lambdas.looker.model import Model
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
@@ -73,7 +73,7 @@ class Looker:
     def answer(self, event: Mapping[str, Any], seconds: float | None, today: date) -> Answer:
         """The answer to one event, within `seconds` and the settings'. Raises RuntimeError without any content."""
         if refusal := _refusal(event):
-            return refused_prompt(refusal)
+            return refuse_prompt(refusal)
         try:
             answered = self._conversation(seconds, today).ask(event[PROMPT])
         except Exception as error:  # Lambda logs what is raised, and this may repeat a question or a row

@@ -99,7 +99,7 @@ class Model:
             "requestMetadata": {"application": "log-lake-looker", "lake": self.settings.name},  # stands in their log
         }
 
-    def guarded(self, source: str, text: str, seconds_left: float) -> str | None:
+    def guardrail_words(self, source: str, text: str, seconds_left: float) -> str | None:
         """The guardrail's words if it intervened; None if it did not, or if there is none. `source`: INPUT or OUTPUT.
 
         Long text is shown to it in pieces that overlap. Raises StoppedError when the guardrail cannot be asked: nothing

@@ -56,7 +56,7 @@ class Lake(LakeAccess):
             table=self.table(source.readready.name),
             rules=load_rules(source.name),
             registered=lambda days: registered_values(self.catalog, source, days),
-            served=lambda day: self.served(source.readready.name, day),
+            served=lambda day: self.served_day(source.readready.name, day),
             content_hash=self.content_hash,
             look_ahead=look_ahead,
         )
@@ -70,7 +70,7 @@ class Lake(LakeAccess):
         """Every day of a source, in one listing of its raw bucket; days from `first_open` on are not due."""
         return source_report(self.reconciler(source), first_open)
 
-    def served(self, table: str, day: date) -> Served:
+    def served_day(self, table: str, day: date) -> Served:
         """Which run of a day readers are sent to."""
         return served_day(self.table(table), self.catalog, day_number(day))
 

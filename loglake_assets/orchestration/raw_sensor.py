@@ -30,7 +30,7 @@ class SensorCursor:
     sweep: str | None = None
 
     @staticmethod
-    def parsed(text: str | None) -> "SensorCursor":
+    def from_text(text: str | None) -> "SensorCursor":
         return SensorCursor(**json.loads(text)) if text else SensorCursor()
 
     def text(self) -> str:
@@ -55,7 +55,7 @@ def raw_sensor(config: SourceConfig) -> dg.SensorDefinition:
 
 def sense(context: dg.SensorEvaluationContext, config: SourceConfig, lake: Lake, today: date) -> dg.SensorResult:
     """One tick: the hot window against the cursor, one month of history against Dagster's own records."""
-    cursor = SensorCursor.parsed(context.cursor)
+    cursor = SensorCursor.from_text(context.cursor)
     hot_start = max(today - timedelta(days=HOT_DAYS), config.start_day)
     late = late_objects_by_day(config, lake)
     hot = raw_days(config, lake, hot_start, today, late)

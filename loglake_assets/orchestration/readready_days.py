@@ -167,7 +167,7 @@ def measure_drift(config: SourceConfig, lake: Lake, days: Sequence[date]) -> dic
     """The drift of days by partition key, read off what readers see, and kept there with all its names."""
     found = {}
     for day in days:
-        if location := lake.served(config.source.readready.name, day).location:
+        if location := lake.served_day(config.source.readready.name, day).location:
             found[day.isoformat()] = drift(lake.s3, config.source, day_number(day), location)
             put_drift(lake.table(config.source.readready.name), found[day.isoformat()])
     return found

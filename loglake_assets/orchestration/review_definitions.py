@@ -47,10 +47,10 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
         metadata={"dagster/table_name": review.table.name, "dagster/column_schema": dg.TableSchema(columns)},
         output_required=False,
     )
-    def reviewed(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
+    def build_days(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         yield from build_review_days(context, config, lake)
 
-    return reviewed
+    return build_days
 
 
 def _deps(review: Review) -> list[dg.AssetDep]:

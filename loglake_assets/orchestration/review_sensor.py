@@ -41,7 +41,7 @@ def changed_inputs_sensor(config: ReviewConfig, job: Any) -> dg.SensorDefinition
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = datetime.now(UTC)
-        seen, before = _what_readers_see(config, lake, now.date()), _Look.parsed(context.cursor)
+        seen, before = _what_readers_see(config, lake, now.date()), _Look.from_text(context.cursor)
         if not before.is_due(now) and before.seen == seen:
             yield dg.SkipReason("Readers of its tables see what they saw at the last look.")
             return
@@ -65,7 +65,7 @@ class _Look:
     due: str = ""
 
     @staticmethod
-    def parsed(text: str | None) -> "_Look":
+    def from_text(text: str | None) -> "_Look":
         return _Look(**json.loads(text)) if text else _Look()
 
     def text(self) -> str:

@@ -67,12 +67,12 @@ class Rules:
         said = sorted(sorted((name, sorted(values)) for name, values in rule.accepted) for rule in self.exclude)
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
-    def denied_by(self, key: str, keys: tuple[str, ...], placement: Placement) -> str | None:
+    def deny_rule(self, key: str, keys: tuple[str, ...], placement: Placement) -> str | None:
         """Name of the first deny rule that holds for a placed key, or None."""
         values = dict(zip(keys, placement.values, strict=True))
         return next((rule.name for rule in self.deny if rule.denies(key, values)), None)
 
-    def excluded_by(self, fields: Mapping[str, str | None]) -> str | None:
+    def exclusion(self, fields: Mapping[str, str | None]) -> str | None:
         """Name of the first exclusion that holds for a record's fields, or None."""
         return next((rule.name for rule in self.exclude if rule.excludes(fields)), None)
 

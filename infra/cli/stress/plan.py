@@ -60,11 +60,11 @@ class Replay:
         self.warm = self._opened = len(self._templates)
         self._objects = 0
 
-    def warming(self) -> list[Offered]:
+    def warm_objects(self) -> list[Offered]:
         """One object for each prefix that is there before the first step."""
         return [self._object(number, True) for number in range(self.warm)]
 
-    def offered(self, count: int, new_prefix_pct: float) -> Iterator[Offered]:
+    def objects(self, count: int, new_prefix_pct: float) -> Iterator[Offered]:
         """`count` objects, of which `new_prefix_pct` percent, evenly spread, each open a prefix."""
         for position in range(count):
             if int((position + 1) * new_prefix_pct / 100) > int(position * new_prefix_pct / 100):
@@ -108,7 +108,7 @@ def _templates(source: LogSource, bucket: str, folder: str) -> list[Template]:
             continue
         key = _key(sample.key, placed.day, FAR_DAY, folder, "")
         far = place(source, bucket, key)
-        if not isinstance(far, Placement) or far.day != FAR_DAY or rules.denied_by(key, names, far):
+        if not isinstance(far, Placement) or far.day != FAR_DAY or rules.deny_rule(key, names, far):
             continue
         if far.values not in found and len(found) < MOST_TEMPLATES:
             found[far.values] = Template(sample.key, placed.day, [])

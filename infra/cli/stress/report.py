@@ -65,7 +65,7 @@ class Stress:
 
     def warm_up(self) -> None:
         """Fill the prefixes that all steps deliver to, and have the functions warm."""
-        warming = Sending(self._put_object, self._replay.warming(), 20.0)
+        warming = Sending(self._put_object, self._replay.warm_objects(), 20.0)
         warming.start()
         while not warming.is_done:
             time.sleep(0.05)
@@ -82,14 +82,14 @@ class Stress:
     def step(self, rate: float) -> Step:
         """Offer one rate, drain, and measure what came of it."""
         count = max(1, round(rate * self.settings.seconds))
-        sending = Sending(self._put_object, self._replay.offered(count, self.settings.new_prefix_pct), rate)
+        sending = Sending(self._put_object, self._replay.objects(count, self.settings.new_prefix_pct), rate)
         cores = Cores(self.lake.info.pid)
         try:
             sending.start()
             depths, pending = self._watch_queue(sending)
         finally:
             sending.stop()
-        used = cores.used()
+        used = cores.cores_by_user()
         ended = time.time()
         _, more = self._drain(pending)
         puts = tuple(sorted(sending.puts, key=lambda put: put.due))

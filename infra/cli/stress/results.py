@@ -114,7 +114,7 @@ class Step:
         return max(self.seconds, last - self.puts[0].due)
 
     @property
-    def achieved(self) -> float:
+    def objects_per_second(self) -> float:
         """Objects a second that were stored."""
         return len(self.answered) / self.span_seconds
 
@@ -123,7 +123,7 @@ class Step:
         return sum(put.events for put in self.answered) / self.span_seconds
 
     @property
-    def sending(self) -> list[Depth]:
+    def depths_while_due(self) -> list[Depth]:
         """The looks at the queue while objects were due."""
         end = self.puts[0].due + self.seconds if self.puts else 0.0
         return [depth for depth in self.depths if depth.time <= end]
@@ -166,13 +166,17 @@ def what_gave(step: Step, bounds: Bounds) -> list[str]:
     if late > len(step.puts) * bounds.late_pct / 100:
         found.append(
             f"puts fell behind: {late:,} of {len(step.puts):,} began over {bounds.late_seconds:g} s late, "
-            f"{step.achieved:,.0f} objects/s were stored"
+            f"{step.objects_per_second:,.0f} objects/s were stored"
         )
     floor = bounds.floor(step.new_prefixes / step.seconds)
-    if grows([depth.unsent for depth in step.sending], floor):
-        found.append(f"the producer fell behind: {max(d.unsent for d in step.sending):,} new prefixes before the queue")
-    if grows([depth.queued for depth in step.sending], floor):
-        found.append(f"the queue before the consumer grew without end, to {max(d.queued for d in step.sending):,}")
+    if grows([depth.unsent for depth in step.depths_while_due], floor):
+        found.append(
+            f"the producer fell behind: {max(d.unsent for d in step.depths_while_due):,} new prefixes before the queue"
+        )
+    if grows([depth.queued for depth in step.depths_while_due], floor):
+        found.append(
+            f"the queue before the consumer grew without end, to {max(d.queued for d in step.depths_while_due):,}"
+        )
     if p95 is not None and p95 > bounds.latency_p95_seconds:
         found.append(f"partitions came late: p95 {p95:.1f} s, over the bound of {bounds.latency_p95_seconds:g} s")
     if step.loss.total:

@@ -96,10 +96,10 @@ def _question(settings: StressSettings) -> str:
 
 def row(step: Step, bounds: Bounds) -> list[Any]:
     """A step as a row under HEADINGS."""
-    sending = step.sending
+    sending = step.depths_while_due
     return [
         f"{step.rate:,.1f}",
-        f"{step.achieved:,.1f}",
+        f"{step.objects_per_second:,.1f}",
         f"{step.events_a_second:,.0f}",
         len(step.puts),
         step.late(bounds),
@@ -144,7 +144,7 @@ def _figures(step: Step, bounds: Bounds) -> dict[str, Any]:
     seconds = [s for _, s in step.latencies]
     return {
         "offered_rate": step.rate,
-        "achieved_rate": step.achieved,
+        "achieved_rate": step.objects_per_second,
         "events_a_second": step.events_a_second,
         "object_count": len(step.puts),
         "late_count": step.late(bounds),

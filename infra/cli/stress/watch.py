@@ -65,13 +65,13 @@ class Watch:
         location = f"s3://{self.bucket}/{self._folder}/"
         return {tuple(p["Values"]): dict(p) for p in found if p["StorageDescriptor"]["Location"].startswith(location)}
 
-    def stored(self) -> dict[str, datetime]:
+    def objects_in_bucket(self) -> dict[str, datetime]:
         """The run's objects in the bucket, key to LastModified."""
         return {entry["Key"]: entry["LastModified"] for entry in entries(self._s3, self.bucket, f"{self._folder}/")}
 
     def loss(self, puts: Iterable[Put], catalog: dict[Values, dict[str, Any]]) -> Loss:
         """What is missing once all is drained, by what storage and catalog say."""
-        stored = self.stored()
+        stored = self.objects_in_bucket()
         newest: dict[Values, datetime] = {}
         for key, modified in stored.items():
             placed = place(self._source, self.bucket, key)
@@ -117,7 +117,7 @@ class Cores:
         self._stack = psutil.Process(stack_pid)
         self._began, self._before = time.monotonic(), self._seconds()
 
-    def used(self) -> dict[str, float]:
+    def cores_by_user(self) -> dict[str, float]:
         elapsed, now = time.monotonic() - self._began, self._seconds()
         return {name: max(0.0, now[name] - self._before[name]) / elapsed for name in now}
 

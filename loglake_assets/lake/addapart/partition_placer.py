@@ -54,6 +54,6 @@ def _raw_placer(settings: AddAPartSettings, bucket: str, key: str, rules_text: s
     if isinstance(placement, Ignored):
         return placement
     names = tuple(column.name for column in source.raw.partition_keys)
-    if rule := load_rules(source.name, rules_text).denied_by(key, names, placement):
+    if rule := load_rules(source.name, rules_text).deny_rule(key, names, placement):
         return Ignored(f"denied:{rule}")
     return PartitionPlacer(source.raw.name, placement.values, placement.location)

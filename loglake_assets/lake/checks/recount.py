@@ -244,7 +244,7 @@ class Recount:
             return
         of_day, key = found.get(day_number(moment.date())), occurrence(event.key, seen)
         if of_day and not of_day.is_changed(content):
-            if event.is_excluded or (self.rules.exclude and self.rules.excluded_by(event.fields)):
+            if event.is_excluded or (self.rules.exclude and self.rules.exclusion(event.fields)):
                 events.exclude(of_day.served.day, key)
             else:
                 events.expect(of_day.served.day, key, content.url)

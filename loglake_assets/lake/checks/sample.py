@@ -19,7 +19,7 @@ def spread(items: Iterable[T], count: int, seed: str, age: Callable[[T], float],
     """
     third = count // 3
 
-    def drawn_by(item: T) -> bytes:
+    def draw_order(item: T) -> bytes:
         return hashlib.sha256(f"{seed}/{name(item)}".encode()).digest()
 
     newest: list[T] = []
@@ -29,6 +29,6 @@ def spread(items: Iterable[T], count: int, seed: str, age: Callable[[T], float],
     while batch := list(islice(remaining, _BATCH)):
         newest = heapq.nlargest(third, [*newest, *batch], key=age)
         oldest = heapq.nsmallest(third, [*oldest, *batch], key=age)
-        drawn = heapq.nsmallest(count, [*drawn, *batch], key=drawn_by)
+        drawn = heapq.nsmallest(count, [*drawn, *batch], key=draw_order)
     sample = {name(item): item for item in (*newest, *oldest, *drawn)}  # in this order, each once
     return sorted(islice(sample.values(), count), key=age)

@@ -87,7 +87,7 @@ class Publisher:
             raise LostInputError(lost)
         reason = ACCEPTING_LOSS if lost else BUILD
         proposed = self._propose(manifest, reason, etags)
-        placed = self.placed(manifest.table, manifest.day)
+        placed = self.placement_of(manifest.table, manifest.day)
         supersedes, shown = self._supersedes(manifest), (placed.seq, placed.digest)
         commit = append(self.s3, self.bucket, proposed, supersedes, placed.seq, shown=shown)
         self.await_placement(commit)
@@ -228,7 +228,7 @@ class Publisher:
         """
         etags = self.verify(manifest)
         proposed = self._propose(manifest, ROLLBACK, etags)
-        placed = self.placed(manifest.table, manifest.day)
+        placed = self.placement_of(manifest.table, manifest.day)
         after, shown = placed.seq, (placed.seq, placed.digest)
         commit = append(self.s3, self.bucket, proposed, lambda current: True, after, acknowledge=True, shown=shown)
         self.await_placement(commit)
@@ -273,7 +273,7 @@ class Publisher:
         """Wait until the catalog shows this commit or a newer one; send it again meanwhile. Raises PlacementError."""
         started = sent = time.monotonic()
         while (now := time.monotonic()) - started < self.wait_seconds:
-            placed = self.placed(commit.table, commit.day)
+            placed = self.placement_of(commit.table, commit.day)
             if placed.seq > commit.seq or (placed.seq, placed.location) == (commit.seq, commit.location):
                 return
             if now - sent >= self.resend_seconds:
@@ -286,7 +286,7 @@ class Publisher:
             f"queue, then `{program()} reconcile`, which sends it again."
         )
 
-    def placed(self, table: str, day: int) -> Placed:
+    def placement_of(self, table: str, day: int) -> Placed:
         """The commit that the catalog's partition of a day shows, and where it sends readers."""
         found = partition_of_day(self.catalog, table, day)
         if found is None:

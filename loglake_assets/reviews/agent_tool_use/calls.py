@@ -27,7 +27,7 @@ class ToolCall:
     """What its identity called while it ran: the first of them, each with `event_count`."""
 
     @property
-    def asked(self) -> datetime:
+    def request_time(self) -> datetime:
         moment: datetime = self.row["request_time"]
         return moment
 
@@ -58,10 +58,12 @@ def tool_calls(invocations: Sequence[Row], trail: Sequence[Row], day: date | Non
     results = _results(ordered)
     found: list[ToolCall] = []
     for identity, calls in _ask(ordered).items():
-        for call, until in zip(calls, [*(c.asked for c in calls[1:]), None], strict=True):
+        for call, until in zip(calls, [*(c.request_time for c in calls[1:]), None], strict=True):
             brought = _with_result(call, results.get(identity, ()), until)
             found.append(replace(brought, trail=by_request.get(call.row["requestid"])))
-    return sorted((c for c in found if day is None or c.asked.date() == day), key=lambda c: (c.asked, c.key))
+    return sorted(
+        (c for c in found if day is None or c.request_time.date() == day), key=lambda c: (c.request_time, c.key)
+    )
 
 
 def _ask(ordered: Sequence[Row]) -> dict[str, list[ToolCall]]:
@@ -109,7 +111,7 @@ def _with_result(call: ToolCall, results: Sequence[tuple[Mapping[str, Any], Row]
     later = [
         (result, row)
         for result, row in results
-        if row["request_time"] >= call.asked and (until is None or row["request_time"] <= until)
+        if row["request_time"] >= call.request_time and (until is None or row["request_time"] <= until)
     ]
     own = [pair for pair in later if pair[1]["useridentity_arn"] == call.row["useridentity_arn"]]
     if not later:
@@ -131,7 +133,7 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
     row, trail, result = call.row, call.trail or {}, call.result or {}
     text = json.dumps(call.tool.get("input"), ensure_ascii=False, separators=(",", ":"))
     came_back = call.result_row["request_time"] if call.result_row else None
-    ran = None if came_back is None else int((came_back - call.asked).total_seconds() * 1000)
+    ran = None if came_back is None else int((came_back - call.request_time).total_seconds() * 1000)
     size = result.get("bytes")
     return {
         "tool_key": call.key,
@@ -140,7 +142,7 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
         "tool_input": text,
         "tool_input_bytes": len(text.encode(errors="replace")),
         "asked_in": call.asked_in,
-        "asked": call.asked,
+        "asked": call.request_time,
         "result_status": _text(result.get("status")),
         "result_bytes": size if isinstance(size, int) else None,
         "result_time": came_back,

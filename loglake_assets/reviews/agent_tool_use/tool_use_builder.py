@@ -83,7 +83,7 @@ def _values(call: ToolCall) -> str:
     assert call.result_row, "only calls with a result have an end"
     texts = (_digest(call), call.row["useridentity_arn"])
     requests = (call.row["requestid"] or "", call.result_row["requestid"] or "")
-    moments = (call.asked, call.result_row["request_time"])
+    moments = (call.request_time, call.result_row["request_time"])
     times = (f"TIMESTAMP '{t:%Y-%m-%d %H:%M:%S}.{t.microsecond // 1000:03d}'" for t in moments)
     return f"({', '.join([*map(sql_literal, texts), *times, *map(sql_literal, requests)])})"
 

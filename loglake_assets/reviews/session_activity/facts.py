@@ -104,7 +104,7 @@ class Facts:
             typed={d: i for d, i in self.typed.items() if first <= d <= last},
         )
 
-    def attributed(self, central_accounts: Collection[str]) -> "Facts":
+    def attribute_to_origin(self, central_accounts: Collection[str]) -> "Facts":
         """With the events of central accounts as those of the accounts they were copied from, each of them once."""
         return replace(
             self,
@@ -124,12 +124,12 @@ def _distinct(events: Sequence[Keystrokes], central_accounts: Collection[str]) -
         content = (found.origin, event.time, event.row["session"])
         equal[content][str(row["logaccountid"]), str(row["loggroup"])].append(found)
 
-    def kept() -> Iterator[Keystrokes]:
+    def longest_copies() -> Iterator[Keystrokes]:
         for (origin, *_), places in equal.items():
             in_order = sorted(places, key=lambda place: (place[0] != origin[1], place))
             yield from places[max(in_order, key=lambda place: len(places[place]))]
 
-    return list(kept())
+    return list(longest_copies())
 
 
 def json_object(text: str | None) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> 
 
     `facts` may span more days; a day reads its look-back and look-ahead of them and no more.
     """
-    facts = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days).attributed(rules.central_accounts)
+    facts = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days).attribute_to_origin(rules.central_accounts)
     starts = _distinct_starts(facts.starts)
     own = {key: _own_events(facts, start) for key, start in starts.items()}
     found = [

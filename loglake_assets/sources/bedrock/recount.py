@@ -44,13 +44,13 @@ def _scan(text: str, at: int) -> tuple[Any, int, bool]:
     """(value, where it ends, whether an object in it has a key twice). Raises ValueError or RecursionError."""
     doubled: list[int] = []
 
-    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             doubled.append(len(pairs))
         return found
 
-    scanner = json.JSONDecoder(object_pairs_hook=made, parse_int=str, parse_constant=_no_number)
+    scanner = json.JSONDecoder(object_pairs_hook=object_of, parse_int=str, parse_constant=_no_number)
     value, end = scanner.raw_decode(text, at)
     return value, end, bool(doubled)
 

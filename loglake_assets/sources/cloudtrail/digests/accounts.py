@@ -89,7 +89,7 @@ def _pair_files(digests: Sequence[JudgedDigest]) -> Iterator[tuple[JudgedDigest,
 
 def candidate_keys(digest: JudgedDigest, named: NamedFile) -> tuple[str, ...]:
     """Where a named file may be stored: moved as its digest was, or under the key that it was delivered under."""
-    moved = digest.moved.stored(named.key) if digest.moved else named.key
+    moved = digest.moved.stored_key(named.key) if digest.moved else named.key
     return tuple(dict.fromkeys((moved, named.key)))
 
 

@@ -79,7 +79,7 @@ def _pointer(link: JudgedDigest) -> DigestPlace | None:
     digest = _digest(link)
     if not digest.previous_key or not link.moved or digest.previous_bucket != digest.bucket:
         return None
-    return digest_place(link.moved.stored(digest.previous_key))
+    return digest_place(link.moved.stored_key(digest.previous_key))
 
 
 def _find_changes(links: Sequence[JudgedDigest], digests: Sequence[JudgedDigest]) -> Iterator[ChainFinding]:

@@ -113,7 +113,7 @@ class Relocation:
     before: str
     now: str
 
-    def stored(self, key: str) -> str:
+    def stored_key(self, key: str) -> str:
         return f"{self.now}{key.removeprefix(self.before)}" if key.startswith(self.before) else key
 
 

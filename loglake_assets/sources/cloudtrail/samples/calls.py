@@ -54,7 +54,7 @@ def call(draft: Draft) -> None:
 def denied_call(draft: Draft) -> None:
     call(draft)
     record = draft.record
-    draft.denied(f"{record['eventSource'].split('.')[0]}:{record['eventName']}", "Client.UnauthorizedOperation")
+    draft.deny(f"{record['eventSource'].split('.')[0]}:{record['eventName']}", "Client.UnauthorizedOperation")
 
 
 def object_read(draft: Draft) -> None:
@@ -99,7 +99,7 @@ def hostile(draft: Draft) -> None:
     draft.record["errorMessage"] = HOSTILE[(draft.index + 3) % len(HOSTILE)]
 
 
-def shared(draft: Draft) -> None:
+def data_key_of_two_accounts(draft: Draft) -> None:
     """Two accounts' records of one action: numbers 2n and 2n+1."""
     key = f"arn:aws:kms:{draft.region}:{ACCOUNTS[0][1]}:key/{uuid_text(Random(draft.index // 2))}"
     draft.call("kms", "GenerateDataKey", True, {"keyId": key, "keySpec": "AES_256"})

@@ -42,7 +42,7 @@ class Draft:
             host = f"{service}.{self.record['awsRegion']}.amazonaws.com"
             self.record["tlsDetails"]["clientProvidedHostHeader"] = host
 
-    def denied(self, action: str, code: str = "AccessDenied") -> None:
+    def deny(self, action: str, code: str = "AccessDenied") -> None:
         arn = self.record["userIdentity"].get("arn", "unknown")
         self.record.update(errorCode=code, requestParameters=None, responseElements=None)
         self.record["errorMessage"] = f"User: {arn} is not authorized to perform: {action} on this resource"

@@ -45,7 +45,7 @@ UNUSABLE = {"without_event_time": "eventtime_missing", "epoch_event_time": "even
 WRITERS: dict[str, Callable[[Draft], None]] = {
     **{kind: writer for kind, (_, writer) in COMMON.items()},
     **{kind: writer for kind, (_, writer) in ODD.items()},
-    "shared": calls.shared,
+    "shared": calls.data_key_of_two_accounts,
     "without_event_time": oddities.without_event_time,
     "epoch_event_time": calls.call,
 }

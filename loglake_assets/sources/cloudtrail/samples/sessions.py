@@ -58,7 +58,7 @@ def _opener(draft: Draft, person: str) -> Json:
 
 def start_session_denied(draft: Draft) -> None:
     start_session(draft)
-    draft.denied("ssm:StartSession")
+    draft.deny("ssm:StartSession")
 
 
 def terminate_session(draft: Draft) -> None:
