@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -67,6 +67,7 @@ class LocalRunner:
         self._has_one_slice = len(slices) == 1
         for _ in self.map(_read_slice, [(task, *hand, self._folder) for hand in slices], "slices of objects read"):
             pass
+        self.close()
         return LocalPartitions(self, self._folder)
 
     def map(self, function: Callable[..., T], calls: Sequence[tuple[Any, ...]], what: str) -> Iterator[T]:
@@ -92,14 +93,18 @@ class LocalRunner:
                 future.cancel()
 
     def _processes_pool(self) -> ProcessPoolExecutor:
+        """Processes of one fork server, which has imported what tasks need, so that a new one costs next to nothing."""
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"))
+            context = get_context("forkserver")
+            context.set_forkserver_preload(["glue_scripts.tasks", "pandas"])
+            self._pool = ProcessPoolExecutor(self._processes, context, _begin_process, (dict(os.environ),))
         return self._pool
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, and with them what reading has left in their memory."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
 @contextmanager
@@ -122,6 +127,20 @@ class LocalPartitions:
     def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
         calls = [(task, n, self._folder / str(n)) for n in partitions if (self._folder / str(n)).is_dir()]
         return [result for results in self._runner.map(_run_partition, calls, what) for result in results]
+
+
+def _begin_process(environment: dict[str, str]) -> None:
+    """Take the build's environment as it is now, and end when the build does, also where that was killed."""
+    os.environ.clear()
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_build, daemon=True).start()
+
+
+def _end_with_build() -> None:
+    build = parent_process()
+    assert build is not None, "a process of the pool has the build as its parent"
+    build.join()
+    os._exit(1)
 
 
 def _read_slice(task: First, number: int, refs: Sequence[ObjectRef], folder: Path) -> None:

@@ -2,9 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from glue_scripts.fetching import ObjectRef
@@ -68,6 +72,45 @@ def test_a_task_that_fails_ends_the_run_with_its_own_words(tmp_path: Path, monke
     ):
         runner.read(fail, hands(4), PARTITIONS)
     assert list(tmp_path.iterdir()) == [], "what was spilled is gone"
+
+
+def environment(number: int, objects: Sequence[ObjectRef]) -> Iterator[tuple[int, bytes]]:
+    yield 0, os.environ.get("LOGLAKE_OF_A_TEST", "none").encode()
+
+
+def texts(partition: int, payloads: Iterable[bytes]) -> Iterator[str]:
+    yield from (payload.decode() for payload in payloads)
+
+
+def test_processes_have_the_environment_of_the_build_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("first", "second"):
+        monkeypatch.setenv("LOGLAKE_OF_A_TEST", value)
+        with local_runner(lambda text, numbers: None, processes=2) as runner:
+            found = runner.read(environment, hands(4), PARTITIONS).run(texts, [0], "partitions")
+        assert set(found) == {value}
+
+
+def wait_long(number: int, objects: Sequence[ObjectRef]) -> Iterator[tuple[int, bytes]]:
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+    yield 0, b""
+
+
+def build_that_waits() -> None:
+    with local_runner(lambda text, numbers: None, processes=2) as runner:
+        runner.read(wait_long, hands(4), PARTITIONS)
+
+
+@pytest.mark.fault(102, "kill -9 of a build while its processes read", "its processes end with it")
+def test_a_build_that_is_killed_leaves_no_process() -> None:
+    command = [sys.executable, "-c", "from tests.test_runners import build_that_waits; build_that_waits()"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as build:
+        assert build.stdout is not None
+        readers = [int(build.stdout.readline()) for _ in range(2)]
+        assert all(psutil.pid_exists(pid) for pid in readers)
+        build.kill()
+    _, left = psutil.wait_procs([psutil.Process(pid) for pid in readers if psutil.pid_exists(pid)], timeout=20)
+    assert left == []
 
 
 @pytest.mark.fault(101, "kill -9 of a process that reads a slice", "the run fails and says what to do")
