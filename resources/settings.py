@@ -9,6 +9,7 @@ from pathlib import Path
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 FIRST_DAY = "LOGLAKE_FIRST_DAY"
 COMMAND = "LOGLAKE_COMMAND"
 """How a command for this lake begins, such as `loglake --lake prod`; set by whoever starts Dagster or a command."""
@@ -62,6 +63,16 @@ class LakeSettings:
     def dagster_workgroup(self) -> str:
         """Athena workgroup of the orchestrator's queries."""
         return f"{self.name}-dagster"
+
+    @property
+    def alarm_topic(self) -> str:
+        """ARN of the SNS topic that is told of alarms and failures."""
+        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{self.name}-alarms"
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the Region is of, as ARNs name it."""
+        return next((name for start, name in _PARTITIONS.items() if self.region.startswith(start)), "aws")
 
     def addapart_queue(self, layer: str) -> str:
         """FIFO queue between producer and consumer; `layer` is `raw-<source>` or `readready`."""

@@ -15,12 +15,12 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
 from infra.aws.bundles import bundle_key, glue_bundle, lambda_bundle, looker_bundle
 from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.aws.deploy import Artifacts, DeployError, deploy, lake_stacks, reviews_of
+from infra.aws.template import read_template
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import Commit
@@ -40,7 +40,8 @@ LOCAL = {"RequireTls": "false"}
 # AWS's own words in which a source's name occurs: its alarms, metrics and job arguments, not its log.
 AWS_WORDS = re.compile(
     r"AWS::CloudWatch::Alarm|cloudwatch:(PutMetricData|namespace)|continuous-cloudwatch-log|PublishCloudWatchMetrics"
-    r"|visible in CloudWatch only|bedrock:(InvokeModel|ApplyGuardrail|\*|\$\{AWS::Region\})|Bedrock Guardrail"
+    r"|cloudwatch\.amazonaws\.com|visible in CloudWatch only"
+    r"|bedrock:(InvokeModel|ApplyGuardrail|\*|\$\{AWS::Region\})|Bedrock Guardrail"
     r"|cloudtrail:ListPublicKeys",
 )
 # Allowed statements on every resource, and why. An addition needs a reason that a reviewer accepts.
@@ -136,29 +137,12 @@ def _module(name: str) -> str:
 # --- templates --------------------------------------------------------------------------------------------------------
 
 
-class _Cloudformation(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Ref x` is {"Ref": x}, `!Sub x` is {"Fn::Sub": x}."""
-
-
-def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-_Cloudformation.add_multi_constructor("!", _short_form)
-
-
 def _resources(resource_type: str) -> dict[str, dict[str, Any]]:
     """`<template>.<logical id>` to the properties of every resource of a type."""
     return {
         f"{path.stem}.{name}": resource["Properties"]
         for path in TEMPLATES
-        for name, resource in yaml.load(path.read_text(), _Cloudformation)["Resources"].items()
+        for name, resource in read_template(path.read_text())["Resources"].items()
         if resource["Type"] == resource_type
     }
 
@@ -185,7 +169,10 @@ def _allowed() -> Iterator[tuple[str, str, Any]]:
 
 
 def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    """The values of a list, of either side of a condition, or a value alone."""
+    if isinstance(value, dict) and set(value) == {"Fn::If"}:
+        return [one for side in value["Fn::If"][1:] for one in _listed(side) if one != {"Ref": "AWS::NoValue"}]
+    return [found for one in value for found in _listed(one)] if isinstance(value, list) else [value]
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
@@ -208,7 +195,7 @@ def test_looker_may_ask_for_no_raw_table_and_in_no_workgroup_but_its_own() -> No
     """Read from the template, since the emulator looks at no resources of Glue and Athena."""
     role = _resources("AWS::IAM::Role")["looker.LookerRole"]
     (policy,) = role["Policies"]
-    statements = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    statements = {s["Sid"]: s for s in _statements(policy["PolicyDocument"])}
     tables = [r["Fn::Sub"].rpartition(":table/${Database}/")[2] for r in statements["ReadCatalog"]["Resource"]]
     asked = {t for t in tables if ":" not in t}
     allowed = {source.readready.name for source in SOURCES} | {review.table.name for review in REVIEWS}
@@ -224,7 +211,7 @@ def test_looker_may_ask_for_no_raw_table_and_in_no_workgroup_but_its_own() -> No
 def test_every_glue_job_pins_its_version_and_leaves_retries_to_the_orchestrator() -> None:
     jobs = _resources("AWS::Glue::Job")
     assert jobs
-    versions = yaml.load((ROOT / "infra/aws/cloudformation/jobs.yaml").read_text(), _Cloudformation)["Parameters"]
+    versions = read_template((ROOT / "infra/aws/cloudformation/jobs.yaml").read_text())["Parameters"]
     for job in jobs.values():
         assert job["GlueVersion"] == {"Ref": "GlueVersion"}
         assert job["MaxRetries"] == 0
@@ -259,7 +246,9 @@ def test_every_fifo_queue_has_a_dead_letter_queue_that_is_fifo_too() -> None:
 
 
 def test_every_queue_is_encrypted() -> None:
-    assert all(queue["SqsManagedSseEnabled"] for queue in _resources("AWS::SQS::Queue").values())
+    for queue in _resources("AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] == {"Fn::If": ["HasKey", {"Ref": "AWS::NoValue"}, True]}
+        assert queue["KmsMasterKeyId"] == {"Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
 
 
 def test_every_bucket_is_private_encrypted_versioned_and_kept() -> None:
@@ -313,7 +302,7 @@ def test_addapart_is_the_only_writer_of_partitions_and_nobody_changes_tables_or_
     writers = {
         (policy, action) for policy, action, _ in _allowed() if re.match("glue:.*(Create|Update|Delete)", action)
     }
-    actions = ("glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:CreatePartition")
+    actions = ("glue:BatchUpdatePartition", "glue:CreatePartition")
     assert writers == {("addapart.ConsumerRole.consumer", action) for action in actions}
 
 
@@ -339,7 +328,7 @@ def test_nothing_but_what_runs_wrote_may_be_deleted_and_by_retention_only() -> N
 
 def test_the_producer_never_reads_an_object() -> None:
     services = {action.split(":")[0] for policy, action, _ in _allowed() if policy.startswith("addapart.ProducerRole")}
-    assert services == {"sqs", "logs"}
+    assert services == {"sqs", "logs", "kms"}
 
 
 def test_the_orchestrators_policy_fits_into_a_managed_policy() -> None:

@@ -90,7 +90,8 @@ def view_input(review: Review, database: str) -> dict[str, Any]:
         "ViewOriginalText": f"/* Presto View: {encoded} */",
         "ViewExpandedText": "/* Presto View */",
         "PartitionKeys": [],
-        "StorageDescriptor": {"Columns": [{"Name": name, "Type": declared[name]} for name in names]},
+        # Athena has said "Table storage descriptor is missing SerDe info" of views without the empty one.
+        "StorageDescriptor": {"Columns": [{"Name": name, "Type": declared[name]} for name in names], "SerdeInfo": {}},
     }
 
 

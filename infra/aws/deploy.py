@@ -125,7 +125,7 @@ def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
 
 
 _RAW_STACK = "addapart-raw-"
-_OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts"})
+_OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts", "DeliveryOrgId", "WriterRoles", "ReplicationRoles"})
 """Parameters by which others may write into a raw bucket: never for all buckets at once, and never for readready."""
 
 
@@ -143,6 +143,7 @@ def lake_stacks(
         "BundleKey": bundle_key("glue", built.glue_bundle),
         "ScriptKey": script_key(built.script),
         "AdditionalPythonModules": built.modules(bucket),
+        "AlarmTopicArn": settings.alarm_topic,
     }
     addapart = _template("addapart")
     planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
