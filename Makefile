@@ -78,9 +78,10 @@ lock: $(READY) ## renew requirements.lock, bench/requirements.lock and infra/aws
 	@$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock $(LOCKED) -o bench/requirements.lock
 
 wheels: $(READY) ## what the Glue job needs beyond Glue's own, pinned as here, into wheels/ for a deployment to AWS
+	@rm -rf wheels
 	@$(BIN)/pip download -qq --disable-pip-version-check --only-binary :all: --python-version 3.11 \
 	  --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 --no-deps -d wheels \
-	  $$(grep -oE '^(boto3|botocore|dagster-pipes|duckdb|isal|msgspec|s3transfer|sqlglot)==[^ ]+' requirements.lock)
+	  $$(grep -oE '^(dagster-pipes|duckdb|isal|msgspec|sqlglot)==[^ ]+' requirements.lock)
 	@ls wheels
 
 clean: ## remove what can be made again; the lake under .loglake/ stays

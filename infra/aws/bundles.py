@@ -12,6 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[2]
+WHEELS = "wheels"
+JOB_PACKAGES = frozenset({"dagster-pipes", "duckdb", "isal", "msgspec", "sqlglot"})
+"""What the job imports and Glue does not bring; `make wheels` fetches them at the versions of the lock."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MODE = 0o100644 << 16
 _SHIPPED_SUFFIXES = frozenset({".py", ".sql", ".toml"})  # defs.yaml is Dagster's alone
@@ -47,9 +50,35 @@ def job_script(root: Path = ROOT) -> bytes:
     return (root / "glue_scripts" / "readready.py").read_bytes()
 
 
+class WheelsError(ValueError):
+    """The folder of wheels cannot be given to the job; the message says why and what to do."""
+
+
+def wheels_bundle(folder: Path) -> bytes:
+    """The zip of wheels that the job installs at its start, with the versions that they are, as Glue wants it.
+
+    Raises WheelsError where the folder has none, two of one package, or not what the job imports.
+    """
+    found: dict[str, list[Path]] = {}
+    for wheel in sorted(folder.glob("*.whl")):
+        found.setdefault(wheel.name.split("-")[0].replace("_", "-").lower(), []).append(wheel)
+    if twins := [name for name, wheels in found.items() if len(wheels) > 1]:
+        raise WheelsError(f"{folder} has several wheels of {', '.join(twins)}. `make wheels` fills it anew.")
+    if absent := sorted(JOB_PACKAGES - found.keys()):
+        raise WheelsError(f"{folder} has no wheel of {', '.join(absent)}, which the job needs. `make wheels` fills it.")
+    versions = [f"{name}=={wheel.name.split('-')[1]}" for name, (wheel,) in sorted(found.items())]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(_entry("wheels/requirements.txt"), "\n".join(versions) + "\n")
+        for (wheel,) in found.values():
+            archive.writestr(_entry(f"wheels/{wheel.name}"), wheel.read_bytes())
+    return buffer.getvalue()
+
+
 def bundle_key(kind: str, content: bytes) -> str:
-    """Key of a bundle in the artifacts bucket; `kind` is lambda, looker or glue."""
-    return f"bundles/{kind}-{_digest(content)}.zip"
+    """Key of a bundle in the artifacts bucket; `kind` is lambda, looker, glue or wheels."""
+    ending = "gluewheels.zip" if kind == WHEELS else "zip"
+    return f"bundles/{kind}-{_digest(content)}.{ending}"
 
 
 def script_key(content: bytes) -> str:
@@ -90,8 +119,12 @@ def _zip(root: Path, files: Iterable[Path], others: Mapping[str, Path] = Mapping
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(by_name):
-            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
-            entry.external_attr = _MODE
-            entry.create_system = 3  # Unix, wherever it is built
-            archive.writestr(entry, by_name[name].read_bytes(), zipfile.ZIP_DEFLATED, 9)
+            archive.writestr(_entry(name), by_name[name].read_bytes(), zipfile.ZIP_DEFLATED, 9)
     return buffer.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+    entry.external_attr = _MODE
+    entry.create_system = 3  # Unix, wherever it is built
+    return entry

@@ -1,11 +1,9 @@
 """Deploys a lake: its CloudFormation stacks, and the bundles, partition indexes and views that no stack can make.
 
-Twice is once. AWS and the local endpoint get the same templates through the same calls. `python -m infra.aws.deploy
---name loglake` deploys to AWS with the credentials of the environment.
+Twice is once. AWS and the local endpoint get the same templates through the same calls.
 """
 
-import argparse
-import sys
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,30 +11,31 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.bundles import bundle_key, glue_bundle, job_script, lambda_bundle, looker_bundle, script_key
+from infra.aws.bundles import (
+    WHEELS,
+    WheelsError,
+    bundle_key,
+    glue_bundle,
+    job_script,
+    lambda_bundle,
+    looker_bundle,
+    script_key,
+    wheels_bundle,
+)
 from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.aws.dropped_tables import deployed_tables, restore_tables
-from infra.aws.stacks import DeployError, Progress, Stack, bring_about
+from infra.aws.stacks import DeployError, Progress, Stack, StackOptions, StackPlan, Stacks, defaults
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.reviews import Review, load_review, review_names
-from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
 from resources.settings import LakeSettings
 
-__all__ = [
-    "Artifacts",
-    "Clients",
-    "DeployError",
-    "Progress",
-    "Stack",
-    "built_artifacts",
-    "deploy",
-    "lake_stacks",
-    "main",
-]
-
 Clients = Callable[[str], Any]
 """From an AWS service's name to its boto3 client."""
+
+Approve = Callable[[Sequence[StackPlan]], bool]
+"""Shown what would change, says whether it may."""
 
 _TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
 _INDEX = "by_day"
@@ -45,12 +44,12 @@ LOOKER = "looker"
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What the functions and the job run, as bytes, and the wheels (file name, bytes) that the job needs besides."""
+    """What the functions and the job run, and the zip of wheels that the job needs besides; empty for none."""
 
     lambda_bundle: bytes
     glue_bundle: bytes
     script: bytes
-    wheels: tuple[tuple[str, bytes], ...] = ()
+    wheels: bytes = b""
     looker_bundle: bytes = b""
 
     @property
@@ -60,19 +59,21 @@ class Artifacts:
         yield bundle_key("looker", self.looker_bundle), self.looker_bundle
         yield bundle_key("glue", self.glue_bundle), self.glue_bundle
         yield script_key(self.script), self.script
-        for name, content in self.wheels:
-            yield f"wheels/{name}", content
+        if self.wheels:
+            yield bundle_key(WHEELS, self.wheels), self.wheels
 
     def modules(self, bucket: str) -> str:
         """The wheels as the job's `--additional-python-modules`."""
-        return ",".join(f"s3://{bucket}/wheels/{name}" for name, _ in self.wheels)
+        return f"s3://{bucket}/{bundle_key(WHEELS, self.wheels)}" if self.wheels else ""
 
 
-def built_artifacts(wheels: Path | None = None) -> Artifacts:
-    """Artifacts of this tree, with every wheel in the folder `wheels`."""
-    found = sorted(wheels.glob("*.whl")) if wheels else []
-    files = tuple((w.name, w.read_bytes()) for w in found)
-    return Artifacts(lambda_bundle(), glue_bundle(), job_script(), files, looker_bundle())
+def artifacts_of_tree(wheels: Path | None = None) -> Artifacts:
+    """Artifacts of this tree, with the wheels of a folder. Raises DeployError where the job needs others."""
+    try:
+        content = wheels_bundle(wheels) if wheels else b""
+    except WheelsError as error:
+        raise DeployError(f"{error} Nothing was deployed.") from error
+    return Artifacts(lambda_bundle(), glue_bundle(), job_script(), content, looker_bundle())
 
 
 def deploy(
@@ -83,29 +84,52 @@ def deploy(
     progress: Progress,
     artifacts: Artifacts | None = None,
     warn: Progress | None = None,
-) -> None:
+    options: StackOptions = StackOptions(),
+    approve: Approve = lambda plans: True,
+) -> bool:
     """Bring about the lake of `sources` and of the reviews that join them, and wait until it stands.
 
-    Changes only what differs.
+    Changes only what differs, and nothing that `approve` does not want: then it returns False.
 
     `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
     is storage, addapart-<layer>, catalog, jobs or looker. Looker is deployed where `looker:ModelId` says which model it
-    may ask. What somebody else dropped is made again, and `warn` is told of it, or else `progress`. Raises DeployError.
+    may ask. A parameter that a stack has and that is not given is refused, never set back. What somebody else dropped
+    is made again, and `warn` is told of it, or else `progress`. Raises DeployError.
     """
     _refuse_other_account(settings, clients)
-    built = artifacts or built_artifacts()
-    cloudformation = clients("cloudformation")
+    built = artifacts or artifacts_of_tree()
+    api = Stacks(clients("cloudformation"), clients("s3"), settings, options)
     stacks = lake_stacks(settings, sources, parameters, built)
     reviews = reviews_of(sources)
-    _refuse_to_drop_tables(settings, cloudformation, sources)
-    bring_about(cloudformation, clients("s3"), settings, stacks[:1], progress)
+    _refuse_to_drop_tables(settings, clients("cloudformation"), sources)
+    _refuse_to_set_back(settings, api, stacks)
+    is_there = api.describe(stacks[0].name) is not None
+    plans = [plan for stack in stacks[: None if is_there else 1] if (plan := api.propose(stack))]
+    later = [] if is_there else [api.plan_first(stack) for stack in stacks[1:]]
+    if (plans or later) and not approve([*plans, *later]):
+        for plan in plans:
+            api.discard(plan)
+        return False
+    _say_unchanged(stacks, [*plans, *later], progress)
+    api.execute([plan for plan in plans if plan.stack is stacks[0]], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
-    restore_tables(settings, cloudformation, clients("glue"), _catalog(sources, reviews), warn or progress)
+    restore_tables(settings, clients("cloudformation"), clients("glue"), _catalog(sources, reviews), warn or progress)
+    if not is_there:
+        plans += [plan for stack in stacks[1:] if (plan := api.propose(stack))]
     # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have.
-    bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if _is_catalog(s)], progress)
-    bring_about(cloudformation, clients("s3"), settings, [s for s in stacks[1:] if not _is_catalog(s)], progress)
+    api.execute([plan for plan in plans[:] if _is_catalog(plan.stack)], progress)
+    api.execute([p for p in plans if p.stack is not stacks[0] and not _is_catalog(p.stack)], progress)
+    api.protect([stack.name for stack in stacks])
     _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
     _create_views(clients("glue"), settings.database, reviews, progress)
+    return True
+
+
+def _say_unchanged(stacks: Sequence[Stack], plans: Sequence[StackPlan], progress: Progress) -> None:
+    changed = {plan.stack.name for plan in plans}
+    for stack in stacks:
+        if stack.name not in changed:
+            progress(f"{stack.name}: unchanged")
 
 
 def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review]) -> Mapping[str, Any]:
@@ -153,13 +177,25 @@ def lake_stacks(
     if f"{LOOKER}:ModelId" in parameters:
         planned.append((LOOKER, _template(LOOKER), {}))
     _refuse_unknown(parameters, {part: text for part, text, _ in planned})
-    return [_stack(settings.name, part, text, {**known, **own}, parameters) for part, text, own in planned]
+    return [_stack(settings, part, text, {**known, **own}, parameters) for part, text, own in planned]
 
 
-def _stack(lake: str, part: str, template: str, known: Mapping[str, str], given: Mapping[str, str]) -> Stack:
+def _stack(
+    settings: LakeSettings, part: str, template: str, known: Mapping[str, str], given: Mapping[str, str]
+) -> Stack:
     scoped = {key.partition(":")[2]: value for key, value in given.items() if key.startswith(f"{part}:")}
     values = {**known, **given, **scoped}
-    return Stack(f"{lake}-{part}", template, {n: v for n, v in values.items() if _declares(template, n)})
+    text = _with_bucket_names(template, {**known, "AWS::AccountId": settings.account})
+    return Stack(f"{settings.name}-{part}", text, {n: v for n, v in values.items() if _declares(template, n)})
+
+
+def _with_bucket_names(template: str, known: Mapping[str, str]) -> str:
+    """The template with its buckets' names written out: CloudFormation takes over only what has such a name."""
+
+    def write_out(found: re.Match[str]) -> str:
+        return str(found[1]) + re.sub(r"\$\{([^}]+)\}", lambda name: known[name[1]], found[2])
+
+    return re.sub(r'^(\s+BucketName: )!Sub "([^"]+)"$', write_out, template, flags=re.MULTILINE)
 
 
 def _template(name: str) -> str:
@@ -196,6 +232,26 @@ def _refuse_other_account(settings: LakeSettings, clients: Clients) -> None:
         )
 
 
+def _refuse_to_set_back(settings: LakeSettings, api: Stacks, stacks: Sequence[Stack]) -> None:
+    """A parameter that is not given would take its template's default: a delivery would be shut, an alarm silenced."""
+    lost = []
+    for stack in stacks:
+        known = defaults(stack.template)
+        for name, value in sorted(api.parameters(stack.name).items()):
+            given = stack.parameters.get(name, known.get(name, value))
+            is_lost = name not in stack.parameters and given != value
+            if is_lost or (name == "AdditionalPythonModules" and value and not given):
+                lost.append(f"{stack.name.removeprefix(f'{settings.name}-')}:{name}={value}")
+    looker = f"{settings.name}-{LOOKER}"
+    if looker not in {stack.name for stack in stacks} and api.describe(looker):
+        lost.append(f"{LOOKER}:ModelId={api.parameters(looker).get('ModelId', '')}")
+    if lost:
+        raise DeployError(
+            f"The lake {settings.name!r} has what this deployment does not name: {'; '.join(lost)}. Nothing was "
+            "deployed, since it would be set back without a word. Name each, with the value that it is to have."
+        )
+
+
 def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources: Sequence[LogSource]) -> None:
     """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
@@ -212,7 +268,7 @@ def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources:
 
 
 def _upload(s3: Any, bucket: str, built: Artifacts, progress: Progress) -> None:
-    """Put what is not there. A bundle's key carries its digest, a wheel's name its version: neither ever changes."""
+    """Put what is not there. A bundle's key carries its digest, so what lies under it never changes."""
     for key, content in built.objects:
         if not _is_stored(s3, bucket, key, len(content)):
             s3.put_object(Bucket=bucket, Key=key, Body=content)
@@ -257,49 +313,3 @@ def _create_views(glue: Any, database: str, reviews: Sequence[Review], progress:
 def _has_index(glue: Any, database: str, table: str) -> bool:
     found = glue.get_partition_indexes(DatabaseName=database, TableName=table)["PartitionIndexDescriptorList"]
     return any(index["IndexName"] == _INDEX and index["IndexStatus"] != "FAILED" for index in found)
-
-
-# --- command line -----------------------------------------------------------------------------------------------------
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Deploy to AWS. Exit code 1, with one sentence on stderr, when it fails."""
-    import boto3
-
-    asked = _arguments(argv)
-    session = boto3.Session()
-    account = session.client("sts").get_caller_identity()["Account"]
-    settings = LakeSettings(asked.name, account, session.region_name)
-    sources = [load_source(name) for name in asked.source or source_names()]
-    parameters = {"RequireTls": "false" if asked.no_tls else "true", **dict(asked.parameter)}
-    try:
-        deploy(settings, _clients(session), sources, parameters, print, built_artifacts(asked.wheels))
-    except DeployError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-def _clients(session: Any) -> Clients:
-    return lambda service: session.client(service)
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m infra.aws.deploy", description="Deploy a log lake.")
-    parser.add_argument("--name", required=True, help="name of the lake, such as loglake")
-    parser.add_argument("--source", action="append", help="a source of the lake; default: all that are declared")
-    parser.add_argument("--wheels", type=Path, help="folder with the pinned wheels that the Glue job needs")
-    parser.add_argument("--no-tls", action="store_true", help="accept plain http; for an endpoint on 127.0.0.1 only")
-    parser.add_argument(
-        "--parameter",
-        action="append",
-        default=[],
-        type=lambda text: text.split("=", 1),
-        metavar="[STACK:]NAME=VALUE",
-        help="a template's parameter; may be repeated",
-    )
-    return parser.parse_args(argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

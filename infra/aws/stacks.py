@@ -1,15 +1,20 @@
-"""One CloudFormation stack and how it is brought about: started, waited for, and told with its cause when it fails.
+"""CloudFormation stacks: what a deployment would change, changing it, and waiting for it.
 
-Which stacks a lake has does not belong here (see deploy.py).
+A stack is changed by a change set and by nothing else, so what a person approves is what happens. Which stacks a lake
+has does not belong here (see deploy.py).
 """
 
+import contextlib
+import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.aws.template import Grant, grants, read_template, resources, wider
 from resources.settings import LakeSettings
 
 Progress = Callable[[str], None]
@@ -17,6 +22,8 @@ Progress = Callable[[str], None]
 _LARGEST_BODY = 51_200  # bytes; CloudFormation takes a larger template (up to 1 MB) from S3 only
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 5.0  # a stack takes 0.1 s on the emulator, minutes on AWS
+_BEGUN = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
+_NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 class DeployError(RuntimeError):
@@ -32,49 +39,214 @@ class Stack:
     parameters: Mapping[str, str]
 
 
-def bring_about(
-    cloudformation: Any, s3: Any, settings: LakeSettings, stacks: Sequence[Stack], progress: Progress
-) -> None:
-    """Start all of `stacks`, then wait for each: they build side by side, and none is left behind when one fails."""
-    failures: list[str] = []
-    started: list[tuple[Stack, str]] = []
-    for stack in stacks:
-        try:
-            if stack_id := _start(cloudformation, s3, settings, stack):
-                started.append((stack, stack_id))
-            else:
-                progress(f"{stack.name}: unchanged")
-        except DeployError as error:
-            failures.append(str(error))
-    for stack, stack_id in started:
-        try:
-            _wait(cloudformation, stack.name, stack_id)
-            progress(f"{stack.name}: deployed")
-        except DeployError as error:
-            failures.append(str(error))
-    if failures:
-        raise DeployError("\n".join(failures))
+@dataclass(frozen=True)
+class StackOptions:
+    """What every stack of a lake gets besides: tags, and alarms (ARNs) that roll an update back when they ring."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rollback_alarms: Sequence[str] = ()
+    termination_protection: bool = False
 
 
-def _start(cloudformation: Any, s3: Any, settings: LakeSettings, stack: Stack) -> str | None:
-    """Create or update one stack; its id, or None when there is nothing to change."""
-    request = {
-        "StackName": stack.name,
-        "Parameters": [{"ParameterKey": n, "ParameterValue": v} for n, v in sorted(stack.parameters.items())],
-        "Capabilities": _CAPABILITIES,
-        **_template_argument(s3, settings, stack),
-    }
-    try:
-        if _exists(cloudformation, stack.name):
-            return str(cloudformation.update_stack(**request)["StackId"])
-        return str(cloudformation.create_stack(**request, OnFailure="DELETE")["StackId"])
-    except ClientError as error:
-        if "No updates are to be performed" in _say(error):
-            return None
-        raise DeployError(
-            f"CloudFormation did not start to deploy the stack {stack.name}: {_say(error).rstrip('.')}. "
-            "Deploying again helps only if another deployment was under way."
-        ) from error
+@dataclass(frozen=True)
+class Change:
+    """What happens to one resource: `action` is add, change, replace, remove or import."""
+
+    action: str
+    logical_id: str
+    type: str
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """What a deployment does to one stack. `wider` is what its policies allow more than now, by logical id.
+
+    `change_set` is None for a stack that can be asked for only once the storage stack is there.
+    """
+
+    stack: Stack
+    is_new: bool
+    changes: tuple[Change, ...]
+    wider: Mapping[str, Sequence[Grant]] = field(default_factory=dict)
+    change_set: str | None = None
+    stack_id: str = ""
+
+
+class Stacks:
+    """The stacks of one lake, through one CloudFormation client."""
+
+    def __init__(self, cloudformation: Any, s3: Any, settings: LakeSettings, options: StackOptions) -> None:
+        self._cloudformation, self._s3, self._settings, self._options = cloudformation, s3, settings, options
+
+    def describe(self, name: str) -> Mapping[str, Any] | None:
+        """The stack as CloudFormation describes it, or None where there is none."""
+        try:
+            stack: Mapping[str, Any] = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        return None if stack["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS") else stack
+
+    def parameters(self, name: str) -> dict[str, str]:
+        """The parameters that a stack has now; none where there is no stack."""
+        stack = self.describe(name)
+        return {p["ParameterKey"]: p.get("ParameterValue", "") for p in (stack or {}).get("Parameters", [])}
+
+    def plan_first(self, stack: Stack) -> StackPlan:
+        """What a stack will have that cannot be asked for yet."""
+        found = resources(stack.template, stack.parameters, self._settings.account, self._settings.region)
+        return StackPlan(stack, True, tuple(Change("add", name, one.type) for name, one in found.items()))
+
+    def propose(self, stack: Stack) -> StackPlan | None:
+        """A change set for the stack, or None where nothing would change. Raises DeployError."""
+        before = self.describe(stack.name)
+        try:
+            made = self._cloudformation.create_change_set(
+                StackName=stack.name,
+                ChangeSetName=f"loglake-{uuid.uuid4().hex[:12]}",
+                ChangeSetType="UPDATE" if before else "CREATE",
+                ImportExistingResources=True,  # what an earlier lake of this name left, such as its buckets
+                Parameters=[{"ParameterKey": n, "ParameterValue": v} for n, v in sorted(stack.parameters.items())],
+                Capabilities=_CAPABILITIES,
+                **({} if before else {"OnStackFailure": "DELETE"}),
+                **self._given_options(),
+                **_template_argument(self._s3, self._settings, stack),
+            )
+            described = self._wait_for_change_set(made["Id"])
+        except ClientError as error:
+            if any(words in _say(error) for words in _NOTHING_CHANGES):
+                return None
+            raise DeployError(_not_started(stack.name, _say(error))) from error
+        plan = StackPlan(
+            stack, before is None, _changes(described), self._wider(stack, before), made["Id"], made["StackId"]
+        )
+        if described["Status"] == "FAILED" or described["ExecutionStatus"] == "UNAVAILABLE":
+            self.discard(plan)
+            reason = str(described.get("StatusReason", "no reason given"))
+            if any(words in reason for words in _NOTHING_CHANGES):
+                return None
+            raise DeployError(_not_started(stack.name, reason))
+        return plan
+
+    def _given_options(self) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        if self._options.tags:
+            given["Tags"] = [{"Key": name, "Value": value} for name, value in sorted(self._options.tags.items())]
+        if self._options.rollback_alarms:
+            triggers = [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in self._options.rollback_alarms]
+            given["RollbackConfiguration"] = {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": 5}
+        return given
+
+    def _wait_for_change_set(self, change_set: str) -> dict[str, Any]:
+        seconds = _FIRST_WAIT_SECONDS
+        while True:
+            described = self._cloudformation.describe_change_set(ChangeSetName=change_set)
+            if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+                break
+            time.sleep(seconds)
+            seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
+        found: dict[str, Any] = described
+        while token := described.get("NextToken"):
+            described = self._cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=token)
+            found["Changes"] += described["Changes"]
+        return found
+
+    def _wider(self, stack: Stack, before: Mapping[str, Any] | None) -> Mapping[str, Sequence[Grant]]:
+        """What the stack's policies will allow more than they do. Of a new stack all is new, and nothing is said."""
+        if before is None:
+            return {}
+        body = self._cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
+        old = body if isinstance(body, str) else _as_text(body)
+        where = self._settings.account, self._settings.region
+        now = {p["ParameterKey"]: p.get("ParameterValue", "") for p in before.get("Parameters", [])}
+        return wider(grants(resources(old, now, *where)), grants(resources(stack.template, stack.parameters, *where)))
+
+    def execute(self, plans: Sequence[StackPlan], progress: Progress) -> None:
+        """Start all change sets, then wait for each: stacks build side by side, and none is left when one fails."""
+        failures: list[str] = []
+        started: list[StackPlan] = []
+        for plan in plans:
+            try:
+                self._cloudformation.execute_change_set(ChangeSetName=plan.change_set)
+                started.append(plan)
+            except ClientError as error:
+                failures.append(_not_started(plan.stack.name, _say(error)))
+        for plan in started:
+            try:
+                self._wait_for_start(plan)
+                _wait(self._cloudformation, plan.stack.name, plan.stack_id)
+                progress(f"{plan.stack.name}: deployed")
+            except DeployError as error:
+                failures.append(str(error))
+        if failures:
+            raise DeployError("\n".join(failures))
+
+    def _wait_for_start(self, plan: StackPlan) -> None:
+        """Until then the stack's state is that of the deployment before."""
+        seconds = _FIRST_WAIT_SECONDS
+        with contextlib.suppress(self._cloudformation.exceptions.ChangeSetNotFoundException):
+            while (
+                self._cloudformation.describe_change_set(ChangeSetName=plan.change_set)["ExecutionStatus"]
+                == "AVAILABLE"
+            ):
+                time.sleep(seconds)
+                seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
+
+    def protect(self, names: Sequence[str]) -> None:
+        """Let nobody delete the stacks before the protection is taken away, or let them, as the options say."""
+        for name in names:
+            stack = self.describe(name)
+            if stack and bool(stack.get("EnableTerminationProtection")) != self._options.termination_protection:
+                self._cloudformation.update_termination_protection(
+                    StackName=name, EnableTerminationProtection=self._options.termination_protection
+                )
+
+    def discard(self, plan: StackPlan) -> None:
+        """Forget a change set. A stack that is only planned is nothing but its change set, and goes with it."""
+        if plan.change_set is None:
+            return
+        self._cloudformation.delete_change_set(ChangeSetName=plan.change_set)
+        if plan.is_new:
+            self._cloudformation.delete_stack(StackName=plan.stack_id)
+
+    def delete(self, names: Sequence[str], progress: Progress) -> None:
+        """Delete stacks side by side and wait. Resources that their template keeps stay. Raises DeployError."""
+        started = []
+        for name in names:
+            if stack := self.describe(name):
+                self._cloudformation.delete_stack(StackName=name)
+                started.append((name, str(stack["StackId"])))
+        for name, stack_id in started:
+            _wait(self._cloudformation, name, stack_id, ("DELETE_COMPLETE",))
+            progress(f"{name}: deleted")
+
+
+def _changes(described: Mapping[str, Any]) -> tuple[Change, ...]:
+    words = {"Add": "add", "Modify": "change", "Remove": "remove", "Import": "import", "Dynamic": "change"}
+    found = []
+    for one in (entry["ResourceChange"] for entry in described.get("Changes", [])):
+        is_replaced = one["Action"] == "Modify" and one.get("Replacement") == "True"
+        action = "replace" if is_replaced else words.get(one["Action"], one["Action"])
+        found.append(Change(action, one["LogicalResourceId"], one["ResourceType"]))
+    return tuple(found)
+
+
+def _as_text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document)
+
+
+def _not_started(name: str, reason: str) -> str:
+    return (
+        f"CloudFormation did not start to deploy the stack {name}: {reason.rstrip('.')}. "
+        "Deploying again helps only if another deployment was under way."
+    )
+
+
+def defaults(template: str) -> dict[str, str]:
+    """The parameters that a template declares, with their defaults; a parameter without one is the empty text."""
+    declared = read_template(template).get("Parameters", {})
+    return {name: str(one.get("Default", "")) for name, one in declared.items()}
 
 
 def _template_argument(s3: Any, settings: LakeSettings, stack: Stack) -> dict[str, str]:
@@ -86,23 +258,16 @@ def _template_argument(s3: Any, settings: LakeSettings, stack: Stack) -> dict[st
     return {"TemplateURL": f"{s3.meta.endpoint_url}/{settings.artifacts_bucket}/{key}"}
 
 
-def _exists(cloudformation: Any, name: str) -> bool:
-    try:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        if is_absent(error):
-            return False
-        raise
-    return str(stack["StackStatus"]) not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+_DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
 
 
-def _wait(cloudformation: Any, name: str, stack_id: str) -> None:
+def _wait(cloudformation: Any, name: str, stack_id: str, until: Sequence[str] = _DEPLOYED) -> None:
     """Return once the stack is complete. Raises DeployError with the first failing resource and its reason."""
     seconds = _FIRST_WAIT_SECONDS
     while True:
         stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
         status = stack["StackStatus"]
-        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"):
+        if status in until:
             return
         if not status.endswith("_IN_PROGRESS"):
             cause = _first_failure(cloudformation, stack_id) or stack.get("StackStatusReason", "no reason given")
@@ -144,7 +309,11 @@ def _events_of_operation(cloudformation: Any, stack_id: str) -> Iterator[Mapping
         for event in page["StackEvents"]:
             yield event
             is_stack = event.get("PhysicalResourceId") == event["StackId"]
-            if is_stack and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+            if is_stack and event["ResourceStatus"] in (
+                "CREATE_IN_PROGRESS",
+                "UPDATE_IN_PROGRESS",
+                "IMPORT_IN_PROGRESS",
+            ):
                 return
 
 

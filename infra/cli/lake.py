@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.cli.lake_file import LakeFile
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.raw_bucket import RawBucket
@@ -54,9 +55,10 @@ class CommandLake:
 
 @dataclass(frozen=True)
 class AwsLake(CommandLake):
-    """A deployed lake of an AWS account. `dagster` is the address of its Dagster, None where a run is made here."""
+    """A lake of an AWS account. `dagster` is the address of its Dagster, None where a run is made here."""
 
     dagster: str | None = None
+    file: LakeFile | None = None
 
 
 def warn(text: str) -> None:

@@ -116,6 +116,14 @@ class _Asked:
 
         return aws_lake(self.name, self.profile, self.region)
 
+    def refuse_local(self, command: str) -> None:
+        """Raise UsageError where the lake is of this machine."""
+        if self.name == LOCAL:
+            raise UsageError(
+                f"`loglake {command}` is for a lake on AWS: name a file of lakes/ with --lake. Nothing was done. The "
+                "lake of this machine is deployed by whatever command needs it, and lies in its home."
+            )
+
     def refuse_aws(self, command: str) -> None:
         """Raise UsageError where the lake is not of this machine."""
         if self.name != LOCAL:
@@ -279,6 +287,52 @@ def build(
     committed_table(name)  # refuses what is neither a log nor a review
     with context.obj.open() as lake:
         raise typer.Exit(build_days(lake, name, first, last, accept_loss, _say))
+
+
+@app.command()
+def deploy(
+    context: Context,
+    is_plan: Annotated[bool, typer.Option("--plan", help="Show what would change, and change nothing.")] = False,
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask. For machines.")] = False,
+) -> None:
+    """Deploy a lake to AWS as its file in lakes/ says: shows what would change, asks, and waits until it stands.
+
+    Example: loglake --lake prod deploy --plan
+    """
+    from infra.cli.deployment import deploy_as_described
+
+    context.obj.refuse_local("deploy")
+    with context.obj.open() as lake:
+        is_deployed = deploy_as_described(lake, is_confirmed, is_plan, _say)
+    if is_plan:
+        _say("Nothing was changed: --plan only shows.")
+    elif not is_deployed:
+        _say("Nothing was changed.")
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
+def undeploy(
+    context: Context,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="Delete logs, tables and evidence too, for good.")
+    ] = False,
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask. For machines.")] = False,
+    confirm: Annotated[
+        str | None, typer.Option(show_default=False, help="Name of the lake, once more, with --delete-data.")
+    ] = None,
+) -> None:
+    """Take a lake on AWS down. Its buckets and tables stay, and what they cost is said, unless --delete-data is given.
+
+    Example: loglake --lake prod undeploy
+    """
+    from infra.cli.deployment import take_down
+
+    context.obj.refuse_local("undeploy")
+    with context.obj.open() as lake:
+        if not take_down(lake, delete_data, is_confirmed, confirm, _say):
+            _say("Nothing was deleted.")
+            raise typer.Exit(EXIT_REFUSED)
 
 
 @app.command()

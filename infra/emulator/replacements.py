@@ -14,7 +14,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_evaluator, lambda_runtime, persistence, responses, sigv4
-from ministack.services import athena, glue, lambda_svc, s3, sqs, sts
+from ministack.services import athena, cloudformation, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
 from infra.emulator import disk_reserve, glue_runs, partitions
@@ -48,7 +48,8 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     sqs: ("DEFAULT_PORT", "_CANONICAL_NETLOC", "_queue_url"),
     app: ("_build_persistence_save_dict",),
     persistence: ("_json_default", "_state_format_version"),
-    provisioners: ("_GLUE_JOB_DEFAULTS",),
+    provisioners: ("_GLUE_JOB_DEFAULTS", "s3_bucket_name_conflict"),
+    cloudformation: ("_change_sets",),
     sts: ("register_session",),
     sigv4: (
         *("parse_query_signature", "parse_header_signature", "header_signing_documents", "derive_signing_key"),
@@ -89,6 +90,7 @@ def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: flo
         (lambda_svc, {"invoke_async_with_retry": invocations.invoke, "execution_credentials": function_credentials}),
         (lambda_runtime, {"execution_credentials": function_credentials}),
         (s3, {"_fire_s3_event_async": _fire_s3_event_now, **disk_reserve.replacements(home)}),
+        (provisioners, {"s3_bucket_name_conflict": _bucket_name_conflict(provisioners.s3_bucket_name_conflict)}),
     ]
     for module, functions in replaced:
         for name, function in functions.items():
@@ -105,6 +107,17 @@ def _fire_s3_event_now(bucket: str, key: str, event: str, *arguments: Any, **nam
     """
     if bucket in s3._bucket_notifications:
         s3._fire_s3_event(bucket, key, event, *arguments, sequencer=s3._next_event_sequencer(event), **named)
+
+
+def _bucket_name_conflict(original: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """ministack proposes to take over a bucket that is there, as AWS does, and then calls its name a conflict."""
+
+    def conflict(name: str) -> str | None:
+        planned = (change.get("_import_existing") or {} for change in cloudformation._change_sets.values())
+        is_taken_over = any(identifier.get("BucketName") == name for one in planned for identifier in one.values())
+        return None if is_taken_over else original(name)
+
+    return conflict
 
 
 def _keep_queues_across_ports() -> None:

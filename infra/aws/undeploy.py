@@ -1,0 +1,130 @@
+"""Takes a lake down: its stacks, and what they keep only where that is asked for by name.
+
+Logs are evidence, so buckets and tables stay by default: the stacks of the storage and of the catalog stay with them,
+and a later deployment of the same name goes on with what it finds.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.aws.deploy import Clients
+from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
+from resources.settings import LakeSettings
+
+_KEEPING = ("storage", "catalog")
+_PARTS = ("looker", "jobs", "addapart-")
+_USD_A_GB_MONTH = 0.023  # of S3 Standard in us-east-1, the first 50 TB: docs/aws.md
+_VERSIONS_A_REQUEST = 1_000
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class BucketContent:
+    """What a bucket holds, old versions too, in objects and bytes; `locked` are keys that S3 did not let go."""
+
+    name: str
+    versions: int
+    size: int
+    locked: tuple[str, ...] = ()
+
+    @property
+    def usd_a_month(self) -> float:
+        return self.size / 1e9 * _USD_A_GB_MONTH
+
+
+def lake_parts(settings: LakeSettings, clients: Clients) -> list[str]:
+    """The names of the lake's stacks that are there, in the order in which they may be deleted."""
+    pages = clients("cloudformation").get_paginator("describe_stacks").paginate()
+    names = {str(stack["StackName"]) for page in pages for stack in page["Stacks"] if _is_there(stack)}
+    parts = [name.removeprefix(f"{settings.name}-") for name in names if name.startswith(f"{settings.name}-")]
+    compute = sorted(part for part in parts if part.startswith(_PARTS))
+    return [f"{settings.name}-{part}" for part in [*compute, *(p for p in reversed(_KEEPING) if p in parts)]]
+
+
+def _is_there(stack: dict[str, Any]) -> bool:
+    return str(stack["StackStatus"]) not in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+
+
+def lake_buckets(settings: LakeSettings, clients: Clients) -> list[str]:
+    """The lake's buckets that are there, whether or not a stack still knows them."""
+    found = [str(bucket["Name"]) for bucket in clients("s3").list_buckets()["Buckets"]]
+    ending = f"-{settings.account}"
+    layers = ("raw-", "readready", "artifacts", "athena-results")
+    return sorted(
+        name
+        for name in found
+        if name.startswith(f"{settings.name}-")
+        and name.endswith(ending)
+        and name.removeprefix(f"{settings.name}-").startswith(layers)
+    )
+
+
+def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progress: Progress) -> list[BucketContent]:
+    """Delete the lake's stacks, with `delete_data` also its buckets and tables; returns what of its data is left.
+
+    Raises DeployError where a stack is protected, before anything is deleted, or where one cannot be deleted.
+    """
+    api = Stacks(clients("cloudformation"), clients("s3"), settings, StackOptions())
+    names = lake_parts(settings, clients)
+    protected = [name for name in names if (api.describe(name) or {}).get("EnableTerminationProtection")]
+    if protected:
+        raise DeployError(
+            f"The stacks {', '.join(protected)} are protected from deletion. Nothing was deleted. Write "
+            "termination_protection = false into the lake's file, deploy, and then undeploy."
+        )
+    keeping = {f"{settings.name}-{part}" for part in _KEEPING}
+    api.delete([name for name in names if name not in keeping], progress)
+    if not delete_data:
+        return [_content(clients("s3"), bucket) for bucket in lake_buckets(settings, clients)]
+    left = [_empty(clients("s3"), bucket, progress) for bucket in lake_buckets(settings, clients)]
+    for name in (name for name in names if name in keeping):
+        api.delete([name], progress)
+    _drop_tables(settings, clients("glue"), progress)
+    return [content for content in left if content]
+
+
+def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, Any]]]:
+    """All versions and delete markers of a bucket, in pages of at most a thousand."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        yield [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+
+
+def _content(s3: Any, bucket: str, locked: Sequence[str] = ()) -> BucketContent:
+    count = size = 0
+    for versions in _versions(s3, bucket):
+        count += len(versions)
+        size += sum(int(one.get("Size", 0)) for one in versions)
+    return BucketContent(bucket, count, size, tuple(locked[:_SHOWN]))
+
+
+def _empty(s3: Any, bucket: str, progress: Progress) -> BucketContent | None:
+    """Delete every version, then the bucket; what stays, where S3 refuses some since they are locked."""
+    locked: list[str] = []
+    deleted = 0
+    for versions in _versions(s3, bucket):
+        for at in range(0, len(versions), _VERSIONS_A_REQUEST):
+            chosen = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions[at : at + _VERSIONS_A_REQUEST]]
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": chosen, "Quiet": True})
+            locked += [str(error["Key"]) for error in answer.get("Errors", [])]
+            deleted += len(chosen) - len(answer.get("Errors", []))
+            progress(f"s3://{bucket}: {deleted:,} versions deleted")
+    if locked:
+        return _content(s3, bucket, locked)
+    try:
+        s3.delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        progress(f"s3://{bucket}: not deleted ({error.response['Error']['Code']}); something writes to it still")
+        return _content(s3, bucket)
+    progress(f"s3://{bucket}: deleted")
+    return None
+
+
+def _drop_tables(settings: LakeSettings, glue: Any, progress: Progress) -> None:
+    try:
+        glue.delete_database(Name=settings.database)
+    except glue.exceptions.EntityNotFoundException:
+        return
+    progress(f"{settings.database}: database and tables dropped")
