@@ -6,18 +6,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from infra.aws.examination import LOOKS, Deployment, examine
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.versions.commits import commit_key
-from loglake_assets.sources import source_names
+from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.sample_deliveries import generate
 from resources.settings import LakeSettings
 from tests.conftest import quiet
+from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 
@@ -25,6 +31,7 @@ ACCOUNT, REGION, NAME = "000000000000", "eu-west-1", "third"
 LAYERS = [*(f"raw-{name}" for name in source_names()), "readready"]
 STACKS = sorted([*(f"third-addapart-{layer}" for layer in LAYERS), "third-catalog", "third-jobs", "third-storage"])
 TABLE = "from_cloudtrail_readready"
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 FILE = """
 account = "000000000000"
 region = "eu-west-1"
@@ -216,3 +223,156 @@ def test_the_lake_of_this_machine_is_not_deployed_by_it() -> None:
         [sys.executable, "-m", "infra.cli.main", "deploy"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.startswith("deploy: `loglake deploy` is for a lake on AWS")) == (2, True)
+
+
+# --- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def findings(lake: AwsLakeToDeploy, code: int = 1) -> list[str]:
+    """What doctor calls bad."""
+    told = lake.command("doctor", code=code)
+    return [line.removeprefix("BAD  ") for line in told.splitlines() if line.startswith("BAD")]
+
+
+@pytest.fixture(scope="module")
+def whole(lake: AwsLakeToDeploy) -> AwsLakeToDeploy:
+    """The lake with a person who is told of alarms, and a log of yesterday in each bucket."""
+    lake.describe(FILE)
+    lake.command("undeploy", "--delete-data", "--confirm", NAME)
+    lake.command("deploy", "--yes")
+    sqs, sns = lake.client("sqs"), lake.client("sns")
+    url = sqs.create_queue(QueueName="pager")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=lake.settings.alarm_topic, Protocol="sqs", Endpoint=arn)
+    for name in source_names():
+        bucket, s3 = lake.settings.raw_bucket(name), lake.client("s3")
+        for sample in generate(name, YESTERDAY, 1, 600).objects():
+            s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
+    until(lambda: not findings_of_logs(lake), 60)
+    return lake
+
+
+def findings_of_logs(lake: AwsLakeToDeploy) -> list[str]:
+    glue = lake.client("glue")
+    tables = [load_source(name).raw.name for name in source_names()]
+    return [table for table in tables if not glue.get_partitions(DatabaseName=NAME, TableName=table)["Partitions"]]
+
+
+def test_doctor_says_that_all_is_well_where_it_is(whole: AwsLakeToDeploy) -> None:
+    told = whole.command("doctor")
+    assert told.rstrip().splitlines()[-2:] == ["All is well.", f"lake {NAME}: AWS account {ACCOUNT}, {REGION}"]
+    assert f"cloudtrail {YESTERDAY} to " in told
+
+
+def test_doctor_names_everything_that_is_broken(whole: AwsLakeToDeploy) -> None:
+    lake, settings = whole, whole.settings
+    s3, sqs, glue, functions = (lake.client(name) for name in ("s3", "sqs", "glue", "lambda"))
+    raw = settings.raw_bucket("cloudtrail")
+    s3.put_bucket_notification_configuration(Bucket=raw, NotificationConfiguration={})
+    s3.put_bucket_versioning(Bucket=raw, VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_bucket_policy(Bucket=raw)
+    other = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+    s3.put_bucket_encryption(Bucket=settings.results_bucket, ServerSideEncryptionConfiguration=other)
+    quarantine = sqs.get_queue_url(QueueName="third-addapart-readready-quarantine")["QueueUrl"]
+    sqs.send_message(QueueUrl=quarantine, MessageBody="{}")
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="third-addapart-readready-dead.fifo")["QueueUrl"])
+    (mapping,) = functions.list_event_source_mappings(FunctionName="third-addapart-readready-consumer")[
+        "EventSourceMappings"
+    ]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    functions.delete_function(FunctionName="third-addapart-raw-bedrock-producer")
+    glue.delete_table(DatabaseName=NAME, Name="from_cloudwatch_readready")
+    change_table(glue, TABLE, columns=[{"Name": "other", "Type": "string"}])
+    change_table(glue, "from_bedrock_readready", serde="org.example.OtherSerDe", projected="true")
+    glue.create_table(DatabaseName=NAME, TableInput=table_input(glue, "from_cloudtrail_raw", is_dropped=True))
+    glue.delete_table(DatabaseName=NAME, Name="session_activity")
+    job = glue.get_job(JobName=settings.readready_job)["Job"]
+    s3.delete_object(Bucket=settings.artifacts_bucket, Key=job["DefaultArguments"]["--extra-py-files"].split("/", 3)[3])
+    arguments = {**job["DefaultArguments"], "--database": "other"}
+    kept = {name: job[name] for name in ("Role", "Command")}
+    glue.update_job(
+        JobName=settings.readready_job, JobUpdate={**kept, "DefaultArguments": arguments, "GlueVersion": "4.0"}
+    )
+    lake.client("athena").update_work_group(WorkGroup=NAME, State="DISABLED")
+    alarms = lake.client("cloudwatch")
+    alarms.delete_alarms(AlarmNames=["third-addapart-readready-dead"])
+    alarms.set_alarm_state(AlarmName="third-addapart-readready-age", StateValue="ALARM", StateReason="a test")
+    (subscription,) = lake.client("sns").list_subscriptions_by_topic(TopicArn=settings.alarm_topic)["Subscriptions"]
+    lake.client("sns").unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    lake.client("cloudformation").delete_stack(StackName="third-addapart-raw-cloudwatch")
+    for partition in glue.get_partitions(DatabaseName=NAME, TableName="from_bedrock_raw")["Partitions"]:
+        glue.delete_partition(DatabaseName=NAME, TableName="from_bedrock_raw", PartitionValues=partition["Values"])
+    lake.describe(
+        FILE.replace("[tags]", 'dagster = "http://127.0.0.1:9"\n[tags]').replace(
+            "[parameters.addapart", "[parameters.jobs]\nTimeoutMinutes = 45\n\n[parameters.addapart"
+        )
+    )
+    found = "\n".join(findings(lake))
+    for sentence in (
+        "third-addapart-raw-cloudwatch is not there",
+        "third-jobs has other values than this tree and file: TimeoutMinutes",
+        f"{raw} tells no producer of new objects",
+        f"{raw}: versions are Suspended",
+        f"the policy of {raw} lacks LogDeliveryLooks, LogDeliveryWrites",
+        f"{settings.results_bucket} is encrypted by aws:kms, not AES256",
+        "1 messages are in third-addapart-readready-quarantine",
+        "third-addapart-readready-dead.fifo is not there",
+        "third-addapart-readready-consumer takes no messages",
+        "third-addapart-raw-bedrock-producer is not there",
+        "third.from_cloudwatch_readready is not there",
+        f"third.{TABLE} has other columns than its declaration",
+        "third.from_bedrock_readready is read by another SerDe",
+        "third.from_bedrock_readready projects its partitions",
+        "third.from_cloudtrail_raw has no partition index",
+        "third.session_activity is not there",
+        "third-readready runs on Glue 4.0, not 5.1",
+        "third-readready has other arguments than declared: --database",
+        "its code s3://third-artifacts-000000000000/bundles/glue-",
+        "the Athena workgroup third is off",
+        "the alarm third-addapart-readready-dead is not there",
+        "third-addapart-readready-age rings: Messages wait for 15 minutes",
+        "nobody has subscribed",
+        "bedrock: no object has ever arrived",
+        "http://127.0.0.1:9 does not answer",
+    ):
+        assert sentence in found, f"{sentence}\n{found}"
+
+
+def table_input(glue: Any, name: str, is_dropped: bool = False) -> dict[str, Any]:
+    """What makes the table again as it is; with `is_dropped` it is dropped, and its index with it."""
+    table = glue.get_table(DatabaseName=NAME, Name=name)["Table"]
+    if is_dropped:
+        glue.delete_table(DatabaseName=NAME, Name=name)
+    return {part: table[part] for part in ("Name", "TableType", "PartitionKeys", "Parameters", "StorageDescriptor")}
+
+
+def change_table(glue: Any, name: str, columns: Any = None, serde: str = "", projected: str = "") -> None:
+    described = table_input(glue, name)
+    if columns:
+        described["StorageDescriptor"]["Columns"] = columns
+    if serde:
+        described["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"] = serde
+    if projected:
+        described["Parameters"]["projection.enabled"] = projected
+    glue.update_table(DatabaseName=NAME, TableInput=described)
+
+
+def test_doctor_compares_clocks() -> None:
+    said = format_datetime(datetime.now(UTC) - timedelta(minutes=20))
+
+    class Sts:
+        def get_caller_identity(self) -> Any:
+            return {"ResponseMetadata": {"HTTPHeaders": {"date": said}}}
+
+    settings = LakeSettings(NAME, ACCOUNT, REGION)
+    (found,) = LOOKS["clock"](Deployment(settings, lambda service: Sts(), [], []))
+    assert found.sentence.startswith("this machine's clock is 1,2")
+
+
+def test_what_may_not_be_seen_is_one_finding_and_hides_no_other() -> None:
+    def refuse(service: str) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Any")
+
+    found = list(examine(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], [])))
+    assert {one.subject for one in found} == set(LOOKS)
+    assert all("AWS answered AccessDenied" in one.sentence for one in found if not one.is_well)

@@ -529,14 +529,14 @@ def test_a_template_too_large_for_a_request_goes_through_the_artifacts_bucket(en
 
 
 def test_a_stack_that_fails_is_told_with_its_resource_and_deploys_once_the_cause_is_gone(endpoint: Endpoint) -> None:
-    s3 = endpoint.client("s3")
-    taken = endpoint.settings("failing").readready_bucket
-    s3.create_bucket(Bucket=taken, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    sqs = endpoint.client("sqs")
+    taken = sqs.create_queue(QueueName="failing-addapart-readready-quarantine")["QueueUrl"]
     with pytest.raises(
-        DeployError, match=r"failing-addapart-readready ended as .* Bucket \(AWS::S3::Bucket\) is not valid: ."
+        DeployError,
+        match=r"failing-addapart-readready ended as .* QuarantineQueue \(AWS::SQS::Queue\) CREATE_FAILED: .",
     ):
         endpoint.deploy("failing")
-    s3.delete_bucket(Bucket=taken)
+    sqs.delete_queue(QueueUrl=taken)
     assert "failing-addapart-readready: deployed" in endpoint.deploy("failing")
 
 
@@ -572,20 +572,11 @@ def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An emulator that enforces IAM, with a lake."""
     for endpoint in _emulator(tmp_path_factory.mktemp("enforcing"), auth=True):
         endpoint.deploy("lake", **{"looker:ModelId": "example.model"})
-        for role in _roles(endpoint, "ProducerRole"):
-            _allow_batches(endpoint, role)
         yield endpoint
 
 
 def _roles(endpoint: Endpoint, part: str) -> list[str]:
     return [r["RoleName"] for r in endpoint.client("iam").list_roles()["Roles"] if part in r["RoleName"]]
-
-
-def _allow_batches(endpoint: Endpoint, role: str) -> None:
-    """The emulator asks for an action that AWS does not have: there, sqs:SendMessage allows batches too."""
-    statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": "arn:aws:sqs:*:*:*.fifo"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    endpoint.client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document)
 
 
 def test_the_functions_may_do_what_they_must(enforcing: Endpoint) -> None:

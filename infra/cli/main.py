@@ -312,6 +312,21 @@ def deploy(
 
 
 @app.command()
+def doctor(context: Context) -> None:
+    """Look at a lake on AWS and say what is wrong with it, with what mends it. Exit code 1 where anything is.
+
+    Example: loglake --lake prod doctor
+    """
+    from infra.cli.doctor import print_findings
+
+    context.obj.refuse_local("doctor")
+    with context.obj.open() as lake:
+        is_well = print_findings(lake, _say)
+    if not is_well:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
 def undeploy(
     context: Context,
     delete_data: Annotated[

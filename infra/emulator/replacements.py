@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator, lambda_runtime, persistence, responses, sigv4
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence, responses, sigv4
 from ministack.services import athena, cloudformation, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
@@ -60,6 +60,7 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
         "AmbiguousAccessKeyError",
     ),
     responses: ("_account_from_sts_session",),
+    iam_actions: ("extract_iam_action",),
 }
 """Every private name of ministack that is replaced or used."""
 
@@ -92,6 +93,7 @@ def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: flo
         (s3, {"_fire_s3_event_async": _fire_s3_event_now, **disk_reserve.replacements(home)}),
         (provisioners, {"s3_bucket_name_conflict": _bucket_name_conflict(provisioners.s3_bucket_name_conflict)}),
     ]
+    replaced.append((iam_actions, {"extract_iam_action": _without_batches(iam_actions.extract_iam_action)}))
     for module, functions in replaced:
         for name, function in functions.items():
             setattr(module, name, function)
@@ -118,6 +120,16 @@ def _bucket_name_conflict(original: Callable[[str], str | None]) -> Callable[[st
         return None if is_taken_over else original(name)
 
     return conflict
+
+
+def _without_batches(original: Callable[..., str | None]) -> Callable[..., str | None]:
+    """AWS allows a batch of SQS with the action of one message; ministack asks for an action that AWS does not have."""
+
+    def extract(*arguments: Any, **named: Any) -> str | None:
+        action = original(*arguments, **named)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    return extract
 
 
 def _keep_queues_across_ports() -> None:

@@ -1,0 +1,62 @@
+"""`loglake doctor`: a deployed lake looked at, and what is wrong said with what mends it."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from infra.aws.deploy import artifacts_of_tree, lake_stacks
+from infra.aws.examination import Deployment, Finding, examine
+from infra.cli.lake import AwsLake
+from infra.cli.terminal import escape
+from loglake_assets.sources import load_source, source_names
+
+Say = Callable[[str], None]
+_SERVER_SECONDS = 10
+
+
+def print_findings(lake: AwsLake, say: Say) -> bool:
+    """Look at the lake and print each finding as it is found; returns whether all is well."""
+    assert lake.file is not None, "a lake on AWS has a file"
+    sources = [load_source(name) for name in source_names()]
+    stacks = lake_stacks(lake.settings, sources, lake.file.parameters, artifacts_of_tree(lake.file.wheels))
+    deployment = Deployment(lake.settings, lake.client, stacks, sources)
+    bad = 0
+    for finding in (*examine(deployment), *_dagster(lake)):
+        bad += not finding.is_well
+        say(f"{'ok ' if finding.is_well else 'BAD'}  {finding.subject:<12} {escape(finding.sentence)}")
+        if finding.remedy:
+            say(f"                  mend: {finding.remedy}")
+    say("All is well." if not bad else f"{bad} findings. Mend the first ones first: others may hang on them.")
+    return not bad
+
+
+def _dagster(lake: AwsLake) -> Iterator[Finding]:
+    """Whether the lake's Dagster answers and has its schedules and sensors on."""
+    if not lake.dagster:
+        yield Finding(True, "dagster", "the lake's file names none: days are built by commands")
+        return
+    import requests
+
+    address = lake.dagster.rstrip("/")
+    try:
+        answer = requests.post(f"{address}/graphql", json={"query": _QUERY}, timeout=_SERVER_SECONDS)
+        answer.raise_for_status()
+        found = answer.json()["data"]
+    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        yield Finding(False, "dagster", f"{address} does not answer ({type(error).__name__})", "start its services")
+        return
+    off = sorted(_switched_off(found))
+    if off:
+        yield Finding(False, "dagster", f"switched off: {', '.join(off)}", "switch them on under Automation in its UI")
+    else:
+        yield Finding(True, "dagster", f"{address} answers, all schedules and sensors are on")
+
+
+def _switched_off(found: Mapping[str, object]) -> Iterator[str]:
+    repositories = found["repositoriesOrError"]
+    assert isinstance(repositories, dict)
+    for repository in repositories.get("nodes", []):
+        yield from (one["name"] for one in repository["schedules"] if one["scheduleState"]["status"] != "RUNNING")
+        yield from (one["name"] for one in repository["sensors"] if one["sensorState"]["status"] != "RUNNING")
+
+
+_QUERY = """{ repositoriesOrError { ... on RepositoryConnection { nodes {
+  schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } }"""
