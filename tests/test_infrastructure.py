@@ -42,7 +42,7 @@ AWS_WORDS = re.compile(
     r"AWS::CloudWatch::Alarm|cloudwatch:(PutMetricData|namespace)|continuous-cloudwatch-log|PublishCloudWatchMetrics"
     r"|cloudwatch\.amazonaws\.com|visible in CloudWatch only"
     r"|bedrock:(InvokeModel|ApplyGuardrail|\*|\$\{AWS::Region\})|Bedrock Guardrail"
-    r"|cloudtrail:ListPublicKeys",
+    r"|cloudtrail:ListPublicKeys|clients\(\"cloudwatch\"\)|AWS::CloudWatch",
 )
 # Allowed statements on every resource, and why. An addition needs a reason that a reviewer accepts.
 EVERY_RESOURCE = {

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -95,6 +97,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondLake]:
         (folder / "lakes").mkdir()
         (folder / "lakes" / f"{NAME}.toml").write_text(
             f'account = "{ACCOUNT}"\nregion = "{REGION}"\nendpoint_url = "{info.endpoint_url}"\n'
+            "[parameters]\nRequireTls = false\n"
         )
         (folder / "keys.json").write_text(json.dumps(sample_keys("cloudtrail")))
         for source in ("cloudtrail", "cloudwatch"):
@@ -170,6 +173,44 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> No
     assert f"Lake {NAME}: AWS account {ACCOUNT}, {REGION}" in said
     assert not ui.answers(), "Ctrl-C leaves no Dagster running"
     assert _newest_run(second) != before
+
+
+RUNBOOKS = sorted((REPOSITORY / "docs" / "runbooks").glob("*.md"))
+MAY_FIND = ("doctor", "digests", "evidence")  # they end with 1 where they find something
+
+
+def runbook_commands() -> list[str]:
+    """Every command line of the runbooks, once; a deployment is only planned."""
+    lines = [line.strip() for page in RUNBOOKS for line in page.read_text().splitlines()]
+    found = dict.fromkeys(line for line in lines if line.startswith("loglake "))
+    return [line for line in found if not line.endswith(" deploy")]
+
+
+def test_every_runbook_has_commands_that_run(second: SecondLake, tmp_path: Path) -> None:
+    sql = f"select min(eventid) as id from {TABLE} where logcalendarday = 20261101"
+    event = json.loads(second.command("query", sql, "--format", "jsonl"))["id"]
+    commands = runbook_commands()
+    assert len(commands) >= 15
+    for line in commands:
+        words = shlex.split(line.replace("<run>", _newest_run(second)).replace("<event id>", event))
+        assert words[:3] == ["loglake", "--lake", "prod"], f"{line}: for the lake prod"
+        if "review" in words:
+            words += ["--out", str(tmp_path / "pages")]
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "--lake", NAME, *words[3:]],
+            cwd=REPOSITORY,
+            env={**second.environment, "LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        allowed = (0, 1) if words[3] in MAY_FIND else (0,)
+        assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_page_that_is_named_is_there() -> None:
+    index = (REPOSITORY / "docs" / "runbooks" / "README.md").read_text()
+    assert {page.name for page in RUNBOOKS} - {"README.md"} == set(re.findall(r"\]\(([a-z-]+\.md)\)", index))
 
 
 def _newest_run(second: SecondLake) -> str:

@@ -10,6 +10,7 @@ from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
+from loglake_assets.orchestration.alarm_sensor import alarm_sensor
 from loglake_assets.orchestration.check_jobs import HOURLY
 from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, names_metadata
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
@@ -32,6 +33,7 @@ def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Def
         ],
         asset_checks=[lake_checks(assets)],
         jobs=[collecting, reconcile_job()],
+        sensors=[alarm_sensor()],
         schedules=[
             # Stopped until somebody wants it: it deletes, and on AWS it needs a policy of its own.
             dg.ScheduleDefinition(
