@@ -9,6 +9,9 @@ from pathlib import Path
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 _ACCOUNT = re.compile(r"^\d{12}$")
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+RAW_BUCKETS = "LOGLAKE_RAW_BUCKETS"
+"""Logs that are delivered to a bucket which is not the lake's own: one=org-trail-logs,other=model-logs."""
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 FIRST_DAY = "LOGLAKE_FIRST_DAY"
 COMMAND = "LOGLAKE_COMMAND"
@@ -22,12 +25,16 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class LakeSettings:
-    """Names and endpoint of one lake. Bucket names follow from `name` and `account`, so no default is somebody's."""
+    """Names and endpoint of one lake. Bucket names follow from `name` and `account`, so no default is somebody's.
+
+    `raw_buckets` are (log, bucket) of logs that are delivered to a bucket which is not the lake's own.
+    """
 
     name: str
     account: str
     region: str
     endpoint_url: str | None = None
+    raw_buckets: tuple[tuple[str, str], ...] = ()
 
     @property
     def database(self) -> str:
@@ -35,7 +42,8 @@ class LakeSettings:
         return self.name.replace("-", "_")
 
     def raw_bucket(self, source: str) -> str:
-        return f"{self.name}-raw-{source}-{self.account}"
+        """The bucket that a log is delivered to."""
+        return dict(self.raw_buckets).get(source) or f"{self.name}-raw-{source}-{self.account}"
 
     @property
     def readready_bucket(self) -> str:
@@ -87,7 +95,19 @@ def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
         account=_accept(env, "LOGLAKE_ACCOUNT", _ACCOUNT, "an AWS account id of 12 digits"),
         region=_accept(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
         endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
+        raw_buckets=_raw_buckets(env.get(RAW_BUCKETS, "")),
     )
+
+
+def _raw_buckets(text: str) -> tuple[tuple[str, str], ...]:
+    """From `one=org-trail-logs,other=model-logs`. Raises SettingsError."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    if odd := [log for log, _, bucket in pairs if not log or not _BUCKET.match(bucket)]:
+        raise SettingsError(
+            f"{RAW_BUCKETS} is {text!r}, and {odd[0]!r} has no bucket there. Accepted are logs with the buckets that "
+            "they are delivered to, such as one=org-trail-logs,other=model-logs; without it all are the lake's own."
+        )
+    return tuple((log, bucket) for log, _, bucket in pairs)
 
 
 def program(environment: Mapping[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -376,3 +377,59 @@ def test_what_may_not_be_seen_is_one_finding_and_hides_no_other() -> None:
     found = list(examine(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], [])))
     assert {one.subject for one in found} == set(LOOKS)
     assert all("AWS answered AccessDenied" in one.sentence for one in found if not one.is_well)
+
+
+# --- buckets that are there already -----------------------------------------------------------------------------------
+
+TRAIL, MODELS = "org-trail-logs", "model-logs"
+EXISTING = """
+[buckets]
+cloudtrail = "org-trail-logs"
+bedrock = "model-logs"
+
+[tags]"""
+
+
+def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """One tells an SNS topic that others listen to as well, one EventBridge; IAM is enforced."""
+    folder = tmp_path_factory.mktemp("existing")
+    info = start_stack(folder / "stack", auth=True, log=quiet)
+    try:
+        lake = AwsLakeToDeploy(info, folder / "lakes")
+        s3, sns = lake.client("s3"), lake.client("sns")
+        topic = sns.create_topic(Name="org-trail")["TopicArn"]
+        for bucket in (TRAIL, MODELS):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        events = ["s3:ObjectCreated:*"]
+        s3.put_bucket_notification_configuration(
+            Bucket=TRAIL,
+            NotificationConfiguration={"TopicConfigurations": [{"TopicArn": topic, "Events": events}]},
+        )
+        s3.put_bucket_notification_configuration(
+            Bucket=MODELS, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        head = FILE.partition("[parameters.addapart-raw-cloudtrail]")[0].replace("[tags]", EXISTING)
+        lake.describe(
+            f'{head}[parameters.addapart-raw-cloudtrail]\nNotificationTopicArn = "{topic}"\n'
+            "[parameters.addapart-raw-bedrock]\nNotificationByEventBridge = true\n"
+        )
+        lake.command("deploy", "--yes")
+        assert not [name for name in (b["Name"] for b in s3.list_buckets()["Buckets"]) if "raw-cloudtrail" in name]
+        for log, bucket in (("cloudtrail", TRAIL), ("bedrock", MODELS)):
+            for sample in generate(log, YESTERDAY, 1, 600).objects():
+                s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
+        glue = lake.client("glue")
+        for log, bucket in (("cloudtrail", TRAIL), ("bedrock", MODELS)):
+            table = {"DatabaseName": NAME, "TableName": load_source(log).raw.name}
+            found = until(lambda table=table: glue.get_partitions(**table)["Partitions"], 60)  # type: ignore[misc]
+            assert found[0]["StorageDescriptor"]["Location"].startswith(f"s3://{bucket}/")
+        lake.command("reconcile")
+        lake.command("build", "cloudtrail", f"{YESTERDAY}")
+        rows = lake.command("query", f"select count(*) as n from {TABLE} where logcalendarday = {YESTERDAY:%Y%m%d}")
+        assert re.search(r"these are not whole: \S+ 9\d\.\d{4} % of its events", rows), "one sample object is damaged"
+        lake.command("undeploy", "--delete-data", "--confirm", NAME)
+        assert {b["Name"] for b in s3.list_buckets()["Buckets"]} == {TRAIL, MODELS}, "what is not its own stays"
+    finally:
+        stop_stack(info)

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from infra.aws.bundles import bundle_key, glue_bundle, lambda_bundle, looker_bundle
 from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.aws.deploy import Artifacts, DeployError, deploy, lake_stacks, reviews_of
+from infra.aws.stacks import Stack, StackOptions, Stacks
 from infra.aws.template import read_template
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.storage.keys import commit_key
@@ -229,9 +230,11 @@ def test_a_notification_that_the_producer_fails_on_is_kept() -> None:
     assert all(p["DestinationConfig"]["OnFailure"]["Destination"] for p in kept.values())
 
 
-def test_only_s3_of_this_account_and_bucket_may_invoke() -> None:
+def test_only_s3_of_this_account_and_bucket_one_topic_and_one_rule_may_invoke() -> None:
     for name, permission in _resources("AWS::Lambda::Permission").items():
-        assert {"SourceAccount", "SourceArn"} <= permission.keys(), name
+        assert "SourceArn" in permission, name
+        of_s3 = permission["Principal"] == "s3.amazonaws.com"  # whose ARNs hold no account
+        assert ("SourceAccount" in permission) == of_s3, name
 
 
 @pytest.mark.fault(7, "the templates read", "every queue has its dead-letter queue")
@@ -529,15 +532,25 @@ def test_a_template_too_large_for_a_request_goes_through_the_artifacts_bucket(en
 
 
 def test_a_stack_that_fails_is_told_with_its_resource_and_deploys_once_the_cause_is_gone(endpoint: Endpoint) -> None:
-    sqs = endpoint.client("sqs")
-    taken = sqs.create_queue(QueueName="failing-addapart-readready-quarantine")["QueueUrl"]
-    with pytest.raises(
-        DeployError,
-        match=r"failing-addapart-readready ended as .* QuarantineQueue \(AWS::SQS::Queue\) CREATE_FAILED: .",
-    ):
+    glue = endpoint.client("glue")
+    glue.create_database(DatabaseInput={"Name": "failing"})
+    with pytest.raises(DeployError, match=r"failing-catalog ended as .* LakeDatabase \(AWS::Glue::Database\) .*: ."):
         endpoint.deploy("failing")
-    sqs.delete_queue(QueueUrl=taken)
-    assert "failing-addapart-readready: deployed" in endpoint.deploy("failing")
+    glue.delete_database(Name="failing")
+    assert "failing-catalog: deployed" in endpoint.deploy("failing")
+
+
+def test_what_is_refused_before_the_start_is_told_as_well(endpoint: Endpoint) -> None:
+    """Stack events do not tell of a bucket's name that is taken."""
+    s3 = endpoint.client("s3")
+    s3.create_bucket(Bucket=f"taken-{ACCOUNT}", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    properties = {"BucketName": {"Fn::Sub": "taken-${AWS::AccountId}"}}
+    template = json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}})
+    api = Stacks(endpoint.client("cloudformation"), s3, endpoint.settings("taken"), StackOptions())
+    plan = api.propose(Stack("taken-bucket", template, {}))
+    assert plan is not None
+    with pytest.raises(DeployError, match=r"taken-bucket ended as .* Bucket \(AWS::S3::Bucket\) is not valid: ."):
+        api.execute([plan], lambda text: None)
 
 
 def test_a_resource_that_fails_is_told_with_its_reason(endpoint: Endpoint) -> None:

@@ -7,7 +7,8 @@ views are deploy.py's, since no stack can make them. `python -m infra.aws.catalo
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from loglake_assets.reviews import Review, load_review, review_names, view_statement
@@ -34,11 +35,16 @@ _DAY = "logcalendarday"
 _PRESTO = {"string": "varchar", "int": "integer", "timestamp": "timestamp(3)"}
 
 
-def catalog_template(sources: Sequence[LogSource], reviews: Sequence[Review] = ()) -> dict[str, Any]:
-    """The template of all tables, as CloudFormation's JSON. Its parameters are LakeName and Database."""
+def catalog_template(
+    sources: Sequence[LogSource], reviews: Sequence[Review] = (), buckets: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The template of all tables, as CloudFormation's JSON. Its parameters are LakeName and Database.
+
+    `buckets` are those of logs that are not delivered to the lake's own.
+    """
     resources: dict[str, Any] = {"LakeDatabase": _database()}
     for source in sources:
-        resources[logical_id(source.raw.name)] = _table(source.raw.name, _raw(source))
+        resources[logical_id(source.raw.name)] = _table(source.raw.name, _raw(source, buckets.get(source.name)))
         resources[logical_id(source.readready.name)] = _table(source.readready.name, _readready(source.readready))
         for beside in companion_tables(source):
             resources[logical_id(beside.name)] = _table(beside.name, _companion(beside, source.readready.partition_key))
@@ -55,9 +61,11 @@ def catalog_template(sources: Sequence[LogSource], reviews: Sequence[Review] = (
     }
 
 
-def template_text(sources: Sequence[LogSource], reviews: Sequence[Review] = ()) -> str:
+def template_text(
+    sources: Sequence[LogSource], reviews: Sequence[Review] = (), buckets: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """The template as text; the same declarations give the same text."""
-    return json.dumps(catalog_template(sources, reviews), indent=1) + "\n"
+    return json.dumps(catalog_template(sources, reviews, buckets), indent=1) + "\n"
 
 
 def partition_indexes(
@@ -125,7 +133,7 @@ def _keep(resource_type: str, properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _raw(source: LogSource) -> dict[str, Any]:
+def _raw(source: LogSource, bucket: str | None) -> dict[str, Any]:
     raw: RawTable = source.raw
     return {
         "Description": f"{source.title}, objects as delivered: {source.delivers}.",
@@ -133,7 +141,7 @@ def _raw(source: LogSource) -> dict[str, Any]:
         "Parameters": {"EXTERNAL": "TRUE", "partition_filtering.enabled": "true"},
         "StorageDescriptor": {
             "Columns": _columns(raw.columns),
-            "Location": _location(f"raw-{source.name}", ""),
+            "Location": f"s3://{bucket}/" if bucket else _location(f"raw-{source.name}", ""),
             "InputFormat": raw.input_format,
             "OutputFormat": raw.output_format,
             "SerdeInfo": {"SerializationLibrary": raw.serde, "Parameters": dict(raw.serde_parameters)},

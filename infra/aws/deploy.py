@@ -113,7 +113,8 @@ def deploy(
     _say_unchanged(stacks, [*plans, *later], progress)
     api.execute([plan for plan in plans if plan.stack is stacks[0]], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
-    restore_tables(settings, clients("cloudformation"), clients("glue"), _catalog(sources, reviews), warn or progress)
+    catalog = _catalog(sources, reviews, dict(settings.raw_buckets))
+    restore_tables(settings, clients("cloudformation"), clients("glue"), catalog, warn or progress)
     if not is_there:
         plans += [plan for stack in stacks[1:] if (plan := api.propose(stack))]
     # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have.
@@ -132,9 +133,9 @@ def _say_unchanged(stacks: Sequence[Stack], plans: Sequence[StackPlan], progress
             progress(f"{stack.name}: unchanged")
 
 
-def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review]) -> Mapping[str, Any]:
+def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review], buckets: Mapping[str, str]) -> Mapping[str, Any]:
     """The catalog's resources by logical id, as its template declares them."""
-    resources: Mapping[str, Any] = catalog_template(sources, reviews)["Resources"]
+    resources: Mapping[str, Any] = catalog_template(sources, reviews, buckets)["Resources"]
     return resources
 
 
@@ -168,16 +169,30 @@ def lake_stacks(
         "ScriptKey": script_key(built.script),
         "AdditionalPythonModules": built.modules(bucket),
         "AlarmTopicArn": settings.alarm_topic,
+        **_existing_buckets(settings),
     }
     addapart = _template("addapart")
     planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
-    planned += [(f"{_RAW_STACK}{s.name}", addapart, {"Layer": f"raw-{s.name}", "Source": s.name}) for s in sources]
+    existing = dict(settings.raw_buckets)
+    if unknown := sorted(existing.keys() - {source.name for source in sources}):
+        raise DeployError(
+            f"The lake's file names buckets of {', '.join(unknown)}, which no log is called. Nothing was done."
+        )
+    for source in sources:
+        own = {"Layer": f"raw-{source.name}", "Source": source.name, "ExistingBucket": existing.get(source.name, "")}
+        planned.append((f"{_RAW_STACK}{source.name}", addapart, own))
     planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
-    planned += [("catalog", template_text(sources, reviews_of(sources)), {}), ("jobs", _template("jobs"), {})]
+    planned += [("catalog", template_text(sources, reviews_of(sources), existing), {}), ("jobs", _template("jobs"), {})]
     if f"{LOOKER}:ModelId" in parameters:
         planned.append((LOOKER, _template(LOOKER), {}))
     _refuse_unknown(parameters, {part: text for part, text, _ in planned})
     return [_stack(settings, part, text, {**known, **own}, parameters) for part, text, own in planned]
+
+
+def _existing_buckets(settings: LakeSettings) -> dict[str, str]:
+    """ARNs of the buckets that are not the lake's own, for the roles that read them."""
+    arns = [f"arn:{settings.partition}:s3:::{bucket}" for _, bucket in settings.raw_buckets]
+    return {"ExistingBucketArns": ",".join(arns), "ExistingObjectArns": ",".join(f"{arn}/*" for arn in arns)}
 
 
 def _stack(

@@ -132,6 +132,14 @@ def _buckets(lake: Deployment) -> Iterator[Finding]:
         if bucket.properties.get("ObjectLockEnabled") and not _lock_mode(s3, name):
             yield _deployed("buckets", f"{name}: objects are not locked, and the file says they are")
         yield from _notification(s3, name, bucket)
+    for log, name in lake.settings.raw_buckets:
+        try:
+            s3.list_objects_v2(Bucket=name, MaxKeys=1)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            yield _bad(
+                "buckets", f"{name}, which {log} is delivered to, may not be listed ({code})", "its owner's policy"
+            )
     yield from _encryption(lake)
     yield from _policies(lake)
 
@@ -232,7 +240,7 @@ def _consumers(lake: Deployment) -> Iterator[Finding]:
 def _tables(lake: Deployment) -> Iterator[Finding]:
     glue, database = lake.clients("glue"), lake.settings.database
     reviews = reviews_of(lake.sources)
-    declared = catalog_template(lake.sources, reviews)["Resources"].values()
+    declared = catalog_template(lake.sources, reviews, dict(lake.settings.raw_buckets))["Resources"].values()
     for table in (one["Properties"]["TableInput"] for one in declared if one["Type"] == "AWS::Glue::Table"):
         try:
             found = glue.get_table(DatabaseName=database, Name=table["Name"])["Table"]

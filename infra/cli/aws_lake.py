@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from infra.cli.home import own_environment
 from infra.cli.lake import AwsLake
 from infra.cli.lake_file import LakeFileError, lake_file, lakes_folder
-from resources.settings import COMMAND, FIRST_DAY
+from resources.settings import COMMAND, FIRST_DAY, RAW_BUCKETS
 
 
 class OtherAccountError(RuntimeError):
@@ -44,6 +44,8 @@ def _environment(lake: AwsLake, name: str, profile: str | None) -> dict[str, str
     }
     if lake.file and lake.file.first_day:
         named[FIRST_DAY] = lake.file.first_day
+    if lake.settings.raw_buckets:
+        named[RAW_BUCKETS] = ",".join(f"{log}={bucket}" for log, bucket in lake.settings.raw_buckets)
     if profile:
         named["AWS_PROFILE"] = profile
     if lake.settings.endpoint_url:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.home import REPOSITORY
-from resources.settings import LakeSettings, lake_settings
+from resources.settings import RAW_BUCKETS, LakeSettings, lake_settings
 
 LAKES = "LOGLAKE_LAKES"
 """Names the folder of lake files, lakes/ of the repository without it."""
 _TEXTS = ("account", "region", "name", "dagster", "endpoint_url", "wheels", "first_day")
 _LISTS = ("rollback_alarms",)
-_TABLES = ("parameters", "tags")
+_TABLES = ("parameters", "tags", "buckets")
 _KEYS = (*_TEXTS, *_LISTS, *_TABLES, "termination_protection")
 
 
@@ -75,23 +75,26 @@ def lake_file(name: str) -> LakeFile:
 
 
 def _refuse_odd_keys(path: Path, said: Mapping[str, Any]) -> None:
-    kinds: dict[str, type] = {
-        **dict.fromkeys(_TEXTS, str),
-        **dict.fromkeys(_LISTS, list),
-        **dict.fromkeys(_TABLES, dict),
-    }
-    kinds["termination_protection"] = bool
-    words = {str: "a text", list: "a list of texts", dict: "a table", bool: "true or false"}
     for key, value in said.items():
-        if key not in kinds:
+        if key not in _KEYS:
             raise LakeFileError(f"{path}: {key} is not accepted; accepted are {', '.join(_KEYS)}.")
-        texts = (
-            value if isinstance(value, list) else value.values() if key == "tags" and isinstance(value, dict) else ()
-        )
-        if not isinstance(value, kinds[key]) or not all(isinstance(text, str) for text in texts):
-            raise LakeFileError(
-                f"{path}: {key} is not as it must be: {words[kinds[key]]}. lakes/README.md shows a file."
-            )
+        if key in _TEXTS:
+            is_odd, kind = not isinstance(value, str), "a text"
+        elif key in _LISTS:
+            is_odd, kind = not _are_texts(value, list), "a list of texts"
+        elif key == "parameters":
+            is_odd, kind = not isinstance(value, dict), "a table"
+        elif key in _TABLES:
+            is_odd, kind = not _are_texts(value, dict), "a table of texts"
+        else:
+            is_odd, kind = not isinstance(value, bool), "true or false"
+        if is_odd:
+            raise LakeFileError(f"{path}: {key} must be {kind}, as lakes/README.md shows.")
+
+
+def _are_texts(value: Any, kind: type) -> bool:
+    inner: Any = value.values() if isinstance(value, dict) else value
+    return isinstance(value, kind) and all(isinstance(one, str) for one in inner)
 
 
 def _parameters(path: Path, said: Mapping[str, Any]) -> dict[str, str]:
@@ -108,17 +111,16 @@ def _parameters(path: Path, said: Mapping[str, Any]) -> dict[str, str]:
 def _parameter(path: Path, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if _are_texts(value, list):
         return ",".join(value)
     if isinstance(value, str | int | float):
         return str(value)
-    raise LakeFileError(
-        f"{path}: the parameter {name} is neither a text, a number, true or false, nor a list of texts."
-    )
+    raise LakeFileError(f"{path}: the parameter {name} must be a text, a number, true or false, or a list of texts.")
 
 
 def _settings(path: Path, name: str, said: Mapping[str, Any]) -> LakeSettings:
     given = {"LOGLAKE_NAME": said.get("name", name), "LOGLAKE_ACCOUNT": said.get("account")}
+    given[RAW_BUCKETS] = ",".join(f"{log}={bucket}" for log, bucket in said.get("buckets", {}).items())
     given |= {"AWS_REGION": said.get("region"), "AWS_ENDPOINT_URL": said.get("endpoint_url")}
     try:
         return lake_settings({variable: value for variable, value in given.items() if value})

@@ -1,12 +1,13 @@
 """The lake as a Dagster resource: assets, checks and sensors get a `Lake` value and never import boto3."""
 
+import os
 from typing import Any
 
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs
-from resources.settings import lake_settings
+from resources.settings import RAW_BUCKETS, lake_settings
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # what it gives is a Lake
@@ -18,6 +19,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # what i
 
     def create_resource(self, context: dg.InitResourceContext) -> Lake:
         named = {"LOGLAKE_NAME": self.name, "LOGLAKE_ACCOUNT": self.account, "AWS_REGION": self.region}
+        named[RAW_BUCKETS] = os.environ.get(RAW_BUCKETS, "")  # most lakes have none, and EnvVar wants one
         return Lake(lake_settings(named))
 
 
