@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.aws.bundles import bundle_key, glue_bundle, lambda_bundle, looker_bundle
+from infra.aws.bundles import (
+    JOB_PACKAGES,
+    WHEELS,
+    WheelsError,
+    bundle_key,
+    glue_bundle,
+    lambda_bundle,
+    looker_bundle,
+    wheels_bundle,
+)
 from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.aws.deploy import Artifacts, DeployError, deploy, lake_stacks, reviews_of
 from infra.aws.stacks import Stack, StackOptions, Stacks
@@ -125,6 +135,67 @@ print(*sorted(card.name for card in table_cards()))
     assert ran.returncode == 0, ran.stderr
     expected = {source.readready.name for source in SOURCES} | {review.name for review in REVIEWS}
     assert set(ran.stdout.split()) == expected
+
+
+GLUE_BRINGS = ("numpy", "pandas", "pyarrow", "boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3")
+GLUE_BRINGS += ("six", "pytz", "pyspark", "py4j")
+IMPORT_OF_THE_JOB = """
+import importlib, importlib.abc, pkgutil, sys
+
+class Others(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        top = name.split(".")[0]
+        if top in allowed or top in sys.stdlib_module_names or top.startswith("_"):
+            return None
+        raise ModuleNotFoundError(name + " is neither Glue's nor among the wheels")
+
+allowed = set(sys.argv[1:])
+sys.meta_path.insert(0, Others())
+import glue_scripts, loglake_assets.sources
+from loglake_assets.sources import load_source, source_names
+for module in pkgutil.iter_modules(glue_scripts.__path__):
+    importlib.import_module("glue_scripts." + module.name)
+for name in source_names():
+    importlib.import_module("loglake_assets.sources." + name + ".decode")
+"""
+
+
+def test_the_job_imports_what_glue_brings_and_the_wheels_and_nothing_else(tmp_path: Path) -> None:
+    zipfile.ZipFile(io.BytesIO(glue_bundle())).extractall(tmp_path)
+    modules = [name.replace("-", "_") for name in JOB_PACKAGES]
+    allowed = [*GLUE_BRINGS, *modules, "glue_scripts", "loglake_assets", "sqlglotc", "adbc_driver_duckdb"]
+    command = [sys.executable, "-c", IMPORT_OF_THE_JOB, *allowed]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    assert ran.returncode == 0, ran.stderr
+
+
+def _wheel(folder: Path, name: str, version: str = "1.0") -> None:
+    (folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl").write_bytes(name.encode())
+
+
+def test_wheels_go_to_the_job_as_one_zip_with_their_versions(tmp_path: Path) -> None:
+    for name in JOB_PACKAGES:
+        _wheel(tmp_path, name)
+    content = wheels_bundle(tmp_path)
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    lines = archive.read("wheels/requirements.txt").decode().splitlines()
+    assert lines == sorted(f"{name}==1.0" for name in JOB_PACKAGES)
+    assert set(archive.namelist()) == {"wheels/requirements.txt", *(f"wheels/{f.name}" for f in tmp_path.iterdir())}
+    assert bundle_key(WHEELS, content).endswith(".gluewheels.zip"), "Glue knows a zip of wheels by its name"
+    stacks = lake_stacks(LakeSettings("w", ACCOUNT, "eu-west-1"), SOURCES, {}, Artifacts(b"", b"", b"", content))
+    jobs = next(stack for stack in stacks if stack.name == "w-jobs")
+    assert jobs.parameters["AdditionalPythonModules"] == f"s3://w-artifacts-{ACCOUNT}/{bundle_key(WHEELS, content)}"
+
+
+def test_two_wheels_of_one_package_are_refused_and_so_is_one_that_is_absent(tmp_path: Path) -> None:
+    for name in sorted(JOB_PACKAGES)[1:]:
+        _wheel(tmp_path, name)
+    with pytest.raises(WheelsError, match=f"no wheel of {min(JOB_PACKAGES)}"):
+        wheels_bundle(tmp_path)
+    _wheel(tmp_path, min(JOB_PACKAGES))
+    _wheel(tmp_path, min(JOB_PACKAGES), "2.0")
+    with pytest.raises(WheelsError, match=f"several wheels of {min(JOB_PACKAGES)}"):
+        wheels_bundle(tmp_path)
 
 
 def _names(bundle: bytes) -> set[str]:
