@@ -14,6 +14,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.aws.deploy import deploy
 from infra.cli.home import REPOSITORY
@@ -173,6 +174,39 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> No
     assert f"Lake {NAME}: AWS account {ACCOUNT}, {REGION}" in said
     assert not ui.answers(), "Ctrl-C leaves no Dagster running"
     assert _newest_run(second) != before
+
+
+def test_a_reader_asks_tables_of_logs_and_nothing_more(second: SecondLake) -> None:
+    iam, person = second.client("iam"), "reader"
+    iam.create_user(UserName=person)  # type: ignore[attr-defined]
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-reader"
+    iam.attach_user_policy(UserName=person, PolicyArn=policy)  # type: ignore[attr-defined]
+    key = iam.create_access_key(UserName=person)["AccessKey"]  # type: ignore[attr-defined]
+    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM, "--lake", NAME, *arguments],
+            cwd=REPOSITORY,
+            env={**second.environment, **credentials},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    asked = run("query", f"select count(*) as n from {TABLE} where logcalendarday = 20261101", "--format", "jsonl")
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["n"] > 300
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+    s3 = session.client("s3", endpoint_url=second.info.endpoint_url)
+    readready, raw = second.settings.readready_bucket, second.settings.raw_bucket("cloudtrail")
+    # By the objects, since the Athena of the emulator does not ask what its caller may read.
+    for bucket, prefix in ((readready, "packets/"), (readready, "session_activity_review/"), (raw, "")):
+        (found, *_) = second.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]  # type: ignore[attr-defined]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.get_object(Bucket=bucket, Key=found["Key"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=second.settings.readready_bucket, Key="commits/any", Body=b"")
 
 
 RUNBOOKS = sorted((REPOSITORY / "docs" / "runbooks").glob("*.md"))

@@ -4,6 +4,7 @@ ministack builds its tables of operations from module globals at each request, s
 IAM enforcement stays in front. These are private names, hence the exact version, and each is checked to exist first.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, util
@@ -60,7 +61,7 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
         "AmbiguousAccessKeyError",
     ),
     responses: ("_account_from_sts_session",),
-    iam_actions: ("extract_iam_action",),
+    iam_actions: ("extract_iam_action", "extract_resource_arn"),
 }
 """Every private name of ministack that is replaced or used."""
 
@@ -93,7 +94,11 @@ def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: flo
         (s3, {"_fire_s3_event_async": _fire_s3_event_now, **disk_reserve.replacements(home)}),
         (provisioners, {"s3_bucket_name_conflict": _bucket_name_conflict(provisioners.s3_bucket_name_conflict)}),
     ]
-    replaced.append((iam_actions, {"extract_iam_action": _without_batches(iam_actions.extract_iam_action)}))
+    permissions = {
+        "extract_iam_action": _without_batches(iam_actions.extract_iam_action),
+        "extract_resource_arn": _of_workgroups(iam_actions.extract_resource_arn),
+    }
+    replaced.append((iam_actions, permissions))
     for module, functions in replaced:
         for name, function in functions.items():
             setattr(module, name, function)
@@ -128,6 +133,20 @@ def _without_batches(original: Callable[..., str | None]) -> Callable[..., str |
     def extract(*arguments: Any, **named: Any) -> str | None:
         action = original(*arguments, **named)
         return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    return extract
+
+
+def _of_workgroups(original: Callable[..., str]) -> Callable[..., str]:
+    """AWS decides by its workgroup whether a query may be looked at; ministack knows that only where it is started."""
+
+    def extract(service: str, method: str, path: str, headers: Any, body: bytes, *others: Any) -> str:
+        if service == "athena" and b"QueryExecutionId" in body:
+            execution = athena._executions.get(json.loads(body).get("QueryExecutionId"))
+            if execution is not None:
+                region, account = others[-2:]
+                return f"arn:aws:athena:{region}:{account}:workgroup/{execution['WorkGroup']}"
+        return original(service, method, path, headers, body, *others)
 
     return extract
 
