@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from loglake_assets.s3.objects import ATTEMPTS, FIRST_PAUSE_SECONDS, CutObjectError, refusal, whole_object
 from loglake_assets.s3.read_ahead import results_in_order
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _GONE = {"NoSuchKey", "404", "NoSuchVersion"}
 
@@ -38,13 +41,13 @@ class FetchedObject:
     reason: str = "gone_while_reading"
 
 
-def fetch_all(s3: Any, refs: Iterable[ObjectRef], in_flight: int = 16) -> Iterator[FetchedObject]:
+def fetch_all(s3: "S3Client", refs: Iterable[ObjectRef], in_flight: int = 16) -> Iterator[FetchedObject]:
     """Each object in order, `in_flight` requests ahead of the reader, so that waiting and decoding overlap."""
     yield from results_in_order(lambda ref: fetch(s3, ref), refs, in_flight)
 
 
 def fetch(
-    s3: Any, ref: ObjectRef, attempts: int = ATTEMPTS, pause_seconds: float = FIRST_PAUSE_SECONDS
+    s3: "S3Client", ref: ObjectRef, attempts: int = ATTEMPTS, pause_seconds: float = FIRST_PAUSE_SECONDS
 ) -> FetchedObject:
     """The whole object. Raises FetchError after `attempts` reads that were cut or damaged, or when S3 refuses."""
     try:
@@ -66,7 +69,7 @@ def fetch(
     )
 
 
-def _withheld(s3: Any, ref: ObjectRef, reason: str) -> FetchedObject:
+def _withheld(s3: "S3Client", ref: ObjectRef, reason: str) -> FetchedObject:
     """An object that is there and that S3 does not give: its content is known by ETag only."""
     answer = s3.head_object(Bucket=ref.bucket, Key=ref.key)
     return FetchedObject(

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glue_scripts.accounts import DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
@@ -24,6 +24,7 @@ from loglake_assets.sources.model import LOCAL
 from loglake_assets.sources.placement import day_number
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from pyspark.sql import SparkSession
 
     from glue_scripts.tasks import Copies, Plan
@@ -52,7 +53,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
         report(account.sentence(), account.totals())
 
 
-def _base_commits(s3: Any, source: LogSource, arguments: JobArguments) -> dict[int, int]:
+def _base_commits(s3: "S3Client", source: LogSource, arguments: JobArguments) -> dict[int, int]:
     """The newest commit of each day before anything is listed; 0 where there is none."""
     table, bucket = source.readready.name, arguments.readready_bucket
     numbers = {

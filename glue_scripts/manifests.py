@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
 from glue_scripts.arguments import JobArguments
@@ -14,9 +14,12 @@ from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 def put_manifests(
-    s3: Any,
+    s3: "S3Client",
     source: LogSource,
     arguments: JobArguments,
     accounts: Iterable[DayAccount],
@@ -63,7 +66,7 @@ def day_manifest(
     )
 
 
-def _put_quarantine(s3: Any, source: LogSource, arguments: JobArguments, account: DayAccount) -> None:
+def _put_quarantine(s3: "S3Client", source: LogSource, arguments: JobArguments, account: DayAccount) -> None:
     """What was not loaded, as JSON lines: the day's part of the quarantine table."""
     versions = {o.ref.number: o for o in account.objects}
     lines = [json.dumps(_quarantine_row(q, versions.get(q.ref.number))) for q in account.quarantine]

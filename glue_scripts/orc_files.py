@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,9 @@ import pyarrow.orc as orc
 
 from loglake_assets.lake.versions.manifests import put_of_run
 from loglake_assets.lake.versions.stored_rows import ROWS_A_BATCH, WrittenFile, content_hash
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ORC_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -113,6 +116,6 @@ def _order(rows: pa.Table, sort_by: Sequence[str]) -> pa.Array:
     return pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
 
 
-def put_orc(s3: Any, bucket: str, key: str, body: bytes) -> None:
+def put_orc(s3: "S3Client", bucket: str, key: str, body: bytes) -> None:
     """Store a file of the run. Raises where other bytes are there; the same ones are of a task that was repeated."""
     put_of_run(s3, bucket, key, body, "application/octet-stream")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.fetching import ObjectRef
@@ -13,6 +13,9 @@ from loglake_assets.s3.pages import entries
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class WindowObjects:
     late: frozenset[tuple[int, str, str]] = frozenset()
 
 
-def window_objects(glue: Any, s3: Any, source: LogSource, arguments: JobArguments) -> WindowObjects:
+def window_objects(glue: Any, s3: "S3Client", source: LogSource, arguments: JobArguments) -> WindowObjects:
     """List the window's raw objects. Raises WindowError beyond the bounds: refused whole, never cut short."""
     partitions = list(_partitions(glue, source, arguments))
     locations = [p["StorageDescriptor"]["Location"] for p in partitions]
@@ -60,7 +63,7 @@ def _partitions(glue: Any, source: LogSource, arguments: JobArguments) -> Iterat
 
 
 def _list(
-    s3: Any, source: LogSource, locations: Sequence[str], arguments: JobArguments
+    s3: "S3Client", source: LogSource, locations: Sequence[str], arguments: JobArguments
 ) -> Iterator[tuple[tuple[str, str], int]]:
     with ThreadPoolExecutor(16) as pool:
         for objects in pool.map(lambda location: _objects_under(s3, source, location, arguments), locations):
@@ -68,7 +71,7 @@ def _list(
 
 
 def _objects_under(
-    s3: Any, source: LogSource, location: str, arguments: JobArguments
+    s3: "S3Client", source: LogSource, location: str, arguments: JobArguments
 ) -> list[tuple[tuple[str, str], int]]:
     bucket, prefix = bucket_and_prefix(location)
     found = entries(s3, bucket, prefix)
@@ -85,7 +88,7 @@ def _is_read(source: LogSource, bucket: str, entry: Mapping[str, Any], arguments
     return arguments.reach.reads(arguments.first_day, placement.day, entry["LastModified"].timestamp())
 
 
-def _late(s3: Any, source: LogSource, arguments: JobArguments) -> Iterator[tuple[int, str, str]]:
+def _late(s3: "S3Client", source: LogSource, arguments: JobArguments) -> Iterator[tuple[int, str, str]]:
     """(day, bucket, key) that the ledger names for the window's days: under prefixes that the window does not read.
 
     An entry whose key no pattern places was made by nobody here, and is left to the checks, which name it.

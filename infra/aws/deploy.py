@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -30,6 +30,9 @@ from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
 from resources.settings import LakeSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Clients = Callable[[str], Any]
 """From an AWS service's name to its boto3 client."""
@@ -282,7 +285,7 @@ def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources:
 # --- what no stack can make -------------------------------------------------------------------------------------------
 
 
-def _upload(s3: Any, bucket: str, built: Artifacts, progress: Progress) -> None:
+def _upload(s3: "S3Client", bucket: str, built: Artifacts, progress: Progress) -> None:
     """Put what is not there. A bundle's key carries its digest, so what lies under it never changes."""
     for key, content in built.objects:
         if not _is_stored(s3, bucket, key, len(content)):
@@ -290,7 +293,7 @@ def _upload(s3: Any, bucket: str, built: Artifacts, progress: Progress) -> None:
             progress(f"s3://{bucket}/{key}: uploaded")
 
 
-def _is_stored(s3: Any, bucket: str, key: str, size: int) -> bool:
+def _is_stored(s3: "S3Client", bucket: str, key: str, size: int) -> bool:
     try:
         return bool(s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == size)
     except ClientError as error:

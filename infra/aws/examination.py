@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +20,9 @@ from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.sources import LogSource
 from resources.settings import LakeSettings, loglake
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _MOST_CLOCK_SECONDS = 300  # S3 refuses signatures that are further off than 15 minutes
 _WAITING = ("dead.fifo", "undelivered", "quarantine")
@@ -144,7 +147,7 @@ def _buckets(lake: Deployment) -> Iterator[Finding]:
     yield from _policies(lake)
 
 
-def _lock_mode(s3: Any, name: str) -> str | None:
+def _lock_mode(s3: "S3Client", name: str) -> str | None:
     try:
         rule = s3.get_object_lock_configuration(Bucket=name)["ObjectLockConfiguration"].get("Rule", {})
     except ClientError:
@@ -152,7 +155,7 @@ def _lock_mode(s3: Any, name: str) -> str | None:
     return str(rule.get("DefaultRetention", {}).get("Mode") or "") or None
 
 
-def _notification(s3: Any, name: str, bucket: Resource) -> Iterator[Finding]:
+def _notification(s3: "S3Client", name: str, bucket: Resource) -> Iterator[Finding]:
     if "NotificationConfiguration" not in bucket.properties:
         return
     found = s3.get_bucket_notification_configuration(Bucket=name).get("LambdaFunctionConfigurations", [])

@@ -10,12 +10,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from infra.aws.template import Grant, grants, read_template, resources, wider
 from resources.settings import LakeSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Progress = Callable[[str], None]
 
@@ -75,7 +78,7 @@ class StackPlan:
 class Stacks:
     """The stacks of one lake, through one CloudFormation client."""
 
-    def __init__(self, cloudformation: Any, s3: Any, settings: LakeSettings, options: StackOptions) -> None:
+    def __init__(self, cloudformation: Any, s3: "S3Client", settings: LakeSettings, options: StackOptions) -> None:
         self._cloudformation, self._s3, self._settings, self._options = cloudformation, s3, settings, options
 
     def describe(self, name: str) -> Mapping[str, Any] | None:
@@ -249,7 +252,7 @@ def defaults(template: str) -> dict[str, str]:
     return {name: str(one.get("Default", "")) for name, one in declared.items()}
 
 
-def _template_argument(s3: Any, settings: LakeSettings, stack: Stack) -> dict[str, str]:
+def _template_argument(s3: "S3Client", settings: LakeSettings, stack: Stack) -> dict[str, str]:
     content = stack.template.encode()
     if len(content) <= _LARGEST_BODY:
         return {"TemplateBody": stack.template}

@@ -6,7 +6,7 @@ and a later deployment of the same name goes on with what it finds.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -14,10 +14,13 @@ from infra.aws.deploy import Clients
 from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
 from resources.settings import LakeSettings
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
 _KEEPING = ("storage", "catalog")
 _PARTS = ("looker", "jobs", "addapart-")
 _USD_A_GB_MONTH = 0.023  # of S3 Standard in us-east-1, the first 50 TB: docs/aws.md
-_VERSIONS_A_REQUEST = 1_000
 _SHOWN = 5
 
 
@@ -33,6 +36,12 @@ class BucketContent:
     @property
     def usd_a_month(self) -> float:
         return self.size / 1e9 * _USD_A_GB_MONTH
+
+
+class _Version(NamedTuple):
+    key: str
+    id: str
+    size: int = 0
 
 
 def lake_parts(settings: LakeSettings, clients: Clients) -> list[str]:
@@ -86,31 +95,31 @@ def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progre
     return [content for content in left if content]
 
 
-def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, Any]]]:
-    """All versions and delete markers of a bucket, in pages of at most a thousand."""
+def _versions(s3: "S3Client", bucket: str) -> Iterator[list[_Version]]:
+    """All versions and delete markers of a bucket, in pages of at most a thousand, which one request deletes."""
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        yield [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        objects = [_Version(one["Key"], one["VersionId"], one["Size"]) for one in page.get("Versions", [])]
+        yield objects + [_Version(one["Key"], one["VersionId"]) for one in page.get("DeleteMarkers", [])]
 
 
-def _content(s3: Any, bucket: str, locked: Sequence[str] = ()) -> BucketContent:
+def _content(s3: "S3Client", bucket: str, locked: Sequence[str] = ()) -> BucketContent:
     count = size = 0
     for versions in _versions(s3, bucket):
         count += len(versions)
-        size += sum(int(one.get("Size", 0)) for one in versions)
+        size += sum(version.size for version in versions)
     return BucketContent(bucket, count, size, tuple(locked[:_SHOWN]))
 
 
-def _empty(s3: Any, bucket: str, progress: Progress) -> BucketContent | None:
+def _empty(s3: "S3Client", bucket: str, progress: Progress) -> BucketContent | None:
     """Delete every version, then the bucket; what stays, where S3 refuses some since they are locked."""
     locked: list[str] = []
     deleted = 0
-    for versions in _versions(s3, bucket):
-        for at in range(0, len(versions), _VERSIONS_A_REQUEST):
-            chosen = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions[at : at + _VERSIONS_A_REQUEST]]
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": chosen, "Quiet": True})
-            locked += [str(error["Key"]) for error in answer.get("Errors", [])]
-            deleted += len(chosen) - len(answer.get("Errors", []))
-            progress(f"s3://{bucket}: {deleted:,} versions deleted")
+    for versions in filter(None, _versions(s3, bucket)):
+        chosen: list[ObjectIdentifierTypeDef] = [{"Key": one.key, "VersionId": one.id} for one in versions]
+        refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": chosen, "Quiet": True}).get("Errors", [])
+        locked += [error["Key"] for error in refused]
+        deleted += len(chosen) - len(refused)
+        progress(f"s3://{bucket}: {deleted:,} versions deleted")
     if locked:
         return _content(s3, bucket, locked)
     try:

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.addapart.metrics import emit
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
@@ -26,6 +26,9 @@ from loglake_assets.lake.versions.commits import (
     newest_record,
     seq_shown,
 )
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 FIRST_ARRIVAL = "loglake.first_arrival"
 LAST_ARRIVAL = "loglake.last_arrival"
@@ -60,7 +63,7 @@ def consumer() -> "Consumer":
 class Consumer:
     """Places partitions of one layer. Clients are passed in."""
 
-    def __init__(self, settings: AddAPartSettings, glue: Any, s3: Any, sqs: Any) -> None:
+    def __init__(self, settings: AddAPartSettings, glue: Any, s3: "S3Client", sqs: Any) -> None:
         self._settings, self._glue, self._s3, self._sqs = settings, glue, s3, sqs
         self._descriptors: dict[str, dict[str, Any]] = {}
 

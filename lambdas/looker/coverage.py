@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.prompt import TableCard
 from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, parse_commit_key
 from loglake_assets.lake.storage.table import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _NOT_TO_BE_LISTED = frozenset({"AccessDenied", "403"})
 """S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
@@ -23,7 +26,7 @@ _NOT_TO_BE_LISTED = frozenset({"AccessDenied", "403"})
 class KnownDays:
     """The coverage of days of tables, read once per table and day."""
 
-    s3: Any
+    s3: "S3Client"
     bucket: str
     cards: Sequence[TableCard]
     empty: set[tuple[str, date]] = field(default_factory=set)

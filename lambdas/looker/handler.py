@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.looker.answer import Answer, QueryRefusedError, refuse_prompt, text_hash
 from lambdas.looker.conversation import Conversation
@@ -21,6 +21,9 @@ from lambdas.looker.model import Model
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import GuardedSql, LakeQueries
 from lambdas.looker.settings import LookerSettings, looker_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PROMPT = "prompt_from_user"
 PROMPT_CHARACTERS = 4_000
@@ -64,7 +67,7 @@ class Looker:
     settings: LookerSettings
     bedrock: Any
     athena: Any
-    s3: Any
+    s3: "S3Client"
     guard: Callable[[str], GuardedSql]
     cards: Sequence[TableCard]
     clock: Callable[[], float] = time.monotonic

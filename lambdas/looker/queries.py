@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lambdas.looker.answer import (
     QueryFailedError,
@@ -23,6 +23,9 @@ from lambdas.looker.answer import (
 from lambdas.looker.coverage import KnownDays
 from lambdas.looker.prompt import TableCard
 from lambdas.looker.settings import LookerSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _GOING = frozenset({"QUEUED", "RUNNING"})
 _ERROR_CODE = re.compile(r"[A-Z][A-Z_0-9]{2,}(?=:|$)")
@@ -49,7 +52,7 @@ class LakeQueries:
 
     settings: LookerSettings
     athena: Any
-    s3: Any
+    s3: "S3Client"
     guard: Callable[[str], GuardedSql]
     cards: Sequence[TableCard]
     clock: Callable[[], float] = time.monotonic

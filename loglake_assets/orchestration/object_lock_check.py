@@ -5,7 +5,7 @@ How a lock is read and judged does not belong here (see lake/worm.py).
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,6 +17,9 @@ from loglake_assets.lake.storage.raw_objects import raw_objects
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.pages import entries
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 CHECK = "object_lock"
 SAMPLE_COUNT = 30  # of raw objects and of commits each: 60 to 120 small requests a day
@@ -56,7 +59,7 @@ def commit_lock_result(config: SourceConfig, lake: Lake, today: date) -> LockRes
     return lock_result(s3, bucket, found, terms, [c["Key"] for c in sample])
 
 
-def _commits(table: Table, since: date) -> Iterator[dict[str, Any]]:
+def _commits(table: Table, since: date) -> Iterator["ObjectTypeDef"]:
     for entry in entries(table.s3, table.bucket, f"{COMMITS_PREFIX}{table.name}/"):
         if parse_commit_key(entry["Key"]) and entry["LastModified"].date() >= since:
             yield entry

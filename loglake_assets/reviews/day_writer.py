@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.orc as orc
@@ -20,6 +20,9 @@ from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.model import ReadreadyTable
 from loglake_assets.sources.placement import day_number
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 _ARROW = {
     "string": pa.string(),
     "int": pa.int32(),
@@ -31,7 +34,7 @@ _IN_FLIGHT = 16
 
 
 def put_review_day(
-    s3: Any, bucket: str, table: ReadreadyTable, review: str, found: ReviewDay, run_id: str, base_seq: int
+    s3: "S3Client", bucket: str, table: ReadreadyTable, review: str, found: ReviewDay, run_id: str, base_seq: int
 ) -> Manifest:
     """Write one day of a review; nobody sees it until it is committed. The manifest is written last."""
     day = day_number(found.day)
@@ -58,7 +61,7 @@ def put_review_day(
     return read_manifest(Table(table.name, s3, bucket), day, run_id)
 
 
-def _put_files(s3: Any, bucket: str, prefix: str, files: Iterable[ReviewFile]) -> None:
+def _put_files(s3: "S3Client", bucket: str, prefix: str, files: Iterable[ReviewFile]) -> None:
     def put(file: ReviewFile) -> None:
         s3.put_object(Bucket=bucket, Key=prefix + file.name, Body=file.body, ContentType=file.content_type)
 
@@ -67,7 +70,7 @@ def _put_files(s3: Any, bucket: str, prefix: str, files: Iterable[ReviewFile]) -
 
 
 def _put_rows(
-    s3: Any, bucket: str, table: ReadreadyTable, rows: Sequence[Mapping[str, Any]], prefix: str, run_id: str
+    s3: "S3Client", bucket: str, table: ReadreadyTable, rows: Sequence[Mapping[str, Any]], prefix: str, run_id: str
 ) -> list[dict[str, Any]]:
     if not rows:
         return []

@@ -5,7 +5,10 @@ botocore retries refused and throttled requests; a body cut in mid-stream or fai
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
 """S3's answers to a conditional PutObject whose key exists."""
@@ -29,7 +32,12 @@ def refusal(error: Any) -> str | None:
 
 
 def whole_object(
-    s3: Any, bucket: str, key: str, attempts: int = ATTEMPTS, pause_seconds: float = FIRST_PAUSE_SECONDS, **request: Any
+    s3: "S3Client",
+    bucket: str,
+    key: str,
+    attempts: int = ATTEMPTS,
+    pause_seconds: float = FIRST_PAUSE_SECONDS,
+    **request: Any,
 ) -> dict[str, Any]:
     """GetObject's answer with all bytes as its `Body`. Raises CutObjectError, or what S3 refuses with, at once."""
     cut_or_damaged = _cut_or_damaged()
@@ -46,7 +54,7 @@ def whole_object(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def put_once(s3: Any, bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
+def put_once(s3: "S3Client", bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
     """Write an object, unless it is there. There with the same bytes: the answer to an earlier try was lost.
 
     Raises ClientError, also where other bytes are there.
@@ -60,7 +68,7 @@ def put_once(s3: Any, bucket: str, key: str, body: bytes, content_type: str = "a
             raise
 
 
-def _read_once(s3: Any, bucket: str, key: str, request: dict[str, Any]) -> dict[str, Any]:
+def _read_once(s3: "S3Client", bucket: str, key: str, request: dict[str, Any]) -> dict[str, Any]:
     from botocore.exceptions import IncompleteReadError
 
     answer = s3.get_object(Bucket=bucket, Key=key, **request)

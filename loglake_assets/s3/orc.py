@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,11 +10,14 @@ import pyarrow.orc as orc
 
 from loglake_assets.s3.objects import CutObjectError, whole_object
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 
 class S3RangeFile(io.RawIOBase):
     """A seekable read-only file over one object, by ranged GETs."""
 
-    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, key: str) -> None:
         self._s3, self._bucket, self._key = s3, bucket, key
         self._size = int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
         self._position = 0
@@ -52,12 +55,12 @@ class S3RangeFile(io.RawIOBase):
         return body
 
 
-def row_count(s3: Any, bucket: str, key: str) -> int:
+def row_count(s3: "S3Client", bucket: str, key: str) -> int:
     """Rows of an ORC file by its own footer. Raises pyarrow.ArrowInvalid when it is no readable ORC file."""
     return int(_open(s3, bucket, key).nrows)
 
 
-def columns_of(s3: Any, bucket: str, key: str, columns: Sequence[str | tuple[str, ...]]) -> list[list[Any]]:
+def columns_of(s3: "S3Client", bucket: str, key: str, columns: Sequence[str | tuple[str, ...]]) -> list[list[Any]]:
     """All values of some columns of an ORC file, a list a column; several names together are read as `first_known`."""
     wanted = [(names,) if isinstance(names, str) else names for names in columns]
     table = _open(s3, bucket, key).read(columns=[name for names in wanted for name in names])
@@ -69,12 +72,12 @@ def first_known(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
     return pc.coalesce(*(table.column(name) for name in names))
 
 
-def stripes_of(s3: Any, bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+def stripes_of(s3: "S3Client", bucket: str, key: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of an ORC file, a stripe at a time."""
     file = _open(s3, bucket, key)
     for number in range(file.nstripes):
         yield pa.Table.from_batches([file.read_stripe(number, columns=list(columns))])
 
 
-def _open(s3: Any, bucket: str, key: str) -> orc.ORCFile:
+def _open(s3: "S3Client", bucket: str, key: str) -> orc.ORCFile:
     return orc.ORCFile(pa.PythonFile(S3RangeFile(s3, bucket, key), mode="r"))

@@ -7,12 +7,15 @@ import importlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from loglake_assets.sources.counted_event import CountedEvent
 from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys, Vouching
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.record import DecodedRecord, PlainRecords
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @runtime_checkable
@@ -64,7 +67,7 @@ class DigestValidation(Protocol):
 
     def validate(
         self,
-        s3: Any,
+        s3: "S3Client",
         source: LogSource,
         bucket: str,
         days: Collection[date],
@@ -75,7 +78,7 @@ class DigestValidation(Protocol):
         """The report of each delivery day, in order. Raises PublicKeysError."""
 
     def find_vouching_digest(
-        self, s3: Any, source: LogSource, bucket: str, key: str, public_keys: PublicKeys, /
+        self, s3: "S3Client", source: LogSource, bucket: str, key: str, public_keys: PublicKeys, /
     ) -> Vouching | None:
         """What the digest that names a stored object says of it; None where none does."""
 

@@ -8,7 +8,7 @@ What has no column stands in `otherfields`, so drift is read off the stored rows
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,9 @@ from loglake_assets.s3.pages import keys
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.modules import load_decoder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 DRIFT = "drift"
 OTHERS = "otherfields"
@@ -75,7 +78,7 @@ class _Seen:
             self.unnamed += count
 
 
-def drift(s3: Any, source: LogSource, day: int, location: str) -> Drift:
+def drift(s3: "S3Client", source: LogSource, day: int, location: str) -> Drift:
     """The differences of a day (yyyymmdd) as its rows under `location` show them."""
     seen, rows = _Seen(), 0
     bucket, prefix = bucket_and_prefix(location)

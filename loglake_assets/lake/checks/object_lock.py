@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 NO_LOCK = "none"
 LOCK_MODES = (NO_LOCK, "GOVERNANCE", "COMPLIANCE")  # each stricter than the one before
@@ -136,7 +139,7 @@ class LockResult:
 
 
 def lock_result(
-    s3: Any, bucket: str, bucket_lock: BucketLock, terms: LockTerms, sampled_keys: Iterable[str]
+    s3: "S3Client", bucket: str, bucket_lock: BucketLock, terms: LockTerms, sampled_keys: Iterable[str]
 ) -> LockResult:
     """The locks of objects against the terms. Raises LockUnreadableError."""
     found = [object_lock(s3, bucket, key, bucket_lock) for key in sampled_keys]
@@ -144,7 +147,7 @@ def lock_result(
     return LockResult(bucket, terms, bucket_lock, locks, len(found) - len(locks))
 
 
-def bucket_lock(s3: Any, bucket: str) -> BucketLock:
+def bucket_lock(s3: "S3Client", bucket: str) -> BucketLock:
     """What a bucket has now. Raises LockUnreadableError."""
     versioning = str(_ask(s3.get_bucket_versioning, Bucket=bucket).get("Status", "never enabled"))
     configuration = _ask(
@@ -154,7 +157,7 @@ def bucket_lock(s3: Any, bucket: str) -> BucketLock:
     return BucketLock(versioning, configuration.get("ObjectLockEnabled") == "Enabled", _in_words(retention))
 
 
-def object_lock(s3: Any, bucket: str, key: str, of_bucket: BucketLock) -> ObjectLock | None:
+def object_lock(s3: "S3Client", bucket: str, key: str, of_bucket: BucketLock) -> ObjectLock | None:
     """The lock of an object's current version; None when it is gone. Raises LockUnreadableError."""
     head = _ask(s3.head_object, Bucket=bucket, Key=key, none=_ABSENT)
     if not head:

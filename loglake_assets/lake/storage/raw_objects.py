@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import regex
 
@@ -20,6 +20,10 @@ from loglake_assets.s3.pages import entries
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored, Placement, ignore_reason, place
 from loglake_assets.sources.rules import Rules
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 _IN_FLIGHT = 16
 UNKNOWN_KEY = "unknown_key"
@@ -198,7 +202,7 @@ def _is_possible(groups: Mapping[str, str | None]) -> bool:
     return True
 
 
-def _folder(s3: Any, bucket: str, prefix: str) -> tuple[list[str], list[dict[str, Any]]]:
+def _folder(s3: "S3Client", bucket: str, prefix: str) -> tuple[list[str], "list[ObjectTypeDef]"]:
     """(the folders, the objects) that lie directly under a prefix."""
     pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"))
     folders = [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
@@ -206,7 +210,7 @@ def _folder(s3: Any, bucket: str, prefix: str) -> tuple[list[str], list[dict[str
 
 
 def _sort_objects(
-    found: DayFolders, source: LogSource, bucket: str, listed: list[dict[str, Any]], days: Collection[date]
+    found: DayFolders, source: LogSource, bucket: str, listed: "list[ObjectTypeDef]", days: Collection[date]
 ) -> None:
     for entry in listed:
         placement = place(source, bucket, entry["Key"])

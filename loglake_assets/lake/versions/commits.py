@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
 from loglake_assets.lake.storage.table import Table
@@ -16,6 +16,9 @@ from loglake_assets.s3.json_records import BrokenRecordError, json_record, known
 from loglake_assets.s3.objects import whole_object
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 BUILD, ACCEPTING_LOSS = "build", "build_accepting_loss"
 ROLLBACK = "rollback"
@@ -151,7 +154,7 @@ def edited_records(table: Table, day: int) -> list[str]:
 
 
 def append(
-    s3: Any,
+    s3: "S3Client",
     bucket: str,
     proposed: Commit,
     supersedes: Callable[[Commit], bool],
@@ -189,7 +192,7 @@ def append(
             return numbered
 
 
-def _put_if_absent(s3: Any, bucket: str, commit: Commit) -> bool:
+def _put_if_absent(s3: "S3Client", bucket: str, commit: Commit) -> bool:
     from botocore.exceptions import ClientError
 
     try:
@@ -217,15 +220,15 @@ def _refuse(bucket: str, commit: Commit, error: Any) -> str:
     )
 
 
-def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
+def _keys(s3: "S3Client", bucket: str, prefix: str) -> list[str]:
     return sorted(key for key in keys(s3, bucket, prefix) if parse_commit_key(key))
 
 
-def _read(s3: Any, bucket: str, key: str) -> Commit:
+def _read(s3: "S3Client", bucket: str, key: str) -> Commit:
     return _parse(bucket, key, whole_object(s3, bucket, key)["Body"])
 
 
-def _if_readable(s3: Any, bucket: str, key: str) -> Commit | None:
+def _if_readable(s3: "S3Client", bucket: str, key: str) -> Commit | None:
     try:
         return _read(s3, bucket, key)
     except BrokenCommitError:

@@ -1,11 +1,14 @@
 """Whether what is stored of a day is what was committed: commit, manifest and files compared, no file opened."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.manifests import Manifest
 from loglake_assets.s3.pages import files
 from loglake_assets.s3.urls import bucket_and_prefix
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def differences(commit: Commit, manifest: Manifest) -> list[str]:
@@ -25,7 +28,7 @@ def differences(commit: Commit, manifest: Manifest) -> list[str]:
     return [name for name, (one, other) in said.items() if one != other]
 
 
-def altered_files(s3: Any, commit: Commit | None, manifest: Manifest) -> dict[str, str]:
+def altered_files(s3: "S3Client", commit: Commit | None, manifest: Manifest) -> dict[str, str]:
     """What is wrong with the files of a run, by key: absent, of another size or ETag, or not written by it.
 
     ETags are those of the commit, which were verified; without a commit, sizes are compared alone.

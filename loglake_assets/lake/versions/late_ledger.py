@@ -6,7 +6,7 @@ Standard library only; clients are passed in.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loglake_assets.lake.storage.keys import late_key, late_prefix
 from loglake_assets.lake.storage.reach import Reach
@@ -23,6 +23,9 @@ from loglake_assets.s3.json_records import json_record, known_fields
 from loglake_assets.s3.objects import whole_object
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources.placement import day_from_number
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def _late_entry(known: dict[str, Any]) -> LateObject:
     return LateObject(**{**known, **numbers, "last_modified": float(known["last_modified"])})
 
 
-def record_late(s3: Any, bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:
+def record_late(s3: "S3Client", bucket: str, manifests: Iterable[Manifest]) -> list[LateObject]:
     """Enter into the ledger what a window's build found for days whose commit did not read it; returns the entries."""
     built = list(manifests)
     found: list[LateObject] = []

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loglake_assets.lake.storage.keys import manifest_key
 from loglake_assets.lake.storage.reach import Reach
@@ -17,6 +17,9 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
 from loglake_assets.s3.objects import ALREADY_THERE, put_once, whole_object
 from loglake_assets.sources.placement import day_from_number
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 FORMAT = 1
 _TOTALS = frozenset({"records_read", "excluded", "duplicates", "quarantined_records"})
@@ -130,7 +133,7 @@ def _jsonable(value: Any) -> Any:
     return vars(value) if isinstance(value, ManifestObject) else dict(value)
 
 
-def put_manifest(s3: Any, bucket: str, manifest: Manifest) -> None:
+def put_manifest(s3: "S3Client", bucket: str, manifest: Manifest) -> None:
     """Write the manifest of one day of one run. Raises ManifestRefusedError where S3 does not take it.
 
     S3 refuses a second one of the same run that says something else.
@@ -139,7 +142,7 @@ def put_manifest(s3: Any, bucket: str, manifest: Manifest) -> None:
     put_of_run(s3, bucket, key, manifest_body(manifest))
 
 
-def put_of_run(s3: Any, bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
+def put_of_run(s3: "S3Client", bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
     """Write something of a run once. Raises ManifestRefusedError with what to do where S3 does not take it."""
     from botocore.exceptions import ClientError
 

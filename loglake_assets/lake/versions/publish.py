@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loglake_assets.lake.addapart.messages import send_commit
 from loglake_assets.lake.storage.catalog import Catalog
@@ -35,6 +35,9 @@ from loglake_assets.s3.pages import files
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from resources.settings import program
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _KEPT = "Nothing of this day was committed; readers see what they saw."
 
@@ -70,7 +73,7 @@ class PlacementError(TimeoutError):
 class Publisher:
     """Commits days of one lake and sees them placed. Clients are passed in; the queue is AddAPart's of this layer."""
 
-    s3: Any
+    s3: "S3Client"
     catalog: Catalog
     sqs: Any
     bucket: str

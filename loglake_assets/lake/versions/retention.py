@@ -10,13 +10,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loglake_assets.lake.storage.keys import RunDirectory, key_of_collected, parse_run_key, run_roots
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits
 from loglake_assets.lake.versions.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.s3.pages import entries
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
 Served = Callable[[str, int], set[str]]
 """From a table and a day (yyyymmdd) to the run that the catalog's partition names; empty where there is none."""
@@ -70,7 +74,7 @@ def old_runs(table: Table, rule: RetentionRule, now: datetime, served: Served) -
     sequence of commits has a gap, or lacks the run that readers see, nothing goes: the missing record may be the one
     that refers to it.
     """
-    found: dict[RunDirectory, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[RunDirectory, list[ObjectTypeDef]] = defaultdict(list)
     for root in run_roots(table.name):
         for entry in entries(table.s3, table.bucket, root):
             if directory := parse_run_key(table.name, entry["Key"]):
@@ -115,7 +119,9 @@ def _old_run(table: str, directory: RunDirectory, stored: Sequence[Mapping[str, 
     )
 
 
-def collect(s3: Any, bucket: str, old: Sequence[OldRun], rule: RetentionRule, now: datetime) -> Iterator[Collected]:
+def collect(
+    s3: "S3Client", bucket: str, old: Sequence[OldRun], rule: RetentionRule, now: datetime
+) -> Iterator[Collected]:
     """Delete what old runs wrote, one run after the other, each noted before its first key goes.
 
     The day's commits are read again after the note: a rollback made before it keeps its run, one made after it finds
@@ -135,12 +141,12 @@ def collect(s3: Any, bucket: str, old: Sequence[OldRun], rule: RetentionRule, no
         yield Collected(run, len(run.keys) - len(kept), kept)
 
 
-def _delete(s3: Any, bucket: str, keys: Sequence[str]) -> dict[str, str]:
+def _delete(s3: "S3Client", bucket: str, keys: Sequence[str]) -> dict[str, str]:
     """Delete keys; returns those that stay, with S3's code."""
     kept: dict[str, str] = {}
     for start in range(0, len(keys), _BATCH):
-        batch = {"Objects": [{"Key": key} for key in keys[start : start + _BATCH]], "Quiet": True}
-        answer = s3.delete_objects(Bucket=bucket, Delete=batch)
+        batch: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys[start : start + _BATCH]]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
         kept |= {error["Key"]: error["Code"] for error in answer.get("Errors", ())}
     return kept
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.orc as orc
@@ -12,6 +12,9 @@ from loglake_assets.s3.arrow_types import ARROW
 from loglake_assets.s3.objects import whole_object
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.model import Column
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ROWS_A_BATCH = 16_384
 
@@ -25,7 +28,7 @@ class WrittenFile:
     rows: int
 
 
-def stored_file(s3: Any, source: LogSource, bucket: str, key: str) -> tuple[WrittenFile, int]:
+def stored_file(s3: "S3Client", source: LogSource, bucket: str, key: str) -> tuple[WrittenFile, int]:
     """The file, and the sum of its rows' hashes. Raises OSError or ArrowException when it is no such ORC file."""
     body = whole_object(s3, bucket, key)["Body"]
     file = orc.ORCFile(pa.BufferReader(body))
@@ -35,7 +38,7 @@ def stored_file(s3: Any, source: LogSource, bucket: str, key: str) -> tuple[Writ
     return WrittenFile(key, len(body), file.nrows), total
 
 
-def stored_hash(s3: Any, source: LogSource, bucket: str, keys: Sequence[str]) -> str:
+def stored_hash(s3: "S3Client", source: LogSource, bucket: str, keys: Sequence[str]) -> str:
     """The content hash of the rows of some files together, as a manifest spells it. Raises as `stored_file` does."""
     found = [stored_file(s3, source, bucket, key) for key in keys]
     return content_hash(sum(total for _, total in found), sum(file.rows for file, _ in found))

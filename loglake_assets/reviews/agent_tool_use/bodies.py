@@ -3,13 +3,16 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources.bedrock.tools import read_bodies
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _LIMITS = ContentLimits(inflated=64 << 20)
 _IN_FLIGHT = 16
@@ -37,7 +40,7 @@ def body_references(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def look_up(
-    s3: Any, bucket: str, rows: Sequence[Mapping[str, Any]], fetch: bool, followed: Collection[str] = ()
+    s3: "S3Client", bucket: str, rows: Sequence[Mapping[str, Any]], fetch: bool, followed: Collection[str] = ()
 ) -> dict[str, Body]:
     """Each referenced body by its path: only looked for, or also read.
 
@@ -49,7 +52,7 @@ def look_up(
     return dict(zip(paths, found, strict=True))
 
 
-def _body(s3: Any, buckets: Collection[str], path: str, fetch: bool) -> Body:
+def _body(s3: "S3Client", buckets: Collection[str], path: str, fetch: bool) -> Body:
     bucket, _, key = path.removeprefix("s3://").partition("/")
     if not path.startswith("s3://") or bucket not in buckets:
         return Body(path, False, is_followed=False)

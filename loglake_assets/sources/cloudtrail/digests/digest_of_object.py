@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from loglake_assets.sources.cloudtrail.digests.accounts import candidate_keys
 from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest, judge
@@ -12,8 +12,13 @@ from loglake_assets.sources.cloudtrail.digests.places import log_day, log_group
 from loglake_assets.sources.digest_report import PublicKeys, Vouching
 from loglake_assets.sources.model import LogSource
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
-def find_vouching_digest(s3: Any, source: LogSource, bucket: str, key: str, public_keys: PublicKeys) -> Vouching | None:
+
+def find_vouching_digest(
+    s3: "S3Client", source: LogSource, bucket: str, key: str, public_keys: PublicKeys
+) -> Vouching | None:
     """What the digest that names a stored object says of it; None where it is no log file or no digest names it.
 
     Of several that name it, one with a valid signature is preferred.
@@ -38,7 +43,7 @@ def _digests_naming(digests: Sequence[JudgedDigest], key: str) -> Iterator[tuple
                 yield digest, named
 
 
-def _vouch(s3: Any, bucket: str, key: str, digest: JudgedDigest, named: NamedFile) -> Vouching:
+def _vouch(s3: "S3Client", bucket: str, key: str, digest: JudgedDigest, named: NamedFile) -> Vouching:
     _, found = stored_content(s3, bucket, (key,))
     fault = found.kind or ("changed_file" if found.sha256 != named.sha256 else digest.kind)
     return Vouching(

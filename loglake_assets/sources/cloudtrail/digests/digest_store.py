@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loglake_assets.s3.gzip_stream import GzipError, content
 from loglake_assets.s3.pages import keys
@@ -15,6 +15,9 @@ from loglake_assets.sources.cloudtrail.digests.documents import (
     parse_digest,
 )
 from loglake_assets.sources.cloudtrail.digests.places import DigestPlace, Group, digest_place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _PIECE = 1 << 20
 _KINDS = {
@@ -59,7 +62,7 @@ class StoredContent:
     kind: str = ""
 
 
-def stored_day(s3: Any, bucket: str, group: Group, day: date, with_logs: bool) -> StoredDay:
+def stored_day(s3: "S3Client", bucket: str, group: Group, day: date, with_logs: bool) -> StoredDay:
     """Read the digests that lie under a day; list its log files where asked."""
     places = (digest_place(key) for key in keys(s3, bucket, group.prefix(day, "CloudTrail-Digest")))
     digests = tuple(stored_digest(s3, bucket, place) for place in places if place)
@@ -67,7 +70,7 @@ def stored_day(s3: Any, bucket: str, group: Group, day: date, with_logs: bool) -
     return StoredDay(group, day, digests, tuple(logs))
 
 
-def stored_digest(s3: Any, bucket: str, place: DigestPlace) -> StoredDigest:
+def stored_digest(s3: "S3Client", bucket: str, place: DigestPlace) -> StoredDigest:
     """Read one digest. What is wrong with its bytes stands in the answer."""
     body, metadata = _whole(s3, bucket, place.key)
     signature = metadata.get("signature")
@@ -83,7 +86,7 @@ def stored_digest(s3: Any, bucket: str, place: DigestPlace) -> StoredDigest:
         return StoredDigest(place, len(body), "", None, error.reason, signature)
 
 
-def _whole(s3: Any, bucket: str, key: str) -> tuple[bytes, Mapping[str, str]]:
+def _whole(s3: "S3Client", bucket: str, key: str) -> tuple[bytes, Mapping[str, str]]:
     """Body and metadata; of a body larger than any digest, so much that it is seen to be."""
     for attempt in range(_ATTEMPTS):
         answer = s3.get_object(Bucket=bucket, Key=key)
@@ -102,7 +105,7 @@ def _so_much(body: Any, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def stored_content(s3: Any, bucket: str, candidates: tuple[str, ...]) -> tuple[str, StoredContent]:
+def stored_content(s3: "S3Client", bucket: str, candidates: tuple[str, ...]) -> tuple[str, StoredContent]:
     """(key, content) of the first of the keys that something is stored under; of the first key where nothing is."""
     for key in candidates:
         found = _content(s3, bucket, key)
@@ -111,7 +114,7 @@ def stored_content(s3: Any, bucket: str, candidates: tuple[str, ...]) -> tuple[s
     return candidates[0], StoredContent("", 0, "missing_file")
 
 
-def _content(s3: Any, bucket: str, key: str) -> StoredContent:
+def _content(s3: "S3Client", bucket: str, key: str) -> StoredContent:
     for attempt in range(_ATTEMPTS):
         try:
             answer = s3.get_object(Bucket=bucket, Key=key)

@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _KEY = re.compile(
     r"^(?P<lead>(?:.*/)?)(?P<root>AWSLogs/(?:o-[a-z0-9]+/)?\d{12}/)(?P<log>CloudTrail(?:-Digest|-NetworkActivity)?)/"
@@ -126,7 +129,7 @@ def relocation(stored_key: str, delivered_key: str) -> Relocation | None:
     return Relocation(before, now) if delivered_key[len(before) :] == stored_key[len(now) :] else None
 
 
-def groups(s3: Any, bucket: str) -> Iterator[Group]:
+def groups(s3: "S3Client", bucket: str) -> Iterator[Group]:
     """Every account and Region that the bucket has log files or digests of."""
     for root in _accounts(s3, bucket, "", 0):
         kinds = (f"{root}CloudTrail/", f"{root}CloudTrail-Digest/")
@@ -134,7 +137,7 @@ def groups(s3: Any, bucket: str) -> Iterator[Group]:
         yield from (Group(root, region) for region in sorted(regions))
 
 
-def _accounts(s3: Any, bucket: str, prefix: str, depth: int) -> Iterator[str]:
+def _accounts(s3: "S3Client", bucket: str, prefix: str, depth: int) -> Iterator[str]:
     if _ACCOUNT.search(prefix):
         yield prefix
     elif depth <= _DEEPEST:
@@ -142,6 +145,6 @@ def _accounts(s3: Any, bucket: str, prefix: str, depth: int) -> Iterator[str]:
             yield from _accounts(s3, bucket, child, depth + 1)
 
 
-def _children(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+def _children(s3: "S3Client", bucket: str, prefix: str) -> Iterator[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
     return (p["Prefix"] for page in pages for p in page.get("CommonPrefixes", ()))

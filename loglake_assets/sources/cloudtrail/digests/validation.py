@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources.cloudtrail.digests.accounts import JudgedGroup, VouchedFile, judge_group
@@ -19,6 +19,9 @@ from loglake_assets.sources.cloudtrail.digests.places import Group, groups
 from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Progress = Callable[[str], None]
 _ReadFile = tuple[JudgedGroup, VouchedFile, str, StoredContent]
@@ -55,7 +58,7 @@ _COUNTS = (
 
 
 def validate(
-    s3: Any,
+    s3: "S3Client",
     source: LogSource,
     bucket: str,
     days: Collection[date],
@@ -92,7 +95,7 @@ def _runs(days: Collection[date]) -> list[list[date]]:
 class _Reading:
     """What is read, `in_flight` requests at a time: digests by group, then every file that they name."""
 
-    s3: Any
+    s3: "S3Client"
     source: LogSource
     bucket: str
     public_keys: PublicKeys
