@@ -47,7 +47,8 @@ def rates(notifications: int, silently: Any) -> list[float]:
     found = []
     for _ in range(_ROUNDS):
         events = [notification(number, settings.bucket) for number in range(notifications)]
-        sqs, started = Collecting(), time.monotonic()
+        sqs: Any = Collecting()
+        started = time.monotonic()
         with silently():
             for event in events:
                 produce(event, settings, sqs)

@@ -15,6 +15,8 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, day_number, place
 
 if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import PartitionTypeDef
     from mypy_boto3_s3 import S3Client
 
 
@@ -31,7 +33,7 @@ class WindowObjects:
     late: frozenset[tuple[int, str, str]] = frozenset()
 
 
-def window_objects(glue: Any, s3: "S3Client", source: LogSource, arguments: JobArguments) -> WindowObjects:
+def window_objects(glue: "GlueClient", s3: "S3Client", source: LogSource, arguments: JobArguments) -> WindowObjects:
     """List the window's raw objects. Raises WindowError beyond the bounds: refused whole, never cut short."""
     partitions = list(_partitions(glue, source, arguments))
     locations = [p["StorageDescriptor"]["Location"] for p in partitions]
@@ -49,7 +51,7 @@ def _day_position(source: LogSource) -> int:
     return [c.name for c in source.raw.partition_keys].index("logcalendarday")
 
 
-def _partitions(glue: Any, source: LogSource, arguments: JobArguments) -> Iterator[dict[str, Any]]:
+def _partitions(glue: "GlueClient", source: LogSource, arguments: JobArguments) -> Iterator["PartitionTypeDef"]:
     first, last = (day_number(day) for day in arguments.prefix_days)
     pages = glue.get_paginator("get_partitions").paginate(
         DatabaseName=arguments.database,

@@ -32,6 +32,9 @@ from loglake_assets.sources.companions import companion_tables
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import PartitionIndexTypeDef
     from mypy_boto3_s3 import S3Client
 
 Clients = Callable[[str], Any]
@@ -270,7 +273,9 @@ def _refuse_to_set_back(settings: LakeSettings, api: Stacks, stacks: Sequence[St
         )
 
 
-def _refuse_to_drop_tables(settings: LakeSettings, cloudformation: Any, sources: Sequence[LogSource]) -> None:
+def _refuse_to_drop_tables(
+    settings: LakeSettings, cloudformation: "CloudFormationClient", sources: Sequence[LogSource]
+) -> None:
     """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
     kept |= {beside.name for source in sources for beside in companion_tables(source)}
@@ -303,20 +308,20 @@ def _is_stored(s3: "S3Client", bucket: str, key: str, size: int) -> bool:
 
 
 def _index_partitions(
-    glue: Any, database: str, indexes: Iterable[tuple[str, tuple[str, ...]]], progress: Progress
+    glue: "GlueClient", database: str, indexes: Iterable[tuple[str, tuple[str, ...]]], progress: Progress
 ) -> None:
     """Give every table its partition index. Without one, GetPartitions loads all partitions before it filters."""
     for table, keys in indexes:
         if not _has_index(glue, database, table):
-            index = {"IndexName": _INDEX, "Keys": list(keys)}
+            index: PartitionIndexTypeDef = {"IndexName": _INDEX, "Keys": list(keys)}
             glue.create_partition_index(DatabaseName=database, TableName=table, PartitionIndex=index)
             progress(f"{database}.{table}: partition index on {', '.join(keys)}")
 
 
-def _create_views(glue: Any, database: str, reviews: Sequence[Review], progress: Progress) -> None:
+def _create_views(glue: "GlueClient", database: str, reviews: Sequence[Review], progress: Progress) -> None:
     """Give every review its Athena view. A stack could not: the view's text carries the database's name in base64."""
     for review in reviews:
-        view = view_input(review, database)
+        view: Any = view_input(review, database)
         try:
             found = glue.get_table(DatabaseName=database, Name=review.name)["Table"]
         except glue.exceptions.EntityNotFoundException:
@@ -328,6 +333,6 @@ def _create_views(glue: Any, database: str, reviews: Sequence[Review], progress:
         progress(f"{database}.{review.name}: view over {review.table.name}")
 
 
-def _has_index(glue: Any, database: str, table: str) -> bool:
+def _has_index(glue: "GlueClient", database: str, table: str) -> bool:
     found = glue.get_partition_indexes(DatabaseName=database, TableName=table)["PartitionIndexDescriptorList"]
     return any(index["IndexName"] == _INDEX and index["IndexStatus"] != "FAILED" for index in found)

@@ -6,16 +6,24 @@ updated. The stack goes on to own it, as it knows a table by its name.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from infra.aws.stacks import Progress, is_absent
 from resources.settings import LakeSettings, loglake
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_glue import GlueClient
+
 
 def restore_tables(
-    settings: LakeSettings, cloudformation: Any, glue: Any, resources: Mapping[str, Any], warn: Progress
+    settings: LakeSettings,
+    cloudformation: "CloudFormationClient",
+    glue: "GlueClient",
+    resources: Mapping[str, Any],
+    warn: Progress,
 ) -> None:
     """Make each table that the catalog stack has made and the catalog does not have; `resources` are its template's."""
     declared = {}
@@ -32,7 +40,7 @@ def restore_tables(
         )
 
 
-def deployed_tables(settings: LakeSettings, cloudformation: Any) -> set[str]:
+def deployed_tables(settings: LakeSettings, cloudformation: "CloudFormationClient") -> set[str]:
     """The tables that the lake's catalog stack has made; none where it does not exist yet."""
     found = set()
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=f"{settings.name}-catalog")
@@ -47,7 +55,7 @@ def deployed_tables(settings: LakeSettings, cloudformation: Any) -> set[str]:
     return found
 
 
-def _present(settings: LakeSettings, glue: Any, expected: set[str], resources: Mapping[str, Any]) -> set[str]:
+def _present(settings: LakeSettings, glue: "GlueClient", expected: set[str], resources: Mapping[str, Any]) -> set[str]:
     """The tables that the catalog has. A database that is gone as well is made again first."""
     if not expected:
         return set()

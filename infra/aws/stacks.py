@@ -18,6 +18,8 @@ from infra.aws.template import Grant, grants, read_template, resources, wider
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef
     from mypy_boto3_s3 import S3Client
 
 Progress = Callable[[str], None]
@@ -64,21 +66,23 @@ class Change:
 class StackPlan:
     """What a deployment does to one stack. `wider` is what its policies allow more than now, by logical id.
 
-    `change_set` is None for a stack that can be asked for only once the storage stack is there.
+    `change_set` is empty for a stack that can be asked for only once the storage stack is there.
     """
 
     stack: Stack
     is_new: bool
     changes: tuple[Change, ...]
     wider: Mapping[str, Sequence[Grant]] = field(default_factory=dict)
-    change_set: str | None = None
+    change_set: str = ""
     stack_id: str = ""
 
 
 class Stacks:
     """The stacks of one lake, through one CloudFormation client."""
 
-    def __init__(self, cloudformation: Any, s3: "S3Client", settings: LakeSettings, options: StackOptions) -> None:
+    def __init__(
+        self, cloudformation: "CloudFormationClient", s3: "S3Client", settings: LakeSettings, options: StackOptions
+    ) -> None:
         self._cloudformation, self._s3, self._settings, self._options = cloudformation, s3, settings, options
 
     def describe(self, name: str) -> Mapping[str, Any] | None:
@@ -105,17 +109,7 @@ class Stacks:
         """A change set for the stack, or None where nothing would change. Raises DeployError."""
         before = self.describe(stack.name)
         try:
-            made = self._cloudformation.create_change_set(
-                StackName=stack.name,
-                ChangeSetName=f"loglake-{uuid.uuid4().hex[:12]}",
-                ChangeSetType="UPDATE" if before else "CREATE",
-                ImportExistingResources=True,  # what an earlier lake of this name left, such as its buckets
-                Parameters=[{"ParameterKey": n, "ParameterValue": v} for n, v in sorted(stack.parameters.items())],
-                Capabilities=_CAPABILITIES,
-                **({} if before else {"OnStackFailure": "DELETE"}),
-                **self._given_options(),
-                **_template_argument(self._s3, self._settings, stack),
-            )
+            made = self._cloudformation.create_change_set(**self._request(stack, before is None))
             described = self._wait_for_change_set(made["Id"])
         except ClientError as error:
             if any(words in _say(error) for words in _NOTHING_CHANGES):
@@ -132,8 +126,18 @@ class Stacks:
             raise DeployError(_not_started(stack.name, reason))
         return plan
 
-    def _given_options(self) -> dict[str, Any]:
-        given: dict[str, Any] = {}
+    def _request(self, stack: Stack, is_new: bool) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "StackName": stack.name,
+            "ChangeSetName": f"loglake-{uuid.uuid4().hex[:12]}",
+            "ChangeSetType": "CREATE" if is_new else "UPDATE",
+            "ImportExistingResources": True,  # what an earlier lake of this name left, such as its buckets
+            "Parameters": [{"ParameterKey": n, "ParameterValue": v} for n, v in sorted(stack.parameters.items())],
+            "Capabilities": _CAPABILITIES,
+            **_template_argument(self._s3, self._settings, stack),
+        }
+        if is_new:
+            given["OnStackFailure"] = "DELETE"
         if self._options.tags:
             given["Tags"] = [{"Key": name, "Value": value} for name, value in sorted(self._options.tags.items())]
         if self._options.rollback_alarms:
@@ -141,7 +145,7 @@ class Stacks:
             given["RollbackConfiguration"] = {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": 5}
         return given
 
-    def _wait_for_change_set(self, change_set: str) -> dict[str, Any]:
+    def _wait_for_change_set(self, change_set: str) -> "DescribeChangeSetOutputTypeDef":
         seconds = _FIRST_WAIT_SECONDS
         while True:
             described = self._cloudformation.describe_change_set(ChangeSetName=change_set)
@@ -149,7 +153,7 @@ class Stacks:
                 break
             time.sleep(seconds)
             seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
-        found: dict[str, Any] = described
+        found = described
         while token := described.get("NextToken"):
             described = self._cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=token)
             found["Changes"] += described["Changes"]
@@ -159,7 +163,7 @@ class Stacks:
         """What the stack's policies will allow more than they do. Of a new stack all is new, and nothing is said."""
         if before is None:
             return {}
-        body = self._cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
+        body: Any = self._cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
         old = body if isinstance(body, str) else _as_text(body)
         where = self._settings.account, self._settings.region
         now = {p["ParameterKey"]: p.get("ParameterValue", "") for p in before.get("Parameters", [])}
@@ -207,7 +211,7 @@ class Stacks:
 
     def discard(self, plan: StackPlan) -> None:
         """Forget a change set. A stack that is only planned is nothing but its change set, and goes with it."""
-        if plan.change_set is None:
+        if not plan.change_set:
             return
         self._cloudformation.delete_change_set(ChangeSetName=plan.change_set)
         if plan.is_new:
@@ -264,7 +268,7 @@ def _template_argument(s3: "S3Client", settings: LakeSettings, stack: Stack) -> 
 _DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
 
 
-def _wait(cloudformation: Any, name: str, stack_id: str, until: Sequence[str] = _DEPLOYED) -> None:
+def _wait(cloudformation: "CloudFormationClient", name: str, stack_id: str, until: Sequence[str] = _DEPLOYED) -> None:
     """Return once the stack is complete. Raises DeployError with the first failing resource and its reason."""
     seconds = _FIRST_WAIT_SECONDS
     while True:
@@ -285,7 +289,7 @@ def _advice(status: str) -> str:
     return "It is stuck between two states; put it right in the CloudFormation console before you deploy again."
 
 
-def _first_failure(cloudformation: Any, stack_id: str) -> str | None:
+def _first_failure(cloudformation: "CloudFormationClient", stack_id: str) -> str | None:
     """The first resource that failed since the operation began. Later failures are mostly cancellations that follow."""
     first = _refuse_before_start(cloudformation, stack_id)
     for event in _events_of_operation(cloudformation, stack_id):
@@ -296,7 +300,7 @@ def _first_failure(cloudformation: Any, stack_id: str) -> str | None:
     return first
 
 
-def _refuse_before_start(cloudformation: Any, stack_id: str) -> str | None:
+def _refuse_before_start(cloudformation: "CloudFormationClient", stack_id: str) -> str | None:
     """What CloudFormation's own validation found, such as a bucket name that is taken. Stack events do not tell it."""
     pages = cloudformation.get_paginator("describe_events").paginate(StackName=stack_id, Filters={"FailedEvents": True})
     for event in (event for page in pages for event in page["OperationEvents"]):
@@ -306,7 +310,7 @@ def _refuse_before_start(cloudformation: Any, stack_id: str) -> str | None:
     return None
 
 
-def _events_of_operation(cloudformation: Any, stack_id: str) -> Iterator[Mapping[str, Any]]:
+def _events_of_operation(cloudformation: "CloudFormationClient", stack_id: str) -> Iterator[Mapping[str, Any]]:
     """Events of the latest create or update, newest first."""
     for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
         for event in page["StackEvents"]:

@@ -15,6 +15,7 @@ from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
@@ -131,7 +132,7 @@ def _empty(s3: "S3Client", bucket: str, progress: Progress) -> BucketContent | N
     return None
 
 
-def _drop_tables(settings: LakeSettings, glue: Any, progress: Progress) -> None:
+def _drop_tables(settings: LakeSettings, glue: "GlueClient", progress: Progress) -> None:
     try:
         glue.delete_database(Name=settings.database)
     except glue.exceptions.EntityNotFoundException:

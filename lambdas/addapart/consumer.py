@@ -28,7 +28,10 @@ from loglake_assets.lake.versions.commits import (
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import PartitionInputTypeDef, PartitionTypeDef, StorageDescriptorOutputTypeDef
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 FIRST_ARRIVAL = "loglake.first_arrival"
 LAST_ARRIVAL = "loglake.last_arrival"
@@ -63,9 +66,9 @@ def consumer() -> "Consumer":
 class Consumer:
     """Places partitions of one layer. Clients are passed in."""
 
-    def __init__(self, settings: AddAPartSettings, glue: Any, s3: "S3Client", sqs: Any) -> None:
+    def __init__(self, settings: AddAPartSettings, glue: "GlueClient", s3: "S3Client", sqs: "SQSClient") -> None:
         self._settings, self._glue, self._s3, self._sqs = settings, glue, s3, sqs
-        self._descriptors: dict[str, dict[str, Any]] = {}
+        self._descriptors: dict[str, StorageDescriptorOutputTypeDef] = {}
 
     def consume(self, event: dict[str, Any]) -> dict[str, Any]:
         """Handle each record; after a failure the rest of its group waits, as FIFO order wants."""
@@ -205,21 +208,20 @@ class Consumer:
                 "The message is retried."
             )
 
-    def _partition(self, placed: PartitionPlacer) -> dict[str, Any] | None:
+    def _partition(self, placed: PartitionPlacer) -> "PartitionTypeDef | None":
         try:
             answer = self._glue.get_partition(
                 DatabaseName=self._settings.database, TableName=placed.table, PartitionValues=list(placed.values)
             )
         except self._glue.exceptions.EntityNotFoundException:
             return None
-        partition: dict[str, Any] = answer["Partition"]
-        return partition
+        return answer["Partition"]
 
-    def _input(self, placed: PartitionPlacer, location: str, parameters: dict[str, str]) -> dict[str, Any]:
-        descriptor = {**self._descriptor(placed.table), "Location": location}
+    def _input(self, placed: PartitionPlacer, location: str, parameters: dict[str, str]) -> "PartitionInputTypeDef":
+        descriptor: StorageDescriptorOutputTypeDef = {**self._descriptor(placed.table), "Location": location}
         return {"Values": list(placed.values), "StorageDescriptor": descriptor, "Parameters": parameters}
 
-    def _descriptor(self, table: str) -> dict[str, Any]:
+    def _descriptor(self, table: str) -> "StorageDescriptorOutputTypeDef":
         """The table's storage descriptor, asked for once per container. A table that is missing is never created."""
         if table not in self._descriptors:
             answer = self._glue.get_table(DatabaseName=self._settings.database, Name=table)

@@ -8,12 +8,16 @@ makes one: it goes to the quarantine queue with the reason, and the objects that
 import functools
 import json
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.addapart.metrics import emit
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, objects_created
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 _BATCH = 10  # SendMessageBatch takes no more
 
@@ -35,10 +39,10 @@ def _sqs() -> Any:
     return boto3.client("sqs")
 
 
-def produce(event: Any, settings: AddAPartSettings, sqs: Any, rules_text: str | None = None) -> dict[str, int]:
+def produce(event: Any, settings: AddAPartSettings, sqs: "SQSClient", rules_text: str | None = None) -> dict[str, int]:
     """Send one message for each partition that `event` tells of; returns the counts. Raises SendError."""
     counts: Counter[str] = Counter()
-    messages: dict[str, dict[str, str]] = {}
+    messages: dict[str, SendMessageBatchRequestEntryTypeDef] = {}
     fault = ""
     try:
         for created in objects_created(event):
@@ -59,17 +63,20 @@ def produce(event: Any, settings: AddAPartSettings, sqs: Any, rules_text: str | 
     return dict(counts)
 
 
-def _message(placed: PartitionPlacer, created: ObjectCreated) -> dict[str, str]:
+def _message(placed: PartitionPlacer, created: ObjectCreated) -> "SendMessageBatchRequestEntryTypeDef":
     return {
+        "Id": "",  # a batch numbers its messages
         "MessageGroupId": placed.group_id,
         "MessageDeduplicationId": placed.deduplication_id,
         "MessageBody": json.dumps({"bucket": created.bucket, "key": created.key, "time": created.time}),
     }
 
 
-def _send(sqs: Any, queue_url: str, messages: list[dict[str, str]]) -> None:
+def _send(sqs: "SQSClient", queue_url: str, messages: "list[SendMessageBatchRequestEntryTypeDef]") -> None:
     for start in range(0, len(messages), _BATCH):
-        batch = [{"Id": str(n), **m} for n, m in enumerate(messages[start : start + _BATCH])]
+        batch: list[SendMessageBatchRequestEntryTypeDef] = [
+            {**message, "Id": str(n)} for n, message in enumerate(messages[start : start + _BATCH])
+        ]
         failed = sqs.send_message_batch(QueueUrl=queue_url, Entries=batch).get("Failed", [])
         if failed:
             codes = sorted({entry["Code"] for entry in failed})

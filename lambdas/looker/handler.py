@@ -23,6 +23,7 @@ from lambdas.looker.queries import GuardedSql, LakeQueries
 from lambdas.looker.settings import LookerSettings, looker_settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_s3 import S3Client
 
 PROMPT = "prompt_from_user"
@@ -66,7 +67,7 @@ class Looker:
 
     settings: LookerSettings
     bedrock: Any
-    athena: Any
+    athena: "AthenaClient"
     s3: "S3Client"
     guard: Callable[[str], GuardedSql]
     cards: Sequence[TableCard]

@@ -25,6 +25,7 @@ from lambdas.looker.prompt import TableCard
 from lambdas.looker.settings import LookerSettings
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_s3 import S3Client
 
 _GOING = frozenset({"QUEUED", "RUNNING"})
@@ -51,7 +52,7 @@ class LakeQueries:
     """Queries of one question. `guard` raises QueryRefusedError; coverage is read once per table and day."""
 
     settings: LookerSettings
-    athena: Any
+    athena: "AthenaClient"
     s3: "S3Client"
     guard: Callable[[str], GuardedSql]
     cards: Sequence[TableCard]
@@ -127,7 +128,7 @@ class LakeQueries:
     def _execution(self, query_id: str) -> dict[str, Any]:
         """A query as it is. One that cannot be looked at is stopped: nobody would notice what it does."""
         try:
-            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            execution: dict[str, Any] = {**self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]}
         except Exception:
             with contextlib.suppress(Exception):
                 self.athena.stop_query_execution(QueryExecutionId=query_id)

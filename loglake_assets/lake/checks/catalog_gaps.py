@@ -8,7 +8,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from loglake_assets.lake.addapart.messages import send_key
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
@@ -20,6 +20,9 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads, seq_shown
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, place
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def _commits_on_show(catalog: Catalog, table: str) -> dict[int, tuple[int, str]]
     }
 
 
-def send_prefix(sqs: Any, queue_url: str, source: LogSource, bucket: str, prefix: UnregisteredPrefix) -> None:
+def send_prefix(sqs: "SQSClient", queue_url: str, source: LogSource, bucket: str, prefix: UnregisteredPrefix) -> None:
     """Have AddAPart register a raw prefix."""
     placer = PartitionPlacer(source.raw.name, prefix.values, prefix.location)
     send_key(sqs, queue_url, placer, bucket, prefix.example_key)

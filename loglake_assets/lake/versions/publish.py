@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loglake_assets.lake.addapart.messages import send_commit
 from loglake_assets.lake.storage.catalog import Catalog
@@ -38,6 +38,7 @@ from resources.settings import program
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 _KEPT = "Nothing of this day was committed; readers see what they saw."
 
@@ -75,7 +76,7 @@ class Publisher:
 
     s3: "S3Client"
     catalog: Catalog
-    sqs: Any
+    sqs: "SQSClient"
     bucket: str
     queue_url: str
     wait_seconds: float = 120.0
