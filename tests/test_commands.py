@@ -28,7 +28,7 @@ from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_la
 from infra.cli.main import app, main
 from infra.cli.query import print_answer
 from infra.cli.terminal import PLAIN_WIDTH, print_table
-from infra.emulator.processes import running_stack
+from infra.emulator.processes import running_stack, start_stack
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
@@ -245,6 +245,28 @@ def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: 
     _, complained = process.communicate(timeout=60)
     assert (process.returncode, complained) == (130, "load: stopped. What it had started was stopped too.\n")
     assert not serves(home)
+
+
+@pytest.mark.stack
+@pytest.mark.fault(
+    87, "SIGINT in the midst of starting the stack's process", "it comes afterwards, and no stack is left"
+)
+def test_a_signal_in_the_midst_of_a_start_leaves_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = subprocess.Popen
+
+    def start_and_interrupt(*arguments: Any, **named: Any) -> Any:
+        child = start(*arguments, **named)
+        signal.raise_signal(signal.SIGINT)
+        return child
+
+    monkeypatch.setattr("infra.emulator.processes.subprocess.Popen", start_and_interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # of a test that runs in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start_stack(tmp_path, log=lambda text: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not serves(tmp_path)
 
 
 def serves(home: Path) -> bool:
@@ -497,7 +519,8 @@ def test_what_a_command_cannot_do_is_a_sentence(
 @pytest.mark.parametrize("name", sorted(one.callback.__name__ for one in app.registered_commands if one.callback))
 def test_every_command_has_a_help_text_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
-    assert f"Example: loglake {name}" in " ".join(capsys.readouterr().out.split())
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(rf"Example: loglake (--lake prod )?{name}\b", out)
 
 
 def test_the_command_says_what_its_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -76,11 +77,17 @@ def start_stack(
     make_private(home)
     command = [sys.executable, "-m", "infra.emulator.stack", "--home", str(home), "--port", str(port or free_port())]
     command += ["--auth"] * auth + list(arguments)
-    with (home / "stack.log").open("ab") as output:
-        child = subprocess.Popen(
-            command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-    info = _wait_until_ready(home, child)
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with _hold_signals(), (home / "stack.log").open("ab") as output:
+            child = subprocess.Popen(
+                command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        info = _wait_until_ready(home, child)
+    except BaseException:  # Ctrl-C among them: nobody else knows of it yet
+        if child:
+            _end(child)
+        raise
     child.returncode = 0  # it is meant to outlive this process: else Popen warns that it is still running
     log(f"The stack of {home} runs on {info.endpoint_url} (pid {info.pid}); its log is {home / 'stack.log'}.")
     return info
@@ -178,15 +185,11 @@ def write_stack_info(home: Path, info: StackInfo) -> None:
 
 def _wait_until_ready(home: Path, child: subprocess.Popen[bytes]) -> StackInfo:
     deadline = time.monotonic() + READY_SECONDS
-    try:
-        while time.monotonic() < deadline and child.poll() is None:
-            info = running_stack(home)
-            if info is not None and info.pid == child.pid:
-                return info
-            time.sleep(0.1)
-    except BaseException:  # Ctrl-C among them: nobody else knows of it yet
-        _end(child)
-        raise
+    while time.monotonic() < deadline and child.poll() is None:
+        info = running_stack(home)
+        if info is not None and info.pid == child.pid:
+            return info
+        time.sleep(0.1)
     code = child.poll()
     _end(child)
     became = f"was not ready after {READY_SECONDS:.0f} s and was ended" if code is None else f"ended with code {code}"
@@ -194,6 +197,27 @@ def _wait_until_ready(home: Path, child: subprocess.Popen[bytes]) -> StackInfo:
         f"The local stack on {home} {became}. Starting it again helps only once the cause below is gone.\n"
         f"{_log_tail(home / 'stack.log')}"
     )
+
+
+@contextlib.contextmanager
+def _hold_signals() -> Iterator[None]:
+    """Deliver Ctrl-C and SIGTERM at the end of the block: in the midst of starting a process they would lose it."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored stays so, since the process that is started ignores it as well.
+    handlers = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+    held: list[signal.Signals] = []
+    for number in handlers:
+        signal.signal(number, lambda number, frame: held.append(signal.Signals(number)))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in held:
+            signal.raise_signal(number)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
