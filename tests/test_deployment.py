@@ -136,8 +136,15 @@ def test_it_is_deployed_and_twice_is_once(lake: AwsLakeToDeploy) -> None:
     assert lake.stacks() == STACKS
     again = lake.command("deploy", "--yes")
     assert [line for line in again.splitlines() if not line.endswith(": unchanged")] == [
-        f"lake {NAME}: AWS account {ACCOUNT}, {REGION}"
+        "No stack would change.",
+        f"lake {NAME}: AWS account {ACCOUNT}, {REGION}",
     ]
+    glue = lake.client("glue")
+    glue.delete_table(DatabaseName=NAME, Name=TABLE)
+    assert "No stack would change." in lake.command("deploy", "--plan")
+    with pytest.raises(ClientError, match="EntityNotFound"):
+        glue.get_table(DatabaseName=NAME, Name=TABLE)
+    assert f"The table {NAME}.{TABLE} was gone" in lake.command("deploy", "--yes")
     tags = lake.client("cloudformation").describe_stacks(StackName="third-addapart-raw-cloudtrail")["Stacks"][0]["Tags"]
     assert {"Key": "team", "Value": "security"} in tags
     assert "cloudtrail" in lake.command("status")

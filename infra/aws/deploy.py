@@ -41,7 +41,7 @@ Clients = Callable[[str], Any]
 """From an AWS service's name to its boto3 client."""
 
 Approve = Callable[[Sequence[StackPlan]], bool]
-"""Shown what would change, says whether it may."""
+"""Shown what would change, which may be nothing, says whether to go on."""
 
 _TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
 _INDEX = "by_day"
@@ -112,7 +112,7 @@ def deploy(
     is_there = api.describe(stacks[0].name) is not None
     plans = [plan for stack in stacks[: None if is_there else 1] if (plan := api.propose(stack))]
     later = [] if is_there else [api.plan_first(stack) for stack in stacks[1:]]
-    if (plans or later) and not approve([*plans, *later]):
+    if not approve([*plans, *later]):
         for plan in plans:
             api.discard(plan)
         return False

@@ -33,8 +33,8 @@ def deploy_as_described(lake: AwsLake, is_confirmed: bool, is_plan: bool, say: S
 
     def approve(plans: Sequence[StackPlan]) -> bool:
         print_plan(plans, say)
-        if is_plan:
-            return False
+        if is_plan or not plans:
+            return not is_plan
         return is_confirmed or _confirm(f"Deploy this to {lake.place}?", "--yes")
 
     artifacts = artifacts_of_tree(_wheels(lake, file))
@@ -60,6 +60,8 @@ def _confirm(question: str, option: str) -> bool:
 
 def print_plan(plans: Sequence[StackPlan], say: Say) -> None:
     """What a deployment would do, stack by stack, and which policies would allow more than they do."""
+    if not plans:
+        say("No stack would change.")
     for plan in plans:
         counts = {a: n for a in _ACTIONS if (n := sum(change.action == a for change in plan.changes))}
         told = ", ".join(f"{n} {_ACTIONS[action]}" for action, n in counts.items()) or "its settings"
