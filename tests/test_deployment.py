@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.aws.examination import LOOKS, Deployment, examine
+from infra.aws.undeploy import lake_buckets, lake_parts
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.versions.commits import commit_key
@@ -224,6 +225,32 @@ def test_its_data_goes_only_when_it_is_named_once_more(lake: AwsLakeToDeploy) ->
     assert "There is nothing of the lake third" in lake.command("undeploy", "--yes")
     lake.command("deploy", "--yes")
     assert lake.stacks() == STACKS
+
+
+def test_a_lake_whose_name_begins_with_anothers_is_left_alone() -> None:
+    """`third-raw` and `third-jobs` are lakes of their own."""
+    others = ["third-raw-raw-cloudtrail", "third-jobs-artifacts", "third-raw-other", "fourth-readready"]
+    own = ["third-raw-cloudtrail", "third-readready", "third-artifacts", "third-athena-results"]
+    buckets = [{"Name": f"{name}-{ACCOUNT}"} for name in (*others, *own)]
+    stacks = ["third-jobs-storage", "third-jobs-jobs", "third-jobs", "third-storage", "third-addapart-raw-cloudtrail"]
+
+    class Account:
+        def list_buckets(self) -> Any:
+            return {"Buckets": buckets}
+
+        def get_paginator(self, name: str) -> Any:
+            return self
+
+        def paginate(self) -> Any:
+            return [{"Stacks": [{"StackName": name, "StackStatus": "CREATE_COMPLETE"} for name in stacks]}]
+
+    settings = LakeSettings(NAME, ACCOUNT, REGION)
+    assert lake_buckets(settings, lambda service: Account()) == sorted(f"{name}-{ACCOUNT}" for name in own)
+    assert lake_parts(settings, lambda service: Account()) == [
+        "third-jobs",
+        "third-addapart-raw-cloudtrail",
+        "third-storage",
+    ]
 
 
 def test_the_lake_of_this_machine_is_not_deployed_by_it() -> None:

@@ -5,13 +5,14 @@ and a later deployment of the same name goes on with what it finds.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra.aws.deploy import Clients
+from infra.aws.deploy import LOOKER, Clients
 from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
+from loglake_assets.sources import source_names
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _KEEPING = ("storage", "catalog")
-_PARTS = ("looker", "jobs", "addapart-")
 _USD_A_GB_MONTH = 0.023  # of S3 Standard in us-east-1, the first 50 TB: docs/aws.md
 _SHOWN = 5
 
@@ -46,12 +46,15 @@ class _Version(NamedTuple):
 
 
 def lake_parts(settings: LakeSettings, clients: Clients) -> list[str]:
-    """The names of the lake's stacks that are there, in the order in which they may be deleted."""
+    """The names of the lake's stacks that are there, in the order in which they may be deleted.
+
+    By whole names: of the lakes `a` and `a-jobs` one must not take the other with it.
+    """
+    layers = [*(f"addapart-raw-{name}" for name in source_names()), "addapart-readready"]
     pages = clients("cloudformation").get_paginator("describe_stacks").paginate()
     names = {str(stack["StackName"]) for page in pages for stack in page["Stacks"] if _is_there(stack)}
-    parts = [name.removeprefix(f"{settings.name}-") for name in names if name.startswith(f"{settings.name}-")]
-    compute = sorted(part for part in parts if part.startswith(_PARTS))
-    return [f"{settings.name}-{part}" for part in [*compute, *(p for p in reversed(_KEEPING) if p in parts)]]
+    parts = (LOOKER, "jobs", *layers, *reversed(_KEEPING))
+    return [name for part in parts if (name := f"{settings.name}-{part}") in names]
 
 
 def _is_there(stack: dict[str, Any]) -> bool:
@@ -59,17 +62,10 @@ def _is_there(stack: dict[str, Any]) -> bool:
 
 
 def lake_buckets(settings: LakeSettings, clients: Clients) -> list[str]:
-    """The lake's buckets that are there, whether or not a stack still knows them."""
-    found = [str(bucket["Name"]) for bucket in clients("s3").list_buckets()["Buckets"]]
-    ending = f"-{settings.account}"
-    layers = ("raw-", "readready", "artifacts", "athena-results")
-    return sorted(
-        name
-        for name in found
-        if name.startswith(f"{settings.name}-")
-        and name.endswith(ending)
-        and name.removeprefix(f"{settings.name}-").startswith(layers)
-    )
+    """The lake's own buckets that are there, whether or not a stack still knows them."""
+    own = replace(settings, raw_buckets=())
+    expected = {own.artifacts_bucket, own.results_bucket, own.readready_bucket, *map(own.raw_bucket, source_names())}
+    return sorted(name for one in clients("s3").list_buckets()["Buckets"] if (name := str(one["Name"])) in expected)
 
 
 def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progress: Progress) -> list[BucketContent]:
