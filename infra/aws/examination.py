@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.catalog_template import catalog_template, partition_indexes, view_input
 from infra.aws.deploy import Clients, reviews_of
-from infra.aws.stacks import Stack, StackOptions, Stacks
+from infra.aws.stacks import Stack, StackOptions, Stacks, stack_parameters
 from infra.aws.template import Resource, resources
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import delivered_days
@@ -48,11 +49,16 @@ class Deployment:
     stacks: Sequence[Stack]
     sources: Sequence[LogSource]
 
+    @cached_property
+    def declared(self) -> dict[str, dict[str, Resource]]:
+        """What the templates have with these parameters, by stack and logical id, read once for all looks."""
+        where = self.settings.account, self.settings.region
+        return {stack.name: resources(stack.template, stack.parameters, *where) for stack in self.stacks}
+
     def resources(self, kind: str) -> Iterator[tuple[str, Resource]]:
-        """(stack name, resource) of everything of a type that the templates have with these parameters."""
-        for stack in self.stacks:
-            found = resources(stack.template, stack.parameters, self.settings.account, self.settings.region)
-            yield from ((stack.name, one) for one in found.values() if one.type == kind)
+        """(stack name, resource) of everything declared of a type."""
+        for name, found in self.declared.items():
+            yield from ((name, one) for one in found.values() if one.type == kind)
 
 
 Look = Callable[[Deployment], Iterator[Finding]]
@@ -111,7 +117,7 @@ def _stacks(lake: Deployment) -> Iterator[Finding]:
             continue
         if not str(found["StackStatus"]).endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
             yield _deployed("stacks", f"{stack.name} is {found['StackStatus']}")
-        now = api.parameters(stack.name)
+        now = stack_parameters(found)
         if other := sorted(name for name, value in stack.parameters.items() if now.get(name) != value):
             yield _deployed("stacks", f"{stack.name} has other values than this tree and file: {', '.join(other)}")
 
@@ -186,9 +192,8 @@ def _encryption(lake: Deployment) -> Iterator[Finding]:
 
 def _policies(lake: Deployment) -> Iterator[Finding]:
     s3 = lake.clients("s3")
-    names = {stack.name: dict(_bucket_ids(lake, stack)) for stack in lake.stacks}
     for stack, policy in lake.resources("AWS::S3::BucketPolicy"):
-        name = names[stack][policy.properties["Bucket"]]
+        name = lake.declared[stack][policy.properties["Bucket"]].properties["BucketName"]
         wanted = {one["Sid"] for one in policy.properties["PolicyDocument"]["Statement"]}
         try:
             found = {one.get("Sid") for one in json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]}
@@ -199,11 +204,6 @@ def _policies(lake: Deployment) -> Iterator[Finding]:
                 "buckets",
                 f"the policy of {name} lacks {', '.join(absent)}: who delivers is refused, or plain http is not",
             )
-
-
-def _bucket_ids(lake: Deployment, stack: Stack) -> Iterator[tuple[str, str]]:
-    found = resources(stack.template, stack.parameters, lake.settings.account, lake.settings.region)
-    yield from ((name, one.properties["BucketName"]) for name, one in found.items() if one.type == "AWS::S3::Bucket")
 
 
 def _queues(lake: Deployment) -> Iterator[Finding]:

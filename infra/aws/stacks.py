@@ -97,8 +97,7 @@ class Stacks:
 
     def parameters(self, name: str) -> dict[str, str]:
         """The parameters that a stack has now; none where there is no stack."""
-        stack = self.describe(name)
-        return {p["ParameterKey"]: p.get("ParameterValue", "") for p in (stack or {}).get("Parameters", [])}
+        return stack_parameters(self.describe(name) or {})
 
     def plan_first(self, stack: Stack) -> StackPlan:
         """What a stack will have that cannot be asked for yet."""
@@ -146,28 +145,26 @@ class Stacks:
         return given
 
     def _wait_for_change_set(self, change_set: str) -> "DescribeChangeSetOutputTypeDef":
-        seconds = _FIRST_WAIT_SECONDS
-        while True:
-            described = self._cloudformation.describe_change_set(ChangeSetName=change_set)
-            if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
-                break
-            time.sleep(seconds)
-            seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
-        found = described
-        while token := described.get("NextToken"):
-            described = self._cloudformation.describe_change_set(ChangeSetName=change_set, NextToken=token)
-            found["Changes"] += described["Changes"]
-        return found
+        pause, describe = _Pause(), self._cloudformation.describe_change_set
+        while (described := describe(ChangeSetName=change_set))["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            pause()
+        page = described
+        while token := page.get("NextToken"):
+            page = describe(ChangeSetName=change_set, NextToken=token)
+            described["Changes"] += page["Changes"]
+        return described
 
     def _wider(self, stack: Stack, before: Mapping[str, Any] | None) -> Mapping[str, Sequence[Grant]]:
         """What the stack's policies will allow more than they do. Of a new stack all is new, and nothing is said."""
         if before is None:
             return {}
         body: Any = self._cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
-        old = body if isinstance(body, str) else _as_text(body)
+        old = body if isinstance(body, str) else json.dumps(body)
         where = self._settings.account, self._settings.region
-        now = {p["ParameterKey"]: p.get("ParameterValue", "") for p in before.get("Parameters", [])}
-        return wider(grants(resources(old, now, *where)), grants(resources(stack.template, stack.parameters, *where)))
+        return wider(
+            grants(resources(old, stack_parameters(before), *where)),
+            grants(resources(stack.template, stack.parameters, *where)),
+        )
 
     def execute(self, plans: Sequence[StackPlan], progress: Progress) -> None:
         """Start all change sets, then wait for each: stacks build side by side, and none is left when one fails."""
@@ -191,14 +188,10 @@ class Stacks:
 
     def _wait_for_start(self, plan: StackPlan) -> None:
         """Until then the stack's state is that of the deployment before."""
-        seconds = _FIRST_WAIT_SECONDS
+        pause, describe = _Pause(), self._cloudformation.describe_change_set
         with contextlib.suppress(self._cloudformation.exceptions.ChangeSetNotFoundException):
-            while (
-                self._cloudformation.describe_change_set(ChangeSetName=plan.change_set)["ExecutionStatus"]
-                == "AVAILABLE"
-            ):
-                time.sleep(seconds)
-                seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
+            while describe(ChangeSetName=plan.change_set)["ExecutionStatus"] == "AVAILABLE":
+                pause()
 
     def protect(self, names: Sequence[str]) -> None:
         """Let nobody delete the stacks before the protection is taken away, or let them, as the options say."""
@@ -239,8 +232,20 @@ def _changes(described: Mapping[str, Any]) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _as_text(document: Mapping[str, Any]) -> str:
-    return json.dumps(document)
+def stack_parameters(described: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a stack as CloudFormation describes it."""
+    return {p["ParameterKey"]: p.get("ParameterValue", "") for p in described.get("Parameters", [])}
+
+
+class _Pause:
+    """Waits a little longer at each call: seconds, up to _LONGEST_WAIT_SECONDS."""
+
+    def __init__(self) -> None:
+        self._seconds = _FIRST_WAIT_SECONDS
+
+    def __call__(self) -> None:
+        time.sleep(self._seconds)
+        self._seconds = min(self._seconds * 1.5, _LONGEST_WAIT_SECONDS)
 
 
 def _not_started(name: str, reason: str) -> str:
@@ -270,7 +275,7 @@ _DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_P
 
 def _wait(cloudformation: "CloudFormationClient", name: str, stack_id: str, until: Sequence[str] = _DEPLOYED) -> None:
     """Return once the stack is complete. Raises DeployError with the first failing resource and its reason."""
-    seconds = _FIRST_WAIT_SECONDS
+    pause = _Pause()
     while True:
         stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
         status = stack["StackStatus"]
@@ -279,8 +284,7 @@ def _wait(cloudformation: "CloudFormationClient", name: str, stack_id: str, unti
         if not status.endswith("_IN_PROGRESS"):
             cause = _first_failure(cloudformation, stack_id) or stack.get("StackStatusReason", "no reason given")
             raise DeployError(f"The stack {name} ended as {status}: {cause.rstrip('.')}. {_advice(status)}")
-        time.sleep(seconds)
-        seconds = min(seconds * 1.5, _LONGEST_WAIT_SECONDS)
+        pause()
 
 
 def _advice(status: str) -> str:
@@ -316,11 +320,7 @@ def _events_of_operation(cloudformation: "CloudFormationClient", stack_id: str) 
         for event in page["StackEvents"]:
             yield event
             is_stack = event.get("PhysicalResourceId") == event["StackId"]
-            if is_stack and event["ResourceStatus"] in (
-                "CREATE_IN_PROGRESS",
-                "UPDATE_IN_PROGRESS",
-                "IMPORT_IN_PROGRESS",
-            ):
+            if is_stack and event["ResourceStatus"] in _BEGUN:
                 return
 
 
