@@ -72,9 +72,10 @@ $(VENV)/.bench-ready: $(READY) bench/requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r bench/requirements.lock
 	@touch $@
 
-lock: $(READY) ## renew requirements.lock, bench/requirements.lock and infra/aws/glue.lock
+lock: $(READY) ## renew requirements.lock, and those of bench/, infra/aws/glue.lock and infra/aws/dagster/
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra local $(LOCKED) -o requirements.lock
 	@$(BIN)/uv pip compile infra/aws/glue.in $(LOCKED) -o infra/aws/glue.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra production -c requirements.lock $(LOCKED) -o infra/aws/dagster/requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock $(LOCKED) -o bench/requirements.lock
 
 wheels: $(READY) ## what the Glue job needs beyond Glue's own, pinned as here, into wheels/ for a deployment to AWS

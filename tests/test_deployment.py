@@ -1,35 +1,29 @@
 """A lake on AWS deployed, looked at, changed, taken down and deployed again by its command, IAM enforced."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from infra.aws.examination import LOOKS, Deployment, examine
 from infra.aws.undeploy import lake_buckets, lake_parts
 from infra.cli.home import REPOSITORY
-from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.versions.commits import commit_key
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.sample_deliveries import generate
 from resources.settings import LakeSettings
-from tests.conftest import quiet
+from tests.deployed_lake import ACCOUNT, REGION, DeployedLake, deployed_lake
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 
-ACCOUNT, REGION, NAME = "000000000000", "eu-west-1", "third"
+NAME = "third"
 LAYERS = [*(f"raw-{name}" for name in source_names()), "readready"]
 STACKS = sorted([*(f"third-addapart-{layer}" for layer in LAYERS), "third-catalog", "third-jobs", "third-storage"])
 TABLE = "from_cloudtrail_readready"
@@ -50,65 +44,10 @@ DeliveryServices = ["cloudtrail.amazonaws.com"]
 """
 
 
-@dataclass(frozen=True)
-class AwsLakeToDeploy:
-    """An endpoint that stands in for AWS and enforces IAM, and a folder with the lake's file."""
-
-    info: StackInfo
-    folder: Path
-
-    @property
-    def settings(self) -> LakeSettings:
-        return LakeSettings(NAME, ACCOUNT, REGION, self.info.endpoint_url)
-
-    def client(self, service: str) -> Any:
-        session: Any = boto3.Session(self.info.access_key_id, self.info.secret_access_key, region_name=REGION)
-        return session.client(service, endpoint_url=self.info.endpoint_url)
-
-    def describe(self, text: str) -> None:
-        """Write the lake's file."""
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / f"{NAME}.toml").write_text(text.format(endpoint=self.info.endpoint_url))
-
-    def command(self, *arguments: str, code: int = 0) -> str:
-        """What a command on this lake prints, its errors after it."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOGLAKE_"))}
-        credentials = {
-            "AWS_ACCESS_KEY_ID": self.info.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.info.secret_access_key,
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "infra.cli.main", "--lake", NAME, *arguments],
-            cwd=REPOSITORY,
-            env={**kept, **credentials, "LOGLAKE_LAKES": str(self.folder), "LOGLAKE_ENGINE": "local"},
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def stacks(self) -> list[str]:
-        found = self.client("cloudformation").describe_stacks()["Stacks"]
-        gone = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
-        return sorted(stack["StackName"] for stack in found if stack["StackStatus"] not in gone)
-
-    def policy(self) -> list[str]:
-        """Sids of the raw bucket's policy."""
-        bucket = self.settings.raw_bucket("cloudtrail")
-        document = json.loads(self.client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
-        return [statement["Sid"] for statement in document["Statement"]]
-
-
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsLakeToDeploy]:
-    folder = tmp_path_factory.mktemp("third")
-    info = start_stack(folder / "stack", auth=True, log=quiet)
-    try:
-        yield AwsLakeToDeploy(info, folder / "lakes")
-    finally:
-        stop_stack(info)
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedLake]:
+    with deployed_lake(tmp_path_factory.mktemp("third"), NAME) as made:
+        yield made
 
 
 DELIVERY = """DeliveryOrgId = "o-exampleorg1"
@@ -117,7 +56,7 @@ ReplicationRoles = ["arn:aws:iam::111122223333:role/replication"]
 """
 
 
-def test_a_plan_changes_nothing(lake: AwsLakeToDeploy) -> None:
+def test_a_plan_changes_nothing(lake: DeployedLake) -> None:
     lake.describe(FILE)
     told = lake.command("deploy", "--plan")
     assert all(f"{stack}: new, " in told for stack in STACKS), told
@@ -125,13 +64,13 @@ def test_a_plan_changes_nothing(lake: AwsLakeToDeploy) -> None:
     assert lake.stacks() == []
 
 
-def test_without_a_person_it_asks_for_yes(lake: AwsLakeToDeploy) -> None:
+def test_without_a_person_it_asks_for_yes(lake: DeployedLake) -> None:
     lake.describe(FILE)
     assert "--yes says yes where no person is there" in lake.command("deploy", code=2)
     assert lake.stacks() == []
 
 
-def test_it_is_deployed_and_twice_is_once(lake: AwsLakeToDeploy) -> None:
+def test_it_is_deployed_and_twice_is_once(lake: DeployedLake) -> None:
     lake.describe(FILE)
     lake.command("deploy", "--yes")
     assert lake.stacks() == STACKS
@@ -151,7 +90,7 @@ def test_it_is_deployed_and_twice_is_once(lake: AwsLakeToDeploy) -> None:
     assert "cloudtrail" in lake.command("status")
 
 
-def test_a_policy_that_widens_is_shown_before_it_does(lake: AwsLakeToDeploy) -> None:
+def test_a_policy_that_widens_is_shown_before_it_does(lake: DeployedLake) -> None:
     lake.describe(FILE + DELIVERY)
     told = lake.command("deploy", "--plan")
     assert "third-addapart-raw-cloudtrail: 1 changed\n  change   BucketPolicy (AWS::S3::BucketPolicy)" in told
@@ -162,7 +101,7 @@ def test_a_policy_that_widens_is_shown_before_it_does(lake: AwsLakeToDeploy) -> 
     assert lake.policy() == [*delivery, "RolesLook", "RolesWrite", "ReplicationLooks", "ReplicationWrites"]
 
 
-def test_what_the_file_does_not_name_is_refused_and_not_set_back(lake: AwsLakeToDeploy) -> None:
+def test_what_the_file_does_not_name_is_refused_and_not_set_back(lake: DeployedLake) -> None:
     before = lake.policy()
     lake.describe(FILE)
     told = lake.command("deploy", "--yes", code=2)
@@ -177,7 +116,7 @@ def test_what_the_file_does_not_name_is_refused_and_not_set_back(lake: AwsLakeTo
     )
 
 
-def test_alarms_have_the_topic_of_the_lake(lake: AwsLakeToDeploy) -> None:
+def test_alarms_have_the_topic_of_the_lake(lake: DeployedLake) -> None:
     alarms = lake.client("cloudwatch").describe_alarms(AlarmNamePrefix=NAME)["MetricAlarms"]
     names = {alarm["AlarmName"].removeprefix(f"{NAME}-addapart-raw-cloudtrail-") for alarm in alarms}
     assert {"dead", "undelivered", "quarantine", "age", "producer-errors", "consumer-errors"} <= names
@@ -187,7 +126,7 @@ def test_alarms_have_the_topic_of_the_lake(lake: AwsLakeToDeploy) -> None:
     assert [target["Arn"] for target in targets] == [lake.settings.alarm_topic]
 
 
-def test_a_protected_lake_is_not_taken_down(lake: AwsLakeToDeploy) -> None:
+def test_a_protected_lake_is_not_taken_down(lake: DeployedLake) -> None:
     described = FILE.replace("[tags]", "termination_protection = true\n[tags]") + DELIVERY
     lake.describe(described.replace('"o-exampleorg1"', '""'))
     lake.command("deploy", "--yes")
@@ -197,7 +136,7 @@ def test_a_protected_lake_is_not_taken_down(lake: AwsLakeToDeploy) -> None:
     lake.command("deploy", "--yes")
 
 
-def test_it_is_taken_down_with_its_data_kept_and_deployed_over_it_again(lake: AwsLakeToDeploy) -> None:
+def test_it_is_taken_down_with_its_data_kept_and_deployed_over_it_again(lake: DeployedLake) -> None:
     s3, key = lake.client("s3"), commit_key(TABLE, 20261101, 1)
     s3.put_object(Bucket=lake.settings.readready_bucket, Key=key, Body=b"{}")
     told = lake.command("undeploy", "--yes")
@@ -213,7 +152,7 @@ def test_it_is_taken_down_with_its_data_kept_and_deployed_over_it_again(lake: Aw
     assert function["LambdaFunctionArn"].endswith(":function:third-addapart-raw-cloudtrail-producer")
 
 
-def test_its_data_goes_only_when_it_is_named_once_more(lake: AwsLakeToDeploy) -> None:
+def test_its_data_goes_only_when_it_is_named_once_more(lake: DeployedLake) -> None:
     assert f"--confirm {NAME}" in lake.command("undeploy", "--delete-data", "--yes", code=2)
     assert "Nothing was deleted" in lake.command("undeploy", "--delete-data", "--confirm", "other", code=2)
     assert lake.stacks() == STACKS
@@ -263,14 +202,14 @@ def test_the_lake_of_this_machine_is_not_deployed_by_it() -> None:
 # --- doctor -----------------------------------------------------------------------------------------------------------
 
 
-def findings(lake: AwsLakeToDeploy, code: int = 1) -> list[str]:
+def findings(lake: DeployedLake, code: int = 1) -> list[str]:
     """What doctor calls bad."""
     told = lake.command("doctor", code=code)
     return [line.removeprefix("BAD  ") for line in told.splitlines() if line.startswith("BAD")]
 
 
 @pytest.fixture(scope="module")
-def whole(lake: AwsLakeToDeploy) -> AwsLakeToDeploy:
+def whole(lake: DeployedLake) -> DeployedLake:
     """The lake with a person who is told of alarms, and a log of yesterday in each bucket."""
     lake.describe(FILE)
     lake.command("undeploy", "--delete-data", "--confirm", NAME)
@@ -280,26 +219,24 @@ def whole(lake: AwsLakeToDeploy) -> AwsLakeToDeploy:
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=lake.settings.alarm_topic, Protocol="sqs", Endpoint=arn)
     for name in source_names():
-        bucket, s3 = lake.settings.raw_bucket(name), lake.client("s3")
-        for sample in generate(name, YESTERDAY, 1, 600).objects():
-            s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
+        lake.put(name, YESTERDAY, 600)
     until(lambda: not findings_of_logs(lake), 60)
     return lake
 
 
-def findings_of_logs(lake: AwsLakeToDeploy) -> list[str]:
+def findings_of_logs(lake: DeployedLake) -> list[str]:
     glue = lake.client("glue")
     tables = [load_source(name).raw.name for name in source_names()]
     return [table for table in tables if not glue.get_partitions(DatabaseName=NAME, TableName=table)["Partitions"]]
 
 
-def test_doctor_says_that_all_is_well_where_it_is(whole: AwsLakeToDeploy) -> None:
+def test_doctor_says_that_all_is_well_where_it_is(whole: DeployedLake) -> None:
     told = whole.command("doctor")
     assert told.rstrip().splitlines()[-2:] == ["All is well.", f"lake {NAME}: AWS account {ACCOUNT}, {REGION}"]
     assert f"cloudtrail {YESTERDAY} to " in told
 
 
-def test_doctor_names_everything_that_is_broken(whole: AwsLakeToDeploy) -> None:
+def test_doctor_names_everything_that_is_broken(whole: DeployedLake) -> None:
     lake, settings = whole, whole.settings
     s3, sqs, glue, functions = (lake.client(name) for name in ("s3", "sqs", "glue", "lambda"))
     raw = settings.raw_bucket("cloudtrail")
@@ -428,10 +365,7 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """One tells an SNS topic that others listen to as well, one EventBridge; IAM is enforced."""
-    folder = tmp_path_factory.mktemp("existing")
-    info = start_stack(folder / "stack", auth=True, log=quiet)
-    try:
-        lake = AwsLakeToDeploy(info, folder / "lakes")
+    with deployed_lake(tmp_path_factory.mktemp("existing"), NAME) as lake:
         s3, sns = lake.client("s3"), lake.client("sns")
         topic = sns.create_topic(Name="org-trail")["TopicArn"]
         for bucket in (TRAIL, MODELS):
@@ -452,8 +386,7 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         lake.command("deploy", "--yes")
         assert not [name for name in (b["Name"] for b in s3.list_buckets()["Buckets"]) if "raw-cloudtrail" in name]
         for log, bucket in (("cloudtrail", TRAIL), ("bedrock", MODELS)):
-            for sample in generate(log, YESTERDAY, 1, 600).objects():
-                s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
+            lake.put(log, YESTERDAY, 600, bucket)
         glue = lake.client("glue")
         for log, bucket in (("cloudtrail", TRAIL), ("bedrock", MODELS)):
             table = {"DatabaseName": NAME, "TableName": load_source(log).raw.name}
@@ -465,5 +398,3 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         assert re.search(r"these are not whole: \S+ 9\d\.\d{4} % of its events", rows), "one sample object is damaged"
         lake.command("undeploy", "--delete-data", "--confirm", NAME)
         assert {b["Name"] for b in s3.list_buckets()["Buckets"]} == {TRAIL, MODELS}, "what is not its own stays"
-    finally:
-        stop_stack(info)

@@ -170,7 +170,7 @@ def test_a_raw_partition_that_is_there_already_is_no_error(lake: LocalLake) -> N
     partition = lake.client("glue").get_partition(
         DatabaseName=lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=list(values)
     )["Partition"]
-    assert partition["Parameters"]["loglake.arrivals"] == "2"
+    assert partition["Parameters"]["loglake.last_arrival"] == "2019-09-03T01:00:00Z"
     lake.client("glue").delete_partition(
         DatabaseName=lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=list(values)
     )

@@ -59,6 +59,9 @@ AWS_WORDS = re.compile(
 EVERY_RESOURCE = {
     "cloudwatch:PutMetricData": "the action knows no resource; its namespace is fixed by a condition",
     "cloudtrail:ListPublicKeys": "the action knows no resource; it reads public keys only",
+    "ecr:GetAuthorizationToken": "the action knows no resource; it is a login to registries, which have policies",
+    "ecs:DescribeTaskDefinition": "the action knows no resource; definitions hold names of secrets, not secrets",
+    "ec2:DescribeNetworkInterfaces": "the action knows no resource; it shows addresses",
 }
 
 
@@ -368,7 +371,8 @@ def test_every_bucket_refuses_plain_http() -> None:
 def test_no_role_may_do_everything_or_pass_a_role() -> None:
     for policy, action, resource in _allowed():
         assert "*" not in action, f"{policy} allows {action}"
-        assert action.split(":")[0] != "iam", f"{policy} allows {action}"
+        is_of_ecs = policy.startswith("dagster.TaskRole") and action == "iam:PassRole" and resource != "*"
+        assert action.split(":")[0] != "iam" or is_of_ecs, f"{policy} allows {action}"
         assert resource != "*" or action in EVERY_RESOURCE, f"{policy} allows {action} on every resource"
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,12 @@ from packaging.utils import canonicalize_name
 from infra.cli.main import app
 
 LOCKS = ("bench/requirements.lock", "requirements.lock")
+IMAGE_LOCK = "infra/aws/dagster/requirements.lock"
 
 
-def locked(repository: Path) -> dict[str, str]:
-    """Version by name, as the locks pin it: everybody's, and what `make bench` needs besides."""
-    text = "".join((repository / lock).read_text() for lock in LOCKS)
+def locked(repository: Path, locks: Iterable[str] = LOCKS) -> dict[str, str]:
+    """Version by name, as locks pin it; by default everybody's, and what `make bench` needs besides."""
+    text = "".join((repository / lock).read_text() for lock in locks)
     return {canonicalize_name(m[1]): m[2] for m in re.finditer(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", text, re.M)}
 
 
@@ -50,13 +51,23 @@ def test_the_lock_holds_all_that_its_packages_need(repository: Path) -> None:
                 assert requirement.specifier.contains(pinned, prereleases=True), f"{name} needs {requirement}"
 
 
+def test_the_image_has_the_versions_that_are_tested_and_all_that_dagster_needs(repository: Path) -> None:
+    pins, tested = locked(repository, [IMAGE_LOCK]), locked(repository)
+    assert {name: tested.get(name) for name in pins} == pins, "make lock"
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["production"]]
+    assert {canonicalize_name(Requirement(text).name) for text in needed} <= pins.keys()
+
+
 def test_glues_lock_pins_what_glue_is_said_to_have(repository: Path) -> None:
     said = (repository / "infra/aws/glue.in").read_text().split()
     assert len(said) == 4
     assert set(said) <= set(re.findall(r"^\S+==\S+", (repository / "infra/aws/glue.lock").read_text(), re.M))
 
 
-@pytest.mark.parametrize(("lock", "least"), [*((lock, 50) for lock in LOCKS), ("infra/aws/glue.lock", 10)])
+@pytest.mark.parametrize(
+    ("lock", "least"), [*((lock, 50) for lock in (*LOCKS, IMAGE_LOCK)), ("infra/aws/glue.lock", 10)]
+)
 def test_every_pin_has_hashes_and_no_address(repository: Path, lock: str, least: int) -> None:
     text = (repository / lock).read_text()
     entries = re.split(r"\n(?=[A-Za-z0-9])", text.strip())

@@ -1,114 +1,51 @@
 """A lake that is not of this machine's homes: a plain endpoint that enforces IAM, worked on by the same commands."""
 
 import json
-import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from infra.aws.deploy import deploy
 from infra.cli.home import REPOSITORY
-from infra.emulator.processes import StackInfo, free_port, start_stack, stop_stack
+from infra.emulator.processes import free_port
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.sample_deliveries import generate, sample_keys
-from resources.settings import LakeSettings
+from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import quiet
+from tests.deployed_lake import ACCOUNT, PROGRAM, REGION, DeployedLake, deployed_lake
 from tests.test_up import BACKFILL, STATUS, Ui
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 
-ACCOUNT, REGION, NAME = "000000000000", "eu-west-1", "second"
+NAME = "second"
 DAY = date(2026, 11, 1)
 TABLE = "from_cloudtrail_readready"
-PROGRAM = """
-import sys
-from infra.cli.main import main
-code = main()
-loaded = sorted(name for name in sys.modules if name.startswith("infra.emulator"))
-sys.exit(f"of the emulator: {loaded}" if loaded else code)
-"""
-
-
-@dataclass(frozen=True)
-class SecondLake:
-    """A deployed lake behind an endpoint, and a folder with its description."""
-
-    info: StackInfo
-    folder: Path
-
-    @property
-    def settings(self) -> LakeSettings:
-        return LakeSettings(NAME, ACCOUNT, REGION, self.info.endpoint_url)
-
-    def client(self, service: str) -> "boto3.client":  # type: ignore[valid-type]
-        session = boto3.Session(self.info.access_key_id, self.info.secret_access_key, region_name=REGION)
-        return session.client(service, endpoint_url=self.info.endpoint_url)  # type: ignore[call-overload]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """As a person's shell has it who works on the lake."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOGLAKE_"))}
-        return {
-            **kept,
-            "LOGLAKE_LAKES": str(self.folder / "lakes"),
-            "LOGLAKE_ENGINE": "local",
-            "AWS_ACCESS_KEY_ID": self.info.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.info.secret_access_key,
-        }
-
-    def command(self, *arguments: str) -> str:
-        """What a command on this lake prints; it succeeds, and imports nothing of the emulator."""
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, "--lake", NAME, *arguments],
-            cwd=REPOSITORY,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
-        assert done.stderr.startswith(f"lake {NAME}: AWS account {ACCOUNT}, {REGION}\n")
-        return done.stdout
-
-    def put(self, source: str, events: int) -> None:
-        bucket, s3 = self.settings.raw_bucket(source), self.client("s3")
-        for sample in generate(source, DAY, 1, events).objects():
-            s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondLake]:
-    folder = tmp_path_factory.mktemp("second")
-    info = start_stack(folder / "stack", auth=True, log=quiet)
-    try:
-        made = SecondLake(info, folder)
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedLake]:
+    with deployed_lake(tmp_path_factory.mktemp("second"), NAME) as made:
         sources = [load_source(name) for name in source_names()]
         deploy(made.settings, made.client, sources, {"RequireTls": "false"}, quiet)
-        (folder / "lakes").mkdir()
-        (folder / "lakes" / f"{NAME}.toml").write_text(
-            f'account = "{ACCOUNT}"\nregion = "{REGION}"\nendpoint_url = "{info.endpoint_url}"\n'
+        made.describe(
+            f'account = "{ACCOUNT}"\nregion = "{REGION}"\nendpoint_url = "{{endpoint}}"\n'
             "[parameters]\nRequireTls = false\n"
         )
-        (folder / "keys.json").write_text(json.dumps(sample_keys("cloudtrail")))
+        (made.folder / "keys.json").write_text(json.dumps(sample_keys("cloudtrail")))
         for source in ("cloudtrail", "cloudwatch"):
-            made.put(source, 600)
+            made.put(source, DAY, 600)
         yield made
-    finally:
-        stop_stack(info)
 
 
-def test_its_days_are_built_looked_at_and_queried(second: SecondLake) -> None:
+def test_its_days_are_built_looked_at_and_queried(second: DeployedLake) -> None:
     until(lambda: f"{DAY}" in second.command("status"), 60)
     second.command("reconcile")
     for name in ("cloudtrail", "cloudwatch", "session_activity"):
@@ -121,7 +58,7 @@ def test_its_days_are_built_looked_at_and_queried(second: SecondLake) -> None:
     assert json.loads(rows)["n"] > 300
 
 
-def test_a_row_a_digest_and_a_session_are_shown(second: SecondLake) -> None:
+def test_a_row_a_digest_and_a_session_are_shown(second: DeployedLake) -> None:
     sql = f"select min(eventid) as id from {TABLE} where logcalendarday = 20261101"
     event = json.loads(second.command("query", sql, "--format", "jsonl"))["id"]
     assert event in second.command("evidence", event, "--day", f"{DAY}", "--keys", str(second.folder / "keys.json"))
@@ -132,7 +69,7 @@ def test_a_row_a_digest_and_a_session_are_shown(second: SecondLake) -> None:
     assert list(out.glob("*.html"))
 
 
-def test_what_was_put_aside_is_loaded_again_and_readers_are_sent_back(second: SecondLake) -> None:
+def test_what_was_put_aside_is_loaded_again_and_readers_are_sent_back(second: DeployedLake) -> None:
     first = _newest_run(second)
     second.command("requeue", "cloudtrail", f"{DAY}")
     second.command("build", "cloudtrail", f"{DAY}")
@@ -143,7 +80,7 @@ def test_what_was_put_aside_is_loaded_again_and_readers_are_sent_back(second: Se
     second.command("collect")
 
 
-def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> None:
+def test_its_days_are_built_from_a_dagster_on_a_laptop(second: DeployedLake) -> None:
     before, port = _newest_run(second), free_port()
     ui = Ui(port)
     program = [sys.executable, "-c", PROGRAM, "--lake", NAME, "up", "--port", str(port)]
@@ -176,33 +113,28 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: SecondLake) -> No
     assert _newest_run(second) != before
 
 
-def test_a_reader_asks_tables_of_logs_and_nothing_more(second: SecondLake) -> None:
+def test_a_reader_asks_tables_of_logs_and_nothing_more(second: DeployedLake) -> None:
     iam, person = second.client("iam"), "reader"
-    iam.create_user(UserName=person)  # type: ignore[attr-defined]
+    iam.create_user(UserName=person)
     policy = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-reader"
-    iam.attach_user_policy(UserName=person, PolicyArn=policy)  # type: ignore[attr-defined]
-    key = iam.create_access_key(UserName=person)["AccessKey"]  # type: ignore[attr-defined]
+    iam.attach_user_policy(UserName=person, PolicyArn=policy)
+    key = iam.create_access_key(UserName=person)["AccessKey"]
     credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", PROGRAM, "--lake", NAME, *arguments],
-            cwd=REPOSITORY,
-            env={**second.environment, **credentials},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    asked = run("query", f"select count(*) as n from {TABLE} where logcalendarday = 20261101", "--format", "jsonl")
+    asked = second.run(
+        "query",
+        f"select count(*) as n from {TABLE} where logcalendarday = 20261101",
+        "--format",
+        "jsonl",
+        environment=credentials,
+    )
     assert asked.returncode == 0, asked.stderr
     assert json.loads(asked.stdout)["n"] > 300
-    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
-    s3 = session.client("s3", endpoint_url=second.info.endpoint_url)
+    s3 = second.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
     readready, raw = second.settings.readready_bucket, second.settings.raw_bucket("cloudtrail")
     # By the objects, since the Athena of the emulator does not ask what its caller may read.
     for bucket, prefix in ((readready, "packets/"), (readready, "session_activity_review/"), (raw, "")):
-        (found, *_) = second.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]  # type: ignore[attr-defined]
+        (found, *_) = second.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
         with pytest.raises(ClientError, match="AccessDenied"):
             s3.get_object(Bucket=bucket, Key=found["Key"])
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -220,7 +152,7 @@ def runbook_commands() -> list[str]:
     return [line for line in found if not line.endswith(" deploy")]
 
 
-def test_every_runbook_has_commands_that_run(second: SecondLake, tmp_path: Path) -> None:
+def test_every_runbook_has_commands_that_run(second: DeployedLake, tmp_path: Path) -> None:
     sql = f"select min(eventid) as id from {TABLE} where logcalendarday = 20261101"
     event = json.loads(second.command("query", sql, "--format", "jsonl"))["id"]
     commands = runbook_commands()
@@ -230,14 +162,7 @@ def test_every_runbook_has_commands_that_run(second: SecondLake, tmp_path: Path)
         assert words[:3] == ["loglake", "--lake", "prod"], f"{line}: for the lake prod"
         if "review" in words:
             words += ["--out", str(tmp_path / "pages")]
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, "--lake", NAME, *words[3:]],
-            cwd=REPOSITORY,
-            env={**second.environment, "LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = second.run(*words[3:], environment={"LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json")})
         allowed = (0, 1) if words[3] in MAY_FIND else (0,)
         assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"
 
@@ -247,8 +172,8 @@ def test_every_page_that_is_named_is_there() -> None:
     assert {page.name for page in RUNBOOKS} - {"README.md"} == set(re.findall(r"\]\(([a-z-]+\.md)\)", index))
 
 
-def _newest_run(second: SecondLake) -> str:
+def _newest_run(second: DeployedLake) -> str:
     glue = second.client("glue")
     names = {"DatabaseName": second.settings.database, "TableName": TABLE}
-    partition = glue.get_partition(**names, PartitionValues=["20261101"])["Partition"]  # type: ignore[attr-defined]
+    partition = glue.get_partition(**names, PartitionValues=["20261101"])["Partition"]
     return str(partition["Parameters"]["loglake.run"])

@@ -155,13 +155,14 @@ def test_the_busiest_day_within_an_hour_is_held_or_not_or_not_known(steps: list[
 
 
 def test_an_arrival_stamp_is_right_as_long_as_deduplication_may_have_kept_it() -> None:
-    stamps = {"loglake.first_arrival": "2027-01-01T00:00:00.000Z", "loglake.last_arrival": "2027-01-01T00:00:00.000Z"}
-    at = 1798761600.0  # the same moment
-    partition = {"Parameters": {**stamps, "loglake.arrivals": "1"}}
+    at = 1798761600.0  # 2027-01-01, the moment of the stamp
+    stamp = {"Parameters": {"loglake.last_arrival": "2027-01-01T00:00:00.000Z"}}
+    partition = {**stamp, "Values": ["AWSLogs", "20261230"]}
     assert is_stamped(partition, at + 300)
     assert not is_stamped(partition, at + 3600)
-    assert not is_stamped({"Parameters": stamps}, at)
-    assert not is_stamped({"Parameters": {**partition["Parameters"], "loglake.first_arrival": "later"}}, at)
+    assert not is_stamped({"Parameters": {}, "Values": []}, at)
+    assert not is_stamped({"Parameters": {"loglake.last_arrival": "later"}, "Values": []}, at)
+    assert is_stamped({**stamp, "Values": ["AWSLogs", "20270101"]}, at + 3600)  # while its day lasts
 
 
 def test_a_run_is_drawn_as_well_formed_svg_and_kept_with_its_figures(source: LogSource, tmp_path: Path) -> None:

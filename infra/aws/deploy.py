@@ -45,7 +45,8 @@ Approve = Callable[[Sequence[StackPlan]], bool]
 
 _TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
 _INDEX = "by_day"
-LOOKER = "looker"
+OPTIONAL_STACKS = {"dagster": "Image", "looker": "ModelId"}
+"""Stacks that a lake has where its file names this parameter of theirs."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,10 @@ def deploy(
     Changes only what differs, and nothing that `approve` does not want: then it returns False.
 
     `parameters` go to every template that declares them; `<stack>:<Parameter>` goes to one stack only, where `<stack>`
-    is storage, addapart-<layer>, catalog, jobs or looker. Looker is deployed where `looker:ModelId` says which model it
-    may ask. A parameter that a stack has and that is not given is refused, never set back. What somebody else dropped
-    is made again, and `warn` is told of it, or else `progress`. Raises DeployError.
+    is storage, addapart-<layer>, catalog, jobs, looker or dagster. Looker is deployed where `looker:ModelId` says which
+    model it may ask, Dagster where `dagster:Image` says what it runs. A parameter that a stack has and that is not
+    given is refused, never set back. What somebody else dropped is made again, and `warn` is told of it, or else
+    `progress`. Raises DeployError.
     """
     _refuse_other_account(settings, clients)
     built = artifacts or artifacts_of_tree()
@@ -123,9 +125,11 @@ def deploy(
     restore_tables(settings, clients("cloudformation"), clients("glue"), catalog, warn or progress)
     if not is_there:
         plans += [plan for stack in stacks[1:] if (plan := api.propose(stack))]
-    # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have.
-    api.execute([plan for plan in plans[:] if _is_catalog(plan.stack)], progress)
-    api.execute([p for p in plans if p.stack is not stacks[0] and not _is_catalog(p.stack)], progress)
+    # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have. Dagster
+    # last: its role has the policy of the jobs' stack.
+    rest = [plan for plan in plans if plan.stack is not stacks[0]]
+    for part in (_CATALOG, "", _DAGSTER):
+        api.execute([plan for plan in rest if _phase(plan.stack) == part], progress)
     api.protect([stack.name for stack in stacks])
     _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
     _create_views(clients("glue"), settings.database, reviews, progress)
@@ -145,8 +149,11 @@ def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review], buckets: M
     return resources
 
 
-def _is_catalog(stack: Stack) -> bool:
-    return stack.name.endswith("-catalog")
+_CATALOG, _DAGSTER = "-catalog", "-dagster"
+
+
+def _phase(stack: Stack) -> str:
+    return next((part for part in (_CATALOG, _DAGSTER) if stack.name.endswith(part)), "")
 
 
 def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
@@ -175,6 +182,7 @@ def lake_stacks(
         "ScriptKey": script_key(built.script),
         "AdditionalPythonModules": built.modules(bucket),
         "AlarmTopicArn": settings.alarm_topic,
+        "RawBuckets": ",".join(f"{log}={name}" for log, name in settings.raw_buckets),
         **_existing_buckets(settings),
     }
     addapart = _template("addapart")
@@ -189,8 +197,7 @@ def lake_stacks(
         planned.append((f"{_RAW_STACK}{source.name}", addapart, own))
     planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
     planned += [("catalog", template_text(sources, reviews_of(sources), existing), {}), ("jobs", _template("jobs"), {})]
-    if f"{LOOKER}:ModelId" in parameters:
-        planned.append((LOOKER, _template(LOOKER), {}))
+    planned += [(p, _template(p), {}) for p, needed in OPTIONAL_STACKS.items() if f"{p}:{needed}" in parameters]
     _refuse_unknown(parameters, {part: text for part, text, _ in planned})
     return [_stack(settings, part, text, {**known, **own}, parameters) for part, text, own in planned]
 
@@ -263,9 +270,10 @@ def _refuse_to_set_back(settings: LakeSettings, api: Stacks, stacks: Sequence[St
             is_lost = name not in stack.parameters and given != value
             if is_lost or (name == "AdditionalPythonModules" and value and not given):
                 lost.append(f"{stack.name.removeprefix(f'{settings.name}-')}:{name}={value}")
-    looker = f"{settings.name}-{LOOKER}"
-    if looker not in {stack.name for stack in stacks} and api.describe(looker):
-        lost.append(f"{LOOKER}:ModelId={api.parameters(looker).get('ModelId', '')}")
+    for part, needed in OPTIONAL_STACKS.items():
+        name = f"{settings.name}-{part}"
+        if name not in {stack.name for stack in stacks} and api.describe(name):
+            lost.append(f"{part}:{needed}={api.parameters(name).get(needed, '')}")
     if lost:
         raise DeployError(
             f"The lake {settings.name!r} has what this deployment does not name: {'; '.join(lost)}. Nothing was "

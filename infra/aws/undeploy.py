@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra.aws.deploy import LOOKER, Clients
+from infra.aws.deploy import OPTIONAL_STACKS, Clients
 from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
 from loglake_assets.sources import source_names
 from resources.settings import LakeSettings
@@ -53,7 +53,7 @@ def lake_parts(settings: LakeSettings, clients: Clients) -> list[str]:
     layers = [*(f"addapart-raw-{name}" for name in source_names()), "addapart-readready"]
     pages = clients("cloudformation").get_paginator("describe_stacks").paginate()
     names = {str(stack["StackName"]) for page in pages for stack in page["Stacks"] if _is_there(stack)}
-    parts = (LOOKER, "jobs", *layers, *reversed(_KEEPING))
+    parts = (*OPTIONAL_STACKS, "jobs", *layers, *reversed(_KEEPING))
     return [name for part in parts if (name := f"{settings.name}-{part}") in names]
 
 

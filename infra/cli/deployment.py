@@ -38,7 +38,16 @@ def deploy_as_described(lake: AwsLake, is_confirmed: bool, is_plan: bool, say: S
         return is_confirmed or _confirm(f"Deploy this to {lake.place}?", "--yes")
 
     artifacts = artifacts_of_tree(_wheels(lake, file))
-    return deploy(lake.settings, lake.client, sources, file.parameters, say, artifacts, say, options, approve)
+    parameters = {**_dagster_parameters(file), **file.parameters}
+    return deploy(lake.settings, lake.client, sources, parameters, say, artifacts, say, options, approve)
+
+
+def _dagster_parameters(file: LakeFile) -> dict[str, str]:
+    """What Dagster's stack has to know of the file itself; nothing where the lake has no such stack."""
+    if "dagster:Image" not in file.parameters:
+        return {}
+    first = {"dagster:FirstDay": file.first_day} if file.first_day else {}
+    return {"dagster:Command": f"loglake --lake {file.path.stem}", **first}
 
 
 def _wheels(lake: AwsLake, file: LakeFile) -> Path | None:

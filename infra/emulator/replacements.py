@@ -96,7 +96,7 @@ def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: flo
     ]
     permissions = {
         "extract_iam_action": _without_batches(iam_actions.extract_iam_action),
-        "extract_resource_arn": _of_workgroups(iam_actions.extract_resource_arn),
+        "extract_resource_arn": _of_tasks(_of_workgroups(iam_actions.extract_resource_arn)),
     }
     replaced.append((iam_actions, permissions))
     for module, functions in replaced:
@@ -146,6 +146,22 @@ def _of_workgroups(original: Callable[..., str]) -> Callable[..., str]:
             if execution is not None:
                 region, account = others[-2:]
                 return f"arn:aws:athena:{region}:{account}:workgroup/{execution['WorkGroup']}"
+        return original(service, method, path, headers, body, *others)
+
+    return extract
+
+
+def _of_tasks(original: Callable[..., str]) -> Callable[..., str]:
+    """AWS decides by a task, or by the definition of which one is started; ministack by the cluster of either."""
+
+    def extract(service: str, method: str, path: str, headers: Any, body: bytes, *others: Any) -> str:
+        if service == "ecs":
+            asked, (region, account) = json.loads(body or b"{}"), others[-2:]
+            if tasks := asked.get("tasks") or ([asked["task"]] if "task" in asked else []):
+                return str(tasks[0])
+            if definition := asked.get("taskDefinition"):
+                of_family = f"arn:aws:ecs:{region}:{account}:task-definition/{definition}"
+                return str(definition if definition.startswith("arn:") else of_family)
         return original(service, method, path, headers, body, *others)
 
     return extract

@@ -1,6 +1,7 @@
 """AddAPart consumer: a message becomes a partition in the Glue catalog. The only writer of partitions in the lake.
 
-Raw: create the partition of a delivery prefix; when it exists, note the arrival on it, which is what sensors watch.
+Raw: create the partition of a delivery prefix; note on it what arrives once its day is over, which is what sensors watch.
+While the day lasts, arrivals are what everybody expects: noting each would cost two calls of Glue for every object.
 Readready: point the day's partition at its newest commit, reading the sequence again after the write, since Glue has no
 compare-and-set.
 """
@@ -10,6 +11,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lambdas.addapart.metrics import emit
@@ -33,9 +35,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-FIRST_ARRIVAL = "loglake.first_arrival"
 LAST_ARRIVAL = "loglake.last_arrival"
-ARRIVALS = "loglake.arrivals"
+"""Parameter of a raw partition: when it was created, or when the newest object came after its day, in ISO 8601, UTC."""
+_TRUST_SECONDS = 3600.0
+"""For how long a container takes a partition for there without asking: somebody may drop it."""
+_TRUSTED = 100_000
+"""Partitions that a container remembers, some 50 MB."""
 
 
 class PoisonError(ValueError):
@@ -69,6 +74,7 @@ class Consumer:
     def __init__(self, settings: AddAPartSettings, glue: "GlueClient", s3: "S3Client", sqs: "SQSClient") -> None:
         self._settings, self._glue, self._s3, self._sqs = settings, glue, s3, sqs
         self._descriptors: dict[str, StorageDescriptorOutputTypeDef] = {}
+        self._created: dict[PartitionPlacer, float] = {}
 
     def consume(self, event: dict[str, Any]) -> dict[str, Any]:
         """Handle each record; after a failure the rest of its group waits, as FIFO order wants."""
@@ -106,19 +112,20 @@ class Consumer:
         return self._place_newest_commit(placed)
 
     def _place_raw(self, placed: PartitionPlacer, time: str | None) -> str:
+        """Create the partition, or note the arrival of an object whose day is over; `time` is None on reconciling."""
         arrival = time or _now()
-        stamps = {FIRST_ARRIVAL: arrival, LAST_ARRIVAL: arrival, ARRIVALS: "1"}
-        if self._create(placed, str(placed.location), stamps):
-            return "created"
-        existing = self._partition(placed)
-        known = existing.get("Parameters", {}) if existing else {}
-        stamps = {
-            FIRST_ARRIVAL: min(known.get(FIRST_ARRIVAL, arrival), arrival),
-            LAST_ARRIVAL: max(known.get(LAST_ARRIVAL, arrival), arrival),
-            ARRIVALS: str(int(known.get(ARRIVALS, "0")) + 1),
-        }
-        self._update(placed, str(placed.location), {**known, **stamps})
-        return "existed"
+        is_expected = arrival[:10].replace("-", "") in placed.values
+        if is_expected and time and monotonic() < self._created.get(placed, 0.0):
+            return "existed"
+        is_new = self._create(placed, str(placed.location), {LAST_ARRIVAL: arrival})
+        if not is_new and not is_expected:
+            known = (self._partition(placed) or {}).get("Parameters", {})
+            stamp = {LAST_ARRIVAL: max(known.get(LAST_ARRIVAL, arrival), arrival)}
+            self._update(placed, str(placed.location), {**known, **stamp})
+        if len(self._created) >= _TRUSTED:
+            self._created.clear()
+        self._created[placed] = monotonic() + _TRUST_SECONDS
+        return "created" if is_new else "existed"
 
     def _place_newest_commit(self, placed: PartitionPlacer) -> str:
         """Point the day at its newest commit, and what lies beside it, until what was placed is still the newest."""

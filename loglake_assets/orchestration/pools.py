@@ -14,3 +14,13 @@ def initialize_pools(instance: dg.DagsterInstance) -> None:
     storage = instance.event_log_storage
     if GLUE_POOL not in {pool.name for pool in storage.get_pool_limits()}:
         storage.initialize_concurrency_limit_to_default(GLUE_POOL)
+
+
+def main() -> None:
+    """Make the instance that the environment names ready for its first run; once more does nothing."""
+    with dg.DagsterInstance.get() as instance:
+        initialize_pools(instance)
+
+
+if __name__ == "__main__":
+    main()

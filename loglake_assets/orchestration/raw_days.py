@@ -32,6 +32,11 @@ class RawDay:
     last_arrival: str
     late_objects: int
 
+    @property
+    def has_late_arrival(self) -> bool:
+        """Whether AddAPart has noted an object that came after the day was over."""
+        return self.last_arrival[:10] > self.day.isoformat()
+
     def version(self, today: date) -> str:
         """Changes when the day's objects do. For a day still open only new prefixes count: its objects come all day."""
         arrival = self.last_arrival if self.day < today else "open"
@@ -79,7 +84,7 @@ def raw_day_event(config: SourceConfig, day: RawDay, today: date) -> dg.AssetMat
     """The event that reports a raw day: with its data version, so that the next look knows what was reported."""
     metadata: dict[str, Any] = {
         "partitions": day.partition_count,
-        "last_arrival": day.last_arrival or "unknown",
+        "last_arrival": day.last_arrival if day.has_late_arrival else "during the day",
         "late_objects": day.late_objects,
     }
     return dg.AssetMaterialization(

@@ -1,6 +1,6 @@
 """The raw sensor: which raw days are new or changed, read from the catalog, told only on change.
 
-AddAPart's consumer stamps every arrival it hears of on the partition, so a tick needs no bucket listing. The cursor is
+AddAPart's consumer stamps on the partition what arrives after its day, so a tick needs no bucket listing. The cursor is
 bounded: a hot window of days with their versions, and a slow sweep through history, a month a tick, whose known
 versions come from Dagster itself. (A cursor with an entry per day is copied into every tick row: 21 MB in 432 ticks.)
 """

@@ -5,14 +5,14 @@ All of it by the APIs that a lake on AWS has too, the cores apart.
 
 import time
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psutil
 
 from infra.cli.local_lake import LocalLake
 from infra.cli.stress.results import Loss, Put
-from lambdas.addapart.consumer import ARRIVALS, FIRST_ARRIVAL, LAST_ARRIVAL
+from lambdas.addapart.consumer import LAST_ARRIVAL
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import days_expression, partitions
 from loglake_assets.s3.pages import entries
@@ -86,13 +86,16 @@ class Watch:
 
 
 def is_stamped(partition: dict[str, Any], newest: float) -> bool:
-    """Whether the arrival stamps of a partition can be true of a prefix whose newest object came at `newest`."""
-    stamps = partition.get("Parameters", {})
+    """Whether the arrival stamp of a partition can be true of a prefix whose newest object came at `newest`.
+
+    Of arrivals while its day lasts only the first is noted.
+    """
     try:
-        first, last = (datetime.fromisoformat(stamps[name]) for name in (FIRST_ARRIVAL, LAST_ARRIVAL))
-        return first <= last and int(stamps[ARRIVALS]) >= 1 and newest - last.timestamp() <= STALE_SECONDS
+        last = datetime.fromisoformat(partition["Parameters"][LAST_ARRIVAL])
     except (KeyError, ValueError):
         return False
+    is_expected = f"{datetime.fromtimestamp(newest, UTC):%Y%m%d}" in partition["Values"]
+    return is_expected or newest - last.timestamp() <= STALE_SECONDS
 
 
 def latencies(puts: Iterable[Put], catalog: dict[Values, dict[str, Any]]) -> tuple[tuple[float, float], ...]:

