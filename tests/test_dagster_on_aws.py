@@ -322,7 +322,7 @@ def test_a_day_is_built_by_a_run_that_is_a_task_of_its_own(fargate: Fargate) -> 
 
     assert until(ends, 300, 1) == ["SUCCESS"], fargate.said()
     asked = f"select count(*) as n from from_cloudtrail_readready where logcalendarday = {DAY:%Y%m%d}"
-    assert json.loads(lake.command("query", asked, "--format", "jsonl").splitlines()[0])["n"] > 300
+    assert lake.row(asked)["n"] > 300
     assert len(fargate.started) == 1
     health = ui.ask(HEALTH)["instance"]["daemonHealth"]["allDaemonStatuses"]
     assert [d["daemonType"] for d in health if d["required"] and not d["healthy"]] == []

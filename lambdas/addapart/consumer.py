@@ -1,7 +1,7 @@
 """AddAPart consumer: a message becomes a partition in the Glue catalog. The only writer of partitions in the lake.
 
-Raw: create the partition of a delivery prefix; note on it what arrives once its day is over, which is what sensors watch.
-While the day lasts, arrivals are what everybody expects: noting each would cost two calls of Glue for every object.
+Raw: create the partition of a delivery prefix, and note on it what arrives once its day is over, which is what sensors
+watch. Arrivals while the day lasts are not noted: that would cost two calls of Glue for every object.
 Readready: point the day's partition at its newest commit, reading the sequence again after the write, since Glue has no
 compare-and-set.
 """
