@@ -21,7 +21,7 @@ from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import commit_numbers, head
 from loglake_assets.lake.versions.manifests import read_manifest
-from loglake_assets.orchestration.day_checks import remedy as coverage_remedy
+from loglake_assets.orchestration.coverage_words import remedy as coverage_remedy
 from loglake_assets.orchestration.hourly_checks import hourly_results
 from loglake_assets.orchestration.reconcile_job import day_reports
 from loglake_assets.orchestration.source_config import source_config

@@ -125,7 +125,7 @@ def _row(result: DayResult) -> list[Any]:
         m["quarantined_objects"],
         size(m["raw_bytes"]),
         size(m["orc_bytes"]),
-        f"{m['glue_run_seconds'] / m['days_in_glue_run']:.1f}",
+        f"{m['glue_seconds']:.1f}",
         _state(m["coverage_pct"]),
     ]
 

@@ -16,14 +16,18 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from loglake_assets.lake.checks.coverage import NAMES_SHOWN, WITHHELD, Coverage, Measure
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN, Coverage, Measure
 from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.checks.drift import DOES_NOT_FIT, DRIFT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
-from loglake_assets.lake.storage.keys import check_key, coverage_key
+from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.coverage_words import (
+    NOTHING_TO_MEND,
+    coverage_description,
+    coverage_metadata,
+    names_by_kind,
+)
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.reasons import advice
-from resources.settings import program
 
 COVERAGE = "coverage"
 GRAIN = "grain"
@@ -77,6 +81,7 @@ def _coverage_evaluation(
         partition=partition,
         passed=(pct is None or pct >= 100) and not is_unwatched(coverage),
         severity=severity,
+        description=coverage_description(coverage),
         metadata=coverage_metadata(coverage, bucket),
         target_materialization_data=target,
     )
@@ -94,72 +99,54 @@ def is_unwatched(coverage: Coverage) -> bool:
     return coverage.pct is None or day_from_number(coverage.day) < today - timedelta(days=WATCHED_DAYS)
 
 
-def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
-    """Counts, keys and ids: never content of a log."""
-    return {
-        "coverage_pct": coverage_value(coverage),
-        "events_in_raw": coverage.expected,
-        "events_in_readready": coverage.found,
-        "missing": coverage.missing,
-        "excluded_by_rule": coverage.excluded,
-        "denied_objects_by_rule": dg.MetadataValue.json(dict(coverage.denied)),
-        "unreadable_objects": len(coverage.unreadable),
-        "objects_set_aside": len(coverage.set_aside),
-        "events_of_objects_set_aside": coverage.set_aside_events,
-        "set_aside": dg.MetadataValue.json(_first(coverage.set_aside)),
-        "files_altered": dg.MetadataValue.json(_first(coverage.altered)),
-        "rows_of_altered_files": coverage.altered_rows,
-        "records_without_a_day": coverage.unplaceable_records,
-        "records_without_a_day_in": dg.MetadataValue.json(_first(coverage.unplaceable_by_object)),
-        "missing_from": dg.MetadataValue.json(_first(coverage.missing_by_object)),
-        "unreadable": dg.MetadataValue.json(_first(coverage.unreadable)),
-        "missing_event_ids": dg.MetadataValue.json(list(coverage.missing_events[:NAMES_SHOWN])),
-        "objects_read_by_the_build": coverage.objects_read,
-        "objects_recounted": coverage.object_count,
-        "bytes_recounted": coverage.bytes_read,
-        "all_names": f"s3://{bucket}/{coverage_key(load_source(coverage.source).readready.name, coverage.day)}",
-        "remedy": remedy(coverage),
-    }
-
-
-def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float | str:
-    """A percentage that plots, or why there is none."""
-    if coverage is None:
-        return "unchecked: the recount failed"
-    if coverage.pct is not None:
-        return coverage.pct
-    return "n/a: no events that day" if has_source else "n/a: nothing was delivered"
-
-
-def remedy(coverage: Coverage) -> str:
-    """What mends a day of which something is missing or wrong: a sentence for each finding."""
-    day, found = day_from_number(coverage.day), coverage.findings
-    said = [
-        finding_remedy(finding, coverage.source, day)
-        for finding in found
-        if finding is not Measure.WITHHELD and not (finding is Measure.MISSING and Measure.ALTERED in found)
-    ]
-    withheld = sorted(set(coverage.unreadable.values()) & WITHHELD)
-    said += [f"objects named as {why}: {advice(why, program(), coverage.source, day, day)}" for why in withheld]
-    return "; ".join(said) or "nothing to mend"
-
-
 def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, target: Any) -> dg.AssetCheckEvaluation:
+    counts = {
+        Measure.REPEATED: coverage.repeated,
+        Measure.SURPLUS: coverage.surplus,
+        Measure.DIFFERING: len(coverage.differing),
+        Measure.ALTERED: len(coverage.altered),
+    }
+    wrong = [measure for measure, count in counts.items() if count]
+    day = day_from_number(coverage.day)
+    remedy = "; ".join(finding_remedy(measure, coverage.source, day) for measure in wrong) or NOTHING_TO_MEND
+    said = ", ".join(f"{counts[measure]:,} {_GRAIN_WORDS[measure]}" for measure in wrong)
+    names = [*_names_of_grain(coverage)]
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=GRAIN,
         partition=partition,
-        passed=not (coverage.repeated or coverage.surplus or coverage.differing or coverage.altered),
+        passed=not wrong,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{day}: {said}; {remedy}" if wrong else f"{day}: every event once, each row from a raw record",
         metadata={
-            "rows_repeated": coverage.repeated,
-            "rows_without_raw_event": coverage.surplus,
-            "copies_with_other_content": len(coverage.differing),
-            "objects_of_such_copies": dg.MetadataValue.json(_first(coverage.differing)),
-            "surplus_event_ids": dg.MetadataValue.json(list(coverage.surplus_events[:NAMES_SHOWN])),
+            "remedy": remedy,
+            **({"names": names_by_kind(names)} if names else {}),
+            "rows": coverage.found + coverage.surplus + coverage.repeated,
+            **{_GRAIN_NAMES[measure]: counts[measure] for measure in wrong},
         },
         target_materialization_data=target,
     )
+
+
+_GRAIN_WORDS = {
+    Measure.REPEATED: "rows there twice",
+    Measure.SURPLUS: "rows of no raw record",
+    Measure.DIFFERING: "events with a copy of other content",
+    Measure.ALTERED: "files not as committed",
+}
+_GRAIN_NAMES = {
+    Measure.REPEATED: "rows_repeated",
+    Measure.SURPLUS: "rows_without_raw_event",
+    Measure.DIFFERING: "copies_with_other_content",
+    Measure.ALTERED: "files_altered",
+}
+
+
+def _names_of_grain(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
+    yield from (("row of no raw record", event, "") for event in coverage.surplus_events[:NAMES_SHOWN])
+    copies = list(coverage.differing.items())[:NAMES_SHOWN]
+    yield from (("copy of other content", event, where) for event, where in copies)
+    yield from (("file not as committed", file, why) for file, why in list(coverage.altered.items())[:NAMES_SHOWN])
 
 
 def drift_evaluations(
@@ -175,15 +162,25 @@ def drift_evaluations(
                 partition=partition,
                 passed=not drift.found,
                 severity=dg.AssetCheckSeverity.WARN,
+                description=_drift_description(partition, drift),
                 metadata=drift_metadata(drift, bucket),
                 target_materialization_data=target,
             )
 
 
+_DRIFT_KINDS = {UNKNOWN_VERSION: "unknown versions", UNSEEN_KEY: "unseen keys", DOES_NOT_FIT: "values of another type"}
+_DRIFT_REMEDY = "give what is new a column in the source's folder, or make it known there; build the days again"
+
+
+def _drift_description(partition: str, drift: Drift) -> str:
+    said = ", ".join(f"{len(found):,} {words}" for k, words in _DRIFT_KINDS.items() if (found := drift.of_kind(k)))
+    right = f"all {drift.row_count:,} rows are as the lake knows this log"
+    return f"{partition}: {said}; nothing is lost by it; {_DRIFT_REMEDY}" if said else f"{partition}: {right}"
+
+
 def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
     """Counts, names of keys (escaped and bounded), and ids of examples: never a value of a record."""
-    kinds = (UNKNOWN_VERSION, UNSEEN_KEY, DOES_NOT_FIT)
-    shown = {kind: list(drift.of_kind(kind).items())[:NAMES_SHOWN] for kind in kinds}
+    shown = {kind: list(drift.of_kind(kind).items())[:NAMES_SHOWN] for kind in _DRIFT_KINDS}
     records = [
         dg.TableRecord({"kind": kind, "name": plain_name(name), "rows": one.count, "example": one.example})
         for kind, named in shown.items()
@@ -191,13 +188,11 @@ def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
     ]
     columns = [dg.TableColumn(name, "string") for name in ("kind", "name", "rows", "example")]
     return {
+        "remedy": _DRIFT_REMEDY if drift.found else NOTHING_TO_MEND,
+        **({"names": dg.MetadataValue.table(records, dg.TableSchema(columns))} if records else {}),
         "rows": drift.row_count,
-        **{kind: len(drift.of_kind(kind)) for kind in kinds},
-        "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        **{kind: count for kind in _DRIFT_KINDS if (count := len(drift.of_kind(kind)))},
         "all_names": f"s3://{bucket}/{check_key(load_source(drift.source).readready.name, drift.day, DRIFT)}",
-        "remedy": "give what is new a column in the source's folder, or make it known there; build the days again"
-        if drift.found
-        else "none needed",
     }
 
 
@@ -206,10 +201,6 @@ def plain_name(name: str) -> str:
     if _PLAIN_NAME.fullmatch(name):
         return name
     return f"sha256:{hashlib.sha256(name.encode()).hexdigest()[:12]} (as in all_names)"
-
-
-def _first(names: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(list(names.items())[:NAMES_SHOWN])
 
 
 def newest_materializations(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, Any]:

@@ -77,6 +77,8 @@ def digest_audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
         group_name=config.source.name,
         kinds={"s3"},
+        owners=config.owners,
+        tags=config.tags("audit"),
     )
     def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(partition) for partition in context.partition_keys]

@@ -101,6 +101,8 @@ def checks_asset(config: SourceConfig) -> dg.AssetSpec:
         "a check that is red stays red until it is evaluated again.",
         group_name=source.name,
         kinds={"s3"},
+        owners=config.owners,
+        tags=config.tags("audit"),
     )
 
 

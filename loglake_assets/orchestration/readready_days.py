@@ -15,11 +15,13 @@ from loglake_assets.lake.versions.commits import Commit, CommitError, Superseded
 from loglake_assets.lake.versions.late_ledger import record_late
 from loglake_assets.lake.versions.manifests import Manifest, ManifestMissingError, read_manifest
 from loglake_assets.lake.versions.publish import LostInputError, PlacementError, Publisher, VerificationError
-from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, coverage_value, drift_evaluations, evaluations
+from loglake_assets.orchestration.console_links import day_links
+from loglake_assets.orchestration.coverage_words import coverage_value
+from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, drift_evaluations, evaluations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
 from loglake_assets.orchestration.source_config import SourceConfig, engine
 from loglake_assets.s3.json_records import BrokenRecordError
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import day_from_number, day_number, days_argument
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 
 _DPU_HOUR_USD = 0.44  # AWS Glue list price in us-east-1, read 2026-11; other Regions differ
@@ -52,6 +54,14 @@ def build_days(
     window = Window(config.source.name, days[0], days[-1])
     how = config.look_ahead_days, config.days_per_run, config.compression, engine()
     run = glue_jobs.run_window(context, window, *how)
+    context.instance.add_run_tags(
+        context.run_id,
+        {
+            "loglake/log": config.source.name,
+            "loglake/days": days_argument(days[0], days[-1]),
+            "loglake/glue_run": run.job_run_id,
+        },
+    )
     accepts_loss = context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
     built = _publish_day(lake, config, days, run, accepts_loss)
     committed = [b for b in built if b.commit]
@@ -64,7 +74,13 @@ def build_days(
         if day.note:
             context.log.info(day.note)
     coverages, problem = _recount_or_reason(context, config, lake, [*(b.day for b in committed), *late_days])
-    metadata = {b.partition: day_metadata(b, run, coverages.get(b.partition), len(committed)) for b in committed}
+    metadata = {
+        b.partition: {
+            **day_metadata(b, run, coverages.get(b.partition), len(committed)),
+            **(day_links(lake.settings, run.job_run_id, b.commit.location) if b.commit else {}),
+        }
+        for b in committed
+    }
     yield from recorded_days(context, config.readready_key, metadata, len(committed) == len(built))
     yield from evaluations(
         context.instance,
@@ -196,10 +212,11 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
         "content_hash": commit.content_hash,
         "location": commit.location,
         "glue_run": run.job_run_id,
-        "glue_run_seconds": run.seconds,
         "days_in_glue_run": days_in_run,
-        "dpu_seconds": run.dpu_seconds,
-        "estimated_cost_usd": round(run.dpu_seconds / 3600 * _DPU_HOUR_USD / max(days_in_run, 1), 6),
+        # The day's share of the run, so that sums over days are right.
+        "glue_seconds": round(run.seconds / days_in_run, 3),
+        "dpu_seconds": round(run.dpu_seconds / days_in_run, 3),
+        "estimated_cost_usd": round(run.dpu_seconds / 3600 * _DPU_HOUR_USD / days_in_run, 6),
         "quarantine": _quarantine_table(built.manifest),
     }
 

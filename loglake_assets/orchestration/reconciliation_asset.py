@@ -26,6 +26,8 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
         group_name=config.source.name,
         kinds={"s3", "glue"},
+        owners=config.owners,
+        tags=config.tags("audit"),
     )
     def reconciliation(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(key) for key in context.partition_keys]

@@ -26,6 +26,7 @@ class ReviewSettings(Model, Resolvable):
     wait_for: tuple[str, ...] | None = Field(
         None, description="logs that a day waits for before it builds by itself; without it, all that it joins"
     )
+    owners: tuple[str, ...] = Field(("team:audit-logs",), description="who is asked: e-mail addresses, or team:<name>")
     wait_minutes: int = Field(
         360,
         description="how long it waits for them at most, from when its leading table was built; then it is built with "

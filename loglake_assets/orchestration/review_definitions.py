@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.columns import column_schema, review_lineage
 from loglake_assets.orchestration.review_config import ReviewConfig
 from loglake_assets.orchestration.review_days import build_review_days
 from loglake_assets.orchestration.review_sensor import changed_inputs_sensor
@@ -30,7 +31,6 @@ def build_review(config: ReviewConfig) -> dg.Definitions:
 def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
     """The review's table: rows joined through Athena, kept and committed like a readready day."""
     review = config.review
-    columns = [dg.TableColumn(c.name, c.type, c.comment or None) for c in review.table.all_columns]
 
     @dg.asset(
         key=config.key,
@@ -44,7 +44,13 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(name, asset=config.key, partitions_def=config.days, description=description)
             for name, description in config.builder.CHECKS.items()
         ],
-        metadata={"dagster/table_name": review.table.name, "dagster/column_schema": dg.TableSchema(columns)},
+        owners=config.owners,
+        tags={"loglake/layer": "review"},
+        metadata={
+            "dagster/table_name": review.table.name,
+            "dagster/column_schema": column_schema((*review.table.all_columns, review.table.partition_key)),
+            "dagster/column_lineage": review_lineage(review),
+        },
         output_required=False,
     )
     def build_days(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:

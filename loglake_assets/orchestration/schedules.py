@@ -1,11 +1,16 @@
 """A schedule over days: a selection at a time of its own, a run for each window of days."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from loglake_assets.orchestration.source_config import window_tags
+
+
+def built_every_night(hour: int) -> dg.FreshnessPolicy:
+    """The day just closed, which is built from this UTC hour on, is there two hours later."""
+    return dg.FreshnessPolicy.cron(deadline_cron=f"0 {(hour + 2) % 24} * * *", lower_bound_delta=timedelta(hours=2))
 
 
 def windows_schedule(

@@ -40,6 +40,7 @@ class SourceSettings(Model, Resolvable):
     expect_every_day: bool = Field(
         True, description="whether a closed day without any delivery is a warning; false for a log that has quiet days"
     )
+    owners: tuple[str, ...] = Field(("team:audit-logs",), description="who is asked: e-mail addresses, or team:<name>")
     object_lock_mode: str = Field(NO_LOCK, description="lock that raw objects must have: none, GOVERNANCE, COMPLIANCE")
     object_lock_days: int = Field(0, description="days for which raw objects must be locked; 0 with none")
     commit_lock_mode: str = Field(NO_LOCK, description="lock that commit records of its days must have, likewise")
@@ -94,6 +95,10 @@ class SourceConfig(SourceSettings):
     @property
     def reconciliation_key(self) -> dg.AssetKey:
         return dg.AssetKey(["audit", f"{self.source.name}_reconciliation"])
+
+    def tags(self, layer: str) -> dict[str, str]:
+        """By which assets are found in the UI; `layer` is raw, readready or audit."""
+        return {"loglake/log": self.source.name, "loglake/layer": layer}
 
     @property
     def raw_days(self) -> dg.DailyPartitionsDefinition:

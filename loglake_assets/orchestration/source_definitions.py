@@ -7,8 +7,10 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.columns import column_schema, readready_lineage
 from loglake_assets.orchestration.comparison import look_back
-from loglake_assets.orchestration.day_checks import check_specs, coverage_metadata, drift_evaluations, evaluations
+from loglake_assets.orchestration.coverage_words import coverage_metadata
+from loglake_assets.orchestration.day_checks import check_specs, drift_evaluations, evaluations
 from loglake_assets.orchestration.digest_checks import digest_audit_asset, digest_check
 from loglake_assets.orchestration.hourly_checks import checks_asset, hourly_checks
 from loglake_assets.orchestration.object_lock_check import object_lock_check
@@ -16,7 +18,7 @@ from loglake_assets.orchestration.pools import GLUE_POOL
 from loglake_assets.orchestration.raw_sensor import raw_sensor
 from loglake_assets.orchestration.readready_days import build_days, measure_drift, recount_days
 from loglake_assets.orchestration.reconciliation_asset import reconciliation_asset
-from loglake_assets.orchestration.schedules import windows_schedule
+from loglake_assets.orchestration.schedules import built_every_night, windows_schedule
 from loglake_assets.orchestration.source_config import SourceConfig, windows
 from resources.glue_jobs import GlueJobs
 
@@ -53,7 +55,12 @@ def raw_asset(config: SourceConfig) -> dg.AssetSpec:
         partitions_def=config.raw_days,
         group_name=source.name,
         kinds={"s3", "json"},
-        metadata={"dagster/table_name": source.raw.name},
+        owners=config.owners,
+        tags=config.tags("raw"),
+        metadata={
+            "dagster/table_name": source.raw.name,
+            "dagster/column_schema": column_schema((*source.raw.columns, *source.raw.partition_keys)),
+        },
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=timedelta(hours=30), warn_window=timedelta(hours=26)
         ),
@@ -63,7 +70,6 @@ def raw_asset(config: SourceConfig) -> dg.AssetSpec:
 def readready_asset(config: SourceConfig) -> dg.AssetsDefinition:
     """The readready table: one Glue run for each bounded window of days."""
     source = config.source
-    columns = [dg.TableColumn(c.name, c.type, c.comment or None) for c in source.readready.all_columns]
 
     @dg.asset(
         key=config.readready_key,
@@ -78,8 +84,12 @@ def readready_asset(config: SourceConfig) -> dg.AssetsDefinition:
         automation_condition=bounded_heal(config),
         metadata={
             "dagster/table_name": source.readready.name,
-            "dagster/column_schema": dg.TableSchema(columns),
+            "dagster/column_schema": column_schema((*source.readready.all_columns, source.readready.partition_key)),
+            "dagster/column_lineage": readready_lineage(source, config.raw_key),
         },
+        owners=config.owners,
+        tags=config.tags("readready"),
+        freshness_policy=built_every_night(config.schedule_hour),
         output_required=False,
     )
     def readready(
@@ -101,6 +111,8 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
         group_name=config.source.name,
         kinds={"s3", "orc"},
+        owners=config.owners,
+        tags=config.tags("audit"),
     )
     def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [config.raw_days.time_window_for_partition_key(key).start.date() for key in context.partition_keys]

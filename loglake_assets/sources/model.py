@@ -32,10 +32,10 @@ class Column:
 
 
 EVIDENCE = (
-    Column("raw_bucket", "string"),
-    Column("raw_key", "string"),
-    Column("raw_etag", "string"),
-    Column("raw_versionid", "string"),
+    Column("raw_bucket", "string", "bucket of the object that the record stands in"),
+    Column("raw_key", "string", "key of that object"),
+    Column("raw_etag", "string", "ETag of that object as it was read"),
+    Column("raw_versionid", "string", "version of that object as it was read; null in a bucket without versions"),
     Column("raw_objectsha256", "string", "of the object's bytes as stored"),
     Column("raw_ordinal", "int", "position of the record in its object, from 0"),
     Column("f_run", "string", "Glue run that wrote the row"),

@@ -53,8 +53,8 @@ SOURCE = LogSource(
             Column("eventid", "string", "56 digits; within a log stream they order events of the same time"),
             Column("eventtime", "timestamp", "UTC"),
             Column("logaccountid", "string", "account that owns the log group"),
-            Column("loggroup", "string"),
-            Column("logstream", "string"),
+            Column("loggroup", "string", "log group that the event was written to"),
+            Column("logstream", "string", "log stream that the event was written to"),
             Column("subscriptionfilters", "string", "JSON text"),
             Column("policylevel", "string", "ACCOUNT_LEVEL_POLICY where a subscription of the account delivered it"),
             Column("eventordinal", "int", "position of the event in its document, from 0"),
@@ -71,6 +71,7 @@ SOURCE = LogSource(
             Column(
                 "session_linecount",
                 "int",
+                "lines of the session's record, as Session Manager counts or else as they are",
                 sql=_of_session("coalesce(session_linecount, array_size(split(message, '\\n')))"),
             ),
             Column(
@@ -79,10 +80,22 @@ SOURCE = LogSource(
                 "true: not streamed, but uploaded as text when the session ended",
                 sql=_of_session("sessionid IS NULL"),
             ),
-            Column("session_target", "string", sql=_of_session("session_target")),
-            Column("session_runasuser", "string", sql=_of_session("session_runasuser")),
-            Column("session_useridentity_arn", "string", sql=_of_session("session_useridentity_arn")),
-            Column("session_awsregion", "string", sql=_of_session("session_awsregion")),
+            Column(
+                "session_target", "string", "instance or container of the session", sql=_of_session("session_target")
+            ),
+            Column(
+                "session_runasuser",
+                "string",
+                "user of the operating system in the session",
+                sql=_of_session("session_runasuser"),
+            ),
+            Column(
+                "session_useridentity_arn",
+                "string",
+                "ARN of who started the session",
+                sql=_of_session("session_useridentity_arn"),
+            ),
+            Column("session_awsregion", "string", "Region of the session", sql=_of_session("session_awsregion")),
             Column(
                 "session_eventtime",
                 "string",

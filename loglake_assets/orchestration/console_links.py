@@ -1,0 +1,32 @@
+"""Pages of the AWS console about what a run made, for the metadata of its days. A local lake has no such pages."""
+
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+
+from resources.settings import LakeSettings
+
+_DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+def _console(settings: LakeSettings, service: str) -> str:
+    domain = _DOMAINS.get(settings.partition, f"{settings.region}.console.aws.amazon.com")
+    return f"https://{domain}/{service}/home?region={settings.region}"
+
+
+def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[str, Any]:
+    """The Glue run, what it printed, the day's files, and Athena, as links by name; none for a local lake."""
+    if settings.endpoint_url:
+        return {}
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    job = settings.readready_job
+    group = quote(f"/aws-glue/{job}/error", safe="").replace("%", "$25")  # as CloudWatch's own addresses spell it
+    pages = {
+        "glue_run_page": f"{_console(settings, 'gluestudio')}#/job/{quote(job)}/run/{quote(job_run_id)}",
+        "glue_logs_page": f"{_console(settings, 'cloudwatch')}#logsV2:log-groups/log-group/{group}",
+        "files_page": f"{_console(settings, 's3').split('/home')[0]}/buckets/{bucket}?region={settings.region}"
+        f"&prefix={quote(prefix)}",
+        "athena_page": f"{_console(settings, 'athena')}#/query-editor",
+    }
+    return {name: dg.MetadataValue.url(page) for name, page in pages.items()}

@@ -1,0 +1,122 @@
+"""How a day's coverage is said in the UI: one line, what mends it, and names as a table. Counts, keys and ids only."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN, WITHHELD, Coverage, Measure
+from loglake_assets.lake.checks.day_report import remedy as finding_remedy
+from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.sources import load_source
+from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.reasons import advice
+from resources.settings import program
+
+NOTHING_TO_MEND = "nothing to mend"
+
+
+def coverage_description(coverage: Coverage) -> str:
+    """One line: the day, its percentage, what is missing or wrong with the first name of it, and what mends it."""
+    day = day_from_number(coverage.day)
+    share = "no events that day" if coverage.pct is None else f"{coverage.pct:.4f} %"
+    said = [f"{text}, the first is {name}" if name else text for text, name in _losses(coverage)]
+    if not said:
+        return f"{day}: {share}; every one of {coverage.expected:,} events in raw is in readready"
+    return f"{day}: {share}, {'; '.join(said)}; {remedy(coverage)}"
+
+
+def _losses(coverage: Coverage) -> Iterator[tuple[str, str]]:
+    """(what is missing, the first name of it), by kind; the name is empty where there is none."""
+    if coverage.unreadable:
+        yield f"{_count(len(coverage.unreadable), 'object')} unreadable", _first_of(coverage.unreadable)
+    if coverage.missing:
+        yield f"{_count(coverage.missing, 'event')} not in readready", _first_of(coverage.missing_by_object)
+    if coverage.unplaceable_records:
+        yield f"{_count(coverage.unplaceable_records, 'record')} of no day", _first_of(coverage.unplaceable_by_object)
+    if coverage.set_aside:
+        events = f" with {_count(coverage.set_aside_events, 'event')}" if coverage.set_aside_events else ""
+        what = f"{_count(len(coverage.set_aside), 'object')}{events} not as the build read them"
+        yield what, _first_of(coverage.set_aside)
+    if coverage.altered:
+        yield f"{_count(len(coverage.altered), 'file')} not as committed", _first_of(coverage.altered)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _first_of(names: Any) -> str:
+    return str(next(iter(names), ""))
+
+
+def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
+    """What mends the day, what is missing by name, then counts. What there is none of is left out."""
+    counts = {
+        "missing": coverage.missing,
+        "unreadable_objects": len(coverage.unreadable),
+        "records_without_a_day": coverage.unplaceable_records,
+        "objects_set_aside": len(coverage.set_aside),
+        "events_of_objects_set_aside": coverage.set_aside_events,
+        "files_altered": len(coverage.altered),
+        "rows_of_altered_files": coverage.altered_rows,
+        "excluded_by_rule": coverage.excluded,
+        **{f"denied_objects_by_rule_{rule}": count for rule, count in coverage.denied.items()},
+    }
+    names = [*_named(coverage)]
+    return {
+        "remedy": remedy(coverage),
+        **({"names": names_by_kind(names)} if names else {}),
+        "coverage_pct": coverage_value(coverage),
+        "events_in_raw": coverage.expected,
+        "events_in_readready": coverage.found,
+        **{name: count for name, count in counts.items() if count},
+        "objects_read_by_the_build": coverage.objects_read,
+        "objects_recounted": coverage.object_count,
+        "bytes_recounted": coverage.bytes_read,
+        "all_names": f"s3://{bucket}/{coverage_key(load_source(coverage.source).readready.name, coverage.day)}",
+    }
+
+
+def _named(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
+    """(what is wrong, object, file or event, detail), as far as a page shows them."""
+    yield from _first_names("unreadable object", coverage.unreadable)
+    yield from _first_names("events not in readready", coverage.missing_by_object)
+    yield from _first_names("records of no day", coverage.unplaceable_by_object)
+    yield from _first_names("object not as the build read it", coverage.set_aside)
+    yield from _first_names("file not as committed", coverage.altered)
+    yield from _first_names("event not in readready", dict.fromkeys(coverage.missing_events, ""))
+
+
+def _first_names(kind: str, names: Any) -> Iterator[tuple[str, str, str]]:
+    for name, detail in list(names.items())[:NAMES_SHOWN]:
+        yield kind, str(name), str(detail)
+
+
+def names_by_kind(names: list[tuple[str, str, str]]) -> dg.TableMetadataValue:
+    """A table of (what, name, detail): the UI shows it without a further click."""
+    columns = [dg.TableColumn(column, "string") for column in ("what", "name", "detail")]
+    records = [dg.TableRecord({"what": what, "name": name, "detail": detail}) for what, name, detail in names]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float | str:
+    """A percentage that plots, or why there is none."""
+    if coverage is None:
+        return "unchecked: the recount failed"
+    if coverage.pct is not None:
+        return coverage.pct
+    return "n/a: no events that day" if has_source else "n/a: nothing was delivered"
+
+
+def remedy(coverage: Coverage) -> str:
+    """What mends a day of which something is missing or wrong: a sentence for each finding."""
+    day, found = day_from_number(coverage.day), coverage.findings
+    said = [
+        finding_remedy(finding, coverage.source, day)
+        for finding in found
+        if finding is not Measure.WITHHELD and not (finding is Measure.MISSING and Measure.ALTERED in found)
+    ]
+    withheld = sorted(set(coverage.unreadable.values()) & WITHHELD)
+    said += [f"objects named as {why}: {advice(why, program(), coverage.source, day, day)}" for why in withheld]
+    return "; ".join(said) or NOTHING_TO_MEND
