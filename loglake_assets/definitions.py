@@ -8,6 +8,7 @@ from loglake_assets import reviews
 from loglake_assets.orchestration.check_jobs import check_jobs
 from loglake_assets.orchestration.lake_housekeeping import upkeep
 from loglake_assets.orchestration.lake_resource import lake_resources
+from loglake_assets.orchestration.report_asset import report_definitions
 from resources.progress_log import progress_logger
 
 
@@ -22,6 +23,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions.merge(
         made,
         check_jobs(made),
+        report_definitions(),
         dg.Definitions(
             resources=lake_resources(),
             executor=dg.in_process_executor,

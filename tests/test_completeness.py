@@ -39,7 +39,7 @@ from loglake_assets.lake.versions.manifests import (
 )
 from loglake_assets.lake.versions.publish import LostInputError
 from loglake_assets.lake.versions.served_day import Placing, served_day
-from loglake_assets.orchestration.day_checks import remedy
+from loglake_assets.orchestration.coverage_words import remedy
 from loglake_assets.orchestration.readready_days import _publish
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import source_config

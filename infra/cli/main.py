@@ -363,6 +363,23 @@ def status(context: Context) -> None:
 
 
 @app.command()
+def report(
+    context: Context,
+    open: Annotated[bool, typer.Option("--open", help="Show it in this machine's browser.")] = False,
+) -> None:
+    """The lake as a page: heat maps of a year, open problems with what mends them, what changed.
+
+    Example: loglake report --open
+    """
+    from infra.cli.report import make_report, open_report
+
+    with context.obj.open() as lake:
+        path = make_report(lake, _say)
+    if open:
+        open_report(path, _say)
+
+
+@app.command()
 def views(source: Log, days: Days) -> None:
     """The Spark SQL that makes a log's rows of decoded records (decoded_as_view), to paste into a Spark shell.
 

@@ -25,8 +25,18 @@ def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[st
     pages = {
         "glue_run_page": f"{_console(settings, 'gluestudio')}#/job/{quote(job)}/run/{quote(job_run_id)}",
         "glue_logs_page": f"{_console(settings, 'cloudwatch')}#logsV2:log-groups/log-group/{group}",
-        "files_page": f"{_console(settings, 's3').split('/home')[0]}/buckets/{bucket}?region={settings.region}"
-        f"&prefix={quote(prefix)}",
+        "files_page": f"{_storage(settings)}/buckets/{bucket}?region={settings.region}&prefix={quote(prefix)}",
         "athena_page": f"{_console(settings, 'athena')}#/query-editor",
     }
     return {name: dg.MetadataValue.url(page) for name, page in pages.items()}
+
+
+def file_page(settings: LakeSettings, bucket: str, key: str) -> dg.MetadataValue[Any]:
+    """One object as a link; for a local lake its address."""
+    if settings.endpoint_url:
+        return dg.MetadataValue.text(f"s3://{bucket}/{key}")
+    return dg.MetadataValue.url(f"{_storage(settings)}/object/{bucket}?region={settings.region}&prefix={quote(key)}")
+
+
+def _storage(settings: LakeSettings) -> str:
+    return _console(settings, "s3").partition("/home")[0]

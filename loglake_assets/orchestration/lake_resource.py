@@ -19,7 +19,8 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # what i
 
     def create_resource(self, context: dg.InitResourceContext) -> Lake:
         named = {"LOGLAKE_NAME": self.name, "LOGLAKE_ACCOUNT": self.account, "AWS_REGION": self.region}
-        named[RAW_BUCKETS] = os.environ.get(RAW_BUCKETS, "")  # most lakes have none, and EnvVar wants one
+        # Most lakes have neither, and EnvVar wants a value.
+        named |= {variable: os.environ.get(variable, "") for variable in (RAW_BUCKETS, "AWS_ENDPOINT_URL")}
         return Lake(lake_settings(named))
 
 

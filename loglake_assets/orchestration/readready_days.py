@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from loglake_assets.lake.checks.coverage import Coverage, put_coverage
 from loglake_assets.lake.checks.drift import DRIFT, Drift, drift, put_drift
+from loglake_assets.lake.checks.ledger import ledger_day, put_ledger_day
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit, CommitError, SupersededError
 from loglake_assets.lake.versions.late_ledger import record_late
@@ -73,6 +74,7 @@ def build_days(
     for day in committed:
         if day.note:
             context.log.info(day.note)
+    _keep_ledger(lake, committed, run)
     coverages, problem = _recount_or_reason(context, config, lake, [*(b.day for b in committed), *late_days])
     metadata = {
         b.partition: {
@@ -95,6 +97,19 @@ def build_days(
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
         raise dg.Failure("; ".join(bad), allow_retries=False)
     yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
+
+
+def _keep_ledger(lake: Lake, committed: Sequence[BuiltDay], run: GlueRun) -> None:
+    """What each day read and cost, for whoever sums over days: the report."""
+    for built in committed:
+        if built.manifest and built.commit and built.commit.run_id == run.run_id:
+            share = (run.seconds / len(committed), run.dpu_seconds / len(committed))
+            found = ledger_day(built.manifest, built.commit.seq, *share, _usd(share[1]))
+            put_ledger_day(lake.table(built.commit.table), found)
+
+
+def _usd(dpu_seconds: float) -> float:
+    return round(dpu_seconds / 3600 * _DPU_HOUR_USD, 6)
 
 
 def _recount_or_reason(
@@ -216,7 +231,7 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
         # The day's share of the run, so that sums over days are right.
         "glue_seconds": round(run.seconds / days_in_run, 3),
         "dpu_seconds": round(run.dpu_seconds / days_in_run, 3),
-        "estimated_cost_usd": round(run.dpu_seconds / 3600 * _DPU_HOUR_USD / days_in_run, 6),
+        "estimated_cost_usd": _usd(run.dpu_seconds / days_in_run),
         "quarantine": _quarantine_table(built.manifest),
     }
 

@@ -234,7 +234,7 @@ class DayReport:
             return ("stale",)
         if self.named(Verdict.GONE):
             return ("raw_gone",)
-        return _measure_words(self.coverage)
+        return measure_words(self.coverage)
 
     @property
     def state(self) -> str:
@@ -274,7 +274,8 @@ class DayReport:
         }
 
 
-def _measure_words(coverage: Coverage | None) -> tuple[str, ...]:
+def measure_words(coverage: Coverage | None) -> tuple[str, ...]:
+    """The words for a committed day by what was measured of its newest commit."""
     if coverage is None:
         return (str(Measure.UNCHECKED),)
     pct, found = coverage.pct, coverage.findings

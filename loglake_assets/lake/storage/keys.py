@@ -9,11 +9,13 @@ late/<table>/<day>/<object>.json                  objects found to hold events o
 checks/<table>/<day>/<check>.json                 the newest result of a check, with every name in it
 packets/<review>/<day>/run=<run>/*                files made for people from a day of a review
 collected/<table>/<day>/<run>.json                what retention took of an old run, and when
+reports/<yyyy-mm-dd>/lake.html                    the report of that day, and lake.json with the states it gave
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import date
 
 COMMITS_PREFIX = "commits/"
 DUPLICATES, QUARANTINE = COMPANIONS = ("duplicates", "quarantine")
@@ -120,6 +122,11 @@ def late_key(table: str, day: int, bucket: str, key: str, etag: str) -> str:
 
 def packets_prefix(review: str, day: int, run_id: str) -> str:
     return f"packets/{review}/{day}/run={run_id}/"
+
+
+def report_key(day: date, ending: str) -> str:
+    """Key of a day's report; `ending` is html or json."""
+    return f"reports/{day}/lake.{ending}"
 
 
 def check_key(table: str, day: int, check: str) -> str:

@@ -1,0 +1,72 @@
+"""The report as an asset: made every morning and on demand, kept in S3 under its day, with the heat maps in the UI."""
+
+import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.console_links import file_page
+from loglake_assets.report.charts import heat_map, standing_colours
+from loglake_assets.report.figures import LakeFigures, LogFigures, lake_figures, put_report
+from loglake_assets.report.page import report_page
+
+REPORT = dg.AssetKey(["report", "lake"])
+
+
+def report_definitions() -> dg.Definitions:
+    """The asset, and the schedule that makes it once the night's builds and checks are over."""
+    job = dg.define_asset_job(
+        "report", selection=dg.AssetSelection.assets(REPORT), description="Makes the report of the lake anew."
+    )
+    return dg.Definitions(
+        assets=[report_asset],
+        jobs=[job],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="report_daily",
+                job=job,
+                cron_schedule="30 6 * * *",
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Every morning: how whole the lake is, as a page for people who never open Dagster.",
+            )
+        ],
+    )
+
+
+@dg.asset(
+    key=REPORT,
+    group_name="lake",
+    kinds={"s3"},
+    tags={"loglake/layer": "report"},
+    description="How whole every log is, over a year: heat maps, open problems with what mends them, what was set "
+    "apart, digests, sessions, tools, what changed. `loglake report --open` shows it.",
+)
+def report_asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
+    found = lake_figures(lake, _place(lake), datetime.now(UTC))
+    key = put_report(lake, found, report_page(found))
+    context.log.info(f"{len(found.logs)} logs; kept as s3://{lake.settings.readready_bucket}/{key}")
+    yield dg.MaterializeResult(asset_key=REPORT, metadata=_metadata(lake, found, key))
+
+
+def _place(lake: Lake) -> str:
+    return f"AWS account {lake.settings.account}, {lake.settings.region}"
+
+
+def _metadata(lake: Lake, found: LakeFigures, key: str) -> dict[str, Any]:
+    """Counts, keys, and each log's heat map as a picture that loads nothing."""
+    bucket = lake.settings.readready_bucket
+    return {
+        "open_problems": sum(len(log.problems) for log in found.logs),
+        "changes": len(found.changes),
+        **{f"heat_map_{log.name}": dg.MetadataValue.md(_picture(log)) for log in found.logs if log.days},
+        "report": file_page(lake.settings, bucket, key),
+    }
+
+
+def _picture(log: LogFigures) -> str:
+    """The heat map as markdown that holds its own picture, in colours that stand on light and on dark."""
+    svg = standing_colours(heat_map(log.days, f"{log.title}: each day of the last year by how whole it is"))
+    return f"![{log.title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -1,0 +1,1 @@
+"""The report: how whole the lake is, for people who never open Dagster."""

@@ -1,0 +1,296 @@
+"""What the report says, as values: every day of a year by state, what is open, what was set apart, what changed.
+
+Days of the look-back are compared by listing, as the hourly checks do; of older days the newest commit, its coverage
+and the ledger say how they are, so that a report of a year lists no year of objects.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from loglake_assets.lake.checks.coverage import Measure, coverage_of_commit
+from loglake_assets.lake.checks.day_report import DayReport, Finding, measure_words, remedy
+from loglake_assets.lake.checks.ledger import LedgerDay, read_ledger_day
+from loglake_assets.lake.checks.source_report import runs_of_days
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import check_key, report_key
+from loglake_assets.lake.storage.partitions import days_expression, delivered_days
+from loglake_assets.lake.versions.commits import Commit, heads
+from loglake_assets.lake.versions.late_ledger import late_counts
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.s3.pages import keys
+from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.placement import day_from_number, day_number
+
+REPORT_DAYS = 365
+LISTED_DAYS = 35
+"""As far back as the hourly checks compare."""
+NOTHING_DELIVERED, UNBUILT, OPEN = "nothing delivered", "unbuilt", "open"
+_NAMES_SHOWN = 3
+_TOOLS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class DayFigure:
+    """One UTC day of a log. `pct` is of its events, None where none was measured; `state` is its one word."""
+
+    day: date
+    state: str
+    pct: float | None = None
+    rows: int = 0
+    orc_bytes: int = 0
+    late_objects: int = 0
+    ledger: LedgerDay | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that neighbouring days ask for, with the first names of it, which anybody may have chosen."""
+
+    first: date
+    last: date
+    finding: str
+    remedy: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+
+@dataclass(frozen=True)
+class DigestDay:
+    """What the log's own digests prove of a delivery day; `pct` is None where there are none."""
+
+    day: date
+    pct: float | None
+    findings: int
+
+
+@dataclass(frozen=True)
+class LogFigures:
+    """One log over the days of the report, oldest first."""
+
+    name: str
+    title: str
+    days: tuple[DayFigure, ...]
+    problems: tuple[Problem, ...] = ()
+    digests: tuple[DigestDay, ...] = ()
+    has_digests: bool = False
+
+    @property
+    def months(self) -> dict[str, list[DayFigure]]:
+        """Days by month, such as 2026-11."""
+        found: dict[str, list[DayFigure]] = {}
+        for figure in self.days:
+            found.setdefault(f"{figure.day:%Y-%m}", []).append(figure)
+        return found
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Sums of the ledger over all days, and exclusions by rule as `rule <name>`."""
+        found: Counter[str] = Counter()
+        for ledger in (figure.ledger for figure in self.days if figure.ledger):
+            found.update(ledger.totals)
+            found.update({f"rule {rule}": count for rule, count in ledger.excluded_by.items()})
+        return dict(found)
+
+
+@dataclass(frozen=True)
+class LakeFigures:
+    """The whole report. `changes` are sentences about what is otherwise than in the report before it."""
+
+    lake: str
+    place: str
+    made_at: datetime
+    logs: tuple[LogFigures, ...]
+    sessions: Mapping[str, int] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Any], ...] = ()
+    changes: tuple[str, ...] = ()
+    before: str = ""
+
+    @property
+    def states(self) -> dict[str, dict[str, str]]:
+        """State of each day by log: what the next report compares with."""
+        return {log.name: {figure.day.isoformat(): figure.state for figure in log.days} for log in self.logs}
+
+
+def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
+    """Everything the report says, as of `now`. Raises AthenaError where a review cannot be asked."""
+    logs = tuple(log_figures(lake, load_source(name), now.date()) for name in source_names())
+    first = day_number(now.date() - timedelta(days=LISTED_DAYS))
+    sessions = _ask(
+        lake,
+        "session_activity",
+        f"SELECT state, count(*) AS sessions FROM session_activity WHERE logcalendarday >= {first} GROUP BY state",
+    )
+    tools = _ask(
+        lake,
+        "agent_tool_use",
+        "SELECT useridentity_arn AS agent, tool_name AS tool, count(*) AS calls FROM agent_tool_use "
+        f"WHERE logcalendarday >= {first} GROUP BY 1, 2 ORDER BY calls DESC LIMIT {_TOOLS_SHOWN}",
+    )
+    made = LakeFigures(
+        lake.settings.name,
+        place,
+        now,
+        logs,
+        {str(row["state"]): int(row["sessions"]) for row in sessions},
+        tuple(tools),
+    )
+    before, states = _report_before(lake, now.date())
+    return replace(made, changes=tuple(_changes(states, made.states)), before=before)
+
+
+def _ask(lake: Lake, review: str, sql: str) -> list[dict[str, Any]]:
+    """Rows of a review; none where no day of it was ever built."""
+    if review not in review_names() or not heads(lake.table(load_review(review).table.name)):
+        return []
+    return lake.athena.ask(sql).rows
+
+
+def log_figures(lake: Lake, source: LogSource, today: date) -> LogFigures:
+    """One log over the year until today."""
+    first = today - timedelta(days=REPORT_DAYS - 1)
+    days = [first + timedelta(days=n) for n in range(REPORT_DAYS)]
+    table = lake.table(source.readready.name)
+    listed = {one.day: one for one in lake.reconciler(source).days(days[-LISTED_DAYS:], today)}
+    delivered = delivered_days(lake.catalog, source, days_expression(days))
+    commits = {day_from_number(day): commit for day, commit in heads(table).items()}
+    late = late_counts(table)
+    built = [day for day in days if day in commits]
+    with ThreadPoolExecutor(16) as pool:
+        ledger = dict(zip(built, pool.map(lambda day: read_ledger_day(table, day_number(day)), built), strict=True))
+        coverage = pool.map(lambda day: coverage_of_commit(table, day_number(day), commits[day].seq), built)
+        measured = dict(zip(built, coverage, strict=True))
+
+    def figure(day: date) -> DayFigure:
+        report, commit = listed.get(day), commits.get(day)
+        found = measured.get(day)
+        state = _state(report, commit, ", ".join(measure_words(found)), day in delivered, day == today)
+        return DayFigure(
+            day,
+            state,
+            found.pct if found else None,
+            commit.rows if commit else 0,
+            commit.bytes if commit else 0,
+            late.get(day_number(day), 0),
+            ledger.get(day),
+        )
+
+    figures = tuple(map(figure, days))
+    begun = next((n for n, one in enumerate(figures) if one.state != NOTHING_DELIVERED), len(figures))
+    # Before its first day a log has nothing to be missing.
+    return LogFigures(
+        source.name,
+        source.title,
+        figures[begun:],
+        tuple(_problems(source.name, listed)),
+        tuple(_digests(lake, source, days[-LISTED_DAYS:])),
+        source.digests is not None,
+    )
+
+
+def _state(report: DayReport | None, commit: Commit | None, measured: str, is_delivered: bool, is_today: bool) -> str:
+    if report:
+        return report.state
+    if commit:
+        return measured
+    if is_today:
+        return OPEN
+    return UNBUILT if is_delivered else NOTHING_DELIVERED
+
+
+def _problems(source: str, reports: Mapping[date, DayReport]) -> Iterator[Problem]:
+    """What days ask for, the newest first; neighbouring days that ask for the same are one."""
+    days_of: dict[Finding, list[date]] = {}
+    for report in reports.values():
+        for finding in report.findings:
+            days_of.setdefault(finding, []).append(report.day)
+    found = [
+        Problem(
+            run[0],
+            run[-1],
+            str(finding).replace("_", " "),
+            remedy(finding, source, run[0], run[-1], reports[run[-1]].run_id),
+            tuple(name for day in run for name in _names(reports[day], finding))[:_NAMES_SHOWN],
+        )
+        for finding, days in days_of.items()
+        for run in runs_of_days(days)
+    ]
+    yield from sorted(found, key=lambda problem: (problem.last, problem.first), reverse=True)
+
+
+def _names(report: DayReport, finding: Finding) -> list[str]:
+    coverage = report.coverage
+    if coverage and finding is Measure.UNREADABLE:
+        return list(coverage.unreadable)
+    if coverage and finding is Measure.MISSING:
+        return list(coverage.missing_by_object)
+    if coverage and finding is Measure.UNPLACEABLE:
+        return list(coverage.unplaceable_by_object)
+    return [judged.name for judged in report.judged if judged.verdict == finding]
+
+
+def _digests(lake: Lake, source: LogSource, days: Sequence[date]) -> Iterator[DigestDay]:
+    """What the daily audit of digests kept; days that were not audited are left out."""
+    if source.digests is None:
+        return
+    for day in days:
+        key = check_key(source.raw.name, day_number(day), "digests")
+        found = _json(lake, key)
+        if found is not None:
+            yield DigestDay(day, found.get("valid_pct"), len(found.get("findings", ())))
+
+
+def _json(lake: Lake, key: str) -> dict[str, Any] | None:
+    try:
+        body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            return None
+        raise
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _report_before(lake: Lake, today: date) -> tuple[str, dict[str, dict[str, str]]]:
+    """The day of the newest report before today's, and the states it gave; empty where there is none."""
+    bucket = lake.settings.readready_bucket
+    own = report_key(today, "json")
+    earlier = [key for key in keys(lake.s3, bucket, "reports/") if key.endswith(".json") and key < own]
+    if not earlier:
+        return "", {}
+    newest = max(earlier)
+    found = _json(lake, newest) or {}
+    return newest.split("/")[1], found.get("states", {})
+
+
+def _changes(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """What was of another state; days that are new are not a change."""
+    for log, days in now.items():
+        for day, state in days.items():
+            was = before.get(log, {}).get(day)
+            if was is not None and was != state:
+                yield f"{log} {day}: {was} before, {state} now"
+
+
+def put_report(lake: Lake, found: LakeFigures, html: str) -> str:
+    """Keep the page, and beside it what the next report compares with; returns the page's key."""
+    day, bucket = found.made_at.astimezone(UTC).date(), lake.settings.readready_bucket
+    document = json.dumps({"made_at": found.made_at.isoformat(), "states": found.states}, sort_keys=True)
+    lake.s3.put_object(
+        Bucket=bucket, Key=report_key(day, "json"), Body=document.encode(), ContentType="application/json"
+    )
+    key = report_key(day, "html")
+    lake.s3.put_object(Bucket=bucket, Key=key, Body=html.encode(), ContentType="text/html; charset=utf-8")
+    return key
