@@ -24,6 +24,8 @@ from infra.emulator.invocations import Invocations, Journal
 from infra.emulator.snapshots import Snapshots
 
 MINISTACK_VERSION = "1.5.33"
+DECISIONS = "decisions.jsonl"
+"""In the stack's home: what IAM decided for whom, where it is enforced."""
 _PORT_IN_QUEUE_URLS = "4566"
 PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     glue: (
@@ -58,7 +60,7 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     ),
     iam_evaluator: (
         *("resolve_credential", "is_root_access_key", "find_iam_access_key_account", "ResolvedCredential"),
-        "AmbiguousAccessKeyError",
+        *("AmbiguousAccessKeyError", "enforce", "caller_arn"),
     ),
     responses: ("_account_from_sts_session",),
     iam_actions: ("extract_iam_action", "extract_resource_arn"),
@@ -99,6 +101,7 @@ def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: flo
         "extract_resource_arn": _of_tasks(_of_workgroups(iam_actions.extract_resource_arn)),
     }
     replaced.append((iam_actions, permissions))
+    replaced.append((iam_evaluator, {"enforce": _with_record(iam_evaluator.enforce, home / DECISIONS)}))
     for module, functions in replaced:
         for name, function in functions.items():
             setattr(module, name, function)
@@ -165,6 +168,22 @@ def _of_tasks(original: Callable[..., str]) -> Callable[..., str]:
         return original(service, method, path, headers, body, *others)
 
     return extract
+
+
+def _with_record(original: Callable[..., Any], path: Path) -> Callable[..., Any]:
+    """Note in a file, once each, which principal asked for which action and what IAM decided: what roles need is seen."""
+    known: set[tuple[str, str, str]] = set()
+
+    def enforce(access_key: str, action: str, *arguments: Any, **named: Any) -> Any:
+        denied = original(access_key, action, *arguments, **named)
+        found = (iam_evaluator.caller_arn(), action, "Deny" if denied else "Allow")
+        if found not in known:
+            known.add(found)
+            with path.open("a", encoding="utf-8") as record:
+                record.write(json.dumps(dict(zip(("principal", "action", "decision"), found, strict=True))) + "\n")
+        return denied
+
+    return enforce
 
 
 def _keep_queues_across_ports() -> None:
