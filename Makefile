@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet
-.PHONY: help setup demo up test check check-glue faults faults-all slowest soak bench lock wheels clean
+.PHONY: help setup demo up test check check-glue check-templates faults faults-all slowest soak bench lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -48,6 +48,16 @@ $(VENV)/.glue-ready: $(READY) infra/aws/glue.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/glue -r infra/aws/glue.lock
 	@touch $@
 
+check-templates: $(VENV)/.checkov-ready ## checkov over the CloudFormation templates, and over one that it must not pass
+	@$(VENV)/checkov/bin/checkov --config-file infra/aws/checkov.yaml -d infra/aws/cloudformation
+	@! $(VENV)/checkov/bin/checkov --config-file infra/aws/checkov.yaml -f tests/open_bucket.yaml > /dev/null \
+	  || { echo "checkov found nothing in tests/open_bucket.yaml: it looks at nothing"; exit 1; }
+
+$(VENV)/.checkov-ready: $(READY) infra/aws/checkov.lock
+	@rm -rf $(VENV)/checkov && $(PYTHON) -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r infra/aws/checkov.lock
+	@touch $@
+
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -75,6 +85,7 @@ $(VENV)/.bench-ready: $(READY) bench/requirements.lock
 lock: $(READY) ## renew requirements.lock, and those of bench/, infra/aws/glue.lock and infra/aws/dagster/
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra local $(LOCKED) -o requirements.lock
 	@$(BIN)/uv pip compile infra/aws/glue.in $(LOCKED) -o infra/aws/glue.lock
+	@$(BIN)/uv pip compile infra/aws/checkov.in $(LOCKED) -o infra/aws/checkov.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra production -c requirements.lock $(LOCKED) -o infra/aws/dagster/requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock $(LOCKED) -o bench/requirements.lock
 

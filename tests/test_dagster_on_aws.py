@@ -342,7 +342,7 @@ LAUNCH = """mutation($job: String!) { launchRun(executionParams: { mode: "defaul
 
 
 def test_everything_that_dagster_does_is_done_with_its_role(fargate: Fargate) -> None:
-    """Logs that are typed into sessions, their review, the checks, reconciling and the report, as tasks of their own."""
+    """Keystrokes of sessions, their review, the checks, reconciling and the report, as tasks of their own."""
     lake, ui = fargate.lake, Ui(int(fargate.ports["3000"]))
     lake.put("cloudwatch", DAY, 600)
     lake.command("reconcile")
@@ -360,7 +360,8 @@ def test_everything_that_dagster_does_is_done_with_its_role(fargate: Fargate) ->
         assert ui.ask(LAUNCH, job=job)["launchRun"]["__typename"] == "LaunchRunSuccess"
     until(lambda: are_over(6), 400, 1)
     statuses = [run["status"] for run in ui.ask(RUNS)["runsOrError"]["results"]]
-    assert set(statuses) == {"SUCCESS"}, fargate.said()
+    assert statuses.count("SUCCESS") >= before + 6, fargate.said()
+    assert "FAILURE" not in statuses, fargate.said()
     # People's own commands, and what an auditor asks for.
     event = lake.row(f"select min(eventid) as id from from_cloudtrail_readready where logcalendarday = {DAY:%Y%m%d}")
     assert event["id"] in lake.command("evidence", event["id"], "--day", f"{DAY}", "--source", "cloudtrail")
@@ -374,6 +375,7 @@ UNUSED = {
     "glue:BatchStopJobRun": "asked where a run is cancelled",
     "glue:GetJobRuns": "asked where a run that nobody waits for is taken over",
     "glue:GetDatabase": "Athena asks it with its caller's rights",
+    "glue:GetTable": "Athena asks it with its caller's rights",
     "glue:GetTables": "Athena asks it with its caller's rights",
     "glue:GetPartition": "Athena asks it with its caller's rights",
     "glue:BatchGetPartition": "Athena asks it with its caller's rights",
@@ -393,6 +395,7 @@ UNUSED = {
     "ecs:StopTask": "asked where a run is cancelled",
     "ec2:DescribeNetworkInterfaces": "the emulator's tasks have no network interface to describe",
     "sns:Publish": "asked where a run fails or a check turns red, once the sensor is switched on",
+    "sqs:SendMessage": "asked where the catalog misses a partition, and by functions",
     "sqs:ChangeMessageVisibility": "Lambda asks it for the messages of a batch that failed",
     "cloudtrail:ListPublicKeys": "asked where no file of keys is named",
 }
@@ -467,7 +470,7 @@ def test_the_lake_is_looked_at_taken_down_and_deployed_over_what_stays(fargate: 
     fargate.end()
     said = lake.command("doctor", code=1)
     bad = [line for line in said.splitlines() if line.startswith("BAD")]
-    assert all("Dagster" in line or "confirmed" in line or "bedrock" in line for line in bad), said
+    assert all("dagster" in line or "confirmed" in line or "bedrock" in line for line in bad), said
     lake.command("undeploy", "--yes")
     assert lake.stacks() == [f"{NAME}-catalog", f"{NAME}-storage"]
     lake.command("deploy", "--yes")

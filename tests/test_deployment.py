@@ -398,3 +398,20 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         assert re.search(r"these are not whole: \S+ 9\d\.\d{4} % of its events", rows), "one sample object is damaged"
         lake.command("undeploy", "--delete-data", "--confirm", NAME)
         assert {b["Name"] for b in s3.list_buckets()["Buckets"]} == {TRAIL, MODELS}, "what is not its own stays"
+
+
+def test_what_a_lock_holds_is_named_and_stays_when_all_else_goes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with deployed_lake(tmp_path_factory.mktemp("locked"), NAME) as lake:
+        lake.describe(FILE)
+        lake.command("deploy", "--yes")
+        bucket, s3 = lake.settings.raw_bucket("cloudtrail"), lake.client("s3")
+        # What ObjectLockMode and ObjectLockDays give it on AWS; the emulator's CloudFormation passes over them.
+        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+        lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+        s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+        lake.put("cloudtrail", YESTERDAY, 600)
+        keys = {one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+        told = lake.command("undeploy", "--delete-data", "--confirm", NAME)
+        assert re.search(rf"{bucket}: S3 let some versions not go, as it does while they are locked, such as \S", told)
+        assert {one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]} == keys
+        assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == [bucket]

@@ -171,7 +171,7 @@ def _of_tasks(original: Callable[..., str]) -> Callable[..., str]:
 
 
 def _with_record(original: Callable[..., Any], path: Path) -> Callable[..., Any]:
-    """Note in a file, once each, which principal asked for which action and what IAM decided: what roles need is seen."""
+    """Note in a file, once each, who asked for which action and what IAM decided: what a role needs is seen by it."""
     known: set[tuple[str, str, str]] = set()
 
     def enforce(access_key: str, action: str, *arguments: Any, **named: Any) -> Any:
