@@ -17,7 +17,7 @@ FLOORS = (
     ("loglake_assets.lake.checks",),
     ("loglake_assets.lake",),
     ("loglake_assets.reviews",),
-    ("loglake_assets.report",),
+    ("loglake_assets.report", "loglake_assets.questions"),
     ("loglake_assets.orchestration", "lambdas.addapart", "lambdas.looker", "glue_scripts"),
     ("loglake_assets", "infra.emulator", "infra.aws"),
     ("infra.cli",),

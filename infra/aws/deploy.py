@@ -3,6 +3,7 @@
 Twice is once. AWS and the local endpoint get the same templates through the same calls.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from infra.aws.catalog_template import catalog_template, partition_indexes, temp
 from infra.aws.dropped_tables import deployed_tables, restore_tables
 from infra.aws.stacks import DeployError, Progress, Stack, StackOptions, StackPlan, Stacks, defaults
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
+from loglake_assets.questions import Question, questions
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
@@ -45,6 +47,7 @@ Approve = Callable[[Sequence[StackPlan]], bool]
 
 _TEMPLATES = Path(__file__).resolve().parent / "cloudformation"
 _INDEX = "by_day"
+_NAMED_QUERIES = 50  # BatchGetNamedQuery takes no more
 OPTIONAL_STACKS = {"dagster": "Image", "looker": "ModelId"}
 """Stacks that a lake has where its file names this parameter of theirs."""
 
@@ -133,6 +136,9 @@ def deploy(
     api.protect([stack.name for stack in stacks])
     _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
     _create_views(clients("glue"), settings.database, reviews, progress)
+    subjects = {source.name for source in sources} | {review.name for review in reviews}
+    asked = [one for one in questions() if one.subject in subjects]
+    _save_questions(clients("athena"), settings, asked, progress)
     return True
 
 
@@ -339,6 +345,35 @@ def _create_views(glue: "GlueClient", database: str, reviews: Sequence[Review], 
                 continue
             glue.update_table(DatabaseName=database, TableInput=view)
         progress(f"{database}.{review.name}: view over {review.table.name}")
+
+
+def _save_questions(athena: Any, settings: LakeSettings, asked: Sequence[Question], progress: Progress) -> None:
+    """Keep every question as a saved query of people's workgroup, over the last week. Others' queries stay."""
+    pages = athena.get_paginator("list_named_queries").paginate(WorkGroup=settings.workgroup)
+    ids = [one for page in pages for one in page.get("NamedQueryIds", [])]
+    known: dict[str, Any] = {}
+    for start in range(0, len(ids), _NAMED_QUERIES):
+        found = athena.batch_get_named_query(NamedQueryIds=ids[start : start + _NAMED_QUERIES])["NamedQueries"]
+        known |= {str(one["Name"]): one for one in found}
+    changed = 0
+    for one in asked:
+        name, told = f"{one.subject}/{one.name}", f"{one.title} {one.why}"[:1024]
+        old = known.get(name)
+        if old and (old["QueryString"], old.get("Description")) == (one.last_week(), told):
+            continue
+        if old:
+            athena.delete_named_query(NamedQueryId=old["NamedQueryId"])
+        athena.create_named_query(
+            Name=name,
+            Description=told,
+            Database=settings.database,
+            QueryString=one.last_week(),
+            WorkGroup=settings.workgroup,
+            ClientRequestToken=hashlib.sha256(f"{name}\n{told}\n{one.last_week()}".encode()).hexdigest(),
+        )
+        changed += 1
+    if changed:
+        progress(f"{settings.workgroup}: {changed:,} questions saved as queries")
 
 
 def _has_index(glue: "GlueClient", database: str, table: str) -> bool:

@@ -27,6 +27,7 @@ from infra.cli.review import Wanted, build_review_range, print_review_days, writ
 from infra.cli.terminal import escape
 from infra.cli.tick import tick_raw_sensor
 from infra.emulator.processes import running_stack, stop_stack
+from loglake_assets.questions import questions
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
@@ -44,6 +45,8 @@ from resources.settings import loglake
 
 Say = Callable[[str], None]
 PROBES = 9
+ASKED = ("who_started_sessions", "what_was_typed", "which_models", "which_tools", "what_a_person_did")
+"""Of all the questions, those that the demo asks."""
 QUESTION = "Which tools did agents use?"
 BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
 
@@ -140,7 +143,7 @@ def _demo_source(
         results = build_range(lake, source, FIRST_DAY, _last_day(), say)
     print_days(source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
-    _answer_questions(lake, REPOSITORY / "loglake_assets" / "sources" / source.name, say)
+    _answer_question(lake, source.name, say)
     problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
     return [*problems, *_digest_problems(lake, source, say), *_evidence_problems(lake, source, say)]
 
@@ -175,7 +178,7 @@ def _demo_review(lake: LocalLake, review: Review, truths: dict[str, GroundTruth]
     say.step(f"{review.title}: {review.description}")
     results = build_review_range(lake, review, FIRST_DAY, _last_day(), say)
     print_review_days(review, results)
-    _answer_questions(lake, REPOSITORY / "loglake_assets" / "reviews" / review.name, say)
+    _answer_question(lake, review.name, say)
     if any("packets" in r.metadata for r in results):
         folder = lake.home / "packets" / review.name
         written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
@@ -273,11 +276,13 @@ def _tick(lake: LocalLake, source: LogSource, say: Say) -> None:
     say(f"   the sensor recorded {days} raw days")
 
 
-def _answer_questions(lake: LocalLake, folder: Path, say: Demo) -> None:
-    for path in sorted((folder / "questions").glob("*.sql")):
-        sql = path.read_text(encoding="utf-8")
-        say.step(f"{sql.splitlines()[0].removeprefix('-- ')}   (Athena API; {path.relative_to(REPOSITORY)})")
-        print_answer(ask(lake, sql), "table")
+def _answer_question(lake: LocalLake, subject: str, say: Demo) -> None:
+    """One of the subject's questions, for the others to be found by `loglake questions`."""
+    names = [one for one in questions() if one.subject == subject]
+    chosen = next((one for one in names if one.name in ASKED), names[0] if names else None)
+    if chosen:
+        say.step(f"{chosen.title}   (Athena API; loglake ask-sql {chosen.name}; one of {len(names)} on {subject})")
+        print_answer(ask(lake, chosen.statement(FIRST_DAY, _last_day())), "table")
 
 
 def _load_problems(truth: GroundTruth, loaded: Loaded, missing: set[tuple[str, ...]]) -> list[str]:

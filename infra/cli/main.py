@@ -570,6 +570,44 @@ def query(
 
 
 @app.command()
+def questions(
+    words: Annotated[
+        list[str] | None, typer.Argument(show_default=False, help="Only those with all these words.")
+    ] = None,
+    page: Annotated[bool, typer.Option("--page", help="As a page of the documentation.")] = False,
+) -> None:
+    """Questions that are ready to be asked, with who asks them and why; words search.
+
+    Example: loglake questions mfa
+    """
+    from infra.cli.questions import list_questions, questions_page
+
+    if page:
+        print(questions_page(), end="")
+    elif not list_questions(words or [], _say):
+        raise typer.Exit(1)
+
+
+@app.command(name="ask-sql")
+def ask_sql(
+    context: Context,
+    name: Annotated[str, typer.Argument(show_default=False, help="Name of the question: `loglake questions`.")],
+    days: Annotated[str, typer.Option(show_default=False, help="Its days: 2026-11-01, or 2026-11-01..2026-11-07.")],
+    format: Annotated[Format, typer.Option(help="A table for people; the others for programs.")] = Format.table,
+) -> None:
+    """Ask one of the questions over some days. Which of these are not whole is said under the answer.
+
+    Example: loglake ask-sql root_use --days 2026-11-01..2026-11-07
+    """
+    from infra.cli.day_argument import days_of
+    from infra.cli.questions import ask_question
+
+    first, last = days_of(days)
+    with context.obj.open() as lake:
+        ask_question(lake, name, first, last, format.value, _say)
+
+
+@app.command()
 def ask(
     context: Context, question: Annotated[str, typer.Argument(show_default=False, help="In plain language.")]
 ) -> None:

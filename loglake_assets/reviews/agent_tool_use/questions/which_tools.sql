@@ -1,4 +1,6 @@
 -- Which agent used which tools, and how did they end?
+-- Why: The map of what agents do.
+-- Asked by: security
 SELECT
   useridentity_arn AS agent,
   tool_name AS tool,
@@ -9,6 +11,7 @@ SELECT
   sum(result_bytes) AS result_bytes,
   count(trail_eventid) AS with_api_event
 FROM agent_tool_use
+WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1, 2
 ORDER BY calls DESC, agent, tool
 LIMIT 12

@@ -18,6 +18,7 @@ _PARAMETERS = {
     "AWS-StartSSHSession": {"portNumber": ["22"]},
     "AWS-StartInteractiveCommand": {"command": ["top"]},
 }
+_CHAINS = 5
 _TURN = 25
 _DOCUMENTS = {  # of 25 sessions of a day, which asks for what: 8 % forward a port or speak SSH, and nothing is logged
     1: "AWS-StartPortForwardingSession",
@@ -75,7 +76,10 @@ def athena_session(draft: Draft) -> None:
 def assume_role(draft: Draft) -> None:
     person, role = draft.rng.choice(PEOPLE), draft.rng.choice(ROLES)
     arn = f"arn:aws:iam::{draft.account}:role/{role}"
-    draft.record["userIdentity"] = iam_user(draft, person)
+    if draft.index % _CHAINS == 0:  # a role taken with a role
+        draft.record["userIdentity"] = assumed_role(draft, ROLES[0], f"chain-{person}", person)
+    else:
+        draft.record["userIdentity"] = iam_user(draft, person)
     request = {"roleArn": arn, "roleSessionName": person, "sourceIdentity": person, "durationSeconds": 3600}
     response = credentials(draft, role, person) | {"sourceIdentity": person}
     draft.call("sts", "AssumeRole", True, request, response)

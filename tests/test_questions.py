@@ -1,0 +1,92 @@
+"""Questions: each says what it is for, has bounded days, and finds something on the sample lake."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from infra.cli.day_argument import days_of
+from infra.cli.main import main
+from infra.cli.questions import questions_page
+from infra.emulator.athena_engine.statements import read_statement
+from loglake_assets.questions import UnknownQuestionError, parse_question, question, questions
+from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake
+
+QUESTIONS = questions()
+TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
+
+
+def test_there_are_sixty_and_each_says_what_it_is_for() -> None:
+    assert len(QUESTIONS) >= 60
+    for one in QUESTIONS:
+        assert one.title.endswith("?"), one.name
+        assert not one.technique or TECHNIQUE.fullmatch(one.technique), one.name
+        assert one.text.count("{first_day}") >= 1, one.name
+    assert len({(one.subject, one.name) for one in QUESTIONS}) == len(QUESTIONS)
+    assert {one.asked_by for one in QUESTIONS} == {"compliance", "security", "operations"}
+
+
+@pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: f"{one.subject}/{one.name}")
+def test_a_saved_query_is_read_too(one: object) -> None:
+    assert read_statement(one.last_week())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("SELECT 1", "must begin with its title"),
+        ("-- Who?\n-- Why: because\nSELECT {first_day}, {last_day}", "must begin with its title"),
+        (
+            "-- Who?\n-- Why: because\n-- Asked by: me\nSELECT {first_day}, {last_day}",
+            "compliance, security, operations",
+        ),
+        ("-- Who?\n-- Why: because\n-- Asked by: security\nSELECT 1", "it would scan all days"),
+    ],
+)
+def test_a_question_that_does_not_say_what_it_must_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_question("any", "anylog", text)
+
+
+def test_an_unknown_question_names_those_that_are_near_and_one_of_two_is_named_whole() -> None:
+    with pytest.raises(UnknownQuestionError, match="console_logins"):
+        question("console_login_failures")
+    with pytest.raises(UnknownQuestionError, match="cloudtrail/events_by_hour"):
+        question("events_by_hour")
+    assert question("cloudwatch/events_by_hour").subject == "cloudwatch"
+
+
+def test_the_page_of_the_documentation_is_theirs(repository: Path) -> None:
+    assert (repository / "docs" / "questions.md").read_text() == questions_page(), "loglake questions --page"
+
+
+def test_they_are_listed_and_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["questions", "mfa"]) == 0
+    said = capsys.readouterr().out
+    assert "console_logins_without_mfa" in said
+    assert "root_use" not in said
+    assert main(["questions", "nothing", "like", "this"]) == 1
+
+
+@pytest.mark.stack
+def test_every_question_finds_something_on_the_sample_lake(reviewed: ReviewedLake, tools: ToolLake) -> None:
+    empty = [
+        f"{one.subject}/{one.name}"
+        for one in QUESTIONS
+        if not reviewed.lake.resource.athena.ask(one.statement(FIRST, LAST)).texts
+    ]
+    assert empty == []
+
+
+@pytest.mark.stack
+def test_one_is_asked_by_the_command_with_the_coverage_of_its_days(
+    reviewed: ReviewedLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGLAKE_HOME", str(reviewed.lake.home))
+    days = f"{FIRST}..{LAST}"
+    assert days_of(days) == (FIRST, LAST)
+    assert main(["ask-sql", "root_use", "--days", days, "--format", "jsonl"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out.splitlines()[0])["eventname"]
+    assert "not whole" in said.err, "one object of the samples is damaged"
