@@ -11,9 +11,9 @@ from loglake_assets.questions import Question, question, questions
 
 PAGE_HEAD = """# Questions
 
-Made by `loglake questions --page`. Each is asked with `loglake ask-sql <name> --days 2026-11-01..2026-11-07`, which says
-under the answer which of the days it read are not whole; on AWS it is a saved query of the lake's workgroup, over the last
-week.
+Made by `loglake questions --page`. Each is asked with `loglake ask-sql <name> --days 2026-11-01..2026-11-07`, which
+says under the answer which of the days it read are not whole; on AWS it is a saved query of the lake's workgroup, over
+the last week.
 """
 
 
