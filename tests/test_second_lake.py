@@ -149,8 +149,8 @@ def test_every_runbook_has_commands_that_run(second: DeployedLake, tmp_path: Pat
     for line in commands:
         words = shlex.split(line.replace("<run>", _newest_run(second)).replace("<event id>", event))
         assert words[:3] == ["loglake", "--lake", "prod"], f"{line}: for the lake prod"
-        if "review" in words:
-            words += ["--out", str(tmp_path / "pages")]
+        if words[3] in ("review", "evidence-pack"):
+            words += ["--out", str(tmp_path / words[3])]
         done = second.run(*words[3:], environment={"LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json")})
         allowed = (0, 1) if words[3] in MAY_FIND else (0,)
         assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"

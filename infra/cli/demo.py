@@ -23,6 +23,7 @@ from infra.cli.local_ask import ask_locally
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
+from infra.cli.report import make_report
 from infra.cli.review import Wanted, build_review_range, print_review_days, write_review
 from infra.cli.terminal import escape
 from infra.cli.tick import tick_raw_sensor
@@ -111,6 +112,8 @@ def run_demo(events: int, say: Say) -> int:
             problems += _demo_source(lake, load_source(name), events, truths, demo, spread)
         problems += [p for name in review_names() for p in _demo_review(lake, load_review(name), truths, demo)]
         problems += _demo_question(lake, demo)
+        demo.step("How whole the lake is, as a page for people who never open Dagster")
+        report = make_report(lake, lambda text: say(f"   {text}"))
         commands = [loglake(command) for command in ("status", "up", "down")]
     say(f"\n{time.monotonic() - started:.0f} s in all. The lake stays until the next demo; look at it with")
     for command in commands:
@@ -120,6 +123,7 @@ def run_demo(events: int, say: Say) -> int:
     for problem in problems:
         say(f"DOES NOT ADD UP: {problem}")
     say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
+    say(f"To open in a browser: {report.as_uri()}")
     return 1 if problems else 0
 
 

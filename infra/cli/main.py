@@ -379,6 +379,30 @@ def report(
         open_report(path, _say)
 
 
+@app.command(name="evidence-pack")
+def evidence_pack(
+    context: Context,
+    source: Log,
+    days: Days,
+    out: Annotated[Path, typer.Option(help="A folder that is not there yet.")] = Path("evidence-pack"),
+    sign: Annotated[
+        Path | None, typer.Option("--sign", show_default=False, help="Ed25519 private key in PEM to sign it with.")
+    ] = None,
+) -> None:
+    """A folder for an auditor: report, commits, manifests, coverage, digests, questions and answers, and a verifier.
+
+    Example: loglake evidence-pack cloudtrail 2026-11-01..2026-11-30 --out november
+    """
+    from infra.cli.day_argument import days_of
+    from loglake_assets.report.evidence_pack import Asked, write_pack
+    from loglake_assets.sources import load_source
+
+    asked = Asked(load_source(source), *days_of(days))
+    with context.obj.open() as lake:
+        folder = write_pack(lake.resource, lake.place, asked, out, sign, _say)
+    _say(f"{folder} is whole; check it anywhere with: python3 {folder / 'verify.py'}")
+
+
 @app.command()
 def views(source: Log, days: Days) -> None:
     """The Spark SQL that makes a log's rows of decoded records (decoded_as_view), to paste into a Spark shell.

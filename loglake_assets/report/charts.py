@@ -149,6 +149,7 @@ def _svg(chart: Mapping[str, Any], title: str) -> Markup:
 
     config = {
         "background": None,
+        "padding": {"left": 5, "top": 5, "bottom": 5, "right": 30},  # a browser's letters may be wider than Vega's
         "view": {"stroke": None},
         "axis": {"labelColor": _INK[0], "titleColor": _INK[0], "domain": False, "ticks": False, "grid": False},
         "legend": {"labelColor": _INK[0]},

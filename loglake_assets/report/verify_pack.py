@@ -1,0 +1,95 @@
+"""Checks a pack of evidence of a Log Lake. Needs Python 3.9 or later and nothing else: python3 verify.py [folder]
+
+It says for each day whether its records agree with each other, and ends with 0 where nothing is wrong. That they are
+the records of the lake is what the signature of SHA256SUMS proves, if there is one: README.txt says how to check it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def wrong_files(folder: Path) -> Iterator[str]:
+    """Yield a sentence for each file that is absent, changed, or in no line of SHA256SUMS."""
+    known = {}
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        known[name] = digest
+    for name, digest in known.items():
+        path = folder / name
+        if not path.is_file():
+            yield f"{name}: it is not there"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            yield f"{name}: it was changed"
+    beside = {"SHA256SUMS", "SHA256SUMS.sig"}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in known and name not in beside and "__pycache__" not in name:
+            yield f"{name}: it is in no line of SHA256SUMS"
+
+
+def wrong_in_day(folder: Path) -> Iterator[str]:
+    """Yield a sentence for whatever does not agree among the records of a day."""
+    commits = sorted((folder / "commits").glob("*.json"))
+    before = None
+    newest = None
+    for path in commits:
+        body = path.read_bytes()
+        newest = json.loads(body)
+        if before is not None and newest.get("previous") not in ("", before):
+            yield f"{path.name} names another record before it than the one that is here"
+        before = hashlib.sha256(body).hexdigest()
+    manifest = folder / "manifest.json.gz"
+    if newest is None:
+        return
+    if not manifest.is_file():
+        yield "the newest commit's manifest is not here"
+        return
+    body = manifest.read_bytes()
+    if newest.get("manifest_sha256") not in ("", hashlib.sha256(body).hexdigest()):
+        yield "the newest commit names another manifest than the one that is here"
+    said = json.loads(gzip.decompress(body))
+    rows = sum(one["rows"] for one in said["files"])
+    if rows != newest["rows"]:
+        yield f"the commit says {newest['rows']} rows, its manifest {rows}"
+    if said["content_hash"] != newest["content_hash"]:
+        yield "commit and manifest name rows of another content"
+
+
+def state(folder: Path) -> str:
+    """What the day's own count says of it, in a few words."""
+    if not (folder / "commits").is_dir():
+        return "not built"
+    if not (folder / "coverage.json").is_file():
+        return "built, and not counted again"
+    found = json.loads((folder / "coverage.json").read_bytes())
+    newest = max((folder / "commits").glob("*.json"))
+    if found["commit_seq"] != json.loads(newest.read_bytes())["seq"]:
+        return "built, and counted before its newest commit only"
+    pct = found["coverage_pct"]
+    return "no events" if pct is None else f"{pct:.4f} % of its events"
+
+
+def main() -> int:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
+    problems = list(wrong_files(folder))
+    for day in sorted((folder / "days").iterdir()) if (folder / "days").is_dir() else []:
+        try:
+            found, said = list(wrong_in_day(day)), state(day)
+        except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+            found, said = [f"a record cannot be read ({type(error).__name__})"], "not known"
+        print(f"{day.name}: {said}" + "".join(f"; WRONG: {one}" for one in found))
+        problems += [f"{day.name}: {one}" for one in found]
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    print(f"{len(problems)} problems" if problems else "All files are as SHA256SUMS says, and all records agree.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
