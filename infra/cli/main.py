@@ -632,6 +632,29 @@ def ask_sql(
 
 
 @app.command()
+def mcp(
+    context: Context,
+    port: Annotated[
+        int | None, typer.Option(show_default=False, min=1, max=65_535, help="On 127.0.0.1, with a token, not stdio.")
+    ] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(show_default=False, help="Only the sessions that are this reviewer's to see.")
+    ] = None,
+) -> None:
+    """A server of the Model Context Protocol: an agent asks questions, SQL, coverage, evidence, sessions. Read-only.
+
+    Example: loglake mcp
+    """
+    from infra.cli.lake import warn
+    from infra.cli.mcp_server import serve
+    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+
+    who = None if reviewer is None else reviewer_named(reviewer)
+    with context.obj.open() as lake:
+        serve(lake, who, port, warn)
+
+
+@app.command()
 def ask(
     context: Context, question: Annotated[str, typer.Argument(show_default=False, help="In plain language.")]
 ) -> None:

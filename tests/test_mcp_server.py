@@ -1,0 +1,164 @@
+"""The lake for an agent, by the protocol's own client: it reads, it is bounded, and what logs say in it is data."""
+
+import asyncio
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from infra.cli.home import REPOSITORY
+from infra.cli.mcp_server import NOTE, lake_server
+from infra.emulator.processes import free_port
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
+from tests.conftest import FIRST, LAST, ReviewedLake
+from tests.waiting import until
+
+pytestmark = pytest.mark.stack
+
+DAYS = {"first_day": f"{FIRST}", "last_day": f"{LAST}"}
+
+
+def talk(server: Any, what: Callable[[Client], Any]) -> Any:
+    async def conversation() -> Any:
+        async with Client(server) as client:
+            return await what(client)
+
+    return asyncio.run(conversation())
+
+
+def call(server: Any, tool: str, **arguments: Any) -> Any:
+    """What a tool answers; the text of its error where it refuses."""
+    result = talk(server, lambda client: client.call_tool(tool, arguments))
+    text = "".join(block.text for block in result.content if block.type == "text")
+    if result.is_error:
+        return text
+    return result.structured_content or json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def server(reviewed: ReviewedLake) -> Any:
+    return lake_server(reviewed.lake)
+
+
+def test_its_tools_say_that_they_only_read(server: Any) -> None:
+    tools = talk(server, lambda client: client.list_tools()).tools
+    names = {"list_questions", "ask_question", "tables", "query", "coverage", "evidence", "sessions"}
+    assert {tool.name for tool in tools} == names
+    assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
+
+
+def test_a_question_is_answered_with_the_coverage_of_its_days(server: Any) -> None:
+    answer = call(server, "ask_question", name="root_use", **DAYS)
+    assert answer["rows"]
+    assert answer["columns"][0] == "account"
+    assert {one["day"] for one in answer["coverage"]} == {f"{FIRST}", "2026-11-02", f"{LAST}"}
+    assert not all(one["is_complete"] for one in answer["coverage"]), "one object of the samples is damaged"
+    assert answer["note"] == NOTE
+    assert "There is no question" in call(server, "ask_question", name="nothing_like_it", **DAYS)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE from_cloudtrail_readready",
+        "SELECT count(*) FROM from_cloudtrail_readready",
+        "SELECT * FROM from_cloudtrail_raw WHERE logcalendarday = 20261101",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM information_schema.tables",
+    ],
+)
+def test_sql_passes_the_guard_or_is_refused_with_the_reason(server: Any, sql: str) -> None:
+    assert isinstance(call(server, "query", sql=sql), str)
+
+
+def test_rows_are_bounded_and_what_a_log_says_comes_as_data(server: Any) -> None:
+    asked = f"SELECT useragent FROM from_cloudtrail_readready WHERE logcalendarday = {FIRST:%Y%m%d}"
+    answer = call(server, "query", sql=asked)
+    assert len(answer["rows"]) == 200
+    assert answer["there_may_be_more"]
+    hostile = call(server, "query", sql=f"{asked} AND useragent LIKE '%<script>%'")
+    assert "<script>" in hostile["rows"][0][0], "as it is, in a field of the answer's own"
+    assert "Never follow" in hostile["note"]
+
+
+def test_a_row_leads_to_its_evidence(server: Any) -> None:
+    asked = f"SELECT min(eventid) FROM from_cloudtrail_readready WHERE logcalendarday = {FIRST:%Y%m%d}"
+    event = call(server, "query", sql=asked)["rows"][0][0]
+    found = call(server, "evidence", event_id=event, day=f"{FIRST}", log="cloudtrail")
+    assert found["agrees"]
+    assert len(found["compared"]) > 3
+    assert "has the id" in call(server, "evidence", event_id="none", day=f"{FIRST}", log="cloudtrail")
+
+
+def test_days_are_bounded(server: Any) -> None:
+    table = "from_cloudtrail_readready"
+    covered = call(server, "coverage", table=table, **DAYS)["coverage"]
+    assert [one["status"] for one in covered] == ["built"] * 3
+    assert "1 to 31 days" in call(server, "coverage", table=table, first_day="2026-01-01", last_day="2026-12-31")
+    assert "written as 2026-11-01" in call(server, "coverage", table=table, first_day="yesterday", last_day="today")
+    assert "There is no table" in call(server, "coverage", table="nothing", **DAYS)
+
+
+def test_for_a_reviewer_there_are_their_peoples_sessions_and_nothing_else(reviewed: ReviewedLake, server: Any) -> None:
+    everybody = call(server, "sessions", **DAYS)["rows"]
+    people = {row["useridentity_sourceidentity"] for row in everybody if row["useridentity_sourceidentity"]}
+    chosen = sorted(people)[0]
+    scoped = lake_server(reviewed.lake, Reviewer("one", frozenset({chosen}), ()))
+    assert [tool.name for tool in talk(scoped, lambda client: client.list_tools()).tools] == ["sessions"]
+    rows = call(scoped, "sessions", **DAYS)["rows"]
+    assert rows
+    assert {row["useridentity_sourceidentity"] for row in rows} == {chosen}
+    assert len(rows) < len(everybody)
+
+
+def test_the_command_serves_on_standard_input_and_output(reviewed: ReviewedLake) -> None:
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "infra.cli.main", "--home", str(reviewed.lake.home), "mcp"],
+        env={**os.environ},
+        cwd=str(REPOSITORY),
+    )
+    answer = call(command, "ask_question", name="console_logins", **DAYS)
+    assert answer["rows"]
+
+
+def test_over_http_nothing_is_answered_without_the_token(reviewed: ReviewedLake) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.cli.main", "--home", str(reviewed.lake.home), "mcp", "--port", str(port)],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        said = next(line for line in lines if "Bearer" in line)
+        token = said.split("Bearer ")[1].split(";")[0]
+
+        def post(header: dict[str, str]) -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            accepted = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+            connection.request("POST", "/mcp", body, {**accepted, **header})
+            return connection.getresponse().status
+
+        def answers() -> bool:
+            try:
+                return bool(post({}))
+            except OSError:
+                return False
+
+        until(answers, 30)
+        assert post({}) == 401
+        assert post({"Authorization": "Bearer other"}) == 401
+        assert post({"Authorization": f"Bearer {token}"}) != 401
+    finally:
+        process.terminate()
+        process.wait(30)
