@@ -267,6 +267,19 @@ def stress(
 
 
 @app.command()
+def plan(context: Context, source: Log, days: Days) -> None:
+    """What building days would take: objects, bytes, Glue runs, DPU-hours, money, and which days would change.
+
+    Example: loglake plan cloudtrail 2026-01-01..2026-12-31
+    """
+    from infra.cli.day_argument import days_of
+    from infra.cli.plan import print_plan
+
+    with context.obj.open() as lake:
+        print_plan(lake, source, *days_of(days), _say)
+
+
+@app.command()
 def build(
     context: Context,
     name: Name,

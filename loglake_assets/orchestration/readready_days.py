@@ -104,11 +104,12 @@ def _keep_ledger(lake: Lake, committed: Sequence[BuiltDay], run: GlueRun) -> Non
     for built in committed:
         if built.manifest and built.commit and built.commit.run_id == run.run_id:
             share = (run.seconds / len(committed), run.dpu_seconds / len(committed))
-            found = ledger_day(built.manifest, built.commit.seq, *share, _usd(share[1]))
+            found = ledger_day(built.manifest, built.commit.seq, *share, usd_of_dpu_seconds(share[1]))
             put_ledger_day(lake.table(built.commit.table), found)
 
 
-def _usd(dpu_seconds: float) -> float:
+def usd_of_dpu_seconds(dpu_seconds: float) -> float:
+    """At the list price of AWS Glue."""
     return round(dpu_seconds / 3600 * _DPU_HOUR_USD, 6)
 
 
@@ -231,7 +232,7 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
         # The day's share of the run, so that sums over days are right.
         "glue_seconds": round(run.seconds / days_in_run, 3),
         "dpu_seconds": round(run.dpu_seconds / days_in_run, 3),
-        "estimated_cost_usd": _usd(run.dpu_seconds / days_in_run),
+        "estimated_cost_usd": usd_of_dpu_seconds(run.dpu_seconds / days_in_run),
         "quarantine": _quarantine_table(built.manifest),
     }
 

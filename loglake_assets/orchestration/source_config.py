@@ -93,6 +93,10 @@ class SourceConfig(SourceSettings):
         return dg.AssetKey(["audit", f"{self.source.name}_coverage"])
 
     @property
+    def plan_key(self) -> dg.AssetKey:
+        return dg.AssetKey(["plan", self.source.name])
+
+    @property
     def reconciliation_key(self) -> dg.AssetKey:
         return dg.AssetKey(["audit", f"{self.source.name}_reconciliation"])
 

@@ -14,6 +14,7 @@ from loglake_assets.orchestration.day_checks import check_specs, drift_evaluatio
 from loglake_assets.orchestration.digest_checks import digest_audit_asset, digest_check
 from loglake_assets.orchestration.hourly_checks import checks_asset, hourly_checks
 from loglake_assets.orchestration.object_lock_check import object_lock_check
+from loglake_assets.orchestration.plan_asset import plan_asset
 from loglake_assets.orchestration.pools import GLUE_POOL
 from loglake_assets.orchestration.raw_sensor import raw_sensor
 from loglake_assets.orchestration.readready_days import build_days, measure_drift, recount_days
@@ -32,7 +33,10 @@ def build_source(config: SourceConfig) -> dg.Definitions:
         description=f"Builds readready days of {config.source.title}.",
     )
     definitions = dg.Definitions(
-        assets=[raw_asset(config), readready, audit, reconciliation_asset(config), checks_asset(config)],
+        assets=[
+            *(raw_asset(config), readready, audit, reconciliation_asset(config), checks_asset(config)),
+            plan_asset(config),
+        ],
         asset_checks=[hourly_checks(config), object_lock_check(config)],
         jobs=[job],
         schedules=[daily_schedule(config, job), recount_schedule(config, audit)],
