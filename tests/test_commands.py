@@ -516,7 +516,9 @@ def test_what_a_command_cannot_do_is_a_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", sorted(one.callback.__name__ for one in app.registered_commands if one.callback))
+@pytest.mark.parametrize(
+    "name", sorted(one.name or one.callback.__name__ for one in app.registered_commands if one.callback)
+)
 def test_every_command_has_a_help_text_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split())
