@@ -372,6 +372,7 @@ UNUSED = {
     "kms:GenerateDataKey": "this lake has no key of its own",
     "athena:StopQueryExecution": "asked where a query takes too long, or a person stops it",
     "cloudwatch:PutMetricData": "Glue's own, beside the job",
+    "glue:BatchUpdatePartition": "asked where a day is built again, or an object comes after its day",
     "glue:BatchStopJobRun": "asked where a run is cancelled",
     "glue:GetJobRuns": "asked where a run that nobody waits for is taken over",
     "glue:GetDatabase": "Athena asks it with its caller's rights",
