@@ -287,7 +287,7 @@ def fargate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fargate]:
             "DAGSTER_POSTGRES_HOST": "127.0.0.1",
             "DAGSTER_POSTGRES_PORT": str(port),
             "PGSSLMODE": "disable",
-            "LOGLAKE_ENGINE": "local",  # Spark is what test_second_lake and the demo build by
+            "LOGLAKE_ENGINE": "local",  # the demo and the shared lake of the tests build by Spark
             "ECS_CONTAINER_METADATA_URI_V4": cleanup.enter_context(task_metadata(lake)),
         }
         made = Fargate(lake, image, own, {"4000": code, "3000": ui, "0.0.0.0": "127.0.0.1"})
