@@ -27,8 +27,7 @@ from botocore.exceptions import ClientError
 
 from infra.aws.template import read_template
 from infra.cli.home import REPOSITORY
-from infra.emulator.processes import free_port
-from infra.emulator.replacements import DECISIONS
+from infra.emulator.processes import DECISIONS, free_port
 from tests.deployed_lake import DeployedLake, deployed_lake
 from tests.test_up import Ui
 from tests.waiting import until

@@ -35,6 +35,7 @@ from loglake_assets.orchestration.hourly_checks import (
     hourly_results,
 )
 from loglake_assets.orchestration.older_days import OlderDays, put_state, read_state, week_of_turn
+from loglake_assets.orchestration.report_asset import REPORT
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
@@ -268,7 +269,9 @@ def test_the_pool_of_glue_runs_has_its_limit_before_anything_runs(tmp_path: Path
 def test_a_backfill_over_every_asset_is_accepted() -> None:
     graph = load_definitions(date(2026, 11, 1)).resolve_asset_graph()
     keys = sorted(graph.materializable_asset_keys)
-    assert {graph.get(key).partitions_def for key in keys} == {dg.DailyPartitionsDefinition("2026-11-01")}
+    days = {key: graph.get(key).partitions_def for key in keys}
+    assert {key for key, found in days.items() if found is None} == {REPORT}, "the whole lake's, and no day's"
+    assert set(days.values()) == {None, dg.DailyPartitionsDefinition("2026-11-01")}
     with dg.DagsterInstance.ephemeral() as instance:
         data = AssetBackfillData.from_asset_partitions(
             asset_graph=graph,

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+DECISIONS = "decisions.jsonl"
+"""In the stack's home: what IAM decided for whom, where it is enforced."""
 READY_SECONDS = 30.0
 STOP_SECONDS = 8.0
 LOG_TAIL_BYTES = 4000

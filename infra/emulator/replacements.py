@@ -21,11 +21,10 @@ from ministack.services.cloudformation import provisioners
 from infra.emulator import disk_reserve, glue_runs, partitions
 from infra.emulator.credentials import function_credentials
 from infra.emulator.invocations import Invocations, Journal
+from infra.emulator.processes import DECISIONS
 from infra.emulator.snapshots import Snapshots
 
 MINISTACK_VERSION = "1.5.33"
-DECISIONS = "decisions.jsonl"
-"""In the stack's home: what IAM decided for whom, where it is enforced."""
 _PORT_IN_QUEUE_URLS = "4566"
 PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     glue: (

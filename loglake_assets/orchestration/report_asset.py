@@ -8,10 +8,12 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.report.charts import heat_map, standing_colours
 from loglake_assets.report.figures import LakeFigures, LogFigures, lake_figures, put_report
 from loglake_assets.report.page import report_page
+from loglake_assets.sources import load_source, source_names
 
 REPORT = dg.AssetKey(["report", "lake"])
 
@@ -21,19 +23,20 @@ def report_definitions() -> dg.Definitions:
     job = dg.define_asset_job(
         "report", selection=dg.AssetSelection.assets(REPORT), description="Makes the report of the lake anew."
     )
-    return dg.Definitions(
-        assets=[report_asset],
-        jobs=[job],
-        schedules=[
-            dg.ScheduleDefinition(
-                name="report_daily",
-                job=job,
-                cron_schedule="30 6 * * *",
-                default_status=dg.DefaultScheduleStatus.RUNNING,
-                description="Every morning: how whole the lake is, as a page for people who never open Dagster.",
-            )
-        ],
+
+    @dg.schedule(
+        name="report_daily",
+        job=job,
+        cron_schedule="30 6 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every morning: how whole the lake is, as a page for people who never open Dagster.",
     )
+    def daily(context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
+        if not any(sequences(lake.table(load_source(name).readready.name)) for name in source_names()):
+            return dg.SkipReason("No day of any log is built yet, so there is nothing to report.")
+        return dg.RunRequest()
+
+    return dg.Definitions(assets=[report_asset], jobs=[job], schedules=[daily])
 
 
 @dg.asset(
