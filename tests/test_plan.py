@@ -44,7 +44,7 @@ def test_it_says_what_is_there_by_the_lakes_own_rate_and_builds_nothing(
     lake, source = built.lake.resource, built.source
     before = sequences(lake.table(source.readready.name))
     days = [FIRST + timedelta(days=n) for n in range(-2, 3)]
-    found = build_plan(lake, source, days, datetime.now(UTC).date(), 7, 1)
+    found = build_plan(lake.reconciler(source), days, datetime.now(UTC).date(), 7)
     assert [day.day for day in found.to_build] == [FIRST + timedelta(days=n) for n in range(3)]
     assert {day.brings for day in found.to_build} <= {"same", "change"}
     assert [day.brings for day in found.days][:2] == ["nothing", "nothing"]

@@ -21,7 +21,9 @@ def print_plan(lake: CommandLake, name: str, first: date, last: date, say: Calla
     config = source_config(name, start_day=lake_first_day())
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     first_open = first_open_day(datetime.now(UTC), config.schedule_hour)
-    found = build_plan(lake.resource, config.source, days, first_open, config.days_per_run, config.look_ahead_days)
+    found = build_plan(
+        lake.resource.reconciler(config.source, config.look_ahead_days), days, first_open, config.days_per_run
+    )
     rows = [[one.day, one.objects, size(one.bytes), one.brings, one.state] for one in found.to_build[:SHOWN]]
     if rows:
         print_table(f"{config.source.title}, to build", ("day", "objects", "stored", "brings", "state now"), rows)

@@ -33,7 +33,9 @@ def plan_asset(config: SourceConfig) -> dg.AssetsDefinition:
     def plan(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(key) for key in context.partition_keys]
         first_open = first_open_day(datetime.now(UTC), config.schedule_hour)
-        found = build_plan(lake, config.source, days, first_open, config.days_per_run, config.look_ahead_days)
+        found = build_plan(
+            lake.reconciler(config.source, config.look_ahead_days), days, first_open, config.days_per_run
+        )
         context.log.info(plan_sentence(found))
         yield dg.MaterializeResult(asset_key=config.plan_key, metadata=plan_metadata(found))
 

@@ -11,10 +11,10 @@ from datetime import date
 
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.checks.ledger import read_ledger_day
-from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.checks.reconciliation import Reconciler
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import Placing
-from loglake_assets.sources import LogSource
 
 RATED_DAYS = 30
 LEAST_DPU_SECONDS = 120.0
@@ -71,13 +71,11 @@ class BuildPlan:
         return max(self.objects * self.dpu_seconds_an_object, self.glue_runs * LEAST_DPU_SECONDS)
 
 
-def build_plan(
-    lake: Lake, source: LogSource, days: Sequence[date], first_open: date, days_per_run: int, look_ahead: int
-) -> BuildPlan:
+def build_plan(reconciler: Reconciler, days: Sequence[date], first_open: date, days_per_run: int) -> BuildPlan:
     """The plan of building `days`; days from `first_open` on are still open. Lists their objects and opens none."""
-    reports = {report.day: report for report in lake.reconciler(source, look_ahead).days(days, first_open)}
+    reports = {report.day: report for report in reconciler.days(days, first_open)}
     planned = tuple(_planned(day, reports.get(day)) for day in sorted(set(days)))
-    return BuildPlan(planned, days_per_run, _rate(lake, source))
+    return BuildPlan(planned, days_per_run, _rate(reconciler.table))
 
 
 def _planned(day: date, report: DayReport | None) -> PlannedDay:
@@ -87,9 +85,8 @@ def _planned(day: date, report: DayReport | None) -> PlannedDay:
     return PlannedDay(day, report.landed_count, report.landed_bytes, brings, report.state)
 
 
-def _rate(lake: Lake, source: LogSource) -> float | None:
+def _rate(table: Table) -> float | None:
     """DPU-seconds an object, of the newest days that this lake built."""
-    table = lake.table(source.readready.name)
     newest = sorted(sequences(table))[-RATED_DAYS:]
     with ThreadPoolExecutor(8) as pool:
         known = [one for one in pool.map(lambda day: read_ledger_day(table, day), newest) if one]
