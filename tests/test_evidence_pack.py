@@ -106,6 +106,17 @@ def test_records_that_do_not_agree_are_found_also_with_new_sums(pack: Path) -> N
     assert f"{LAST}: the newest commit names another manifest than the one that is here" in said
 
 
+def test_a_first_commit_that_was_taken_away_is_missed(pack: Path) -> None:
+    commits = pack / "days" / f"{FIRST}" / "commits"
+    (first,) = sorted(commits.glob("*.json"))
+    record = json.loads(first.read_text())
+    later = {**record, "seq": record["seq"] + 1, "previous": hashlib.sha256(first.read_bytes()).hexdigest()}
+    (commits / f"{later['seq']:08d}.json").write_text(json.dumps(later))
+    assert "names another record before it" not in verify(pack)[1]
+    first.unlink()
+    assert f"{later['seq']:08d}.json names another record before it than the one that is here" in verify(pack)[1]
+
+
 def test_what_cannot_be_made_is_refused_before_anything_is_written(built: BuiltLake, key: Path, tmp_path: Path) -> None:
     lake, source, folder = built.lake.resource, built.source, tmp_path / "pack"
     for asked, key_file, said in (

@@ -74,8 +74,8 @@ def build_days(
     for day in committed:
         if day.note:
             context.log.info(day.note)
-    _keep_ledger(lake, committed, run)
     coverages, problem = _recount_or_reason(context, config, lake, [*(b.day for b in committed), *late_days])
+    problem += _keep_ledger_or_reason(lake, committed, run)
     metadata = {
         b.partition: {
             **day_metadata(b, run, coverages.get(b.partition), len(committed)),
@@ -99,13 +99,20 @@ def build_days(
     yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
 
 
-def _keep_ledger(lake: Lake, committed: Sequence[BuiltDay], run: GlueRun) -> None:
-    """What each day read and cost, for whoever sums over days: the report."""
-    for built in committed:
-        if built.manifest and built.commit and built.commit.run_id == run.run_id:
-            share = (run.seconds / len(committed), run.dpu_seconds / len(committed))
-            found = ledger_day(built.manifest, built.commit.seq, *share, usd_of_dpu_seconds(share[1]))
-            put_ledger_day(lake.table(built.commit.table), found)
+def _keep_ledger_or_reason(lake: Lake, committed: Sequence[BuiltDay], run: GlueRun) -> list[str]:
+    """Keep what each day read and cost. As with the recount: that it cannot be kept must not hide the days."""
+    try:
+        for built in committed:
+            if built.manifest and built.commit and built.commit.run_id == run.run_id:
+                share = (run.seconds / len(committed), run.dpu_seconds / len(committed))
+                found = ledger_day(built.manifest, built.commit.seq, *share, usd_of_dpu_seconds(share[1]))
+                put_ledger_day(lake.table(built.commit.table), found)
+    except (ClientError, BotoCoreError, OSError) as error:
+        return [
+            f"The days are built and readers see them, but what they cost could not be kept ({type(error).__name__}), "
+            "so reports and plans leave it out. Building them again keeps it."
+        ]
+    return []
 
 
 def usd_of_dpu_seconds(dpu_seconds: float) -> float:

@@ -41,7 +41,7 @@ def wrong_in_day(folder: Path) -> Iterator[str]:
     for path in commits:
         body = path.read_bytes()
         newest = json.loads(body)
-        if before is not None and newest.get("previous") not in ("", before):
+        if newest.get("previous") and newest["previous"] != before:
             yield f"{path.name} names another record before it than the one that is here"
         before = hashlib.sha256(body).hexdigest()
     manifest = folder / "manifest.json.gz"
