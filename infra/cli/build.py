@@ -1,7 +1,7 @@
 """Days built through Dagster, in this process: windows of the backfill policy's size, each a run of the job."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from infra.cli.dagster_home import write_dagster_home
@@ -15,6 +15,7 @@ from infra.cli.terminal import print_table, size
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.placement import days_between
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -47,7 +48,7 @@ def build_range(
         return days_with_source(lake, source, days)
 
     results = run_days(lake, source.name, source.readready.name, first, last, with_source, say, tags)
-    asked = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    asked = days_between(first, last)
     _say_days_without_source(source, asked, {result.day for result in results}, say)
     return results
 

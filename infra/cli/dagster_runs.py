@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -18,7 +18,7 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.reviews import review_names
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_between
 from resources.settings import FIRST_DAY
 
 
@@ -91,7 +91,7 @@ def days_until_now(job: dg.JobDefinition, name: str, first: date, last: date) ->
         raise BuildError(f"FROM={first} is after TO={last}. Swap them.")
     assert job.partitions_def is not None, "readready jobs are partitioned by day"
     keys = set(job.partitions_def.get_partition_keys())
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = days_between(first, last)
     if odd := [day for day in days if day.isoformat() not in keys]:
         raise BuildError(
             f"{odd[0]} is no closed day of {name}: accepted are days up to {max(keys)}, which is yesterday (UTC). "

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from infra.cli.dagster_runs import coverage_text
@@ -12,7 +12,7 @@ from loglake_assets.orchestration.digest_checks import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.digest_report import DigestReport
 from loglake_assets.sources.modules import load_digests
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.placement import day_from_number, days_between
 
 HEADINGS = (
     *("day", "chains", "digests", "of", "valid", "backfills", "files named", "matching", "unvouched", "undecided"),
@@ -33,7 +33,7 @@ def validate_days(
         raise DigestsError(f"{source.title} is delivered without digests. Logs that have some: {', '.join(others)}.")
     if last < first:
         raise DigestsError(f"FROM={first} is after TO={last}. Swap them.")
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = days_between(first, last)
     trusted = digest_keys(source, lake.resource, first, datetime.now(UTC), keys)
     bucket = lake.settings.raw_bucket(source.name)
     return list(load_digests(source).validate(lake.client("s3"), source, bucket, days, trusted, progress=say))

@@ -1,7 +1,7 @@
 """What building days would take, at a terminal."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import print_table, size
@@ -9,7 +9,7 @@ from loglake_assets.lake.checks.build_plan import build_plan
 from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.plan_asset import plan_sentence
 from loglake_assets.orchestration.source_config import source_config
-from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.placement import days_argument, days_between
 from resources.settings import first_day as lake_first_day
 from resources.settings import loglake
 
@@ -19,7 +19,7 @@ SHOWN = 60
 def print_plan(lake: CommandLake, name: str, first: date, last: date, say: Callable[[str], None]) -> None:
     """The days with anything to build, and what that takes in all."""
     config = source_config(name, start_day=lake_first_day())
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = days_between(first, last)
     first_open = first_open_day(datetime.now(UTC), config.schedule_hour)
     found = build_plan(
         lake.resource.reconciler(config.source, config.look_ahead_days), days, first_open, config.days_per_run

@@ -20,6 +20,7 @@ from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.placement import days_between
 from resources.settings import first_day
 
 RECONCILE = "reconcile"
@@ -35,7 +36,7 @@ class ReconcileDays(dg.Config):
         """The days, both ends included."""
         first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=WATCHED_DAYS)
         last = date.fromisoformat(self.last_day) if self.last_day else today
-        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        return days_between(first, last)
 
 
 def day_reports(source: LogSource, lake: Lake, days: Collection[date]) -> list[DayReport]:

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from loglake_assets.report.figures import lake_figures
 from loglake_assets.report.page import report_page
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_between
 
 SUMS, SIGNATURE, VERIFIER = "SHA256SUMS", "SHA256SUMS.sig", "verify.py"
 LONGEST_DAYS = 366
@@ -64,7 +64,7 @@ class Asked:
 
     @property
     def days(self) -> list[date]:
-        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+        return days_between(self.first, self.last)
 
 
 def write_pack(

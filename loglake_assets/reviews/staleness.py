@@ -11,7 +11,7 @@ from loglake_assets.reviews.day_writer import input_name, input_version
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input, read_inputs
 from loglake_assets.reviews.model import Review
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_between
 
 STALE = "stale"
 
@@ -41,7 +41,7 @@ def review_states(lake: Lake, review: Review, days: Sequence[date]) -> list[Revi
     if not days:
         return []
     first, last = min(days) - timedelta(days=review.look_back_days), max(days) + timedelta(days=review.look_ahead_days)
-    around = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    around = days_between(first, last)
     inputs = {name: read_inputs(lake, load_source(name), around) for name in review.sources}
     return [_state(lake, review, day, inputs) for day in sorted(days)]
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from loglake_assets.sources.model import LogSource
 
@@ -60,6 +60,11 @@ def ignore_reason(source: LogSource, key: str) -> str | None:
 def day_number(day: date) -> int:
     """A day as the lake's partition value: 2026-11-01 is 20261101."""
     return day.year * 10000 + day.month * 100 + day.day
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """Every day from the first to the last, both included; none where the first is after the last."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def days_argument(first: date, last: date) -> str:

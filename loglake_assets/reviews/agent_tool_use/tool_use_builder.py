@@ -16,7 +16,7 @@ from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_c
 from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_between
 from resources.athena import sql_literal
 
 CALLS_A_QUERY = 400
@@ -37,7 +37,7 @@ def build(
 ) -> Iterator[ReviewDay]:
     """The tool calls of each day. `options`: `error_below_pct`, `fetch_bodies`, `followed_buckets`."""
     first, last = min(days) - timedelta(days=REVIEW.look_back_days), max(days) + timedelta(days=REVIEW.look_ahead_days)
-    window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    window = days_between(first, last)
     inputs = [i for name in REVIEW.sources for i in read_inputs(lake, load_source(name), window).values()]
     bounds = {"first_day": day_number(first), "last_day": day_number(last)}
     invocations, trail = (_ask(lake, name, bounds, progress) for name in ("invocations", "trail"))

@@ -9,7 +9,7 @@ from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, group_facts
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_number, days_between
 from resources.athena import Answer
 
 Progress = Callable[[str], None]
@@ -21,7 +21,7 @@ def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda tex
     Raises AthenaError.
     """
     first, last = min(days) - timedelta(days=REVIEW.look_back_days), max(days) + timedelta(days=REVIEW.look_ahead_days)
-    window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    window = days_between(first, last)
     trail, typed = (read_inputs(lake, load_source(name), window) for name in REVIEW.sources)
     bounds = {
         "first_day": day_number(first),

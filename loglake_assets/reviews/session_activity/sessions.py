@@ -23,6 +23,7 @@ from loglake_assets.reviews.inputs import BUILT, NO_SOURCE
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, json_object
 from loglake_assets.reviews.session_activity.transcripts import blocks, transcript
+from loglake_assets.sources.placement import days_between
 
 STATES = ("recorded", "recorded_partly", "not_loggable", "denied", "awaiting", "lost", "orphan")
 _STAMP = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[^/-]+(?:-[^/-]+)*$")
@@ -289,7 +290,7 @@ def _arrivals(name: str) -> list[datetime]:
 
 def _unbuilt(facts: Facts, first: date, last: date, explained: Collection[str]) -> list[str]:
     """Days from first to last that are not in one of the explained states, or beyond those that are read."""
-    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    days = days_between(first, last)
     return [day.isoformat() for day in days if day not in facts.typed or facts.typed[day].status not in explained]
 
 
