@@ -15,7 +15,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -25,6 +24,8 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.questions import questions
 from loglake_assets.report.figures import lake_figures
 from loglake_assets.report.page import report_page
+from loglake_assets.reviews.session_activity.page_text import notation
+from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number, days_between
@@ -132,22 +133,12 @@ def _write_day(lake: Lake, source: LogSource, day: date, folder: Path) -> list[s
     stored["coverage.json"] = coverage_key(table.name, number)
     stored["digests.json"] = check_key(source.raw.name, number, "digests")
     for name, key in stored.items():
-        body = _body(lake, key)
+        body = object_if_any(lake.s3, table.bucket, key)
         if body is not None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(body)
             found.append(name)
     return found
-
-
-def _body(lake: Lake, key: str) -> bytes | None:
-    try:
-        body: bytes = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=key)["Body"].read()
-        return body
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-            return None
-        raise
 
 
 def _write_questions(lake: Lake, asked: Asked, folder: Path) -> Iterator[tuple[str, int]]:
@@ -169,7 +160,7 @@ def _write_questions(lake: Lake, asked: Asked, folder: Path) -> Iterator[tuple[s
 
 def _inert(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula and no terminal for a command."""
-    shown = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in cell)
+    shown = notation(cell)
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from loglake_assets.lake.checks.coverage import Measure, coverage_of_commit
 from loglake_assets.lake.checks.day_report import DayReport, Finding, measure_words, remedy
 from loglake_assets.lake.checks.ledger import LedgerDay, read_ledger_day
@@ -21,9 +19,11 @@ from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, report_key
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days
-from loglake_assets.lake.versions.commits import Commit, heads
+from loglake_assets.lake.versions.commits import Commit, heads, sequences
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.reviews import load_review, review_names
+from loglake_assets.s3.json_records import json_record
+from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
@@ -150,7 +150,7 @@ def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
 
 def _ask(lake: Lake, review: str, sql: str) -> list[dict[str, Any]]:
     """Rows of a review; none where no day of it was ever built."""
-    if review not in review_names() or not heads(lake.table(load_review(review).table.name)):
+    if review not in review_names() or not sequences(lake.table(load_review(review).table.name)):
         return []
     return lake.athena.ask(sql).rows
 
@@ -250,17 +250,11 @@ def _digests(lake: Lake, source: LogSource, days: Sequence[date]) -> Iterator[Di
 
 
 def _json(lake: Lake, key: str) -> dict[str, Any] | None:
+    body = object_if_any(lake.s3, lake.settings.readready_bucket, key)
     try:
-        body = lake.s3.get_object(Bucket=lake.settings.readready_bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-            return None
-        raise
-    try:
-        found = json.loads(body)
+        return None if body is None else json_record(body)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
 
 
 def _report_before(lake: Lake, today: date) -> tuple[str, dict[str, dict[str, str]]]:

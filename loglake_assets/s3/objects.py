@@ -54,6 +54,19 @@ def whole_object(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
+def object_if_any(s3: "S3Client", bucket: str, key: str) -> bytes | None:
+    """An object's bytes, or None where there is none. Raises what S3 refuses with otherwise."""
+    from botocore.exceptions import ClientError
+
+    try:
+        body: bytes = whole_object(s3, bucket, key)["Body"]
+        return body
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            return None
+        raise
+
+
 def put_once(s3: "S3Client", bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
     """Write an object, unless it is there. There with the same bytes: the answer to an earlier try was lost.
 

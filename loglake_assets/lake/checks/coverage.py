@@ -12,6 +12,7 @@ from typing import Any
 from loglake_assets.lake.storage.keys import coverage_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import json_record, known_fields
+from loglake_assets.s3.objects import object_if_any
 
 NAMES_SHOWN = 20
 WITHHELD = frozenset({"archived", "key_unavailable"})
@@ -116,14 +117,9 @@ def coverage_of_commit(table: Table, day: int, seq: int) -> Coverage | None:
 
     None where nothing was, where it is of another commit, which says nothing of this one, and where it cannot be read.
     """
-    from botocore.exceptions import ClientError
-
-    try:
-        body = table.s3.get_object(Bucket=table.bucket, Key=coverage_key(table.name, day))["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-            return None
-        raise
+    body = object_if_any(table.s3, table.bucket, coverage_key(table.name, day))
+    if body is None:
+        return None
     try:
         found = Coverage(**known_fields(Coverage, json_record(body)))
         return found if found.commit_seq == seq else None

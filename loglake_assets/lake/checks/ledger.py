@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import json_record, known_fields
+from loglake_assets.s3.objects import object_if_any
 
 if TYPE_CHECKING:
     from loglake_assets.lake.versions.manifests import Manifest
@@ -58,14 +59,10 @@ def put_ledger_day(table: Table, found: LedgerDay) -> None:
 
 def read_ledger_day(table: Table, day: int) -> LedgerDay | None:
     """The record of a day; None where none was kept, as of days that older code built, or where it cannot be read."""
-    from botocore.exceptions import ClientError
-
+    body = object_if_any(table.s3, table.bucket, check_key(table.name, day, LEDGER))
+    if body is None:
+        return None
     try:
-        body = table.s3.get_object(Bucket=table.bucket, Key=check_key(table.name, day, LEDGER))["Body"].read()
         return LedgerDay(**known_fields(LedgerDay, json_record(body)))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-            return None
-        raise
     except (ValueError, TypeError):
         return None
