@@ -78,6 +78,16 @@ class LakeSettings:
         return f"arn:{self.partition}:sns:{self.region}:{self.account}:{self.name}-alarms"
 
     @property
+    def place(self) -> str:
+        """Where the lake is, for a person."""
+        return f"AWS account {self.account}, {self.region}"
+
+    @property
+    def raw_buckets_text(self) -> str:
+        """`raw_buckets` as the environment says them: one=org-trail-logs,other=model-logs."""
+        return ",".join(f"{log}={bucket}" for log, bucket in self.raw_buckets)
+
+    @property
     def partition(self) -> str:
         """The part of AWS that the Region is of, as ARNs name it."""
         return next((name for start, name in _PARTITIONS.items() if self.region.startswith(start)), "aws")

@@ -74,14 +74,14 @@ def test_the_gravest_word_of_a_day_is_its_colour() -> None:
 
 
 def test_a_heat_map_has_a_square_a_day_with_its_words() -> None:
-    svg = heat_map(a_year(NOW.date()).days, "Any log")
+    svg = heat_map(a_year(NOW.date()))
     tree = ElementTree.fromstring(svg)
     said = [label for element in tree.iter() if re.match(r"\d{4}-", label := element.get("aria-label", ""))]
     assert len(said) == 365
     assert f"{NOW.date()}: complete, 100.0000 %" in said
     assert "var(--whole)" in svg
     assert not re.search(r"https?://(?!www\.w3\.org)|<script|<image|href", svg), "nothing is loaded"
-    assert heat_map([], "Any log") == ""
+    assert heat_map(replace(a_year(NOW.date()), days=())) == ""
     assert monthly_bars({"2026-11": 0.0}, "Any log", "events") == ""
 
 

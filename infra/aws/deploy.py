@@ -188,7 +188,7 @@ def lake_stacks(
         "ScriptKey": script_key(built.script),
         "AdditionalPythonModules": built.modules(bucket),
         "AlarmTopicArn": settings.alarm_topic,
-        "RawBuckets": ",".join(f"{log}={name}" for log, name in settings.raw_buckets),
+        "RawBuckets": settings.raw_buckets_text,
         **_existing_buckets(settings),
     }
     addapart = _template("addapart")
@@ -357,19 +357,19 @@ def _save_questions(athena: Any, settings: LakeSettings, asked: Sequence[Questio
         known |= {str(one["Name"]): one for one in found}
     changed = 0
     for one in asked:
-        name, told = f"{one.subject}/{one.name}", f"{one.title} {one.why}"[:1024]
+        name, sql, description = f"{one.subject}/{one.name}", one.last_week(), f"{one.title} {one.why}"[:1024]
         old = known.get(name)
-        if old and (old["QueryString"], old.get("Description")) == (one.last_week(), told):
+        if old and (old["QueryString"], old.get("Description")) == (sql, description):
             continue
         if old:
             athena.delete_named_query(NamedQueryId=old["NamedQueryId"])
         athena.create_named_query(
             Name=name,
-            Description=told,
+            Description=description,
             Database=settings.database,
-            QueryString=one.last_week(),
+            QueryString=sql,
             WorkGroup=settings.workgroup,
-            ClientRequestToken=hashlib.sha256(f"{name}\n{told}\n{one.last_week()}".encode()).hexdigest(),
+            ClientRequestToken=hashlib.sha256(f"{name}\n{description}\n{sql}".encode()).hexdigest(),
         )
         changed += 1
     if changed:

@@ -45,7 +45,7 @@ def _environment(lake: AwsLake, name: str, profile: str | None) -> dict[str, str
     if lake.file and lake.file.first_day:
         named[FIRST_DAY] = lake.file.first_day
     if lake.settings.raw_buckets:
-        named[RAW_BUCKETS] = ",".join(f"{log}={bucket}" for log, bucket in lake.settings.raw_buckets)
+        named[RAW_BUCKETS] = lake.settings.raw_buckets_text
     if profile:
         named["AWS_PROFILE"] = profile
     if lake.settings.endpoint_url:

@@ -50,7 +50,7 @@ class CommandLake:
     @property
     def place(self) -> str:
         """Where the lake is, for a person."""
-        return f"AWS account {self.settings.account}, {self.settings.region}"
+        return self.settings.place
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
     for log in found.logs:
-        closed = [figure for figure in log.days if figure.day < found.made_at.date()]
+        closed = found.closed_days(log)
         complete = sum(figure.state == "complete" for figure in closed)
         say(f"{log.name}: {complete:,} of {len(closed):,} closed days complete, {len(log.problems):,} open problems")
     say(f"Report: {path.as_uri()}, kept as s3://{lake.settings.readready_bucket}/{key}")

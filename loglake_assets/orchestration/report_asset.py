@@ -48,14 +48,10 @@ def report_definitions() -> dg.Definitions:
     "apart, digests, sessions, tools, what changed. `loglake report --open` shows it.",
 )
 def report_asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
-    found = lake_figures(lake, _place(lake), datetime.now(UTC))
+    found = lake_figures(lake, lake.settings.place, datetime.now(UTC))
     key = put_report(lake, found, report_page(found))
     context.log.info(f"{len(found.logs)} logs; kept as s3://{lake.settings.readready_bucket}/{key}")
     yield dg.MaterializeResult(asset_key=REPORT, metadata=_metadata(lake, found, key))
-
-
-def _place(lake: Lake) -> str:
-    return f"AWS account {lake.settings.account}, {lake.settings.region}"
 
 
 def _metadata(lake: Lake, found: LakeFigures, key: str) -> dict[str, Any]:
@@ -71,5 +67,5 @@ def _metadata(lake: Lake, found: LakeFigures, key: str) -> dict[str, Any]:
 
 def _picture(log: LogFigures) -> str:
     """The heat map as markdown that holds its own picture, in colours that stand on light and on dark."""
-    svg = standing_colours(heat_map(log.days, f"{log.title}: each day of the last year by how whole it is"))
+    svg = standing_colours(heat_map(log))
     return f"![{log.title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

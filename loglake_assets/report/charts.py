@@ -1,12 +1,12 @@
 """Pictures of the report: Vega-Lite draws them as SVG that runs no program, in the page's colours, light and dark."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from loglake_assets.report.figures import NOTHING_DELIVERED, OPEN, UNBUILT, DayFigure
+from loglake_assets.report.figures import NOTHING_DELIVERED, OPEN, UNBUILT, LogFigures
 
 WHOLE, PARTLY, BROKEN, WAITING, QUIET, NOTHING = KINDS = (
     "complete",
@@ -62,8 +62,9 @@ def kind_of(state: str) -> str:
     return max(kinds, key=(WHOLE, NOTHING, QUIET, WAITING, PARTLY, BROKEN).index)
 
 
-def heat_map(days: Sequence[DayFigure], title: str) -> Markup:
+def heat_map(log: LogFigures) -> Markup:
     """A calendar of squares, a column a week: each day by what it is. Nothing where there are no days."""
+    days = log.days
     if not days:
         return Markup()
     monday = days[0].day.toordinal() - days[0].day.weekday()
@@ -121,6 +122,7 @@ def heat_map(days: Sequence[DayFigure], title: str) -> Markup:
         },
         "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "month", "type": "nominal"}},
     }
+    title = f"{log.title}: each day of the last year by how whole it is"
     return _svg({"layer": [squares, labels], "width": {"step": 15}, "height": {"step": 15}}, title)
 
 

@@ -115,6 +115,10 @@ class LakeFigures:
     changes: tuple[str, ...] = ()
     before: str = ""
 
+    def closed_days(self, log: LogFigures) -> tuple[DayFigure, ...]:
+        """The log's days that were over when the report was made."""
+        return tuple(figure for figure in log.days if figure.day < self.made_at.date())
+
     @property
     def states(self) -> dict[str, dict[str, str]]:
         """State of each day by log: what the next report compares with."""

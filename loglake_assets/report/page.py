@@ -1,18 +1,16 @@
 """The report as one HTML page that loads nothing, runs nothing and can be printed."""
 
-import base64
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from loglake_assets.report.charts import KINDS, heat_map, kind_of, monthly_bars
 from loglake_assets.report.figures import LakeFigures, LogFigures
-from loglake_assets.reviews.session_activity.page_text import percentage, plain, text_for_page
+from loglake_assets.reviews.session_activity.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 
 PROBLEMS_SHOWN = 200
@@ -27,36 +25,29 @@ def report_page(found: LakeFigures) -> str:
         .get_template("report.html.j2")
         .render(
             report=found,
-            logs=[(log, _pictures(log), _months(log)) for log in found.logs],
+            logs=[(log, _pictures(log, months), months) for log, months in ((log, _months(log)) for log in found.logs)],
             kinds=KINDS,
             problems=problems[:PROBLEMS_SHOWN],
             problem_count=len(problems),
             changes=found.changes[:CHANGES_SHOWN],
             change_count=len(found.changes),
             sessions=[(STATES[state], count) for state, count in found.sessions.items() if state in STATES],
-            yesterday=[(log, _yesterday(log, found)) for log in found.logs],
+            yesterday=[(log, (found.closed_days(log) or (None,))[-1]) for log in found.logs],
         )
     )
 
 
-def _yesterday(log: LogFigures, found: LakeFigures) -> Any:
-    """The last closed day of the log, or None."""
-    closed = [figure for figure in log.days if figure.day < found.made_at.date()]
-    return closed[-1] if closed else None
+def _pictures(log: LogFigures, months: Sequence[Mapping[str, Any]]) -> dict[str, Markup]:
+    def bars(what: str, title: str, unit: str) -> Markup:
+        return monthly_bars({month["month"]: month[what] for month in months}, f"{log.title}: {title} a month", unit)
 
-
-def _pictures(log: LogFigures) -> dict[str, Markup]:
     return {
-        "heat": heat_map(log.days, f"{log.title}: each day of the last year by how whole it is"),
-        "rows": monthly_bars(_sums(log, "rows"), f"{log.title}: events a month", "events"),
-        "bytes": monthly_bars(_sums(log, "bytes"), f"{log.title}: bytes of raw logs a month", "bytes"),
-        "late": monthly_bars(_sums(log, "late"), f"{log.title}: late objects a month", "late objects"),
-        "usd": monthly_bars(_sums(log, "usd"), f"{log.title}: cost of Glue a month", "USD"),
+        "heat": heat_map(log),
+        "rows": bars("rows", "events", "events"),
+        "bytes": bars("bytes", "bytes of raw logs", "bytes"),
+        "late": bars("late", "late objects", "late objects"),
+        "usd": bars("usd", "cost of Glue", "USD"),
     }
-
-
-def _sums(log: LogFigures, what: str) -> dict[str, float]:
-    return {month["month"]: month[what] for month in _months(log)}
 
 
 def _months(log: LogFigures) -> list[dict[str, Any]]:
@@ -80,25 +71,12 @@ def _months(log: LogFigures) -> list[dict[str, Any]]:
     return rows
 
 
-def _style_source(style: str) -> Markup:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return Markup(f"'sha256-{digest}'")
-
-
 def _total(totals: Mapping[str, int], name: str) -> int:
     return totals.get(name, 0)
 
 
 @cache
 def _pages() -> Environment:
-    pages = Environment(
-        loader=PackageLoader(__package__, ""),
-        autoescape=True,
-        finalize=text_for_page,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {"plain": plain, "percentage": percentage, "style_source": _style_source, "total": _total}
-    pages.filters |= {"grouped": "{:,}".format, "kind": kind_of}
+    pages = page_environment(__package__)
+    pages.filters |= {"total": _total, "kind": kind_of}
     return pages

@@ -4,7 +4,6 @@ The packet is made from the twin alone and reads nothing else. Every text in it 
 person, so the page has no script, loads nothing, and writes whatever acts or cannot be seen as `\\e[0m` or `\\u{202e}`.
 """
 
-import base64
 import hashlib
 import json
 import re
@@ -16,13 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from jinja2 import Environment, Template
 
 from loglake_assets.reviews.inputs import day_lacks
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.session_activity.flags import FLAGS
-from loglake_assets.reviews.session_activity.page_text import duration, moment, percentage, plain, text_for_page
+from loglake_assets.reviews.session_activity.page_text import duration, moment, page_environment
 from loglake_assets.reviews.session_activity.states import STATES, State
 
 VERDICTS: Mapping[str, str] = {
@@ -240,23 +238,10 @@ def _who(session: Mapping[str, Any]) -> str | None:
     return session["useridentity_sourceidentity"] or (arn.rsplit("/", 1)[-1] if arn else None)
 
 
-def _style_source(style: str) -> Markup:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return Markup(f"'sha256-{digest}'")
-
-
 @cache
 def _pages() -> Environment:
-    pages = Environment(
-        loader=PackageLoader(__package__, ""),
-        autoescape=True,
-        finalize=text_for_page,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {"plain": plain, "moment": moment, "percentage": percentage, "runs": runs, "lasted": _duration}
-    pages.filters |= {"style_source": _style_source, "who": _who, "grouped": "{:,}".format}
+    pages = page_environment(__package__)
+    pages.filters |= {"runs": runs, "lasted": _duration, "who": _who}
     return pages
 
 

@@ -1,9 +1,12 @@
-"""Values on a packet's page: whatever acts or cannot be seen is written out, and times and amounts read well."""
+"""Values on a page for people: whatever acts or cannot be seen is written out, and times and amounts read well."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from loglake_assets.reviews.terminal import SEQUENCE, is_hidden
@@ -57,3 +60,24 @@ def duration(seconds: float) -> str:
 def percentage(pct: float | None) -> str | None:
     """Rounded down, so that 100 % means all."""
     return None if pct is None else f"{int(pct * 10_000) / 10_000:g} %"
+
+
+def style_source(style: str) -> Markup:
+    """A style's digest, as a page's Content-Security-Policy names the one style that it has."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return Markup(f"'sha256-{digest}'")
+
+
+def page_environment(package: str) -> Environment:
+    """Templates of a package's own folder, in which every printed value passes `text_for_page`."""
+    pages = Environment(
+        loader=PackageLoader(package, ""),
+        autoescape=True,
+        finalize=text_for_page,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {"plain": plain, "moment": moment, "percentage": percentage, "style_source": style_source}
+    pages.filters |= {"grouped": "{:,}".format}
+    return pages
