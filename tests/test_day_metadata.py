@@ -5,35 +5,15 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.orchestration.columns import readready_lineage, review_lineage
 from loglake_assets.orchestration.console_links import day_links
 from loglake_assets.orchestration.coverage_words import coverage_description, coverage_metadata
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
 from resources.settings import LakeSettings
+from tests.reports import coverage
 
-WHOLE = Coverage(
-    source="cloudtrail",
-    day=20261125,
-    expected=1928,
-    found=1928,
-    missing=0,
-    surplus=0,
-    repeated=0,
-    excluded=0,
-    denied={},
-    unreadable={},
-    unplaceable_records=0,
-    missing_by_object={},
-    missing_events=(),
-    surplus_events=(),
-    commit_seq=1,
-    object_count=40,
-    bytes_read=9_000,
-    checked_at="2026-11-26T02:10:00+00:00",
-    objects_read=40,
-)
+WHOLE = replace(coverage(20261125, 1, 1928, 1928), object_count=40, bytes_read=9_000, objects_read=40)
 OBJECT = "s3://loglake-raw-cloudtrail-111122223333/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/25/a.json.gz"
 
 

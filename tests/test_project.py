@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -57,6 +58,14 @@ def test_the_image_has_the_versions_that_are_tested_and_all_that_dagster_needs(r
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["production"]]
     assert {canonicalize_name(Requirement(text).name) for text in needed} <= pins.keys()
+
+
+def test_dagster_on_aws_keeps_and_tries_again_as_it_does_on_one_machine(repository: Path) -> None:
+    paths = ("infra/cli/dagster.yaml", "infra/aws/dagster/dagster.yaml")
+    local, deployed = (yaml.safe_load((repository / path).read_text()) for path in paths)
+    for setting in ("telemetry", "nux", "run_retries", "retention"):
+        assert deployed[setting] == local[setting], setting
+    assert deployed["concurrency"]["pools"] == local["concurrency"]["pools"]
 
 
 def test_glues_lock_pins_what_glue_is_said_to_have(repository: Path) -> None:

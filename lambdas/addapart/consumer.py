@@ -39,7 +39,7 @@ LAST_ARRIVAL = "loglake.last_arrival"
 """Parameter of a raw partition: when it was created, or when the newest object came after its day, in ISO 8601, UTC."""
 _TRUST_SECONDS = 3600.0
 """For how long a container takes a partition for there without asking: somebody may drop it."""
-_TRUSTED = 100_000
+_MOST_KNOWN = 100_000
 """Partitions that a container remembers, some 50 MB."""
 
 
@@ -74,7 +74,7 @@ class Consumer:
     def __init__(self, settings: AddAPartSettings, glue: "GlueClient", s3: "S3Client", sqs: "SQSClient") -> None:
         self._settings, self._glue, self._s3, self._sqs = settings, glue, s3, sqs
         self._descriptors: dict[str, StorageDescriptorOutputTypeDef] = {}
-        self._created: dict[PartitionPlacer, float] = {}
+        self._known_until: dict[PartitionPlacer, float] = {}
 
     def consume(self, event: dict[str, Any]) -> dict[str, Any]:
         """Handle each record; after a failure the rest of its group waits, as FIFO order wants."""
@@ -115,16 +115,16 @@ class Consumer:
         """Create the partition, or note the arrival of an object whose day is over; `time` is None on reconciling."""
         arrival = time or _now()
         is_expected = arrival[:10].replace("-", "") in placed.values
-        if is_expected and time and monotonic() < self._created.get(placed, 0.0):
+        if is_expected and time and monotonic() < self._known_until.get(placed, 0.0):
             return "existed"
         is_new = self._create(placed, str(placed.location), {LAST_ARRIVAL: arrival})
         if not is_new and not is_expected:
             known = (self._partition(placed) or {}).get("Parameters", {})
             stamp = {LAST_ARRIVAL: max(known.get(LAST_ARRIVAL, arrival), arrival)}
             self._update(placed, str(placed.location), {**known, **stamp})
-        if len(self._created) >= _TRUSTED:
-            self._created.clear()
-        self._created[placed] = monotonic() + _TRUST_SECONDS
+        if len(self._known_until) >= _MOST_KNOWN:
+            self._known_until.clear()
+        self._known_until[placed] = monotonic() + _TRUST_SECONDS
         return "created" if is_new else "existed"
 
     def _place_newest_commit(self, placed: PartitionPlacer) -> str:

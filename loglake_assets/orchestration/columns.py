@@ -1,6 +1,6 @@
 """Columns of tables as the UI shows them: their types and comments, and from which columns they are made."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import dagster as dg
 
@@ -38,9 +38,4 @@ def review_lineage(review: Review) -> dg.TableColumnLineage:
 
 
 def _lineage(found: Iterable[tuple[str, dg.AssetKey, str]]) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(dict(_deps(found)))
-
-
-def _deps(found: Iterable[tuple[str, dg.AssetKey, str]]) -> Iterator[tuple[str, list[dg.TableColumnDep]]]:
-    for name, key, column in found:
-        yield name, [dg.TableColumnDep(asset_key=key, column_name=column)]
+    return dg.TableColumnLineage({name: [dg.TableColumnDep(key, column)] for name, key, column in found})

@@ -12,7 +12,7 @@ _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-u
 
 def _console(settings: LakeSettings, service: str) -> str:
     domain = _DOMAINS.get(settings.partition, f"{settings.region}.console.aws.amazon.com")
-    return f"https://{domain}/{service}/home?region={settings.region}"
+    return f"https://{domain}/{service}"
 
 
 def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[str, Any]:
@@ -22,11 +22,12 @@ def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[st
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
     job = settings.readready_job
     group = quote(f"/aws-glue/{job}/error", safe="").replace("%", "$25")  # as CloudWatch's own addresses spell it
+    home = f"/home?region={settings.region}"
     pages = {
-        "glue_run_page": f"{_console(settings, 'gluestudio')}#/job/{quote(job)}/run/{quote(job_run_id)}",
-        "glue_logs_page": f"{_console(settings, 'cloudwatch')}#logsV2:log-groups/log-group/{group}",
-        "files_page": f"{_storage(settings)}/buckets/{bucket}?region={settings.region}&prefix={quote(prefix)}",
-        "athena_page": f"{_console(settings, 'athena')}#/query-editor",
+        "glue_run_page": f"{_console(settings, 'gluestudio')}{home}#/job/{quote(job)}/run/{quote(job_run_id)}",
+        "glue_logs_page": f"{_console(settings, 'cloudwatch')}{home}#logsV2:log-groups/log-group/{group}",
+        "files_page": f"{_console(settings, 's3')}/buckets/{bucket}?region={settings.region}&prefix={quote(prefix)}",
+        "athena_page": f"{_console(settings, 'athena')}{home}#/query-editor",
     }
     return {name: dg.MetadataValue.url(page) for name, page in pages.items()}
 
@@ -35,8 +36,6 @@ def file_page(settings: LakeSettings, bucket: str, key: str) -> dg.MetadataValue
     """One object as a link; for a local lake its address."""
     if settings.endpoint_url:
         return dg.MetadataValue.text(f"s3://{bucket}/{key}")
-    return dg.MetadataValue.url(f"{_storage(settings)}/object/{bucket}?region={settings.region}&prefix={quote(key)}")
-
-
-def _storage(settings: LakeSettings) -> str:
-    return _console(settings, "s3").partition("/home")[0]
+    return dg.MetadataValue.url(
+        f"{_console(settings, 's3')}/object/{bucket}?region={settings.region}&prefix={quote(key)}"
+    )

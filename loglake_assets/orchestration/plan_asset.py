@@ -1,6 +1,6 @@
 """A plan before a backfill: the days that somebody chose in the UI, with what building them would take."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -32,14 +32,17 @@ def plan_asset(config: SourceConfig) -> dg.AssetsDefinition:
     )
     def plan(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        first_open = first_open_day(datetime.now(UTC), config.schedule_hour)
-        found = build_plan(
-            lake.reconciler(config.source, config.look_ahead_days), days, first_open, config.days_per_run
-        )
+        found = plan_days(config, lake, days)
         context.log.info(plan_sentence(found))
         yield dg.MaterializeResult(asset_key=config.plan_key, metadata=plan_metadata(found))
 
     return plan
+
+
+def plan_days(config: SourceConfig, lake: Lake, days: Sequence[date]) -> BuildPlan:
+    """The plan of building some days as this source is configured."""
+    reconciler = lake.reconciler(config.source, config.look_ahead_days)
+    return build_plan(reconciler, days, first_open_day(datetime.now(UTC), config.schedule_hour), config.days_per_run)
 
 
 def plan_sentence(found: BuildPlan) -> str:

@@ -34,8 +34,12 @@ def build_source(config: SourceConfig) -> dg.Definitions:
     )
     definitions = dg.Definitions(
         assets=[
-            *(raw_asset(config), readready, audit, reconciliation_asset(config), checks_asset(config)),
+            raw_asset(config),
             plan_asset(config),
+            readready,
+            audit,
+            reconciliation_asset(config),
+            checks_asset(config),
         ],
         asset_checks=[hourly_checks(config), object_lock_check(config)],
         jobs=[job],

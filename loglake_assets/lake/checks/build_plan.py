@@ -4,6 +4,7 @@ The rate is the lake's own: what its newest builds took for an object, by the le
 yet has none, and then nothing is said of hours and money.
 """
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import date
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.checks.ledger import read_ledger_day
 from loglake_assets.lake.checks.reconciliation import Reconciler
+from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import Placing
@@ -58,11 +60,8 @@ class BuildPlan:
     @property
     def glue_runs(self) -> int:
         """Windows of at most `days_per_run` days, none of which spans a gap."""
-        runs, last, length = 0, None, 0
-        for one in self.to_build:
-            follows = last is not None and (one.day - last).days == 1 and length < self.days_per_run
-            runs, length, last = (runs, length + 1, one.day) if follows else (runs + 1, 1, one.day)
-        return runs
+        runs = runs_of_days([one.day for one in self.to_build])
+        return sum(math.ceil(len(days) / self.days_per_run) for days in runs)
 
     @property
     def dpu_seconds(self) -> float | None:
