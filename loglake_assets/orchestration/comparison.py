@@ -12,6 +12,7 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.day_checks import COVERAGE, WATCHED_DAYS, newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources.placement import day_number
 
 LOOK_BACK_DAYS = WATCHED_DAYS
@@ -47,9 +48,8 @@ def report_result(
 
 def names_table(bad: Sequence[tuple[DayReport, Judged]]) -> dg.TableMetadataValue:
     """The first objects of a finding by day, as a table: the UI shows a table without a further click."""
-    records = [dg.TableRecord({"day": day.day.isoformat(), "object": j.text}) for day, j in bad[:NAMES_SHOWN]]
-    return dg.MetadataValue.table(
-        records, dg.TableSchema([dg.TableColumn("day", "string"), dg.TableColumn("object", "string")])
+    return metadata_table(
+        {"day": TEXT, "object": TEXT}, ((day.day.isoformat(), j.text) for day, j in bad[:NAMES_SHOWN])
     )
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN, WITHHELD, Coverage, Measure
 from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.reasons import advice
@@ -95,9 +96,7 @@ def _first_names(kind: str, names: Any) -> Iterator[tuple[str, str, str]]:
 
 def names_by_kind(names: list[tuple[str, str, str]]) -> dg.TableMetadataValue:
     """A table of (what, name, detail): the UI shows it without a further click."""
-    columns = [dg.TableColumn(column, "string") for column in ("what", "name", "detail")]
-    records = [dg.TableRecord({"what": what, "name": name, "detail": detail}) for what, name, detail in names]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+    return metadata_table({"what": TEXT, "name": TEXT, "detail": TEXT}, names)
 
 
 def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float | str:

@@ -26,6 +26,7 @@ from loglake_assets.orchestration.coverage_words import (
     coverage_metadata,
     names_by_kind,
 )
+from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 
@@ -181,15 +182,11 @@ def _drift_description(partition: str, drift: Drift) -> str:
 def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
     """Counts, names of keys (escaped and bounded), and ids of examples: never a value of a record."""
     shown = {kind: list(drift.of_kind(kind).items())[:NAMES_SHOWN] for kind in _DRIFT_KINDS}
-    records = [
-        dg.TableRecord({"kind": kind, "name": plain_name(name), "rows": one.count, "example": one.example})
-        for kind, named in shown.items()
-        for name, one in named
-    ]
-    columns = [dg.TableColumn(name, "string") for name in ("kind", "name", "rows", "example")]
+    rows = [(kind, plain_name(name), one.count, one.example) for kind, named in shown.items() for name, one in named]
+    columns = {"kind": TEXT, "name": TEXT, "rows": TEXT, "example": TEXT}
     return {
         "remedy": _DRIFT_REMEDY if drift.found else NOTHING_TO_MEND,
-        **({"names": dg.MetadataValue.table(records, dg.TableSchema(columns))} if records else {}),
+        **({"names": metadata_table(columns, rows)} if rows else {}),
         "rows": drift.row_count,
         **{kind: count for kind in _DRIFT_KINDS if (count := len(drift.of_kind(kind)))},
         "all_names": f"s3://{bucket}/{check_key(load_source(drift.source).readready.name, drift.day, DRIFT)}",

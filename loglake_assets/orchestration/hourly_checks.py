@@ -33,6 +33,7 @@ from loglake_assets.orchestration.older_days import OLDER_DAYS, older_days_found
 from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.reconcile_job import send_missing
 from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from resources.settings import program
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
@@ -255,22 +256,14 @@ def objects_pct(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> floa
 
 def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dict[str, dg.TableMetadataValue]:
     """The days that have one of the verdicts, as a table; nothing where there is none."""
-    records = [
-        dg.TableRecord(
-            {
-                "day": day.day.isoformat(),
-                "verdict": str(v),
-                "objects": len(objects),
-                "detail": objects[0].detail,
-            }
-        )
+    rows = [
+        (day.day.isoformat(), str(v), len(objects), objects[0].detail)
         for day in found
         for v in verdicts
         if (objects := day.named(v))
     ]
-    columns = [dg.TableColumn("day", "string"), dg.TableColumn("verdict", "string"), dg.TableColumn("objects", "int")]
-    schema = dg.TableSchema([*columns, dg.TableColumn("detail", "string")])
-    return {"by_day": dg.MetadataValue.table(records, schema)} if records else {}
+    columns = {"day": TEXT, "verdict": TEXT, "objects": NUMBER, "detail": TEXT}
+    return {"by_day": metadata_table(columns, rows)} if rows else {}
 
 
 def _delivery_result(

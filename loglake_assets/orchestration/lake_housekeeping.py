@@ -15,6 +15,7 @@ from loglake_assets.orchestration.check_jobs import HOURLY
 from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, names_metadata
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
 from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_job, send_unplaced_commits
+from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number
@@ -157,8 +158,6 @@ def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]
 def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:
     """Red where a day is left failed, naming asset and day."""
     failed = [(key.to_user_string(), day) for key, days in found.items() for day in days]
-    records = [dg.TableRecord({"asset": asset, "day": day}) for asset, day in failed[:NAMES_SHOWN]]
-    columns = [dg.TableColumn("asset", "string"), dg.TableColumn("day", "string")]
     return check_result(
         LAKE,
         NOTHING_LEFT_FAILED,
@@ -168,6 +167,6 @@ def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCh
         metadata={
             "failed_days": len(failed),
             "assets_looked_at": len(found),
-            "names": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+            "names": metadata_table({"asset": TEXT, "day": TEXT}, failed[:NAMES_SHOWN]),
         },
     )

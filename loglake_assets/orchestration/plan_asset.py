@@ -11,6 +11,7 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.readready_days import usd_of_dpu_seconds
 from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 
 DAYS_SHOWN = 100
 
@@ -62,20 +63,8 @@ def plan_sentence(found: BuildPlan) -> str:
 def plan_metadata(found: BuildPlan) -> dict[str, Any]:
     """Counts, bytes, cost, and the days as a table."""
     seconds = found.dpu_seconds
-    columns = [dg.TableColumn("day", "string"), dg.TableColumn("objects", "int"), dg.TableColumn("bytes", "int")]
-    columns += [dg.TableColumn("brings", "string"), dg.TableColumn("state", "string")]
-    records = [
-        dg.TableRecord(
-            {
-                "day": day.day.isoformat(),
-                "objects": day.objects,
-                "bytes": day.bytes,
-                "brings": day.brings,
-                "state": day.state,
-            }
-        )
-        for day in found.days[:DAYS_SHOWN]
-    ]
+    columns = {"day": TEXT, "objects": NUMBER, "bytes": NUMBER, "brings": TEXT, "state": TEXT}
+    rows = [(day.day.isoformat(), day.objects, day.bytes, day.brings, day.state) for day in found.days[:DAYS_SHOWN]]
     known = {} if seconds is None else {"dpu_hours": round(seconds / 3600, 4), "usd": usd_of_dpu_seconds(seconds)}
     return {
         "plan": plan_sentence(found),
@@ -86,5 +75,5 @@ def plan_metadata(found: BuildPlan) -> dict[str, Any]:
         "bytes": found.bytes,
         "glue_runs": found.glue_runs,
         **known,
-        "days": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        "days": metadata_table(columns, rows),
     }

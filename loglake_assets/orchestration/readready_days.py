@@ -21,6 +21,7 @@ from loglake_assets.orchestration.coverage_words import coverage_value
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, drift_evaluations, evaluations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
 from loglake_assets.orchestration.source_config import SourceConfig, engine
+from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
 from loglake_assets.sources.placement import day_from_number, day_number, days_argument
 from resources.glue_jobs import GlueJobs, GlueRun, Window
@@ -246,9 +247,5 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
 
 def _quarantine_table(manifest: Manifest) -> dg.TableMetadataValue:
     shown = manifest.quarantine[:QUARANTINE_SHOWN]
-    records = [
-        dg.TableRecord({"object": f"s3://{q['bucket']}/{q['key']}", "record": str(q["ordinal"]), "reason": q["reason"]})
-        for q in shown
-    ]
-    columns = [dg.TableColumn(name, "string") for name in ("object", "record", "reason")]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+    rows = [(f"s3://{q['bucket']}/{q['key']}", str(q["ordinal"]), q["reason"]) for q in shown]
+    return metadata_table({"object": TEXT, "record": TEXT, "reason": TEXT}, rows)
