@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from loglake_assets.lake.versions.commits import heads
 from loglake_assets.report.evidence_pack import Asked, PackError, write_pack
+from loglake_assets.sources.placement import day_from_number
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 
 pytestmark = pytest.mark.stack
@@ -27,11 +29,17 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(built: BuiltLake, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack of the sample days and one day more, which is not built."""
+def unbuilt(built: BuiltLake) -> date:
+    """The first day after the samples that no test has built."""
+    days = {day_from_number(day) for day in heads(built.lake.resource.table(built.source.readready.name))}
+    return next(day for n in range(1, 100) if (day := LAST + timedelta(days=n)) not in days)
+
+
+@pytest.fixture(scope="module")
+def made(built: BuiltLake, unbuilt: date, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack of the sample days and what follows them, until a day that is not built."""
     folder = tmp_path_factory.mktemp("packs") / "pack"
-    asked = Asked(built.source, FIRST, LAST + timedelta(days=1))
-    return write_pack(built.lake.resource, "here", asked, folder, key, quiet)
+    return write_pack(built.lake.resource, "here", Asked(built.source, FIRST, unbuilt), folder, key, quiet)
 
 
 @pytest.fixture
@@ -46,14 +54,14 @@ def verify(pack: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_whole_pack_is_whole_and_says_what_each_day_is(pack: Path) -> None:
+def test_a_whole_pack_is_whole_and_says_what_each_day_is(pack: Path, unbuilt: date) -> None:
     code, said = verify(pack)
     assert (code, said.splitlines()[-1]) == (0, "All files are as SHA256SUMS says, and all records agree.")
     for day in (FIRST, LAST):
         assert f"{day}: " in said
     assert f"{FIRST}: 9" in said, "one object of the samples is damaged, so the first day is not complete"
-    unbuilt = json.loads((pack / "pack.json").read_text())["days"][f"{LAST + timedelta(days=1)}"]
-    assert "manifest.json.gz" not in unbuilt, "a day that was not built is not called anything else"
+    records = json.loads((pack / "pack.json").read_text())["days"][f"{unbuilt}"]
+    assert "manifest.json.gz" not in records, "a day that was not built is not called anything else"
     assert (pack / "questions" / "root_use.csv").read_text().splitlines()[0].startswith("account,")
     assert "How whole the logs are" in (pack / "report.html").read_text()
 
@@ -108,13 +116,14 @@ def test_records_that_do_not_agree_are_found_also_with_new_sums(pack: Path) -> N
 
 def test_a_first_commit_that_was_taken_away_is_missed(pack: Path) -> None:
     commits = pack / "days" / f"{FIRST}" / "commits"
-    (first,) = sorted(commits.glob("*.json"))
-    record = json.loads(first.read_text())
-    later = {**record, "seq": record["seq"] + 1, "previous": hashlib.sha256(first.read_bytes()).hexdigest()}
+    *_, newest = sorted(commits.glob("*.json"))
+    record = json.loads(newest.read_text())
+    later = {**record, "seq": record["seq"] + 1, "previous": hashlib.sha256(newest.read_bytes()).hexdigest()}
     (commits / f"{later['seq']:08d}.json").write_text(json.dumps(later))
     assert "names another record before it" not in verify(pack)[1]
+    first, second, *_ = sorted(commits.glob("*.json"))
     first.unlink()
-    assert f"{later['seq']:08d}.json names another record before it than the one that is here" in verify(pack)[1]
+    assert f"{second.name} names another record before it than the one that is here" in verify(pack)[1]
 
 
 def test_what_cannot_be_made_is_refused_before_anything_is_written(built: BuiltLake, key: Path, tmp_path: Path) -> None:
