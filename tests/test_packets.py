@@ -277,6 +277,29 @@ def test_every_link_leads_to_a_place_on_the_page() -> None:
         assert {link.removeprefix("#") for link in page.attributes("href")} <= set(ids)
 
 
+def test_an_index_begins_with_what_to_look_at_first() -> None:
+    of = {"early": "recorded", "flagged": "recorded", "denied": "denied", "lost": "lost", "new": "a state of later"}
+    entries = [
+        {
+            "session": {**sample()["session"], "key": key, "state": state},
+            "href": f"{key}.html",
+            "flag_count": 5 if key in {"flagged", "denied"} else 0,
+        }
+        for key, state in of.items()
+    ]
+    hrefs = Page(index_html(entries, "Day")).attributes("href")
+    assert [href.removesuffix(".html") for href in hrefs] == ["lost", "new", "flagged", "early", "denied"]
+
+
+def test_a_call_after_the_sessions_end_is_marked_as_such() -> None:
+    document = sample()
+    assert "after the session" not in packet_html(document)
+    next(entry for entry in document["timeline"] if entry["kind"] == "api")["after_session"] = True
+    assert packet_html(document).count("after the session's end") == 1
+    document["session"]["ended_how"] = None
+    assert packet_html(document).count("after the session's last keystrokes") == 1
+
+
 @pytest.mark.parametrize(
     "href",
     ["javascript:x.html", "//host/x.html", "/x.html", "../x.html", "a/../x.html", "x", "http://h/x.html", "x.html\n"],

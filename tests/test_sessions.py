@@ -585,6 +585,17 @@ def test_row_and_document_tell_the_same() -> None:
     assert len(named) > 20
 
 
+def test_calls_after_the_sessions_end_are_marked() -> None:
+    late = NOON + timedelta(minutes=51)
+    calls = [call(NOON, "StartSession", F_ID), call(late, "DeleteTrail")]
+    session = only(facts(start(), typed=[EARLY, keys(NOON + timedelta(minutes=50), "exit", 1)], calls=calls))
+    assert session.ended == NOON + timedelta(minutes=50)
+    timeline = document_of(session, "loglake", LATER)["timeline"]
+    after = {entry["eventname"]: entry["after_session"] for entry in timeline if entry["kind"] == "api"}
+    assert after == {"StartSession": False, "DeleteTrail": True}
+    assert [c["after_session"] for c in json.loads(row_of(session, "s3://packet")["api_calls"])] == [False, True]
+
+
 def test_every_fact_of_a_document_names_the_object_it_lies_in() -> None:
     other = keys(LAST.time, "exit", 1, raw_key="other", raw_ordinal=5)
     document = document_of(only(facts(start(), typed=[EARLY, other], calls=[call(NOON, "A")])), "loglake", LATER)

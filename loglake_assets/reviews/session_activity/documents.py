@@ -179,7 +179,9 @@ def _gaps(session: Session) -> list[dict[str, Any]]:
 
 def _call(call: Mapping[str, Any], session: Session) -> dict[str, Any]:
     about = session.session_id is not None and call["about_session"] == session.key
-    return {"time": _iso(call["eventtime"]), **{name: call[name] for name in _CALL}, "about_session": about}
+    after = session.ended is not None and call["eventtime"] > session.ended
+    facts = {name: call[name] for name in _CALL}
+    return {"time": _iso(call["eventtime"]), **facts, "about_session": about, "after_session": after}
 
 
 def _timeline(session: Session, objects: "_Objects", secrets: Mapping[int, Sequence[Secret]]) -> list[dict[str, Any]]:

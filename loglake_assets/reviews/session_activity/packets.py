@@ -68,13 +68,24 @@ def packet_json(document: Mapping[str, Any]) -> str:
 
 
 def index_html(entries: Sequence[Mapping[str, Any]], title: str, incomplete: Sequence[str] = ()) -> str:
-    """A page that leads to several packets. An entry holds a twin's `session`, `flag_count`, and `href` beside it.
+    """A page that leads to several packets, what to look at first at its top.
 
+    An entry holds a twin's `session`, `flag_count`, and `href` beside it.
     `incomplete`: a sentence for each day and log of which not all is in the packets.
     """
-    rows = [(e["session"], _state(e["session"]["state"]), _relative(e["href"]), e["flag_count"]) for e in entries]
+    rows = [
+        (e["session"], _state(e["session"]["state"]), _relative(e["href"]), e["flag_count"])
+        for e in sorted(entries, key=_reading_order)
+    ]
     counts = Counter(state.label for _, state, _, _ in rows)
     return _page("index.html.j2").render(rows=rows, page_title=title, counts=counts, incomplete=incomplete)
+
+
+def _reading_order(entry: Mapping[str, Any]) -> tuple[int, bool, int, str]:
+    """By state as `STATES` ranks them, then by flagged lines, then by time; a session without a time comes last."""
+    session = entry["session"]
+    started = str(session["started"] or "")
+    return _state(session["state"]).rank, not started, -entry["flag_count"], started
 
 
 def write_packets(
@@ -124,7 +135,7 @@ def _relative(href: str) -> str | None:
 
 def _state(name: str) -> State:
     unknown = "This packet does not know the session's state. Treat the session as not recorded."
-    return STATES.get(name) or State(str(name), "?", "bad", unknown, "The session's state is not known.")
+    return STATES.get(name) or State(str(name), "?", "bad", 0, unknown, "The session's state is not known.")
 
 
 def _missing_names(document: Mapping[str, Any]) -> Iterator[str]:
