@@ -145,6 +145,11 @@ Keys = Annotated[
 ]
 
 
+Reviewers = Annotated[
+    Path | None, typer.Option(show_default=False, help="Who reviews whom, in place of reviewers.toml.")
+]
+
+
 @app.command()
 def demo(
     context: Context,
@@ -560,9 +565,7 @@ def review(
     reviewer: Annotated[
         str | None, typer.Option(show_default=False, help="Who reads, and sees what is theirs to review.")
     ] = None,
-    reviewers: Annotated[
-        Path | None, typer.Option(show_default=False, help="Who reviews whom, in place of reviewers.toml.")
-    ] = None,
+    reviewers: Reviewers = None,
     unmask: Annotated[bool, typer.Option("--unmask", help="Show what looks like a secret.")] = False,
 ) -> None:
     """Sessions as pages to read: keystrokes beside the API calls of the same session.
@@ -581,6 +584,62 @@ def review(
     with context.obj.open() as lake:
         written = write_review(lake, wanted, who_reads, out, _say, not unmask)
     _say(f"{len(written):,} files in {out}; begin with {written[-1]}")
+
+
+@app.command()
+def reviews(
+    context: Context,
+    days: Annotated[
+        str | None, typer.Option(show_default=False, help="2026-11-01..2026-11-07; the last 35 days without it.")
+    ] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(show_default=False, help="Only the sessions that are this reviewer's to see.")
+    ] = None,
+    reviewers: Reviewers = None,
+    all: Annotated[bool, typer.Option("--all", help="Those too that have a verdict or are not due.")] = False,
+    format: Annotated[EvidenceFormat, typer.Option(help="For people or for programs.")] = EvidenceFormat.table,
+) -> None:
+    """Sessions that await a verdict, and until when one is due.
+
+    Example: loglake reviews --reviewer dana
+    """
+    from infra.cli.day_argument import days_of
+    from infra.cli.verdicts import print_reviews
+    from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review, reviewer_named
+
+    span = days_of(days) if days else None
+    who = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    with context.obj.open() as lake:
+        print_reviews(lake, span, days_to_review(reviewers), who, all, format.value, _say)
+
+
+@app.command()
+def verdict(
+    context: Context,
+    reviewer: Annotated[str, typer.Option(show_default=False, help="Whose verdict it is, as reviewers.toml has them.")],
+    session: Annotated[str | None, typer.Argument(show_default=False, help="A session's key or id.")] = None,
+    verdict: Annotated[
+        str | None, typer.Argument(show_default=False, help="appropriate, not_appropriate or needs_follow_up.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why; needed unless the session was appropriate.")] = "",
+    packets: Annotated[
+        Path | None, typer.Option(show_default=False, help="Folder of packets whose JSON files hold the verdicts.")
+    ] = None,
+    reviewers: Reviewers = None,
+) -> None:
+    """Record a reviewer's verdict on a session. It is never changed; a later one stands beside it and counts.
+
+    Example: loglake verdict 0123456789abcdef0 appropriate --reviewer dana
+    """
+    from infra.cli.verdicts import Asked, record_verdicts, verdicts_in
+    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+
+    if bool(packets) == bool(session and verdict) or bool(session) != bool(verdict):
+        raise UsageError("Give a session and a verdict, or --packets with a folder.")
+    who = reviewer_named(reviewer, reviewers)
+    asked = verdicts_in(packets, who.name) if packets else [Asked(str(session), str(verdict), note)]
+    with context.obj.open() as lake:
+        record_verdicts(lake, asked, who, _say)
 
 
 @app.command()

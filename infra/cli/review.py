@@ -21,6 +21,7 @@ from loglake_assets.reviews.session_activity.facts import Keystrokes
 from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
 from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, matches
+from loglake_assets.reviews.session_activity.verdicts import Unreadable, packet_document, verdict_on
 from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number, day_number, days_argument
@@ -121,7 +122,7 @@ def write_review(
     columns = ", ".join(MASKED_FIELDS)
     sql = (
         "SELECT session_key, sessionid, state, started, last_keystrokes, useridentity_arn, "
-        f"useridentity_sourceidentity, packet, {columns} FROM session_activity "
+        f"useridentity_sourceidentity, packet, logcalendarday, {columns} FROM session_activity "
         f"WHERE ({wanted.condition()}) ORDER BY started, session_key"
     )
     incomplete = _incomplete(lake, wanted)
@@ -181,11 +182,16 @@ def _documents(
 ) -> Iterator[dict[str, Any]]:
     """The document of each row, with what is incomplete told once and what is masked counted."""
     told, masks = set(said), Counter[str]()
-    for row, document in zip(rows, _documents_in_table(lake, [row["packet"] for row in rows]), strict=True):
+    for row, document in ((row, json.loads(packet_document(lake.resource, row["packet"]))) for row in rows):
         for sentence in (s for s in document.get("incomplete", ()) if s not in told):
             told.add(sentence)
             say(f"NOT COMPLETE: {sentence}")
         found = document if is_masked else unmasked_document(lake, row, document)
+        verdict = verdict_on(lake.resource, row["session_key"], row["logcalendarday"])
+        if isinstance(verdict, Unreadable):
+            say(f"The verdict on {row['session_key']} cannot be read: {verdict.key}: {verdict.why}.")
+        elif verdict:
+            found["verdict"] = {"reviewer": verdict.reviewer, "verdict": verdict.verdict, "note": verdict.note}
         masks.update(found.get("masked", {}).get("counts", {}))
         yield found
     if not is_masked:
@@ -215,12 +221,3 @@ def _is_of(row: Mapping[str, Any], who: str | None) -> bool:
 
 def _is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
     return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
-
-
-def _documents_in_table(lake: CommandLake, addresses: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The JSON twins of packets by the s3:// addresses of their pages."""
-    s3 = lake.client("s3")
-    for address in addresses:
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        body = s3.get_object(Bucket=bucket, Key=key.removesuffix(".html") + ".json")["Body"].read()
-        yield json.loads(body)

@@ -22,6 +22,8 @@ from loglake_assets.lake.storage.partitions import days_expression, delivered_da
 from loglake_assets.lake.versions.commits import Commit, heads, sequences
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.reviews import load_review, review_names
+from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review
+from loglake_assets.reviews.session_activity.verdicts import SessionReview, session_reviews
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
@@ -111,6 +113,7 @@ class LakeFigures:
     made_at: datetime
     logs: tuple[LogFigures, ...]
     sessions: Mapping[str, int] = field(default_factory=dict)
+    reviews: tuple[SessionReview, ...] = ()
     tools: tuple[Mapping[str, Any], ...] = ()
     changes: tuple[str, ...] = ()
     before: str = ""
@@ -129,11 +132,7 @@ def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
     """Everything the report says, as of `now`. Raises AthenaError where a review cannot be asked."""
     logs = tuple(log_figures(lake, load_source(name), now.date()) for name in source_names())
     first = day_number(now.date() - timedelta(days=LISTED_DAYS))
-    sessions = _ask(
-        lake,
-        "session_activity",
-        f"SELECT state, count(*) AS sessions FROM session_activity WHERE logcalendarday >= {first} GROUP BY state",
-    )
+    reviews = session_reviews(lake, now.date() - timedelta(days=LISTED_DAYS), now.date(), days_to_review())
     tools = _ask(
         lake,
         "agent_tool_use",
@@ -145,7 +144,8 @@ def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
         place,
         now,
         logs,
-        {str(row["state"]): int(row["sessions"]) for row in sessions},
+        dict(Counter(one.row["state"] for one in reviews)),
+        tuple(reviews),
         tuple(tools),
     )
     before, states = _report_before(lake, now.date())

@@ -10,15 +10,20 @@ from markupsafe import Markup
 
 from loglake_assets.report.charts import KINDS, heat_map, kind_of, monthly_bars
 from loglake_assets.report.figures import LakeFigures, LogFigures
+from loglake_assets.reviews.session_activity.packets import shortest_name
 from loglake_assets.reviews.session_activity.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
+from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
 
 PROBLEMS_SHOWN = 200
 CHANGES_SHOWN = 100
+REVIEWS_SHOWN = 50
 
 
 def report_page(found: LakeFigures) -> str:
     """The whole page. Names of objects and tools are anybody's: they stand escaped, and never in a picture."""
+    today = found.made_at.date()
+    owed = [(one, one.status(today)) for one in found.reviews if one.status(today) in OWED]
     problems = [(log, problem) for log in found.logs for problem in log.problems]
     return (
         _pages()
@@ -32,6 +37,9 @@ def report_page(found: LakeFigures) -> str:
             changes=found.changes[:CHANGES_SHOWN],
             change_count=len(found.changes),
             sessions=[(STATES[state], count) for state, count in found.sessions.items() if state in STATES],
+            reviews=[(status, count) for status, count in counts_by_status(found.reviews, today).items() if count],
+            owed=owed[:REVIEWS_SHOWN],
+            owed_count=len(owed),
             yesterday=[(log, (found.closed_days(log) or (None,))[-1]) for log in found.logs],
         )
     )
@@ -75,8 +83,13 @@ def _total(totals: Mapping[str, int], name: str) -> int:
     return totals.get(name, 0)
 
 
+def _status(name: str) -> str:
+    """A review's status as people read it."""
+    return VERDICTS.get(name, name.capitalize())
+
+
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters |= {"total": _total, "kind": kind_of}
+    pages.filters |= {"total": _total, "kind": kind_of, "who": shortest_name, "status": _status}
     return pages

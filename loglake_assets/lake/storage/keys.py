@@ -8,6 +8,7 @@ quarantine/<table>/run=<run>/logcalendarday=...   what was read and not loaded, 
 late/<table>/<day>/<object>.json                  objects found to hold events of a day already built
 checks/<table>/<day>/<check>.json                 the newest result of a check, with every name in it
 packets/<review>/<day>/run=<run>/*                files made for people from a day of a review
+verdicts/<review>/<day>/<session>/<time>.json     what a reviewer judged of a session, never overwritten
 collected/<table>/<day>/<run>.json                what retention took of an old run, and when
 reports/<yyyy-mm-dd>/lake.html                    the report of that day, and lake.json with the states it gave
 """
@@ -15,7 +16,7 @@ reports/<yyyy-mm-dd>/lake.html                    the report of that day, and la
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 COMMITS_PREFIX = "commits/"
 DUPLICATES, QUARANTINE = COMPANIONS = ("duplicates", "quarantine")
@@ -122,6 +123,19 @@ def late_key(table: str, day: int, bucket: str, key: str, etag: str) -> str:
 
 def packets_prefix(review: str, day: int, run_id: str) -> str:
     return f"packets/{review}/{day}/run={run_id}/"
+
+
+def verdicts_prefix(review: str, day: int, session_key: str | None = None) -> str:
+    """Of a day, or of one session; its own key may hold anything, so its hash stands for it."""
+    of_day = f"verdicts/{review}/{day}/"
+    if session_key is None:
+        return of_day
+    return f"{of_day}{hashlib.sha256(session_key.encode(errors='replace')).hexdigest()[:32]}/"
+
+
+def verdict_key(review: str, day: int, session_key: str, given_at: datetime) -> str:
+    """Keys of one session are in the order of time."""
+    return f"{verdicts_prefix(review, day, session_key)}{given_at:%Y%m%dT%H%M%S%f}.json"
 
 
 def report_key(day: date, ending: str) -> str:

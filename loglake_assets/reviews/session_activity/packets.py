@@ -22,12 +22,7 @@ from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.session_activity.flags import FLAGS
 from loglake_assets.reviews.session_activity.page_text import duration, moment, page_environment
 from loglake_assets.reviews.session_activity.states import STATES, State
-
-VERDICTS: Mapping[str, str] = {
-    "appropriate": "Appropriate",
-    "not_appropriate": "Not appropriate",
-    "needs_follow_up": "Needs follow-up",
-}
+from loglake_assets.reviews.session_activity.verdicts import VERDICTS
 
 
 @dataclass(frozen=True)
@@ -243,7 +238,7 @@ def _duration(session: Mapping[str, Any]) -> str | None:
     return duration(seconds.total_seconds()) if seconds.total_seconds() >= 0 else None
 
 
-def _who(session: Mapping[str, Any]) -> str | None:
+def shortest_name(session: Mapping[str, Any]) -> str | None:
     """The shortest name of a person that the session has; the whole identity stands beside it on the page."""
     arn = session["useridentity_arn"]
     return session["useridentity_sourceidentity"] or (arn.rsplit("/", 1)[-1] if arn else None)
@@ -252,7 +247,7 @@ def _who(session: Mapping[str, Any]) -> str | None:
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters |= {"runs": runs, "lasted": _duration, "who": _who}
+    pages.filters |= {"runs": runs, "lasted": _duration, "who": shortest_name}
     return pages
 
 

@@ -7,10 +7,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loglake_assets.reviews.session_activity import REVIEW
 from resources.athena import sql_literal
 
+DAYS_TO_REVIEW = 7
 _NAME = re.compile(r"^[a-z0-9_]+$")
 
 
@@ -59,19 +61,19 @@ def matches(pattern: str, text: str) -> bool:
 
 def load_reviewers(path: Path | None = None) -> dict[str, Reviewer]:
     """The reviewers by name, of a file or of the project's own. Raises ReviewersError."""
-    if path is None:
-        text = (importlib.resources.files("loglake_assets") / "reviewers.toml").read_text(encoding="utf-8")
-    else:
-        text = path.read_text(encoding="utf-8")
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ReviewersError(f"reviewers.toml is not TOML: {error}.") from error
-    entries = [_entry(entry) for entry in document.get("reviewer", ())]
+    entries = [_entry(entry) for entry in _document(path).get("reviewer", ())]
     if len({name for name, _, _ in entries}) < len(entries):
         raise ReviewersError("reviewers.toml names a reviewer twice; put all of their people into one entry.")
     everybody = frozenset(identity for _, identities, _ in entries for identity in identities)
     return {name: Reviewer(name, ids, arns, everybody - ids) for name, ids, arns in entries}
+
+
+def days_to_review(path: Path | None = None) -> int:
+    """Days after its first in which a session is to be judged: `days_to_review` of the file. Raises ReviewersError."""
+    days = _document(path).get("days_to_review", DAYS_TO_REVIEW)
+    if not isinstance(days, int) or isinstance(days, bool) or days < 1:
+        raise ReviewersError(f"days_to_review is {days!r}: expected a number of days, 1 or more.")
+    return days
 
 
 def reviewer_named(name: str, path: Path | None = None) -> Reviewer:
@@ -81,6 +83,18 @@ def reviewer_named(name: str, path: Path | None = None) -> Reviewer:
         known = ", ".join(sorted(reviewers)) or "none"
         raise ReviewersError(f"There is no reviewer {name!r}; reviewers.toml has {known}. Nothing was written.")
     return reviewers[name]
+
+
+def _document(path: Path | None) -> dict[str, Any]:
+    """What the file says, of the path or of the project's own."""
+    if path is None:
+        text = (importlib.resources.files("loglake_assets") / "reviewers.toml").read_text(encoding="utf-8")
+    else:
+        text = path.read_text(encoding="utf-8")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ReviewersError(f"reviewers.toml is not TOML: {error}.") from error
 
 
 def _entry(entry: Mapping[str, object]) -> tuple[str, frozenset[str], tuple[str, ...]]:

@@ -1,0 +1,134 @@
+"""Verdicts on sessions from the command line: which sessions owe one and until when, and how one is given."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from infra.cli.lake import CommandLake
+from infra.cli.review import Wanted
+from infra.cli.terminal import print_table
+from loglake_assets.reviews.session_activity import REVIEW
+from loglake_assets.reviews.session_activity.packets import shortest_name
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
+from loglake_assets.reviews.session_activity.verdicts import (
+    COLUMNS,
+    OWED,
+    SessionReview,
+    Unreadable,
+    VerdictError,
+    check_verdict,
+    counts_by_status,
+    give_verdict,
+    session_reviews,
+)
+from resources.settings import loglake
+
+LOOK_BACK_DAYS = 35
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A verdict that somebody asks to record, on a session by its key or one of its ids."""
+
+    session: str
+    verdict: str
+    note: str
+
+
+def print_reviews(
+    lake: CommandLake,
+    days: tuple[date, date] | None,
+    days_to_review: int,
+    reviewer: Reviewer | None,
+    is_all: bool,
+    form: str,
+    say: Say,
+) -> None:
+    """The sessions that owe a verdict, those due first at the top, or all; `days` None is the last 35."""
+    today = datetime.now(UTC).date()
+    first, last = days or (today - timedelta(days=LOOK_BACK_DAYS), today)
+    found = [
+        one for one in session_reviews(lake.resource, first, last, days_to_review) if _is_seen_by(one.row, reviewer)
+    ]
+    shown = [one for one in found if is_all or one.status(today) in OWED]
+    rows = [_row(one, today) for one in sorted(shown, key=lambda one: (one.due, str(one.row["started"])))]
+    if form == "json":
+        print(json.dumps(rows, indent=1))
+        return
+    if rows:
+        print_table("", list(rows[0]), [list(row.values()) for row in rows])
+    counts = ", ".join(f"{count:,} {status}" for status, count in counts_by_status(found, today).items() if count)
+    say(f"{len(found):,} sessions from {first} to {last}{': ' if counts else ''}{counts}.")
+    if rows:
+        say(f"Give a verdict: {loglake('verdict <session> appropriate --reviewer <name>')}")
+
+
+def _row(one: SessionReview, today: date) -> dict[str, Any]:
+    row, verdict = one.row, one.verdict
+    return {
+        "due": str(one.due),
+        "status": one.status(today),
+        "session": row["session_key"],
+        "who": shortest_name(row),
+        "started": f"{row['started']:%Y-%m-%d %H:%M:%S}",
+        "record": row["state"],
+        "flags": row["flags"],
+        "reviewer": None if verdict is None or isinstance(verdict, Unreadable) else verdict.reviewer,
+    }
+
+
+def _is_seen_by(row: Any, reviewer: Reviewer | None) -> bool:
+    return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
+
+
+def record_verdicts(lake: CommandLake, asked: Sequence[Asked], reviewer: Reviewer, say: Say) -> None:
+    """Record verdicts, all or none where one of them may not be given. Raises VerdictError."""
+    given_by = str(lake.client("sts").get_caller_identity()["Arn"])
+    rows = [_session(lake, one.session) for one in asked]
+    for one, row in zip(asked, rows, strict=True):
+        check_verdict(row, one.verdict, one.note, reviewer, given_by)
+    for one, row in zip(asked, rows, strict=True):
+        made = give_verdict(lake.resource, row, one.verdict, one.note, reviewer, given_by)
+        say(f"{made.session_key}: {made.verdict}, by {made.reviewer} at {made.given_at}")
+
+
+def _session(lake: CommandLake, session: str) -> dict[str, Any]:
+    condition = Wanted(session).condition()
+    rows = lake.resource.athena.ask(f"SELECT {', '.join(COLUMNS)} FROM {REVIEW.name} WHERE {condition}").rows
+    if len(rows) != 1:
+        raise VerdictError(
+            f"{len(rows)} sessions are called {session!r} where one was expected. Nothing was recorded. "
+            f"{loglake('reviews --all')} names those of the last {LOOK_BACK_DAYS} days."
+        )
+    return rows[0]
+
+
+def verdicts_in(folder: Path, reviewer: str) -> list[Asked]:
+    """The verdicts that stand in the JSON files of a folder of packets. Raises VerdictError where there is none."""
+    found = list(_filled_in(folder, reviewer))
+    if not found:
+        raise VerdictError(
+            f"No packet in {folder} has a verdict. Nothing was recorded. Write `verdict`, `note` and `reviewer` into "
+            "the field `verdict` of its JSON file."
+        )
+    return found
+
+
+def _filled_in(folder: Path, reviewer: str) -> Iterator[Asked]:
+    for path in sorted(folder.glob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            key, given = str(document["session"]["key"]), dict(document["verdict"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise VerdictError(
+                f"{path} is no packet that can be read ({type(error).__name__}). Nothing was recorded."
+            ) from error
+        if not given.get("verdict"):
+            continue
+        if given.get("reviewer") not in {None, "", reviewer}:
+            raise VerdictError(f"{path} has a verdict of another reviewer than {reviewer}. Nothing was recorded.")
+        yield Asked(key, str(given["verdict"]), str(given.get("note") or ""))

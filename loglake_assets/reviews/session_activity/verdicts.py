@@ -1,0 +1,201 @@
+"""Verdicts on sessions: what a reviewer judged, each an object that is put once and never changed.
+
+A second verdict on a session stands beside the first, and the newest counts. It names the packet that was judged by its
+SHA-256, and the facts that would be others had the session's record changed since.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from loglake_assets.lake.lake import Lake
+from loglake_assets.lake.storage.keys import verdict_key, verdicts_prefix
+from loglake_assets.lake.versions.commits import sequences
+from loglake_assets.reviews.session_activity import REVIEW
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
+from loglake_assets.s3.json_records import json_record, known_fields
+from loglake_assets.s3.objects import put_once, whole_object
+from loglake_assets.s3.pages import keys
+from loglake_assets.s3.read_ahead import results_in_order
+from loglake_assets.sources.placement import day_number, days_between
+
+VERDICTS: Mapping[str, str] = {
+    "appropriate": "Appropriate",
+    "not_appropriate": "Not appropriate",
+    "needs_follow_up": "Needs follow-up",
+}
+LONGEST_NOTE = 10_000
+"""Characters."""
+FACTS = ("state", "transcript_lines", "transcript_bytes", "keystroke_events", "api_call_count")
+"""Columns of a session's row that say whether its record is still the one that was judged."""
+COLUMNS = (
+    *("session_key", "sessionid", "started", "useridentity_arn", "useridentity_sourceidentity", "target", "flags"),
+    *("packet", "logcalendarday", *FACTS),
+)
+AWAITED, RECORDING_AWAITED, OVERDUE = "awaits a verdict", "recording awaited", "overdue"
+CHANGED, UNREADABLE = "changed since its verdict", "verdict unreadable"
+OWED = (OVERDUE, UNREADABLE, CHANGED, AWAITED)
+"""What a reviewer has to do something about, the most urgent first."""
+_IN_FLIGHT = 16
+
+
+class VerdictError(ValueError):
+    """A verdict cannot be recorded; the message says why, and that nothing was."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One verdict. `day` is the session's partition (yyyymmdd); `given_by` is the ARN of whoever recorded it.
+
+    `given_at` is UTC in ISO 8601; `packet_sha256` is of the packet's JSON as it was stored.
+    """
+
+    session_key: str
+    day: int
+    verdict: str
+    note: str
+    reviewer: str
+    given_by: str
+    given_at: str
+    packet: str
+    packet_sha256: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The newest verdict on a session is no record that can be read: its key, and why."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True)
+class SessionReview:
+    """A session's row of `COLUMNS`, its newest verdict if it has one, and the last day on which one is in time."""
+
+    row: Mapping[str, Any]
+    due: date
+    verdict: Verdict | Unreadable | None = None
+
+    def status(self, today: date) -> str:
+        """The verdict, or what a reviewer still owes."""
+        if isinstance(self.verdict, Unreadable):
+            return UNREADABLE
+        if self.verdict:
+            return self.verdict.verdict if facts_of(self.row) == self.verdict.facts else CHANGED
+        if self.row["state"] == "awaiting":
+            return RECORDING_AWAITED
+        return OVERDUE if today > self.due else AWAITED
+
+
+def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a verdict keeps of the session's row."""
+    return {name: row[name] for name in FACTS}
+
+
+def session_reviews(lake: Lake, first: date, last: date, days_to_review: int) -> list[SessionReview]:
+    """The sessions of a range of days by time, each with its newest verdict. Raises AthenaError."""
+    if not sequences(lake.table(REVIEW.table.name)):
+        return []
+    rows = lake.athena.ask(
+        f"SELECT {', '.join(COLUMNS)} FROM {REVIEW.name} "
+        f"WHERE logcalendarday BETWEEN {day_number(first)} AND {day_number(last)} ORDER BY started, session_key"
+    ).rows
+    newest = _newest_keys(lake, days_between(first, last))
+    found = results_in_order(lambda key: _verdict_or_problem(lake, key), newest.values(), _IN_FLIGHT)
+    verdicts = dict(zip(newest, found, strict=True))
+    return [
+        SessionReview(
+            row,
+            row["started"].date() + timedelta(days=days_to_review),
+            verdicts.get(verdicts_prefix(REVIEW.name, row["logcalendarday"], row["session_key"])),
+        )
+        for row in rows
+    ]
+
+
+def verdict_on(lake: Lake, session_key: str, day: int) -> Verdict | Unreadable | None:
+    """The newest verdict on a session of a day (yyyymmdd); None where there is none."""
+    prefix = verdicts_prefix(REVIEW.name, day, session_key)
+    newest = max(keys(lake.s3, lake.settings.readready_bucket, prefix), default=None)
+    return None if newest is None else _verdict_or_problem(lake, newest)
+
+
+def _newest_keys(lake: Lake, days: Iterable[date]) -> dict[str, str]:
+    """The key of the newest verdict by the prefix of its session; keys of a session are in the order of time."""
+    return {
+        f"{key.rpartition('/')[0]}/": key
+        for day in days
+        for key in keys(lake.s3, lake.settings.readready_bucket, verdicts_prefix(REVIEW.name, day_number(day)))
+    }
+
+
+def _verdict_or_problem(lake: Lake, key: str) -> Verdict | Unreadable:
+    try:
+        body = whole_object(lake.s3, lake.settings.readready_bucket, key)["Body"]
+        found = Verdict(**known_fields(Verdict, json_record(body)))
+    except ValueError as error:
+        return Unreadable(key, str(error))
+    return found if found.verdict in VERDICTS else Unreadable(key, "it has a verdict that is none")
+
+
+def give_verdict(lake: Lake, row: Mapping[str, Any], verdict: str, note: str, who: Reviewer, given_by: str) -> Verdict:
+    """Record a verdict on a session, by its row of `COLUMNS`. Raises VerdictError where it is nobody's to give.
+
+    The object is put under a key that is not there, so no verdict takes another's place.
+    """
+    check_verdict(row, verdict, note, who, given_by)
+    now = datetime.now(UTC)
+    packet = str(row["packet"])
+    made = Verdict(
+        session_key=str(row["session_key"]),
+        day=int(row["logcalendarday"]),
+        verdict=verdict,
+        note=note,
+        reviewer=who.name,
+        given_by=given_by,
+        given_at=now.isoformat(),
+        packet=packet,
+        packet_sha256=hashlib.sha256(packet_document(lake, packet)).hexdigest(),
+        facts=facts_of(row),
+    )
+    own_key = verdict_key(REVIEW.name, made.day, made.session_key, now)
+    put_once(
+        lake.s3, lake.settings.readready_bucket, own_key, json.dumps(asdict(made), indent=2, sort_keys=True).encode()
+    )
+    return made
+
+
+def packet_document(lake: Lake, address: str) -> bytes:
+    """The JSON twin of a packet, by the s3:// address of its page. Raises what S3 refuses with."""
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    body: bytes = whole_object(lake.s3, bucket, key.removesuffix(".html") + ".json")["Body"]
+    return body
+
+
+def check_verdict(row: Mapping[str, Any], verdict: str, note: str, who: Reviewer, given_by: str) -> None:
+    """Raise VerdictError where this verdict may not be given on the session of this row."""
+    if verdict not in VERDICTS:
+        raise VerdictError(f"A verdict is one of {', '.join(VERDICTS)}. Nothing was recorded.")
+    if len(note) > LONGEST_NOTE:
+        raise VerdictError(f"The note has {len(note):,} characters; {LONGEST_NOTE:,} at most. Nothing was recorded.")
+    if verdict != "appropriate" and not note.strip():
+        raise VerdictError(f"{verdict} needs a note that says why. Nothing was recorded.")
+    if row["state"] == "awaiting":
+        raise VerdictError("The session's recording is still awaited: it is too early. Nothing was recorded.")
+    if not who.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"]):
+        raise VerdictError(f"The session is of nobody whom {who.name} reviews. Nothing was recorded.")
+    if given_by == row["useridentity_arn"]:
+        raise VerdictError("Whoever started a session cannot give the verdict on it. Nothing was recorded.")
+
+
+def counts_by_status(reviews: Sequence[SessionReview], today: date) -> dict[str, int]:
+    """How many sessions have each verdict or owe one, what is owed first."""
+    counts = dict.fromkeys((*OWED, RECORDING_AWAITED, *VERDICTS), 0)
+    for one in reviews:
+        counts[one.status(today)] += 1
+    return counts

@@ -1,0 +1,216 @@
+"""A reviewer's verdict: who may give it, that it is never changed, and which sessions owe one until when."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.cli.main import main
+from infra.cli.review import Wanted, write_review
+from infra.cli.verdicts import Asked, record_verdicts, verdicts_in
+from loglake_assets.lake.storage.keys import verdicts_prefix
+from loglake_assets.report.figures import LakeFigures
+from loglake_assets.report.page import report_page
+from loglake_assets.reviews.session_activity.reviewer_scope import (
+    Reviewer,
+    ReviewersError,
+    days_to_review,
+    load_reviewers,
+)
+from loglake_assets.reviews.session_activity.verdicts import (
+    AWAITED,
+    CHANGED,
+    OVERDUE,
+    RECORDING_AWAITED,
+    UNREADABLE,
+    SessionReview,
+    Unreadable,
+    Verdict,
+    VerdictError,
+    check_verdict,
+    facts_of,
+    session_reviews,
+)
+from loglake_assets.s3.pages import keys
+from tests.conftest import FIRST, LAST, ReviewedLake, quiet
+
+DAY = date(2026, 11, 1)
+EVERYBODY = Reviewer("dana", frozenset(), ("*",))
+ALICE = "arn:aws:iam::111122223333:user/alice"
+ROW: dict[str, Any] = {
+    "session_key": "0a1b2c",
+    "sessionid": "alice-0a1b2c",
+    "started": datetime(2026, 11, 1, 9, tzinfo=UTC),
+    "useridentity_arn": ALICE,
+    "useridentity_sourceidentity": "alice",
+    "target": "i-0example",
+    "flags": "sudo",
+    "packet": "s3://b/packets/0a1b2c.html",
+    "logcalendarday": 20261101,
+    "state": "recorded",
+    "transcript_lines": 3,
+    "transcript_bytes": 30,
+    "keystroke_events": 2,
+    "api_call_count": 5,
+}
+
+
+def verdict(**changes: Any) -> Verdict:
+    given = Verdict(
+        "0a1b2c", 20261101, "appropriate", "", "dana", "arn:d", "2026-11-02", "s3://b/p", "00", facts_of(ROW)
+    )
+    return replace(given, **changes)
+
+
+@pytest.mark.parametrize(
+    ("row", "given", "today", "status"),
+    [
+        ({}, None, DAY + timedelta(days=7), AWAITED),
+        ({}, None, DAY + timedelta(days=8), OVERDUE),
+        ({"state": "awaiting"}, None, DAY + timedelta(days=8), RECORDING_AWAITED),
+        ({}, verdict(), DAY + timedelta(days=8), "appropriate"),
+        ({"transcript_lines": 4}, verdict(), DAY, CHANGED),
+        ({}, Unreadable("verdicts/k", "it is empty"), DAY, UNREADABLE),
+    ],
+)
+def test_a_session_owes_a_verdict_until_one_is_given_on_its_present_record(
+    row: dict[str, Any], given: Verdict | Unreadable | None, today: date, status: str
+) -> None:
+    assert SessionReview({**ROW, **row}, DAY + timedelta(days=7), given).status(today) == status
+
+
+@pytest.mark.parametrize(
+    ("row", "word", "note", "who", "given_by", "why"),
+    [
+        ({}, "fine", "", EVERYBODY, "arn:d", "A verdict is one of"),
+        ({}, "not_appropriate", " ", EVERYBODY, "arn:d", "needs a note"),
+        ({}, "appropriate", "x" * 10_001, EVERYBODY, "arn:d", "10,001 characters"),
+        ({"state": "awaiting"}, "appropriate", "", EVERYBODY, "arn:d", "too early"),
+        ({}, "appropriate", "", Reviewer("dana", frozenset({"bob"}), ()), "arn:d", "nobody whom dana reviews"),
+        ({}, "appropriate", "", EVERYBODY, ALICE, "cannot give the verdict on it"),
+    ],
+)
+def test_a_verdict_that_may_not_be_given_is_refused(
+    row: dict[str, Any], word: str, note: str, who: Reviewer, given_by: str, why: str
+) -> None:
+    with pytest.raises(VerdictError, match=why) as refused:
+        check_verdict({**ROW, **row}, word, note, who, given_by)
+    assert str(refused.value).endswith("Nothing was recorded.")
+    check_verdict(ROW, "appropriate", "", EVERYBODY, "arn:d")
+
+
+@pytest.mark.parametrize(("text", "days"), [("version = 1", 7), ("days_to_review = 14", 14)])
+def test_the_days_to_review_stand_beside_the_reviewers(text: str, days: int, tmp_path: Path) -> None:
+    path = tmp_path / "reviewers.toml"
+    path.write_text(text)
+    assert (days_to_review(path), load_reviewers(path)) == (days, {})
+    path.write_text('days_to_review = "soon"')
+    with pytest.raises(ReviewersError, match="expected a number of days"):
+        days_to_review(path)
+
+
+def test_the_report_says_who_owes_what_and_shows_it_as_text() -> None:
+    hostile = {**ROW, "session_key": "<script>1</script>", "flags": None}
+    now = datetime(2026, 11, 9, 6, tzinfo=UTC)
+    due = DAY + timedelta(days=7)
+    reviews = (SessionReview(hostile, due), SessionReview(ROW, due, verdict()))
+    page = report_page(LakeFigures("loglake", "here", now, (), reviews=reviews))
+    assert "Overdue: 1, Appropriate: 1." in page
+    assert "1 session owes a verdict" in page
+    assert "&lt;script&gt;1" in page
+    assert "<script>" not in page
+
+
+@pytest.fixture
+def reviewers(tmp_path: Path) -> Path:
+    path = tmp_path / "reviewers.toml"
+    path.write_text('[[reviewer]]\nname = "dana"\narns = ["*"]\n\n[[reviewer]]\nname = "erin"\n')
+    return path
+
+
+@pytest.mark.stack
+def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
+    reviewed: ReviewedLake, reviewers: Path, tmp_path: Path
+) -> None:
+    lake = reviewed.lake
+    dana = load_reviewers(reviewers)["dana"]
+    before = session_reviews(lake.resource, FIRST, LAST, 7)
+    one, other = [found.row for found in before if found.row["state"] == "recorded" and not found.verdict][:2]
+    record_verdicts(lake, [Asked(one["session_key"], "needs_follow_up", "why sudo?")], dana, quiet)
+    prefix = verdicts_prefix("session_activity", one["logcalendarday"], one["session_key"])
+    bucket = lake.settings.readready_bucket
+    (first,) = keys(lake.client("s3"), bucket, prefix)
+    kept = lake.client("s3").get_object(Bucket=bucket, Key=first)["Body"].read()
+
+    folder = tmp_path / "packets"
+    write_review(lake, Wanted(session=one["session_key"]), dana, folder, quiet)
+    (path,) = folder.glob(f"*{one['session_key']}*.json")
+    packet = json.loads(path.read_text())
+    assert packet["verdict"] == {"reviewer": "dana", "verdict": "needs_follow_up", "note": "why sudo?"}
+    packet["verdict"] |= {"verdict": "appropriate", "note": "it was asked for"}
+    path.write_text(json.dumps(packet))
+    record_verdicts(lake, verdicts_in(folder, "dana"), dana, quiet)
+
+    assert lake.client("s3").get_object(Bucket=bucket, Key=first)["Body"].read() == kept
+    assert len(list(keys(lake.client("s3"), bucket, prefix))) == 2
+    found = {one.row["session_key"]: one for one in session_reviews(lake.resource, FIRST, LAST, 7)}
+    newest = found[one["session_key"]].verdict
+    assert isinstance(newest, Verdict)
+    assert (newest.verdict, newest.note, newest.reviewer) == ("appropriate", "it was asked for", "dana")
+    assert newest.given_by.startswith("arn:aws:")
+    assert found[one["session_key"]].status(LAST + timedelta(days=99)) == "appropriate"
+    assert found[other["session_key"]].status(LAST + timedelta(days=99)) == OVERDUE
+
+    lake.client("s3").put_object(Bucket=bucket, Key=f"{prefix}99990101T000000000000.json", Body=b'{"verdict": "appro')
+    again = {one.row["session_key"]: one for one in session_reviews(lake.resource, FIRST, LAST, 7)}
+    assert again[one["session_key"]].status(LAST) == UNREADABLE, "no broken record hides behind an older one"
+    assert again[other["session_key"]].status(LAST) == AWAITED, "and it stops nothing else"
+
+
+@pytest.mark.stack
+def test_all_or_none_of_several_verdicts_is_recorded(reviewed: ReviewedLake, reviewers: Path) -> None:
+    lake = reviewed.lake
+    of = load_reviewers(reviewers)
+    row = next(found.row for found in session_reviews(lake.resource, FIRST, LAST, 7) if not found.verdict)
+    good = Asked(row["session_key"], "appropriate", "")
+    for asked, who in (
+        ([good, Asked("no-such-session", "appropriate", "")], of["dana"]),
+        ([good, replace(good, verdict="not_appropriate")], of["dana"]),
+        ([good], of["erin"]),
+    ):
+        with pytest.raises(VerdictError):
+            record_verdicts(lake, asked, who, quiet)
+    prefix = verdicts_prefix("session_activity", row["logcalendarday"], row["session_key"])
+    assert not list(keys(lake.client("s3"), lake.settings.readready_bucket, prefix))
+
+
+@pytest.mark.stack
+def test_the_commands_list_what_is_due_and_refuse_what_is_half_said(
+    reviewed: ReviewedLake, reviewers: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGLAKE_HOME", str(reviewed.lake.home))
+    days = f"{FIRST}..{LAST}"
+    assert main(["reviews", "--days", days, "--all", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["due"] for row in rows} == {str(FIRST + timedelta(days=n)) for n in (7, 8, 9)}
+    assert len(rows) == len(session_reviews(reviewed.lake.resource, FIRST, LAST, 7))
+    assert main(["reviews", "--days", days, "--reviewer", "erin", "--reviewers", str(reviewers)]) == 0
+    assert "0 sessions from" in capsys.readouterr().out
+    for given in (["x"], ["x", "appropriate", "--packets", "folder"], []):
+        assert main(["verdict", *given, "--reviewer", "dana", "--reviewers", str(reviewers)]) == 2
+        assert "Give a session and a verdict" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_verdict_or_with_anothers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VerdictError, match="No packet in"):
+        verdicts_in(tmp_path, "dana")
+    packet = {"session": {"key": "k"}, "verdict": {"verdict": "appropriate", "reviewer": "erin"}}
+    (tmp_path / "k.json").write_text(json.dumps(packet))
+    with pytest.raises(VerdictError, match="another reviewer than dana"):
+        verdicts_in(tmp_path, "dana")
+    (tmp_path / "k.json").write_text("{}")
+    with pytest.raises(VerdictError, match="no packet that can be read"):
+        verdicts_in(tmp_path, "dana")
