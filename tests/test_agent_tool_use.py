@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -88,6 +89,38 @@ def test_calls_made_while_a_tool_ran_are_of_the_same_identity_and_within(tools: 
             assert row["asked"] <= datetime.fromisoformat(event["time"]) <= row["result_time"]
     assert all((row["result_status"] is None) == (row["ran_milliseconds"] is None) for row in rows)
     assert all(("no_result_seen" in (row["flags"] or "")) == (row["result_status"] is None) for row in rows)
+
+
+def test_calls_made_while_a_tool_ran_are_a_table_of_their_own(tools: ToolLake) -> None:
+    rows = tools.ask(f"SELECT * FROM agent_tool_events WHERE {DAYS} ORDER BY tool_key, event_number")
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["tool_key"], []).append(row["eventid"])
+        assert row["event_number"] == len(found[row["tool_key"]])
+    of_calls = tools.ask(f"SELECT tool_key, events_while_running AS events FROM agent_tool_use WHERE {DAYS}")
+    wanted = {row["tool_key"]: [event["eventid"] for event in json.loads(row["events"])] for row in of_calls}
+    assert {key: ids[:100] for key, ids in found.items()} == {key: ids for key, ids in wanted.items() if ids}
+    assert rows
+
+
+def test_every_agent_of_a_day_has_a_page_and_an_index_leads_to_it(tools: ToolLake) -> None:
+    for result in tools.results:
+        bucket, _, key = str(result.metadata["pages"]).removeprefix("s3://").partition("/")
+        s3 = tools.lake.client("s3")
+        index = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        names = re.findall(r'href="([0-9a-f]{16}\.html)"', index)
+        assert len(names) == result.metadata["agents"]
+        calls = 0
+        for name in names:
+            prefix = key.removesuffix("index.html")
+            page = s3.get_object(Bucket=bucket, Key=f"{prefix}{name}")["Body"].read().decode()
+            document = json.loads(
+                s3.get_object(Bucket=bucket, Key=f"{prefix}{name.replace('.html', '.json')}")["Body"].read()
+            )
+            calls += document["calls"]
+            assert document["day"] == result.day.isoformat()
+            assert "Calls of tools" in page
+        assert calls == result.metadata["dagster/row_count"]
 
 
 def test_a_body_that_is_referenced_and_absent_is_named(tools: ToolLake) -> None:

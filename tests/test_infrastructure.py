@@ -35,6 +35,7 @@ from infra.aws.template import read_template
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import Commit
+from loglake_assets.reviews import review_views
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
@@ -136,7 +137,8 @@ print(*sorted(card.name for card in table_cards()))
 """
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    expected = {source.readready.name for source in SOURCES} | {review.name for review in REVIEWS}
+    views = {view.name for review in REVIEWS for view in review_views(review)}
+    expected = {source.readready.name for source in SOURCES} | views
     assert set(ran.stdout.split()) == expected
 
 
@@ -451,10 +453,10 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 
 def test_a_view_of_a_review_names_its_columns_with_their_types() -> None:
-    for review in REVIEWS:
-        view = view_input(review, "loglake")
+    for given in (view for review in REVIEWS for view in review_views(review)):
+        view = view_input(given, "loglake")
         document = json.loads(base64.b64decode(view["ViewOriginalText"].split()[3]))
-        declared = {c.name: c.type for c in (*review.table.all_columns, review.table.partition_key)}
+        declared = {c.name: c.type for c in (*given.table.all_columns, given.table.partition_key)}
         selected = [line.strip(" ,") for line in document["originalSql"].splitlines() if line.startswith("  ")]
         assert [c["name"] for c in document["columns"]] == selected
         assert [(c["Name"], c["Type"]) for c in view["StorageDescriptor"]["Columns"]] == [

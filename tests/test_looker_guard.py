@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from lambdas.looker.guard import Guarded, Policy, RefusedError, check_statement
-from loglake_assets.reviews import load_review, view_statement
+from loglake_assets.reviews import load_review, review_views
 from loglake_assets.sources import load_source
 from resources.athena import AthenaError
 from tests.conftest import ReviewedLake, ToolLake
@@ -32,7 +32,7 @@ def _readready(source: str) -> frozenset[str]:
 
 
 def _view(review: str) -> frozenset[str]:
-    return frozenset(re.findall(r"^  (\w+),?$", view_statement(load_review(review)), re.MULTILINE))
+    return frozenset(column.name for column in review_views(load_review(review))[0].columns)
 
 
 POLICY = Policy(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import day_lacks
+from loglake_assets.reviews.page_text import duration, percentage
 from loglake_assets.reviews.session_activity.flags import FLAGS, line_flags
 from loglake_assets.reviews.session_activity.packets import (
     VERDICTS,
@@ -25,7 +26,6 @@ from loglake_assets.reviews.session_activity.packets import (
     runs,
     write_packets,
 )
-from loglake_assets.reviews.session_activity.page_text import duration, percentage
 from loglake_assets.reviews.session_activity.states import STATES
 
 Document = dict[str, Any]

@@ -62,6 +62,30 @@ def test_transcripts_are_what_was_typed_line_by_line(reviewed: ReviewedLake) -> 
     assert {"keystrokes", "plain", "hostile", "long", "across_midnight", "two_midnights", "secrets"} <= kinds
 
 
+def test_lines_are_a_table_of_their_own_that_sql_can_search(reviewed: ReviewedLake) -> None:
+    rows = asked(
+        reviewed,
+        f"SELECT l.*, raw_key, raw_ordinal FROM session_lines_review l WHERE {ALL_DAYS} ORDER BY session_key, line",
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["session_key"], []).append(row["text"])
+        assert row["line"] == len(found[row["session_key"]])
+    assert found == {s.f_sessionid: list(s.lines) for s in sessions(reviewed) if s.lines}
+    assert all(row["raw_key"] and row["raw_ordinal"] >= 0 and row["eventid"] for row in rows)
+    of_lines = asked(
+        reviewed,
+        "SELECT session_key, count(*) AS lines, max(useridentity_arn) AS arn FROM session_lines "
+        f"WHERE {ALL_DAYS} AND flags LIKE '%sudo%' GROUP BY session_key",
+    )
+    of_sessions = asked(
+        reviewed,
+        f"SELECT session_key, useridentity_arn AS arn FROM session_activity WHERE {ALL_DAYS} AND flags LIKE '%sudo%'",
+    )
+    assert of_lines
+    assert {(r["session_key"], r["arn"]) for r in of_lines} == {(r["session_key"], r["arn"]) for r in of_sessions}
+
+
 def test_the_query_of_the_original_returns_the_same_sessions(reviewed: ReviewedLake) -> None:
     database = reviewed.lake.settings.database
     sql = f"""SELECT t.eventsource

@@ -2,12 +2,16 @@
 
 import json
 import random
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 import pytest
 
+from loglake_assets.reviews.agent_tool_use.agent_pages import agent_document, agent_files, agent_page
 from loglake_assets.reviews.agent_tool_use.bodies import Body, with_bodies
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
 from loglake_assets.sources.bedrock import decode, recount, tools
@@ -58,6 +62,26 @@ def test_a_conversation_repeats_a_call_and_it_is_one_row() -> None:
     row = row_of(call, "[]")
     assert (row["asked_in"], row["result_requestid"], row["ran_milliseconds"]) == ("output", "r1a", 3_600_000)
     assert row["flags"] == "no_trail_event"
+
+
+def test_an_agents_page_shows_what_it_did_masks_secrets_and_lets_nothing_act() -> None:
+    hostile = '</style><script>document.title="pwned"</script><img src=x onerror=a()>'
+    tool = {"id": "t1", "name": hostile, "input": {"sql": f"{hostile} \u202e", "password": "Hunter2Zz9"}}
+    rows = invocation(0, tool_calls=[tool]), invocation(1, tool_results=[result("error")])
+    event = {"eventid": "e", "eventtime": NOON, "eventsource": "s3.amazonaws.com", "eventname": hostile}
+    call = replace(only(*rows), events=[{**event, "errorcode": "AccessDenied", "event_count": 1}])
+    document = agent_document(AGENT, [call], [], NOON.date(), "loglake", NOON)
+    assert document["flags"] == {"no_trail_event": 1, "denied": 1, "failed": 1}
+    assert document["masked"] == 1
+    page = agent_page(document)
+    assert "Hunter2Zz9" not in page + json.dumps(document)
+    assert "&lt;script&gt;" in page
+    assert page.count("<style>") == 1
+    assert not re.search(r"<script|<img|\u202e", page)
+    assert "AccessDenied" in page
+    files = {file.name for file in agent_files([call], [], NOON.date(), "loglake", NOON)}
+    name = sha256(AGENT.encode()).hexdigest()[:16]
+    assert files == {"index.html", f"{name}.html", f"{name}.json"}
 
 
 def test_an_id_that_comes_again_is_another_call_with_a_result_of_its_own() -> None:

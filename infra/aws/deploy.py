@@ -28,7 +28,7 @@ from infra.aws.dropped_tables import deployed_tables, restore_tables
 from infra.aws.stacks import DeployError, Progress, Stack, StackOptions, StackPlan, Stacks, defaults
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.questions import Question, questions
-from loglake_assets.reviews import Review, load_review, review_names
+from loglake_assets.reviews import Review, load_review, review_names, review_views
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
 from resources.settings import LakeSettings
@@ -293,7 +293,7 @@ def _refuse_to_drop_tables(
     """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
     kept |= {beside.name for source in sources for beside in companion_tables(source)}
-    kept |= {review.table.name for review in reviews_of(sources)}
+    kept |= {table.name for review in reviews_of(sources) for table in review.tables}
     if dropped := sorted(deployed_tables(settings, cloudformation) - kept):
         raise DeployError(
             f"The lake {settings.name!r} has the tables {', '.join(dropped)}, which no source of this deployment "
@@ -333,18 +333,18 @@ def _index_partitions(
 
 
 def _create_views(glue: "GlueClient", database: str, reviews: Sequence[Review], progress: Progress) -> None:
-    """Give every review its Athena view. A stack could not: the view's text carries the database's name in base64."""
-    for review in reviews:
-        view: Any = view_input(review, database)
+    """Give every review its Athena views. A stack could not: a view's text carries the database's name in base64."""
+    for view in (view for review in reviews for view in review_views(review)):
+        given: Any = view_input(view, database)
         try:
-            found = glue.get_table(DatabaseName=database, Name=review.name)["Table"]
+            found = glue.get_table(DatabaseName=database, Name=view.name)["Table"]
         except glue.exceptions.EntityNotFoundException:
-            glue.create_table(DatabaseName=database, TableInput=view)
+            glue.create_table(DatabaseName=database, TableInput=given)
         else:
-            if found.get("ViewOriginalText") == view["ViewOriginalText"]:
+            if found.get("ViewOriginalText") == given["ViewOriginalText"]:
                 continue
-            glue.update_table(DatabaseName=database, TableInput=view)
-        progress(f"{database}.{review.name}: view over {review.table.name}")
+            glue.update_table(DatabaseName=database, TableInput=given)
+        progress(f"{database}.{view.name}: view over {view.table.name}")
 
 
 def _save_questions(athena: Any, settings: LakeSettings, asked: Sequence[Question], progress: Progress) -> None:

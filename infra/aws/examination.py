@@ -19,6 +19,7 @@ from infra.aws.stacks import Stack, StackOptions, Stacks, stack_parameters
 from infra.aws.template import Resource, resources
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import delivered_days
+from loglake_assets.reviews import review_views
 from loglake_assets.sources import LogSource
 from resources.settings import LakeSettings, loglake
 
@@ -281,13 +282,13 @@ def _pair(column: Mapping[str, str]) -> tuple[str, str]:
 
 def _views(lake: Deployment) -> Iterator[Finding]:
     glue, database = lake.clients("glue"), lake.settings.database
-    for review in reviews_of(lake.sources):
+    for view in (view for review in reviews_of(lake.sources) for view in review_views(review)):
         try:
-            found = glue.get_table(DatabaseName=database, Name=review.name)["Table"].get("ViewOriginalText")
+            found = glue.get_table(DatabaseName=database, Name=view.name)["Table"].get("ViewOriginalText")
         except ClientError:
             found = None
-        if found != view_input(review, database)["ViewOriginalText"]:
-            yield _deployed("views", f"{database}.{review.name} is {'another view' if found else 'not there'}")
+        if found != view_input(view, database)["ViewOriginalText"]:
+            yield _deployed("views", f"{database}.{view.name} is {'another view' if found else 'not there'}")
 
 
 def _job(lake: Deployment) -> Iterator[Finding]:

@@ -140,7 +140,7 @@ def days_not_whole(lake: CommandLake, card: TableCard, days: Sequence[date]) -> 
 def _log_of(card: TableCard) -> LogSource:
     """The log of a readready table, or the one that a review begins with."""
     for review in map(load_review, review_names()):
-        if review.table.name == card.kept_in:
+        if card.kept_in in {table.name for table in review.tables}:
             return load_source(review.leading_source)
     return next(source for source in map(load_source, source_names()) if source.readready.name == card.kept_in)
 

@@ -13,6 +13,7 @@ from infra.cli.quarantine import entry_name
 from infra.cli.terminal import escape, print_table, size
 from loglake_assets.lake.addapart.messages import send_key
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
+from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any, read_manifest
 from loglake_assets.lake.versions.retention import RetentionRule, RollbackError, is_collected, run_to_roll_back_to
@@ -29,12 +30,12 @@ _WAIT_SECONDS = 2  # without it SQS asks some of its servers only, and an empty 
 _MESSAGES_AT_A_TIME = 10  # ReceiveMessage gives no more
 
 
-def committed_table(name: str) -> str:
-    """The table of a log's or a review's days. Raises UnknownSourceError."""
+def committed_tables(name: str) -> list[str]:
+    """The tables that a log's or a review's days are kept in, its own last. Raises UnknownSourceError."""
     if name in source_names():
-        return load_source(name).readready.name
+        return [load_source(name).readready.name]
     if name in review_names():
-        return load_review(name).table.name
+        return [table.name for table in load_review(name).tables]
     known = f"logs {', '.join(source_names())}; reviews {', '.join(review_names())}"
     raise UnknownSourceError(f"There is no log or review {name!r}. Declared: {known}.")
 
@@ -43,8 +44,21 @@ def committed_table(name: str) -> str:
 
 
 def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) -> Commit:
-    """Send readers of a day back to an older run, by a new commit. Raises RollbackError or VerificationError."""
-    table = lake.table(committed_table(name))
+    """Send readers of a day back to an older run, by a new commit of each of its tables; returns its own table's.
+
+    Raises RollbackError or VerificationError.
+    """
+    tables = [lake.table(table) for table in committed_tables(name)]
+    for table in tables:
+        run_to_roll_back_to(table, day_number(day), run_id)
+    commits = [_roll_table_back(lake, table, day, run_id) for table in tables]
+    rows = commits[-1].rows
+    say(f"{name} {day}: readers see run {run_id} again ({rows:,} rows), by commit {commits[-1].seq}.")
+    say("It stands until the day is built again, by a person or because objects of that day arrive.")
+    return commits[-1]
+
+
+def _roll_table_back(lake: CommandLake, table: Table, day: date, run_id: str) -> Commit:
     manifest = run_to_roll_back_to(table, day_number(day), run_id)
     before = head(table, day_number(day))
     publisher = lake.resource.publisher()
@@ -55,8 +69,6 @@ def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) ->
         raise RollbackError(
             f"Retention took up run {run_id} of {table.name} {day} meanwhile; readers see what they saw."
         )
-    say(f"{name} {day}: readers see run {run_id} again ({commit.rows:,} rows), by commit {commit.seq}.")
-    say("It stands until the day is built again, by a person or because objects of that day arrive.")
     return commit
 
 

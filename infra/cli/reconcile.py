@@ -20,7 +20,7 @@ def reconcile_all(lake: CommandLake, say: Callable[[str], None]) -> int:
 
 def _reconcile_review(lake: CommandLake, review: Review, say: Callable[[str], None]) -> int:
     def send() -> int:
-        commits = send_unplaced_commits(lake.resource, review.table.name)
+        commits = sum(send_unplaced_commits(lake.resource, table.name) for table in review.tables)
         say(f"{review.title}: {commits} commits are not in the catalog")
         return commits
 

@@ -3,13 +3,12 @@
 The same cards make the guard's policy, so the model is told of no column that is refused, and of every one that is not.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from lambdas.looker.settings import LookerSettings
-from loglake_assets.reviews import Review, load_review, review_names, view_statement
+from loglake_assets.reviews import View, load_review, review_names, review_views
 from loglake_assets.sources import LogSource, load_source, source_names
 
 INVOCATION_NOTE = (
@@ -46,7 +45,7 @@ def table_cards() -> tuple[TableCard, ...]:
     """Every readready table and every review's view, as declared; raw tables and what reviews are kept in are none."""
     return (
         *(_readready_card(load_source(name)) for name in source_names()),
-        *(_review_card(load_review(name)) for name in review_names()),
+        *(_view_card(view) for name in review_names() for view in review_views(load_review(name))),
     )
 
 
@@ -63,18 +62,13 @@ def _readready_card(source: LogSource) -> TableCard:
     )
 
 
-def _review_card(review: Review) -> TableCard:
-    """The view's columns are those of its table that its SELECT names, one a line, as the catalog reads it too."""
-    sql = view_statement(review)
-    declared = (*review.table.all_columns, review.table.partition_key)
+def _view_card(view: View) -> TableCard:
     return TableCard(
-        name=review.name,
-        description=f"{review.title}. {review.description}",
-        columns=tuple(
-            (c.name, c.type, c.comment) for c in declared if re.search(rf"^  {c.name},?$", sql, re.MULTILINE)
-        ),
+        name=view.name,
+        description=view.description,
+        columns=tuple((column.name, column.type, column.comment) for column in view.columns),
         coverage=_NOT_MEASURED,
-        kept_in=review.table.name,
+        kept_in=view.table.name,
         is_measured=False,
     )
 

@@ -36,7 +36,8 @@ def _parts(lake: Lake, instance: dg.DagsterInstance, today: date) -> Iterator[st
         yield from _newest_commits(lake, source.readready.name)
         yield json.dumps(late_counts(lake.table(source.readready.name)), sort_keys=True)
     for name in review_names():
-        yield from _newest_commits(lake, load_review(name).table.name)
+        for table in load_review(name).tables:
+            yield from _newest_commits(lake, table.name)
     failed = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=1)
     yield failed[0].run_id if failed else "no failed run"
 

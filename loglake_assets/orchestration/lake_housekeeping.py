@@ -50,7 +50,12 @@ def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Def
 def table_names() -> tuple[str, ...]:
     """Every table whose days are committed."""
     tables = [load_source(name).readready.name for name in source_names()]
-    return (*tables, *(load_review(name).table.name for name in review_names()))
+    return (*tables, *review_tables())
+
+
+def review_tables() -> tuple[str, ...]:
+    """Every table that the days of a review are kept in."""
+    return tuple(table.name for name in review_names() for table in load_review(name).tables)
 
 
 class Retention(dg.Config):
@@ -118,7 +123,7 @@ def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> d
             found = {key: failed_days(context.instance, key, days) for key, days in assets.items()}
             yield failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
         if REVIEWS_PLACED in asked:
-            tables = [load_review(name).table.name for name in review_names()]
+            tables = review_tables()
             yield reviews_placed_result({table: days_to_place(lake, table) for table in tables})
             if config.mend:
                 sent = sum(send_unplaced_commits(lake, table) for table in tables)

@@ -89,7 +89,8 @@ def reconcile_job() -> dg.JobDefinition:
                 context.log_event(event)
             sent[name] = {"raw_prefixes": prefixes, "commits": commits, "stale_days": [str(day) for day in changed]}
         for name in review_names():
-            sent[name] = {"commits": send_unplaced_commits(lake, load_review(name).table.name)}
+            commits = sum(send_unplaced_commits(lake, table.name) for table in load_review(name).tables)
+            sent[name] = {"commits": commits}
         context.log.info(f"Sent AddAPart what the catalog did not show: {sent}.")
         context.add_output_metadata({"sent": dg.MetadataValue.json(sent)})
 

@@ -89,7 +89,7 @@ def _build(
         return
     review, settings, run_id = config.review, lake.settings, _run_id(context)
     bucket, publisher = settings.readready_bucket, lake.publisher()
-    bases = {day: head(lake.table(review.table.name), day_number(day)) for day in days}
+    bases = {day: {table.name: _newest_seq(lake, table.name, day) for table in review.tables} for day in days}
 
     def address(day: date) -> str:
         return f"s3://{bucket}/{packets_prefix(review.name, day_number(day), run_id)}"
@@ -99,17 +99,19 @@ def _build(
         for found in config.builder.build(lake, days, config.options, address, context.log.info):
             done.add(found.day)
             try:
-                base = bases[found.day]
-                manifest = put_review_day(
-                    lake.s3, bucket, review.table, review.name, found, run_id, base.seq if base else 0
-                )
-                commit = publisher.publish(manifest)
+                manifests = put_review_day(lake.s3, bucket, review, found, run_id, bases[found.day])
+                *_, commit = [publisher.publish(manifest) for manifest in manifests]
             except Exception as error:  # whatever it is, the days beside it are committed and must be told
                 errors[found.day] = error
             else:
                 yield _BuiltDay(found, commit)
     except Exception as error:
         errors.update({day: error for day in days if day not in done})
+
+
+def _newest_seq(lake: Lake, table: str, day: date) -> int:
+    newest = head(lake.table(table), day_number(day))
+    return newest.seq if newest else 0
 
 
 def _run_id(context: dg.AssetExecutionContext) -> str:

@@ -24,7 +24,7 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.questions import questions
 from loglake_assets.report.figures import lake_figures
 from loglake_assets.report.page import report_page
-from loglake_assets.reviews.session_activity.page_text import notation
+from loglake_assets.reviews.page_text import notation
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from loglake_assets.report.charts import KINDS, heat_map, kind_of, monthly_bars
 from loglake_assets.report.figures import LakeFigures, LogFigures
+from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.packets import shortest_name
-from loglake_assets.reviews.session_activity.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
 

@@ -5,11 +5,14 @@ A review's folder names the logs it joins; nothing else in the lake does.
 
 import importlib
 import importlib.resources
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from loglake_assets.reviews.model import Review
+from loglake_assets.sources.model import Column, ReadreadyTable
 
-__all__ = ["Review", "UnknownReviewError", "load_review", "review_names", "view_statement"]
+__all__ = ["Review", "UnknownReviewError", "View", "load_review", "review_names", "review_views"]
 
 _HERE = Path(__file__).parent
 
@@ -32,7 +35,32 @@ def load_review(name: str) -> Review:
     return declared
 
 
-def view_statement(review: Review) -> str:
-    """The SELECT of the Athena view that readers of the review query."""
+@dataclass(frozen=True)
+class View:
+    """An Athena view that readers of a review query: its SELECT over one of the review's tables."""
+
+    name: str
+    description: str
+    table: ReadreadyTable
+    statement: str
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that the SELECT names, one a line."""
+        declared = (*self.table.all_columns, self.table.partition_key)
+        return tuple(c for c in declared if re.search(rf"^  {c.name},?$", self.statement, re.MULTILINE))
+
+
+def review_views(review: Review) -> tuple[View, ...]:
+    """The review's own view, whose SELECT stands in its folder, and one over each detail table without its evidence."""
     folder = importlib.resources.files(f"loglake_assets.reviews.{review.name}")
-    return (folder / review.view).read_text(encoding="utf-8")
+    own = (folder / review.view).read_text(encoding="utf-8")
+    return (
+        View(review.name, f"{review.title}. {review.description}", review.table, own),
+        *(View(one.name, one.description, one.table, _select(one.table)) for one in review.details),
+    )
+
+
+def _select(table: ReadreadyTable) -> str:
+    names = ",\n".join(f"  {column.name}" for column in (*table.columns, table.partition_key))
+    return f"SELECT\n{names}\nFROM {table.name}\n"

@@ -46,6 +46,8 @@ class ReviewDay:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What people read of the day first, in this order: by state, by kind."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of the review's detail tables by their names, with the tables' columns but `f_run`."""
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, read_manifest
 from loglake_assets.reviews.builder import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
+from loglake_assets.reviews.model import Review
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.model import ReadreadyTable
@@ -34,13 +35,34 @@ _IN_FLIGHT = 16
 
 
 def put_review_day(
-    s3: "S3Client", bucket: str, table: ReadreadyTable, review: str, found: ReviewDay, run_id: str, base_seq: int
+    s3: "S3Client", bucket: str, review: Review, found: ReviewDay, run_id: str, bases: Mapping[str, int]
+) -> list[Manifest]:
+    """Write one day of a review; nobody sees it until it is committed. `bases`: newest commit of each of its tables.
+
+    Returns a manifest for each of the review's tables, in the order in which they are to be committed.
+    """
+    _put_files(s3, bucket, packets_prefix(review.name, day_number(found.day), run_id), found.files)
+    rows = {detail.table.name: found.details.get(detail.name, ()) for detail in review.details}
+    rows[review.table.name] = found.rows
+    return [
+        _put_table(s3, bucket, review.name, table, rows[table.name], found, run_id, bases[table.name])
+        for table in review.tables
+    ]
+
+
+def _put_table(
+    s3: "S3Client",
+    bucket: str,
+    review: str,
+    table: ReadreadyTable,
+    rows: Sequence[Mapping[str, Any]],
+    found: ReviewDay,
+    run_id: str,
+    base_seq: int,
 ) -> Manifest:
-    """Write one day of a review; nobody sees it until it is committed. The manifest is written last."""
-    day = day_number(found.day)
-    files = _put_rows(s3, bucket, table, found.rows, day_prefix(table.name, run_id, day), run_id)
-    _put_files(s3, bucket, packets_prefix(review, day, run_id), found.files)
-    rows = len(found.rows)
+    """Write one table's rows of a day, then the manifest that says so."""
+    day, count = day_number(found.day), len(rows)
+    files = _put_rows(s3, bucket, table, rows, day_prefix(table.name, run_id, day), run_id)
     manifest = Manifest(
         source=review,
         table=table.name,
@@ -50,8 +72,8 @@ def put_review_day(
         look_ahead=0,
         has_source=True,
         location=f"s3://{bucket}/{day_prefix(table.name, run_id, day)}",
-        content_hash=content_hash(table, found.rows),
-        totals={"records_read": rows, "written": rows, "excluded": 0, "duplicates": 0, "quarantined_records": 0},
+        content_hash=content_hash(table, rows),
+        totals={"records_read": count, "written": count, "excluded": 0, "duplicates": 0, "quarantined_records": 0},
         excluded_by={},
         files=tuple(files),
         objects=tuple(_object(bucket, entry) for entry in found.inputs if entry.status == BUILT),
@@ -90,8 +112,11 @@ def orc_bytes(table: ReadreadyTable, rows: Sequence[Mapping[str, Any]]) -> bytes
     return target.getvalue()
 
 
-def _sortable(value: Any) -> tuple[bool, str]:
-    return value is not None, "" if value is None else str(value)
+def _sortable(value: Any) -> tuple[bool, int, str]:
+    """None first, then numbers by their size, then text."""
+    if isinstance(value, int):
+        return True, value, ""
+    return value is not None, 0, "" if value is None else str(value)
 
 
 def _store(value: Any) -> Any:

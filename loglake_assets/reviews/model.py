@@ -6,6 +6,18 @@ from loglake_assets.sources.model import ReadreadyTable
 
 
 @dataclass(frozen=True)
+class DetailTable:
+    """A table of what stands behind a review's rows, such as the lines of a session; `name` is the view over it.
+
+    It is written, committed and placed with the review's own table, under the same run.
+    """
+
+    name: str
+    description: str
+    table: ReadreadyTable
+
+
+@dataclass(frozen=True)
 class Review:
     """A table joined from readready tables, one partition a UTC day.
 
@@ -27,7 +39,13 @@ class Review:
     """Days before a day whose input its rows may need."""
     look_ahead_days: int
     """Days after a day whose input its rows may need: a session goes on after midnight."""
+    details: tuple[DetailTable, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
         return (self.leading_source, *self.joined_sources)
+
+    @property
+    def tables(self) -> tuple[ReadreadyTable, ...]:
+        """All tables that its days are kept in, its own last: once that is committed, the others are."""
+        return (*(detail.table for detail in self.details), self.table)

@@ -1,8 +1,30 @@
 """What agents did: every tool that a model asked for, who was behind it, and what happened while it ran."""
 
-from loglake_assets.reviews.model import Review
+from loglake_assets.reviews.model import DetailTable, Review
 from loglake_assets.sources.model import Column, ReadreadyTable
 
+EVENTS = DetailTable(
+    name="agent_tool_events",
+    description="One row an API call that the same identity made while a tool of an agent ran, the first 1,000 a tool.",
+    table=ReadreadyTable(
+        name="agent_tool_events_review",
+        grain=("tool_key", "event_number"),
+        sort_by=("tool_key", "event_number"),
+        columns=(
+            Column("tool_key", "string", "of the tool call in agent_tool_use"),
+            Column("event_number", "int", "place among the calls made while the tool ran, from 1 in the order of time"),
+            Column("tool_name", "string", "name of the tool that ran"),
+            Column("asked", "timestamp", "UTC, of the call of the model in which the tool was asked for"),
+            Column("useridentity_arn", "string", "whose credentials called the model, and made the API call"),
+            Column("eventid", "string", "CloudTrail event of the API call"),
+            Column("eventtime", "timestamp", "UTC, of the API call"),
+            Column("eventsource", "string", "service that was called, such as s3.amazonaws.com"),
+            Column("eventname", "string", "operation that was called"),
+            Column("errorcode", "string", "error of the API call, null where it succeeded"),
+        ),
+        evidence=(Column("f_run", "string", "Dagster run that wrote the row"),),
+    ),
+)
 REVIEW = Review(
     name="agent_tool_use",
     title="Agent tool use",
@@ -13,6 +35,7 @@ REVIEW = Review(
     builder="loglake_assets.reviews.agent_tool_use.tool_use_builder",
     look_back_days=2,
     look_ahead_days=1,
+    details=(EVENTS,),
     table=ReadreadyTable(
         name="agent_tool_use_review",
         grain=("tool_key",),
@@ -54,7 +77,11 @@ REVIEW = Review(
             Column("trail_sourceidentity", "string", "the person behind the role"),
             Column("sourceipaddress", "string", "address that the invocation came from"),
             Column("useragent", "string", "program that invoked, as it names itself"),
-            Column("events_while_running", "string", "JSON text: what the same identity called while the tool ran"),
+            Column(
+                "events_while_running",
+                "string",
+                "JSON text: the first 100 API calls of the same caller while the tool ran; agent_tool_events has more",
+            ),
             Column(
                 "event_count_while_running",
                 "int",

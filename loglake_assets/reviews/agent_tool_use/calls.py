@@ -154,7 +154,7 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
         "trail_sourceidentity": trail.get("useridentity_sourceidentity"),
         "sourceipaddress": trail.get("sourceipaddress"),
         "useragent": trail.get("useragent"),
-        "events_while_running": json.dumps([_event(e) for e in call.events]),
+        "events_while_running": json.dumps([_event(e) for e in call.events[:EVENTS_OF_A_ROW]]),
         "event_count_while_running": call.event_count,
         "flags": ",".join(call.flags) or None,
         "inputs": inputs,
@@ -162,10 +162,24 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
     }
 
 
+EVENTS_OF_A_ROW = 100
+_OF_EVENT = ("eventid", "eventtime", "eventsource", "eventname", "errorcode")
 _OF_INVOCATION = (
     *("requestid", "operation", "modelid", "f_modelname", "logaccountid", "logregion", "useridentity_arn"),
     *("f_conversation", "raw_bucket", "raw_key", "raw_versionid", "raw_ordinal", "raw_objectsha256"),
 )
+
+
+def event_rows(call: ToolCall) -> Iterator[dict[str, Any]]:
+    """What was called while it ran as rows, but for the run that writes them."""
+    shared = {
+        "tool_key": call.key,
+        "tool_name": _text(call.tool.get("name")),
+        "asked": call.request_time,
+        "useridentity_arn": call.row["useridentity_arn"],
+    }
+    for number, event in enumerate(call.events, 1):
+        yield {**shared, "event_number": number, **{name: event[name] for name in _OF_EVENT}}
 
 
 def _text(value: Any) -> str | None:

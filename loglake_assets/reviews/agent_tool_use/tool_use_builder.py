@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.reviews.agent_tool_use import REVIEW
+from loglake_assets.reviews.agent_tool_use import EVENTS, REVIEW
+from loglake_assets.reviews.agent_tool_use.agent_pages import agent_files
 from loglake_assets.reviews.agent_tool_use.bodies import Body, body_references, look_up, with_bodies
-from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
+from loglake_assets.reviews.agent_tool_use.calls import ToolCall, event_rows, row_of, tool_calls
 from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.sources import load_source
@@ -56,9 +57,11 @@ def build(
             day=day,
             rows=[row_of(call, told) for call in calls],
             inputs=read,
-            files=iter(()),
+            files=agent_files(calls, read, day, lake.settings.name, datetime.now(UTC)),
             checks=[_trace(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
             counts=_counts(calls),
+            details={EVENTS.name: [row for call in calls for row in event_rows(call)]},
+            metadata={"pages": f"{address(day)}index.html"},
         )
 
 

@@ -1,8 +1,36 @@
 """Who did what in Session Manager: every session with what was typed in it and what its principal called around it."""
 
-from loglake_assets.reviews.model import Review
+from loglake_assets.reviews.model import DetailTable, Review
 from loglake_assets.sources.model import Column, ReadreadyTable
 
+LINES = DetailTable(
+    name="session_lines",
+    description="One row a line of a session's transcript, whole, so that a search of terminals is SQL.",
+    table=ReadreadyTable(
+        name="session_lines_review",
+        grain=("session_key", "line"),
+        sort_by=("session_key", "line"),
+        columns=(
+            Column("session_key", "string", "of the session in session_activity"),
+            Column("line", "int", "number of the line in the transcript, from 1"),
+            Column("text", "string", "what stood on the terminal, untouched and whole"),
+            Column("eventtime", "timestamp", "UTC, of the log event that the line begins in"),
+            Column("eventid", "string", "of that log event"),
+            Column("flags", "string", "what a reviewer should look at, comma-separated, such as sudo,history"),
+            Column("useridentity_arn", "string", "ARN of who started the session"),
+            Column("useridentity_sourceidentity", "string", "the person behind a role"),
+            Column("logaccountid", "string", "account of the session"),
+        ),
+        evidence=(
+            Column("raw_bucket", "string", "of the log event"),
+            Column("raw_key", "string", "key of the object that the log event lies in"),
+            Column("raw_versionid", "string", "version of that object"),
+            Column("raw_ordinal", "int", "position of the record in its object, from 0"),
+            Column("raw_objectsha256", "string", "of that object's bytes as stored"),
+            Column("f_run", "string", "Dagster run that wrote the row"),
+        ),
+    ),
+)
 REVIEW = Review(
     name="session_activity",
     title="Session activity",
@@ -13,6 +41,7 @@ REVIEW = Review(
     builder="loglake_assets.reviews.session_activity.session_builder",
     look_back_days=2,
     look_ahead_days=2,
+    details=(LINES,),
     table=ReadreadyTable(
         name="session_activity_review",
         grain=("session_key",),
@@ -53,7 +82,7 @@ REVIEW = Review(
             Column(
                 "transcript",
                 "string",
-                "what stood on the terminal, line by line, untouched; cut beyond 4 MB",
+                "what stood on the terminal, line by line, untouched; cut beyond 4 MB: session_lines has it whole",
             ),
             Column("transcript_lines", "int", "lines of what was typed and shown"),
             Column("transcript_bytes", "bigint", "bytes of what was typed and shown"),

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ LONGEST_TRANSCRIPT = 4_000_000  # characters of the column; in UTF-8 half of wha
 LINES_SHOWN = 20_000  # of a packet: more make no page that anybody opens
 MASKED_FIELDS = ("command", "reason", "errormessage", "useragent")
 """What a person may have typed that is no line of the transcript."""
+_OF_SESSION = ("session_key", "useridentity_arn", "useridentity_sourceidentity", "logaccountid")
+_OF_EVENT = ("eventid", "raw_bucket", "raw_key", "raw_versionid", "raw_ordinal", "raw_objectsha256")
 _CALL = ("eventid", "eventsource", "eventname", "errorcode", "awsregion", "sourceipaddress")
 
 
@@ -48,6 +50,26 @@ def row_of(session: Session, packet: str) -> dict[str, Any]:
         "raw_objectsha256": start["raw_objectsha256"] if start else None,
         "packet": packet,
     }
+
+
+def line_rows(session: Session) -> Iterator[dict[str, Any]]:
+    """The lines of the session's transcript as rows, each with the log event it begins in; `f_run` is not there yet."""
+    flags: dict[int, list[str]] = {}
+    for flag, number in session.flags:
+        flags.setdefault(number, []).append(flag)
+    identity = _identity(session)
+    shared = {name: identity[name] for name in _OF_SESSION}
+    for event, block in zip(session.keystrokes, session.blocks, strict=True):
+        of_event = {name: event.row[name] for name in _OF_EVENT}
+        for number in range(block.first_line + block.continues, block.first_line + len(block.lines)):
+            yield {
+                **shared,
+                **of_event,
+                "line": number,
+                "text": session.lines[number - 1],
+                "eventtime": event.time,
+                "flags": ",".join(dict.fromkeys(flags.get(number, ()))) or None,
+            }
 
 
 def _cut(transcript: str) -> str:

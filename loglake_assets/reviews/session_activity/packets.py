@@ -19,8 +19,8 @@ from jinja2 import Environment, Template
 
 from loglake_assets.reviews.inputs import day_lacks
 from loglake_assets.reviews.masking import KINDS
+from loglake_assets.reviews.page_text import duration, moment, page_environment
 from loglake_assets.reviews.session_activity.flags import FLAGS
-from loglake_assets.reviews.session_activity.page_text import duration, moment, page_environment
 from loglake_assets.reviews.session_activity.states import STATES, State
 from loglake_assets.reviews.session_activity.verdicts import VERDICTS
 

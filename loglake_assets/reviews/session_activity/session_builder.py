@@ -8,8 +8,8 @@ from typing import Any
 from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import Input
-from loglake_assets.reviews.session_activity import REVIEW
-from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, row_of
+from loglake_assets.reviews.session_activity import LINES, REVIEW
+from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, line_rows, row_of
 from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.lake_queries import read_facts
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
@@ -49,6 +49,7 @@ def build(
                 "lines_that_look_like_secrets": sum(len({s.line for s in session.secrets}) for session in sessions),
                 "packets": f"{address(day)}index.html",
             },
+            details={LINES.name: [row for session in sessions for row in line_rows(session)]},
         )
 
 

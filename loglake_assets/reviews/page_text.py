@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from loglake_assets.reviews.terminal import SEQUENCE, is_hidden
@@ -69,9 +69,9 @@ def style_source(style: str) -> Markup:
 
 
 def page_environment(package: str) -> Environment:
-    """Templates of a package's own folder, in which every printed value passes `text_for_page`."""
+    """Templates of a package's own folder and of this one, where every printed value passes `text_for_page`."""
     pages = Environment(
-        loader=PackageLoader(package, ""),
+        loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader("loglake_assets.reviews", "")]),
         autoescape=True,
         finalize=text_for_page,
         undefined=StrictUndefined,
