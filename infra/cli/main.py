@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -299,10 +299,10 @@ def build(
     """
     from infra.cli.build import build_days
     from infra.cli.day_argument import days_of
-    from infra.cli.mend import committed_table
+    from infra.cli.mend import committed_tables
 
     first, last = days_of(days)
-    committed_table(name)  # refuses what is neither a log nor a review
+    committed_tables(name)  # refuses what is neither a log nor a review
     with context.obj.open() as lake:
         raise typer.Exit(build_days(lake, name, first, last, accept_loss, _say))
 
@@ -743,6 +743,40 @@ def ask(
             answer = invoke_looker(lake, question)
     print_looker_answer(answer, _say)
     raise typer.Exit(EXIT_FAILED if answer["stopped_by"] else 0)
+
+
+@app.command(name="measure-looker")
+def measure_looker(
+    context: Context,
+    days: Annotated[str, typer.Option(show_default=False, help="Built days: 2026-11-01, or 2026-11-01..2026-11-07.")],
+    format: Annotated[EvidenceFormat, typer.Option(help="For people or for programs.")] = EvidenceFormat.table,
+) -> None:
+    """How well a model answers: 40 questions in plain language, judged by their rows. It costs what the model costs.
+
+    Example: BEDROCK_MODEL_ID=<model> loglake measure-looker --days 2026-11-01..2026-11-03
+    """
+    from infra.cli.day_argument import days_of
+    from infra.cli.lake import warn
+    from infra.cli.looker_measure import measure, measure_questions, print_measured
+
+    first, last = days_of(days)
+    model, looker = _looker(context.obj.name == LOCAL)
+    with context.obj.open() as lake:
+        found = list(measure(lake, lambda words: looker(lake, words), first, last, measure_questions(), warn))
+    print_measured(found, model, format.value, _say)
+
+
+def _looker(is_local: bool) -> tuple[str, Callable[["CommandLake", str], dict[str, Any]]]:
+    """What a report calls the model, and what asks it. Raises UsageError where the local lake has none to ask."""
+    from infra.cli.ask import invoke_looker
+    from infra.cli.local_ask import ask_locally, model_access
+
+    if not is_local:
+        return "the model of the lake's function", invoke_looker
+    access = model_access()  # with the caller's own credentials, before the lake puts its own there
+    if access is None:
+        raise UsageError("No model is named: set BEDROCK_MODEL_ID. The scripted stand-in has nothing to be measured.")
+    return access.model_id, lambda lake, words: ask_locally(lake, words, access, _quiet)
 
 
 def _local_answer(context: Context, question: str) -> dict[str, Any]:
