@@ -39,6 +39,27 @@ _CALLS: tuple[tuple[str, str, bool, Callable[[Random], Any]], ...] = (
     ("sts", "GetCallerIdentity", True, lambda r: None),
     ("ssm", "DescribeInstanceInformation", True, lambda r: {"filters": [], "maxResults": r.choice((10, 50))}),
 )
+GRAVE_CALLS: tuple[tuple[str, str, Json], ...] = (  # what security looks for, each once in a row of so many events
+    ("cloudtrail", "StopLogging", {"name": "example-trail"}),
+    ("cloudtrail", "DeleteTrail", {"name": "example-trail"}),
+    ("iam", "CreateAccessKey", {"userName": "ci-deploy"}),
+    ("iam", "CreateUser", {"userName": "example-user"}),
+    ("iam", "DeactivateMFADevice", {"userName": "alice", "serialNumber": "arn:aws:iam::111122223333:mfa/alice"}),
+    ("s3", "DeleteBucketPublicAccessBlock", {"bucketName": "example-bucket", "publicAccessBlock": ""}),
+    (
+        "ec2",
+        "AuthorizeSecurityGroupIngress",
+        {
+            "groupId": "sg-0example",
+            "ipPermissions": {
+                "items": [{"ipProtocol": "tcp", "fromPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}]
+            },
+        },
+    ),
+    ("kms", "ScheduleKeyDeletion", {"keyId": "alias/example-1", "pendingWindowInDays": 7}),
+    ("guardduty", "DeleteDetector", {"detectorId": "0123456789abcdef0123456789abcdef"}),
+    ("secretsmanager", "GetSecretValue", {"secretId": "example/database"}),
+)
 _GLOBAL = ("iam",)  # always us-east-1 in the record, whatever Region the key says
 
 
@@ -55,6 +76,13 @@ def denied_call(draft: Draft) -> None:
     call(draft)
     record = draft.record
     draft.deny(f"{record['eventSource'].split('.')[0]}:{record['eventName']}", "Client.UnauthorizedOperation")
+
+
+def grave_call(draft: Draft) -> None:
+    service, name, request = GRAVE_CALLS[draft.index % len(GRAVE_CALLS)]
+    if service in _GLOBAL:
+        draft.record["awsRegion"] = "us-east-1"
+    draft.call(service, name, name.startswith("Get"), request)
 
 
 def object_read(draft: Draft) -> None:

@@ -37,6 +37,7 @@ ODD: dict[str, tuple[int, Callable[[Draft], None]]] = {  # kind: (how many, how 
     "other_recipient": (2, oddities.other_recipient),
     "last_second": (6, calls.call),
     "hostile": (len(HOSTILE), calls.hostile),
+    "grave_call": (len(calls.GRAVE_CALLS), calls.grave_call),
     "athena_session": (2, sessions.athena_session),
     "start_session": (4, sessions.start_session),
     "start_session_denied": (2, sessions.start_session_denied),
