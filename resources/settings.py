@@ -8,6 +8,13 @@ from datetime import date
 from pathlib import Path
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
+PARTS = frozenset(
+    {
+        *("addapart", "alarms", "artifacts", "athena", "catalog", "dagster", "glue", "jobs", "looker", "month"),
+        *("raw", "reader", "readready", "retention", "reviewer", "storage"),
+    }
+)
+"""What stands behind a lake's name and a dash in the names of its buckets, queues, stacks, workgroups and policies."""
 _ACCOUNT = re.compile(r"^\d{12}$")
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 RAW_BUCKETS = "LOGLAKE_RAW_BUCKETS"
@@ -100,13 +107,28 @@ class LakeSettings:
 def lake_settings(environment: Mapping[str, str] | None = None) -> LakeSettings:
     """The lake that the environment names. Raises SettingsError; a retry cannot help until the variable is set."""
     env = os.environ if environment is None else environment
+    name = _accept(env, "LOGLAKE_NAME", _NAME, "2 to 21 of a-z, 0-9 and -, starting with a letter")
+    _refuse_name_of_a_part(name)
     return LakeSettings(
-        name=_accept(env, "LOGLAKE_NAME", _NAME, "2 to 21 of a-z, 0-9 and -, starting with a letter"),
+        name=name,
         account=_accept(env, "LOGLAKE_ACCOUNT", _ACCOUNT, "an AWS account id of 12 digits"),
         region=_accept(env, "AWS_REGION", re.compile(r"^[a-z0-9-]+$"), "an AWS Region such as eu-west-1"),
         endpoint_url=env.get("AWS_ENDPOINT_URL") or None,
         raw_buckets=_raw_buckets(env.get(RAW_BUCKETS, "")),
     )
+
+
+def _refuse_name_of_a_part(name: str) -> None:
+    """Names of a lake `a-raw` fall under those of a lake `a`: whoever may read `a-raw-*` may read them."""
+    first, *words = name.split("-")
+    for number, word in enumerate(words):
+        if word in PARTS:
+            other = "-".join([first, *words[:number]])
+            raise SettingsError(
+                f"LOGLAKE_NAME is {name!r}, and what belongs to a lake {other!r} is called {other}-{word} as well, so "
+                f"each might reach the other's. Choose a name without -{word}; not accepted after a dash are "
+                f"{', '.join(sorted(PARTS))}."
+            )
 
 
 def _raw_buckets(text: str) -> tuple[tuple[str, str], ...]:

@@ -1,11 +1,21 @@
 """Files of lakes/: what they may say, and what is refused by name."""
 
+import json
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+from infra.aws.deploy import Artifacts, lake_stacks
+from infra.aws.stacks import Stack
+from infra.aws.template import Resource, resources
 from infra.cli.home import REPOSITORY
 from infra.cli.lake_file import LakeFileError, lake_file
+from loglake_assets.sources import load_source, source_names
+from resources.settings import PARTS, LakeSettings
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
 
 LEAST = 'account = "111122223333"\nregion = "eu-west-1"\n'
 
@@ -54,6 +64,8 @@ def test_lists_numbers_and_booleans_become_a_templates_text(lakes: Path) -> None
         ("parameters = 1", "parameters must be a table"),
         ("[parameters]\nA = [1]", "the parameter A must be"),
         ("[parameters.jobs]\nA = {B = 1}", "the parameter A must be"),
+        ("name = 'a-raw'", "a lake 'a' is called a-raw as well.*without -raw"),
+        ("name = 'a-b-addapart-c'", "a lake 'a-b' is called a-b-addapart as well"),
         ("x =", "is no TOML"),
     ],
 )
@@ -67,3 +79,51 @@ def test_a_lake_that_has_no_file_is_named_with_those_that_have(lakes: Path) -> N
     (lakes / "prod.toml").write_text(LEAST)
     with pytest.raises(LakeFileError, match="Known: local, prod"):
         lake_file("other")
+
+
+OPTIONAL = {"looker:ModelId": "any", "dagster:Image": "any", "jobs:BudgetUsd": "10", "DeliveryServices": ""}
+NAMES = ("BucketName", "QueueName", "FunctionName", "TopicName", "ManagedPolicyName", "AlarmName", "LogGroupName")
+
+
+def stacks(name: str) -> list[Stack]:
+    sources = [load_source(one) for one in source_names()]
+    given = {key: value for key, value in OPTIONAL.items() if value}
+    return lake_stacks(LakeSettings(name, ACCOUNT, REGION), sources, given, Artifacts(b"", b"", b"", b"", b""))
+
+
+def declared(name: str) -> list[Resource]:
+    return [
+        one for stack in stacks(name) for one in resources(stack.template, stack.parameters, ACCOUNT, REGION).values()
+    ]
+
+
+def physical_names(name: str) -> set[str]:
+    """What everything of a lake is called: stacks, and resources that have names of their own; of a path its part."""
+    found = {stack.name for stack in stacks(name)}
+    for one in declared(name):
+        found |= {one.properties[key] for key in (*NAMES, "Name", "ClusterName", "Family") if key in one.properties}
+    found = {one for one in found if isinstance(one, str) and not re.fullmatch(r"(Consumer|Producer)(\.Arn)?", one)}
+    parts = {one: [part for part in one.split("/") if re.match(rf"{name}(-|$)", part)] for one in found}
+    assert [one for one, named in parts.items() if not named] == [], "all of it is called after the lake"
+    return {part for named in parts.values() for part in named}
+
+
+def test_whatever_is_called_after_a_lake_is_not_accepted_as_a_name_of_another() -> None:
+    """So that names and patterns of two lakes that are accepted never meet."""
+    words = {re.split(r"[-.]", one.removeprefix("one-"))[0] for one in physical_names("one") if one.startswith("one-")}
+    assert words <= PARTS
+    accepted = ("one-two", "onetwo", "on", "one-rawx", "one-x-y")
+    others = {name for other in accepted for name in physical_names(other)}
+    assert not physical_names("one") & others
+    patterns = [re.split(r":(?=[^:]*$)", one)[1].split("/")[0] for one in arns("one")]
+    assert "one-raw-*-111122223333" in patterns
+    assert "one-addapart-*.fifo" in patterns
+    assert [(one, name) for one in patterns for name in others if one != "*" and fnmatchcase(name, one)] == []
+    refused = physical_names("one-raw") | physical_names("one-raw-x")
+    assert any(fnmatchcase(name, "one-raw-*-111122223333") for name in refused), "this is what it is about"
+
+
+def arns(name: str) -> set[str]:
+    """The resources that any statement of a lake allows something on, where they name the lake."""
+    text = json.dumps([one.properties for one in declared(name)])
+    return {one for one in re.findall(r'"(arn:aws:[^"]+)"', text) if re.search(rf"[:/]{name}\b", one)}
