@@ -1,0 +1,34 @@
+"""The page of costs says what the model computes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import cost
+from bench.month import DAYS, RESULTS, alarms_usd, dagster_usd, differences, lines, measured, month, sizes
+from loglake_assets.lake.checks.build_plan import LEAST_DPU_SECONDS
+
+COSTS = Path(__file__).resolve().parent.parent / "docs" / "runbooks" / "costs.md"
+
+
+def test_the_page_of_costs_has_the_numbers_of_the_model() -> None:
+    results = json.loads(RESULTS.read_text())
+    page = COSTS.read_text()
+    assert differences(page, results) == []
+    rows = [line for line in lines(results) if line.startswith("| large ")]
+    assert differences(page.replace(rows[0], rows[0].replace("199,", "198,")), results) == rows
+
+
+def test_a_month_costs_what_its_parts_cost_and_never_less_than_glue_bills() -> None:
+    found = measured(json.loads(RESULTS.read_text()))
+    small, middle, large = (month(size, found) for size in sizes(found))
+    assert small.glue == pytest.approx(DAYS * LEAST_DPU_SECONDS / 3600 * cost.DPU_HOUR)
+    assumed = cost.Assumptions(fixed_cpu_seconds=found.fixed_cpu_seconds)
+    once = cost.cost_of(cost.ORIGINAL, found.cpu_seconds_a_million, assumed)
+    assert large.glue == pytest.approx(DAYS * once.glue_usd)
+    assert large.usd == pytest.approx(large.addapart + large.glue + large.s3_requests + large.storage)
+    assert large.s3_requests > DAYS * once.s3_usd, "the check reads every object again"
+    assert small.usd_a_million > middle.usd_a_million > large.usd_a_million
+    assert alarms_usd() > 1
+    assert dagster_usd() > 50
