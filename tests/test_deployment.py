@@ -1,5 +1,7 @@
 """A lake on AWS deployed, looked at, changed, taken down and deployed again by its command, IAM enforced."""
 
+import base64
+import functools
 import json
 import re
 import subprocess
@@ -12,7 +14,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.aws.examination import LOOKS, Deployment, examine
+from infra.aws.deploy import artifacts_of_tree, lake_stacks
+from infra.aws.examination import LOOKS, examine
+from infra.aws.findings import Deployment, Finding
 from infra.aws.undeploy import lake_buckets, lake_parts
 from infra.cli.home import REPOSITORY
 from loglake_assets.lake.versions.commits import commit_key
@@ -221,7 +225,14 @@ def whole(lake: DeployedLake) -> DeployedLake:
     for name in source_names():
         lake.put(name, YESTERDAY, 600)
     until(lambda: not findings_of_logs(lake), 60)
+    lake.command("build", "cloudtrail", f"{YESTERDAY}")
+    trails, bucket = lake.client("cloudtrail"), lake.settings.raw_bucket("cloudtrail")
+    trails.create_trail(Name=TRAIL_NAME, S3BucketName=bucket, IsMultiRegionTrail=True, EnableLogFileValidation=True)
+    trails.start_logging(Name=TRAIL_NAME)
     return lake
+
+
+TRAIL_NAME = "everything"
 
 
 def findings_of_logs(lake: DeployedLake) -> list[str]:
@@ -230,10 +241,103 @@ def findings_of_logs(lake: DeployedLake) -> list[str]:
     return [table for table in tables if not glue.get_partitions(DatabaseName=NAME, TableName=table)["Partitions"]]
 
 
+def seen_by(lake: DeployedLake, key: tuple[str, str], *subjects: str) -> list[Finding]:
+    """What the looks find, of these subjects or of all, with somebody's credentials."""
+    sources = [load_source(name) for name in source_names()]
+    parameters = {"RequireTls": "false", "addapart-raw-cloudtrail:DeliveryServices": "cloudtrail.amazonaws.com"}
+    stacks = lake_stacks(lake.settings, sources, parameters, artifacts_of_tree())
+    deployment = Deployment(lake.settings, functools.cache(lambda service: lake.client(service, *key)), stacks, sources)
+    found = [one for subject in subjects for one in LOOKS[subject](deployment)] if subjects else examine(deployment)
+    return [one for one in found if not one.is_well]
+
+
+def root(lake: DeployedLake) -> tuple[str, str]:
+    return lake.info.access_key_id, lake.info.secret_access_key
+
+
 def test_doctor_says_that_all_is_well_where_it_is(whole: DeployedLake) -> None:
     told = whole.command("doctor")
     assert told.rstrip().splitlines()[-2:] == ["All is well.", f"lake {NAME}: AWS account {ACCOUNT}, {REGION}"]
     assert f"cloudtrail {YESTERDAY} to " in told
+    assert f"{TRAIL_NAME} delivers to {whole.settings.raw_bucket('cloudtrail')}, last at 20" in told
+    assert re.search(r"a row of \d\d tables and views was read by Athena", told)
+
+
+def test_what_may_not_be_seen_is_never_called_absent_and_its_remedy_is_enough(whole: DeployedLake) -> None:
+    """Somebody who may do nothing is given what doctor names, time after time, until all is well."""
+    iam, arn = whole.client("iam"), f"arn:aws:iam::{ACCOUNT}:user/looker"
+    iam.create_user(UserName="looker")
+    made = iam.create_access_key(UserName="looker")["AccessKey"]
+    key, allowed = (made["AccessKeyId"], made["SecretAccessKey"]), set[str]()
+    for _ in range(9):
+        found = seen_by(whole, key)
+        assert not [one.sentence for one in found if "not there" in one.sentence]
+        assert [one for one in found if f"to {arn}, or look with --profile" not in one.remedy] == []
+        asked = {re.findall(r"allow (\S+) to", one.remedy)[0] for one in found}
+        if not asked:
+            break
+        assert not asked & allowed, "it is named once"
+        allowed |= asked
+        statement = {"Effect": "Allow", "Action": sorted(allowed), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName="looker", PolicyName="looks", PolicyDocument=document)
+    assert asked == set()
+    assert {"s3:ListBucket", "s3:GetObject", "glue:GetTable", "athena:StartQueryExecution"} <= allowed
+    looks = ("Get", "List", "Describe", "StartQueryExecution")
+    assert not [action for action in allowed if not action.partition(":")[2].startswith(looks)]
+
+
+def test_a_table_that_athena_cannot_read_is_named_with_its_reason(whole: DeployedLake) -> None:
+    s3, glue, bucket = whole.client("s3"), whole.client("glue"), whole.settings.readready_bucket
+    where = glue.get_partition(DatabaseName=NAME, TableName=TABLE, PartitionValues=[f"{YESTERDAY:%Y%m%d}"])
+    prefix = where["Partition"]["StorageDescriptor"]["Location"].split("/", 3)[3]
+    files = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
+    damage = [s3.put_object(Bucket=bucket, Key=one, Body=b"no ORC file")["VersionId"] for one in files]
+    (found,) = seen_by(whole, root(whole), "reads")
+    assert found.sentence.startswith(f"{TABLE} of {YESTERDAY}: Athena says HIVE_")
+    assert "restore.md" in found.remedy
+    for one, version in zip(files, damage, strict=True):
+        s3.delete_object(Bucket=bucket, Key=one, VersionId=version)
+    view = glue.get_table(DatabaseName=NAME, Name="session_activity")["Table"]
+    kept = {part: view[part] for part in ("Name", "TableType", "Parameters", "ViewOriginalText", "StorageDescriptor")}
+    glue.update_table(DatabaseName=NAME, TableInput={**kept, "ViewOriginalText": other_view(view["ViewOriginalText"])})
+    (found,) = seen_by(whole, root(whole), "reads")
+    assert found.sentence.startswith("session_activity of ")
+    assert "Athena says " in found.sentence
+    assert found.remedy.endswith(" deploy")
+    glue.update_table(DatabaseName=NAME, TableInput=kept)
+    assert seen_by(whole, root(whole), "reads") == []
+
+
+def other_view(text: str) -> str:
+    """The view over a table that is not there."""
+    document = json.loads(base64.b64decode(text.split()[3]))
+    document["originalSql"] = document["originalSql"].replace("session_activity_review", "gone")
+    return f"/* Presto View: {base64.b64encode(json.dumps(document).encode()).decode()} */"
+
+
+def test_trails_say_themselves_what_is_wrong_with_them(whole: DeployedLake) -> None:
+    trails, s3, bucket = whole.client("cloudtrail"), whole.client("s3"), whole.settings.raw_bucket("cloudtrail")
+    assert seen_by(whole, root(whole), "trails") == []
+    trails.create_trail(Name="elsewhere", S3BucketName="any-other-bucket")
+    trails.create_trail(Name="silent", S3BucketName=bucket)
+    found = [one.sentence for one in seen_by(whole, root(whole), "trails")]
+    assert [sentence.split(",")[0] for sentence in found] == [
+        "the trail silent is switched off",
+        "the trail silent writes no digests",
+    ]
+    trails.delete_trail(Name="silent")
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy.replace(ACCOUNT, "111122223333"))
+    cannot = f"the trail {TRAIL_NAME} cannot deliver {{}} to {bucket}: CloudTrail says AccessDenied"
+    found = [one.sentence for one in seen_by(whole, root(whole), "trails")]
+    assert found == [cannot.format("log files"), cannot.format("digests")]
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    trails.stop_logging(Name=TRAIL_NAME)
+    (off,) = seen_by(whole, root(whole), "trails")
+    assert re.fullmatch(rf"the trail {TRAIL_NAME} is switched off since 20\d\d-\S+ \S+ UTC", off.sentence)
+    assert off.remedy == f"aws cloudtrail start-logging --name {TRAIL_NAME}"
+    trails.start_logging(Name=TRAIL_NAME)
 
 
 def test_doctor_names_everything_that_is_broken(whole: DeployedLake) -> None:
@@ -301,6 +405,8 @@ def test_doctor_names_everything_that_is_broken(whole: DeployedLake) -> None:
         "third-readready has other arguments than declared: --database",
         "its code s3://third-artifacts-000000000000/bundles/glue-",
         "the Athena workgroup third is off",
+        "no table was read: the Athena workgroup third is off",
+        f"the trail {TRAIL_NAME} cannot deliver log files to {raw}: CloudTrail says AccessDenied",
         "the alarm third-addapart-readready-dead is not there",
         "third-addapart-readready-age rings: Messages wait for 15 minutes",
         "nobody has subscribed",
@@ -347,7 +453,7 @@ def test_what_may_not_be_seen_is_one_finding_and_hides_no_other() -> None:
 
     found = list(examine(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], [])))
     assert {one.subject for one in found} == set(LOOKS)
-    assert all("AWS answered AccessDenied" in one.sentence for one in found if not one.is_well)
+    assert all("AWS denies Any to whoever" in one.sentence for one in found if not one.is_well)
 
 
 # --- buckets that are there already -----------------------------------------------------------------------------------

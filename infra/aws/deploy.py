@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
+from infra.aws.aws_errors import answer
 from infra.aws.bundles import (
     WHEELS,
     WheelsError,
@@ -313,12 +312,8 @@ def _upload(s3: "S3Client", bucket: str, built: Artifacts, progress: Progress) -
 
 
 def _is_stored(s3: "S3Client", bucket: str, key: str, size: int) -> bool:
-    try:
-        return bool(s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == size)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
-            return False
-        raise
+    found = answer(s3.head_object, Bucket=bucket, Key=key)
+    return bool(found and found["ContentLength"] == size)
 
 
 def _index_partitions(

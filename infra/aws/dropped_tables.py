@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.stacks import Progress, is_absent
+from infra.aws.aws_errors import is_absent
+from infra.aws.stacks import Progress
 from resources.settings import LakeSettings, loglake
 
 if TYPE_CHECKING:

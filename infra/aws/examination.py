@@ -4,82 +4,40 @@ Every look is by itself: what one role may not see, or what is gone, is one find
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from infra.aws.aws_errors import answer
 from infra.aws.catalog_template import catalog_template, partition_indexes, view_input
-from infra.aws.deploy import Clients, reviews_of
+from infra.aws.deploy import reviews_of
+from infra.aws.findings import Deployment, Finding, bad, look_at, merge, undeployed
 from infra.aws.stacks import Stack, StackOptions, Stacks, stack_parameters
-from infra.aws.template import Resource, resources
+from infra.aws.table_reads import read_tables
+from infra.aws.template import Resource
+from infra.aws.trails import examine_trails
 from loglake_assets.lake.storage.catalog import Catalog
-from loglake_assets.lake.storage.partitions import delivered_days
-from loglake_assets.reviews import review_views
+from loglake_assets.lake.storage.partitions import TableMissingError, delivered_days
+from loglake_assets.reviews import View, review_views
 from loglake_assets.sources import LogSource
-from resources.settings import LakeSettings, loglake
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from resources.settings import loglake
 
 _MOST_CLOCK_SECONDS = 300  # S3 refuses signatures that are further off than 15 minutes
 _WAITING = ("dead.fifo", "undelivered", "quarantine")
-_DEPLOY = "deploy"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a look found: `is_well`, what it was of, a sentence, and a command or step that mends it, or nothing."""
+class Look(Protocol):
+    """Findings of one subject, in the order in which they are best mended; AWS's refusals may be raised."""
 
-    is_well: bool
-    subject: str
-    sentence: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A lake as its file describes it: names, stacks with their parameters, and its logs."""
-
-    settings: LakeSettings
-    clients: Clients
-    stacks: Sequence[Stack]
-    sources: Sequence[LogSource]
-
-    @cached_property
-    def declared(self) -> dict[str, dict[str, Resource]]:
-        """What the templates have with these parameters, by stack and logical id, read once for all looks."""
-        where = self.settings.account, self.settings.region
-        return {stack.name: resources(stack.template, stack.parameters, *where) for stack in self.stacks}
-
-    def resources(self, kind: str) -> Iterator[tuple[str, Resource]]:
-        """(stack name, resource) of everything declared of a type."""
-        for name, found in self.declared.items():
-            yield from ((name, one) for one in found.values() if one.type == kind)
-
-
-Look = Callable[[Deployment], Iterator[Finding]]
+    def __call__(self, lake: Deployment, /) -> Iterator[Finding]: ...
 
 
 def examine(lake: Deployment) -> Iterator[Finding]:
     """Every finding, those that others hang on first."""
     for subject, look in LOOKS.items():
-        try:
-            found = list(look(lake))
-        except (ClientError, BotoCoreError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            found = [
-                _bad(
-                    subject,
-                    f"could not be looked at: AWS answered {code}",
-                    "look with a role that may see it, or deploy",
-                )
-            ]
-        yield from [one for one in found if not one.is_well] or [Finding(True, subject, _summary(found))]
+        found = list(look_at(lake, subject, f"the {subject}", look(lake)))
+        yield from merge([one for one in found if not one.is_well]) or [Finding(True, subject, _summary(found))]
 
 
 def _summary(found: Sequence[Finding]) -> str:
@@ -87,189 +45,201 @@ def _summary(found: Sequence[Finding]) -> str:
     return "; ".join(said) if said else "as declared"
 
 
-def _bad(subject: str, sentence: str, remedy: str = "") -> Finding:
-    return Finding(False, subject, sentence, remedy)
-
-
-def _deployed(subject: str, sentence: str) -> Finding:
-    """A finding that deploying the lake again mends."""
-    return _bad(subject, sentence, loglake(_DEPLOY))
-
-
 # --- the looks --------------------------------------------------------------------------------------------------------
 
 
 def _clock(lake: Deployment) -> Iterator[Finding]:
-    answer = lake.clients("sts").get_caller_identity()
-    if said := answer["ResponseMetadata"]["HTTPHeaders"].get("date"):
+    found = lake.clients("sts").get_caller_identity()
+    if said := found["ResponseMetadata"]["HTTPHeaders"].get("date"):
         apart = abs((parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
         if apart > _MOST_CLOCK_SECONDS:
-            yield _bad(
+            yield bad(
                 "clock", f"this machine's clock is {apart:,.0f} s from AWS's: days would be closed wrongly", "set it"
             )
 
 
 def _stacks(lake: Deployment) -> Iterator[Finding]:
-    api = Stacks(lake.clients("cloudformation"), lake.clients("s3"), lake.settings, StackOptions())
     for stack in lake.stacks:
-        found = api.describe(stack.name)
-        if found is None:
-            yield _deployed("stacks", f"{stack.name} is not there")
-            continue
-        if not str(found["StackStatus"]).endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
-            yield _deployed("stacks", f"{stack.name} is {found['StackStatus']}")
-        now = stack_parameters(found)
-        if other := sorted(name for name, value in stack.parameters.items() if now.get(name) != value):
-            yield _deployed("stacks", f"{stack.name} has other values than this tree and file: {', '.join(other)}")
+        yield from look_at(lake, "stacks", stack.name, _stack(lake, stack))
+
+
+def _stack(lake: Deployment, stack: Stack) -> Iterator[Finding]:
+    api = Stacks(lake.clients("cloudformation"), lake.clients("s3"), lake.settings, StackOptions())
+    found = api.describe(stack.name)
+    if found is None:
+        yield undeployed("stacks", f"{stack.name} is not there")
+        return
+    if not str(found["StackStatus"]).endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
+        yield undeployed("stacks", f"{stack.name} is {found['StackStatus']}")
+    now = stack_parameters(found)
+    if other := sorted(name for name, value in stack.parameters.items() if now.get(name) != value):
+        yield undeployed("stacks", f"{stack.name} has other values than this tree and file: {', '.join(other)}")
 
 
 def _buckets(lake: Deployment) -> Iterator[Finding]:
-    s3 = lake.clients("s3")
     for _, bucket in lake.resources("AWS::S3::Bucket"):
         name = bucket.properties["BucketName"]
-        try:
-            s3.head_bucket(Bucket=name)
-        except ClientError as error:
-            yield _deployed("buckets", f"{name} is not there or may not be seen ({error.response['Error']['Code']})")
-            continue
-        versioning = s3.get_bucket_versioning(Bucket=name).get("Status", "off")
-        if versioning != bucket.properties["VersioningConfiguration"]["Status"]:
-            yield _bad(
-                "buckets",
-                f"{name}: versions are {versioning}, so what is overwritten is gone",
-                f"turn on versioning of {name}",
-            )
-        if bucket.properties.get("ObjectLockEnabled") and not _lock_mode(s3, name):
-            yield _deployed("buckets", f"{name}: objects are not locked, and the file says they are")
-        yield from _notification(s3, name, bucket)
+        yield from look_at(lake, "buckets", name, _bucket(lake, name, bucket))
     for log, name in lake.settings.raw_buckets:
-        try:
-            s3.list_objects_v2(Bucket=name, MaxKeys=1)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            yield _bad(
-                "buckets", f"{name}, which {log} is delivered to, may not be listed ({code})", "its owner's policy"
-            )
-    yield from _encryption(lake)
-    yield from _policies(lake)
+        yield from look_at(lake, "buckets", f"{name}, which {log} is delivered to", _delivered(lake, name, log))
+    for stack, policy in lake.resources("AWS::S3::BucketPolicy"):
+        name = lake.declared[stack][policy.properties["Bucket"]].properties["BucketName"]
+        yield from look_at(lake, "buckets", f"the policy of {name}", _policy(lake, name, policy))
 
 
-def _lock_mode(s3: "S3Client", name: str) -> str | None:
-    try:
-        rule = s3.get_object_lock_configuration(Bucket=name)["ObjectLockConfiguration"].get("Rule", {})
-    except ClientError:
-        return None
-    return str(rule.get("DefaultRetention", {}).get("Mode") or "") or None
-
-
-def _notification(s3: "S3Client", name: str, bucket: Resource) -> Iterator[Finding]:
-    if "NotificationConfiguration" not in bucket.properties:
+def _bucket(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
+    if answer(lake.clients("s3").head_bucket, Bucket=name) is None:
+        yield undeployed("buckets", f"{name} is not there")
         return
-    found = s3.get_bucket_notification_configuration(Bucket=name).get("LambdaFunctionConfigurations", [])
-    if not any(str(one["LambdaFunctionArn"]).endswith("-producer") for one in found):
-        yield _bad(
+    for what, look in (
+        ("versions", _versioning),
+        ("lock", _lock),
+        ("notifications", _notification),
+        ("encryption", _encryption),
+    ):
+        yield from look_at(lake, "buckets", f"the {what} of {name}", look(lake, name, bucket))
+
+
+def _versioning(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
+    versioning = lake.clients("s3").get_bucket_versioning(Bucket=name).get("Status", "off")
+    if versioning != bucket.properties["VersioningConfiguration"]["Status"]:
+        yield bad(
             "buckets",
-            f"{name} tells no producer of new objects: no partition is made",
-            f"{loglake('reconcile')}, after {loglake(_DEPLOY)}",
+            f"{name}: versions are {versioning}, so what is overwritten is gone",
+            f"turn on versioning of {name}",
         )
 
 
-def _encryption(lake: Deployment) -> Iterator[Finding]:
-    s3 = lake.clients("s3")
-    for _, bucket in lake.resources("AWS::S3::Bucket"):
-        name = bucket.properties["BucketName"]
-        (wanted,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        rule = wanted["ServerSideEncryptionByDefault"]
-        try:
-            (found,) = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
-            now = found["ApplyServerSideEncryptionByDefault"]
-        except ClientError:
-            now = {}
-        if (now.get("SSEAlgorithm"), now.get("KMSMasterKeyID")) != (rule["SSEAlgorithm"], rule.get("KMSMasterKeyID")):
-            yield _deployed(
-                "buckets", f"{name} is encrypted by {now.get('SSEAlgorithm', 'nothing')}, not {rule['SSEAlgorithm']}"
-            )
+def _lock(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
+    if not bucket.properties.get("ObjectLockEnabled"):
+        return
+    found = answer(lake.clients("s3").get_object_lock_configuration, Bucket=name) or {}
+    rule = found.get("ObjectLockConfiguration", {}).get("Rule", {})
+    if not rule.get("DefaultRetention", {}).get("Mode"):
+        yield undeployed("buckets", f"{name}: objects are not locked, and the file says they are")
 
 
-def _policies(lake: Deployment) -> Iterator[Finding]:
-    s3 = lake.clients("s3")
-    for stack, policy in lake.resources("AWS::S3::BucketPolicy"):
-        name = lake.declared[stack][policy.properties["Bucket"]].properties["BucketName"]
-        wanted = {one["Sid"] for one in policy.properties["PolicyDocument"]["Statement"]}
-        try:
-            found = {one.get("Sid") for one in json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]}
-        except ClientError:
-            found = set()
-        if absent := sorted(wanted - found):
-            yield _deployed(
-                "buckets",
-                f"the policy of {name} lacks {', '.join(absent)}: who delivers is refused, or plain http is not",
-            )
+def _notification(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
+    if "NotificationConfiguration" not in bucket.properties:
+        return
+    found = lake.clients("s3").get_bucket_notification_configuration(Bucket=name)
+    told = found.get("LambdaFunctionConfigurations", [])
+    if not any(str(one["LambdaFunctionArn"]).endswith("-producer") for one in told):
+        yield bad(
+            "buckets",
+            f"{name} tells no producer of new objects: no partition is made",
+            f"{loglake('reconcile')}, after {loglake('deploy')}",
+        )
+
+
+def _encryption(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
+    (declared,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    rule = declared["ServerSideEncryptionByDefault"]
+    found = answer(lake.clients("s3").get_bucket_encryption, Bucket=name)
+    rules = found["ServerSideEncryptionConfiguration"]["Rules"] if found else [{}]
+    now = rules[0].get("ApplyServerSideEncryptionByDefault", {})
+    if (now.get("SSEAlgorithm"), now.get("KMSMasterKeyID")) != (rule["SSEAlgorithm"], rule.get("KMSMasterKeyID")):
+        yield undeployed(
+            "buckets", f"{name} is encrypted by {now.get('SSEAlgorithm', 'nothing')}, not {rule['SSEAlgorithm']}"
+        )
+
+
+def _delivered(lake: Deployment, name: str, log: str) -> Iterator[Finding]:
+    if answer(lake.clients("s3").list_objects_v2, Bucket=name, MaxKeys=1) is None:
+        yield bad(
+            "buckets", f"{name}, which {log} is delivered to, is not there", "correct [buckets] of the lake's file"
+        )
+
+
+def _policy(lake: Deployment, name: str, policy: Resource) -> Iterator[Finding]:
+    declared = {one["Sid"] for one in policy.properties["PolicyDocument"]["Statement"]}
+    found = answer(lake.clients("s3").get_bucket_policy, Bucket=name)
+    now = {one.get("Sid") for one in json.loads(found["Policy"])["Statement"]} if found else set()
+    if absent := sorted(declared - now):
+        yield undeployed(
+            "buckets",
+            f"the policy of {name} lacks {', '.join(absent)}: who delivers is refused, or plain http is not",
+        )
 
 
 def _queues(lake: Deployment) -> Iterator[Finding]:
-    sqs = lake.clients("sqs")
     for _, queue in lake.resources("AWS::SQS::Queue"):
         name = queue.properties["QueueName"]
-        try:
-            url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-        except ClientError:
-            yield _deployed("queues", f"{name} is not there")
-            continue
-        attribute = "ApproximateNumberOfMessages"
-        waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])["Attributes"][attribute])
-        if waiting and name.endswith(_WAITING):
-            yield _bad("queues", f"{waiting:,} messages are in {name}", "docs/runbooks/queues.md")
+        yield from look_at(lake, "queues", name, _queue(lake, name))
 
 
-def _consumers(lake: Deployment) -> Iterator[Finding]:
-    functions = lake.clients("lambda")
+def _queue(lake: Deployment, name: str) -> Iterator[Finding]:
+    sqs, attribute = lake.clients("sqs"), "ApproximateNumberOfMessages"
+    found = answer(sqs.get_queue_url, QueueName=name)
+    if found is None:
+        yield undeployed("queues", f"{name} is not there")
+        return
+    attributes = sqs.get_queue_attributes(QueueUrl=found["QueueUrl"], AttributeNames=[attribute])["Attributes"]
+    if (waiting := int(attributes[attribute])) and name.endswith(_WAITING):
+        yield bad("queues", f"{waiting:,} messages are in {name}", "docs/runbooks/queues.md")
+
+
+def _functions(lake: Deployment) -> Iterator[Finding]:
     for _, function in lake.resources("AWS::Lambda::Function"):
         name = function.properties["FunctionName"]
-        try:
-            functions.get_function(FunctionName=name)
-        except ClientError:
-            yield _deployed("functions", f"{name} is not there")
-            continue
-        if name.endswith("-consumer"):
-            found = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-            if not any(one["State"] in ("Enabled", "Enabling") for one in found):
-                yield _bad(
-                    "functions",
-                    f"{name} takes no messages: its event source mapping is off",
-                    "turn the mapping on, then watch its queue empty",
-                )
+        yield from look_at(lake, "functions", name, _function(lake, name))
+
+
+def _function(lake: Deployment, name: str) -> Iterator[Finding]:
+    api = lake.clients("lambda")
+    if answer(api.get_function, FunctionName=name) is None:
+        yield undeployed("functions", f"{name} is not there")
+    elif name.endswith("-consumer"):
+        found = api.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        if not any(one["State"] in ("Enabled", "Enabling") for one in found):
+            yield bad(
+                "functions",
+                f"{name} takes no messages: its event source mapping is off",
+                "turn the mapping on, then watch its queue empty",
+            )
 
 
 def _tables(lake: Deployment) -> Iterator[Finding]:
-    glue, database = lake.clients("glue"), lake.settings.database
     reviews = reviews_of(lake.sources)
     declared = catalog_template(lake.sources, reviews, dict(lake.settings.raw_buckets))["Resources"].values()
     for table in (one["Properties"]["TableInput"] for one in declared if one["Type"] == "AWS::Glue::Table"):
-        try:
-            found = glue.get_table(DatabaseName=database, Name=table["Name"])["Table"]
-        except ClientError:
-            yield _deployed("tables", f"{database}.{table['Name']} is not there")
-            continue
-        yield from _table_differences(table, found)
+        thing = f"{lake.settings.database}.{table['Name']}"
+        yield from look_at(lake, "tables", thing, _table(lake, table))
     for name, _ in partition_indexes(lake.sources, reviews):
-        try:
-            indexes = glue.get_partition_indexes(DatabaseName=database, TableName=name)["PartitionIndexDescriptorList"]
-        except ClientError:
-            continue  # the table is not there, which is said
-        if not any(index["IndexStatus"] in ("ACTIVE", "CREATING") for index in indexes):
-            yield _deployed("tables", f"{database}.{name} has no partition index: queries load all partitions")
+        thing = f"the partition index of {lake.settings.database}.{name}"
+        yield from look_at(lake, "tables", thing, _index(lake, name))
+
+
+def _table(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
+    named = {"DatabaseName": lake.settings.database, "Name": declared["Name"]}
+    found = answer(lake.clients("glue").get_table, **named)
+    if found is None:
+        yield undeployed("tables", f"{lake.settings.database}.{declared['Name']} is not there")
+    else:
+        yield from _table_differences(declared, found["Table"])
+
+
+def _index(lake: Deployment, table: str) -> Iterator[Finding]:
+    named = {"DatabaseName": lake.settings.database, "TableName": table}
+    found = answer(lake.clients("glue").get_partition_indexes, **named)
+    if found is None:
+        return  # the table is not there, which is said
+    indexes = found["PartitionIndexDescriptorList"]
+    if not any(index["IndexStatus"] in ("ACTIVE", "CREATING") for index in indexes):
+        yield undeployed(
+            "tables", f"{lake.settings.database}.{table} has no partition index: queries load all partitions"
+        )
 
 
 def _table_differences(declared: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Finding]:
     wanted, now = declared["StorageDescriptor"], found["StorageDescriptor"]
     name = f"{found['DatabaseName']}.{found['Name']}"
     if [_pair(c) for c in wanted["Columns"]] != [_pair(c) for c in now["Columns"]]:
-        yield _deployed("tables", f"{name} has other columns than its declaration")
+        yield undeployed("tables", f"{name} has other columns than its declaration")
     if wanted["SerdeInfo"]["SerializationLibrary"] != now.get("SerdeInfo", {}).get("SerializationLibrary"):
-        yield _deployed("tables", f"{name} is read by another SerDe than its declaration")
+        yield undeployed("tables", f"{name} is read by another SerDe than its declaration")
     if str(found.get("Parameters", {}).get("projection.enabled", "false")).lower() == "true":
-        yield _bad(
+        yield bad(
             "tables",
             f"{name} projects its partitions: what AddAPart places is not read",
             f"take projection.enabled from {name}",
@@ -281,54 +251,61 @@ def _pair(column: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _views(lake: Deployment) -> Iterator[Finding]:
-    glue, database = lake.clients("glue"), lake.settings.database
     for view in (view for review in reviews_of(lake.sources) for view in review_views(review)):
-        try:
-            found = glue.get_table(DatabaseName=database, Name=view.name)["Table"].get("ViewOriginalText")
-        except ClientError:
-            found = None
-        if found != view_input(view, database)["ViewOriginalText"]:
-            yield _deployed("views", f"{database}.{view.name} is {'another view' if found else 'not there'}")
+        yield from look_at(lake, "views", f"the view {lake.settings.database}.{view.name}", _view(lake, view))
 
 
-def _job(lake: Deployment) -> Iterator[Finding]:
+def _view(lake: Deployment, view: View) -> Iterator[Finding]:
+    database = lake.settings.database
+    found = answer(lake.clients("glue").get_table, DatabaseName=database, Name=view.name)
+    if found is None:
+        yield undeployed("views", f"{database}.{view.name} is not there")
+    elif found["Table"].get("ViewOriginalText") != view_input(view, database)["ViewOriginalText"]:
+        yield undeployed("views", f"{database}.{view.name} is another view")
+
+
+def _jobs(lake: Deployment) -> Iterator[Finding]:
     for _, declared in lake.resources("AWS::Glue::Job"):
-        name, wanted = declared.properties["Name"], declared.properties
-        try:
-            found = lake.clients("glue").get_job(JobName=name)["Job"]
-        except ClientError:
-            yield _deployed("job", f"the Glue job {name} is not there")
-            continue
-        if found.get("GlueVersion") != wanted["GlueVersion"]:
-            yield _deployed("job", f"{name} runs on Glue {found.get('GlueVersion')}, not {wanted['GlueVersion']}")
-        now = found.get("DefaultArguments", {})
-        if other := sorted(key for key, value in wanted["DefaultArguments"].items() if now.get(key) != value):
-            yield _deployed("job", f"{name} has other arguments than declared: {', '.join(other)}")
-        if lake.settings.endpoint_url is None and "--additional-python-modules" not in now:
-            yield _deployed("job", f"{name} has no wheels and ends at its first import")
-        yield from _code(lake, [found["Command"]["ScriptLocation"], now.get("--extra-py-files", "")])
+        thing = f"the Glue job {declared.properties['Name']}"
+        yield from look_at(lake, "job", thing, _job(lake, declared.properties))
 
 
-def _code(lake: Deployment, addresses: Sequence[str]) -> Iterator[Finding]:
-    for address in addresses:
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        try:
-            lake.clients("s3").head_object(Bucket=bucket, Key=key)
-        except ClientError:
-            yield _deployed("job", f"its code {address} is not there")
+def _job(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
+    name = declared["Name"]
+    answered = answer(lake.clients("glue").get_job, JobName=name)
+    if answered is None:
+        yield undeployed("job", f"the Glue job {name} is not there")
+        return
+    found = answered["Job"]
+    if found.get("GlueVersion") != declared["GlueVersion"]:
+        yield undeployed("job", f"{name} runs on Glue {found.get('GlueVersion')}, not {declared['GlueVersion']}")
+    now = found.get("DefaultArguments", {})
+    if other := sorted(key for key, value in declared["DefaultArguments"].items() if now.get(key) != value):
+        yield undeployed("job", f"{name} has other arguments than declared: {', '.join(other)}")
+    if lake.settings.endpoint_url is None and "--additional-python-modules" not in now:
+        yield undeployed("job", f"{name} has no wheels and ends at its first import")
+    for address in (found["Command"]["ScriptLocation"], now.get("--extra-py-files", "")):
+        yield from look_at(lake, "job", f"its code {address}", _code(lake, address))
+
+
+def _code(lake: Deployment, address: str) -> Iterator[Finding]:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if answer(lake.clients("s3").head_object, Bucket=bucket, Key=key) is None:
+        yield undeployed("job", f"its code {address} is not there")
 
 
 def _workgroups(lake: Deployment) -> Iterator[Finding]:
-    athena = lake.clients("athena")
     for _, declared in lake.resources("AWS::Athena::WorkGroup"):
         name = declared.properties["Name"]
-        try:
-            found = athena.get_work_group(WorkGroup=name)["WorkGroup"]
-        except ClientError:
-            yield _deployed("workgroups", f"the Athena workgroup {name} is not there")
-            continue
-        if found.get("State") != "ENABLED":
-            yield _bad("workgroups", f"the Athena workgroup {name} is off", f"turn on {name}")
+        yield from look_at(lake, "workgroups", f"the Athena workgroup {name}", _workgroup(lake, name))
+
+
+def _workgroup(lake: Deployment, name: str) -> Iterator[Finding]:
+    found = answer(lake.clients("athena").get_work_group, WorkGroup=name)
+    if found is None:
+        yield undeployed("workgroups", f"the Athena workgroup {name} is not there")
+    elif found["WorkGroup"].get("State") != "ENABLED":
+        yield bad("workgroups", f"the Athena workgroup {name} is off", f"turn on {name}")
 
 
 def _alarms(lake: Deployment) -> Iterator[Finding]:
@@ -337,11 +314,11 @@ def _alarms(lake: Deployment) -> Iterator[Finding]:
     for _, declared in lake.resources("AWS::CloudWatch::Alarm"):
         name = declared.properties["AlarmName"]
         if name not in found:
-            yield _deployed("alarms", f"the alarm {name} is not there")
+            yield undeployed("alarms", f"the alarm {name} is not there")
         elif not found[name].get("AlarmActions") or not found[name].get("ActionsEnabled", True):
-            yield _deployed("alarms", f"the alarm {name} tells nobody")
+            yield undeployed("alarms", f"the alarm {name} tells nobody")
         elif found[name]["StateValue"] == "ALARM":
-            yield _bad("alarms", f"{name} rings: {declared.properties['AlarmDescription'].strip()}")
+            yield bad("alarms", f"{name} rings: {declared.properties['AlarmDescription'].strip()}")
 
 
 def _subscribers(lake: Deployment) -> Iterator[Finding]:
@@ -349,7 +326,7 @@ def _subscribers(lake: Deployment) -> Iterator[Finding]:
     subscribers = lake.clients("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     if not any(one["SubscriptionArn"].startswith("arn:") for one in subscribers):
         what = "nobody has confirmed" if subscribers else "nobody has subscribed"
-        yield _bad(
+        yield bad(
             "subscribers",
             f"{what}: {topic} tells no person",
             "AlarmEmail in the lake's file, or a subscription of your own",
@@ -357,16 +334,22 @@ def _subscribers(lake: Deployment) -> Iterator[Finding]:
 
 
 def _logs(lake: Deployment) -> Iterator[Finding]:
-    catalog = Catalog(lake.clients("glue"), lake.settings.database)
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
     for source in lake.sources:
-        days = delivered_days(catalog, source)
-        if not days:
-            yield _bad("logs", f"{source.name}: no object has ever arrived", f"docs/deploy.md: deliver {source.name}")
-        elif max(days) < yesterday:
-            yield _bad("logs", f"{source.name}: the newest day is {max(days)}", "docs/runbooks/silence.md")
-        else:
-            yield Finding(True, "logs", f"{source.name} {_range(days)}")
+        yield from look_at(lake, "logs", source.name, _log(lake, source))
+
+
+def _log(lake: Deployment, source: LogSource) -> Iterator[Finding]:
+    try:
+        days = delivered_days(Catalog(lake.clients("glue"), lake.settings.database), source)
+    except TableMissingError:
+        yield undeployed("logs", f"{source.name}: its raw table is not there")
+        return
+    if not days:
+        yield bad("logs", f"{source.name}: no object has ever arrived", f"docs/deploy.md: deliver {source.name}")
+    elif max(days) < datetime.now(UTC).date() - timedelta(days=1):
+        yield bad("logs", f"{source.name}: the newest day is {max(days)}", "docs/runbooks/silence.md")
+    else:
+        yield Finding(True, "logs", f"{source.name} {_range(days)}")
 
 
 def _range(days: set[date]) -> str:
@@ -378,13 +361,15 @@ LOOKS: Mapping[str, Look] = {
     "stacks": _stacks,
     "buckets": _buckets,
     "queues": _queues,
-    "functions": _consumers,
+    "functions": _functions,
     "tables": _tables,
     "views": _views,
-    "job": _job,
+    "job": _jobs,
     "workgroups": _workgroups,
     "alarms": _alarms,
     "subscribers": _subscribers,
+    "trails": examine_trails,
     "logs": _logs,
+    "reads": read_tables,
 }
 """What is looked at, in the order in which it is best mended."""

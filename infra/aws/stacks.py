@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from infra.aws.aws_errors import answer
 from infra.aws.template import Grant, grants, read_template, resources, wider
 from resources.settings import LakeSettings
 
@@ -87,13 +88,9 @@ class Stacks:
 
     def describe(self, name: str) -> Mapping[str, Any] | None:
         """The stack as CloudFormation describes it, or None where there is none."""
-        try:
-            stack: Mapping[str, Any] = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            if is_absent(error):
-                return None
-            raise
-        return None if stack["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS") else stack
+        found = answer(self._cloudformation.describe_stacks, StackName=name)
+        stack: Mapping[str, Any] | None = found and found["Stacks"][0]
+        return None if not stack or stack["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS") else stack
 
     def parameters(self, name: str) -> dict[str, str]:
         """The parameters that a stack has now; none where there is no stack."""
@@ -326,8 +323,3 @@ def _events_of_operation(cloudformation: "CloudFormationClient", stack_id: str) 
 
 def _say(error: ClientError) -> str:
     return str(error.response["Error"].get("Message", error))
-
-
-def is_absent(error: ClientError) -> bool:
-    """Whether CloudFormation says that there is no such stack."""
-    return "does not exist" in _say(error)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from infra.aws.deploy import artifacts_of_tree, lake_stacks
-from infra.aws.examination import Deployment, Finding, examine
+from infra.aws.examination import examine
+from infra.aws.findings import Deployment, Finding
 from infra.cli.lake import AwsLake
 from infra.cli.terminal import escape
 from loglake_assets.sources import load_source, source_names

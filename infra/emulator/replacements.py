@@ -15,10 +15,10 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence, responses, sigv4
-from ministack.services import athena, cloudformation, glue, lambda_svc, s3, sqs, sts
+from ministack.services import athena, cloudformation, cloudtrail, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
-from infra.emulator import disk_reserve, glue_runs, partitions
+from infra.emulator import disk_reserve, glue_runs, partitions, trails
 from infra.emulator.credentials import function_credentials
 from infra.emulator.invocations import Invocations, Journal
 from infra.emulator.processes import DECISIONS
@@ -46,12 +46,14 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     s3: (
         *("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_bucket_notifications", "_buckets"),
         *("_get_object_data", "_put_object", "_copy_object", "_create_multipart_upload", "_upload_part", "_error"),
+        "_bucket_policies",
     ),
     sqs: ("DEFAULT_PORT", "_CANONICAL_NETLOC", "_queue_url"),
     app: ("_build_persistence_save_dict",),
     persistence: ("_json_default", "_state_format_version"),
     provisioners: ("_GLUE_JOB_DEFAULTS", "s3_bucket_name_conflict"),
     cloudformation: ("_change_sets",),
+    cloudtrail: ("_get_trail_status", "_find_visible_trail", "_DISPATCH"),
     sts: ("register_session",),
     sigv4: (
         *("parse_query_signature", "parse_header_signature", "header_signing_documents", "derive_signing_key"),
@@ -59,7 +61,8 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     ),
     iam_evaluator: (
         *("resolve_credential", "is_root_access_key", "find_iam_access_key_account", "ResolvedCredential"),
-        *("AmbiguousAccessKeyError", "enforce", "caller_arn"),
+        *("AmbiguousAccessKeyError", "enforce", "caller_arn", "evaluate_resource_policy", "EvalContext"),
+        "_principal_org_id",
     ),
     responses: ("_account_from_sts_session",),
     iam_actions: ("extract_iam_action", "extract_resource_arn"),
@@ -104,6 +107,7 @@ def install_replacements(home: Path, endpoint_url: str, glue_minute_seconds: flo
     for module, functions in replaced:
         for name, function in functions.items():
             setattr(module, name, function)
+    cloudtrail._DISPATCH["GetTrailStatus"] = trails.with_deliveries(cloudtrail._get_trail_status)
     _install_athena()
     _keep_queues_across_ports()
     return Replacements(runs, invocations, Snapshots(home / "state", journal))

@@ -34,6 +34,21 @@ def partitions(catalog: Catalog, table: str, expression: str) -> Iterator["Parti
         ) from error
 
 
+def a_day_since(catalog: Catalog, table: str, first: date, position: int = 0) -> date | None:
+    """A day, of `first` and all later ones, of which a table has a partition; None where it has none of them.
+
+    `position` is that of the day among the values of a partition.
+    """
+    pages = catalog.glue.get_paginator("get_partitions").paginate(
+        DatabaseName=catalog.database,
+        TableName=table,
+        Expression=f"logcalendarday >= {day_number(first)}",
+        ExcludeColumnSchema=True,
+        PaginationConfig={"MaxItems": 1},
+    )
+    return next((day_from_number(one["Values"][position]) for page in pages for one in page["Partitions"]), None)
+
+
 def delivered_days(catalog: Catalog, source: LogSource, expression: str = ALL_DAYS) -> set[date]:
     """Delivery days of a source that have a raw partition, of those that an expression selects."""
     return {day for day, _ in raw_partitions(catalog, source, expression)}
@@ -43,9 +58,14 @@ def raw_partitions(
     catalog: Catalog, source: LogSource, expression: str = ALL_DAYS
 ) -> Iterator[tuple[date, "PartitionTypeDef"]]:
     """Raw partitions of a source that an expression selects, each with its delivery day."""
-    position = [column.name for column in source.raw.partition_keys].index("logcalendarday")
+    position = day_position(source)
     for partition in partitions(catalog, source.raw.name, expression):
         yield day_from_number(partition["Values"][position]), partition
+
+
+def day_position(source: LogSource) -> int:
+    """Where the delivery day stands among the values of a raw partition."""
+    return [column.name for column in source.raw.partition_keys].index("logcalendarday")
 
 
 def days_expression(days: Collection[date]) -> str:

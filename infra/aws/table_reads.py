@@ -1,0 +1,111 @@
+"""Reads of every table and view through Athena: one row of one day each, of which only counts leave Athena."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from infra.aws.aws_errors import answer
+from infra.aws.catalog_template import view_input
+from infra.aws.deploy import reviews_of
+from infra.aws.findings import Deployment, Finding, bad, look_at
+from loglake_assets.lake.storage.catalog import Catalog
+from loglake_assets.lake.storage.partitions import a_day_since, day_position
+from loglake_assets.sources.companions import companion_tables
+from loglake_assets.sources.placement import day_number
+from resources.athena import Athena, AthenaError
+from resources.settings import loglake
+
+_DAYS_BACK = 31
+_AT_ONCE = 4
+_WAIT_SECONDS = 180.0
+_SHOWN_CHARACTERS = 300
+_DAMAGED = r"HIVE_(BAD_DATA|CANNOT_OPEN_SPLIT|CURSOR_ERROR|FILESYSTEM_ERROR|UNKNOWN_ERROR)"
+_MISDECLARED = (
+    r"HIVE_(INVALID_METADATA|METASTORE_ERROR|PARTITION_SCHEMA_MISMATCH|UNSUPPORTED_FORMAT|SERDE_NOT_FOUND)|INVALID_VIEW|"
+    r"VIEW_IS_(STALE|RECURSIVE)|(COLUMN|TABLE|SCHEMA|FUNCTION)_NOT_FOUND|TYPE_MISMATCH|SYNTAX_ERROR|is stale"
+)
+_REMEDIES = (
+    (r"(?i)kms", "allow kms:Decrypt with the key that its objects are encrypted with to {person}"),
+    (
+        r"(?i)permission denied|access ?denied|forbidden",
+        "allow s3:GetObject and s3:ListBucket there to {person}: the policy {name}-reader, of reviews {name}-reviewer",
+    ),
+    (r"(?i)insufficient permission|lake ?formation|not authorized", "grant the table to {person}: docs/deploy.md"),
+    (r"(?i)bytes scanned limit", "raise BytesScannedCutoff of the storage stack"),
+    (r"(?i)output bucket|output location", "{deploy}"),
+    (_DAMAGED, "docs/runbooks/restore.md: files of that day are damaged or gone"),
+    (_MISDECLARED, "{deploy}"),
+    (r"(?i)exhausted|rate exceeded|too ?many ?requests|throttl|INTERNAL_ERROR", "look again in a minute"),
+)
+"""What mends it, by words of Athena's reason; the first that fits."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A table or view to read, all its columns. `partitions_of` is the table by whose partitions a day is chosen.
+
+    Of a raw table that is its partitions: its objects are for the job, which names the damaged ones.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    partitions_of: str | None = None
+    """None for a table without days."""
+    day_position: int = 0
+
+    def statement(self, day: date | None) -> str:
+        """A SELECT of a row of the day, of which it counts the values that are there."""
+        counts = ", ".join(["count(*)", *(f'count("{name}")' for name in self.columns)])
+        where = f" where logcalendarday = {day_number(day)}" if day else ""
+        return f'select {counts} from (select * from "{self.name}"{where} limit 1)'
+
+
+def read_tables(lake: Deployment) -> Iterator[Finding]:
+    """Whether Athena answers of each table and view, in the workgroup of people; else its own reason."""
+    found = answer(lake.clients("athena").get_work_group, WorkGroup=lake.settings.workgroup)
+    if found is None or found["WorkGroup"].get("State") != "ENABLED":
+        yield bad("reads", f"no table was read: the Athena workgroup {lake.settings.workgroup} is off or not there")
+        return
+    reads = list(_reads(lake))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for findings in pool.map(lambda one: list(look_at(lake, "reads", one.name, _read(lake, one))), reads):
+            yield from findings
+    yield Finding(True, "reads", f"a row of {len(reads)} tables and views was read by Athena")
+
+
+def _reads(lake: Deployment) -> Iterator[_Read]:
+    for source in lake.sources:
+        yield _Read(f"{source.raw.name}$partitions", (), source.raw.name, day_position(source))
+        table = source.readready
+        yield _Read(table.name, tuple(column.name for column in table.all_columns), table.name)
+        for beside in companion_tables(source):
+            columns = tuple(column.name for column in beside.columns)
+            yield _Read(beside.name, columns, beside.name if beside.is_partitioned else None)
+    for review in reviews_of(lake.sources):
+        columns = tuple(column.name for column in review.table.all_columns)
+        yield _Read(review.table.name, columns, review.table.name)
+        view = view_input(review, lake.settings.database)["StorageDescriptor"]["Columns"]
+        yield _Read(review.name, tuple(column["Name"] for column in view), review.table.name)
+
+
+def _read(lake: Deployment, one: _Read) -> Iterator[Finding]:
+    settings, today = lake.settings, datetime.now(UTC).date()
+    day = None
+    if one.partitions_of:
+        catalog, first = Catalog(lake.clients("glue"), settings.database), today - timedelta(days=_DAYS_BACK)
+        day = a_day_since(catalog, one.partitions_of, first, one.day_position) or today
+    try:
+        Athena(lake.clients("athena"), settings.database, settings.workgroup, _WAIT_SECONDS).ask(one.statement(day))
+    except AthenaError as error:
+        reason = error.reason[:_SHOWN_CHARACTERS]
+        of_day = f" of {day}" if day else ""
+        yield bad("reads", f"{one.name}{of_day}: Athena says {reason}", _remedy(lake, error.reason))
+
+
+def _remedy(lake: Deployment, reason: str) -> str:
+    for words, remedy in _REMEDIES:
+        if re.search(words, reason):
+            return remedy.format(person=lake.person, name=lake.settings.name, deploy=loglake("deploy"))
+    return f"look at the query in Athena's console, in the workgroup {lake.settings.workgroup}"
