@@ -1,5 +1,6 @@
 """Statements through the Athena API, with typed rows. The client is passed in."""
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Athena:
         try:
             execution = self._wait_for_end(query_id, started)
         except BaseException:
-            self.client.stop_query_execution(QueryExecutionId=query_id)
+            with contextlib.suppress(Exception):  # what ended the waiting is what has to be known
+                self.client.stop_query_execution(QueryExecutionId=query_id)
             raise
         state = execution["Status"]["State"]
         if state != "SUCCEEDED":

@@ -12,11 +12,12 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 
-from infra.aws.deploy import artifacts_of_tree, lake_stacks
+from infra.aws.deploy import Artifacts, artifacts_of_tree, lake_stacks
 from infra.aws.examination import LOOKS, examine
-from infra.aws.findings import Deployment, Finding
+from infra.aws.findings import Deployment, Finding, look_at, merge
+from infra.aws.table_reads import remedy
 from infra.aws.undeploy import lake_buckets, lake_parts
 from infra.cli.home import REPOSITORY
 from loglake_assets.lake.versions.commits import commit_key
@@ -241,14 +242,19 @@ def findings_of_logs(lake: DeployedLake) -> list[str]:
     return [table for table in tables if not glue.get_partitions(DatabaseName=NAME, TableName=table)["Partitions"]]
 
 
+@functools.cache
+def artifacts() -> Artifacts:
+    return artifacts_of_tree()
+
+
 def seen_by(lake: DeployedLake, key: tuple[str, str], *subjects: str) -> list[Finding]:
     """What the looks find, of these subjects or of all, with somebody's credentials."""
     sources = [load_source(name) for name in source_names()]
     parameters = {"RequireTls": "false", "addapart-raw-cloudtrail:DeliveryServices": "cloudtrail.amazonaws.com"}
-    stacks = lake_stacks(lake.settings, sources, parameters, artifacts_of_tree())
+    stacks = lake_stacks(lake.settings, sources, parameters, artifacts())
     deployment = Deployment(lake.settings, functools.cache(lambda service: lake.client(service, *key)), stacks, sources)
-    found = [one for subject in subjects for one in LOOKS[subject](deployment)] if subjects else examine(deployment)
-    return [one for one in found if not one.is_well]
+    looks = [look_at(deployment, subject, f"the {subject}", LOOKS[subject](deployment)) for subject in subjects]
+    return [one for look in looks for one in look if not one.is_well]
 
 
 def root(lake: DeployedLake) -> tuple[str, str]:
@@ -268,9 +274,10 @@ def test_what_may_not_be_seen_is_never_called_absent_and_its_remedy_is_enough(wh
     iam, arn = whole.client("iam"), f"arn:aws:iam::{ACCOUNT}:user/looker"
     iam.create_user(UserName="looker")
     made = iam.create_access_key(UserName="looker")["AccessKey"]
-    key, allowed = (made["AccessKeyId"], made["SecretAccessKey"]), set[str]()
+    key, allowed, subjects = (made["AccessKeyId"], made["SecretAccessKey"]), set[str](), list(LOOKS)
     for _ in range(9):
-        found = seen_by(whole, key)
+        found = merge(seen_by(whole, key, *subjects))
+        subjects = list(dict.fromkeys(one.subject for one in found))
         assert not [one.sentence for one in found if "not there" in one.sentence]
         assert [one for one in found if f"to {arn}, or look with --profile" not in one.remedy] == []
         asked = {re.findall(r"allow (\S+) to", one.remedy)[0] for one in found}
@@ -433,6 +440,28 @@ def change_table(glue: Any, name: str, columns: Any = None, serde: str = "", pro
     if projected:
         described["Parameters"]["projection.enabled"] = projected
     glue.update_table(DatabaseName=NAME, TableInput=described)
+
+
+@pytest.mark.parametrize(
+    ("reason", "mends"),
+    [
+        ("Permission denied on S3 path: s3://b/from_any/run=1", "s3:ListBucket there to whoever.*policy third-reader"),
+        ("HIVE_BAD_DATA: Error reading from s3://b/k: Access Denied", "s3:ListBucket there to whoever"),
+        ("Insufficient permissions to execute the query. Lake Formation", "grant the table to whoever"),
+        ("com.amazonaws.services.kms: AWSKMSException", "kms:Decrypt"),
+        ("Bytes scanned limit was exceeded", "BytesScannedCutoff"),
+        ("Unable to verify/create output bucket third-athena-results", "deploy$"),
+        ("HIVE_CURSOR_ERROR: Malformed ORC file. Invalid postscript", "restore.md"),
+        ("HIVE_PARTITION_SCHEMA_MISMATCH: There is a mismatch", "deploy$"),
+        ("Query exhausted resources at this scale factor", "again in a minute"),
+        ("SOMETHING_NEW: of Athena", "the workgroup third"),
+    ],
+)
+def test_each_reason_of_athena_has_what_mends_it(reason: str, mends: str) -> None:
+    def refuse(service: str) -> Any:
+        raise NoCredentialsError
+
+    assert re.search(mends, remedy(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], []), reason))
 
 
 def test_doctor_compares_clocks() -> None:

@@ -27,7 +27,7 @@ _MISDECLARED = (
     r"VIEW_IS_(STALE|RECURSIVE)|(COLUMN|TABLE|SCHEMA|FUNCTION)_NOT_FOUND|TYPE_MISMATCH|SYNTAX_ERROR|is stale"
 )
 _REMEDIES = (
-    (r"(?i)kms", "allow kms:Decrypt with the key that its objects are encrypted with to {person}"),
+    (r"KMS|kms:", "allow kms:Decrypt with the key that its objects are encrypted with to {person}"),
     (
         r"(?i)permission denied|access ?denied|forbidden",
         "allow s3:GetObject and s3:ListBucket there to {person}: the policy {name}-reader, of reviews {name}-reviewer",
@@ -101,11 +101,12 @@ def _read(lake: Deployment, one: _Read) -> Iterator[Finding]:
     except AthenaError as error:
         reason = error.reason[:_SHOWN_CHARACTERS]
         of_day = f" of {day}" if day else ""
-        yield bad("reads", f"{one.name}{of_day}: Athena says {reason}", _remedy(lake, error.reason))
+        yield bad("reads", f"{one.name}{of_day}: Athena says {reason}", remedy(lake, error.reason))
 
 
-def _remedy(lake: Deployment, reason: str) -> str:
-    for words, remedy in _REMEDIES:
+def remedy(lake: Deployment, reason: str) -> str:
+    """What mends it where Athena gives this reason."""
+    for words, step in _REMEDIES:
         if re.search(words, reason):
-            return remedy.format(person=lake.person, name=lake.settings.name, deploy=loglake("deploy"))
+            return step.format(person=lake.person, name=lake.settings.name, deploy=loglake("deploy"))
     return f"look at the query in Athena's console, in the workgroup {lake.settings.workgroup}"
