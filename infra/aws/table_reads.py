@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from infra.aws.aws_errors import answer
-from infra.aws.catalog_template import view_input
 from infra.aws.deploy import reviews_of
 from infra.aws.findings import Deployment, Finding, bad, look_at
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import a_day_since, day_position
+from loglake_assets.reviews import review_views
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.placement import day_number
 from resources.athena import Athena, AthenaError
@@ -83,11 +83,9 @@ def _reads(lake: Deployment) -> Iterator[_Read]:
         for beside in companion_tables(source):
             columns = tuple(column.name for column in beside.columns)
             yield _Read(beside.name, columns, beside.name if beside.is_partitioned else None)
-    for review in reviews_of(lake.sources):
-        columns = tuple(column.name for column in review.table.all_columns)
-        yield _Read(review.table.name, columns, review.table.name)
-        view = view_input(review, lake.settings.database)["StorageDescriptor"]["Columns"]
-        yield _Read(review.name, tuple(column["Name"] for column in view), review.table.name)
+    for view in (view for review in reviews_of(lake.sources) for view in review_views(review)):
+        yield _Read(view.table.name, tuple(column.name for column in view.table.all_columns), view.table.name)
+        yield _Read(view.name, tuple(column.name for column in view.columns), view.table.name)
 
 
 def _read(lake: Deployment, one: _Read) -> Iterator[Finding]:
