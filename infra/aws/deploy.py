@@ -22,9 +22,10 @@ from infra.aws.bundles import (
     script_key,
     wheels_bundle,
 )
-from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
+from infra.aws.catalog_template import partition_indexes, template_text, view_input
 from infra.aws.dropped_tables import deployed_tables, restore_tables
 from infra.aws.stacks import DeployError, Progress, Stack, StackOptions, StackPlan, Stacks, defaults
+from infra.aws.template import resources
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.questions import Question, questions
 from loglake_assets.reviews import Review, load_review, review_names, review_views
@@ -123,8 +124,9 @@ def deploy(
     _say_unchanged(stacks, [*plans, *later], progress)
     api.execute([plan for plan in plans if plan.stack is stacks[0]], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
-    catalog = _catalog(sources, reviews, dict(settings.raw_buckets))
-    restore_tables(settings, clients("cloudformation"), clients("glue"), catalog, warn or progress)
+    (catalog,) = (stack for stack in stacks if _phase(stack) == _CATALOG)
+    tables = resources(catalog.template, catalog.parameters, settings.account, settings.region)
+    restore_tables(settings, clients("cloudformation"), clients("glue"), tables, warn or progress)
     if not is_there:
         plans += [plan for stack in stacks[1:] if (plan := api.propose(stack))]
     # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have. Dagster
@@ -146,12 +148,6 @@ def _say_unchanged(stacks: Sequence[Stack], plans: Sequence[StackPlan], progress
     for stack in stacks:
         if stack.name not in changed:
             progress(f"{stack.name}: unchanged")
-
-
-def _catalog(sources: Sequence[LogSource], reviews: Sequence[Review], buckets: Mapping[str, str]) -> Mapping[str, Any]:
-    """The catalog's resources by logical id, as its template declares them."""
-    resources: Mapping[str, Any] = catalog_template(sources, reviews, buckets)["Resources"]
-    return resources
 
 
 _CATALOG, _DAGSTER = "-catalog", "-dagster"

@@ -6,12 +6,13 @@ updated. The stack goes on to own it, as it knows a table by its name.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from infra.aws.aws_errors import is_absent
 from infra.aws.stacks import Progress
+from infra.aws.template import Resource
 from resources.settings import LakeSettings, loglake
 
 if TYPE_CHECKING:
@@ -23,17 +24,14 @@ def restore_tables(
     settings: LakeSettings,
     cloudformation: "CloudFormationClient",
     glue: "GlueClient",
-    resources: Mapping[str, Any],
+    catalog: Mapping[str, Resource],
     warn: Progress,
 ) -> None:
-    """Make each table that the catalog stack has made and the catalog does not have; `resources` are its template's."""
-    declared = {}
-    for resource in resources.values():
-        if resource["Type"] == "AWS::Glue::Table":
-            table = _resolve(resource["Properties"]["TableInput"], settings)
-            declared[table["Name"]] = table
+    """Make each table that the catalog stack has made and the catalog does not have; `catalog` is what it declares."""
+    tables = (one.properties["TableInput"] for one in catalog.values() if one.type == "AWS::Glue::Table")
+    declared = {table["Name"]: table for table in tables}
     expected = deployed_tables(settings, cloudformation) & set(declared)
-    for name in sorted(expected - _present(settings, glue, expected, resources)):
+    for name in sorted(expected - _present(settings, glue, expected, catalog)):
         glue.create_table(DatabaseName=settings.database, TableInput=declared[name])
         warn(
             f"The table {settings.database}.{name} was gone: somebody dropped it. It is made again, without its "
@@ -56,29 +54,16 @@ def deployed_tables(settings: LakeSettings, cloudformation: "CloudFormationClien
     return found
 
 
-def _present(settings: LakeSettings, glue: "GlueClient", expected: set[str], resources: Mapping[str, Any]) -> set[str]:
+def _present(
+    settings: LakeSettings, glue: "GlueClient", expected: set[str], catalog: Mapping[str, Resource]
+) -> set[str]:
     """The tables that the catalog has. A database that is gone as well is made again first."""
     if not expected:
         return set()
     try:
         glue.get_database(Name=settings.database)
     except glue.exceptions.EntityNotFoundException:
-        (database,) = (r for r in resources.values() if r["Type"] == "AWS::Glue::Database")
-        glue.create_database(DatabaseInput=_resolve(database["Properties"]["DatabaseInput"], settings))
+        (database,) = (one for one in catalog.values() if one.type == "AWS::Glue::Database")
+        glue.create_database(DatabaseInput=database.properties["DatabaseInput"])
     pages = glue.get_paginator("get_tables").paginate(DatabaseName=settings.database)
     return {table["Name"] for page in pages for table in page["TableList"]}
-
-
-def _resolve(value: Any, settings: LakeSettings) -> Any:
-    """A value of the template with what CloudFormation would put in for its parameters."""
-    known = {"LakeName": settings.name, "Database": settings.database, "AWS::AccountId": settings.account}
-    if isinstance(value, dict) and set(value) == {"Ref"}:
-        return known[value["Ref"]]
-    if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
-        text: str = value["Fn::Sub"]
-        for name, known_value in known.items():
-            text = text.replace(f"${{{name}}}", known_value)
-        return text
-    if isinstance(value, dict):
-        return {name: _resolve(inner, settings) for name, inner in value.items()}
-    return [_resolve(inner, settings) for inner in value] if isinstance(value, list) else value
