@@ -24,6 +24,8 @@ class LakeAccess:
 
     settings: LakeSettings
     placement_wait_seconds: float = 120.0
+    workgroup: str | None = None
+    """The Athena workgroup of queries; None for the orchestrator's, in which no person may ask."""
 
     @property
     def s3(self) -> "S3Client":
@@ -42,8 +44,9 @@ class LakeAccess:
 
     @property
     def athena(self) -> Athena:
-        """The orchestrator's queries of this lake."""
-        return Athena(self.client("athena"), self.settings.database, self.settings.dagster_workgroup)
+        """Queries of this lake, in the workgroup of whoever asks."""
+        workgroup = self.workgroup or self.settings.dagster_workgroup
+        return Athena(self.client("athena"), self.settings.database, workgroup)
 
     @property
     def digest_keys_file(self) -> Path | None:

@@ -23,8 +23,8 @@ class CommandLake:
 
     @property
     def resource(self) -> Lake:
-        """The lake as assets get it."""
-        return Lake(self.settings)
+        """The lake as assets get it, but for its queries, which are a person's."""
+        return Lake(self.settings, workgroup=self.settings.workgroup)
 
     def client(self, service: str) -> Any:
         """A boto3 client of a service."""
