@@ -27,8 +27,9 @@ from botocore.exceptions import ClientError
 
 from infra.aws.template import read_template
 from infra.cli.home import REPOSITORY
-from infra.emulator.processes import DECISIONS, free_port
+from infra.emulator.processes import free_port
 from tests.deployed_lake import DeployedLake, deployed_lake
+from tests.recorded_rights import decisions, differences, role_actions
 from tests.test_up import Ui
 from tests.waiting import until
 
@@ -367,94 +368,17 @@ def test_everything_that_dagster_does_is_done_with_its_role(fargate: Fargate) ->
     assert event["id"] in lake.command("evidence", event["id"], "--day", f"{DAY}", "--source", "cloudtrail")
 
 
-UNUSED = {
-    "kms:Decrypt": "this lake has no key of its own",
-    "kms:GenerateDataKey": "this lake has no key of its own",
-    "athena:StopQueryExecution": "asked where a query takes too long, or a person stops it",
-    "cloudwatch:PutMetricData": "Glue's own, beside the job",
-    "glue:BatchUpdatePartition": "asked where a day is built again, or an object comes after its day",
-    "glue:BatchStopJobRun": "asked where a run is cancelled",
-    "glue:GetJobRuns": "asked where a run that nobody waits for is taken over",
-    "glue:GetDatabase": "Athena asks it with its caller's rights",
-    "glue:GetTable": "Athena asks it with its caller's rights",
-    "glue:GetTables": "Athena asks it with its caller's rights",
-    "glue:GetPartition": "Athena asks it with its caller's rights",
-    "glue:BatchGetPartition": "Athena asks it with its caller's rights",
-    "logs:CreateLogGroup": "Glue's own, beside the job",
-    "logs:CreateLogStream": "Lambda's and Glue's own, beside what they run",
-    "logs:PutLogEvents": "Lambda's and Glue's own, beside what they run",
-    "logs:GetLogEvents": "asked where a task of a run has failed",
-    "s3:AbortMultipartUpload": "Athena asks it with its caller's rights, for a large result",
-    "s3:GetBucketLocation": "Athena asks it with its caller's rights",
-    "s3:ListBucketMultipartUploads": "Athena asks it with its caller's rights",
-    "s3:ListMultipartUploadParts": "Athena asks it with its caller's rights",
-    "s3:GetObjectRetention": "asked by HeadObject where an object is locked; this lake locks none",
-    "s3:GetObjectLegalHold": "asked by HeadObject where an object is locked; this lake locks none",
-    "s3:GetObjectVersion": "evidence reads an object as it was where it was overwritten since",
-    "iam:PassRole": "asked by ECS for whoever starts a task",
-    "ecs:TagResource": "asked by ECS for whoever starts a task with tags",
-    "ecs:StopTask": "asked where a run is cancelled",
-    "ec2:DescribeNetworkInterfaces": "the emulator's tasks have no network interface to describe",
-    "sns:Publish": "asked where a run fails or a check turns red, once the sensor is switched on",
-    "sqs:SendMessage": "asked where the catalog misses a partition, and by functions",
-    "sqs:ReceiveMessage": "Lambda asks it with the function's role, to hand it messages",
-    "sqs:DeleteMessage": "Lambda asks it with the function's role, once they are handled",
-    "sqs:GetQueueAttributes": "Lambda asks it with the function's role",
-    "sqs:ChangeMessageVisibility": "Lambda asks it for the messages of a batch that failed",
-    "cloudtrail:ListPublicKeys": "asked where no file of keys is named",
-}
-"""Actions that a policy allows and no call of these tests asked for, with who does."""
-
-
 def test_roles_ask_for_what_their_policies_allow_and_for_nothing_else(fargate: Fargate) -> None:
     """By what IAM decided in this file's tests: no role was denied anything, and what was never asked has a reason."""
-    lake = fargate.lake
-    record = [json.loads(line) for line in (lake.folder / "stack" / DECISIONS).read_text().splitlines()]
-    asked: dict[str, set[str]] = {}
-    denied: dict[str, set[str]] = {}
-    for one in record:
-        role = "TaskRole" if one["principal"].endswith(":user/task") else _role(one["principal"])
-        if role:
-            (asked if one["decision"] == "Allow" else denied).setdefault(role, set()).add(one["action"])
-    allowed = _allowed_by_role(lake)
+    asked, denied = decisions(fargate.lake, {"task": "TaskRole"})
     assert {"ConsumerRole", "ProducerRole", "ReadreadyRole", "TaskRole"} <= asked.keys()
     assert {role: found for role, found in denied.items() if role != "TaskRole"} == {}
     assert denied.get("TaskRole", set()) <= EXPECTED_DENIALS
-    for role, actions in asked.items():
-        assert actions <= allowed[role], f"{role} was allowed by something else than its policies"
-        unused = allowed[role] - actions - UNUSED.keys()
-        assert unused == set(), f"{role} may do what nothing here asks for: {sorted(unused)}"
+    assert differences(asked, role_actions(fargate.lake)) == []
 
 
 EXPECTED_DENIALS = {"s3:DeleteObject", "ecs:RunTask"}
 """Tried by the test below."""
-
-
-def _role(principal: str) -> str:
-    """The logical id of an assumed role's name: <stack>-<logical id>-<random>."""
-    found = re.search(r":assumed-role/[^/]*?-([A-Za-z]+Role)-", principal)
-    return found[1] if found else ""
-
-
-def _allowed_by_role(lake: DeployedLake) -> dict[str, set[str]]:
-    """The actions that the policies of each role allow, by its logical id."""
-    iam, found = lake.client("iam"), {}
-    for role in (one["RoleName"] for one in iam.list_roles()["Roles"]):
-        documents = [
-            iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
-        ]
-        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
-            documents.append(
-                iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"]
-            )
-        logical = re.search(r"-([A-Za-z]+Role)-", role)
-        if logical:
-            statements = [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
-            actions = {a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
-            found.setdefault(logical[1], set()).update(actions)
-    return found
 
 
 def test_dagster_may_not_delete_logs_nor_start_other_tasks(fargate: Fargate) -> None:

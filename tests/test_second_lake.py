@@ -1,12 +1,14 @@
 """A lake that is not of this machine's homes: a plain endpoint that enforces IAM, worked on by the same commands."""
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -16,10 +18,13 @@ from botocore.exceptions import ClientError
 from infra.aws.deploy import deploy
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import free_port
+from infra.emulator.scripted_converse import demo_script, serve
+from lambdas.looker.prompt import table_cards
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import quiet
 from tests.deployed_lake import ACCOUNT, PROGRAM, REGION, DeployedLake, deployed_lake
+from tests.recorded_rights import UNUSED, decisions, differences, person, policy_actions, role_actions
 from tests.test_up import BACKFILL, STATUS, Ui
 from tests.waiting import until
 
@@ -34,10 +39,11 @@ TABLE = "from_cloudtrail_readready"
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedLake]:
     with deployed_lake(tmp_path_factory.mktemp("second"), NAME) as made:
         sources = [load_source(name) for name in source_names()]
-        deploy(made.settings, made.client, sources, {"RequireTls": "false"}, quiet)
+        parameters = {"RequireTls": "false", "looker:ModelId": "example.model"}
+        deploy(made.settings, made.client, sources, parameters, quiet)
         made.describe(
             f'account = "{ACCOUNT}"\nregion = "{REGION}"\nendpoint_url = "{{endpoint}}"\n'
-            "[parameters]\nRequireTls = false\n"
+            '[parameters]\nRequireTls = false\n[parameters.looker]\nModelId = "example.model"\n'
         )
         (made.folder / "keys.json").write_text(json.dumps(sample_keys("cloudtrail")))
         for source in ("cloudtrail", "cloudwatch"):
@@ -111,15 +117,13 @@ def test_its_days_are_built_from_a_dagster_on_a_laptop(second: DeployedLake) -> 
 
 
 def test_a_reader_asks_tables_of_logs_and_nothing_more(second: DeployedLake) -> None:
-    iam, person = second.client("iam"), "reader"
-    iam.create_user(UserName=person)
-    policy = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-reader"
-    iam.attach_user_policy(UserName=person, PolicyArn=policy)
-    key = iam.create_access_key(UserName=person)["AccessKey"]
-    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    credentials, curious = person(second, "reader", "reader"), person(second, "curious", "reader")
     sql = f"select count(*) as n from {TABLE} where logcalendarday = 20261101"
     assert second.row(sql, credentials)["n"] > 300
-    s3 = second.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+    for words in (("status",), ("ask-sql", "root_use", "--days", f"{DAY}")):
+        done = second.run(*words, environment=credentials)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    s3 = second.client("s3", *curious.values())
     readready, raw = second.settings.readready_bucket, second.settings.raw_bucket("cloudtrail")
     # By the objects, since the Athena of the emulator does not ask what its caller may read.
     for bucket, prefix in ((readready, "packets/"), (readready, "session_activity_review/"), (raw, "")):
@@ -128,6 +132,199 @@ def test_a_reader_asks_tables_of_logs_and_nothing_more(second: DeployedLake) -> 
             s3.get_object(Bucket=bucket, Key=found["Key"])
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.put_object(Bucket=second.settings.readready_bucket, Key="commits/any", Body=b"")
+
+
+def test_a_reviewer_reads_reviews_and_their_packets(second: DeployedLake) -> None:
+    out = second.folder / "reviewed"
+    words = ("review", "--who", "*", "--days", f"{DAY}", "--out", str(out))
+    done = second.run(*words, environment=person(second, "reviewer", "reader", "reviewer"))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert list(out.glob("*.html"))
+
+
+def test_looker_answers_with_its_role(second: DeployedLake) -> None:
+    functions, name = second.client("lambda"), f"{NAME}-looker"
+    columns = {card.name: sorted(card.column_names) for card in table_cards()}
+    with serve(demo_script(20261101, 20261101, columns)) as stand_in:
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = stand_in.endpoint_url
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        asked = json.dumps({"prompt_from_user": "Who did what?"}).encode()
+        answer = json.loads(functions.invoke(FunctionName=name, Payload=asked)["Payload"].read())
+    assert [run["row_count"] > 0 for run in answer["queries"]], answer
+    assert answer["coverage"], answer
+
+
+# --- restore.md: what was deleted, overwritten or archived comes back by the page's own commands ----------------------
+
+RESTORE = REPOSITORY / "docs" / "runbooks" / "restore.md"
+
+
+def page_commands() -> list[str]:
+    """Every block of commands of the page, as its shell has to take it."""
+    blocks = re.findall(r"(?:^    .*\n)+", RESTORE.read_text(), re.MULTILINE)
+    return [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A person's shell with the commands `aws` and `loglake`, where the lake `prod` is this one."""
+
+    lake: DeployedLake
+    folder: Path
+    ran: set[str] = field(default_factory=set)
+    """Blocks of the page that were run, with its own `<name>`s."""
+
+    def run(self, words: str, **names: str) -> str:
+        """The one block of the page that has these words, with `<name>` filled in; returns what it printed."""
+        (block,) = (one for one in page_commands() if words in one)
+        self.ran.add(block)
+        for name, value in names.items():
+            block = block.replace(f"<{name}>", value)
+        assert "<" not in re.sub(r"<<|< /dev", "", block), f"{block}: what is this name?"
+        environment = {
+            **self.lake.environment,
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "PYTHONPATH": str(REPOSITORY),
+            "AWS_ENDPOINT_URL": self.lake.info.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+        program = ["bash", "-eu", "-o", "pipefail", "-c", block]
+        done = subprocess.run(program, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def shell(second: DeployedLake, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    folder = tmp_path_factory.mktemp("programs")
+    for name, module in (("aws", "tests.aws_command"), ("loglake", "infra.cli.main")):
+        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (folder / name).chmod(0o755)
+    described = (second.lakes / f"{NAME}.toml").read_text()
+    (second.lakes / "prod.toml").write_text(f'name = "{NAME}"\n{described}')
+    return Shell(second, folder)
+
+
+COUNT = f"select count(*) as n from {TABLE} where logcalendarday = 20261101"
+
+
+def keys_below(second: DeployedLake, bucket: str, prefix: str) -> list[str]:
+    found = second.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    return [one["Key"] for one in found]
+
+
+def delete(second: DeployedLake, bucket: str, prefix: str) -> list[str]:
+    """Delete objects as a person does, without naming versions; returns their keys."""
+    keys = keys_below(second, bucket, prefix)
+    assert keys
+    for key in keys:
+        second.client("s3").delete_object(Bucket=bucket, Key=key)
+    assert keys_below(second, bucket, prefix) == []
+    return keys
+
+
+def raw_prefix(second: DeployedLake) -> str:
+    """The prefix of an account and Region that has objects of the day."""
+    keys = keys_below(second, second.settings.raw_bucket("cloudtrail"), "")
+    return next(key.rpartition("/")[0] + "/" for key in keys if "/CloudTrail/" in key and "/2026/11/01/" in key)
+
+
+def test_rows_that_were_deleted_are_brought_back_or_built_again(second: DeployedLake, shell: Shell) -> None:
+    readready = second.settings.readready_bucket
+    whole, run = second.row(COUNT)["n"], _newest_run(second)
+    files = delete(second, readready, f"{TABLE}/run={run}/")
+    assert second.row(COUNT)["n"] < whole, "the fault is there"
+    shell.run(f"--prefix {TABLE}/run=", readready=readready, run=run)
+    assert keys_below(second, readready, f"{TABLE}/run={run}/") == files
+    assert second.row(COUNT)["n"] == whole
+    delete(second, readready, f"{TABLE}/run={run}/")
+    second.command("build", "cloudtrail", f"{DAY}")
+    assert second.row(COUNT)["n"] == whole
+
+
+def test_commits_that_were_deleted_are_brought_back(second: DeployedLake, shell: Shell) -> None:
+    readready, prefix = second.settings.readready_bucket, f"commits/{TABLE}/"
+    before = second.command("status")
+    keys = delete(second, readready, prefix)
+    assert second.command("status") != before, "the fault is there"
+    shell.run(f"--prefix commits/{TABLE}/", readready=readready)
+    assert keys_below(second, readready, prefix) == keys
+    assert second.command("status") == before
+
+
+def test_raw_objects_come_back_by_versions_a_replica_and_an_archive(second: DeployedLake, shell: Shell) -> None:
+    s3, raw, prefix = second.client("s3"), second.settings.raw_bucket("cloudtrail"), raw_prefix(second)
+    keys = keys_below(second, raw, prefix)
+    bodies = {key: s3.get_object(Bucket=raw, Key=key)["Body"].read() for key in keys}
+    whole = second.row(COUNT)["n"]
+
+    def assert_whole() -> None:
+        assert {
+            key: s3.get_object(Bucket=raw, Key=key)["Body"].read() for key in keys_below(second, raw, prefix)
+        } == bodies
+        assert second.row(COUNT)["n"] == whole
+
+    # Deleted.
+    delete(second, raw, prefix)
+    assert second.run("build", "cloudtrail", f"{DAY}").returncode != 0, "a build takes no event from readers"
+    shell.run("--bucket <raw> --prefix <prefix> \\\n    --query 'DeleteMarkers", raw=raw, prefix=prefix)
+    assert_whole()
+    # Overwritten.
+    version = s3.head_object(Bucket=raw, Key=keys[0])["VersionId"]
+    s3.put_object(Bucket=raw, Key=keys[0], Body=b"another thing")
+    said = shell.run('--copy-source "<raw>/<key>?versionId', raw=raw, key=keys[0], version=version)
+    assert version in said
+    assert_whole()
+    # Deleted with all versions, and replicated before.
+    replica = f"replica-{ACCOUNT}"
+    s3.create_bucket(Bucket=replica, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for key in keys:
+        s3.copy_object(Bucket=replica, Key=key, CopySource={"Bucket": raw, "Key": key})
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=raw, Prefix=keys[0]):
+        for one in page["Versions"] + page.get("DeleteMarkers", []):
+            s3.delete_object(Bucket=raw, Key=one["Key"], VersionId=one["VersionId"])
+    assert keys[0] not in keys_below(second, raw, prefix)
+    shell.run("--bucket <replica>", raw=raw, replica=replica, prefix=prefix)
+    assert_whole()
+    # Archived.
+    s3.copy_object(Bucket=raw, Key=keys[0], CopySource={"Bucket": raw, "Key": keys[0]}, StorageClass="GLACIER")
+    with pytest.raises(ClientError, match="InvalidObjectState"):
+        s3.get_object(Bucket=raw, Key=keys[0])
+    shell.run("restore-object", raw=raw, prefix=prefix)
+    until(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=raw, Key=keys[0]).get("Restore", ""), 30)
+    second.command("build", "cloudtrail", f"{DAY}")
+    assert_whole()
+
+
+def test_every_block_of_the_page_was_run(shell: Shell) -> None:
+    """By the tests above, or a line at a time as commands of the runbooks."""
+    alone = set(runbook_commands())
+    left = [block for block in page_commands() if block not in shell.ran and not set(block.splitlines()) <= alone]
+    assert left == []
+    assert len(shell.ran) == 6
+
+
+OF_STAND_IN = {
+    "bedrock:InvokeModel": "asked of the stand-in, which is not IAM's",
+    "bedrock:ApplyGuardrail": "asked of the stand-in, where there is a guardrail",
+}
+
+
+def test_people_and_looker_ask_for_what_their_policies_allow_and_for_nothing_else(second: DeployedLake) -> None:
+    """By what IAM decided in this file's tests, as in test_dagster_on_aws.py."""
+    users = {"reader": "reader", "reviewer": "reviewer"}
+    asked, denied = decisions(second, users)
+    known = ("reader", "reviewer", "LookerRole")
+    assert {one: denied[one] for one in known if one in denied} == {}
+    allowed = role_actions(second) | {
+        "reader": policy_actions(second, "reader"),
+        "reviewer": policy_actions(second, "reader", "reviewer"),
+    }
+    assert differences({one: asked[one] for one in known}, allowed, UNUSED | OF_STAND_IN) == []
+    with_more = {**allowed, "reader": allowed["reader"] | {"s3:DeleteObject"}}
+    (found,) = differences({"reader": asked["reader"]}, with_more)
+    assert found == "reader may s3:DeleteObject, and nothing asks for it"
 
 
 RUNBOOKS = sorted((REPOSITORY / "docs" / "runbooks").glob("*.md"))

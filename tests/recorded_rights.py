@@ -1,0 +1,122 @@
+"""What IAM decided for whom while tests worked on a deployed lake, beside what the policies allow."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra.emulator.processes import DECISIONS
+from tests.deployed_lake import ACCOUNT, DeployedLake
+
+ATHENA = "Athena asks it with its caller's rights"
+UNUSED = {
+    "kms:Decrypt": "this lake has no key of its own",
+    "kms:GenerateDataKey": "this lake has no key of its own",
+    "athena:StopQueryExecution": "asked where a query takes too long, or a person stops it",
+    "cloudwatch:PutMetricData": "Glue's own, beside the job",
+    "glue:BatchUpdatePartition": "asked where a day is built again, or an object comes after its day",
+    "glue:BatchStopJobRun": "asked where a run is cancelled",
+    "glue:GetJobRuns": "asked where a run that nobody waits for is taken over",
+    "glue:GetDatabase": ATHENA,
+    "glue:GetTable": ATHENA,
+    "glue:GetTables": ATHENA,
+    "glue:GetPartition": ATHENA,
+    "glue:BatchGetPartition": ATHENA,
+    "logs:CreateLogGroup": "Glue's own, beside the job",
+    "logs:CreateLogStream": "Lambda's and Glue's own, beside what they run",
+    "logs:PutLogEvents": "Lambda's and Glue's own, beside what they run",
+    "logs:GetLogEvents": "asked where a task of a run has failed",
+    "s3:AbortMultipartUpload": f"{ATHENA}, for a large result",
+    "s3:GetBucketLocation": ATHENA,
+    "s3:ListBucketMultipartUploads": ATHENA,
+    "s3:ListMultipartUploadParts": ATHENA,
+    "s3:GetObjectRetention": "asked by HeadObject where an object is locked; this lake locks none",
+    "s3:GetObjectLegalHold": "asked by HeadObject where an object is locked; this lake locks none",
+    "s3:GetObjectVersion": "evidence reads an object as it was where it was overwritten since",
+    "iam:PassRole": "asked by ECS for whoever starts a task",
+    "ecs:TagResource": "asked by ECS for whoever starts a task with tags",
+    "ecs:StopTask": "asked where a run is cancelled",
+    "ec2:DescribeNetworkInterfaces": "the emulator's tasks have no network interface to describe",
+    "sns:Publish": "asked where a run fails or a check turns red, once the sensor is switched on",
+    "sqs:SendMessage": "asked where the catalog misses a partition, and by functions",
+    "sqs:ReceiveMessage": "Lambda asks it with the function's role, to hand it messages",
+    "sqs:DeleteMessage": "Lambda asks it with the function's role, once they are handled",
+    "sqs:GetQueueAttributes": "Lambda asks it with the function's role",
+    "sqs:ChangeMessageVisibility": "Lambda asks it for the messages of a batch that failed",
+    "cloudtrail:ListPublicKeys": "asked where no file of keys is named",
+}
+"""Actions that a policy allows and no call of a file's tests asked for, with who does, whatever the principal."""
+
+Actions = dict[str, set[str]]
+
+
+def person(lake: DeployedLake, name: str, *policies: str) -> dict[str, str]:
+    """Credentials, as an environment, of a user of this name who has these managed policies of the lake."""
+    iam = lake.client("iam")
+    iam.create_user(UserName=name)
+    for policy in policies:
+        iam.attach_user_policy(UserName=name, PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}")
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def decisions(lake: DeployedLake, users: Mapping[str, str] | None = None) -> tuple[Actions, Actions]:
+    """(allowed, denied) actions that were asked for, by the logical id of the role; `users` name that of a user."""
+    asked: Actions = {}
+    denied: Actions = {}
+    for line in (lake.folder / "stack" / DECISIONS).read_text().splitlines():
+        one = json.loads(line)
+        if role := _role(one["principal"], users or {}):
+            (asked if one["decision"] == "Allow" else denied).setdefault(role, set()).add(one["action"])
+    return asked, denied
+
+
+def _role(principal: str, users: Mapping[str, str]) -> str:
+    """Of an assumed role its name is <stack>-<logical id>-<random>."""
+    if found := re.search(r":user/(\w+)$", principal):
+        return users.get(found[1], "")
+    found = re.search(r":assumed-role/[^/]*?-([A-Za-z]+Role)-", principal)
+    return found[1] if found else ""
+
+
+def role_actions(lake: DeployedLake) -> Actions:
+    """The actions that the policies of each role allow, by its logical id."""
+    iam = lake.client("iam")
+    found: Actions = {}
+    for role in (one["RoleName"] for one in iam.list_roles()["Roles"]):
+        documents = [
+            iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        ]
+        attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        documents += [_document(iam, policy["PolicyArn"]) for policy in attached]
+        if logical := re.search(r"-([A-Za-z]+Role)-", role):
+            found.setdefault(logical[1], set()).update(_actions(documents))
+    return found
+
+
+def policy_actions(lake: DeployedLake, *policies: str) -> set[str]:
+    """The actions that managed policies of the lake allow together."""
+    iam = lake.client("iam")
+    return _actions(_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies)
+
+
+def _document(iam: Any, arn: str) -> Mapping[str, Any]:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document: Mapping[str, Any] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return document
+
+
+def _actions(documents: Iterable[Mapping[str, Any]]) -> set[str]:
+    statements = [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
+    return {a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+
+
+def differences(asked: Actions, allowed: Actions, reasons: Mapping[str, str] = UNUSED) -> list[str]:
+    """What a principal was allowed by something else than its policies, and what it may do that nothing asked for."""
+    found = []
+    for role, actions in asked.items():
+        found += [f"{role} was allowed {one} by something else" for one in sorted(actions - allowed[role])]
+        unused = allowed[role] - actions - reasons.keys()
+        found += [f"{role} may {one}, and nothing asks for it" for one in sorted(unused)]
+    return found
