@@ -48,6 +48,7 @@ from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import LakeQueries
 from lambdas.looker.settings import Guardrail, LookerSettings, LookerSettingsError, looker_settings
 from loglake_assets.reviews import load_review, review_names
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.sources import load_source, source_names
 from tests.reports import coverage
 
@@ -910,6 +911,36 @@ def test_a_reviews_card_has_the_columns_of_its_view(name: str) -> None:
     assert card.kept_in == review.table.name
     assert "f_run" not in card.column_names
     assert card.column_names <= {c.name for c in (*review.table.all_columns, review.table.partition_key)}
+
+
+def test_a_reviewers_looker_knows_the_sessions_of_their_people_alone() -> None:
+    dana = Reviewer("dana", frozenset({"alice"}), ())
+    looker = Looker(SETTINGS, None, SmallAthena(), StoredObjects({}), select_only, table_cards(), clock=Clock())
+    of_dana = looker.of_reviewer(dana)
+    assert {card.name for card in of_dana.cards} == {"session_activity", "session_lines"}
+    sql = of_dana.guard("SELECT state FROM session_activity WHERE logcalendarday = 20261101").sql
+    assert "useridentity_sourceidentity IN ('alice')" in sql
+    with pytest.raises(QueryRefusedError, match="from_cloudtrail_readready"):
+        of_dana.guard("SELECT eventname FROM from_cloudtrail_readready WHERE logcalendarday = 20261101")
+
+
+@pytest.mark.parametrize(
+    ("settings", "event", "said"),
+    [
+        (SETTINGS, {"reviewer": "nobody"}, "none of reviewers.toml's"),
+        (replace(SETTINGS, reviewer="dana"), {}, "none of reviewers.toml's"),
+        (replace(SETTINGS, reviewer="dana"), {"reviewer": "erin"}, "answers another reviewer"),
+        (SETTINGS, {"reviewer": 7}, "reviewer is no name"),
+        (SETTINGS, {"other": "x"}, "nothing else but"),
+    ],
+)
+def test_a_reviewer_who_is_not_known_or_another_is_shown_nothing(
+    settings: LookerSettings, event: dict[str, Any], said: str
+) -> None:
+    looker = Looker(settings, None, SmallAthena(), StoredObjects({}), select_only, CARDS, clock=Clock())
+    answer = looker.answer({"prompt_from_user": "who?", **event}, None, DAY)
+    assert said in answer.final_response
+    assert (answer.stopped_by, answer.queries, answer.turns) == ("prompt", (), 0)
 
 
 def test_the_prompt_holds_the_rules() -> None:

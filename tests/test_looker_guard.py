@@ -246,3 +246,31 @@ def test_the_good_statements_run_in_athena(reviewed: ReviewedLake, tools: ToolLa
     assert len(rows) == len(_ACCEPTED)
     assert max(rows.values()) <= POLICY.row_limit
     assert sum(1 for count in rows.values() if count) >= len(rows) * 2 // 3
+
+
+# --- a reviewer's own rows --------------------------------------------------------------------------------------------
+
+MINE = replace(POLICY, tables={"session_activity": _view("session_activity")}, rows="useridentity_arn LIKE 'a%'")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT state FROM session_activity WHERE {_DAYS}",
+        f"SELECT s.state FROM security_lake.session_activity AS s WHERE s.{_DAYS} AND (s.state = 'lost' OR 1 = 1)",
+        f"WITH w AS (SELECT state FROM session_activity WHERE {_DAYS}) SELECT * FROM w",
+        f"SELECT a.state FROM session_activity a JOIN session_activity b ON a.session_key = b.session_key "
+        f"WHERE a.{_DAYS} AND b.{_DAYS}",
+        f"SELECT state FROM session_activity WHERE {_DAYS} UNION SELECT target FROM session_activity WHERE {_DAYS}",
+    ],
+)
+def test_of_every_table_only_the_rows_that_may_be_read_are_read(sql: str) -> None:
+    accepted = check_statement(sql, MINE).sql
+    tree = sqlglot.parse_one(accepted, read="athena")
+    tables = [one for one in tree.find_all(exp.Table) if one.name == "session_activity"]
+    assert tables
+    for table in tables:
+        select = table.find_ancestor(exp.Select)
+        assert select
+        assert select.args["where"].this.sql("athena") == MINE.rows
+    assert check_statement(sql, replace(MINE, rows="")).sql != accepted

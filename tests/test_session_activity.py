@@ -16,6 +16,8 @@ from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.demo_truth import session_problems
 from infra.cli.review import ReviewError, Wanted, build_review_range, write_review
 from infra.cli.status import print_review
+from lambdas.looker.guard import Policy, check_statement
+from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration.review_config import review_config
@@ -225,6 +227,28 @@ def test_a_reviewer_gets_nobody_elses_sessions_however_they_ask(reviewed: Review
             quiet,
         )
     assert not (tmp_path / "other").exists()
+
+
+def test_lookers_guard_shows_a_reviewer_the_sessions_of_their_people_alone(
+    reviewed: ReviewedLake,
+) -> None:
+    alice = Reviewer("dana", frozenset({"alice"}), ())
+    everything = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    wanted = {
+        row["session_key"]
+        for row in everything
+        if alice.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
+    }
+    assert 0 < len(wanted) < len(everything)
+    cards = {card.name: card.column_names for card in table_cards()}
+    policy = Policy(reviewed.lake.settings.database, cards, row_limit=999, rows=alice.condition())
+    for sql in (
+        f"SELECT session_key FROM session_activity WHERE {ALL_DAYS}",
+        f"SELECT s.session_key FROM session_activity s WHERE s.{ALL_DAYS} AND s.session_key IS NOT NULL",
+        f"WITH w AS (SELECT session_key FROM session_activity WHERE {ALL_DAYS}) SELECT session_key FROM w",
+    ):
+        found = asked(reviewed, check_statement(sql, policy).sql)
+        assert {row["session_key"] for row in found} == wanted
 
 
 def test_a_reviewers_view_holds_what_the_mapping_says(reviewed: ReviewedLake) -> None:

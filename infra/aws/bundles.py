@@ -36,6 +36,9 @@ def looker_bundle(root: Path = ROOT) -> bytes:
     shared = [reviews / f"{name}.py" for name in ("__init__", "model", "masking", "terminal")]
     checks = root / "loglake_assets" / "lake" / "checks"
     shared += [checks / "__init__.py", checks / "coverage.py"]
+    scope = reviews / "session_activity" / "reviewer_scope.py"
+    shared += [scope, reviews.parent / "reviewers.toml", root / "resources" / "athena.py"]
+    shared.append(root / "resources" / "__init__.py")
     declared = [*shared, *reviews.glob("*/__init__.py"), *reviews.glob("*/*.sql")]
     return _zip(root, [*own, *_common_files(root), *declared], _library("sqlglot"))
 

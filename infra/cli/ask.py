@@ -19,12 +19,16 @@ class AskError(RuntimeError):
     """The question was not answered; the message says why and what to do."""
 
 
-def invoke_looker(lake: CommandLake, question: str) -> dict[str, Any]:
-    """Invoke once: a question that is asked again because it takes long is asked twice."""
+def invoke_looker(lake: CommandLake, question: str, reviewer: str | None = None) -> dict[str, Any]:
+    """Invoke once: a question that is asked again because it takes long is asked twice.
+
+    With a reviewer Looker sees the sessions of that reviewer's people only.
+    """
     named = lake.settings
     client = boto3.client("lambda", endpoint_url=named.endpoint_url, region_name=named.region, config=ONCE)
     answer = client.invoke(
-        FunctionName=f"{lake.settings.name}-looker", Payload=json.dumps({"prompt_from_user": question}).encode()
+        FunctionName=f"{lake.settings.name}-looker",
+        Payload=json.dumps({"prompt_from_user": question} | ({"reviewer": reviewer} if reviewer else {})).encode(),
     )
     document = json.loads(answer["Payload"].read())
     if answer.get("FunctionError"):

@@ -64,6 +64,7 @@ def ask_locally(
     access: ModelAccess | None,
     say: Callable[[str], None],
     script: Script | None = None,
+    reviewer: str | None = None,
 ) -> dict[str, Any]:
     """Looker's answer as its document.
 
@@ -71,13 +72,13 @@ def ask_locally(
     """
     if access is not None:
         with serve(_pass_on(access)) as proxy, _configure(lake, access.model_id, proxy.endpoint_url):
-            return invoke_looker(lake, question)
+            return invoke_looker(lake, question, reviewer)
     say("No model is asked: BEDROCK_MODEL_ID is not set, and a scripted stand-in shows the way of a question.")
     first, last = built_days(lake)
     columns = {card.name: sorted(card.column_names) for card in table_cards()}
     with serve(script or demo_script(first, last, columns)) as stand_in:
         with _configure(lake, STAND_IN, stand_in.endpoint_url):
-            answer = invoke_looker(lake, question)
+            answer = invoke_looker(lake, question, reviewer)
         log_invocations(lake, stand_in.requests, datetime.now(UTC))
     return answer
 

@@ -728,7 +728,11 @@ def mcp(
 
 @app.command()
 def ask(
-    context: Context, question: Annotated[str, typer.Argument(show_default=False, help="In plain language.")]
+    context: Context,
+    question: Annotated[str, typer.Argument(show_default=False, help="In plain language.")],
+    reviewer: Annotated[
+        str | None, typer.Option(show_default=False, help="Only the sessions that are this reviewer's to see.")
+    ] = None,
 ) -> None:
     """Ask Log Lake Looker. BEDROCK_MODEL_ID names the model that the local lake asks.
 
@@ -737,10 +741,10 @@ def ask(
     from infra.cli.ask import invoke_looker, print_looker_answer
 
     if context.obj.name == LOCAL:
-        answer = _local_answer(context, question)
+        answer = _local_answer(context, question, reviewer)
     else:
         with context.obj.open() as lake:
-            answer = invoke_looker(lake, question)
+            answer = invoke_looker(lake, question, reviewer)
     print_looker_answer(answer, _say)
     raise typer.Exit(EXIT_FAILED if answer["stopped_by"] else 0)
 
@@ -779,12 +783,12 @@ def _looker(is_local: bool) -> tuple[str, Callable[["CommandLake", str], dict[st
     return access.model_id, lambda lake, words: ask_locally(lake, words, access, _quiet)
 
 
-def _local_answer(context: Context, question: str) -> dict[str, Any]:
+def _local_answer(context: Context, question: str, reviewer: str | None) -> dict[str, Any]:
     from infra.cli.local_ask import ask_locally, model_access
 
     access = model_access()  # with the caller's own credentials, before the lake puts its own there
     with context.obj.open() as lake:
-        return ask_locally(lake, question, access, _say)
+        return ask_locally(lake, question, access, _say, reviewer=reviewer)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,6 +44,8 @@ class Policy:
     max_depth: int = 12
     """SELECTs in each other."""
     max_nodes: int = 2_000
+    rows: str = ""
+    """Condition over columns of every table here: no other row of it is read, whatever is asked. Empty for all rows."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,21 @@ def _guard(sql: str, policy: Policy) -> Guarded:
     again = _parse(text, policy)
     if again != tree or _check(again, policy) != days:
         raise RefusedError("the statement reads differently when it is written back; use plainer clauses")
-    return Guarded(text, tuple(sorted(days)), days)
+    return Guarded(_render(_only_rows(tree, policy)), tuple(sorted(days)), days)
+
+
+def _only_rows(tree: exp.Expr, policy: Policy) -> exp.Expr:
+    """The checked statement with each table replaced by those of its rows that may be read, under the same name.
+
+    A WITH query never has a table's name, so a name that is a table's is one.
+    """
+    if not policy.rows:
+        return tree
+    for table in [one for one in tree.find_all(exp.Table) if one.name.lower() in policy.tables]:
+        alias = table.alias_or_name
+        rows = exp.select("*").from_(table.name).where(exp.condition(policy.rows, dialect="athena"))
+        table.replace(rows.subquery(alias))
+    return tree
 
 
 @contextmanager

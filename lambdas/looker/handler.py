@@ -1,6 +1,7 @@
 """Log Lake Looker: a question in words becomes queries of the lake, and an answer with its evidence.
 
-Event: `{"prompt_from_user": "..."}`; answer: `looker_answer.Answer` as JSON. Reads and nothing else: the guard lets one
+Event: `{"prompt_from_user": "..."}`, and with it `"reviewer": "<name>"` for one who is to see the sessions of their own
+people only; answer: `looker_answer.Answer` as JSON. Reads and nothing else: the guard lets one
 SELECT through, the function's role may do no more, and the workgroup cuts off what scans too much. What is logged is
 ids, counts and hashes: questions, rows and the model's words stay out of the function's log.
 """
@@ -10,7 +11,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,16 @@ from lambdas.looker.model import Model
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import GuardedSql, LakeQueries
 from lambdas.looker.settings import LookerSettings, looker_settings
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, ReviewersError, reviewer_named
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_s3 import S3Client
 
-PROMPT = "prompt_from_user"
+PROMPT, REVIEWER = "prompt_from_user", "reviewer"
 PROMPT_CHARACTERS = 4_000
 ATTEMPTS, READ_SECONDS, CONNECT_SECONDS = 4, 60, 10
+SESSION_COLUMNS = frozenset({"session_key", "useridentity_arn", "useridentity_sourceidentity"})
 MARGIN_SECONDS = 5.0  # of the function's own time, to answer in
 
 
@@ -73,11 +76,30 @@ class Looker:
     cards: Sequence[TableCard]
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+    reviewer_named: Callable[[str], Reviewer] = reviewer_named
 
     def answer(self, event: Mapping[str, Any], seconds: float | None, today: date) -> Answer:
         """The answer to one event, within `seconds` and the settings'. Raises RuntimeError without any content."""
-        if refusal := _refusal(event):
+        if refusal := _refusal(event) or self._refusal_of_reviewer(event):
             return refuse_prompt(refusal)
+        reviewer = event.get(REVIEWER) or self.settings.reviewer
+        try:
+            asked = self.of_reviewer(self.reviewer_named(reviewer)) if reviewer else self
+        except ReviewersError:
+            return refuse_prompt("The reviewer is none of reviewers.toml's, so nothing is theirs to see.")
+        return asked._answer(event, seconds, today)
+
+    def _refusal_of_reviewer(self, event: Mapping[str, Any]) -> str | None:
+        """A function that is one reviewer's answers no other."""
+        own, asked = self.settings.reviewer, event.get(REVIEWER)
+        return "This function answers another reviewer." if own and asked not in {None, own} else None
+
+    def of_reviewer(self, reviewer: Reviewer) -> "Looker":
+        """A Looker of the tables that say whose session a row is of, and of the rows of this reviewer's people."""
+        cards = tuple(card for card in self.cards if card.column_names >= SESSION_COLUMNS)
+        return replace(self, cards=cards, guard=sql_guard(self.settings, cards, reviewer.condition()))
+
+    def _answer(self, event: Mapping[str, Any], seconds: float | None, today: date) -> Answer:
         try:
             answered = self._conversation(seconds, today).ask(event[PROMPT])
         except Exception as error:  # Lambda logs what is raised, and this may repeat a question or a row
@@ -102,8 +124,11 @@ class Looker:
         )
 
 
-def sql_guard(settings: LookerSettings, cards: Sequence[TableCard]) -> Callable[[str], GuardedSql]:
-    """The guard over the cards' tables and columns. SQL that it cannot read for any reason is refused."""
+def sql_guard(settings: LookerSettings, cards: Sequence[TableCard], rows: str = "") -> Callable[[str], GuardedSql]:
+    """The guard over the cards' tables and columns, and those of their rows that a condition names.
+
+    SQL that it cannot read for any reason is refused.
+    """
     from lambdas.looker.guard import Policy, RefusedError, check_statement
 
     policy = Policy(
@@ -111,6 +136,7 @@ def sql_guard(settings: LookerSettings, cards: Sequence[TableCard]) -> Callable[
         tables={card.name: card.column_names for card in cards},
         max_days=settings.max_days,
         row_limit=settings.row_limit,
+        rows=rows,
     )
 
     def guard(sql: str) -> GuardedSql:
@@ -126,8 +152,10 @@ def sql_guard(settings: LookerSettings, cards: Sequence[TableCard]) -> Callable[
 
 def _refusal(event: Mapping[str, Any]) -> str | None:
     """Why an event is no question; None when it is one. Repeats nothing of it."""
-    if not isinstance(event, Mapping) or set(event) != {PROMPT}:
-        return f'The event is not {{"{PROMPT}": "..."}} and nothing else.'
+    if not isinstance(event, Mapping) or set(event) - {REVIEWER} != {PROMPT}:
+        return f'The event is not {{"{PROMPT}": "..."}} and nothing else but "{REVIEWER}".'
+    if not isinstance(event.get(REVIEWER, ""), str):
+        return f"{REVIEWER} is no name."
     prompt = event[PROMPT]
     if not isinstance(prompt, str) or not prompt.strip():
         return f"{PROMPT} holds no text."

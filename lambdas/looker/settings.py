@@ -11,6 +11,7 @@ _REGION = re.compile(r"[a-z0-9-]+")
 _MODEL = re.compile(r"[A-Za-z0-9._:/-]{1,2048}")
 _WORKGROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _GUARDRAIL = re.compile(r"[A-Za-z0-9:/_-]{1,2048}")
+_REVIEWER = re.compile(r"[a-z0-9_]{0,64}")
 _GUARDRAIL_VERSION = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
 
 
@@ -48,6 +49,8 @@ class LookerSettings:
     row_limit: int = 100
     """At most 999: with the names of the columns that is one page of Athena's."""
     guardrail: Guardrail | None = None
+    reviewer: str | None = None
+    """Whose people's sessions are all that this function shows; None shows every table."""
 
     @property
     def database(self) -> str:
@@ -83,6 +86,7 @@ def looker_settings(environment: Mapping[str, str] | None = None) -> LookerSetti
         max_days=_number(env, "LOOKER_MAX_DAYS", 31, 1, 366),
         row_limit=_number(env, "LOOKER_ROW_LIMIT", 100, 1, 999),
         guardrail=_guardrail(env),
+        reviewer=_text(env, "LOOKER_REVIEWER", _REVIEWER, "a reviewer's name: a-z, 0-9 and _", "") or None,
     )
 
 
