@@ -684,6 +684,23 @@ def questions(
         raise typer.Exit(1)
 
 
+@app.command()
+def tables(
+    words: Annotated[list[str] | None, typer.Argument(show_default=False, help="Columns with all these words.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="As a page of the documentation.")] = False,
+) -> None:
+    """The tables that can be asked, and what their columns are; words search columns.
+
+    Example: loglake tables source identity
+    """
+    from infra.cli.tables import list_tables, tables_page
+
+    if page:
+        print(tables_page(), end="")
+    elif not list_tables(words or [], _say):
+        raise typer.Exit(1)
+
+
 @app.command(name="ask-sql")
 def ask_sql(
     context: Context,
