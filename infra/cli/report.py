@@ -19,9 +19,8 @@ def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
     for log in found.logs:
-        closed = found.closed_days(log)
-        complete = sum(figure.state == "complete" for figure in closed)
-        say(f"{log.name}: {complete:,} of {len(closed):,} closed days complete, {len(log.problems):,} open problems")
+        days = f"{found.complete_days(log):,} of {len(found.closed_days(log)):,} closed days complete"
+        say(f"{log.name}: {days}, {len(log.problems):,} open problems")
     say(f"Report: {path.as_uri()}, kept as s3://{lake.settings.readready_bucket}/{key}")
     return path
 

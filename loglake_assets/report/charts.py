@@ -62,7 +62,7 @@ def kind_of(state: str) -> str:
     return max(kinds, key=(WHOLE, NOTHING, QUIET, WAITING, PARTLY, BROKEN).index)
 
 
-def heat_map(log: LogFigures) -> Markup:
+def heat_map(log: LogFigures, legend: bool = True) -> Markup:
     """A calendar of squares, a column a week: each day by what it is. Nothing where there are no days."""
     days = log.days
     if not days:
@@ -107,7 +107,9 @@ def heat_map(log: LogFigures) -> Markup:
             "columnPadding": 48,
             "symbolType": "square",
             "labelLimit": 240,
-        },
+        }
+        if legend
+        else None,
     }
     squares = {
         "data": {"values": rows},
@@ -134,12 +136,17 @@ def monthly_bars(values: Mapping[str, float], title: str, unit: str) -> Markup:
         {"month": month, "value": value, "said": f"{month}: {value:,.6g} {unit}"} for month, value in values.items()
     ]
     month = {"field": "month", "type": "ordinal", "title": None, "axis": {"labelAngle": 0, "labelOverlap": True}}
-    value = {"field": "value", "type": "quantitative", "title": unit, "axis": {"format": "~s", "tickCount": 3}}
+    value = {
+        "field": "value",
+        "type": "quantitative",
+        "title": unit,
+        "axis": {"format": "~s" if max(values.values()) >= 10 else "~f", "tickCount": 3},
+    }
     bars = {
         "data": {"values": rows},
         "mark": {"type": "bar", "color": _COLOURS[WHOLE][0]},
         "encoding": {"x": month, "y": value, "description": {"field": "said", "type": "nominal"}},
-        "width": 300,
+        "width": {"step": 28},
         "height": 90,
     }
     return _svg(bars, title)

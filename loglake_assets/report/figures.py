@@ -33,7 +33,7 @@ from loglake_assets.sources.placement import day_from_number, day_number
 REPORT_DAYS = 365
 LISTED_DAYS = 35
 """As far back as the hourly checks compare."""
-NOTHING_DELIVERED, UNBUILT, OPEN = "nothing delivered", "unbuilt", "open"
+COMPLETE, NOTHING_DELIVERED, UNBUILT, OPEN = "complete", "nothing delivered", "unbuilt", "open"
 _NAMES_SHOWN = 3
 _TOOLS_SHOWN = 20
 
@@ -121,6 +121,10 @@ class LakeFigures:
     def closed_days(self, log: LogFigures) -> tuple[DayFigure, ...]:
         """The log's days that were over when the report was made."""
         return tuple(figure for figure in log.days if figure.day < self.made_at.date())
+
+    def complete_days(self, log: LogFigures) -> int:
+        """How many of its closed days are complete."""
+        return sum(figure.state == COMPLETE for figure in self.closed_days(log))
 
     @property
     def states(self) -> dict[str, dict[str, str]]:

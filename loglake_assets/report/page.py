@@ -40,7 +40,7 @@ def report_page(found: LakeFigures) -> str:
             reviews=[(status, count) for status, count in counts_by_status(found.reviews, today).items() if count],
             owed=owed[:REVIEWS_SHOWN],
             owed_count=len(owed),
-            yesterday=[(log, (found.closed_days(log) or (None,))[-1]) for log in found.logs],
+            closed={log.name: found.closed_days(log) for log in found.logs},
         )
     )
 
@@ -50,7 +50,7 @@ def _pictures(log: LogFigures, months: Sequence[Mapping[str, Any]]) -> dict[str,
         return monthly_bars({month["month"]: month[what] for month in months}, f"{log.title}: {title} a month", unit)
 
     return {
-        "heat": heat_map(log),
+        "heat": heat_map(log, legend=False),
         "rows": bars("rows", "events", "events"),
         "bytes": bars("bytes", "bytes of raw logs", "bytes"),
         "late": bars("late", "late objects", "late objects"),
@@ -88,8 +88,13 @@ def _status(name: str) -> str:
     return VERDICTS.get(name, name.capitalize())
 
 
+def _counted(count: int, word: str) -> str:
+    """1 object, 2 objects."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters |= {"total": _total, "kind": kind_of, "who": shortest_name, "status": _status}
+    pages.filters |= {"total": _total, "kind": kind_of, "counted": _counted, "who": shortest_name, "status": _status}
     return pages
