@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 LOCKED := --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-strip-extras --quiet
-.PHONY: help setup demo up test check check-glue check-templates faults faults-all slowest soak bench lock wheels clean
+.PHONY: help setup demo up test check check-glue check-templates docs pictures faults faults-all slowest soak bench lock wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -66,6 +66,22 @@ slowest: $(READY) ## renew tests/slowest.txt: the sixty slowest parts of `make t
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=60 | tee /dev/stderr \
 	  | grep -E '^ *[0-9.]+s +(call|setup|teardown) ' | sed -E 's/^ +//' > tests/slowest.txt
 
+docs: $(VENV)/.docs-ready ## the documentation as a site, build/docs/site: broken links fail, and nothing is loaded from elsewhere
+	@rm -rf build/docs && mkdir -p build/docs/pages && cp docs/site/zensical.toml build/docs/
+	@cp --parents README.md CONTRIBUTING.md LICENSE lakes/README.md bench/README.md loglake_assets/sources/reasons.py \
+	  $$(git ls-files -co --exclude-standard docs ':!docs/site') build/docs/pages/
+	@cd build/docs && $(CURDIR)/$(VENV)/docs/bin/zensical build --clean --strict
+	@$(BIN)/python -m pytest -q tests/test_docs.py
+
+$(VENV)/.docs-ready: $(READY) docs/site/requirements.lock
+	@rm -rf $(VENV)/docs && $(PYTHON) -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r docs/site/requirements.lock
+	@touch $@
+
+pictures: $(READY) ## renew docs/pictures/ from the tests that look at the UI, the report and a packet in Chromium
+	@command -v chromium >/dev/null || { echo "The pictures are taken in Chromium, and 'chromium' is not on the PATH."; exit 1; }
+	@$(BIN)/python -m pytest -q --pictures docs/pictures
+
 soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
 	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)
 
@@ -82,10 +98,11 @@ $(VENV)/.bench-ready: $(READY) bench/requirements.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r bench/requirements.lock
 	@touch $@
 
-lock: $(READY) ## renew requirements.lock, and those of bench/, infra/aws/glue.lock and infra/aws/dagster/
+lock: $(READY) ## renew requirements.lock, and the other locks: bench/, infra/aws/, infra/aws/dagster/, docs/site/
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra local $(LOCKED) -o requirements.lock
 	@$(BIN)/uv pip compile infra/aws/glue.in $(LOCKED) -o infra/aws/glue.lock
 	@$(BIN)/uv pip compile infra/aws/checkov.in $(LOCKED) -o infra/aws/checkov.lock
+	@$(BIN)/uv pip compile docs/site/requirements.in $(LOCKED) -o docs/site/requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra production -c requirements.lock $(LOCKED) -o infra/aws/dagster/requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock $(LOCKED) -o bench/requirements.lock
 

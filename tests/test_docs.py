@@ -1,0 +1,193 @@
+"""The documentation: what is made is fresh, links lead somewhere, statements run, and the site loads nothing."""
+
+import functools
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.cli.home import REPOSITORY
+from infra.cli.main import main
+from infra.cli.tables import tables_page
+from loglake_assets.orchestration.components.skeleton import skeleton_files
+from tests.browser import start_browser
+from tests.commands import PROGRAM, environment
+from tests.conftest import BuiltLake
+
+DOCS = REPOSITORY / "docs"
+SITE = REPOSITORY / "build" / "docs" / "site"
+PAGES = sorted(
+    [*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("lakes/*.md"), *REPOSITORY.glob("bench/*.md")]
+)
+
+
+def text_of(page: Path) -> str:
+    """A page without what stands in it as code."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    return re.sub(r"^ {4}.*$|`[^`\n]*`", "", text, flags=re.M)
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that headings have, by the rule that GitHub and the site share for plain words."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def broken_links(page: Path) -> list[str]:
+    """The links of a page that lead to no file of the repository, or to no heading of it."""
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        address, _, anchor = link.partition("#")
+        target = (page.parent / address).resolve() if address else page
+        is_elsewhere = re.match(r"https?://", link)
+        if not is_elsewhere and not (target.exists() and (not anchor or anchor in anchors_of(target))):
+            broken.append(link)
+    return broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert broken_links(page) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One thing\n[a](#one-thing) [b](#another) [c](gone.md) `[d](code.md)` [e](https://example.com/x)\n"
+    )
+    assert broken_links(page) == ["#another", "gone.md"]
+
+
+def test_the_page_of_tables_is_made_of_the_declarations() -> None:
+    assert (DOCS / "tables.md").read_text() == tables_page(), "loglake tables --page > docs/tables.md"
+
+
+def test_tables_and_columns_are_found_by_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tables"]) == 0
+    assert "session_activity" in capsys.readouterr().out
+    assert main(["tables", "person", "role"]) == 0
+    said = capsys.readouterr().out
+    assert "useridentity_sourceidentity" in said
+    assert "eventsource" not in said
+    assert main(["tables", "nothing", "like", "this"]) == 1
+
+
+def test_the_site_has_every_page() -> None:
+    def pages(entry: Any) -> Iterator[str]:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for one in entry.values() if isinstance(entry, dict) else entry:
+                yield from pages(one)
+
+    settings = tomllib.loads((DOCS / "site" / "zensical.toml").read_text())
+    named = list(pages(settings["project"]["nav"]))
+    assert sorted(named) == sorted(str(page.relative_to(REPOSITORY)) for page in PAGES)
+
+
+def test_the_page_on_sources_names_what_is_scaffolded() -> None:
+    page = (DOCS / "add-a-source.md").read_text()
+    assert set(re.findall(r"^\| `([^`]+)`", page, re.M)) == set(skeleton_files("flows"))
+
+
+@pytest.mark.stack
+def test_the_steps_of_the_page_on_sources_make_a_log_that_is_built_and_compared(tmp_path: Path) -> None:
+    """In a copy of the repository, as the page has it: scaffold, check, load, build, ask."""
+    copy, home = tmp_path / "copy", tmp_path / "home"
+    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in tracked.stdout.split("\n"):
+        if name.startswith(("loglake_assets/", "resources/", "glue_scripts/", "lambdas/", "infra/", "pyproject")):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((REPOSITORY / name).read_bytes())
+    folder = copy / "flows" / "AWSLogs" / "111122223333" / "flows" / "eu-west-1" / "2026" / "11" / "01"
+    folder.mkdir(parents=True)
+    lines = [f'{{"eventTime":"2026-11-01T00:00:{n:02}Z","bytes":{n}}}' for n in range(40)]
+    (folder / "one.json").write_text("\n".join(lines))
+    page = (DOCS / "add-a-source.md").read_text().replace("\n                   ", " ")
+    commands = re.findall(r"^ {4}((?:\.venv/bin/dg|loglake) .*)$", page, re.M)
+    assert len(commands) == 6
+    said = ""
+    for line in commands:
+        program, *words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)]
+        known = [str(Path(sys.executable).parent / "dg")] if program.endswith("dg") else PROGRAM
+        done = subprocess.run(
+            [*known, *words],
+            cwd=copy,
+            env=environment(home, PYTHONPATH=str(copy)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        said += done.stdout
+    assert re.search(r"^2026-11-01 .*100\.0000.* complete$", said, re.M), said
+    assert said.count('{"eventTime":"2026-11-01T00:00:') == 5, said
+
+
+@pytest.mark.stack
+def test_the_statement_for_team_finds_the_person_and_nobody_else(built: BuiltLake) -> None:
+    (sql,) = re.findall(r"```sql\n(.*?)```", (DOCS / "team.md").read_text(), re.S)
+    ask = built.lake.resource.athena.ask
+    found = ask(sql)
+    assert list(found.rows[0]) == ["eventid", "eventname", "eventsource", "eventtime"]
+    who = ask(
+        "SELECT DISTINCT useridentity_arn AS arn, recipientaccountid AS account FROM from_cloudtrail_readready "
+        f"WHERE logcalendarday = 20261101 AND eventid IN ({', '.join(repr(row['eventid']) for row in found.rows)})"
+    ).rows
+    assert {(row["arn"].rpartition("/")[2], row["account"]) for row in who} == {("dave@example.com", "444455556666")}
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder, served on this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def elsewhere(html: str) -> list[str]:
+    """What a page would load from another place than its own."""
+    tags = re.findall(r"<(?:script|link|img|iframe|source|video|object|embed|use)\b[^>]*>", html)
+    return [tag for tag in tags if re.search(r"(?:src|href|srcset|data)=[\"']?(?:https?:)?//", tag)]
+
+
+def test_what_is_loaded_from_elsewhere_is_found() -> None:
+    assert elsewhere('<a href="https://example.com">x</a><img src="one.png">') == []
+    assert len(elsewhere('<script src="https://example.com/a.js"></script><link href=//example.com/font.css>')) == 2
+
+
+@pytest.mark.skipif(not SITE.exists(), reason="`make docs` makes the site")
+def test_no_page_of_the_site_names_anything_to_load_from_elsewhere() -> None:
+    pages = list(SITE.rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    assert {page.name: found for page in pages if (found := elsewhere(page.read_text()))} == {}
+    assert not [
+        css for css in SITE.rglob("*.css") if re.search(r"(?:@import|url\()\s*[\"']?https?://", css.read_text())
+    ]
+
+
+@pytest.mark.stack
+@pytest.mark.skipif(not SITE.exists(), reason="`make docs` makes the site")
+def test_a_browser_loads_the_site_from_its_own_place_alone(tmp_path: Path) -> None:
+    with served(SITE) as address, start_browser(tmp_path / "profile", "--window-size=1280,900") as browser:
+        for name in ("index.html", "docs/first-hour.html", "docs/tables.html", "docs/performance.html"):
+            with browser.page(f"{address}/{name}") as page:
+                loaded = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+                assert loaded
+                assert [one for one in loaded if not one.startswith((address, "data:", "blob:"))] == []
