@@ -24,6 +24,7 @@ from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate
 from tests.breaking import stored_lake
+from tests.browser import Page
 from tests.faulting import FaultProxy, fault_proxy
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed
@@ -31,8 +32,30 @@ from tests.written_day import WrittenDay, written_day
 
 pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
+LARGEST_PICTURE = 200_000  # bytes: a README is read over slow lines too
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 os.environ[ENGINE] = LOCAL  # Spark builds where it is what is tested: see `by_spark`
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", type=Path, help="renew the pictures of docs/ in this folder: make pictures")
+
+
+Picture = Callable[..., None]
+"""`picture(name, page)` keeps what the page's window shows; with a height, so many pixels from its top."""
+
+
+@pytest.fixture(scope="session")
+def picture(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Picture:
+    folder = request.config.getoption("--pictures") or tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, page: Page, height: int | None = None) -> None:
+        shot = page.picture(height)
+        assert len(shot) < LARGEST_PICTURE, f"{name} has {len(shot):,} bytes: show less of the page"
+        (folder / f"{name}.png").write_bytes(shot)
+
+    return keep
 
 
 @contextmanager
@@ -43,11 +66,13 @@ def by_spark() -> Iterator[None]:
         yield
 
 
-ON_A_STACK = frozenset({"lake", "spark", "endpoint", "stack", "up", "home", "own", "bare", "running"})
+ON_A_STACK = frozenset({"lake", "spark", "endpoint", "stack", "up", "home", "own", "bare", "running", "hour"})
 """Fixtures that start a stack, Spark or Dagster: a test with one of them is not among those of `make check`."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--pictures"):
+        items[:] = [item for item in items if "picture" in getattr(item, "fixturenames", ())]
     for item in items:
         if ON_A_STACK.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.stack)

@@ -27,6 +27,8 @@ from loglake_assets.reviews.session_activity.packets import (
     write_packets,
 )
 from loglake_assets.reviews.session_activity.states import STATES
+from tests.browser import start_browser
+from tests.conftest import Picture
 
 Document = dict[str, Any]
 TRANSCRIPT = [
@@ -773,3 +775,13 @@ def test_nothing_runs_and_nothing_is_cut_off_in_a_browser(tmp_path: Path, browse
             image = tmp_path / f"{path.stem}-{width}.png"
             browse(f"--screenshot={image}", f"--window-size={width},{height}", "--hide-scrollbars", path.as_uri())
             assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_its_reader_sees_the_state_and_where_to_look_first(tmp_path: Path, picture: Picture) -> None:
+    written = write_packets(tmp_path / "packets", [sample()], "who='anna'")
+    (path,) = (path for path in written if path.suffix == ".html" and path.name != "index.html")
+    with start_browser(tmp_path / "profile", "--window-size=1000,900", "--hide-scrollbars") as browser:
+        with browser.page(path.as_uri()) as page:
+            said = page.read("Session of anna.meier@example.com", "Recorded", "Look here first", "sudo")
+            assert said.index("Recorded") < said.index("The session") < said.rindex("Look here first")
+            picture("packet", page, 1000)

@@ -1,0 +1,143 @@
+"""The first hour: the commands of its page, and what a person then sees and does in Dagster's UI and in the report."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.cli.home import REPOSITORY
+from loglake_assets.sources.placement import day_number
+from tests.browser import Browser, Page, start_browser
+from tests.commands import command
+from tests.conftest import Picture
+from tests.test_up import RunningLake
+from tests.waiting import until
+
+pytestmark = pytest.mark.stack
+
+PAGE = REPOSITORY / "docs" / "first-hour.md"
+ASSET = "/assets/readready/from_cloudtrail_readready"
+GROUPS = ("bedrock", "cloudtrail", "cloudwatch", "lake", "review")
+IN_DETAIL = "[role=tab]:not(a)"
+"""The tabs of one check; those of the asset are links."""
+
+
+def commands_of_page() -> list[list[str]]:
+    """The words of each command of the page, in order; a statement may go over lines."""
+    blocks = re.findall(r"(?:^ {4}.*\n)+", PAGE.read_text(), re.M)
+    lines = "".join(blocks).replace('"select', '\n"select').split("    loglake ")[1:]
+    return [shlex.split(line.replace("\n", " ")) for line in lines]
+
+
+@dataclass(frozen=True)
+class Hour:
+    """A lake that is up, with files of some days loaded; the first hour is of `first` and the day after it."""
+
+    up: RunningLake
+    days: tuple[date, ...]
+    first: date
+    damaged: str
+    """Key of the object of that day that cannot be read."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.up.port}"
+
+    def run(self, words: list[str]) -> str:
+        """What a command of the page prints, on days of this lake in place of the page's."""
+        last = self.days[-1]
+        days = {"2026-11-01": f"{self.days[0]}", "2026-11-03": f"{last}"}
+        days |= {"20261101": f"{day_number(self.days[0])}", "20261103": f"{day_number(last)}"}
+        given = [re.sub("|".join(days), lambda found: days[found[0]], word) for word in words]
+        done = command(self.up.home, *given)
+        assert done.returncode == 0, f"{given}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Hour]:
+    """What stands on the page before the UI is looked at. For pictures of more days, all but two are built."""
+    folder, asked = tmp_path_factory.mktemp("hour"), request.config.getoption("--pictures")
+    count, yesterday = 21 if asked else 3, datetime.now(UTC).date() - timedelta(days=1)
+    days = tuple(yesterday - timedelta(days=n) for n in range(count - 1, -1, -1))
+    generate, load, up = commands_of_page()[:3]
+    assert [generate[0], load[0], up] == ["generate", "load", ["up"]]
+    logs, home = str(folder / generate[2]), folder / "home"
+    options = ["--events", f"{1000 * count}", "--days", f"{count}", "--from", f"{days[0]}"]
+    for words in ([*generate[:2], logs, *options], [*load[:2], logs]):
+        done = command(home, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    truth = json.loads((folder / "logs.ground_truth.json").read_text())
+    (damaged,) = (key for key, reason in truth["quarantined_objects"].items() if reason == "corrupt_gzip")
+    found = re.search(r"/(\d{4})/(\d\d)/(\d\d)/", damaged)
+    assert found
+    first = date(*map(int, found.groups()))
+    for before, after in ((days[0], first - timedelta(days=1)), (first + timedelta(days=2), days[-1])):
+        if asked and before <= after:
+            assert command(home, "build", "cloudtrail", f"{before}..{after}").returncode == 0
+    running = RunningLake(home)
+    try:
+        until(running.ui.answers, 300)
+        yield Hour(running, days, first, damaged)
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with start_browser(tmp_path_factory.mktemp("profile"), "--window-size=1280,1000", "--hide-scrollbars") as found:
+        yield found
+
+
+def test_two_days_are_built_by_clicks_and_the_red_one_explains_itself(
+    hour: Hour, browser: Browser, picture: Picture
+) -> None:
+    with browser.page(f"{hour.url}/asset-groups") as page:
+        page.read(*GROUPS)
+        picture("groups", page)
+    with browser.page(f"{hour.url}{ASSET}?view=partitions") as page:
+        backfill(page, hour.first, hour.first + timedelta(days=1))
+        page.read("Missing (1)" if len(hour.days) == 3 else "Missing (0)", seconds=240)
+        picture("partitions", page)
+    with browser.page(f"{hour.url}{ASSET}?view=checks&checkDetail=coverage") as page:
+        page.read("Latest execution")
+        page.click("Hide navigation", "*")
+        page.click("Partitions", IN_DETAIL)
+        page.click(f"{hour.first}", "div, span")
+        said = page.read("Failed", "unreadable object", Path(hour.damaged).name, "corrupt_gzip")
+        assert f"loglake --home {hour.up.home} build cloudtrail {hour.first}" in said
+        assert f"{hour.first}: 9" in said, "the percentage stands before all else"
+        picture("red-day", page)
+
+
+def backfill(page: Page, first: date, last: date) -> None:
+    """Build the days as a person does: Materialize, the range typed, Launch backfill."""
+    page.read("Missing (", "Materialized (")
+    page.click("Materialize…")
+    page.read("Partition selection")
+    page.focus('[role=dialog] [placeholder="No matching partitions"]')
+    page.type(f"[{first}...{last}]")
+    page.press("Enter")
+    page.read("2 partitions")
+    page.click("Launch backfill")
+    page.read("Created backfill")
+
+
+def test_the_commands_of_the_page_run_and_the_report_has_the_red_day(
+    hour: Hour, browser: Browser, picture: Picture
+) -> None:
+    said = {words[0]: hour.run(words) for words in commands_of_page()[3:]}
+    assert list(said) == ["plan", "build", "status", "report", "questions", "ask-sql", "tables", "query"]
+    assert "not whole" in said["query"], "under the answer stands which day is not whole"
+    assert hour.damaged in said["build"]
+    (address,) = re.findall(r"file://\S+\.html", said["report"])
+    with browser.page(address) as page:
+        seen = page.read("How whole the logs are", "unreadable", f"{hour.first}", Path(hour.damaged).name)
+        assert f"loglake --home {hour.up.home} build cloudtrail {hour.first}" in seen
+        assert page.evaluate(f"!!document.querySelector('[aria-label^=\"{hour.first}: incomplete\"]')"), "its square"
+        picture("report", page, 1150)
