@@ -325,10 +325,10 @@ def other_view(text: str) -> str:
 
 def test_trails_say_themselves_what_is_wrong_with_them(whole: DeployedLake) -> None:
     trails, s3, bucket = whole.client("cloudtrail"), whole.client("s3"), whole.settings.raw_bucket("cloudtrail")
-    assert seen_by(whole, root(whole), "trails") == []
+    assert seen_by(whole, root(whole), "deliverers") == []
     trails.create_trail(Name="elsewhere", S3BucketName="any-other-bucket")
     trails.create_trail(Name="silent", S3BucketName=bucket)
-    found = [one.sentence for one in seen_by(whole, root(whole), "trails")]
+    found = [one.sentence for one in seen_by(whole, root(whole), "deliverers")]
     assert [sentence.split(",")[0] for sentence in found] == [
         "the trail silent is switched off",
         "the trail silent writes no digests",
@@ -337,12 +337,12 @@ def test_trails_say_themselves_what_is_wrong_with_them(whole: DeployedLake) -> N
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.put_bucket_policy(Bucket=bucket, Policy=policy.replace(ACCOUNT, "111122223333"))
     cannot = f"the trail {TRAIL_NAME} cannot deliver {{}} to {bucket}: CloudTrail says AccessDenied"
-    found = [one.sentence for one in seen_by(whole, root(whole), "trails")]
+    found = [one.sentence for one in seen_by(whole, root(whole), "deliverers")]
     assert found == [cannot.format("log files"), cannot.format("digests")]
     s3.put_bucket_policy(Bucket=bucket, Policy=policy)
     trails.stop_logging(Name=TRAIL_NAME)
-    (off,) = seen_by(whole, root(whole), "trails")
-    assert re.fullmatch(rf"the trail {TRAIL_NAME} is switched off since 20\d\d-\S+ \S+ UTC", off.sentence)
+    (off,) = seen_by(whole, root(whole), "deliverers")
+    assert re.fullmatch(rf"the trail {TRAIL_NAME} is switched off, since 20\d\d-\S+ \S+ UTC", off.sentence)
     assert off.remedy == f"aws cloudtrail start-logging --name {TRAIL_NAME}"
     trails.start_logging(Name=TRAIL_NAME)
 

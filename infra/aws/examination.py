@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from infra.aws.aws_errors import answer
 from infra.aws.catalog_template import catalog_template, partition_indexes, view_input
+from infra.aws.deliverers import examine_deliverers
 from infra.aws.deploy import reviews_of
 from infra.aws.findings import Deployment, Finding, bad, look_at, merge, undeployed
 from infra.aws.stacks import Stack, StackOptions, Stacks, stack_parameters
 from infra.aws.table_reads import read_tables
 from infra.aws.template import Resource
-from infra.aws.trails import examine_trails
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import TableMissingError, delivered_days
 from loglake_assets.reviews import View, review_views
@@ -368,7 +368,7 @@ LOOKS: Mapping[str, Look] = {
     "workgroups": _workgroups,
     "alarms": _alarms,
     "subscribers": _subscribers,
-    "trails": examine_trails,
+    "deliverers": examine_deliverers,
     "logs": _logs,
     "reads": read_tables,
 }

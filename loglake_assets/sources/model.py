@@ -163,6 +163,8 @@ class LogSource:
     """Dotted path of the module that counts events by another path than the decoder's, for the coverage check."""
     digests: str | None = None
     """Dotted path of the module that validates the log's own digests, as `modules.DigestValidation` says."""
+    deliverer: str | None = field(default=None, kw_only=True)
+    """Dotted path of the module that asks those who deliver the log how they fare, as `modules.Deliverer` says."""
     excludable: tuple[str, ...] = ()
     """Fields that exclusion rules may name: readready columns that the recount knows as well."""
     delivers: str = "log files"

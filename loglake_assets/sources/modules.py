@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from loglake_assets.sources.counted_event import CountedEvent
+from loglake_assets.sources.delivery import Delivery
 from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys, Vouching
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.record import DecodedRecord, PlainRecords
@@ -86,6 +87,20 @@ class DigestValidation(Protocol):
         """A line for each finding, for people. Keys are as stored."""
 
 
+@runtime_checkable
+class Deliverer(Protocol):
+    """Asks those who deliver a log how their deliveries fare. AWS's refusals are raised."""
+
+    def deliverers(self, client_of: Callable[[str], Any], bucket: str, /) -> Iterable[Any]:
+        """Those of the account that deliver to a bucket."""
+
+    def title(self, one: Any, /) -> str:
+        """What one of them is called in a sentence."""
+
+    def deliveries(self, client_of: Callable[[str], Any], one: Any, /) -> Iterator[Delivery]:
+        """What one of them says of its deliveries."""
+
+
 def load_decoder(source: LogSource) -> Decoder:
     """The source's decoder. Imports what it imports."""
     return cast(Decoder, importlib.import_module(source.decoder))
@@ -108,10 +123,16 @@ def load_digests(source: LogSource) -> DigestValidation:
     return cast(DigestValidation, importlib.import_module(source.digests))
 
 
+def load_deliverer(source: LogSource) -> Deliverer | None:
+    """What asks those who deliver the source, None where nothing knows how."""
+    return cast(Deliverer, importlib.import_module(source.deliverer)) if source.deliverer else None
+
+
 PROTOCOLS: Mapping[str, type] = {
     "decoder": Decoder,
     "quick_decoder": QuickDecoder,
     "recount": EventCounter,
     "digests": DigestValidation,
+    "deliverer": Deliverer,
 }
 """By the declaration's field that names the module."""

@@ -193,6 +193,7 @@ SOURCE = LogSource(
         ),
     ),
     digests="loglake_assets.sources.cloudtrail.digests",
+    deliverer="loglake_assets.sources.cloudtrail.trails",
     excludable=(
         "eventname",
         "eventsource",
