@@ -73,7 +73,7 @@ class Month:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What the benchmark measured: CPU of a million events and of a start, bytes of an event and of its row."""
 
     cpu_seconds_a_million: float
@@ -82,10 +82,10 @@ class Measured:
     delivered_over_orc: float
 
 
-def measured(results: Mapping[str, Any]) -> Measured:
+def measurement(results: Mapping[str, Any]) -> Measurement:
     """From the results of a benchmark. Raises KeyError without a build of every event."""
     build, figures = results["comparisons"]["build_all"], results["figures"]
-    return Measured(
+    return Measurement(
         figures["build_all.steady_cpu.job"]["median"],
         results["cost"]["assumptions"]["fixed_cpu_seconds"],
         build["delivered_bytes"] / build["events"],
@@ -93,7 +93,7 @@ def measured(results: Mapping[str, Any]) -> Measured:
     )
 
 
-def sizes(found: Measured) -> tuple[Size, ...]:
+def sizes(found: Measurement) -> tuple[Size, ...]:
     """Two sizes with as many bytes an event as were measured, and the original's test every day.
 
     CloudTrail delivers an object every five minutes or so from each account and Region that does anything, so quiet
@@ -112,7 +112,7 @@ def sizes(found: Measured) -> tuple[Size, ...]:
     )
 
 
-def month(size: Size, found: Measured, assumed: Assumptions = Assumptions()) -> Month:
+def month(size: Size, found: Measurement, assumed: Assumptions = Assumptions()) -> Month:
     """A month in which each day is built once and its coverage checked once, which reads every object again."""
     given = replace(assumed, fixed_cpu_seconds=found.fixed_cpu_seconds)
     built = cost.cost_of(size.day, found.cpu_seconds_a_million, given)
@@ -146,7 +146,7 @@ def dagster_usd() -> float:
 
 def lines(results: Mapping[str, Any]) -> Iterator[str]:
     """The table of the page, and the sentences below it that hold numbers."""
-    found = measured(results)
+    found = measurement(results)
     months = [month(size, found) for size in sizes(found)]
     yield f"| {' | '.join(_COLUMNS)} |"
     yield "|---" * len(_COLUMNS) + "|"

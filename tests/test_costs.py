@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import cost
-from bench.month import DAYS, RESULTS, alarms_usd, dagster_usd, differences, lines, measured, month, sizes
+from bench.month import DAYS, RESULTS, alarms_usd, dagster_usd, differences, lines, measurement, month, sizes
 from loglake_assets.lake.checks.build_plan import LEAST_DPU_SECONDS
 
 COSTS = Path(__file__).resolve().parent.parent / "docs" / "runbooks" / "costs.md"
@@ -21,7 +21,7 @@ def test_the_page_of_costs_has_the_numbers_of_the_model() -> None:
 
 
 def test_a_month_costs_what_its_parts_cost_and_never_less_than_glue_bills() -> None:
-    found = measured(json.loads(RESULTS.read_text()))
+    found = measurement(json.loads(RESULTS.read_text()))
     small, middle, large = (month(size, found) for size in sizes(found))
     assert small.glue == pytest.approx(DAYS * LEAST_DPU_SECONDS / 3600 * cost.DPU_HOUR)
     assumed = cost.Assumptions(fixed_cpu_seconds=found.fixed_cpu_seconds)

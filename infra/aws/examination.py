@@ -13,7 +13,7 @@ from infra.aws.aws_errors import answer
 from infra.aws.catalog_template import catalog_template, partition_indexes, view_input
 from infra.aws.deliverers import examine_deliverers
 from infra.aws.deploy import reviews_of
-from infra.aws.findings import Deployment, Finding, bad, look_at, merge, undeployed
+from infra.aws.findings import Deployment, Finding, bad, look_at, merge, needs_deployment
 from infra.aws.stacks import Stack, StackOptions, Stacks, stack_parameters
 from infra.aws.table_reads import read_tables
 from infra.aws.template import Resource
@@ -67,13 +67,13 @@ def _stack(lake: Deployment, stack: Stack) -> Iterator[Finding]:
     api = Stacks(lake.clients("cloudformation"), lake.clients("s3"), lake.settings, StackOptions())
     found = api.describe(stack.name)
     if found is None:
-        yield undeployed("stacks", f"{stack.name} is not there")
+        yield needs_deployment("stacks", f"{stack.name} is not there")
         return
     if not str(found["StackStatus"]).endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
-        yield undeployed("stacks", f"{stack.name} is {found['StackStatus']}")
+        yield needs_deployment("stacks", f"{stack.name} is {found['StackStatus']}")
     now = stack_parameters(found)
     if other := sorted(name for name, value in stack.parameters.items() if now.get(name) != value):
-        yield undeployed("stacks", f"{stack.name} has other values than this tree and file: {', '.join(other)}")
+        yield needs_deployment("stacks", f"{stack.name} has other values than this tree and file: {', '.join(other)}")
 
 
 def _buckets(lake: Deployment) -> Iterator[Finding]:
@@ -89,7 +89,7 @@ def _buckets(lake: Deployment) -> Iterator[Finding]:
 
 def _bucket(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
     if answer(lake.clients("s3").head_bucket, Bucket=name) is None:
-        yield undeployed("buckets", f"{name} is not there")
+        yield needs_deployment("buckets", f"{name} is not there")
         return
     for what, look in (
         ("versions", _versioning),
@@ -116,7 +116,7 @@ def _lock(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
     found = answer(lake.clients("s3").get_object_lock_configuration, Bucket=name) or {}
     rule = found.get("ObjectLockConfiguration", {}).get("Rule", {})
     if not rule.get("DefaultRetention", {}).get("Mode"):
-        yield undeployed("buckets", f"{name}: objects are not locked, and the file says they are")
+        yield needs_deployment("buckets", f"{name}: objects are not locked, and the file says they are")
 
 
 def _notification(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def _encryption(lake: Deployment, name: str, bucket: Resource) -> Iterator[Findi
     rules = found["ServerSideEncryptionConfiguration"]["Rules"] if found else [{}]
     now = rules[0].get("ApplyServerSideEncryptionByDefault", {})
     if (now.get("SSEAlgorithm"), now.get("KMSMasterKeyID")) != (rule["SSEAlgorithm"], rule.get("KMSMasterKeyID")):
-        yield undeployed(
+        yield needs_deployment(
             "buckets", f"{name} is encrypted by {now.get('SSEAlgorithm', 'nothing')}, not {rule['SSEAlgorithm']}"
         )
 
@@ -156,7 +156,7 @@ def _policy(lake: Deployment, name: str, policy: Resource) -> Iterator[Finding]:
     found = answer(lake.clients("s3").get_bucket_policy, Bucket=name)
     now = {one.get("Sid") for one in json.loads(found["Policy"])["Statement"]} if found else set()
     if absent := sorted(declared - now):
-        yield undeployed(
+        yield needs_deployment(
             "buckets",
             f"the policy of {name} lacks {', '.join(absent)}: who delivers is refused, or plain http is not",
         )
@@ -172,7 +172,7 @@ def _queue(lake: Deployment, name: str) -> Iterator[Finding]:
     sqs, attribute = lake.clients("sqs"), "ApproximateNumberOfMessages"
     found = answer(sqs.get_queue_url, QueueName=name)
     if found is None:
-        yield undeployed("queues", f"{name} is not there")
+        yield needs_deployment("queues", f"{name} is not there")
         return
     attributes = sqs.get_queue_attributes(QueueUrl=found["QueueUrl"], AttributeNames=[attribute])["Attributes"]
     if (waiting := int(attributes[attribute])) and name.endswith(_WAITING):
@@ -188,7 +188,7 @@ def _functions(lake: Deployment) -> Iterator[Finding]:
 def _function(lake: Deployment, name: str) -> Iterator[Finding]:
     api = lake.clients("lambda")
     if answer(api.get_function, FunctionName=name) is None:
-        yield undeployed("functions", f"{name} is not there")
+        yield needs_deployment("functions", f"{name} is not there")
     elif name.endswith("-consumer"):
         found = api.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         if not any(one["State"] in ("Enabled", "Enabling") for one in found):
@@ -214,7 +214,7 @@ def _table(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
     named = {"DatabaseName": lake.settings.database, "Name": declared["Name"]}
     found = answer(lake.clients("glue").get_table, **named)
     if found is None:
-        yield undeployed("tables", f"{lake.settings.database}.{declared['Name']} is not there")
+        yield needs_deployment("tables", f"{lake.settings.database}.{declared['Name']} is not there")
     else:
         yield from _table_differences(declared, found["Table"])
 
@@ -226,7 +226,7 @@ def _index(lake: Deployment, table: str) -> Iterator[Finding]:
         return  # the table is not there, which is said
     indexes = found["PartitionIndexDescriptorList"]
     if not any(index["IndexStatus"] in ("ACTIVE", "CREATING") for index in indexes):
-        yield undeployed(
+        yield needs_deployment(
             "tables", f"{lake.settings.database}.{table} has no partition index: queries load all partitions"
         )
 
@@ -235,9 +235,9 @@ def _table_differences(declared: Mapping[str, Any], found: Mapping[str, Any]) ->
     wanted, now = declared["StorageDescriptor"], found["StorageDescriptor"]
     name = f"{found['DatabaseName']}.{found['Name']}"
     if [_pair(c) for c in wanted["Columns"]] != [_pair(c) for c in now["Columns"]]:
-        yield undeployed("tables", f"{name} has other columns than its declaration")
+        yield needs_deployment("tables", f"{name} has other columns than its declaration")
     if wanted["SerdeInfo"]["SerializationLibrary"] != now.get("SerdeInfo", {}).get("SerializationLibrary"):
-        yield undeployed("tables", f"{name} is read by another SerDe than its declaration")
+        yield needs_deployment("tables", f"{name} is read by another SerDe than its declaration")
     if str(found.get("Parameters", {}).get("projection.enabled", "false")).lower() == "true":
         yield bad(
             "tables",
@@ -259,9 +259,9 @@ def _view(lake: Deployment, view: View) -> Iterator[Finding]:
     database = lake.settings.database
     found = answer(lake.clients("glue").get_table, DatabaseName=database, Name=view.name)
     if found is None:
-        yield undeployed("views", f"{database}.{view.name} is not there")
+        yield needs_deployment("views", f"{database}.{view.name} is not there")
     elif found["Table"].get("ViewOriginalText") != view_input(view, database)["ViewOriginalText"]:
-        yield undeployed("views", f"{database}.{view.name} is another view")
+        yield needs_deployment("views", f"{database}.{view.name} is another view")
 
 
 def _jobs(lake: Deployment) -> Iterator[Finding]:
@@ -274,16 +274,16 @@ def _job(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
     name = declared["Name"]
     answered = answer(lake.clients("glue").get_job, JobName=name)
     if answered is None:
-        yield undeployed("job", f"the Glue job {name} is not there")
+        yield needs_deployment("job", f"the Glue job {name} is not there")
         return
     found = answered["Job"]
     if found.get("GlueVersion") != declared["GlueVersion"]:
-        yield undeployed("job", f"{name} runs on Glue {found.get('GlueVersion')}, not {declared['GlueVersion']}")
+        yield needs_deployment("job", f"{name} runs on Glue {found.get('GlueVersion')}, not {declared['GlueVersion']}")
     now = found.get("DefaultArguments", {})
     if other := sorted(key for key, value in declared["DefaultArguments"].items() if now.get(key) != value):
-        yield undeployed("job", f"{name} has other arguments than declared: {', '.join(other)}")
+        yield needs_deployment("job", f"{name} has other arguments than declared: {', '.join(other)}")
     if lake.settings.endpoint_url is None and "--additional-python-modules" not in now:
-        yield undeployed("job", f"{name} has no wheels and ends at its first import")
+        yield needs_deployment("job", f"{name} has no wheels and ends at its first import")
     for address in (found["Command"]["ScriptLocation"], now.get("--extra-py-files", "")):
         yield from look_at(lake, "job", f"its code {address}", _code(lake, address))
 
@@ -291,7 +291,7 @@ def _job(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
 def _code(lake: Deployment, address: str) -> Iterator[Finding]:
     bucket, _, key = address.removeprefix("s3://").partition("/")
     if answer(lake.clients("s3").head_object, Bucket=bucket, Key=key) is None:
-        yield undeployed("job", f"its code {address} is not there")
+        yield needs_deployment("job", f"its code {address} is not there")
 
 
 def _workgroups(lake: Deployment) -> Iterator[Finding]:
@@ -303,7 +303,7 @@ def _workgroups(lake: Deployment) -> Iterator[Finding]:
 def _workgroup(lake: Deployment, name: str) -> Iterator[Finding]:
     found = answer(lake.clients("athena").get_work_group, WorkGroup=name)
     if found is None:
-        yield undeployed("workgroups", f"the Athena workgroup {name} is not there")
+        yield needs_deployment("workgroups", f"the Athena workgroup {name} is not there")
     elif found["WorkGroup"].get("State") != "ENABLED":
         yield bad("workgroups", f"the Athena workgroup {name} is off", f"turn on {name}")
 
@@ -314,9 +314,9 @@ def _alarms(lake: Deployment) -> Iterator[Finding]:
     for _, declared in lake.resources("AWS::CloudWatch::Alarm"):
         name = declared.properties["AlarmName"]
         if name not in found:
-            yield undeployed("alarms", f"the alarm {name} is not there")
+            yield needs_deployment("alarms", f"the alarm {name} is not there")
         elif not found[name].get("AlarmActions") or not found[name].get("ActionsEnabled", True):
-            yield undeployed("alarms", f"the alarm {name} tells nobody")
+            yield needs_deployment("alarms", f"the alarm {name} tells nobody")
         elif found[name]["StateValue"] == "ALARM":
             yield bad("alarms", f"{name} rings: {declared.properties['AlarmDescription'].strip()}")
 
@@ -342,7 +342,7 @@ def _log(lake: Deployment, source: LogSource) -> Iterator[Finding]:
     try:
         days = delivered_days(Catalog(lake.clients("glue"), lake.settings.database), source)
     except TableMissingError:
-        yield undeployed("logs", f"{source.name}: its raw table is not there")
+        yield needs_deployment("logs", f"{source.name}: its raw table is not there")
         return
     if not days:
         yield bad("logs", f"{source.name}: no object has ever arrived", f"docs/deploy.md: deliver {source.name}")

@@ -64,7 +64,7 @@ def bad(subject: str, sentence: str, remedy: str = "") -> Finding:
     return Finding(False, subject, sentence, remedy)
 
 
-def undeployed(subject: str, sentence: str) -> Finding:
+def needs_deployment(subject: str, sentence: str) -> Finding:
     """A finding that deploying the lake again mends."""
     return bad(subject, sentence, loglake("deploy"))
 
