@@ -125,11 +125,13 @@ class Browser:
     def page(self, url: str) -> Iterator[Page]:
         """A page of this address, loaded; it is closed when the block ends."""
         target = self._ask("PUT", "/json/new?about:blank")
-        with connect(target["webSocketDebuggerUrl"], max_size=None) as connection:
-            page = Page(connection)
-            page.open(url)
-            yield page
-        self._ask("GET", f"/json/close/{target['id']}")
+        try:
+            with connect(target["webSocketDebuggerUrl"], max_size=None) as connection:
+                page = Page(connection)
+                page.open(url)
+                yield page
+        finally:
+            self._ask("GET", f"/json/close/{target['id']}")
 
     def _ask(self, method: str, path: str) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)

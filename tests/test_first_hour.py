@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.home import REPOSITORY
+from infra.cli.home import REPOSITORY, local_program
 from loglake_assets.sources.placement import day_number
 from tests.browser import Browser, Page, start_browser
 from tests.commands import command
@@ -20,6 +21,8 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 
+PICTURED_HOME = REPOSITORY / "build" / "lake"
+"""Of the lake that pictures are taken of: they show the commands that name it."""
 PAGE = REPOSITORY / "docs" / "first-hour.md"
 ASSET = "/assets/readready/from_cloudtrail_readready"
 GROUPS = ("bedrock", "cloudtrail", "cloudwatch", "lake", "review")
@@ -36,13 +39,17 @@ def commands_of_page() -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Hour:
-    """A lake that is up, with files of some days loaded; the first hour is of `first` and the day after it."""
+    """A lake that is up, with files of some days loaded; `first` and the day after it are to be built by clicks."""
 
     up: RunningLake
     days: tuple[date, ...]
     first: date
+    red: date
+    """The one of these two that has the damaged object."""
     damaged: str
-    """Key of the object of that day that cannot be read."""
+    """Its key."""
+    built: int
+    """Days that are built once these two are."""
 
     @property
     def url(self) -> str:
@@ -63,12 +70,13 @@ class Hour:
 def hour(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Hour]:
     """What stands on the page before the UI is looked at. For pictures of more days, all but two are built."""
     folder, asked = tmp_path_factory.mktemp("hour"), request.config.getoption("--pictures")
-    count, yesterday = 21 if asked else 3, datetime.now(UTC).date() - timedelta(days=1)
+    count, yesterday = 14 if asked else 3, datetime.now(UTC).date() - timedelta(days=1)
     days = tuple(yesterday - timedelta(days=n) for n in range(count - 1, -1, -1))
     generate, load, up = commands_of_page()[:3]
     assert [generate[0], load[0], up] == ["generate", "load", ["up"]]
-    logs, home = str(folder / generate[2]), folder / "home"
-    options = ["--events", f"{1000 * count}", "--days", f"{count}", "--from", f"{days[0]}"]
+    logs, home = str(folder / generate[2]), PICTURED_HOME if asked else folder / "home"
+    shutil.rmtree(PICTURED_HOME, ignore_errors=True)
+    options = ["--events", f"{500 * count}", "--days", f"{count}", "--from", f"{days[0]}"]
     for words in ([*generate[:2], logs, *options], [*load[:2], logs]):
         done = command(home, *words)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -76,14 +84,15 @@ def hour(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     (damaged,) = (key for key, reason in truth["quarantined_objects"].items() if reason == "corrupt_gzip")
     found = re.search(r"/(\d{4})/(\d\d)/(\d\d)/", damaged)
     assert found
-    first = date(*map(int, found.groups()))
+    red = date(*map(int, found.groups()))
+    first = min(red, days[-2])
     for before, after in ((days[0], first - timedelta(days=1)), (first + timedelta(days=2), days[-1])):
         if asked and before <= after:
             assert command(home, "build", "cloudtrail", f"{before}..{after}").returncode == 0
     running = RunningLake(home)
     try:
         until(running.ui.answers, 300)
-        yield Hour(running, days, first, damaged)
+        yield Hour(running, days, first, red, damaged, count if asked else 2)
     finally:
         running.stop()
 
@@ -99,19 +108,19 @@ def test_two_days_are_built_by_clicks_and_the_red_one_explains_itself(
 ) -> None:
     with browser.page(f"{hour.url}/asset-groups") as page:
         page.read(*GROUPS)
-        picture("groups", page)
     with browser.page(f"{hour.url}{ASSET}?view=partitions") as page:
         backfill(page, hour.first, hour.first + timedelta(days=1))
-        page.read("Missing (1)" if len(hour.days) == 3 else "Missing (0)", seconds=240)
+        page.read("Materializing (2)", seconds=120)
         picture("partitions", page)
+        page.read(f"Materialized ({hour.built})", "Materializing (0)", "Failed (0)", seconds=400)
     with browser.page(f"{hour.url}{ASSET}?view=checks&checkDetail=coverage") as page:
         page.read("Latest execution")
         page.click("Hide navigation", "*")
         page.click("Partitions", IN_DETAIL)
-        page.click(f"{hour.first}", "div, span")
+        page.click(f"{hour.red}", "div, span")
         said = page.read("Failed", "unreadable object", Path(hour.damaged).name, "corrupt_gzip")
-        assert f"loglake --home {hour.up.home} build cloudtrail {hour.first}" in said
-        assert f"{hour.first}: 9" in said, "the percentage stands before all else"
+        assert f"{local_program(hour.up.home)} build cloudtrail {hour.red}" in said
+        assert f"{hour.red}: 9" in said, "the percentage stands before all else"
         picture("red-day", page)
 
 
@@ -137,7 +146,7 @@ def test_the_commands_of_the_page_run_and_the_report_has_the_red_day(
     assert hour.damaged in said["build"]
     (address,) = re.findall(r"file://\S+\.html", said["report"])
     with browser.page(address) as page:
-        seen = page.read("How whole the logs are", "unreadable", f"{hour.first}", Path(hour.damaged).name)
-        assert f"loglake --home {hour.up.home} build cloudtrail {hour.first}" in seen
-        assert page.evaluate(f"!!document.querySelector('[aria-label^=\"{hour.first}: incomplete\"]')"), "its square"
+        seen = page.read("How whole the logs are", "unreadable", f"{hour.red}", Path(hour.damaged).name)
+        assert f"{local_program(hour.up.home)} build cloudtrail {hour.red}" in seen
+        assert page.evaluate(f"!!document.querySelector('[aria-label^=\"{hour.red}: incomplete\"]')"), "its square"
         picture("report", page, 1150)

@@ -81,7 +81,7 @@ def heat_map(log: LogFigures, legend: bool = True) -> Markup:
     months = [
         {"week": week, "month": f"{figure.day:%b}"}
         for week, figure in zip(weeks, days, strict=True)
-        if figure.day.day == 1
+        if figure.day.day == 1 or (figure is days[0] and figure.day.day < 15)
     ]
     x = {
         "field": "week",
