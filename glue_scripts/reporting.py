@@ -1,4 +1,7 @@
-"""How the job tells of itself: lines on stdout, and Dagster Pipes messages when an orchestrator opened a session."""
+"""How the job tells of itself: lines on stdout, and Dagster Pipes messages when an orchestrator opened a session.
+
+A line on stdout begins with the run's own id: among what Spark prints there it is known by it as the job's own word.
+"""
 
 import contextlib
 import time
@@ -8,19 +11,20 @@ from typing import Any
 Report = Callable[[str, dict[str, Any]], None]
 """Called with a sentence for people and its numbers for machines. Counts, keys and ids only, never log content."""
 
-_PIPES_CONTEXT = "--dagster-pipes-context"
+_PIPES_CONTEXT, _RUN_ID = "--dagster-pipes-context", "--run_id"
 
 
 @contextlib.contextmanager
 def reporter(argv: Sequence[str]) -> Iterator[Report]:
     """A Report for this run: over Pipes when `argv` carries a session, else to stdout alone."""
+    own = argv[argv.index(_RUN_ID) + 1] if _RUN_ID in argv[:-1] else "no run"
     if _PIPES_CONTEXT not in argv:
-        yield lambda text, numbers: print(text, flush=True)
+        yield lambda text, numbers: print(f"{own}: {text}", flush=True)
         return
     with _pipes_session() as pipes:
 
         def report(text: str, numbers: dict[str, Any]) -> None:
-            print(text, flush=True)
+            print(f"{own}: {text}", flush=True)
             pipes.log.info(text)  # arrives while the job runs; custom messages only at its end
 
         yield report

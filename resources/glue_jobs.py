@@ -19,6 +19,7 @@ from dagster_aws.pipes import PipesS3MessageReader
 from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD
 
 from resources.access import LakeAccess
+from resources.glue_output import output_lines
 
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 """States in which a run may still write; every other state is its end."""
@@ -148,11 +149,19 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             self._stop(job_run_id)
             raise
+        self._print_output(context, job_run_id, run_id, run["JobRunState"] == _SUCCEEDED)
         if run["JobRunState"] != _SUCCEEDED:
             raise GlueRunError(_failure(self._job, run))
         seconds = float(run.get("ExecutionTime", 0))
         dpu_seconds = float(run.get("DPUSeconds") or seconds * float(run.get("MaxCapacity") or 0))
         return GlueRun(self._job, job_run_id, run_id, seconds, dpu_seconds, adopted)
+
+    def _print_output(self, context: dg.AssetExecutionContext, job_run_id: str, run_id: str, is_success: bool) -> None:
+        """Into the stdout of the Dagster run. Who follows a run at a terminal has read what went well there already."""
+        if is_success and "progress" in context.run.run_config.get("loggers", {}):
+            return
+        for line in output_lines(self.lake.client("logs"), self.lake.settings.job_log_group, job_run_id, run_id):
+            print(line, flush=True)
 
     def _job_run(self, job_run_id: str) -> Mapping[str, Any]:
         return self.lake.glue.get_job_run(JobName=self._job, RunId=job_run_id)["JobRun"]

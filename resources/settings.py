@@ -70,6 +70,11 @@ class LakeSettings:
         return f"{self.name}-readready"
 
     @property
+    def job_log_group(self) -> str:
+        """Where CloudWatch Logs keeps what the job's driver printed, a stream a run; Spark's own log is its sibling."""
+        return f"/aws-glue/{self.readready_job}/output"
+
+    @property
     def workgroup(self) -> str:
         """Athena workgroup of people's queries."""
         return self.name

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
+from resources.glue_output import MOST_LINES
 from resources.settings import LakeSettings
 from tests.faulting import FaultProxy
 from tests.rewriting import rewriting_proxy
@@ -41,17 +42,20 @@ class SmallJob:
     def job(self) -> str:
         return f"{self.name}-readready"
 
-    def make(self, sleep_seconds: float) -> "SmallJob":
+    def make(self, sleep_seconds: float, script: bytes = SCRIPT) -> "SmallJob":
         s3, glue = self.lake.client("s3"), self.lake.client("glue")
         bucket = f"{self.name}-artifacts-{self.lake.settings.account}"
         s3.create_bucket(Bucket=bucket)
-        s3.put_object(Bucket=bucket, Key="script.py", Body=SCRIPT)
+        s3.put_object(Bucket=bucket, Key="script.py", Body=script)
         glue.create_job(
             Name=self.job,
             Role=f"arn:aws:iam::{self.lake.settings.account}:role/any",
             Command={"Name": "glueetl", "ScriptLocation": f"s3://{bucket}/script.py"},
             GlueVersion="5.1",
-            DefaultArguments={"--sleep": str(sleep_seconds)},
+            DefaultArguments={
+                "--sleep": str(sleep_seconds),
+                "--custom-logGroup-prefix": f"/aws-glue/{self.job}",
+            },
         )
         return self
 
@@ -189,3 +193,47 @@ def test_a_start_answered_with_an_error_of_the_server_is_one_run(job: SmallJob) 
     with rewriting_proxy(job.lake.info.endpoint_url, change) as url:
         made = job.run_through(url)
     assert [run["Id"] for run in job.runs()] == [made.job_run_id] == [spoiled[0]["JobRunId"]]
+
+
+SECRET = "AKIA-of-a-log"
+CHATTY = b"""
+import sys
+run = sys.argv[sys.argv.index("--run_id") + 1]
+for n in range(300):
+    print(f"{run}: step {n}")
+print(f"{run}: object s3://b/a\x1b[2J key")
+print("26/11/01 INFO TaskSetManager: AKIA-of-a-log")
+print("other-run: AKIA-of-a-log")
+print('  File "AKIA of a log", line 1, in x')
+raise ValueError("AKIA-of-a-log\\nAKIA-of-a-log: x")
+"""
+
+
+@pytest.mark.fault(43, "a run that fails and whose output quotes a log", "stdout says where it fell, and no content")
+def test_stdout_of_the_dagster_run_has_the_jobs_own_words_and_no_other(
+    lake: LocalLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = SmallJob(lake).make(0, CHATTY)
+    with pytest.raises(GlueRunError):
+        job.run_through(lake.info.endpoint_url)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("glue | ", "What the job"))]
+    group, run = f"/aws-glue/{job.job}/output", job.runs()[0]["Id"]
+    assert said[0] == f"What the job printed, by {group}, stream {run}:"
+    assert "glue | step 299" in said
+    assert "glue | object s3://b/a\\x1b[2J key" in said
+    assert 'glue |   File "' in "".join(said), "the places of the traceback"
+    assert said[-2] == "glue | ValueError"
+    assert SECRET not in "".join(said)
+    assert "other lines are left out" in said[-1]
+    assert len(said) == 2 + MOST_LINES
+
+
+def test_output_that_cannot_be_read_is_said_and_fails_no_run(
+    job: SmallJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return (400, {"__type": "AccessDeniedException"}) if operation == "GetLogEvents" else (200, answer)
+
+    with rewriting_proxy(job.lake.info.endpoint_url, refuse) as url:
+        job.run_through(url)
+    assert f"could not be read from /aws-glue/{job.job}/output (AccessDeniedException)" in capsys.readouterr().out

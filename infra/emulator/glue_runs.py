@@ -21,7 +21,7 @@ from ministack.core.responses import (
     get_region,
     json_response,
 )
-from ministack.services import glue
+from ministack.services import cloudwatch_logs, glue
 from ministack.services.cloudformation import provisioners
 
 from infra.emulator.credentials import role_credentials
@@ -51,6 +51,7 @@ from infra.emulator.glue_run_records import (
 
 DEFAULT_EXECUTION_PROPERTY = {"MaxConcurrentRuns": 1}
 RUNS_PAGE_LIMIT = 200
+LINES_LOGGED = 1_000
 
 Response = tuple[int, dict[str, str], bytes]
 
@@ -174,6 +175,7 @@ class JobRuns:
             logger.exception("The run %s of %s could not be carried out.", run["Id"], run["JobName"])
             state, message = "FAILED", f"The local stack could not carry out the run: {error!r}. See its log."
         if plan is not None:
+            _log_output(plan)
             discard_scratch(plan)
         self._end(run, state, message)
 
@@ -242,6 +244,18 @@ class JobRuns:
             "AWS_ACCOUNT": get_account_id(),
             **role_credentials(get_account_id(), str(job.get("Role", "")), "glue", name),
         }
+
+
+def _log_output(plan: RunPlan) -> None:
+    """The end of what the run printed, in CloudWatch Logs, where Glue puts stdout and stderr of a driver."""
+    group = f"{plan.arguments.get('--custom-logGroup-prefix', '/aws-glue/jobs')}/output"
+    stream = {"logGroupName": group, "logStreamName": plan.run_id}
+    lines = plan.log.read_text(errors="replace").split("\n") if plan.log.exists() else []
+    at = int(time.time() * 1000)
+    events = [{"timestamp": at, "message": line} for line in lines[-LINES_LOGGED:] if line]
+    cloudwatch_logs._create_log_group({"logGroupName": group})
+    cloudwatch_logs._create_log_stream(stream)
+    cloudwatch_logs._put_log_events({**stream, "logEvents": events})
 
 
 def replacements(runs: JobRuns) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence, responses, sigv4
-from ministack.services import athena, cloudformation, cloudtrail, glue, lambda_svc, s3, sqs, sts
+from ministack.services import athena, cloudformation, cloudtrail, cloudwatch_logs, glue, lambda_svc, s3, sqs, sts
 from ministack.services.cloudformation import provisioners
 
 from infra.emulator import disk_reserve, glue_runs, partitions, trails
@@ -54,6 +54,7 @@ PRIVATE_NAMES: dict[ModuleType, tuple[str, ...]] = {
     provisioners: ("_GLUE_JOB_DEFAULTS", "s3_bucket_name_conflict"),
     cloudformation: ("_change_sets",),
     cloudtrail: ("_get_trail_status", "_find_visible_trail", "_DISPATCH"),
+    cloudwatch_logs: ("_create_log_group", "_create_log_stream", "_put_log_events"),
     sts: ("register_session",),
     sigv4: (
         *("parse_query_signature", "parse_header_signature", "header_signing_documents", "derive_signing_key"),
