@@ -158,7 +158,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
 
     def _print_output(self, context: dg.AssetExecutionContext, job_run_id: str, run_id: str, is_success: bool) -> None:
         """Into the stdout of the Dagster run. Who follows a run at a terminal has read what went well there already."""
-        if is_success and "progress" in context.run.run_config.get("loggers", {}):
+        if is_success and "progress" in str(context.run.run_config.get("loggers")):
             return
         for line in output_lines(self.lake.client("logs"), self.lake.settings.job_log_group, job_run_id, run_id):
             print(line, flush=True)

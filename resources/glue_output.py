@@ -1,4 +1,4 @@
-"""What a Glue run printed, for the stdout of the Dagster run that waited for it: the job's own words, and where it fell.
+"""What a Glue run printed, for the stdout of the Dagster run that waited for it: its own words, and where it fell.
 
 A driver's output holds more: Spark's and Python's texts may quote a log, and whoever writes a log chooses what they
 say. So a line is shown where it begins with the run's own id, which nobody knows beforehand, and of a traceback the

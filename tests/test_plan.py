@@ -3,12 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import dagster as dg
 import pytest
 
+from infra.cli.dagster_runs import dagster_instance
 from infra.cli.main import main
 from loglake_assets.lake.checks.build_plan import LEAST_DPU_SECONDS, BuildPlan, PlannedDay, build_plan
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.orchestration.plan_asset import plan_metadata, plan_sentence
+from loglake_assets.orchestration.planned_days import PLAN_AND_ACTUAL
 from loglake_assets.orchestration.source_config import source_config
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 
@@ -61,3 +64,44 @@ def test_it_says_what_is_there_by_the_lakes_own_rate_and_builds_nothing(
     assert f"3 of 3 days have anything to build: {found.objects:,} objects" in said
     assert "builds them" in said
     assert sequences(lake.table(source.readready.name)) == before
+
+
+def test_a_plan_stands_beside_what_the_build_took_until_the_next_build(built: BuiltLake) -> None:
+    source, day = built.source, FIRST
+    config = source_config(source.name, start_day=FIRST)
+    run_asset(built, config.plan_key, day, LAST)
+    (day_of_plan,) = (
+        event
+        for event in run_asset(built, config.plan_key, day, day).asset_materializations_for_node(f"plan__{source.name}")
+        if event.partition == day.isoformat()
+    )
+    node = config.readready_key.to_python_identifier()
+    rows, said = {}, []
+    for attempt in ("after the plan", "once more"):
+        result = run_asset(built, config.readready_key, day, day)
+        (event,) = result.asset_materializations_for_node(node)
+        rows[attempt] = event.metadata.get(PLAN_AND_ACTUAL)
+        said.append(messages(built, result.run_id))
+    table = rows["after the plan"]
+    assert isinstance(table, dg.TableMetadataValue)
+    found = {record.data["of the day"]: record.data for record in table.records}
+    assert list(found) == ["objects", "DPU-hours", "USD"]
+    planned = day_of_plan.metadata["planned_objects"].value
+    assert found["objects"]["planned"] == found["objects"]["actual"] == f"{planned:,}"
+    assert float(str(found["DPU-hours"]["planned"])) > 0
+    assert float(str(found["DPU-hours"]["actual"])) > 0
+    assert rows["once more"] is None, "that plan was of the build before"
+    for text in (
+        "Commit and placement of 1 days",
+        f"{day} (1 of 1, ",
+        "commit ",
+        "Recount of 1 days",
+        "Drift of 1 days",
+    ):
+        assert text in said[0], said[0]
+
+
+def messages(built: BuiltLake, run_id: str) -> str:
+    """What a run's log says, without Dagster's own events."""
+    with dagster_instance(built.lake) as instance:
+        return "\n".join(entry.user_message for entry in instance.all_logs(run_id) if not entry.is_dagster_event)

@@ -202,17 +202,22 @@ def plain_name(name: str) -> str:
 
 def newest_materializations(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, Any]:
     """The newest materialization of each day, which a check result must point to or the day does not count."""
+    return {
+        day: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for day, record in newest_records(instance, key, days).items()
+    }
+
+
+def newest_records(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, dg.EventLogRecord]:
+    """The newest materialization of each day as the event log has it, by partition key."""
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=list(days)), limit=1000
     ).records
-    newest: dict[str, Any] = {}
+    newest: dict[str, dg.EventLogRecord] = {}
     for record in records:  # newest first
         materialization = record.asset_materialization
         if materialization and materialization.partition:
-            newest.setdefault(
-                materialization.partition,
-                AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-                ),
-            )
+            newest.setdefault(materialization.partition, record)
     return newest

@@ -9,7 +9,8 @@ import dagster as dg
 from loglake_assets.lake.checks.build_plan import BuildPlan, build_plan
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.comparison import first_open_day
-from loglake_assets.orchestration.readready_days import usd_of_dpu_seconds
+from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
+from loglake_assets.orchestration.planned_days import day_plan
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 
@@ -35,6 +36,10 @@ def plan_asset(config: SourceConfig) -> dg.AssetsDefinition:
         days = [date.fromisoformat(key) for key in context.partition_keys]
         found = plan_days(config, lake, days)
         context.log.info(plan_sentence(found))
+        for day in found.days:
+            context.add_asset_metadata(
+                day_plan(found, day), asset_key=config.plan_key, partition_key=day.day.isoformat()
+            )
         yield dg.MaterializeResult(asset_key=config.plan_key, metadata=plan_metadata(found))
 
     return plan

@@ -1,6 +1,7 @@
 """A window of readready days: one Glue run, then each day verified, committed, placed and recounted."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,13 +21,15 @@ from loglake_assets.orchestration.console_links import day_links
 from loglake_assets.orchestration.coverage_words import coverage_value
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, drift_evaluations, evaluations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
+from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
+from loglake_assets.orchestration.planned_days import plan_beside_actual, plans_of
 from loglake_assets.orchestration.source_config import SourceConfig, engine
+from loglake_assets.orchestration.stage_log import stage
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
 from loglake_assets.sources.placement import day_from_number, day_number, days_argument
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 
-_DPU_HOUR_USD = 0.44  # AWS Glue list price in us-east-1, read 2026-11; other Regions differ
 QUARANTINE_SHOWN = 20
 ACCEPT_LOSS_TAG = "loglake/accept_loss"
 """A run's tag: "true" commits days even where raw objects that were read before are gone or unreadable now."""
@@ -47,6 +50,12 @@ class BuiltDay:
     def partition(self) -> str:
         return self.day.isoformat()
 
+    def outcome(self) -> str:
+        """What became of the day, for the run's log; an error's text is told when the run ends."""
+        if self.commit is None:
+            return f"not committed ({type(self.error).__name__})"
+        return f"commit {self.commit.seq} stands, with {self.commit.rows:,} rows in {self.commit.files:,} files"
+
 
 def build_days(
     context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, glue_jobs: GlueJobs
@@ -64,8 +73,9 @@ def build_days(
             "loglake/glue_run": run.job_run_id,
         },
     )
-    accepts_loss = context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
-    built = _publish_day(lake, config, days, run, accepts_loss)
+    plans = plans_of(context.instance, config, context.partition_keys)
+    with stage(context, f"Commit and placement of {len(days)} days, after {run.seconds:.0f} s of Glue,"):
+        built = list(_publish_days(context, config, lake, days, run))
     committed = [b for b in built if b.commit]
     late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
     late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
@@ -75,11 +85,13 @@ def build_days(
     for day in committed:
         if day.note:
             context.log.info(day.note)
-    coverages, problem = _recount_or_reason(context, config, lake, [*(b.day for b in committed), *late_days])
+    recounted = [*(b.day for b in committed), *late_days]
+    with stage(context, f"Recount of {len(recounted)} days from storage"):
+        coverages, problem = _recount_or_reason(context, config, lake, recounted)
     problem += _keep_ledger_or_reason(lake, committed, run)
     metadata = {
         b.partition: {
-            **day_metadata(b, run, coverages.get(b.partition), len(committed)),
+            **day_metadata(b, run, coverages.get(b.partition), len(committed), plans.get(b.partition)),
             **(day_links(lake.settings, run.job_run_id, b.commit.location) if b.commit else {}),
         }
         for b in committed
@@ -92,7 +104,8 @@ def build_days(
         config.coverage_error_below_pct,
         lake.settings.readready_bucket,
     )
-    drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
+    with stage(context, f"Drift of {len(committed)} days"):
+        drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
     problem += odd
     yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings.readready_bucket)
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
@@ -116,11 +129,6 @@ def _keep_ledger_or_reason(lake: Lake, committed: Sequence[BuiltDay], run: GlueR
     return []
 
 
-def usd_of_dpu_seconds(dpu_seconds: float) -> float:
-    """At the list price of AWS Glue."""
-    return round(dpu_seconds / 3600 * _DPU_HOUR_USD, 6)
-
-
 def _recount_or_reason(
     context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, days: Sequence[date]
 ) -> tuple[dict[str, Coverage], list[str]]:
@@ -134,11 +142,17 @@ def _recount_or_reason(
         ]
 
 
-def _publish_day(
-    lake: Lake, config: SourceConfig, days: Sequence[date], run: GlueRun, accepts_loss: bool
-) -> list[BuiltDay]:
-    publisher = lake.publisher()
-    return [_publish(lake, publisher, config, day, run, accepts_loss) for day in days]
+def _publish_days(
+    context: dg.AssetExecutionContext, config: SourceConfig, lake: Lake, days: Sequence[date], run: GlueRun
+) -> Iterator[BuiltDay]:
+    """Commit days one by one, and say of each in the run's log what became of it."""
+    publisher, accepts_loss = lake.publisher(), context.run.tags.get(ACCEPT_LOSS_TAG) == "true"
+    for number, day in enumerate(days, 1):
+        started = time.monotonic()
+        built = _publish(lake, publisher, config, day, run, accepts_loss)
+        place = f"{number} of {len(days)}, {time.monotonic() - started:.1f} s"
+        context.log.info(f"{day} ({place}): {built.outcome()}")
+        yield built
 
 
 def _publish(
@@ -213,7 +227,13 @@ def measure_drift(config: SourceConfig, lake: Lake, days: Sequence[date]) -> dic
     return found
 
 
-def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_in_run: int) -> dict[str, Any]:
+def day_metadata(
+    built: BuiltDay,
+    run: GlueRun,
+    coverage: Coverage | None,
+    days_in_run: int,
+    plan: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """What the UI shows and plots of a day: counts, bytes, cost, keys. Never content of a log."""
     assert built.manifest, "only committed days have metadata"
     assert built.commit, "only committed days have metadata"
@@ -241,6 +261,7 @@ def day_metadata(built: BuiltDay, run: GlueRun, coverage: Coverage | None, days_
         "glue_seconds": round(run.seconds / days_in_run, 3),
         "dpu_seconds": round(run.dpu_seconds / days_in_run, 3),
         "estimated_cost_usd": usd_of_dpu_seconds(run.dpu_seconds / days_in_run),
+        **plan_beside_actual(plan, built.manifest, run.dpu_seconds / days_in_run),
         "quarantine": _quarantine_table(built.manifest),
     }
 
