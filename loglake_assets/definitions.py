@@ -4,8 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from loglake_assets import reviews
 from loglake_assets.orchestration.check_jobs import check_jobs
+from loglake_assets.orchestration.component_tree import LakeComponentTree
 from loglake_assets.orchestration.lake_housekeeping import upkeep
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.report_asset import report_definitions
@@ -15,10 +15,7 @@ from resources.progress_log import progress_logger
 @dg.definitions
 def defs() -> dg.Definitions:
     """All of them. The lake's first day is read from the environment here, and nothing else is."""
-    made = dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
-        _without_tree(dg.ComponentTree.from_module(reviews, Path(__file__).parent.parent).build_defs()),
-    )
+    made = LakeComponentTree.for_project(Path(__file__).parent).build_defs()
     made = dg.Definitions.merge(made, upkeep(_days_by_asset(made)))
     return dg.Definitions.merge(
         made,
@@ -36,14 +33,3 @@ def _days_by_asset(made: dg.Definitions) -> dict[dg.AssetKey, dg.PartitionsDefin
     """The assets that runs make, with their days; raw tables are made by nobody here."""
     found = (asset for asset in made.assets or () if isinstance(asset, dg.AssetsDefinition))
     return {key: asset.partitions_def for asset in found if asset.partitions_def for key in asset.keys}
-
-
-def _without_tree(found: dg.Definitions) -> dg.Definitions:
-    """The same definitions, to be merged: Dagster merges no two that each know their component tree."""
-    return dg.Definitions(
-        assets=found.assets,
-        asset_checks=found.asset_checks,
-        jobs=found.jobs,
-        schedules=found.schedules,
-        sensors=found.sensors,
-    )

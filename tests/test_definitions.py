@@ -19,6 +19,7 @@ from loglake_assets.orchestration.raw_sensor import SensorCursor, sense
 from loglake_assets.orchestration.reconcile_job import day_reports
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.orchestration.source_definitions import bounded_heal, build_source
+from loglake_assets.reviews import review_names
 from loglake_assets.sources import LogSource, source_names
 from tests.reports import reconcile
 
@@ -41,6 +42,16 @@ def test_the_definitions_load_and_hold_every_source() -> None:
     dg.Definitions.validate_loadable(definitions)
     groups = {spec.group_name for spec in definitions.resolve_all_asset_specs()}
     assert set(source_names()) <= groups
+
+
+def test_one_tree_holds_every_log_and_review_and_no_other_folder() -> None:
+    tree = load_definitions().component_tree
+    assert tree is not None
+    found = {type(component).__name__ for component in tree.get_all_components(dg.Component)}
+    assert {"LogSourceComponent", "SessionActivityComponent", "AgentToolUseComponent"} <= found
+    shown = tree.to_string_representation(hide_plain_defs=True)
+    assert shown.count("defs.yaml") == len((*source_names(), *review_names()))
+    assert "orchestration" not in shown
 
 
 def test_importing_needs_no_network_and_no_environment(repository: Path) -> None:
@@ -352,13 +363,13 @@ def test_a_name_that_no_bucket_or_package_can_carry_is_refused_with_a_sentence(n
 
 
 def test_the_scaffolder_refuses_such_a_name_and_leaves_nothing(repository: Path) -> None:
-    component = "loglake_assets.orchestration.components.log_source.LogSourceComponent"
+    component = "loglake_assets.orchestration.components.LogSourceComponent"
     command = [
         Path(sys.executable).parent / "dg",
         "scaffold",
         "defs",
         component,
-        "vpc_flow",
+        "sources/vpc_flow",
     ]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     said = " ".join(done.stderr.split())

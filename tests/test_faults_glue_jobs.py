@@ -228,9 +228,7 @@ def test_stdout_of_the_dagster_run_has_the_jobs_own_words_and_no_other(
     assert len(said) == 2 + MOST_LINES
 
 
-def test_output_that_cannot_be_read_is_said_and_fails_no_run(
-    job: SmallJob, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_output_that_cannot_be_read_is_said_and_fails_no_run(job: SmallJob, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         return (400, {"__type": "AccessDeniedException"}) if operation == "GetLogEvents" else (200, answer)
 

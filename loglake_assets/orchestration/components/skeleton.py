@@ -191,7 +191,7 @@ CROSS JOIN mybounds_as_view b
 WHERE r.logcalendarday BETWEEN b.floor_as_int AND b.ceiling_as_int
 """
 
-_DEFS = """type: loglake_assets.orchestration.components.log_source.LogSourceComponent
+_DEFS = """type: loglake_assets.orchestration.components.LogSourceComponent
 
 attributes:
   source: NAME
