@@ -42,19 +42,7 @@ class SqlResult:
 
 def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report: Report) -> SqlResult:
     """Read, transform and write the window. Objects are read once more where a kept part of them is lost."""
-    from pyspark import StorageLevel
-
-    source = plan.source
-    with spark_progress(spark, report, "slices of objects read"):
-        decoded = _decode(spark, plan, slices).persist(StorageLevel.DISK_ONLY)
-        decoded.where(f"{_ACCOUNTS} IS NULL").drop(_ACCOUNTS).createOrReplaceTempView("decoded_as_view")
-        found = decoded.where(f"{_ACCOUNTS} IS NOT NULL").select(_ACCOUNTS).collect()
-        accounts = [account for row in found for account in pickle.loads(row[0])]
-    for name, statement in (*given_views(plan.days[0], plan.days[-1], plan.run_id), *view_statements(source)):
-        view = spark.sql(statement)
-        if name == DUPLICATES_VIEW:
-            view = view.persist(StorageLevel.DISK_ONLY)  # counted, subtracted, and written
-        view.createOrReplaceTempView(name)
+    accounts = create_views(spark, plan, slices, report)
     dropped = [(row[0], row[1], row[2]) for row in spark.sql(_DROPPED).collect()]
     rows = spark.table("readready_as_view")
     if plan.max_rows is not None:
@@ -64,6 +52,23 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
     if plan.max_rows is None and dropped:
         _collect(spark.table(DUPLICATES_VIEW).repartition(1), WriteDuplicates(plan))
     return SqlResult(accounts, dropped, parts)
+
+
+def create_views(spark: "SparkSession", plan: Plan, slices: list[Slice], report: Report) -> list[ObjectRead]:
+    """The source's views over the records of some objects, as temporary views; returns the objects' accounts."""
+    from pyspark import StorageLevel
+
+    with spark_progress(spark, report, "slices of objects read"):
+        decoded = _decode(spark, plan, slices).persist(StorageLevel.DISK_ONLY)
+        decoded.where(f"{_ACCOUNTS} IS NULL").drop(_ACCOUNTS).createOrReplaceTempView("decoded_as_view")
+        found = decoded.where(f"{_ACCOUNTS} IS NOT NULL").select(_ACCOUNTS).collect()
+        accounts = [account for row in found for account in pickle.loads(row[0])]
+    for name, statement in (*given_views(plan.days[0], plan.days[-1], plan.run_id), *view_statements(plan.source)):
+        view = spark.sql(statement)
+        if name == DUPLICATES_VIEW:
+            view = view.persist(StorageLevel.DISK_ONLY)  # counted, subtracted, and written
+        view.createOrReplaceTempView(name)
+    return accounts
 
 
 def _decode(spark: "SparkSession", plan: Plan, slices: list[Slice]) -> "DataFrame":

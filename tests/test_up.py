@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -19,23 +18,13 @@ from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import ACCOUNT, NAME, REGION
 from infra.cli.main import main
 from infra.emulator.processes import free_port, running_stack
+from loglake_assets.orchestration import components
 from loglake_assets.sources.sample_deliveries import generate
+from tests.running_lake import BACKFILL, STATUS, RunningLake, command
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
 
-BACKFILL = """
-mutation($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}"""
-STATUS = """
-query($id: String!) {
-  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status numPartitions } }
-}"""
 CHECKS = """
 query($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {
@@ -47,55 +36,16 @@ query($key: AssetKeyInput!) {
 
 PARTITIONS = """
 query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { partitionKeys } } }"""
+COMPONENTS = """
+{ componentTypesForLocationOrError(locationName: "loglake") {
+  ... on ComponentTypes { componentTypes { name namespace schema } }
+} }"""
 ALONE = """
 query($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {
     ... on AssetNode { assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually } } } }
   }
 }"""
-
-
-class Ui:
-    """Dagster's GraphQL API of one running lake."""
-
-    def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/graphql"
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found = json.load(answer)
-        assert "errors" not in found, found
-        return found["data"]
-
-    def answers(self) -> bool:
-        try:
-            return bool(self.ask("{ version }"))
-        except OSError:
-            return False
-
-
-class RunningLake:
-    """`loglake up` on a home of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home, self.port = home, free_port()
-        self.log = (home.parent / f"up-{self.port}.log").open("w")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "infra.cli.main", "up", "--port", str(self.port)],
-            cwd=REPOSITORY,
-            env={**os.environ, "LOGLAKE_HOME": str(home)},
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
-        self.ui = Ui(self.port)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(timeout=60)
-        self.log.close()
-        return code
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +61,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout
     assert running_stack(home) is None, "a command that had to start the stack ends it again"
     return home
-
-
-def command(home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "infra.cli.main", *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "LOGLAKE_HOME": str(home), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +118,14 @@ def test_the_ui_offers_to_run_each_check_of_a_log_alone(up: RunningLake) -> None
     found = {check["name"]: check["canExecuteIndividually"] for check in node["assetChecksOrError"]["checks"]}
     assert len(found) == 11
     assert set(found.values()) == {"CAN_EXECUTE"}
+
+
+def test_the_components_page_lists_the_lakes_own(up: RunningLake) -> None:
+    until(up.ui.answers, 120)
+    found = up.ui.ask(COMPONENTS)["componentTypesForLocationOrError"]["componentTypes"]
+    own = {one["name"].rpartition(".")[2]: one for one in found if one["namespace"] == "loglake_assets"}
+    assert set(own) == set(components.__all__), "make setup: entry points are made when the package is installed"
+    assert "days_per_run" in own["LogSourceComponent"]["schema"]["properties"]
 
 
 @pytest.mark.fault(92, "a page's request and GraphQL by GET, sent to the UI of `loglake up`", "refused by its guard")

@@ -20,6 +20,7 @@ from infra.cli.first_day import lake_first_day
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import CommandLake
 from infra.cli.orphaned_runs import end_orphaned_runs
+from infra.emulator.glue_child import java_home
 from resources.settings import FIRST_DAY, loglake
 
 DEFAULT_UI_PORT = 3000
@@ -47,7 +48,7 @@ def say_where(port: int, say: Callable[[str], None]) -> None:
     say(f"Dagster UI: http://127.0.0.1:{port} (first answer in some ten seconds); Ctrl-C stops everything")
     say(
         f"Build days: http://127.0.0.1:{port}/assets lists every log, review and audit; choose an asset, then "
-        "Materialize with the days wanted"
+        "Materialize with the days wanted; the job backfill_everything builds days of them all"
     )
 
 
@@ -157,7 +158,13 @@ def run_dagster(
     child = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, **own, FIRST_DAY: first.isoformat(), "PYTHONWARNINGS": "ignore"},
+        env={
+            **os.environ,
+            **own,
+            "JAVA_HOME": java_home(os.environ),  # for previews
+            FIRST_DAY: first.isoformat(),
+            "PYTHONWARNINGS": "ignore",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -4,6 +4,8 @@ Dagster's own tree takes every module below one folder for definitions, the prog
 docs/decisions/0024-one-component-tree.md.
 """
 
+from typing import Any
+
 import dagster as dg
 from dagster.components.core.decl import ComponentDecl, DefsFolderDecl, build_filesystem_component_decl_from_context
 from dagster.components.core.defs_module import ComponentPath
@@ -15,7 +17,7 @@ FOLDERS = ("sources", "reviews")
 class LakeComponentTree(dg.ComponentTree):
     """The tree of `loglake_assets`, whose other folders hold no component."""
 
-    def _get_filesystem_decl(self) -> ComponentDecl:
+    def _get_filesystem_decl(self) -> ComponentDecl[Any]:
         """What Dagster takes for the root of the tree; it asks more than once, and wants the same each time."""
         root = ComponentPath.from_path(self.defs_module_path)
         if known := self.state_tracker.get_cache_data(root).component_decl:

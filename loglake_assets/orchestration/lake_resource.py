@@ -8,6 +8,7 @@ import dagster as dg
 from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs
 from resources.settings import RAW_BUCKETS, lake_settings
+from resources.spark import small_spark
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # what it gives is a Lake
@@ -29,4 +30,4 @@ def lake_resources() -> dict[str, Any]:
     lake = LakeResource(
         name=dg.EnvVar("LOGLAKE_NAME"), account=dg.EnvVar("LOGLAKE_ACCOUNT"), region=dg.EnvVar("AWS_REGION")
     )
-    return {"lake": lake, "glue_jobs": GlueJobs(lake=lake)}
+    return {"lake": lake, "glue_jobs": GlueJobs(lake=lake), "spark": small_spark()}

@@ -1,8 +1,8 @@
-"""The pool that keeps Glue runs apart, and its limit, which an instance must know before the first run asks for it."""
+"""The pools that keep runs apart, and their limits, which an instance must know before the first run asks for them."""
 
 import dagster as dg
 
-GLUE_POOL = "glue"
+GLUE_POOL, PREVIEW_POOL = "glue", "preview"
 
 
 def initialize_pools(instance: dg.DagsterInstance) -> None:
@@ -12,8 +12,8 @@ def initialize_pools(instance: dg.DagsterInstance) -> None:
     new instance two windows of one backfill would run at once.
     """
     storage = instance.event_log_storage
-    if GLUE_POOL not in {pool.name for pool in storage.get_pool_limits()}:
-        storage.initialize_concurrency_limit_to_default(GLUE_POOL)
+    for name in {GLUE_POOL, PREVIEW_POOL} - {pool.name for pool in storage.get_pool_limits()}:
+        storage.initialize_concurrency_limit_to_default(name)
 
 
 def main() -> None:

@@ -97,6 +97,10 @@ class SourceConfig(SourceSettings):
         return dg.AssetKey(["plan", self.source.name])
 
     @property
+    def preview_key(self) -> dg.AssetKey:
+        return dg.AssetKey(["preview", self.source.name])
+
+    @property
     def reconciliation_key(self) -> dg.AssetKey:
         return dg.AssetKey(["audit", f"{self.source.name}_reconciliation"])
 

@@ -37,4 +37,8 @@ class LogSourceComponent(SourceSettings, Component):
     """One log of the lake: its raw and readready tables as assets, with checks, sensor, schedules and healing."""
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
-        return build_source(SourceConfig(**dict(self), start_day=first_day()))
+        return build_source(self.config())
+
+    def config(self) -> SourceConfig:
+        """The settings with the lake's first day, which the environment says."""
+        return SourceConfig(**dict(self), start_day=first_day())

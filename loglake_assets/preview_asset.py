@@ -1,0 +1,108 @@
+"""The first rows that a day of a log would have, before anybody builds it: as a file, since rows are the log's content.
+
+Dagster keeps what it is told for years, for everybody who may open its UI. So the rows lie in the results bucket, under
+a prefix that the orchestrator's role reads and a rule empties after a day. The UI is told where, how many, and which
+columns. Decided in docs/decisions/0026-a-preview-is-a-file.md.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+
+from glue_scripts.arguments import JobArguments
+from glue_scripts.preview import Preview, preview
+from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.console_links import file_page
+from loglake_assets.orchestration.pools import PREVIEW_POOL
+from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.sources.placement import day_number
+from resources.spark import use_this_python
+
+ROWS = 20
+
+
+class SparkNotHereError(RuntimeError):
+    """Spark does not start on this machine; the message says what it needs."""
+
+
+def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
+    """Materialized for a day, it writes the day's first rows to a file. It commits nothing and builds nothing."""
+
+    @dg.asset(
+        key=config.preview_key,
+        deps=[config.raw_key],
+        description=f"The first {ROWS} rows that a day of {config.source.title} would have, from a few of its raw "
+        "objects, by the views of the build: a file of JSON lines that is deleted after a day. Nothing is committed.",
+        partitions_def=config.raw_days,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        pool=PREVIEW_POOL,
+        group_name=config.source.name,
+        kinds={"pyspark", "json"},
+        owners=config.owners,
+        tags=config.tags("preview"),
+    )
+    def first_rows(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], spark: LazyPySparkResource
+    ) -> Iterator[Any]:
+        day = date.fromisoformat(context.partition_keys[0])
+        asked = _arguments(config, lake, day, context.run_id)
+        found = preview(start_session(spark), (lake.glue, lake.s3), asked, _quiet)
+        key = f"dagster/preview/{config.source.name}/{day_number(day)}/{context.run_id}.jsonl"
+        lake.s3.put_object(Bucket=lake.settings.results_bucket, Key=key, Body=_lines(found))
+        yield dg.MaterializeResult(asset_key=config.preview_key, metadata=preview_metadata(found, lake, key))
+
+    return first_rows
+
+
+def preview_metadata(found: Preview, lake: Lake, key: str) -> dict[str, Any]:
+    """Where the rows lie, counts and names of columns; never a row."""
+    return {
+        "rows_file": file_page(lake.settings, lake.settings.results_bucket, key),
+        "dagster/row_count": len(found.rows),
+        "objects_of_day": found.objects,
+        "objects_read": found.objects_read,
+        "records_in_them": found.records,
+        "set_aside": found.set_aside,
+        "columns": dg.MetadataValue.json(list(found.columns)),
+    }
+
+
+def start_session(spark: LazyPySparkResource) -> Any:
+    """The session, started when it is not there yet. Raises SparkNotHereError."""
+    use_this_python()
+    try:
+        return spark.spark_session
+    except Exception as error:  # PySpark has many, and some quote the machine
+        raise SparkNotHereError(
+            f"Spark did not start in this run ({type(error).__name__}): it needs Java 17, by JAVA_HOME or on the PATH, "
+            "and 1 GB of memory. Nothing was read. Where Dagster's image has no Java, `loglake --lake <name> up` on "
+            "another machine has."
+        ) from None
+
+
+def _arguments(config: SourceConfig, lake: Lake, day: date, run_id: str) -> JobArguments:
+    named = lake.settings
+    return JobArguments(
+        source=config.source.name,
+        first_day=day,
+        last_day=day,
+        run_id=run_id,
+        database=named.database,
+        readready_bucket=named.readready_bucket,
+        look_ahead=config.look_ahead_days,
+        max_rows=ROWS,
+        region=named.region,
+    )
+
+
+def _lines(found: Preview) -> bytes:
+    """JSON lines in ASCII: what a log holds is shown escaped, and interpreted by nobody."""
+    return "".join(json.dumps(row, default=str, ensure_ascii=True) + "\n" for row in found.rows).encode()
+
+
+def _quiet(text: str, numbers: dict[str, Any]) -> None:
+    """Progress of a few objects that nobody waits for."""

@@ -1,0 +1,64 @@
+"""The first rows of a day before it is built: rows of the build, in a file, and nothing of them elsewhere."""
+
+import json
+import os
+
+import pytest
+
+from infra.cli.dagster_runs import dagster_instance
+from infra.emulator.glue_child import java_home
+from loglake_assets.lake.versions.commits import sequences
+from loglake_assets.orchestration.source_config import source_config
+from loglake_assets.preview_asset import ROWS, SparkNotHereError, start_session
+from loglake_assets.s3.urls import bucket_and_prefix
+from tests.conftest import FIRST, BuiltLake, run_asset
+from tests.stored_lake import listed
+
+
+@pytest.mark.stack
+@pytest.mark.filterwarnings("ignore:distutils Version:DeprecationWarning")  # of PySpark, about itself
+def test_a_preview_holds_rows_of_the_build_and_dagster_none_of_them(
+    built: BuiltLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", java_home(os.environ))
+    lake, source = built.lake.resource, built.source
+    key = source_config(source.name, start_day=FIRST).preview_key
+    commits, stored = sequences(lake.table(source.readready.name)), listed(lake.s3, lake.settings.readready_bucket)
+    result = run_asset(built, key, FIRST, FIRST)
+    (event,) = result.asset_materializations_for_node(key.to_python_identifier())
+    bucket, file = bucket_and_prefix(str(event.metadata["rows_file"].value))
+    rows = [json.loads(line) for line in lake.s3.get_object(Bucket=bucket, Key=file)["Body"].read().splitlines()]
+    assert len(rows) == event.metadata["dagster/row_count"].value == ROWS
+    assert bucket == lake.settings.results_bucket
+    assert file.startswith("dagster/")
+
+    columns = [*(c.name for c in source.readready.all_columns), source.readready.partition_key.name]
+    assert event.metadata["columns"].value == columns == list(rows[0])
+    ids = ", ".join(f"'{row['eventid']}'" for row in rows)
+    same = "eventid, eventname, useridentity, requestparameters, raw_key, raw_ordinal"
+    table = f"{source.readready.name} where logcalendarday = {FIRST:%Y%m%d} and eventid in ({ids})"
+    found = {row["eventid"]: row for row in lake.athena.ask(f"select {same} from {table}").rows}
+    for row in rows:
+        of_build = found[row["eventid"]]
+        assert {name: str(row[name]) for name in of_build} == {name: str(of_build[name]) for name in same.split(", ")}
+
+    with dagster_instance(built.lake) as instance:
+        kept = "".join(str(entry) for entry in instance.all_logs(result.run_id))
+    for row in rows:
+        assert not [value for value in (row["eventid"], row["useridentity"]) if value and value in kept]
+    assert sequences(lake.table(source.readready.name)) == commits
+    assert listed(lake.s3, lake.settings.readready_bucket) == stored, "nothing is built"
+
+
+def test_a_machine_without_java_is_said_and_quotes_nothing() -> None:
+    class NoSpark:
+        @property
+        def spark_session(self) -> object:
+            raise RuntimeError("a path of the machine")
+
+    with pytest.raises(
+        SparkNotHereError, match=r"did not start in this run \(RuntimeError\): it needs Java 17"
+    ) as said:
+        start_session(NoSpark())  # type: ignore[arg-type]
+    assert "a path" not in str(said.value)
+    assert said.value.__cause__ is None
