@@ -2,7 +2,7 @@
 
 Dagster keeps what it is told for years, for everybody who may open its UI. So the rows lie in the results bucket, under
 a prefix that the orchestrator's role reads and a rule empties after a day. The UI is told where, how many, and which
-columns. Decided in docs/decisions/0026-a-preview-is-a-file.md.
+columns. Decided in docs/decisions/0027-a-preview-is-a-file.md.
 """
 
 import json
@@ -20,7 +20,7 @@ from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.pools import PREVIEW_POOL
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources.placement import day_number
-from resources.spark import use_this_python
+from resources.spark import use_this_environment
 
 ROWS = 20
 
@@ -73,7 +73,7 @@ def preview_metadata(found: Preview, lake: Lake, key: str) -> dict[str, Any]:
 
 def start_session(spark: LazyPySparkResource) -> Any:
     """The session, started when it is not there yet. Raises SparkNotHereError."""
-    use_this_python()
+    use_this_environment()
     try:
         return spark.spark_session
     except Exception as error:  # PySpark has many, and some quote the machine

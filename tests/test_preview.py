@@ -1,12 +1,10 @@
 """The first rows of a day before it is built: rows of the build, in a file, and nothing of them elsewhere."""
 
 import json
-import os
 
 import pytest
 
 from infra.cli.dagster_runs import dagster_instance
-from infra.emulator.glue_child import java_home
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.preview_asset import ROWS, SparkNotHereError, start_session
@@ -16,10 +14,7 @@ from tests.stored_lake import listed
 
 @pytest.mark.stack
 @pytest.mark.filterwarnings("ignore:distutils Version:DeprecationWarning")  # of PySpark, about itself
-def test_a_preview_holds_rows_of_the_build_and_dagster_none_of_them(
-    built: BuiltLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JAVA_HOME", java_home(os.environ))
+def test_a_preview_holds_rows_of_the_build_and_dagster_none_of_them(built: BuiltLake) -> None:
     lake, source = built.lake.resource, built.source
     key = source_config(source.name, start_day=FIRST).preview_key
     commits, stored = sequences(lake.table(source.readready.name)), listed(lake.s3, lake.settings.readready_bucket)

@@ -20,7 +20,6 @@ from infra.cli.first_day import lake_first_day
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import CommandLake
 from infra.cli.orphaned_runs import end_orphaned_runs
-from infra.emulator.glue_child import java_home
 from resources.settings import FIRST_DAY, loglake
 
 DEFAULT_UI_PORT = 3000
@@ -158,13 +157,7 @@ def run_dagster(
     child = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={
-            **os.environ,
-            **own,
-            "JAVA_HOME": java_home(os.environ),  # for previews
-            FIRST_DAY: first.isoformat(),
-            "PYTHONWARNINGS": "ignore",
-        },
+        env={**os.environ, **own, FIRST_DAY: first.isoformat(), "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -1,7 +1,7 @@
 """A backfill over every log and review, from one launch: exactly the days that were asked for, in each table's windows.
 
 A backfill that the UI starts for several tables takes of a review all days that read one of the chosen days, and those
-whose logs nobody built then fail. Decided in docs/decisions/0025-a-backfill-of-everything.md.
+whose logs nobody built then fail. Decided in docs/decisions/0026-a-backfill-of-everything.md.
 """
 
 from collections.abc import Iterable, Sequence

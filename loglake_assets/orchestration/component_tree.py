@@ -1,7 +1,7 @@
 """One tree of components over the two folders that have any: those of logs, and those of reviews.
 
 Dagster's own tree takes every module below one folder for definitions, the program's own among them. Decided in
-docs/decisions/0024-one-component-tree.md.
+docs/decisions/0025-one-component-tree.md.
 """
 
 from typing import Any
