@@ -94,7 +94,7 @@ def test_every_command_a_page_names_exists(repository: Path) -> None:
     pages = [repository / "README.md", repository / "CONTRIBUTING.md", *docs.glob("*.md"), *docs.glob("runbooks/*.md")]
     text = "\n".join(page.read_text() for page in pages)
     named = set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text, re.M))
-    asked = set(re.findall(r"(?:^ {4}|`)loglake (?:--[a-z]+ \S+ )*([a-z]+(?:-[a-z]+)*)", text, re.M))
+    asked = set(re.findall(r"(?:^ {4}|`)(?:[A-Z_]+=\S+ )*loglake (?:--[a-z]+ \S+ )*([a-z]+(?:-[a-z]+)*)", text, re.M))
     assert named
     assert named <= targets
     assert asked == commands, "every command is named, and every one that is named exists"

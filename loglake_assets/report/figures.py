@@ -113,10 +113,10 @@ class LakeFigures:
     made_at: datetime
     logs: tuple[LogFigures, ...]
     sessions: Mapping[str, int] = field(default_factory=dict)
-    reviews: tuple[SessionReview, ...] = ()
     tools: tuple[Mapping[str, Any], ...] = ()
     changes: tuple[str, ...] = ()
     before: str = ""
+    reviews: tuple[SessionReview, ...] = ()
 
     def closed_days(self, log: LogFigures) -> tuple[DayFigure, ...]:
         """The log's days that were over when the report was made."""
@@ -149,8 +149,8 @@ def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
         now,
         logs,
         dict(Counter(one.row["state"] for one in reviews)),
-        tuple(reviews),
         tuple(tools),
+        reviews=tuple(reviews),
     )
     before, states = _report_before(lake, now.date())
     return replace(made, changes=tuple(_changes(states, made.states)), before=before)
