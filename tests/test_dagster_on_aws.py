@@ -30,7 +30,7 @@ from infra.cli.home import REPOSITORY
 from infra.emulator.processes import free_port
 from tests.deployed_lake import DeployedLake, deployed_lake
 from tests.recorded_rights import decisions, differences, role_actions
-from tests.test_up import Ui
+from tests.running_lake import Ui
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack

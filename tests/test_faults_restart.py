@@ -16,7 +16,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import generate
-from tests.test_up import BACKFILL, STATUS, RunningLake, command
+from tests.running_lake import BACKFILL, STATUS, RunningLake, command
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack

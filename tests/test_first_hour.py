@@ -16,7 +16,7 @@ from loglake_assets.sources.placement import day_number
 from tests.browser import Browser, Page, start_browser
 from tests.commands import command
 from tests.conftest import Picture
-from tests.test_up import RunningLake
+from tests.running_lake import RunningLake
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack

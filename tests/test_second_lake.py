@@ -25,7 +25,7 @@ from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import quiet
 from tests.deployed_lake import ACCOUNT, PROGRAM, REGION, DeployedLake, deployed_lake
 from tests.recorded_rights import ATHENA, UNUSED, decisions, differences, person, policy_actions, role_actions
-from tests.test_up import BACKFILL, STATUS, Ui
+from tests.running_lake import BACKFILL, STATUS, Ui
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
