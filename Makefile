@@ -71,7 +71,7 @@ docs: $(VENV)/.docs-ready ## the documentation as a site, build/docs/site: broke
 	@cp --parents README.md CONTRIBUTING.md LICENSE lakes/README.md bench/README.md loglake_assets/sources/reasons.py \
 	  $$(git ls-files -co --exclude-standard docs ':!docs/site') build/docs/pages/
 	@cd build/docs && $(CURDIR)/$(VENV)/docs/bin/zensical build --clean --strict
-	@$(BIN)/python -m pytest -q tests/test_docs.py
+	@$(BIN)/python -m pytest -q tests/test_docs.py -k site --site build/docs/site
 
 $(VENV)/.docs-ready: $(READY) docs/site/requirements.lock
 	@rm -rf $(VENV)/docs && $(PYTHON) -m venv $(VENV)/docs

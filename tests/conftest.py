@@ -39,6 +39,7 @@ os.environ[ENGINE] = LOCAL  # Spark builds where it is what is tested: see `by_s
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", type=Path, help="renew the pictures of docs/ in this folder: make pictures")
+    parser.addoption("--site", type=Path, help="look at the site of the documentation in this folder: make docs")
 
 
 Picture = Callable[..., None]

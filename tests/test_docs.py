@@ -23,7 +23,6 @@ from tests.commands import PROGRAM, environment
 from tests.conftest import BuiltLake
 
 DOCS = REPOSITORY / "docs"
-SITE = REPOSITORY / "build" / "docs" / "site"
 PAGES = sorted(
     [*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("lakes/*.md"), *REPOSITORY.glob("bench/*.md")]
 )
@@ -90,7 +89,8 @@ def test_the_site_has_every_page() -> None:
 
     settings = tomllib.loads((DOCS / "site" / "zensical.toml").read_text())
     named = list(pages(settings["project"]["nav"]))
-    assert sorted(named) == sorted(str(page.relative_to(REPOSITORY)) for page in PAGES)
+    there = sorted(str(page.relative_to(REPOSITORY)) for page in PAGES)
+    assert sorted(named) == there, "docs/site/zensical.toml names the pages in the order of the site"
 
 
 def test_the_page_on_sources_names_what_is_scaffolded() -> None:
@@ -172,20 +172,26 @@ def test_what_is_loaded_from_elsewhere_is_found() -> None:
     assert len(elsewhere('<script src="https://example.com/a.js"></script><link href=//example.com/font.css>')) == 2
 
 
-@pytest.mark.skipif(not SITE.exists(), reason="`make docs` makes the site")
-def test_no_page_of_the_site_names_anything_to_load_from_elsewhere() -> None:
-    pages = list(SITE.rglob("*.html"))
+@pytest.fixture
+def site(request: pytest.FixtureRequest) -> Path:
+    folder = request.config.getoption("--site")
+    if folder is None:
+        pytest.skip("`make docs` makes the site and looks at it")
+    return Path(folder)
+
+
+def test_no_page_of_the_site_names_anything_to_load_from_elsewhere(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
     assert len(pages) > len(PAGES)
     assert {page.name: found for page in pages if (found := elsewhere(page.read_text()))} == {}
     assert not [
-        css for css in SITE.rglob("*.css") if re.search(r"(?:@import|url\()\s*[\"']?https?://", css.read_text())
+        css for css in site.rglob("*.css") if re.search(r"(?:@import|url\()\s*[\"']?https?://", css.read_text())
     ]
 
 
 @pytest.mark.stack
-@pytest.mark.skipif(not SITE.exists(), reason="`make docs` makes the site")
-def test_a_browser_loads_the_site_from_its_own_place_alone(tmp_path: Path) -> None:
-    with served(SITE) as address, start_browser(tmp_path / "profile", "--window-size=1280,900") as browser:
+def test_a_browser_loads_the_site_from_its_own_place_alone(site: Path, tmp_path: Path) -> None:
+    with served(site) as address, start_browser(tmp_path / "profile", "--window-size=1280,900") as browser:
         for name in ("index.html", "docs/first-hour.html", "docs/tables.html", "docs/performance.html"):
             with browser.page(f"{address}/{name}") as page:
                 loaded = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
