@@ -21,6 +21,8 @@ from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD
 from resources.access import LakeAccess
 from resources.glue_output import output_lines
 
+GLUE_RUN_TAG = "loglake/glue_run"
+"""Tag of a Dagster run: the id of its Glue run, from its start on."""
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 """States in which a run may still write; every other state is its end."""
 _SUCCEEDED = "SUCCEEDED"
@@ -129,6 +131,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
             else:
                 pipes = session.get_bootstrap_cli_arguments()
                 job_run_id = self._start({**asked, "--run_id": run_id, **pipes}, context)
+            context.instance.add_run_tags(context.run_id, {GLUE_RUN_TAG: job_run_id})
             try:
                 return self._follow(context, job_run_id, run_id, bool(adopted))
             finally:

@@ -1,10 +1,12 @@
 """What the UI says of a day: a line that explains itself, what mends it first, names as a table, links on AWS."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.columns import readready_lineage, review_lineage
 from loglake_assets.orchestration.console_links import day_links
 from loglake_assets.orchestration.coverage_words import coverage_description, coverage_metadata
@@ -91,10 +93,28 @@ def test_every_column_has_a_comment_and_lineage_is_of_columns_that_are_there(nam
     assert {dep.column_name for deps in lineage.values() for dep in deps} <= raw
 
 
+@pytest.mark.parametrize(
+    ("package", "some"),
+    [
+        *((f"loglake_assets.sources.{name}", {"__init__.py", "decode.py", "recount.py"}) for name in source_names()),
+        *((f"loglake_assets.reviews.{name}", {"__init__.py", f"{name}.sql"}) for name in review_names()),
+    ],
+)
+def test_the_code_of_a_table_is_linked_file_by_file(package: str, some: set[str]) -> None:
+    found = {
+        one.label: one.file_path
+        for one in code_references(package).code_references
+        if isinstance(one, dg.LocalFileCodeReference)
+    }
+    place = package.replace(".", "/")
+    assert {f"{place}/{name}" for name in (*some, "defs.yaml")} <= found.keys()
+    assert all(Path(path).is_file() and path.endswith(str(label)) for label, path in found.items())
+
+
 @pytest.mark.parametrize("name", review_names())
 def test_columns_of_a_review_lead_to_columns_of_its_logs(name: str) -> None:
     review = load_review(name)
-    assert [c.name for c in review.table.all_columns if not c.comment] == []
+    assert [c.name for table in review.tables for c in table.all_columns if not c.comment] == []
     lineage = review_lineage(review).deps_by_column
     assert len(lineage) > 10
     tables = {

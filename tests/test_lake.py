@@ -243,6 +243,13 @@ def test_the_day_with_an_unreadable_object_is_below_100_and_names_it(built: Buil
         assert (coverage.pct == 100) == (not coverage.unreadable and not coverage.unplaceable_records)
 
 
+def test_runs_are_found_by_their_log_their_days_and_their_glue_run(built: BuiltLake) -> None:
+    tags = {"loglake/log": built.source.name, "loglake/days": days_argument(FIRST, LAST)}
+    with dagster_instance(built.lake) as instance:
+        runs = instance.get_runs(dg.RunsFilter(tags=tags))
+    assert {run.tags["loglake/glue_run"] for run in runs} >= {built.results[0].metadata["glue_run"]}
+
+
 @pytest.mark.fault(17, "three built days built again", "same content hash under a new commit, no raw object changed")
 def test_building_again_changes_no_row_and_no_raw_object(built: BuiltLake) -> None:
     before, raw = {d: newest(built, d) for d in DAYS}, raw_versions(built)

@@ -64,15 +64,9 @@ def build_days(
     days = [date.fromisoformat(key) for key in context.partition_keys]
     window = Window(config.source.name, days[0], days[-1])
     how = config.look_ahead_days, config.days_per_run, config.compression, engine()
+    of_run = {"loglake/log": config.source.name, "loglake/days": days_argument(days[0], days[-1])}
+    context.instance.add_run_tags(context.run_id, of_run)  # now: whoever looks for a run may want it while it goes on
     run = glue_jobs.run_window(context, window, *how)
-    context.instance.add_run_tags(
-        context.run_id,
-        {
-            "loglake/log": config.source.name,
-            "loglake/days": days_argument(days[0], days[-1]),
-            "loglake/glue_run": run.job_run_id,
-        },
-    )
     plans = plans_of(context.instance, config, context.partition_keys)
     with stage(context, f"Commit and placement of {len(days)} days, after {run.seconds:.0f} s of Glue,"):
         built = list(_publish_days(context, config, lake, days, run))

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.columns import column_schema, review_lineage
 from loglake_assets.orchestration.review_config import ReviewConfig
 from loglake_assets.orchestration.review_days import build_review_days
@@ -50,6 +51,7 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
             "dagster/table_name": review.table.name,
             "dagster/column_schema": column_schema((*review.table.all_columns, review.table.partition_key)),
             "dagster/column_lineage": review_lineage(review),
+            "dagster/code_references": code_references(f"loglake_assets.reviews.{review.name}"),
         },
         output_required=False,
     )

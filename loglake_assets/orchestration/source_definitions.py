@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.columns import column_schema, readready_lineage
 from loglake_assets.orchestration.comparison import look_back
 from loglake_assets.orchestration.coverage_words import coverage_metadata
@@ -94,6 +95,7 @@ def readready_asset(config: SourceConfig) -> dg.AssetsDefinition:
             "dagster/table_name": source.readready.name,
             "dagster/column_schema": column_schema((*source.readready.all_columns, source.readready.partition_key)),
             "dagster/column_lineage": readready_lineage(source, config.raw_key),
+            "dagster/code_references": code_references(f"loglake_assets.sources.{source.name}"),
         },
         owners=config.owners,
         tags=config.tags("readready"),
