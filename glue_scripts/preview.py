@@ -22,7 +22,7 @@ class Preview:
     """Rows of a day by column, as they would be written, and what they come from.
 
     `objects` lie under the day's prefix and `objects_read` of them were read, with `records` in them, of which
-    `set_aside` cannot be a row.
+    `quarantined` cannot be a row.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -30,7 +30,7 @@ class Preview:
     objects: int
     objects_read: int
     records: int
-    set_aside: int
+    quarantined: int
 
 
 def preview(spark: "SparkSession", clients: tuple[Any, Any], asked: JobArguments, report: Report) -> Preview:
@@ -59,5 +59,5 @@ def preview(spark: "SparkSession", clients: tuple[Any, Any], asked: JobArguments
         objects=len(refs),
         objects_read=len(accounts),
         records=sum(one.record_count for one in accounts),
-        set_aside=sum(len(one.quarantined) + (one.reason is not None) for one in accounts),
+        quarantined=sum(len(one.quarantined) + (one.reason is not None) for one in accounts),
     )

@@ -20,6 +20,7 @@ from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.pools import PREVIEW_POOL
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources.placement import day_number
+from resources.settings import loglake
 from resources.spark import use_this_environment
 
 ROWS = 20
@@ -27,6 +28,10 @@ ROWS = 20
 
 class SparkNotHereError(RuntimeError):
     """Spark does not start on this machine; the message says what it needs."""
+
+
+class PreviewError(RuntimeError):
+    """Spark did not make the rows; the message says of which day and by which kind of error."""
 
 
 def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
@@ -40,7 +45,7 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
         partitions_def=config.raw_days,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         pool=PREVIEW_POOL,
-        group_name=config.source.name,
+        group_name="preview",
         kinds={"pyspark", "json"},
         owners=config.owners,
         tags=config.tags("preview"),
@@ -50,7 +55,16 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_keys[0])
         asked = _arguments(config, lake, day, context.run_id)
-        found = preview(start_session(spark), (lake.glue, lake.s3), asked, _quiet)
+        session = start_session(spark)
+        try:
+            found = preview(session, (lake.glue, lake.s3), asked, lambda text, _: context.log.info(text))
+        except Exception as error:  # Spark's texts may quote a record
+            if type(error).__module__.startswith(("glue_scripts.", "loglake_assets.")):
+                raise
+            raise PreviewError(
+                f"The preview of {config.source.name} {day} stopped on a {type(error).__name__}, whose text may quote "
+                "the log and is left out. Nothing was written. Build the day: what cannot be a row is quarantined."
+            ) from None
         key = f"dagster/preview/{config.source.name}/{day_number(day)}/{context.run_id}.jsonl"
         lake.s3.put_object(Bucket=lake.settings.results_bucket, Key=key, Body=_lines(found))
         yield dg.MaterializeResult(asset_key=config.preview_key, metadata=preview_metadata(found, lake, key))
@@ -65,8 +79,8 @@ def preview_metadata(found: Preview, lake: Lake, key: str) -> dict[str, Any]:
         "dagster/row_count": len(found.rows),
         "objects_of_day": found.objects,
         "objects_read": found.objects_read,
-        "records_in_them": found.records,
-        "set_aside": found.set_aside,
+        "records_read": found.records,
+        "quarantined": found.quarantined,
         "columns": dg.MetadataValue.json(list(found.columns)),
     }
 
@@ -79,8 +93,8 @@ def start_session(spark: LazyPySparkResource) -> Any:
     except Exception as error:  # PySpark has many, and some quote the machine
         raise SparkNotHereError(
             f"Spark did not start in this run ({type(error).__name__}): it needs Java 17, by JAVA_HOME or on the PATH, "
-            "and 1 GB of memory. Nothing was read. Where Dagster's image has no Java, `loglake --lake <name> up` on "
-            "another machine has."
+            "and 1 GB of memory. Nothing was read, and a retry here does not help. The image of infra/aws/dagster has "
+            f"no Java: run `{loglake('up')}` on a machine with Java 17 and materialize the preview there."
         ) from None
 
 
@@ -102,7 +116,3 @@ def _arguments(config: SourceConfig, lake: Lake, day: date, run_id: str) -> JobA
 def _lines(found: Preview) -> bytes:
     """JSON lines in ASCII: what a log holds is shown escaped, and interpreted by nobody."""
     return "".join(json.dumps(row, default=str, ensure_ascii=True) + "\n" for row in found.rows).encode()
-
-
-def _quiet(text: str, numbers: dict[str, Any]) -> None:
-    """Progress of a few objects that nobody waits for."""

@@ -25,7 +25,10 @@ def output_lines(logs: Any, group: str, job_run_id: str, run_id: str) -> Iterato
         messages = _newest_messages(logs, group, job_run_id)
     except (ClientError, BotoCoreError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        yield f"What Glue run {job_run_id} printed could not be read from {group} ({code})."
+        yield (
+            f"What Glue run {job_run_id} printed could not be read from {group} ({code}). The run is "
+            "not affected. Allow logs:GetLogEvents there to Dagster's role, or look there in CloudWatch."
+        )
         return
     lines = [line for message in messages for line in message.split("\n") if line.strip()]
     shown = [text for line in lines if (text := _shown(line, run_id))]

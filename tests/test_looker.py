@@ -927,11 +927,11 @@ def test_a_reviewers_looker_knows_the_sessions_of_their_people_alone() -> None:
 @pytest.mark.parametrize(
     ("settings", "event", "said"),
     [
-        (SETTINGS, {"reviewer": "nobody"}, "none of reviewers.toml's"),
-        (replace(SETTINGS, reviewer="dana"), {}, "none of reviewers.toml's"),
+        (SETTINGS, {"reviewer": "nobody"}, "names no such reviewer"),
+        (replace(SETTINGS, reviewer="dana"), {}, "names no such reviewer"),
         (replace(SETTINGS, reviewer="dana"), {"reviewer": "erin"}, "answers another reviewer"),
-        (SETTINGS, {"reviewer": 7}, "reviewer is no name"),
-        (SETTINGS, {"other": "x"}, "nothing else but"),
+        (SETTINGS, {"reviewer": 7}, "must be a text"),
+        (SETTINGS, {"other": "x"}, "and nothing else"),
     ],
 )
 def test_a_reviewer_who_is_not_known_or_another_is_shown_nothing(

@@ -70,13 +70,17 @@ def test_they_are_listed_and_searched(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.stack
-def test_every_question_finds_something_on_the_sample_lake(reviewed: ReviewedLake, tools: ToolLake) -> None:
-    empty = [
-        f"{one.subject}/{one.name}"
-        for one in QUESTIONS
-        if not reviewed.lake.resource.athena.ask(one.statement(FIRST, LAST)).texts
-    ]
-    assert empty == []
+def test_every_question_finds_something_on_the_sample_lake_and_has_a_sample_answer(
+    reviewed: ReviewedLake, tools: ToolLake, repository: Path
+) -> None:
+    answers = {one: reviewed.lake.resource.athena.ask(one.statement(FIRST, LAST)) for one in QUESTIONS}
+    assert [f"{one.subject}/{one.name}" for one, answer in answers.items() if not answer.texts] == []
+    page = (repository / "docs" / "sample-answers.md").read_text()
+    for one, answer in answers.items():
+        section = page.split(f"## {one.subject}: {one.name}\n")[1].split("\n## ")[0]
+        assert f"| {' | '.join(answer.columns)} |" in section, "make demo, then loglake questions --answers"
+        assert section.count("\n|") >= 3, one.name
+    assert len(re.findall("^## ", page, re.M)) == len(QUESTIONS)
 
 
 @pytest.mark.stack

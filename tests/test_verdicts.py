@@ -1,17 +1,19 @@
 """A reviewer's verdict: who may give it, that it is never changed, and which sessions owe one until when."""
 
+import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from infra.cli.review import Wanted, write_review
-from infra.cli.verdicts import Asked, record_verdicts, verdicts_in
-from loglake_assets.lake.storage.keys import verdicts_prefix
+from infra.cli.verdicts import VerdictRequest, record_verdicts, verdicts_in
+from loglake_assets.lake.storage.keys import judged_packet_key, verdict_key, verdicts_prefix
 from loglake_assets.report.figures import LakeFigures
 from loglake_assets.report.page import report_page
 from loglake_assets.reviews.session_activity.reviewer_scope import (
@@ -33,6 +35,7 @@ from loglake_assets.reviews.session_activity.verdicts import (
     check_verdict,
     facts_of,
     session_reviews,
+    verdict_on,
 )
 from loglake_assets.s3.pages import keys
 from tests.conftest import FIRST, LAST, ReviewedLake, quiet
@@ -112,7 +115,7 @@ def test_the_days_to_review_stand_beside_the_reviewers(text: str, days: int, tmp
         days_to_review(path)
 
 
-def test_the_report_says_who_owes_what_and_shows_it_as_text() -> None:
+def test_the_report_says_how_many_verdicts_are_due_and_names_nobody() -> None:
     hostile = {**ROW, "session_key": "<script>1</script>", "flags": None}
     now = datetime(2026, 11, 9, 6, tzinfo=UTC)
     due = DAY + timedelta(days=7)
@@ -120,8 +123,8 @@ def test_the_report_says_who_owes_what_and_shows_it_as_text() -> None:
     page = report_page(LakeFigures("loglake", "here", now, (), reviews=reviews))
     assert "Overdue: 1, Appropriate: 1." in page
     assert "1 session owes a verdict" in page
-    assert "&lt;script&gt;1" in page
-    assert "<script>" not in page
+    assert '<td>2026-11-08</td><td>Overdue</td><td class="number">1</td>' in page
+    assert not [name for name in ("script", "0a1b2c", "alice") if name in page], "who may read it may not read reviews"
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
     dana = load_reviewers(reviewers)["dana"]
     before = session_reviews(lake.resource, FIRST, LAST, 7)
     one, other = [found.row for found in before if found.row["state"] == "recorded" and not found.verdict][:2]
-    record_verdicts(lake, [Asked(one["session_key"], "needs_follow_up", "why sudo?")], dana, quiet)
+    record_verdicts(lake, [VerdictRequest(one["session_key"], "needs_follow_up", "why sudo?")], dana, quiet)
     prefix = verdicts_prefix("session_activity", one["logcalendarday"], one["session_key"])
     bucket = lake.settings.readready_bucket
     (first,) = keys(lake.client("s3"), bucket, prefix)
@@ -149,8 +152,14 @@ def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
     write_review(lake, Wanted(session=one["session_key"]), dana, folder, quiet)
     (path,) = folder.glob(f"*{one['session_key']}*.json")
     packet = json.loads(path.read_text())
-    assert packet["verdict"] == {"reviewer": "dana", "verdict": "needs_follow_up", "note": "why sudo?"}
+    assert packet["verdict_before"]["note"] == "why sudo?"
+    assert "why sudo?" in path.with_suffix(".html").read_text()
+    with pytest.raises(VerdictError, match="No packet in"):
+        verdicts_in(folder, "dana")  # what was said before is not said again
     packet["verdict"] |= {"verdict": "appropriate", "note": "it was asked for"}
+    path.write_text(json.dumps({**packet, "session": {**packet["session"], "transcript_lines": 1}}))
+    with pytest.raises(VerdictError, match="another now than in the packet"):
+        record_verdicts(lake, verdicts_in(folder, "dana"), dana, quiet)
     path.write_text(json.dumps(packet))
     record_verdicts(lake, verdicts_in(folder, "dana"), dana, quiet)
 
@@ -161,13 +170,53 @@ def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
     assert isinstance(newest, Verdict)
     assert (newest.verdict, newest.note, newest.reviewer) == ("appropriate", "it was asked for", "dana")
     assert newest.given_by.startswith("arn:aws:")
+    judged = lake.client("s3").get_object(
+        Bucket=bucket, Key=judged_packet_key("session_activity", newest.packet_sha256)
+    )
+    assert hashlib.sha256(judged["Body"].read()).hexdigest() == newest.packet_sha256
     assert found[one["session_key"]].status(LAST + timedelta(days=99)) == "appropriate"
     assert found[other["session_key"]].status(LAST + timedelta(days=99)) == OVERDUE
 
-    lake.client("s3").put_object(Bucket=bucket, Key=f"{prefix}99990101T000000000000.json", Body=b'{"verdict": "appro')
-    again = {one.row["session_key"]: one for one in session_reviews(lake.resource, FIRST, LAST, 7)}
+    broken = {"Bucket": bucket, "Key": f"{prefix}99990101T000000000000.json"}
+    lake.client("s3").put_object(**broken, Body=b'{"verdict": "appro')
+    try:
+        again = {one.row["session_key"]: one for one in session_reviews(lake.resource, FIRST, LAST, 7)}
+    finally:
+        lake.client("s3").delete_object(**broken)
     assert again[one["session_key"]].status(LAST) == UNREADABLE, "no broken record hides behind an older one"
     assert again[other["session_key"]].status(LAST) == AWAITED, "and it stops nothing else"
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, None),
+        ({"verdict": ["x"]}, "a verdict that is none"),
+        ({"verdict": "fine"}, "a verdict that is none"),
+        ({"session_key": "another"}, "of another session"),
+        ({"day": "x"}, "of another session"),
+        ({"given_at": 7}, "of another kind"),
+        ({"given_at": "9999-01-01T00:00:00+00:00"}, "of another session or time, or of the future"),
+    ],
+)
+def test_a_record_that_is_not_what_its_key_says_is_unreadable_and_stops_nothing(
+    lake: LocalLake, changes: dict[str, Any], why: str | None
+) -> None:
+    at = datetime(2026, 11, 2, 9, tzinfo=UTC)
+    key = verdict_key("session_activity", 20261101, "of-no-session", at)
+    record = {**asdict(verdict(session_key="of-no-session", given_at=at.isoformat())), **changes}
+    bucket = lake.settings.readready_bucket
+    lake.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(record).encode())
+    try:
+        found = verdict_on(lake.resource, "of-no-session", 20261101)
+    finally:
+        lake.client("s3").delete_object(Bucket=bucket, Key=key)
+    if why is None:
+        assert isinstance(found, Verdict)
+    else:
+        assert isinstance(found, Unreadable)
+        assert why in found.why
 
 
 @pytest.mark.stack
@@ -175,9 +224,9 @@ def test_all_or_none_of_several_verdicts_is_recorded(reviewed: ReviewedLake, rev
     lake = reviewed.lake
     of = load_reviewers(reviewers)
     row = next(found.row for found in session_reviews(lake.resource, FIRST, LAST, 7) if not found.verdict)
-    good = Asked(row["session_key"], "appropriate", "")
+    good = VerdictRequest(row["session_key"], "appropriate", "")
     for asked, who in (
-        ([good, Asked("no-such-session", "appropriate", "")], of["dana"]),
+        ([good, VerdictRequest("no-such-session", "appropriate", "")], of["dana"]),
         ([good, replace(good, verdict="not_appropriate")], of["dana"]),
         ([good], of["erin"]),
     ):
@@ -193,11 +242,11 @@ def test_the_commands_list_what_is_due_and_refuse_what_is_half_said(
 ) -> None:
     monkeypatch.setenv("LOGLAKE_HOME", str(reviewed.lake.home))
     days = f"{FIRST}..{LAST}"
-    assert main(["reviews", "--days", days, "--all", "--format", "json"]) == 0
+    assert main(["verdicts", "--days", days, "--all", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["due"] for row in rows} == {str(FIRST + timedelta(days=n)) for n in (7, 8, 9)}
     assert len(rows) == len(session_reviews(reviewed.lake.resource, FIRST, LAST, 7))
-    assert main(["reviews", "--days", days, "--reviewer", "erin", "--reviewers", str(reviewers)]) == 0
+    assert main(["verdicts", "--days", days, "--reviewer", "erin", "--reviewers", str(reviewers)]) == 0
     assert "0 sessions from" in capsys.readouterr().out
     for given in (["x"], ["x", "appropriate", "--packets", "folder"], []):
         assert main(["verdict", *given, "--reviewer", "dana", "--reviewers", str(reviewers)]) == 2

@@ -17,7 +17,12 @@ def examine_deliverers(lake: Deployment) -> Iterator[Finding]:
 
 
 def _of_log(lake: Deployment, source: LogSource, deliverer: Deliverer) -> Iterator[Finding]:
-    for one in deliverer.deliverers(lake.clients, lake.settings.raw_bucket(source.name)):
+    bucket = lake.settings.raw_bucket(source.name)
+    found = deliverer.deliverers(lake.clients, bucket)
+    if not found:
+        sentence = f"nothing of this account delivers {source.name} to {bucket}; another account's is looked at there"
+        yield Finding(True, _SUBJECT, sentence)
+    for one in found:
         yield from look_at(lake, _SUBJECT, deliverer.title(one), _of_one(lake, deliverer, one))
 
 

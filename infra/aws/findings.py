@@ -4,9 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 
-from infra.aws.aws_errors import code, is_denied, permission
+from infra.aws.aws_errors import code, is_absent, is_denied, permission
 from infra.aws.deploy import Clients
 from infra.aws.stacks import Stack
 from infra.aws.template import Resource, resources
@@ -100,6 +106,11 @@ def _unseen(lake: Deployment, subject: str, thing: str, error: ClientError | Bot
         action = permission(error)
         sentence = f"AWS denies {action} to {lake.person} ({code(error)}), so it may be there or not"
         remedy = f"allow {action} to {lake.person}, or look with --profile as somebody who may"
+    elif is_absent(error):
+        sentence, remedy = f"is not there ({code(error)})", loglake("deploy")
+    elif isinstance(error, CredentialRetrievalError | NoCredentialsError | PartialCredentialsError):
+        sentence, remedy = f"could not be looked at: {error}", "give credentials: --profile, or AWS's variables"
     else:
-        sentence, remedy = f"could not be looked at, AWS answered {code(error)}: {error}", "look again in a minute"
+        sentence = f"could not be looked at, AWS answered {code(error)}: {error}"
+        remedy = "look again in a minute, and if it says the same, do what it says"
     return Finding(False, subject, sentence, remedy, thing)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 
 from infra.aws.aws_errors import answer
 from infra.aws.deploy import reviews_of
@@ -62,17 +63,23 @@ class _Read:
         return f'select {counts} from (select * from "{self.name}"{where} limit 1)'
 
 
+_A_ROW = "a row"
+
+
 def read_tables(lake: Deployment) -> Iterator[Finding]:
     """Whether Athena answers of each table and view, in the workgroup of people; else its own reason."""
     found = answer(lake.clients("athena").get_work_group, WorkGroup=lake.settings.workgroup)
     if found is None or found["WorkGroup"].get("State") != "ENABLED":
-        yield bad("reads", f"no table was read: the Athena workgroup {lake.settings.workgroup} is off or not there")
+        sentence = f"no table was read: the Athena workgroup {lake.settings.workgroup} is off or not there"
+        yield bad("reads", sentence, f"what mends the workgroup, then {loglake('doctor')}")
         return
     reads = list(_reads(lake))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for findings in pool.map(lambda one: list(look_at(lake, "reads", one.name, _read(lake, one))), reads):
-            yield from findings
-    yield Finding(True, "reads", f"a row of {len(reads)} tables and views was read by Athena")
+        answers = pool.map(lambda one: list(look_at(lake, "reads", one.name, _read(lake, one))), reads)
+        found = list(chain.from_iterable(answers))
+    yield from (one for one in found if not one.is_well)
+    rows = sum(one.sentence == _A_ROW for one in found)
+    yield Finding(True, "reads", f"Athena read {len(reads)} tables and views, and found a row in {rows} of them")
 
 
 def _reads(lake: Deployment) -> Iterator[_Read]:
@@ -95,7 +102,9 @@ def _read(lake: Deployment, one: _Read) -> Iterator[Finding]:
         catalog, first = Catalog(lake.clients("glue"), settings.database), today - timedelta(days=_DAYS_BACK)
         day = a_day_since(catalog, one.partitions_of, first, one.day_position) or today
     try:
-        Athena(lake.clients("athena"), settings.database, settings.workgroup, _WAIT_SECONDS).ask(one.statement(day))
+        athena = Athena(lake.clients("athena"), settings.database, settings.workgroup, _WAIT_SECONDS)
+        (counts,) = athena.ask(one.statement(day)).texts
+        yield Finding(True, "reads", "no row" if counts[0] == "0" else _A_ROW)
     except AthenaError as error:
         reason = error.reason[:_SHOWN_CHARACTERS]
         of_day = f" of {day}" if day else ""

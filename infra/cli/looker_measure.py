@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra.cli.ask import AskError
 from infra.cli.lake import CommandLake
-from infra.cli.query import ask
+from infra.cli.query import QueryError, ask
 from infra.cli.terminal import print_table
 from loglake_assets.sources.placement import day_number
 
@@ -71,13 +73,14 @@ def measure(
     """Ask each question, one after another. Raises QueryError where the lake cannot give the right answer itself."""
     for number, one in enumerate(questions, 1):
         right = None if one.right is None else _rows(lake, one.statement(first, last))
+        if right == []:
+            say(f"{number} of {len(questions)}: left out, as the lake has no rows for it: {one.ask}")
+            continue
         began = time.monotonic()
         try:
-            answer = looker(one.words(first, last))
-        except AskError as error:
-            found = Measured(one.ask, False, time.monotonic() - began, stopped_by=str(error))
-        else:
-            found = _measured(lake, one, answer, right, time.monotonic() - began)
+            found = _measured(lake, one, looker(one.words(first, last)), right, began)
+        except (AskError, QueryError, ClientError, BotoCoreError) as error:  # the others are paid for
+            found = Measured(one.ask, False, time.monotonic() - began, stopped_by=type(error).__name__)
         say(f"{number} of {len(questions)}, {found.seconds:.1f} s: {'right' if found.is_right else 'WRONG'}: {one.ask}")
         yield found
 
@@ -87,9 +90,9 @@ def _measured(
     question: MeasureQuestion,
     answer: dict[str, Any],
     right: list[list[str | None]] | None,
-    seconds: float,
+    began: float,
 ) -> Measured:
-    queries = answer["queries"]
+    seconds, queries = time.monotonic() - began, answer["queries"]
     is_right = not queries if right is None else any(holds(_rows(lake, query["sql"]), right) for query in queries)
     return Measured(
         question.ask,

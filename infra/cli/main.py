@@ -587,7 +587,7 @@ def review(
 
 
 @app.command()
-def reviews(
+def verdicts(
     context: Context,
     days: Annotated[
         str | None, typer.Option(show_default=False, help="2026-11-01..2026-11-07; the last 35 days without it.")
@@ -601,7 +601,7 @@ def reviews(
 ) -> None:
     """Sessions that await a verdict, and until when one is due.
 
-    Example: loglake reviews --reviewer dana
+    Example: loglake verdicts --reviewer dana
     """
     from infra.cli.day_argument import days_of
     from infra.cli.verdicts import print_reviews
@@ -631,13 +631,15 @@ def verdict(
 
     Example: loglake verdict 0123456789abcdef0 appropriate --reviewer dana
     """
-    from infra.cli.verdicts import Asked, record_verdicts, verdicts_in
+    from infra.cli.verdicts import VerdictRequest, record_verdicts, verdicts_in
     from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
 
     if bool(packets) == bool(session and verdict) or bool(session) != bool(verdict):
         raise UsageError("Give a session and a verdict, or --packets with a folder.")
+    if packets and note:
+        raise UsageError("--note is for one session. In packets each JSON file has its own note.")
     who = reviewer_named(reviewer, reviewers)
-    asked = verdicts_in(packets, who.name) if packets else [Asked(str(session), str(verdict), note)]
+    asked = verdicts_in(packets, who.name) if packets else [VerdictRequest(str(session), str(verdict), note)]
     with context.obj.open() as lake:
         record_verdicts(lake, asked, who, _say)
 
@@ -667,18 +669,28 @@ def query(
 
 @app.command()
 def questions(
+    context: Context,
     words: Annotated[
         list[str] | None, typer.Argument(show_default=False, help="Only those with all these words.")
     ] = None,
     page: Annotated[bool, typer.Option("--page", help="As a page of the documentation.")] = False,
+    answers: Annotated[
+        str | None, typer.Option(show_default=False, help="A page of the first rows of each over days of this lake.")
+    ] = None,
 ) -> None:
     """Questions that are ready to be asked, with who asks them and why; words search.
 
     Example: loglake questions mfa
     """
-    from infra.cli.questions import list_questions, questions_page
+    from infra.cli.day_argument import days_of
+    from infra.cli.questions import answers_page, list_questions, questions_page
 
-    if page:
+    if answers:
+        first, last = days_of(answers)
+        with context.obj.open() as lake:
+            for part in answers_page(lake, first, last):
+                print(part)
+    elif page:
         print(questions_page(), end="")
     elif not list_questions(words or [], _say):
         raise typer.Exit(1)

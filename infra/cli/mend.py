@@ -48,10 +48,13 @@ def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) ->
 
     Raises RollbackError or VerificationError.
     """
-    tables = [lake.table(table) for table in committed_tables(name)]
-    for table in tables:
-        run_to_roll_back_to(table, day_number(day), run_id)
-    commits = [_roll_table_back(lake, table, day, run_id) for table in tables]
+    *details, own = [lake.table(table) for table in committed_tables(name)]
+    run_to_roll_back_to(own, day_number(day), run_id)
+    with_run = [table for table in details if manifest_if_any(table, day_number(day), run_id)]
+    commits = [_roll_table_back(lake, table, day, run_id) for table in (*with_run, own)]
+    for table in details:
+        if table not in with_run:
+            say(f"{table.name} {day} stays as it is: run {run_id} did not write it.")
     rows = commits[-1].rows
     say(f"{name} {day}: readers see run {run_id} again ({rows:,} rows), by commit {commits[-1].seq}.")
     say("It stands until the day is built again, by a person or because objects of that day arrive.")

@@ -1,12 +1,12 @@
 """Questions from the command line: listed, searched, asked, and written as a page of the documentation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from infra.cli.day_range import warn_of_days
 from infra.cli.lake import CommandLake, warn
 from infra.cli.query import ask, print_answer
-from infra.cli.terminal import print_table
+from infra.cli.terminal import escape, print_table
 from loglake_assets.questions import Question, question, questions
 
 PAGE_HEAD = """# Questions
@@ -15,6 +15,14 @@ Made by `loglake questions --page`. Each is asked with `loglake ask-sql <name> -
 says under the answer which of the days it read are not whole; on AWS it is a saved query of the lake's workgroup, over
 the last week.
 """
+
+
+ANSWERS_HEAD = """# Sample answers
+
+Made by `loglake --home .loglake-demo questions --answers 2026-11-01..2026-11-03` after `make demo`: the first rows that
+each of the [questions](questions.md) has on the sample lake, whose people, accounts and attacks are invented.
+"""
+_ROWS_SHOWN, _CELL_SHOWN = 2, 60
 
 
 def list_questions(words: Sequence[str], say: Callable[[str], None]) -> bool:
@@ -37,6 +45,24 @@ def ask_question(lake: CommandLake, name: str, first: date, last: date, form: st
         say(f"{chosen.title} ({first} to {last})")
     print_answer(ask(lake, sql), form)
     warn_of_days(lake, sql, say if form == "table" else warn)
+
+
+def answers_page(lake: CommandLake, first: date, last: date) -> Iterator[str]:
+    """The first rows of every question's answer over days, as Markdown, a part for each question. Raises QueryError."""
+    yield ANSWERS_HEAD
+    for one in questions():
+        answer = ask(lake, one.statement(first, last))
+        lines = [answer.columns, ["---"] * len(answer.columns), *([_code(c) for c in r] for r in answer.texts)]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines[: 2 + _ROWS_SHOWN])
+        yield f"## {one.subject}: {one.name}\n\n{one.title} {len(answer.texts):,} rows.\n\n{table}\n"
+
+
+def _code(cell: str | None) -> str:
+    """A cell of a Markdown table as code, in which nothing is interpreted; empty where there is no value."""
+    if not cell:
+        return ""
+    text = escape(cell if len(cell) <= _CELL_SHOWN else f"{cell[:_CELL_SHOWN]}…")
+    return f"`{text.replace('`', chr(39)).replace('|', '¦')}`"
 
 
 def questions_page() -> str:

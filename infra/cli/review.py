@@ -11,7 +11,7 @@ from typing import Any
 from infra.cli.dagster_runs import DayResult, coverage_text, print_errors, run_days
 from infra.cli.day_argument import BuildError
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import print_table
+from infra.cli.terminal import escape, print_table
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
@@ -128,7 +128,7 @@ def write_review(
     incomplete = _incomplete(lake, wanted)
     for sentence in incomplete:
         say(f"NOT COMPLETE: {sentence}")
-    rows = [row for row in lake.resource.athena.ask(sql).rows if _is_of(row, wanted.who) and _is_seen_by(row, reviewer)]
+    rows = [row for row in lake.resource.athena.ask(sql).rows if _is_of(row, wanted.who) and is_seen_by(row, reviewer)]
     if not rows:
         scope = f", or none whose people {reviewer.name} reviews" if reviewer else ""
         raise ReviewError(
@@ -189,9 +189,11 @@ def _documents(
         found = document if is_masked else unmasked_document(lake, row, document)
         verdict = verdict_on(lake.resource, row["session_key"], row["logcalendarday"])
         if isinstance(verdict, Unreadable):
-            say(f"The verdict on {row['session_key']} cannot be read: {verdict.key}: {verdict.why}.")
+            say(escape(f"The verdict on {row['session_key']} cannot be read: {verdict.key}: {verdict.why}."))
         elif verdict:
-            found["verdict"] = {"reviewer": verdict.reviewer, "verdict": verdict.verdict, "note": verdict.note}
+            found["verdict_before"] = {
+                name: getattr(verdict, name) for name in ("reviewer", "verdict", "note", "given_at")
+            }
         masks.update(found.get("masked", {}).get("counts", {}))
         yield found
     if not is_masked:
@@ -219,5 +221,6 @@ def _is_of(row: Mapping[str, Any], who: str | None) -> bool:
     return who is None or any(matches(who, name) for name in names if name)
 
 
-def _is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
+def is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:
+    """Whether a session is a reviewer's to see, by its row; everything is where none is named."""
     return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])

@@ -1,42 +1,47 @@
 """Verdicts on sessions from the command line: which sessions owe one and until when, and how one is given."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from infra.cli.lake import CommandLake
-from infra.cli.review import Wanted
-from infra.cli.terminal import print_table
+from infra.cli.review import Wanted, is_seen_by
+from infra.cli.terminal import escape, print_table
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.packets import shortest_name
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.reviews.session_activity.verdicts import (
     COLUMNS,
+    FACTS,
     OWED,
     SessionReview,
     Unreadable,
     VerdictError,
     check_verdict,
     counts_by_status,
+    facts_of,
     give_verdict,
     session_reviews,
 )
 from resources.settings import loglake
 
 LOOK_BACK_DAYS = 35
+_IN_PACKET = {"api_call_count": "api_calls"}
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class VerdictRequest:
     """A verdict that somebody asks to record, on a session by its key or one of its ids."""
 
     session: str
     verdict: str
     note: str
+    facts: Mapping[str, Any] | None = None
+    """What the packet that was judged says of the session's record; None where no packet is given."""
 
 
 def print_reviews(
@@ -52,7 +57,7 @@ def print_reviews(
     today = datetime.now(UTC).date()
     first, last = days or (today - timedelta(days=LOOK_BACK_DAYS), today)
     found = [
-        one for one in session_reviews(lake.resource, first, last, days_to_review) if _is_seen_by(one.row, reviewer)
+        one for one in session_reviews(lake.resource, first, last, days_to_review) if is_seen_by(one.row, reviewer)
     ]
     shown = [one for one in found if is_all or one.status(today) in OWED]
     rows = [_row(one, today) for one in sorted(shown, key=lambda one: (one.due, str(one.row["started"])))]
@@ -81,19 +86,23 @@ def _row(one: SessionReview, today: date) -> dict[str, Any]:
     }
 
 
-def _is_seen_by(row: Any, reviewer: Reviewer | None) -> bool:
-    return reviewer is None or reviewer.reviews(row["useridentity_sourceidentity"], row["useridentity_arn"])
-
-
-def record_verdicts(lake: CommandLake, asked: Sequence[Asked], reviewer: Reviewer, say: Say) -> None:
+def record_verdicts(lake: CommandLake, asked: Sequence[VerdictRequest], reviewer: Reviewer, say: Say) -> None:
     """Record verdicts, all or none where one of them may not be given. Raises VerdictError."""
     given_by = str(lake.client("sts").get_caller_identity()["Arn"])
     rows = [_session(lake, one.session) for one in asked]
     for one, row in zip(asked, rows, strict=True):
-        check_verdict(row, one.verdict, one.note, reviewer, given_by)
+        try:
+            check_verdict(row, one.verdict, one.note, reviewer, given_by)
+            if one.facts is not None and one.facts != facts_of(row):
+                raise VerdictError(
+                    "Its record is another now than in the packet that was judged: fetch the packet again and read "
+                    "what is new. Nothing was recorded."
+                )
+        except VerdictError as error:
+            raise VerdictError(f"Session {escape(one.session)}: {error}") from None
     for one, row in zip(asked, rows, strict=True):
         made = give_verdict(lake.resource, row, one.verdict, one.note, reviewer, given_by)
-        say(f"{made.session_key}: {made.verdict}, by {made.reviewer} at {made.given_at}")
+        say(escape(f"{made.session_key}: {made.verdict}, by {made.reviewer} at {made.given_at}"))
 
 
 def _session(lake: CommandLake, session: str) -> dict[str, Any]:
@@ -102,13 +111,15 @@ def _session(lake: CommandLake, session: str) -> dict[str, Any]:
     if len(rows) != 1:
         raise VerdictError(
             f"{len(rows)} sessions are called {session!r} where one was expected. Nothing was recorded. "
-            f"{loglake('reviews --all')} names those of the last {LOOK_BACK_DAYS} days."
+            f"{loglake('verdicts --all')} names those of the last {LOOK_BACK_DAYS} days."
         )
     return rows[0]
 
 
-def verdicts_in(folder: Path, reviewer: str) -> list[Asked]:
+def verdicts_in(folder: Path, reviewer: str) -> list[VerdictRequest]:
     """The verdicts that stand in the JSON files of a folder of packets. Raises VerdictError where there is none."""
+    if not folder.is_dir():
+        raise VerdictError(f"{folder} is no folder. Nothing was recorded.")
     found = list(_filled_in(folder, reviewer))
     if not found:
         raise VerdictError(
@@ -118,7 +129,7 @@ def verdicts_in(folder: Path, reviewer: str) -> list[Asked]:
     return found
 
 
-def _filled_in(folder: Path, reviewer: str) -> Iterator[Asked]:
+def _filled_in(folder: Path, reviewer: str) -> Iterator[VerdictRequest]:
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -131,4 +142,5 @@ def _filled_in(folder: Path, reviewer: str) -> Iterator[Asked]:
             continue
         if given.get("reviewer") not in {None, "", reviewer}:
             raise VerdictError(f"{path} has a verdict of another reviewer than {reviewer}. Nothing was recorded.")
-        yield Asked(key, str(given["verdict"]), str(given.get("note") or ""))
+        facts = {name: document["session"].get(_IN_PACKET.get(name, name)) for name in FACTS}
+        yield VerdictRequest(key, str(given["verdict"]), str(given.get("note") or ""), facts)

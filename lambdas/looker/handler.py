@@ -1,7 +1,7 @@
 """Log Lake Looker: a question in words becomes queries of the lake, and an answer with its evidence.
 
 Event: `{"prompt_from_user": "..."}`, and with it `"reviewer": "<name>"` for one who is to see the sessions of their own
-people only; answer: `looker_answer.Answer` as JSON. Reads and nothing else: the guard lets one
+people only; answer: `lambdas.looker.answer.Answer` as JSON. Reads and nothing else: the guard lets one
 SELECT through, the function's role may do no more, and the workgroup cuts off what scans too much. What is logged is
 ids, counts and hashes: questions, rows and the model's words stay out of the function's log.
 """
@@ -86,7 +86,7 @@ class Looker:
         try:
             asked = self.of_reviewer(self.reviewer_named(reviewer)) if reviewer else self
         except ReviewersError:
-            return refuse_prompt("The reviewer is none of reviewers.toml's, so nothing is theirs to see.")
+            return refuse_prompt("The function's reviewers.toml names no such reviewer, or cannot be read.")
         return asked._answer(event, seconds, today)
 
     def _refusal_of_reviewer(self, event: Mapping[str, Any]) -> str | None:
@@ -153,9 +153,9 @@ def sql_guard(settings: LookerSettings, cards: Sequence[TableCard], rows: str = 
 def _refusal(event: Mapping[str, Any]) -> str | None:
     """Why an event is no question; None when it is one. Repeats nothing of it."""
     if not isinstance(event, Mapping) or set(event) - {REVIEWER} != {PROMPT}:
-        return f'The event is not {{"{PROMPT}": "..."}} and nothing else but "{REVIEWER}".'
+        return f'The event must hold "{PROMPT}", may hold "{REVIEWER}", and nothing else.'
     if not isinstance(event.get(REVIEWER, ""), str):
-        return f"{REVIEWER} is no name."
+        return f'"{REVIEWER}" must be a text.'
     prompt = event[PROMPT]
     if not isinstance(prompt, str) or not prompt.strip():
         return f"{PROMPT} holds no text."

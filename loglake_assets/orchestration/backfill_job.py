@@ -32,10 +32,19 @@ class BackfillDays(dg.Config):
     )
     last_day: str = Field("", description="the last UTC day, such as 2026-11-07; without it, yesterday")
 
-    def days(self, today: date) -> tuple[date, date]:
-        """The first and the last day. Raises ValueError where one is no day."""
-        last = date.fromisoformat(self.last_day) if self.last_day else today - timedelta(days=1)
-        return date.fromisoformat(self.first_day) if self.first_day else last - timedelta(days=_DAYS - 1), last
+    def days(self, today: date, earliest: date = date.min) -> tuple[date, date]:
+        """The first and the last day; `earliest` is the first that there is. Raises Failure where one is no day."""
+        try:
+            last = date.fromisoformat(self.last_day) if self.last_day else today - timedelta(days=1)
+            if self.first_day:
+                return date.fromisoformat(self.first_day), last
+            return max(earliest, last - timedelta(days=_DAYS - 1)), last
+        except ValueError:
+            raise dg.Failure(
+                f"The config of {BACKFILL} has first_day {self.first_day!r} and last_day {self.last_day!r}: expected "
+                "days such as 2026-11-01. Nothing was asked for. Launch the job again.",
+                allow_retries=False,
+            ) from None
 
 
 def backfill_job(assets: Iterable[Any]) -> dg.JobDefinition:
@@ -48,7 +57,7 @@ def backfill_job(assets: Iterable[Any]) -> dg.JobDefinition:
 
     @dg.op(name="ask_for_days_of_everything")
     def ask(context: dg.OpExecutionContext, config: BackfillDays) -> None:
-        first, last = config.days(datetime.now(UTC).date())
+        first, last = config.days(datetime.now(UTC).date(), _first_day(tables))
         found = backfill(context.instance, tables, first, last)
         context.instance.add_backfill(found)
         context.instance.add_run_tags(context.run_id, {BACKFILL_TAG: found.backfill_id})
@@ -66,6 +75,12 @@ def backfill_job(assets: Iterable[Any]) -> dg.JobDefinition:
         ask()
 
     return backfill_everything
+
+
+def _first_day(tables: Iterable[dg.AssetsDefinition]) -> date:
+    """The first day that all of the tables have."""
+    of_tables = (table.partitions_def.get_first_partition_key() for table in tables if table.partitions_def)
+    return date.fromisoformat(max((key for key in of_tables if key), default=date.min.isoformat()))
 
 
 def backfill(

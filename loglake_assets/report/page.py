@@ -11,7 +11,6 @@ from markupsafe import Markup
 from loglake_assets.report.charts import KINDS, heat_map, kind_of, monthly_bars
 from loglake_assets.report.figures import LakeFigures, LogFigures
 from loglake_assets.reviews.page_text import page_environment
-from loglake_assets.reviews.session_activity.packets import shortest_name
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
 
@@ -38,7 +37,7 @@ def report_page(found: LakeFigures) -> str:
             change_count=len(found.changes),
             sessions=[(STATES[state], count) for state, count in found.sessions.items() if state in STATES],
             reviews=[(status, count) for status, count in counts_by_status(found.reviews, today).items() if count],
-            owed=owed[:REVIEWS_SHOWN],
+            owed=sorted(Counter((one.due, status) for one, status in owed).items())[:REVIEWS_SHOWN],
             owed_count=len(owed),
             closed={log.name: found.closed_days(log) for log in found.logs},
         )
@@ -96,5 +95,5 @@ def _counted(count: int, word: str) -> str:
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters |= {"total": _total, "kind": kind_of, "counted": _counted, "who": shortest_name, "status": _status}
+    pages.filters |= {"total": _total, "kind": kind_of, "counted": _counted, "status": _status}
     return pages

@@ -1,7 +1,7 @@
 """What a review's own builder gives for a day: its rows, its files, its checks. The rest is the same for all."""
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol, cast, runtime_checkable
@@ -46,8 +46,11 @@ class ReviewDay:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What people read of the day first, in this order: by state, by kind."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    details: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    """Rows of the review's detail tables by their names, with the tables' columns but `f_run`."""
+    details: Mapping[str, Iterable[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of the review's detail tables by their names, in the tables' order, with their columns but `f_run`.
+
+    They are made as they are written.
+    """
 
 
 @runtime_checkable

@@ -3,8 +3,10 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -32,6 +34,7 @@ _ARROW = {
     "timestamp": pa.timestamp("us"),
 }
 _IN_FLIGHT = 16
+_BATCH_ROWS = 20_000
 
 
 def put_review_day(
@@ -42,8 +45,11 @@ def put_review_day(
     Returns a manifest for each of the review's tables, in the order in which they are to be committed.
     """
     _put_files(s3, bucket, packets_prefix(review.name, day_number(found.day), run_id), found.files)
-    rows = {detail.table.name: found.details.get(detail.name, ()) for detail in review.details}
-    rows[review.table.name] = found.rows
+    rows: dict[str, Iterable[Mapping[str, Any]]] = {
+        detail.table.name: found.details.get(detail.name, ()) for detail in review.details
+    }
+    order = review.table.sort_by
+    rows[review.table.name] = sorted(found.rows, key=lambda row: tuple(_sortable(row[name]) for name in order))
     return [
         _put_table(s3, bucket, review.name, table, rows[table.name], found, run_id, bases[table.name])
         for table in review.tables
@@ -55,14 +61,15 @@ def _put_table(
     bucket: str,
     review: str,
     table: ReadreadyTable,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     found: ReviewDay,
     run_id: str,
     base_seq: int,
 ) -> Manifest:
     """Write one table's rows of a day, then the manifest that says so."""
-    day, count = day_number(found.day), len(rows)
-    files = _put_rows(s3, bucket, table, rows, day_prefix(table.name, run_id, day), run_id)
+    day = day_number(found.day)
+    prefix = day_prefix(table.name, run_id, day)
+    part = orc_part(table, rows, run_id)
     manifest = Manifest(
         source=review,
         table=table.name,
@@ -71,11 +78,17 @@ def _put_table(
         base_seq=base_seq,
         look_ahead=0,
         has_source=True,
-        location=f"s3://{bucket}/{day_prefix(table.name, run_id, day)}",
-        content_hash=content_hash(table, rows),
-        totals={"records_read": count, "written": count, "excluded": 0, "duplicates": 0, "quarantined_records": 0},
+        location=f"s3://{bucket}/{prefix}",
+        content_hash=part.content_hash,
+        totals={
+            "records_read": part.rows,
+            "written": part.rows,
+            "excluded": 0,
+            "duplicates": 0,
+            "quarantined_records": 0,
+        },
         excluded_by={},
-        files=tuple(files),
+        files=tuple(_put_part(s3, bucket, f"{prefix}part-00000.orc", part)),
         objects=tuple(_object(bucket, entry) for entry in found.inputs if entry.status == BUILT),
         quarantine=(),
     )
@@ -91,25 +104,39 @@ def _put_files(s3: "S3Client", bucket: str, prefix: str, files: Iterable[ReviewF
         pass
 
 
-def _put_rows(
-    s3: "S3Client", bucket: str, table: ReadreadyTable, rows: Sequence[Mapping[str, Any]], prefix: str, run_id: str
-) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    body, key = orc_bytes(table, [{**row, "f_run": run_id} for row in rows]), f"{prefix}part-00000.orc"
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/octet-stream")
-    return [{"key": key, "bytes": len(body), "rows": len(rows)}]
+@dataclass(frozen=True)
+class OrcPart:
+    """Rows as a file: its bytes, how many rows, and the hash of what does not differ from run to run."""
+
+    body: bytes
+    rows: int
+    content_hash: str
 
 
-def orc_bytes(table: ReadreadyTable, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as an ORC file with the table's columns, in the table's order. Times lose their zone: they are UTC."""
-    ordered = sorted(rows, key=lambda row: tuple(_sortable(row[name]) for name in table.sort_by))
-    arrays = [pa.array([_store(row[c.name]) for row in ordered], _ARROW[c.type]) for c in table.all_columns]
-    target = io.BytesIO()
-    orc.write_table(
-        pa.table(arrays, names=[c.name for c in table.all_columns]), target, compression=DEFAULT_COMPRESSION
-    )
-    return target.getvalue()
+def _put_part(s3: "S3Client", bucket: str, key: str, part: OrcPart) -> Iterator[dict[str, Any]]:
+    """Put the file of a day, and describe it; a day without rows has none."""
+    if part.rows:
+        s3.put_object(Bucket=bucket, Key=key, Body=part.body, ContentType="application/octet-stream")
+        yield {"key": key, "bytes": len(part.body), "rows": part.rows}
+
+
+def orc_part(table: ReadreadyTable, rows: Iterable[Mapping[str, Any]], run_id: str) -> OrcPart:
+    """Rows as an ORC file with the table's columns, in the order in which they come. Times are UTC and lose their zone.
+
+    A batch of rows is in memory at a time, since how many lines a session has is whoever typed it to choose.
+    """
+    target, digest, count = io.BytesIO(), hashlib.sha256(), 0
+    columns = [(c.name, _ARROW[c.type]) for c in table.all_columns]
+    hashed = [name for name, _ in columns if name not in {"f_run", "packet"}]
+    waiting = iter(rows)
+    with orc.ORCWriter(target, compression=DEFAULT_COMPRESSION) as writer:
+        while batch := [{**row, "f_run": run_id} for row in islice(waiting, _BATCH_ROWS)]:
+            count += len(batch)
+            for row in batch:
+                digest.update(json.dumps([row[name] for name in hashed], default=str).encode() + b"\n")
+            arrays = [pa.array([_store(row[name]) for row in batch], kind) for name, kind in columns]
+            writer.write(pa.table(arrays, names=[name for name, _ in columns]))
+    return OrcPart(target.getvalue(), count, f"sha256:{digest.hexdigest()}:{count}")
 
 
 def _sortable(value: Any) -> tuple[bool, int, str]:
@@ -125,13 +152,6 @@ def _store(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()  # half of a surrogate pair cannot be stored
     return value
-
-
-def content_hash(table: ReadreadyTable, rows: Iterable[Mapping[str, Any]]) -> str:
-    """Of the day's rows in any order, without what differs from run to run."""
-    names = [c.name for c in table.all_columns if c.name not in {"f_run", "packet"}]
-    texts = sorted(json.dumps([row[name] for name in names], default=str) for row in rows)
-    return f"sha256:{hashlib.sha256(json.dumps(texts).encode()).hexdigest()}:{len(texts)}"
 
 
 def input_name(entry: Input) -> str:

@@ -53,7 +53,8 @@ def _state(lake: Lake, review: Review, day: date, inputs: Mapping[str, Mapping[d
     read = _read_by_commit(lake, review, day)
     if read is None:
         return ReviewState(day, UNBUILT, (), near)
-    reasons = tuple(_changes(read, [entry for entries in near.values() for entry in entries.values()]))
+    changed = _changes(read, [entry for entries in near.values() for entry in entries.values()])
+    reasons = (*changed, *_absent_details(lake, review, day))
     return ReviewState(day, STALE if reasons else BUILT, reasons, near)
 
 
@@ -74,6 +75,13 @@ def _changes(read: Mapping[str, str], near: Sequence[Input]) -> Iterator[str]:
             yield f"{name} is at commit {entry.commit_seq}, and the review read commit {(was or '').partition(':')[0]}"
     names = {input_name(entry) for entry in near}
     yield from (f"the review read {name}, which is none of its days" for name in sorted(set(read) - names))
+
+
+def _absent_details(lake: Lake, review: Review, day: date) -> Iterator[str]:
+    """Detail tables of which no run has written the day, as of days that were built before there were any."""
+    for detail in review.details:
+        if head(lake.table(detail.table.name), day_number(day)) is None:
+            yield f"{detail.name} has not been built of this day"
 
 
 def _read_by_commit(lake: Lake, review: Review, day: date) -> dict[str, str] | None:

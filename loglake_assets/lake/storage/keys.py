@@ -9,6 +9,7 @@ late/<table>/<day>/<object>.json                  objects found to hold events o
 checks/<table>/<day>/<check>.json                 the newest result of a check, with every name in it
 packets/<review>/<day>/run=<run>/*                files made for people from a day of a review
 verdicts/<review>/<day>/<session>/<time>.json     what a reviewer judged of a session, never overwritten
+verdicts/<review>/packets/<sha256>.json           the packet that was judged
 collected/<table>/<day>/<run>.json                what retention took of an old run, and when
 reports/<yyyy-mm-dd>/lake.html                    the report of that day, and lake.json with the states it gave
 """
@@ -136,6 +137,11 @@ def verdicts_prefix(review: str, day: int, session_key: str | None = None) -> st
 def verdict_key(review: str, day: int, session_key: str, given_at: datetime) -> str:
     """Keys of one session are in the order of time."""
     return f"{verdicts_prefix(review, day, session_key)}{given_at:%Y%m%dT%H%M%S%f}.json"
+
+
+def judged_packet_key(review: str, sha256: str) -> str:
+    """Where the packet lies that a verdict was given on, by its digest."""
+    return f"verdicts/{review}/packets/{sha256}.json"
 
 
 def report_key(day: date, ending: str) -> str:

@@ -5,7 +5,7 @@ from loglake_assets.sources.model import Column, ReadreadyTable
 
 EVENTS = DetailTable(
     name="agent_tool_events",
-    description="One row an API call that the same identity made while a tool of an agent ran, the first 1,000 a tool.",
+    description="One row an API call of the same identity while an agent's tool ran, the first 100 of each tool call.",
     table=ReadreadyTable(
         name="agent_tool_events_review",
         grain=("tool_key", "event_number"),
@@ -80,7 +80,7 @@ REVIEW = Review(
             Column(
                 "events_while_running",
                 "string",
-                "JSON text: the first 100 API calls of the same caller while the tool ran; agent_tool_events has more",
+                "JSON text: the first 100 API calls of the same caller while the tool ran, as agent_tool_events",
             ),
             Column(
                 "event_count_while_running",

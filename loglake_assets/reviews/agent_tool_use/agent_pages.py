@@ -33,7 +33,7 @@ FLAGS: Mapping[str, str] = {
     "no_result_seen": "No result of the tool was seen.",
     "not_seen_asked": "Only later messages say that the model asked for the tool; the answer that did was not seen.",
     "id_reused": "The same id of a call was used before.",
-    "events_cut": "More calls were made while the tool ran than are shown.",
+    "events_cut": "More than 100 calls were made while the tool ran; the first 100 are kept.",
 }
 """What to look at first, in this order."""
 _OF_CALL = (
@@ -50,14 +50,16 @@ def agent_files(
     of_agent: dict[str, list[ToolCall]] = {}
     for call in calls:
         of_agent.setdefault(str(call.row["useridentity_arn"] or ""), []).append(call)
-    entries: list[tuple[dict[str, Any], str]] = []
+    entries: list[dict[str, Any]] = []
     for agent, own in of_agent.items():
         document = agent_document(agent, own, inputs, day, lake_name, now)
         name = hashlib.sha256(agent.encode(errors="replace")).hexdigest()[:16]
         yield ReviewFile(f"{name}.html", agent_page(document).encode(), "text/html; charset=utf-8")
         yield ReviewFile(f"{name}.json", _json(document).encode(), "application/json")
-        entries.append((document, f"{name}.html"))
-    entries.sort(key=lambda entry: (-sum(entry[0]["flags"].values()), entry[0]["agent"]))
+        entries.append(
+            {part: document[part] for part in ("agent", "flags", "calls", "tools")} | {"href": f"{name}.html"}
+        )
+    entries.sort(key=lambda entry: (-sum(entry["flags"].values()), entry["agent"]))
     page = _pages().get_template("agent_index.html.j2").render(entries=entries, day=day.isoformat(), lake=lake_name)
     yield ReviewFile("index.html", page.encode(), "text/html; charset=utf-8")
 

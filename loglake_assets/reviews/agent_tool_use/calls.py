@@ -154,7 +154,7 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
         "trail_sourceidentity": trail.get("useridentity_sourceidentity"),
         "sourceipaddress": trail.get("sourceipaddress"),
         "useragent": trail.get("useragent"),
-        "events_while_running": json.dumps([_event(e) for e in call.events[:EVENTS_OF_A_ROW]]),
+        "events_while_running": json.dumps([_event(e) for e in call.events]),
         "event_count_while_running": call.event_count,
         "flags": ",".join(call.flags) or None,
         "inputs": inputs,
@@ -162,7 +162,6 @@ def row_of(call: ToolCall, inputs: str) -> dict[str, Any]:
     }
 
 
-EVENTS_OF_A_ROW = 100
 _OF_EVENT = ("eventid", "eventtime", "eventsource", "eventname", "errorcode")
 _OF_INVOCATION = (
     *("requestid", "operation", "modelid", "f_modelname", "logaccountid", "logregion", "useridentity_arn"),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from loglake_assets.lake.lake import Lake
@@ -60,7 +61,7 @@ def build(
             files=agent_files(calls, read, day, lake.settings.name, datetime.now(UTC)),
             checks=[_trace(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
             counts=_counts(calls),
-            details={EVENTS.name: [row for call in calls for row in event_rows(call)]},
+            details={EVENTS.name: chain.from_iterable(map(event_rows, sorted(calls, key=lambda one: one.key)))},
             metadata={"pages": f"{address(day)}index.html"},
         )
 

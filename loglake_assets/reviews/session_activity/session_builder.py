@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from loglake_assets.lake.lake import Lake
@@ -49,7 +50,7 @@ def build(
                 "lines_that_look_like_secrets": sum(len({s.line for s in session.secrets}) for session in sessions),
                 "packets": f"{address(day)}index.html",
             },
-            details={LINES.name: [row for session in sessions for row in line_rows(session)]},
+            details={LINES.name: chain.from_iterable(map(line_rows, sorted(sessions, key=lambda one: one.key)))},
         )
 
 

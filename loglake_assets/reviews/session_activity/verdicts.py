@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.keys import verdict_key, verdicts_prefix
+from loglake_assets.lake.storage.keys import judged_packet_key, verdict_key, verdicts_prefix
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
@@ -40,6 +40,7 @@ CHANGED, UNREADABLE = "changed since its verdict", "verdict unreadable"
 OWED = (OVERDUE, UNREADABLE, CHANGED, AWAITED)
 """What a reviewer has to do something about, the most urgent first."""
 _IN_FLIGHT = 16
+_CLOCKS_APART = timedelta(hours=1)
 
 
 class VerdictError(ValueError):
@@ -138,19 +139,25 @@ def _verdict_or_problem(lake: Lake, key: str) -> Verdict | Unreadable:
     try:
         body = whole_object(lake.s3, lake.settings.readready_bucket, key)["Body"]
         found = Verdict(**known_fields(Verdict, json_record(body)))
+        own = verdict_key(REVIEW.name, found.day, found.session_key, datetime.fromisoformat(found.given_at))
     except ValueError as error:
         return Unreadable(key, str(error))
-    return found if found.verdict in VERDICTS else Unreadable(key, "it has a verdict that is none")
+    except (TypeError, AttributeError):
+        return Unreadable(key, "a field is of another kind than it must be")
+    if own != key or datetime.fromisoformat(found.given_at) > datetime.now(UTC) + _CLOCKS_APART:
+        return Unreadable(key, "its key is of another session or time, or of the future")
+    return found if found.verdict in [*VERDICTS] else Unreadable(key, "it has a verdict that is none")
 
 
 def give_verdict(lake: Lake, row: Mapping[str, Any], verdict: str, note: str, who: Reviewer, given_by: str) -> Verdict:
-    """Record a verdict on a session, by its row of `COLUMNS`. Raises VerdictError where it is nobody's to give.
+    """Record a verdict that `check_verdict` lets pass on a session, by its row of `COLUMNS`.
 
-    The object is put under a key that is not there, so no verdict takes another's place.
+    The object is put under a key that is not there, so no verdict takes another's place. The packet that was judged is
+    kept beside it, as retention takes the packets of superseded runs.
     """
-    check_verdict(row, verdict, note, who, given_by)
     now = datetime.now(UTC)
     packet = str(row["packet"])
+    document = packet_document(lake, packet)
     made = Verdict(
         session_key=str(row["session_key"]),
         day=int(row["logcalendarday"]),
@@ -160,13 +167,13 @@ def give_verdict(lake: Lake, row: Mapping[str, Any], verdict: str, note: str, wh
         given_by=given_by,
         given_at=now.isoformat(),
         packet=packet,
-        packet_sha256=hashlib.sha256(packet_document(lake, packet)).hexdigest(),
+        packet_sha256=hashlib.sha256(document).hexdigest(),
         facts=facts_of(row),
     )
-    own_key = verdict_key(REVIEW.name, made.day, made.session_key, now)
-    put_once(
-        lake.s3, lake.settings.readready_bucket, own_key, json.dumps(asdict(made), indent=2, sort_keys=True).encode()
-    )
+    bucket = lake.settings.readready_bucket
+    put_once(lake.s3, bucket, judged_packet_key(REVIEW.name, made.packet_sha256), document)
+    record = json.dumps(asdict(made), indent=2, sort_keys=True).encode()
+    put_once(lake.s3, bucket, verdict_key(REVIEW.name, made.day, made.session_key, now), record)
     return made
 
 
@@ -180,7 +187,7 @@ def packet_document(lake: Lake, address: str) -> bytes:
 def check_verdict(row: Mapping[str, Any], verdict: str, note: str, who: Reviewer, given_by: str) -> None:
     """Raise VerdictError where this verdict may not be given on the session of this row."""
     if verdict not in VERDICTS:
-        raise VerdictError(f"A verdict is one of {', '.join(VERDICTS)}. Nothing was recorded.")
+        raise VerdictError(f"A verdict is one of {', '.join(VERDICTS)}, not {verdict!r}. Nothing was recorded.")
     if len(note) > LONGEST_NOTE:
         raise VerdictError(f"The note has {len(note):,} characters; {LONGEST_NOTE:,} at most. Nothing was recorded.")
     if verdict != "appropriate" and not note.strip():

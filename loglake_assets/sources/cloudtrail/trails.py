@@ -5,6 +5,7 @@ account is looked at there: docs/runbooks/silence.md.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from typing import Any
 
 from loglake_assets.sources.delivery import Delivery
@@ -49,7 +50,7 @@ def deliveries(client_of: Callable[[str], Any], trail: Mapping[str, Any]) -> Ite
 
 
 def _moment(words: str, moment: Any) -> str:
-    return f"{words} {moment:%Y-%m-%d %H:%M} UTC" if moment else ""
+    return f"{words} {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 def _remedy(error: str) -> str:

@@ -1,5 +1,5 @@
 -- What the identity of each tool call called between the answer that asked for it and the call that brought the result:
--- the first 1,000 events of each call, and how many there were. The two invocations themselves are left out.
+-- the first 100 events of each call, and how many there were. The two invocations themselves are left out.
 WITH numbered AS (
   SELECT
     k.tool_key,
@@ -31,4 +31,4 @@ SELECT
   errorcode,
   event_count
 FROM numbered
-WHERE event_number <= 1000
+WHERE event_number <= 100

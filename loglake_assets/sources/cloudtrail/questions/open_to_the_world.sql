@@ -13,7 +13,10 @@ SELECT
   eventid
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
-  AND eventname IN ('AuthorizeSecurityGroupIngress', 'CreateNetworkAclEntry')
+  AND (
+    eventname IN ('AuthorizeSecurityGroupIngress', 'ModifySecurityGroupRules')
+    OR (eventname IN ('CreateNetworkAclEntry', 'ReplaceNetworkAclEntry') AND requestparameters LIKE '%"ruleAction":"allow"%' AND requestparameters LIKE '%"egress":false%')
+  )
   AND (requestparameters LIKE '%0.0.0.0/0%' OR requestparameters LIKE '%::/0%')
 ORDER BY eventtime
 LIMIT 500

@@ -13,6 +13,11 @@ SELECT
   eventid
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
-  AND eventname IN ('DeleteBucketPublicAccessBlock', 'PutBucketPublicAccessBlock', 'DeleteAccountPublicAccessBlock', 'PutAccountPublicAccessBlock', 'PutBucketAcl')
+  AND (
+    eventname IN ('DeleteBucketPublicAccessBlock', 'DeleteAccountPublicAccessBlock')
+    OR (eventname IN ('PutBucketPublicAccessBlock', 'PutAccountPublicAccessBlock') AND requestparameters LIKE '%false%')
+    OR (eventname IN ('PutBucketAcl', 'PutObjectAcl') AND (requestparameters LIKE '%AllUsers%' OR requestparameters LIKE '%AuthenticatedUsers%' OR requestparameters LIKE '%public-read%'))
+    OR (eventname = 'PutBucketPolicy' AND (requestparameters LIKE '%"Principal":"*"%' OR requestparameters LIKE '%"AWS":"*"%'))
+  )
 ORDER BY eventtime
 LIMIT 500
