@@ -35,7 +35,7 @@ demo: $(READY) ## the whole lake, end to end, in .loglake-demo/: sample logs to 
 up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; Ctrl-C stops both
 	@$(BIN)/loglake up
 
-check: $(READY) ## format, lint, types, and every test that needs no stack: a few minutes
+check: $(READY) check-templates ## format, lint, types, templates, and every test that needs no stack: a few minutes
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n 2 --dist load -m "not slow and not stack"
 
