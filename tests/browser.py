@@ -53,9 +53,11 @@ class Page:
             raise AssertionError(f"{words} are not all on the page, which says:\n{self.text}") from late
         return self.text
 
-    def click(self, label: str, selector: str = "a, button, [role=tab]", seconds: float = 30) -> None:
-        """Click with the mouse on the first element that a person sees under this label, once it can be clicked."""
-        find = f"({_POINT})({json.dumps(selector)}, {json.dumps(label)})"
+    def click(
+        self, label: str, selector: str = "a, button, [role=tab]", seconds: float = 30, is_last: bool = False
+    ) -> None:
+        """Click with the mouse on the first element that a person sees under this label, or the last, once it acts."""
+        find = f"({_POINT})({json.dumps(selector)}, {json.dumps(label)}, {json.dumps(is_last)})"
         x, y = until(lambda: self.evaluate(find), seconds, 0.2)
         for kind in ("mousePressed", "mouseReleased"):
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
@@ -104,15 +106,16 @@ class Page:
 
 
 _KEYS = {"Enter": 13, "Escape": 27}
-_POINT = """(selector, label) => {
+_POINT = """(selector, label, isLast) => {
   const acts = one => one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.ariaDisabled !== 'true';
-  const shown = [...document.querySelectorAll(selector)].find(one => one.innerText?.trim() === label && acts(one));
+  const named = [...document.querySelectorAll(selector)].filter(one => one.innerText?.trim() === label && acts(one));
+  const shown = named.at(isLast ? -1 : 0);
   if (!shown) return null;
   shown.scrollIntoView({block: 'nearest', inline: 'nearest'});
   const {x, y, width, height} = shown.getBoundingClientRect();
   return [x + width / 2, y + height / 2];
 }"""
-"""The middle of the first visible element with a label."""
+"""The middle of the first visible element with a label, or of the last."""
 
 
 class Browser:

@@ -103,6 +103,23 @@ def policy_actions(lake: DeployedLake, *policies: str) -> set[str]:
     return _actions(_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies)
 
 
+def put_places(lake: DeployedLake, *policies: str) -> set[str]:
+    """Where managed policies of the lake let somebody put objects, as what follows the bucket's name."""
+    iam = lake.client("iam")
+    documents = [_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies]
+    statements = [s for one in documents for s in one["Statement"] if "s3:PutObject" in _listed(s["Action"])]
+    return {place.split("/", 1)[1] for statement in statements for place in _listed(statement["Resource"])}
+
+
+def _listed(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
+def reasons_of(*actions: str) -> dict[str, str]:
+    """The reasons for these actions alone: what excuses a machine does not excuse a person."""
+    return {action: UNUSED[action] for action in actions}
+
+
 def _document(iam: Any, arn: str) -> Mapping[str, Any]:
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document: Mapping[str, Any] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
@@ -111,7 +128,7 @@ def _document(iam: Any, arn: str) -> Mapping[str, Any]:
 
 def _actions(documents: Iterable[Mapping[str, Any]]) -> set[str]:
     statements = [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
-    return {a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+    return {action for statement in statements for action in _listed(statement["Action"])}
 
 
 def differences(asked: Actions, allowed: Actions, reasons: Mapping[str, str] = UNUSED) -> list[str]:
