@@ -152,7 +152,7 @@ def test_a_reviewer_reads_packets_and_gives_verdicts(second: DeployedLake) -> No
     given = (session, "needs_follow_up", "--note", "a test", "--reviewer", "dana", "--reviewers", str(reviewers))
     for words in (
         ("review", "--who", "*", "--days", f"{DAY}", "--out", str(out)),
-        ("reviews", "--all", "--days", f"{DAY}"),
+        ("verdicts", "--all", "--days", f"{DAY}"),
         ("verdict", *given),
     ):
         done = second.run(*words, environment=credentials)
