@@ -36,7 +36,7 @@ from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import Commit
-from loglake_assets.reviews import review_views
+from loglake_assets.reviews import tables_of, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
@@ -138,7 +138,7 @@ print(*sorted(card.name for card in table_cards()))
 """
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    views = {view.name for review in REVIEWS for view in review_views(review)}
+    views = {view.name for view in views_of(REVIEWS)}
     expected = {source.readready.name for source in SOURCES} | views
     assert set(ran.stdout.split()) == expected
 
@@ -424,7 +424,7 @@ def test_the_catalog_has_the_tables_of_every_source_and_review() -> None:
     tables = _tables()
     of_sources = {name for source in SOURCES for name in (source.raw.name, source.readready.name)}
     beside = {table.name for source in SOURCES for table in companion_tables(source)}
-    of_reviews = {table.name for review in REVIEWS for table in review.tables}
+    of_reviews = {table.name for table in tables_of(REVIEWS)}
     assert set(tables) == of_sources | beside | of_reviews
     for source in SOURCES:
         raw = tables[source.raw.name]["StorageDescriptor"]
@@ -455,7 +455,7 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 
 def test_a_view_of_a_review_names_its_columns_with_their_types() -> None:
-    for given in (view for review in REVIEWS for view in review_views(review)):
+    for given in views_of(REVIEWS):
         view = view_input(given, "loglake")
         document = json.loads(base64.b64decode(view["ViewOriginalText"].split()[3]))
         declared = {c.name: c.type for c in (*given.table.all_columns, given.table.partition_key)}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from loglake_assets.reviews import Review, View, load_review, review_names
+from loglake_assets.reviews import Review, View, load_review, review_names, tables_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import ORC, CompanionTable, companion_tables
 from loglake_assets.sources.model import Column, RawTable, ReadreadyTable
@@ -48,7 +48,7 @@ def catalog_template(
         resources[logical_id(source.readready.name)] = _table(source.readready.name, _readready(source.readready))
         for beside in companion_tables(source):
             resources[logical_id(beside.name)] = _table(beside.name, _companion(beside, source.readready.partition_key))
-    for table in (table for review in reviews for table in review.tables):
+    for table in tables_of(reviews):
         resources[logical_id(table.name)] = _table(table.name, _readready(table))
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -79,7 +79,7 @@ def partition_indexes(
         for beside in companion_tables(source):
             if beside.is_partitioned:
                 yield beside.name, (source.readready.partition_key.name,)
-    for table in (table for review in reviews for table in review.tables):
+    for table in tables_of(reviews):
         yield table.name, (table.partition_key.name,)
 
 

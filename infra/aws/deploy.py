@@ -28,7 +28,7 @@ from infra.aws.stacks import DeployError, Progress, Stack, StackOptions, StackPl
 from infra.aws.template import resources
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.questions import Question, questions
-from loglake_assets.reviews import Review, load_review, review_names, review_views
+from loglake_assets.reviews import Review, load_review, review_names, tables_of, views_of
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
 from resources.settings import LakeSettings
@@ -288,7 +288,7 @@ def _refuse_to_drop_tables(
     """A catalog made from fewer sources would forget the tables of the others, and with them their partitions."""
     kept = {name for source in sources for name in (source.raw.name, source.readready.name)}
     kept |= {beside.name for source in sources for beside in companion_tables(source)}
-    kept |= {table.name for review in reviews_of(sources) for table in review.tables}
+    kept |= {table.name for table in tables_of(reviews_of(sources))}
     if dropped := sorted(deployed_tables(settings, cloudformation) - kept):
         raise DeployError(
             f"The lake {settings.name!r} has the tables {', '.join(dropped)}, which no source of this deployment "
@@ -325,7 +325,7 @@ def _index_partitions(
 
 def _create_views(glue: "GlueClient", database: str, reviews: Sequence[Review], progress: Progress) -> None:
     """Give every review its Athena views. A stack could not: a view's text carries the database's name in base64."""
-    for view in (view for review in reviews for view in review_views(review)):
+    for view in views_of(reviews):
         given: Any = view_input(view, database)
         try:
             found = glue.get_table(DatabaseName=database, Name=view.name)["Table"]

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from infra.aws.aws_errors import answer
-from infra.aws.catalog_template import catalog_template, partition_indexes, view_input
+from infra.aws.catalog_template import partition_indexes, view_input
 from infra.aws.deliverers import examine_deliverers
 from infra.aws.deploy import reviews_of
 from infra.aws.findings import Deployment, Finding, bad, look_at, merge, needs_deployment
@@ -19,7 +19,7 @@ from infra.aws.table_reads import read_tables
 from infra.aws.template import Resource
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import TableMissingError, delivered_days
-from loglake_assets.reviews import View, review_views
+from loglake_assets.reviews import View, views_of
 from loglake_assets.sources import LogSource
 from resources.settings import loglake
 
@@ -200,12 +200,10 @@ def _function(lake: Deployment, name: str) -> Iterator[Finding]:
 
 
 def _tables(lake: Deployment) -> Iterator[Finding]:
-    reviews = reviews_of(lake.sources)
-    declared = catalog_template(lake.sources, reviews, dict(lake.settings.raw_buckets))["Resources"].values()
-    for table in (one["Properties"]["TableInput"] for one in declared if one["Type"] == "AWS::Glue::Table"):
+    for table in (one.properties["TableInput"] for _, one in lake.resources("AWS::Glue::Table")):
         thing = f"{lake.settings.database}.{table['Name']}"
         yield from look_at(lake, "tables", thing, _table(lake, table))
-    for name, _ in partition_indexes(lake.sources, reviews):
+    for name, _ in partition_indexes(lake.sources, reviews_of(lake.sources)):
         thing = f"the partition index of {lake.settings.database}.{name}"
         yield from look_at(lake, "tables", thing, _index(lake, name))
 
@@ -251,7 +249,7 @@ def _pair(column: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _views(lake: Deployment) -> Iterator[Finding]:
-    for view in (view for review in reviews_of(lake.sources) for view in review_views(review)):
+    for view in views_of(reviews_of(lake.sources)):
         yield from look_at(lake, "views", f"the view {lake.settings.database}.{view.name}", _view(lake, view))
 
 

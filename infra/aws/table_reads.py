@@ -12,7 +12,7 @@ from infra.aws.deploy import reviews_of
 from infra.aws.findings import Deployment, Finding, bad, look_at
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import a_day_since, day_position
-from loglake_assets.reviews import review_views
+from loglake_assets.reviews import views_of
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.placement import day_number
 from resources.athena import Athena, AthenaError
@@ -90,7 +90,7 @@ def _reads(lake: Deployment) -> Iterator[_Read]:
         for beside in companion_tables(source):
             columns = tuple(column.name for column in beside.columns)
             yield _Read(beside.name, columns, beside.name if beside.is_partitioned else None)
-    for view in (view for review in reviews_of(lake.sources) for view in review_views(review)):
+    for view in views_of(reviews_of(lake.sources)):
         yield _Read(view.table.name, tuple(column.name for column in view.table.all_columns), view.table.name)
         yield _Read(view.name, tuple(column.name for column in view.columns), view.table.name)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.cli.terminal import print_table
-from loglake_assets.reviews import View, load_review, review_names, review_views
+from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
@@ -34,7 +34,7 @@ class TableEntry:
 def table_entries() -> tuple[TableEntry, ...]:
     """Every table and view: of each log what is asked, what stands beside it and what is raw; then the reviews."""
     logs = [entry for name in source_names() for entry in _entries_of_log(load_source(name))]
-    return (*logs, *(_entry_of_view(view) for name in review_names() for view in review_views(load_review(name))))
+    return (*logs, *map(_entry_of_view, views_of(map(load_review, review_names()))))
 
 
 def _entries_of_log(source: LogSource) -> Iterator[TableEntry]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from lambdas.looker.settings import LookerSettings
-from loglake_assets.reviews import View, load_review, review_names, review_views
+from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 
 INVOCATION_NOTE = (
@@ -45,7 +45,7 @@ def table_cards() -> tuple[TableCard, ...]:
     """Every readready table and every review's view, as declared; raw tables and what reviews are kept in are none."""
     return (
         *(_readready_card(load_source(name)) for name in source_names()),
-        *(_view_card(view) for name in review_names() for view in review_views(load_review(name))),
+        *map(_view_card, views_of(map(load_review, review_names()))),
     )
 
 

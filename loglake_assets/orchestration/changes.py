@@ -15,7 +15,7 @@ from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.lake.storage.partitions import ALL_DAYS, days_expression, partitions
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.orchestration.day_checks import WATCHED_DAYS
-from loglake_assets.reviews import load_review, review_names
+from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources import load_source, source_names
 
@@ -35,9 +35,8 @@ def _parts(lake: Lake, instance: dg.DagsterInstance, today: date) -> Iterator[st
         yield from _table(lake, source.raw.name, days)
         yield from _newest_commits(lake, source.readready.name)
         yield json.dumps(late_counts(lake.table(source.readready.name)), sort_keys=True)
-    for name in review_names():
-        for table in load_review(name).tables:
-            yield from _newest_commits(lake, table.name)
+    for table in tables_of(map(load_review, review_names())):
+        yield from _newest_commits(lake, table.name)
     failed = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=1)
     yield failed[0].run_id if failed else "no failed run"
 

@@ -16,7 +16,7 @@ from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, n
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
 from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_job, send_unplaced_commits
 from loglake_assets.orchestration.tables import TEXT, metadata_table
-from loglake_assets.reviews import load_review, review_names
+from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number
 from resources.settings import loglake
@@ -55,7 +55,7 @@ def table_names() -> tuple[str, ...]:
 
 def review_tables() -> tuple[str, ...]:
     """Every table that the days of a review are kept in."""
-    return tuple(table.name for name in review_names() for table in load_review(name).tables)
+    return tuple(table.name for table in tables_of(map(load_review, review_names())))
 
 
 class Retention(dg.Config):

@@ -6,13 +6,23 @@ A review's folder names the logs it joins; nothing else in the lake does.
 import importlib
 import importlib.resources
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from loglake_assets.reviews.model import Review
 from loglake_assets.sources.model import Column, ReadreadyTable
 
-__all__ = ["Review", "UnknownReviewError", "View", "load_review", "review_names", "review_views"]
+__all__ = [
+    "Review",
+    "UnknownReviewError",
+    "View",
+    "load_review",
+    "review_names",
+    "review_views",
+    "tables_of",
+    "views_of",
+]
 
 _HERE = Path(__file__).parent
 
@@ -49,6 +59,16 @@ class View:
         """The columns that the SELECT names, one a line."""
         declared = (*self.table.all_columns, self.table.partition_key)
         return tuple(c for c in declared if re.search(rf"^  {c.name},?$", self.statement, re.MULTILINE))
+
+
+def tables_of(reviews: Iterable[Review]) -> Iterator[ReadreadyTable]:
+    """Every table that the days of some reviews are kept in."""
+    return (table for review in reviews for table in review.tables)
+
+
+def views_of(reviews: Iterable[Review]) -> Iterator[View]:
+    """Every Athena view over the tables of some reviews."""
+    return (view for review in reviews for view in review_views(review))
 
 
 def review_views(review: Review) -> tuple[View, ...]:
