@@ -6,7 +6,8 @@ Prices are list prices of us-east-1 in USD, read 2026-11; they change, and other
 from dataclasses import asdict, dataclass
 from typing import Any
 
-DPU_HOUR = 0.44
+from loglake_assets.orchestration.dpu_cost import DPU_HOUR
+
 PUT_REQUEST, GET_REQUEST = 0.005 / 1_000, 0.0004 / 1_000
 SQS_FIFO_REQUEST = 0.50 / 1e6
 LAMBDA_REQUEST, LAMBDA_GB_SECOND = 0.20 / 1e6, 0.0000166667

@@ -15,6 +15,7 @@ from bench.cost import Assumptions, Workload
 from infra.aws.stacks import defaults
 from infra.aws.template import resources
 from loglake_assets.lake.checks.build_plan import LEAST_DPU_SECONDS
+from loglake_assets.orchestration.dpu_cost import DPU_HOUR
 
 ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATES = ROOT / "infra" / "aws" / "cloudformation"
@@ -122,7 +123,7 @@ def month(size: Size, found: Measurement, assumed: Assumptions = Assumptions()) 
     return Month(
         size,
         addapart=DAYS * (built.sqs_usd + built.lambda_usd),
-        glue=DAYS * dpu_hours * cost.DPU_HOUR,
+        glue=DAYS * dpu_hours * DPU_HOUR,
         s3_requests=DAYS * (built.s3_usd + again),
         storage=DAYS * kept_gb * S3_GB_MONTH,
     )
@@ -157,7 +158,7 @@ def lines(results: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {size.name} | {' | '.join(counts)} | {' | '.join(usd(part) for part in parts)} |"
     yield ""
     large = months[-1]
-    flex = large.glue * (1 - FLEX_DPU_HOUR / cost.DPU_HOUR)
+    flex = large.glue * (1 - FLEX_DPU_HOUR / DPU_HOUR)
     raw = large.size.day.delivered_bytes * DAYS / 1e9 * (S3_GB_MONTH - S3_INSTANT_GB_MONTH)
     shared = month(large.size, found, Assumptions(notifications_a_message=10))
     scan = large.size.day.delivered_bytes / found.delivered_over_orc / 1e12 * ATHENA_TB

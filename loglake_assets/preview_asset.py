@@ -8,13 +8,11 @@ columns. Decided in docs/decisions/0027-a-preview-is-a-file.md.
 import json
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 
-from glue_scripts.arguments import JobArguments
-from glue_scripts.preview import Preview, preview
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.pools import PREVIEW_POOL
@@ -22,6 +20,10 @@ from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources.placement import day_number
 from resources.settings import loglake
 from resources.spark import use_this_environment
+
+if TYPE_CHECKING:
+    from glue_scripts.arguments import JobArguments
+    from glue_scripts.preview import Preview
 
 ROWS = 20
 
@@ -42,7 +44,7 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
         deps=[config.raw_key],
         description=f"The first {ROWS} rows that a day of {config.source.title} would have, from a few of its raw "
         "objects, by the views of the build: a file of JSON lines that is deleted after a day. Nothing is committed.",
-        partitions_def=config.raw_days,
+        partitions_def=config.closed_days,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         pool=PREVIEW_POOL,
         group_name="preview",
@@ -55,6 +57,8 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         day = date.fromisoformat(context.partition_keys[0])
         asked = _arguments(config, lake, day, context.run_id)
+        from glue_scripts.preview import preview  # with the job's libraries, which nothing else here needs
+
         session = start_session(spark)
         try:
             found = preview(session, (lake.glue, lake.s3), asked, lambda text, _: context.log.info(text))
@@ -72,7 +76,7 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
     return first_rows
 
 
-def preview_metadata(found: Preview, lake: Lake, key: str) -> dict[str, Any]:
+def preview_metadata(found: "Preview", lake: Lake, key: str) -> dict[str, Any]:
     """Where the rows lie, counts and names of columns; never a row."""
     return {
         "rows_file": file_page(lake.settings, lake.settings.results_bucket, key),
@@ -98,7 +102,9 @@ def start_session(spark: LazyPySparkResource) -> Any:
         ) from None
 
 
-def _arguments(config: SourceConfig, lake: Lake, day: date, run_id: str) -> JobArguments:
+def _arguments(config: SourceConfig, lake: Lake, day: date, run_id: str) -> "JobArguments":
+    from glue_scripts.arguments import JobArguments
+
     named = lake.settings
     return JobArguments(
         source=config.source.name,
@@ -113,6 +119,6 @@ def _arguments(config: SourceConfig, lake: Lake, day: date, run_id: str) -> JobA
     )
 
 
-def _lines(found: Preview) -> bytes:
+def _lines(found: "Preview") -> bytes:
     """JSON lines in ASCII: what a log holds is shown escaped, and interpreted by nobody."""
     return "".join(json.dumps(row, default=str, ensure_ascii=True) + "\n" for row in found.rows).encode()

@@ -11,6 +11,7 @@ from typing import Any
 
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import free_port
+from tests.commands import PROGRAM, environment
 
 BACKFILL = """
 mutation($params: LaunchBackfillParams!) {
@@ -69,11 +70,12 @@ class RunningLake:
         return code
 
 
-def command(home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def command(home: Path, *arguments: str, **given: str) -> "subprocess.CompletedProcess[str]":
+    """Run one command to its end, with what it says on stderr in its stdout, as a terminal shows both."""
     return subprocess.run(
-        [sys.executable, "-m", "infra.cli.main", *arguments],
+        [*PROGRAM, *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, "LOGLAKE_HOME": str(home), **environment},
+        env=environment(home, **given),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -16,13 +16,12 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import day_lacks
-from loglake_assets.reviews.page_text import duration, percentage
+from loglake_assets.reviews.page_text import duration, percentage, twin_json
 from loglake_assets.reviews.session_activity.flags import FLAGS, line_flags
 from loglake_assets.reviews.session_activity.packets import (
     VERDICTS,
     index_html,
     packet_html,
-    packet_json,
     runs,
     write_packets,
 )
@@ -352,11 +351,11 @@ def test_text_is_shown_and_not_evaluated() -> None:
 def test_the_twin_is_ascii_and_comes_back_exactly(text: str) -> None:
     document = hostile(text)
     before = copy.deepcopy(document)
-    twin = packet_json(document)
+    twin = twin_json(document)
     assert twin.isascii()
     assert not re.search(r"[^\n -~]", twin)
     assert json.loads(twin) == document == before
-    assert packet_json(json.loads(twin)) == twin
+    assert twin_json(json.loads(twin)) == twin
     assert packet_html(json.loads(twin)) == packet_html(document)
 
 

@@ -20,6 +20,7 @@ from infra.aws.template import Resource
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import TableMissingError, delivered_days
 from loglake_assets.reviews import View, views_of
+from loglake_assets.s3.urls import bucket_and_key
 from loglake_assets.sources import LogSource
 from resources.settings import loglake
 
@@ -287,7 +288,7 @@ def _job(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _code(lake: Deployment, address: str) -> Iterator[Finding]:
-    bucket, _, key = address.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(address)
     if answer(lake.clients("s3").head_object, Bucket=bucket, Key=key) is None:
         yield needs_deployment("job", f"its code {address} is not there")
 

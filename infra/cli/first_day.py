@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from infra.cli.lake import CommandLake
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.storage.partitions import delivered_days
-from loglake_assets.orchestration.day_checks import WATCHED_DAYS
 from loglake_assets.sources import load_source, source_names
 from resources.settings import FIRST_DAY, first_day
 
@@ -21,7 +21,7 @@ def lake_first_day(lake: CommandLake, asked: date | None = None) -> date:
     if os.environ.get(FIRST_DAY):
         first = first_day()
     else:
-        first = first_raw_day(lake) or datetime.now(UTC).date() - timedelta(days=WATCHED_DAYS)
+        first = first_raw_day(lake) or datetime.now(UTC).date() - timedelta(days=LOOK_BACK_DAYS)
     return min(first, asked) if asked else first
 
 

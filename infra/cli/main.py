@@ -767,13 +767,11 @@ def ask(
 
     Example: loglake ask "which tools did agents use?"
     """
-    from infra.cli.ask import invoke_looker, print_looker_answer
+    from infra.cli.ask import print_looker_answer
 
-    if context.obj.name == LOCAL:
-        answer = _local_answer(context, question, reviewer)
-    else:
-        with context.obj.open() as lake:
-            answer = invoke_looker(lake, question, reviewer)
+    _, looker = _looker(context.obj.name == LOCAL, _say)
+    with context.obj.open() as lake:
+        answer = looker(lake, question, reviewer)
     print_looker_answer(answer, _say)
     raise typer.Exit(EXIT_FAILED if answer["stopped_by"] else 0)
 
@@ -784,40 +782,36 @@ def measure_looker(
     days: Annotated[str, typer.Option(show_default=False, help="Built days: 2026-11-01, or 2026-11-01..2026-11-07.")],
     format: Annotated[EvidenceFormat, typer.Option(help="For people or for programs.")] = EvidenceFormat.table,
 ) -> None:
-    """How well a model answers: 40 questions in plain language, judged by their rows. It costs what the model costs.
+    """How well a model answers 40 questions in plain language, by its rows. On the local lake BEDROCK_MODEL_ID names it.
 
-    Example: BEDROCK_MODEL_ID=<model> loglake measure-looker --days 2026-11-01..2026-11-03
+    Example: loglake measure-looker --days 2026-11-01..2026-11-03
     """
     from infra.cli.day_argument import days_of
     from infra.cli.lake import warn
     from infra.cli.looker_measure import measure, measure_questions, print_measured
 
     first, last = days_of(days)
-    model, looker = _looker(context.obj.name == LOCAL)
+    model, looker = _looker(context.obj.name == LOCAL, _quiet)
+    if model is None:
+        raise UsageError("No model is named: set BEDROCK_MODEL_ID. The scripted stand-in has nothing to be measured.")
     with context.obj.open() as lake:
-        found = list(measure(lake, lambda words: looker(lake, words), first, last, measure_questions(), warn))
+        found = list(measure(lake, lambda words: looker(lake, words, None), first, last, measure_questions(), warn))
     print_measured(found, model, format.value, _say)
 
 
-def _looker(is_local: bool) -> tuple[str, Callable[["CommandLake", str], dict[str, Any]]]:
-    """What a report calls the model, and what asks it. Raises UsageError where the local lake has none to ask."""
-    from infra.cli.ask import invoke_looker
-    from infra.cli.local_ask import ask_locally, model_access
-
+def _looker(
+    is_local: bool, say: Callable[[str], None]
+) -> tuple[str | None, Callable[["CommandLake", str, str | None], dict[str, Any]]]:
+    """What to call the model, None for the stand-in, and what asks it a question on a lake for a reviewer or nobody."""
     if not is_local:
+        from infra.cli.ask import invoke_looker
+
         return "the model of the lake's function", invoke_looker
-    access = model_access()  # with the caller's own credentials, before the lake puts its own there
-    if access is None:
-        raise UsageError("No model is named: set BEDROCK_MODEL_ID. The scripted stand-in has nothing to be measured.")
-    return access.model_id, lambda lake, words: ask_locally(lake, words, access, _quiet)
-
-
-def _local_answer(context: Context, question: str, reviewer: str | None) -> dict[str, Any]:
     from infra.cli.local_ask import ask_locally, model_access
 
     access = model_access()  # with the caller's own credentials, before the lake puts its own there
-    with context.obj.open() as lake:
-        return ask_locally(lake, question, access, _say, reviewer=reviewer)
+    name = access.model_id if access else None
+    return name, lambda lake, words, who: ask_locally(lake, words, access, say, reviewer=who)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

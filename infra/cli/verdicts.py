@@ -10,6 +10,7 @@ from typing import Any
 from infra.cli.lake import CommandLake
 from infra.cli.review import Wanted, is_seen_by
 from infra.cli.terminal import escape, print_table
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.packets import shortest_name
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
@@ -28,7 +29,6 @@ from loglake_assets.reviews.session_activity.verdicts import (
 )
 from resources.settings import loglake
 
-LOOK_BACK_DAYS = 35
 _IN_PACKET = {"api_call_count": "api_calls"}
 Say = Callable[[str], None]
 

@@ -23,6 +23,7 @@ from lambdas.looker.answer import (
 from lambdas.looker.coverage import KnownDays
 from lambdas.looker.prompt import TableCard
 from lambdas.looker.settings import LookerSettings
+from loglake_assets.s3.urls import bucket_and_key
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -139,7 +140,7 @@ class LakeQueries:
         """Raises QueryFailedError where the rows are too much to hold. Who may not ask for the size reads on."""
         from botocore.exceptions import ClientError
 
-        bucket, _, key = location.removeprefix("s3://").partition("/")
+        bucket, key = bucket_and_key(location)
         if not key:
             return
         try:

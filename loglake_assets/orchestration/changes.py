@@ -10,11 +10,11 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.lake.storage.partitions import ALL_DAYS, days_expression, partitions
 from loglake_assets.lake.versions.late_ledger import late_counts
-from loglake_assets.orchestration.day_checks import WATCHED_DAYS
 from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources import load_source, source_names
@@ -29,7 +29,7 @@ def fingerprint(lake: Lake, instance: dg.DagsterInstance, today: date) -> str:
 
 
 def _parts(lake: Lake, instance: dg.DagsterInstance, today: date) -> Iterator[str]:
-    days = days_expression([today - timedelta(days=WATCHED_DAYS), today])
+    days = days_expression([today - timedelta(days=LOOK_BACK_DAYS), today])
     for name in source_names():
         source = load_source(name)
         yield from _table(lake, source.raw.name, days)

@@ -6,16 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Judged, Verdict
 from loglake_assets.lake.checks.reconciliation import CHECK, put_report
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
-from loglake_assets.orchestration.day_checks import COVERAGE, WATCHED_DAYS, newest_materializations
+from loglake_assets.orchestration.day_checks import COVERAGE, newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources.placement import day_number
 
-LOOK_BACK_DAYS = WATCHED_DAYS
 NAMES_SHOWN = 20
 NONE_NEEDED = "none needed"
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from loglake_assets.s3.urls import bucket_and_key
 from resources.settings import LakeSettings
 
 _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
@@ -19,7 +20,7 @@ def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[st
     """The Glue run, what it printed, the day's files, and Athena, as links by name; none for a local lake."""
     if settings.endpoint_url:
         return {}
-    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_key(location)
     job = settings.readready_job
     group = quote(f"/aws-glue/{job}/error", safe="").replace("%", "$25")  # as CloudWatch's own addresses spell it
     home = f"/home?region={settings.region}"

@@ -17,6 +17,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN, Coverage, Measure
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.checks.drift import DOES_NOT_FIT, DRIFT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
 from loglake_assets.lake.storage.keys import check_key
@@ -33,7 +34,6 @@ from loglake_assets.sources.placement import day_from_number
 COVERAGE = "coverage"
 GRAIN = "grain"
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,60}|[0-9.]{1,10}")
-WATCHED_DAYS = 35  # the look-back of the hourly checks
 
 
 def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
@@ -97,7 +97,7 @@ def is_unwatched(coverage: Coverage) -> bool:
     if not coverage.set_aside:
         return False
     today = datetime.fromisoformat(coverage.checked_at).date()
-    return coverage.pct is None or day_from_number(coverage.day) < today - timedelta(days=WATCHED_DAYS)
+    return coverage.pct is None or day_from_number(coverage.day) < today - timedelta(days=LOOK_BACK_DAYS)
 
 
 def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, target: Any) -> dg.AssetCheckEvaluation:

@@ -11,12 +11,11 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.day_report import DayReport, Verdict
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import IN_ORDER
 from loglake_assets.orchestration.comparison import (
-    LOOK_BACK_DAYS,
     NAMES_SHOWN,
     NONE_NEEDED,
     all_names,

@@ -12,13 +12,12 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.day_report import RIGHT, DayReport, Verdict
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, RIGHT, DayReport, Verdict
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.lake.versions.served_day import IN_ORDER
 from loglake_assets.orchestration.comparison import (
-    LOOK_BACK_DAYS,
     NAMES_SHOWN,
     check_result,
     cost,

@@ -12,10 +12,9 @@ from loglake_assets.lake.checks.catalog_gaps import (
     unplaced_commits,
     unregistered_prefixes,
 )
-from loglake_assets.lake.checks.day_report import DayReport
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
-from loglake_assets.orchestration.day_checks import WATCHED_DAYS
 from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews import load_review, review_names
@@ -34,7 +33,7 @@ class ReconcileDays(dg.Config):
 
     def days(self, today: date) -> list[date]:
         """The days, both ends included."""
-        first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=WATCHED_DAYS)
+        first = date.fromisoformat(self.first_day) if self.first_day else today - timedelta(days=LOOK_BACK_DAYS)
         last = date.fromisoformat(self.last_day) if self.last_day else today
         return days_between(first, last)
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from loglake_assets.lake.checks.coverage import Measure, coverage_of_commit
-from loglake_assets.lake.checks.day_report import DayReport, Finding, measure_words, remedy
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Finding, measure_words, remedy
 from loglake_assets.lake.checks.ledger import LedgerDay, read_ledger_day
 from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
@@ -31,8 +31,6 @@ from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
 
 REPORT_DAYS = 365
-LISTED_DAYS = 35
-"""As far back as the hourly checks compare."""
 COMPLETE, NOTHING_DELIVERED, UNBUILT, OPEN = "complete", "nothing delivered", "unbuilt", "open"
 _NAMES_SHOWN = 3
 _TOOLS_SHOWN = 20
@@ -135,8 +133,8 @@ class LakeFigures:
 def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
     """Everything the report says, as of `now`. Raises AthenaError where a review cannot be asked."""
     logs = tuple(log_figures(lake, load_source(name), now.date()) for name in source_names())
-    first = day_number(now.date() - timedelta(days=LISTED_DAYS))
-    reviews = session_reviews(lake, now.date() - timedelta(days=LISTED_DAYS), now.date(), days_to_review())
+    first = day_number(now.date() - timedelta(days=LOOK_BACK_DAYS))
+    reviews = session_reviews(lake, now.date() - timedelta(days=LOOK_BACK_DAYS), now.date(), days_to_review())
     tools = _ask(
         lake,
         "agent_tool_use",
@@ -168,7 +166,7 @@ def log_figures(lake: Lake, source: LogSource, today: date) -> LogFigures:
     first = today - timedelta(days=REPORT_DAYS - 1)
     days = [first + timedelta(days=n) for n in range(REPORT_DAYS)]
     table = lake.table(source.readready.name)
-    listed = {one.day: one for one in lake.reconciler(source).days(days[-LISTED_DAYS:], today)}
+    listed = {one.day: one for one in lake.reconciler(source).days(days[-LOOK_BACK_DAYS:], today)}
     delivered = delivered_days(lake.catalog, source, days_expression(days))
     commits = {day_from_number(day): commit for day, commit in heads(table).items()}
     late = late_counts(table)
@@ -200,7 +198,7 @@ def log_figures(lake: Lake, source: LogSource, today: date) -> LogFigures:
         source.title,
         figures[begun:],
         tuple(_problems(source.name, listed)),
-        tuple(_digests(lake, source, days[-LISTED_DAYS:])),
+        tuple(_digests(lake, source, days[-LOOK_BACK_DAYS:])),
         source.digests is not None,
     )
 

@@ -17,6 +17,7 @@ from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, cou
 PROBLEMS_SHOWN = 200
 CHANGES_SHOWN = 100
 REVIEWS_SHOWN = 50
+_CSS_CLASSES = dict(zip(KINDS, ("complete", "notwhole", "damaged", "waiting", "quiet", "nothing"), strict=True))
 
 
 def report_page(found: LakeFigures) -> str:
@@ -95,5 +96,11 @@ def _counted(count: int, word: str) -> str:
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters |= {"total": _total, "kind": kind_of, "counted": _counted, "status": _status}
+    pages.filters |= {
+        "css_class": _CSS_CLASSES.__getitem__,
+        "total": _total,
+        "kind": kind_of,
+        "counted": _counted,
+        "status": _status,
+    }
     return pages

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -47,6 +49,19 @@ def moment(value: str | None) -> str | None:
     """2026-11-01T10:00:00Z as 2026-11-01 10:00:00 UTC; anything else as it is."""
     found = re.fullmatch(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9:.]+)Z", value or "")
     return f"{found[1]} {found[2]} UTC" if found else value
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A time as a page's JSON twin has it: UTC, with Z."""
+    if moment is None:
+        return None
+    spec = "milliseconds" if moment.microsecond else "seconds"
+    return moment.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def twin_json(document: Mapping[str, Any]) -> str:
+    """The twin as text: ASCII, so that nothing in it acts on a terminal, and stable, so that two can be compared."""
+    return json.dumps(document, ensure_ascii=True, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def duration(seconds: float) -> str:

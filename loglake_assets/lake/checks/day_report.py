@@ -43,6 +43,8 @@ class Verdict(StrEnum):
     """The day was built under other exclude rules, columns or code than there are now; the detail says which."""
 
 
+LOOK_BACK_DAYS = 35
+"""Days before today that are compared hourly, and that lists and the report are of."""
 MANIFEST = "manifest"
 """What the detail of an unreadable manifest begins with."""
 

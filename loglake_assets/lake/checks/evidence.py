@@ -15,7 +15,7 @@ from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import Manifest, manifest_if_any
 from loglake_assets.lake.versions.served_day import Served
 from loglake_assets.s3.objects import refusal, whole_object
-from loglake_assets.s3.urls import bucket_and_prefix
+from loglake_assets.s3.urls import bucket_and_key, bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.digest_report import PublicKeysError, Vouching
 from loglake_assets.sources.model import Column
@@ -187,7 +187,7 @@ class Examiner:
         """The ORC file that the row was read from, against what was verified when it was committed."""
         if not (file := str(row.get("orc_file") or "")):
             return
-        bucket, _, key = file.removeprefix("s3://").partition("/")
+        bucket, key = bucket_and_key(file)
         if not file.startswith(commit.location):
             yield Statement("ORC file", False, f"{file} does not lie where commit {commit.seq} sends readers")
         elif key in commit.etags:

@@ -18,7 +18,7 @@ from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of
 from loglake_assets.reviews.builder import ReviewFile
 from loglake_assets.reviews.inputs import Input
 from loglake_assets.reviews.masking import masked_text
-from loglake_assets.reviews.page_text import page_environment
+from loglake_assets.reviews.page_text import iso, page_environment, twin_json
 
 CALLS_SHOWN = 2_000
 """Calls on a page: more make none that anybody opens. The table has them all."""
@@ -55,7 +55,7 @@ def agent_files(
         document = agent_document(agent, own, inputs, day, lake_name, now)
         name = hashlib.sha256(agent.encode(errors="replace")).hexdigest()[:16]
         yield ReviewFile(f"{name}.html", agent_page(document).encode(), "text/html; charset=utf-8")
-        yield ReviewFile(f"{name}.json", _json(document).encode(), "application/json")
+        yield ReviewFile(f"{name}.json", twin_json(document).encode(), "application/json")
         entries.append(
             {part: document[part] for part in ("agent", "flags", "calls", "tools")} | {"href": f"{name}.html"}
         )
@@ -76,7 +76,7 @@ def agent_document(
     return {
         "format": 1,
         "kind": "agent_page",
-        "made_at": _iso(now),
+        "made_at": iso(now),
         "lake": lake_name,
         "day": day.isoformat(),
         "agent": agent,
@@ -114,8 +114,8 @@ def _entry(call: ToolCall) -> dict[str, Any]:
     text, secrets = masked_text(row["tool_input"])
     return {
         **{name: row[name] for name in _OF_CALL},
-        "asked": _iso(row["asked"]),
-        "result_time": _iso(row["result_time"]),
+        "asked": iso(row["asked"]),
+        "result_time": iso(row["result_time"]),
         "input": text[:INPUT_SHOWN],
         "input_characters_not_shown": max(0, len(text) - INPUT_SHOWN),
         "masked": len(secrets),
@@ -128,14 +128,6 @@ def agent_page(document: Mapping[str, Any]) -> str:
     """The page of one agent's day, from its JSON twin."""
     page = _pages().get_template("agent.html.j2")
     return page.render(document=document, flags=FLAGS, is_denial=is_denial, longest=INPUT_SHOWN)
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=True, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 @cache

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate
 from loglake_assets.s3.read_ahead import results_in_order
+from loglake_assets.s3.urls import bucket_and_key
 from loglake_assets.sources.bedrock.tools import read_bodies
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def look_up(
 
 
 def _body(s3: "S3Client", buckets: Collection[str], path: str, fetch: bool) -> Body:
-    bucket, _, key = path.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(path)
     if not path.startswith("s3://") or bucket not in buckets:
         return Body(path, False, is_followed=False)
     if not 0 < len(key.encode(errors="replace")) <= _LONGEST_KEY:

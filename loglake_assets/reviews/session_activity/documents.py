@@ -4,10 +4,11 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from loglake_assets.reviews.masking import Secret, masked_line, masked_text
+from loglake_assets.reviews.page_text import iso
 from loglake_assets.reviews.session_activity.facts import Evidence, Keystrokes, Session, json_object
 from loglake_assets.sources import load_source
 
@@ -98,14 +99,14 @@ def document_of(session: Session, lake_name: str, made_at: datetime, is_masked: 
     return {
         "format": 1,
         "kind": "session_review_packet",
-        "made_at": _iso(made_at),
+        "made_at": iso(made_at),
         "lake": lake_name,
         "session": {
             **identity,
             "key": session.key,
             "day": session.day.isoformat(),
-            "started": _iso(session.started),
-            "ended": _iso(session.ended),
+            "started": iso(session.started),
+            "ended": iso(session.ended),
             "keystroke_events": len(session.keystrokes),
             "transcript_lines": len(session.lines),
             "transcript_bytes": len("\n".join(session.lines).encode(errors="replace")),
@@ -196,14 +197,14 @@ def _text(value: Any) -> str | None:
 
 
 def _gaps(session: Session) -> list[dict[str, Any]]:
-    return [{"after": _iso(a), "before": _iso(b), "seconds": int((b - a).total_seconds())} for a, b in session.gaps]
+    return [{"after": iso(a), "before": iso(b), "seconds": int((b - a).total_seconds())} for a, b in session.gaps]
 
 
 def _call(call: Mapping[str, Any], session: Session) -> dict[str, Any]:
     about = session.session_id is not None and call["about_session"] == session.key
     after = session.ended is not None and call["eventtime"] > session.ended
     facts = {name: call[name] for name in _CALL}
-    return {"time": _iso(call["eventtime"]), **facts, "about_session": about, "after_session": after}
+    return {"time": iso(call["eventtime"]), **facts, "about_session": about, "after_session": after}
 
 
 def _timeline(session: Session, objects: "_Objects", secrets: Mapping[int, Sequence[Secret]]) -> list[dict[str, Any]]:
@@ -226,7 +227,7 @@ def _timeline(session: Session, objects: "_Objects", secrets: Mapping[int, Seque
             continue  # the middle of a very long transcript; the page says how many lines it shows
         entry = {
             "kind": "keystrokes",
-            "time": _iso(event.time),
+            "time": iso(event.time),
             "eventid": event.row["eventid"],
             "first_line": block.first_line,
             "lines": lines,
@@ -281,13 +282,6 @@ def _trail_table() -> str:
 @functools.cache
 def _annotate_table() -> str:
     return load_source("cloudwatch").readready.name
-
-
-def _iso(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    spec = "milliseconds" if moment.microsecond else "seconds"
-    return moment.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
 def counts_by_state(sessions: Iterable[Session], states: Sequence[str]) -> dict[str, int]:

@@ -5,7 +5,6 @@ person, so the page has no script, loads nothing, and writes whatever acts or ca
 """
 
 import hashlib
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from jinja2 import Environment, Template
 
 from loglake_assets.reviews.inputs import day_lacks
 from loglake_assets.reviews.masking import KINDS
-from loglake_assets.reviews.page_text import duration, moment, page_environment
+from loglake_assets.reviews.page_text import duration, moment, page_environment, twin_json
 from loglake_assets.reviews.session_activity.flags import FLAGS
 from loglake_assets.reviews.session_activity.states import STATES, State
 from loglake_assets.reviews.session_activity.verdicts import VERDICTS
@@ -57,11 +56,6 @@ def packet_html(document: Mapping[str, Any]) -> str:
     )
 
 
-def packet_json(document: Mapping[str, Any]) -> str:
-    """The twin as text: ASCII, so that nothing in it acts on a terminal, and stable, so that two can be compared."""
-    return json.dumps(document, ensure_ascii=True, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
 def index_html(entries: Sequence[Mapping[str, Any]], title: str, incomplete: Sequence[str] = ()) -> str:
     """A page that leads to several packets, what to look at first at its top.
 
@@ -97,7 +91,7 @@ def write_packets(
         sentences |= dict.fromkeys(document.get("incomplete", ()))
         name = file_name(str(document["session"]["key"]), taken)
         paths.append(_write_text(folder / f"{name}.html", packet_html(document)))
-        paths.append(_write_text(folder / f"{name}.json", packet_json(document)))
+        paths.append(_write_text(folder / f"{name}.json", twin_json(document)))
         count = len({flag["line"] for flag in document["flags"]})
         entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": count})
     return [*paths, _write_text(folder / "index.html", index_html(entries, title, list(sentences)))]

@@ -9,11 +9,12 @@ from typing import Any
 from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import Input
+from loglake_assets.reviews.page_text import twin_json
 from loglake_assets.reviews.session_activity import LINES, REVIEW
 from loglake_assets.reviews.session_activity.documents import counts_by_state, document_of, line_rows, row_of
 from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.lake_queries import read_facts
-from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html, packet_json
+from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
@@ -94,7 +95,7 @@ def _packets(
     for session in sessions:
         document, name = document_of(session, lake_name, now, is_masked), names[session.key]
         yield ReviewFile(f"{name}.html", packet_html(document).encode(), "text/html; charset=utf-8")
-        yield ReviewFile(f"{name}.json", packet_json(document).encode(), "application/json")
+        yield ReviewFile(f"{name}.json", twin_json(document).encode(), "application/json")
         flagged = len({flag["line"] for flag in document["flags"]})
         entries.append({"session": document["session"], "href": f"{name}.html", "flag_count": flagged})
         incomplete |= dict.fromkeys(document["incomplete"])

@@ -20,6 +20,7 @@ from loglake_assets.s3.json_records import json_record, known_fields
 from loglake_assets.s3.objects import put_once, whole_object
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
+from loglake_assets.s3.urls import bucket_and_key
 from loglake_assets.sources.placement import day_number, days_between
 
 VERDICTS: Mapping[str, str] = {
@@ -179,7 +180,7 @@ def give_verdict(lake: Lake, row: Mapping[str, Any], verdict: str, note: str, wh
 
 def packet_document(lake: Lake, address: str) -> bytes:
     """The JSON twin of a packet, by the s3:// address of its page. Raises what S3 refuses with."""
-    bucket, _, key = address.removeprefix("s3://").partition("/")
+    bucket, key = bucket_and_key(address)
     body: bytes = whole_object(lake.s3, bucket, key.removesuffix(".html") + ".json")["Body"]
     return body
 
