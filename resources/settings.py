@@ -71,8 +71,13 @@ class LakeSettings:
 
     @property
     def job_log_group(self) -> str:
-        """Where CloudWatch Logs keeps what the job's driver printed, a stream a run; Spark's own log is its sibling."""
+        """Where CloudWatch Logs keeps what the job's driver printed, a stream a run."""
         return f"/aws-glue/{self.readready_job}/output"
+
+    @property
+    def job_error_log_group(self) -> str:
+        """Its sibling: Spark's own log, and what the driver said of errors."""
+        return f"/aws-glue/{self.readready_job}/error"
 
     @property
     def workgroup(self) -> str:

@@ -782,7 +782,7 @@ def measure_looker(
     days: Annotated[str, typer.Option(show_default=False, help="Built days: 2026-11-01, or 2026-11-01..2026-11-07.")],
     format: Annotated[EvidenceFormat, typer.Option(help="For people or for programs.")] = EvidenceFormat.table,
 ) -> None:
-    """How well a model answers 40 questions in plain language, by its rows. On the local lake BEDROCK_MODEL_ID names it.
+    """How well a model answers 40 questions, by its rows. On the local lake BEDROCK_MODEL_ID names the model.
 
     Example: loglake measure-looker --days 2026-11-01..2026-11-03
     """

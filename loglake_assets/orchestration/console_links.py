@@ -22,7 +22,7 @@ def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[st
         return {}
     bucket, prefix = bucket_and_key(location)
     job = settings.readready_job
-    group = quote(f"/aws-glue/{job}/error", safe="").replace("%", "$25")  # as CloudWatch's own addresses spell it
+    group = quote(settings.job_error_log_group, safe="").replace("%", "$25")  # as CloudWatch's own addresses spell it
     home = f"/home?region={settings.region}"
     pages = {
         "glue_run_page": f"{_console(settings, 'gluestudio')}{home}#/job/{quote(job)}/run/{quote(job_run_id)}",
