@@ -15,7 +15,10 @@ import boto3
 
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
-from loglake_assets.sources.sample_deliveries import generate
+from infra.emulator.scripted_converse import demo_script, serve
+from lambdas.looker.prompt import table_cards
+from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.sample_deliveries import GroundTruth, generate
 from resources.settings import LakeSettings
 from tests.conftest import quiet
 
@@ -95,11 +98,13 @@ class DeployedLake:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
-    def put(self, source: str, day: date, events: int, existing: str = "") -> None:
-        """Deliver sample logs of a day, to the log's raw bucket or to an existing one."""
+    def put(self, source: str, day: date, events: int, existing: str = "", days: int = 1) -> GroundTruth:
+        """Deliver sample logs from a day on, to the log's raw bucket or to an existing one; the truth about them."""
         bucket, s3 = existing or self.settings.raw_bucket(source), self.client("s3")
-        for sample in generate(source, day, 1, events).objects():
+        samples = generate(source, day, days, events)
+        for sample in samples.objects():
             s3.put_object(Bucket=bucket, Key=sample.key, Body=sample.body, Metadata=dict(sample.metadata or {}))
+        return samples.ground_truth()
 
     def stacks(self) -> list[str]:
         """Names of the stacks that are there."""
@@ -122,3 +127,15 @@ def deployed_lake(folder: Path, name: str) -> Iterator[DeployedLake]:
         yield DeployedLake(info, folder, name)
     finally:
         stop_stack(info)
+
+
+@contextmanager
+def scripted_model(lake: DeployedLake, first: date, last: date) -> Iterator[None]:
+    """Looker of the lake asks a stand-in for a model, which knows what to ask of these days."""
+    functions, name = lake.client("lambda"), f"{lake.name}-looker"
+    columns = {card.name: sorted(card.column_names) for card in table_cards()}
+    with serve(demo_script(day_number(first), day_number(last), columns)) as stand_in:
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = stand_in.endpoint_url
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        yield

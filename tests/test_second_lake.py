@@ -18,12 +18,10 @@ from botocore.exceptions import ClientError
 from infra.aws.deploy import deploy
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import free_port
-from infra.emulator.scripted_converse import demo_script, serve
-from lambdas.looker.prompt import table_cards
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import quiet
-from tests.deployed_lake import ACCOUNT, PROGRAM, REGION, DeployedLake, deployed_lake
+from tests.deployed_lake import ACCOUNT, PROGRAM, REGION, DeployedLake, deployed_lake, scripted_model
 from tests.recorded_rights import (
     ATHENA,
     decisions,
@@ -161,14 +159,11 @@ def test_a_reviewer_reads_packets_and_gives_verdicts(second: DeployedLake) -> No
 
 
 def test_looker_answers_with_its_role(second: DeployedLake) -> None:
-    functions, name = second.client("lambda"), f"{NAME}-looker"
-    columns = {card.name: sorted(card.column_names) for card in table_cards()}
-    with serve(demo_script(20261101, 20261101, columns)) as stand_in:
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        variables["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = stand_in.endpoint_url
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        asked = json.dumps({"prompt_from_user": "Who did what?"}).encode()
-        answer = json.loads(functions.invoke(FunctionName=name, Payload=asked)["Payload"].read())
+    asked = json.dumps({"prompt_from_user": "Who did what?"}).encode()
+    with scripted_model(second, DAY, DAY):
+        answer = json.loads(
+            second.client("lambda").invoke(FunctionName=f"{NAME}-looker", Payload=asked)["Payload"].read()
+        )
     assert [run["row_count"] > 0 for run in answer["queries"]], answer
     assert answer["coverage"], answer
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from infra.cli.ask import print_looker_answer
 from infra.cli.build import build_range, print_days
-from infra.cli.dagster_runs import DayResult, dagster_instance
-from infra.cli.demo_truth import review_problems
+from infra.cli.dagster_runs import dagster_instance
+from infra.cli.demo_truth import build_problems, review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
@@ -148,7 +148,7 @@ def _demo_source(
     print_days(source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_question(lake, source.name, say)
-    problems = [*_load_problems(truth, loaded, missing), *_build_problems(truth, results)]
+    problems = [*_load_problems(truth, loaded, missing), *build_problems(truth, results)]
     return [*problems, *_digest_problems(lake, source, truth, say), *_evidence_problems(lake, source, say)]
 
 
@@ -297,29 +297,3 @@ def _load_problems(truth: GroundTruth, loaded: Loaded, missing: set[tuple[str, .
     if loaded.ignored != truth.ignored_keys:
         problems.append(f"ignored keys {loaded.ignored}, expected {truth.ignored_keys}")
     return problems
-
-
-def _build_problems(truth: GroundTruth, results: list[DayResult]) -> list[str]:
-    problems = [f"{r.day}: {r.error}" for r in results if r.error]
-    for result in results:
-        day, m = result.day.isoformat(), result.metadata
-        if not m:
-            problems.append(f"{day} was not built")
-            continue
-        problems += _different(day, "rows written", m["dagster/row_count"], truth.distinct_by_day.get(day, 0))
-        problems += _different(day, "duplicates", m["duplicates"], truth.duplicates_by_day.get(day, 0))
-        problems += _different(day, "excluded", m["excluded"], truth.excluded_by_day.get(day, 0))
-        accounted = m["dagster/row_count"] + m["excluded"] + m["duplicates"] + m["quarantined_records"]
-        problems += _different(day, "records accounted for", accounted, m["records_read"])
-        whole = not m["quarantined_objects"] and not m["quarantined_records"]
-        if (m["coverage_pct"] == 100) != whole:
-            problems.append(f"{day}: coverage {m['coverage_pct']} with {m['quarantined_objects']} objects quarantined")
-    built = [r.metadata for r in results if r.metadata]
-    quarantined = sum(m["quarantined_objects"] for m in built)
-    problems += _different("all days", "objects quarantined", quarantined, len(truth.quarantined_objects))
-    records = sum(m["quarantined_records"] for m in built)
-    return problems + _different("all days", "records quarantined", records, sum(truth.quarantined_records.values()))
-
-
-def _different(day: str, what: str, found: int, expected: int) -> list[str]:
-    return [] if found == expected else [f"{day}: {what} {found:,}, expected {expected:,}"]

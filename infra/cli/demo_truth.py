@@ -1,13 +1,41 @@
-"""What a review's tables say, compared row by row with the truth that the samples come with."""
+"""What was built, compared with the truth that the samples come with: days by number, reviews row by row."""
 
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import date
 
+from infra.cli.dagster_runs import DayResult
 from infra.cli.lake import CommandLake
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import GroundTruth, SessionTruth, ToolCallTruth
+
+
+def build_problems(truth: GroundTruth, results: Sequence[DayResult]) -> list[str]:
+    """What differs between days of one log, as built, and the truth about them."""
+    problems = [f"{r.day}: {r.error}" for r in results if r.error]
+    for result in results:
+        day, m = result.day.isoformat(), result.metadata
+        if not m:
+            problems.append(f"{day} was not built")
+            continue
+        problems += _different(day, "rows written", m["dagster/row_count"], truth.distinct_by_day.get(day, 0))
+        problems += _different(day, "duplicates", m["duplicates"], truth.duplicates_by_day.get(day, 0))
+        problems += _different(day, "excluded", m["excluded"], truth.excluded_by_day.get(day, 0))
+        accounted = m["dagster/row_count"] + m["excluded"] + m["duplicates"] + m["quarantined_records"]
+        problems += _different(day, "records accounted for", accounted, m["records_read"])
+        whole = not m["quarantined_objects"] and not m["quarantined_records"]
+        if (m["coverage_pct"] == 100) != whole:
+            problems.append(f"{day}: coverage {m['coverage_pct']} with {m['quarantined_objects']} objects quarantined")
+    built = [r.metadata for r in results if r.metadata]
+    quarantined = sum(m["quarantined_objects"] for m in built)
+    problems += _different("all days", "objects quarantined", quarantined, len(truth.quarantined_objects))
+    records = sum(m["quarantined_records"] for m in built)
+    return problems + _different("all days", "records quarantined", records, sum(truth.quarantined_records.values()))
+
+
+def _different(day: str, what: str, found: int, expected: int) -> list[str]:
+    return [] if found == expected else [f"{day}: {what} {found:,}, expected {expected:,}"]
 
 
 def review_problems(
