@@ -35,9 +35,9 @@ demo: $(READY) ## the whole lake, end to end, in .loglake-demo/: sample logs to 
 up: $(READY) ## the lake under .loglake/ with the Dagster UI at 127.0.0.1:3000; Ctrl-C stops both
 	@$(BIN)/loglake up
 
-check: $(READY) check-templates ## format, lint, types, templates, and every test that needs no stack: a few minutes
+check: $(READY) check-templates ## format, lint, types, templates, and every test that needs neither a stack nor long: two minutes
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 --dist load -m "not slow and not stack"
+	@$(BIN)/python -m pytest -q -n 2 --dist load -m "not slow and not stack and not long"
 
 check-glue: $(VENV)/.glue-ready ## the tests of the job's code, under the pyarrow, pandas, numpy and boto3 that Glue 5.1 has
 	@PYTHONPATH=$(CURDIR)/$(VENV)/glue $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/test_one_build.py \

@@ -135,6 +135,7 @@ def test_what_could_not_be_told_is_told_at_the_next_tick(instance: dg.DagsterIns
     assert len(topic.messages) == 1
 
 
+@pytest.mark.long
 def test_many_are_told_in_one_message_with_a_count(instance: dg.DagsterInstance) -> None:
     topic = Topic()
     cursor = tick(instance, topic, None)

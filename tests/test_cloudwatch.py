@@ -183,6 +183,7 @@ def test_content_decides_how_an_object_is_read_not_its_name(content: bytes, key:
     assert assert_counted_alike(content, key) is None
 
 
+@pytest.mark.long
 @pytest.mark.fault(25, "20,000 gzip members in an object of Firehose", "every one read")
 def test_every_one_of_20_000_members_is_read() -> None:
     content = members(*numbered(20_000))
@@ -725,6 +726,7 @@ def test_both_counts_agree_on_whatever_is_typed(seed: int) -> None:
         assert rows(content)[-1]["record_count"] == count
 
 
+@pytest.mark.long
 def test_both_counts_agree_on_objects_damaged_anywhere() -> None:
     """Cut, doubled or with a character changed: mostly no delivery any more, and then for both."""
     rng, reasons = Random(1), set()

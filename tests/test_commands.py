@@ -571,6 +571,7 @@ def table_of(headings: list[str], rows: list[list[Any]]) -> list[str]:
     return output.getvalue().splitlines()
 
 
+@pytest.mark.long
 @pytest.mark.fault(98, "a table of long and many cells, with control characters in them", "it fits and nothing acts")
 def test_a_table_fits_and_what_does_not_is_cut() -> None:
     lines = table_of(["n", "text"], [[1, "x" * 5_000], [22, "\x1b[31m" + "y" * 5_000]])

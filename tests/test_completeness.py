@@ -256,6 +256,7 @@ def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> 
     assert definition_digest(replace(source, views=())) != definition_digest(source)
 
 
+@pytest.mark.long
 def test_what_makes_rows_is_read_by_many_threads_at_once() -> None:
     """The days of a log are compared by threads, and the parser of Python 3.11 fails where two of them are in it."""
     sources = [replace(load_source("cloudtrail"), description=f"{number}") for number in range(24)]

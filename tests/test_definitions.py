@@ -54,6 +54,7 @@ def test_one_tree_holds_every_log_and_review_and_no_other_folder() -> None:
     assert "orchestration" not in shown
 
 
+@pytest.mark.long
 def test_importing_needs_no_network_and_no_environment(repository: Path) -> None:
     """Every module is imported in a process whose sockets are closed and whose environment is empty."""
     program = """
@@ -292,6 +293,7 @@ def test_dagster_still_drops_the_day_of_a_check_result_in_a_range_run(tmp_path: 
         assert [e.partition for e in result.get_asset_check_evaluations()] == [None]
 
 
+@pytest.mark.long
 @pytest.mark.fault(
     67, "honest repeats of a line within an object of a scaffolded log", "every one an event to both paths"
 )
@@ -362,6 +364,7 @@ def test_a_name_that_no_bucket_or_package_can_carry_is_refused_with_a_sentence(n
         assert skeleton_files(usable)
 
 
+@pytest.mark.long
 def test_the_scaffolder_refuses_such_a_name_and_leaves_nothing(repository: Path) -> None:
     component = "loglake_assets.orchestration.components.LogSourceComponent"
     command = [

@@ -56,6 +56,7 @@ print(compare(200_000), compare(800_000))
 """
 
 
+@pytest.mark.long
 def test_four_times_as_many_events_take_no_more_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COMPARE_MANY], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=300

@@ -286,6 +286,7 @@ print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 """
 
 
+@pytest.mark.long
 @pytest.mark.fault(
     28, "an event of 50 MB through the job's reader", "a row beside its neighbour, memory within 12 times it"
 )

@@ -138,6 +138,7 @@ def test_brackets_around_the_whole_query_change_nothing(sql: str, limit: int) ->
     assert ("ORDER BY" in accepted.sql) is ("ORDER BY" in sql)
 
 
+@pytest.mark.long
 def test_reasons_and_logs_hold_no_literal(caplog: pytest.LogCaptureFixture) -> None:
     canary = "canary-4711"
     with caplog.at_level(logging.DEBUG):
@@ -176,6 +177,7 @@ def test_a_name_in_a_reason_is_short_and_printable() -> None:
     assert "x" * 58 not in refused.value.reason
 
 
+@pytest.mark.long
 @pytest.mark.fault(51, "mutated statements", "refused, or of allowed tables only")
 def test_mutations_are_refused_or_read_allowed_tables_only() -> None:
     chance = random.Random(4)

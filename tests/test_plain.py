@@ -135,6 +135,7 @@ def test_rules_leave_out_the_same_records_whether_they_are_decoded_or_not(
             assert account(content, patched, False) == quickly
 
 
+@pytest.mark.long
 def test_nothing_is_written_longer_than_it_can_be_delivered() -> None:
     """On this rests that one sum says of many records that nothing was lost of any."""
     for code in (*range(0xD800), *range(0xE000, 0x110000)):

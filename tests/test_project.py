@@ -159,6 +159,7 @@ def test_the_fixed_top_level_is_there(repository: Path) -> None:
         assert (repository / name).is_file()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [

@@ -101,6 +101,7 @@ def build_that_waits() -> None:
         runner.read(wait_long, hands(4), PARTITIONS)
 
 
+@pytest.mark.long
 @pytest.mark.fault(102, "kill -9 of a build while its processes read", "its processes end with it")
 def test_a_build_that_is_killed_leaves_no_process() -> None:
     command = [sys.executable, "-c", "from tests.test_runners import build_that_waits; build_that_waits()"]

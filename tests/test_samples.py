@@ -137,6 +137,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.long
 def test_hash_seed_and_time_zone_change_nothing() -> None:
     prints = set()
     for hash_seed, zone in (("0", "UTC"), ("77", "Pacific/Auckland")):
@@ -155,6 +156,7 @@ def test_an_independent_reader_finds_what_the_ground_truth_says(recount: Recount
     assert sorted(recount.unreadable.values()) == ["corrupt_gzip", "truncated_gzip"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("days", "events", "seed", "faults"),
     [

@@ -267,6 +267,7 @@ def test_an_independent_reader_finds_every_tool_call(
     assert len(truth.tool_calls) > 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("days", "events", "seed", "faults"),
     [
@@ -296,6 +297,7 @@ def test_the_counts_add_up_exactly(days: int, events: int, seed: int, faults: di
     assert tool_calls(found, set(trail_events(first_day, days, events, seed))) == truth.tool_calls
 
 
+@pytest.mark.long
 def test_the_truth_about_fifty_thousand_events_is_what_a_recount_finds() -> None:
     samples = generate("bedrock", events=50_000)
     truth, objects = samples.ground_truth(), list(samples.objects())

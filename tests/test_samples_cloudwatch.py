@@ -197,6 +197,7 @@ def test_an_independent_reader_finds_what_the_ground_truth_says(recount: Recount
     assert sorted(recount.unreadable.values()) == reasons
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("days", "events", "seed", "faults"),
     [

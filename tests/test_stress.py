@@ -192,6 +192,7 @@ def test_an_odd_option_is_refused_by_its_name_and_value(
 # --- what is offered --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", source_names())
 def test_any_source_offers_new_prefixes_as_often_as_asked_and_no_key_twice(name: str) -> None:
     replay = Replay(load_source(name), "bucket", "stress-x", DAY)
@@ -206,6 +207,7 @@ def test_any_source_offers_new_prefixes_as_often_as_asked_and_no_key_twice(name:
     assert all(o.key.startswith("stress-x/") and o.events > 0 for o in offered)
 
 
+@pytest.mark.long
 def test_a_run_out_of_days_says_so(source: LogSource) -> None:
     replay = Replay(source, "bucket", "stress-x", date(2099, 12, 31))
     with pytest.raises(StressError, match="lower NEW_PREFIX_PCT"):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -77,11 +78,16 @@ def newest_commit(lake: CommandLake, table: str, day: date, started: datetime) -
 
 def load_definitions(first: date | None = None) -> dg.Definitions:
     """The project's definitions, with every source, and days from `first` on; without it as the environment says."""
+    return _definitions(first.isoformat() if first else os.environ.get(FIRST_DAY, ""))
+
+
+@lru_cache(maxsize=4)
+def _definitions(first_day: str) -> dg.Definitions:
+    """Made once for each first day, which is all that they take from the environment; it takes seconds."""
     from loglake_assets.definitions import defs
 
     with own_environment():
-        if first:
-            os.environ[FIRST_DAY] = first.isoformat()
+        os.environ[FIRST_DAY] = first_day
         return defs()
 
 
