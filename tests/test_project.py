@@ -100,6 +100,28 @@ def test_every_command_a_page_names_exists(repository: Path) -> None:
     assert asked == commands, "every command is named, and every one that is named exists"
 
 
+def test_no_text_speaks_of_commands_as_variables_and_targets_of_make(repository: Path) -> None:
+    """They were that once; each is a command of its own, with options."""
+    targets = set(re.findall(r"^([a-z-]+):", (repository / "Makefile").read_text(), re.M))
+    commands = {one.name or str(getattr(one.callback, "__name__", "")) for one in app.registered_commands}
+    others = "|".join(sorted(commands - targets))
+    left_over = re.compile(
+        rf"`make (?:{others})\b|\bmake commands?\b"
+        r"|(?<![\w$-])(?:APPLY|DAY|DIR|FROM|ID|KEEP|KEYS|LAKE|NAME|ON|OUT|REVIEWER|RUN|SESSION|SOURCE|SQL|TO|WHO)="
+    )
+    assert left_over.search("`make status`, with every make command, FROM=2026-11-01")
+    listed = subprocess.run(["git", "ls-files"], cwd=repository, capture_output=True, text=True, check=True)
+    texts = [
+        repository / name for name in listed.stdout.split() if name.endswith((".md", ".py", ".toml", ".yaml", ".j2"))
+    ]
+    found = {
+        str(path.relative_to(repository)): left_over.findall(path.read_text())
+        for path in [*texts, repository / "Makefile"]
+        if path.name != Path(__file__).name
+    }
+    assert {name: words for name, words in found.items() if words} == {}
+
+
 def test_a_tool_that_only_the_environment_has_is_named_by_its_path(repository: Path) -> None:
     for page in (repository / "README.md", repository / "CONTRIBUTING.md", *(repository / "docs").rglob("*.md")):
         found = re.findall(r"(?:^ {4}|`)(?:dg|dagster|pytest|ruff|mypy) [a-z-]", page.read_text(), re.M)

@@ -94,7 +94,7 @@ def _definitions(first_day: str) -> dg.Definitions:
 def days_until_now(job: dg.JobDefinition, name: str, first: date, last: date) -> list[date]:
     """The days of a range, refused when one is no closed day of the source or review of this name."""
     if last < first:
-        raise BuildError(f"FROM={first} is after TO={last}. Swap them.")
+        raise BuildError(f"The range of days {first}..{last} ends before it begins. Write the earlier day first.")
     assert job.partitions_def is not None, "readready jobs are partitioned by day"
     keys = set(job.partitions_def.get_partition_keys())
     days = days_between(first, last)

@@ -32,7 +32,7 @@ def validate_days(
         others = [name for name in source_names() if load_source(name).digests]
         raise DigestsError(f"{source.title} is delivered without digests. Logs that have some: {', '.join(others)}.")
     if last < first:
-        raise DigestsError(f"FROM={first} is after TO={last}. Swap them.")
+        raise DigestsError(f"The range of days {first}..{last} ends before it begins. Write the earlier day first.")
     days = days_between(first, last)
     trusted = digest_keys(source, lake.resource, first, datetime.now(UTC), keys)
     bucket = lake.settings.raw_bucket(source.name)

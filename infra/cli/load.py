@@ -44,7 +44,7 @@ def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
         raise LoadError(f"{folder} is not a folder. Name the folder whose relative paths are the object keys.")
     found = [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
     if not found:
-        raise LoadError(f"DIR={folder} holds no file. Nothing was loaded.")
+        raise LoadError(f"{folder} holds no file. Nothing was loaded.")
     yield from found
 
 

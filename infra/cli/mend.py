@@ -91,7 +91,7 @@ def collect_old_runs(lake: CommandLake, rule: RetentionRule, apply: bool, say: S
             )
             if apply and len(rows) % 20 == 0:
                 say(f"  {len(rows):,} runs collected")
-    title = "Collected" if apply else "Would be collected (APPLY=yes does it)"
+    title = "Collected" if apply else "Would be collected (--apply deletes them)"
     print_table(title, ("table", "day", "run", "why", "files", "size", "not deleted"), rows)
     say(f"{len(rows):,} runs; kept are the newest {rule.generations} commits of a day and {rule.days} days of history.")
     return refused

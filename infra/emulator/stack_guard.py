@@ -36,7 +36,7 @@ from infra.emulator.processes import HEALTH_PATH
 CLOCK_SKEW = timedelta(minutes=15)
 LONGEST_PRESIGNED_SECONDS = 7 * 24 * 3600
 ALGORITHM = "AWS4-HMAC-SHA256"
-WHERE = "A client of this stack takes its credentials from stack.json in the lake's home, as every make command does."
+WHERE = "A client of this stack takes its credentials from stack.json in the lake's home, as every command does."
 _STRIPPED = (b"access-control-", b"timing-allow-origin")
 _DATE = "%Y%m%dT%H%M%SZ"
 _CODES = {
