@@ -227,6 +227,14 @@ def _contains(node: exp.Expr) -> exp.Expr:
     return _call("trino_is_in_network" if of_addresses else "trino_contains", node.this, node.expression)
 
 
+def _subscript(node: exp.Expr) -> exp.Expr:
+    """What is not there fails in Trino, unless element_at asks for it; DuckDB gives NULL."""
+    kind, is_safe = kind_of(node.this), node.args.get("safe")
+    if kind == "array":
+        return _call("trino_element_at" if is_safe else "trino_item", node.this, *node.expressions)
+    return _call("trino_value", node.this, *node.expressions) if kind == "map" and not is_safe else node
+
+
 def _cardinality(node: exp.Expr) -> exp.Expr:
     return _call("cardinality", node.this) if kind_of(node.this) == "map" else node
 
@@ -322,6 +330,7 @@ _MEANINGS: dict[type, Callable[[Any], exp.Expr]] = {
     exp.SplitPart: _rename_function("trino_split_part", "this", "delimiter", "part_index"),
     exp.ArrayContains: _contains,
     exp.Reverse: _reverse,
+    exp.Bracket: _subscript,
     exp.ArraySize: _cardinality,
     exp.ArrayMax: _rename_function("trino_array_max", "this"),
     exp.ArrayMin: _rename_function("trino_array_min", "this"),

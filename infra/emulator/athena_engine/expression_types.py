@@ -123,6 +123,7 @@ def add_types(tree: Reading, schema: Schema) -> None:
     except SqlglotError:
         return
     _check_aliases(typed)
+    _check_distinct(typed)
     if any(kind_of(column) == "ipaddress" for column in typed.selects):
         raise not_here("a column of IP addresses; they can be compared, and stand in contains('10.0.0.0/8', address)")
     types = {node.meta.get("position"): node.type for node in typed.walk() if node.type is not None}
@@ -166,6 +167,7 @@ def _metadata() -> Any:
             exp.LastDay: exp.DType.DATE,
             exp.TimeToUnix: exp.DType.DOUBLE,
             exp.Split: exp.DType.ARRAY,
+            exp.RegexpExtractAll: exp.DType.ARRAY,
             exp.Pow: exp.DType.DOUBLE,
         },
     }
@@ -216,6 +218,22 @@ def _check_aliases(tree: exp.Expr) -> None:
             if column.name.lower() in aliases:
                 reason = f"Column '{column.name.lower()}' cannot be resolved"
                 raise QueryFailed(f"COLUMN_NOT_FOUND: {place_of_identifier(column.this)}: {reason}")
+
+
+def _check_distinct(tree: exp.Expr) -> None:
+    """Rows that are each there once have an order by what the SELECT names alone."""
+    for select in tree.find_all(exp.Select):
+        order = select.args.get("order")
+        if order is None or not select.args.get("distinct"):
+            continue
+        given = {column.unalias().sql("athena") for column in select.selects}
+        named = given | {column.alias_or_name.lower() for column in select.selects}
+        for ordered in (one.this for one in order.expressions):
+            is_position = isinstance(ordered, exp.Literal) and not ordered.is_string
+            is_name = isinstance(ordered, exp.Column) and not ordered.table and ordered.name.lower() in named
+            if not (is_position or is_name or ordered.sql("athena") in given):
+                reason = "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
+                raise QueryFailed(f"EXPRESSION_NOT_IN_DISTINCT: {place_of(ordered)}: {reason}")
 
 
 def _is_unknown(column: exp.Expr) -> bool:

@@ -63,6 +63,7 @@ _PARTS: tuple[type[exp.Expr], ...] = (
     *(exp.CurrentDate, exp.CurrentTimestamp, exp.Localtimestamp, exp.DataType, exp.DataTypeParam, exp.ColumnDef),
     *(exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript, exp.JSONPathWildcard),
     *(exp.JSONPathRecursive, exp.JSONPathFilter, exp.JSONPathUnion, exp.JSONPathSlice, exp.OnCondition, exp.JSONValue),
+    exp.JSONExtractQuote,
 )
 _NOT_ATHENAS = (exp.Star, exp.Distinct, exp.Group)
 """Parts whose further clauses (`* exclude`, DISTINCT ON, GROUP BY ALL) are not Athena's either."""
@@ -100,6 +101,7 @@ def check_grammar(tokens: list[Token], tree: exp.Expr) -> None:
         raise _syntax_error(next(token for token in tokens if token.token_type == TokenType.FROM))
     if sum(token.text == "->" for token in tokens) != sum(1 for _ in tree.find_all(exp.Lambda)):
         raise _syntax_error(next(token for token in tokens if token.text == "->"))
+    _check_order_of_counts(tokens)
     for node in tree.walk():
         _check_part(node)
     _check_functions(tokens, _lists_by_name(tree))
@@ -134,6 +136,19 @@ def _check_signs(tokens: list[Token]) -> None:
         before = token
 
 
+def _check_order_of_counts(tokens: list[Token]) -> None:
+    """OFFSET stands before LIMIT and FETCH in Trino; sqlglot reads both orders alike."""
+    counted = False
+    for token in tokens:
+        if token.token_type == TokenType.OFFSET and counted:
+            raise _syntax_error(token)
+        if token.token_type in (TokenType.LIMIT, TokenType.FETCH):
+            counted = True
+        elif not (token.text.isdigit() or token.text.upper() in _OF_A_COUNT):
+            counted = False
+
+
+_OF_A_COUNT = frozenset({"ALL", "FIRST", "NEXT", "ROW", "ROWS", "ONLY", "WITH", "TIES"})
 _QUOTED = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING)
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
@@ -210,6 +225,15 @@ def _check_part(node: exp.Expr) -> None:
         raise not_here("ROW without names for its fields; cast it to a row type")
     if isinstance(node, exp.Join):
         _check_join(node)
+    if isinstance(node, (exp.Limit, exp.Offset)):
+        _check_count(node.expression)
+
+
+def _check_count(count: exp.Expr) -> None:
+    """What stands behind LIMIT and OFFSET: a whole number as it is written, or ALL."""
+    is_whole = isinstance(count, exp.Literal) and not count.is_string and count.name.isdigit()
+    if not is_whole and not (isinstance(count, exp.Var) and count.name == "ALL"):
+        raise QueryFailed(f"SYNTAX_ERROR: {place_of(count)}: mismatched input '{count.sql('athena')}'")
 
 
 def _makes_rows(node: exp.Expr) -> bool:

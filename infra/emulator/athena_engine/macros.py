@@ -50,6 +50,11 @@ _MACROS = (
     "trino_array_position(l, v) AS CASE WHEN l IS NOT NULL AND v IS NOT NULL THEN coalesce(list_position(l, v), 0) END",
     "trino_slice(l, b, n) AS CASE WHEN b > 0 THEN list_slice(l, b, b + n - 1) "
     "ELSE list_slice(l, len(l) + b + 1, len(l) + b + n) END",
+    "trino_element_at(l, i) AS CASE WHEN i = 0 THEN error('no such element') ELSE l[i] END",
+    "trino_item(l, i) AS CASE WHEN i BETWEEN 1 AND len(l) THEN l[i] "
+    "WHEN l IS NOT NULL AND i IS NOT NULL THEN error('no such element') END",
+    "trino_value(m, k) AS CASE WHEN list_contains(map_keys(m), k) THEN m[k] "
+    "WHEN m IS NOT NULL AND k IS NOT NULL THEN error('no such element') END",
     "trino_any(l) AS CASE WHEN list_contains(l, true) THEN true "
     f"WHEN {_HAS_NULL} THEN NULL ELSE list_contains(l, true) END",
     "trino_all(l) AS NOT trino_any(list_transform(l, LAMBDA x: NOT x))",

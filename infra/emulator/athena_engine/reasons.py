@@ -38,6 +38,8 @@ def failure_reason(error: duckdb.Error, sql: str) -> str:
         return "NOT_SUPPORTED: line 1:1: not in the local Athena: a pattern with lookaround or a reference to a group"
     if "no address" in text:
         return _REASONS[duckdb.ConversionException]
+    if "no such element" in text:
+        return _NO_ELEMENT
     if "Division by zero" in text:
         return "DIVISION_BY_ZERO: Division by zero"
     if parameters := _PARAMETERS.search(text):
@@ -62,6 +64,12 @@ _REASONS: dict[type, str] = {
     duckdb.PermissionException: "NOT_SUPPORTED: a statement reads tables of the catalog and nothing else",
     duckdb.InterruptException: "Query was cancelled by user",
 }
+
+
+_NO_ELEMENT = (
+    "INVALID_FUNCTION_ARGUMENT: an array has no such position, or a map no such key; element_at gives NULL beyond an "
+    "array's end and for an absent key. Positions begin at 1"
+)
 
 
 def _first_line(text: str) -> str:

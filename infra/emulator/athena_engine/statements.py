@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.expressions.builders import apply_index_offset
 from sqlglot.tokenizer_core import Token, TokenType
 
 from infra.emulator.athena_engine.expression_types import Reading
@@ -65,7 +66,16 @@ def read_statement(sql: str) -> Reading:
     if not isinstance(tree, (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)):
         raise QueryFailed("SYNTAX_ERROR: line 1:1: the statement is no SELECT")
     check_grammar(words, tree)
+    _keep_positions(tree)
     return tree
+
+
+def _keep_positions(tree: Reading) -> None:
+    """Positions in arrays as they are written: sqlglot counts those of brackets from zero, if it knows their type."""
+    for bracket in tree.find_all(exp.Bracket):
+        if not bracket.args.get("offset"):
+            bracket.set("expressions", apply_index_offset(bracket.this, bracket.expressions, 1, dialect="athena"))
+            bracket.set("offset", 1)
 
 
 def _no_select(words: list[Token]) -> QueryFailed:
