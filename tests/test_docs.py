@@ -93,6 +93,16 @@ def test_the_site_has_every_page() -> None:
     assert sorted(named) == there, "docs/site/zensical.toml names the pages in the order of the site"
 
 
+def test_the_rights_of_who_deploys_name_every_service_that_a_template_uses() -> None:
+    table = (DOCS / "deploy.md").read_text().partition("## Rights of who deploys")[2].partition("## Lake Formation")[0]
+    named = set(re.findall(r"`([a-z0-9]+):", table))
+    templates = (REPOSITORY / "infra" / "aws" / "cloudformation").glob("*.yaml")
+    kinds = {kind for file in templates for kind in re.findall(r"^    Type: AWS::(\w+)::", file.read_text(), re.M)}
+    services = {kind.lower().removesuffix("v2") for kind in kinds}
+    assert len(services) > 10
+    assert services | {"cloudformation", "glue", "kms", "sts"} == named
+
+
 def test_the_page_on_sources_names_what_is_scaffolded() -> None:
     page = (DOCS / "add-a-source.md").read_text()
     assert set(re.findall(r"^\| `([^`]+)`", page, re.M)) == set(skeleton_files("flows"))
