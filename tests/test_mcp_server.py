@@ -2,8 +2,10 @@
 
 import asyncio
 import http.client
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +53,18 @@ def test_its_tools_say_that_they_only_read(server: Any) -> None:
     names = {"list_questions", "ask_question", "tables", "query", "coverage", "evidence", "sessions"}
     assert {tool.name for tool in tools} == names
     assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
+
+
+def test_its_page_names_its_tools_and_it_names_its_version(server: Any) -> None:
+    async def version(client: Client) -> str:
+        return client.server_info.version
+
+    assert talk(server, version) == importlib.metadata.version("loglake")
+    page = (REPOSITORY / "docs" / "mcp.md").read_text()
+    tools = {tool.name for tool in talk(server, lambda client: client.list_tools()).tools}
+    assert set(re.findall(r"^\| `(\w+)`", page, re.M)) == tools
+    config = json.loads(re.findall(r"(?:^    .*\n)+", page, re.M)[0])
+    assert config["mcpServers"]["loglake"]["args"] == ["mcp"]
 
 
 def test_a_question_is_answered_with_the_coverage_of_its_days(server: Any) -> None:

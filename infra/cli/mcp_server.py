@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
+from importlib.metadata import version
 from typing import Any
 
 from mcp.server import MCPServer
@@ -123,7 +124,7 @@ class LakeTools:
 def lake_server(lake: CommandLake, reviewer: Reviewer | None = None) -> MCPServer:
     """The server with its tools; with a reviewer only what is theirs to see."""
     tools = LakeTools(lake, reviewer)
-    server = MCPServer("loglake", instructions=NOTE, log_level="ERROR")
+    server = MCPServer("loglake", instructions=NOTE, version=version("loglake"), log_level="ERROR")
     chosen: Sequence[Callable[..., Any]] = [tools.sessions]
     if reviewer is None:
         chosen = [
