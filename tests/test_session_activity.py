@@ -194,6 +194,18 @@ def test_packets_of_one_session_and_of_a_person(reviewed: ReviewedLake, tmp_path
     assert all(d["session"]["useridentity_arn"].endswith("/alice") for d in documents)
 
 
+def test_everybodys_sessions_are_all_of_the_table_also_those_of_nobody(reviewed: ReviewedLake, tmp_path: Path) -> None:
+    rows = asked(reviewed, f"SELECT session_key, state FROM session_activity WHERE {ALL_DAYS}")
+    assert "orphan" in {row["state"] for row in rows}
+    everybody = Reviewer("dana", frozenset(), ("*",))
+    for number, who_reads in enumerate((None, everybody)):
+        wanted = Wanted(who="*", first=FIRST, last=LAST)
+        written = write_review(reviewed.lake, wanted, who_reads, tmp_path / str(number), quiet)
+        documents = [json.loads(path.read_text()) for path in written if path.suffix == ".json"]
+        assert {d["session"]["key"] for d in documents} == {row["session_key"] for row in rows}
+        assert f">{len(rows):,} sessions:" in written[-1].read_text(), "the index counts what the table holds"
+
+
 @pytest.mark.parametrize("name", ["nobody", "' OR '1'='1", "x' OR f_sessionid LIKE '%", "%", "*", "'; DROP TABLE x --"])
 def test_a_session_that_is_not_there_is_refused_whatever_its_name(
     reviewed: ReviewedLake, tmp_path: Path, name: str

@@ -217,8 +217,9 @@ def unmasked_document(lake: CommandLake, row: Mapping[str, Any], document: dict[
 
 
 def _is_of(row: Mapping[str, Any], who: str | None) -> bool:
+    """Whether a session is of whoever is asked for. An orphan has neither name, and is of * alone."""
     names = (row["useridentity_sourceidentity"], row["useridentity_arn"])
-    return who is None or any(matches(who, name) for name in names if name)
+    return who is None or any(matches(who, name or None) for name in names)
 
 
 def is_seen_by(row: Mapping[str, Any], reviewer: Reviewer | None) -> bool:

@@ -35,7 +35,7 @@ class Reviewer:
             return True
         if source_identity is not None and source_identity in self.others:
             return False
-        return any(pattern == "*" or (arn is not None and matches(pattern, arn)) for pattern in self.arns)
+        return any(matches(pattern, arn) for pattern in self.arns)
 
     def condition(self) -> str:
         """The same over the columns of the table: the WHERE of a view, or a row filter's expression."""
@@ -54,8 +54,13 @@ class Reviewer:
         )
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Whether a text is what a pattern says, * standing for anything. No other character is special."""
+def matches(pattern: str, text: str | None) -> bool:
+    """Whether a text is what a pattern says, * standing for anything. No other character is special.
+
+    * alone is everybody, also who has no name: nobody knows who an orphan was.
+    """
+    if text is None:
+        return pattern == "*"
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
 
 
