@@ -15,7 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from infra.cli.home import REPOSITORY
-from infra.cli.mcp_server import NOTE, lake_server
+from infra.cli.mcp_server import NOTE, ROWS, lake_server
 from infra.emulator.processes import free_port
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from tests.conftest import FIRST, LAST, ReviewedLake
@@ -122,6 +122,7 @@ def test_days_are_bounded(server: Any) -> None:
 
 def test_for_a_reviewer_there_are_their_peoples_sessions_and_nothing_else(reviewed: ReviewedLake, server: Any) -> None:
     everybody = call(server, "sessions", **DAYS)["rows"]
+    assert call(server, "sessions", **DAYS)["there_may_be_more"] == (len(everybody) == ROWS)
     people = {row["useridentity_sourceidentity"] for row in everybody if row["useridentity_sourceidentity"]}
     chosen = sorted(people)[0]
     scoped = lake_server(reviewed.lake, Reviewer("one", frozenset({chosen}), ()))

@@ -57,6 +57,14 @@ def test_an_unknown_question_names_those_that_are_near_and_one_of_two_is_named_w
     assert question("cloudwatch/events_by_hour").subject == "cloudwatch"
 
 
+def test_a_question_is_asked_up_to_another_number_of_rows_than_its_own() -> None:
+    assert all(one.limit for one in QUESTIONS), "each has an end for people"
+    asked = question("root_use").statement(FIRST, LAST, 1_001)
+    assert (asked.count("LIMIT"), asked.splitlines()[-1]) == (1, "LIMIT 1001")
+    without = parse_question("any", "anylog", "-- Who?\n-- Why: so\n-- Asked by: security\n{first_day}{last_day}")
+    assert (without.limit, without.statement(FIRST, LAST, 3).splitlines()[-1]) == (None, "LIMIT 3")
+
+
 def test_the_page_of_the_documentation_is_theirs(repository: Path) -> None:
     assert (repository / "docs" / "questions.md").read_text() == questions_page(), "loglake questions --page"
 
@@ -94,3 +102,8 @@ def test_one_is_asked_by_the_command_with_the_coverage_of_its_days(
     said = capsys.readouterr()
     assert json.loads(said.out.splitlines()[0])["eventname"]
     assert "not whole" in said.err, "one object of the samples is damaged"
+    assert "there may be more" not in said.err
+    assert main(["ask-sql", "who_started_sessions", "--days", days, "--format", "jsonl"]) == 0
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == question("who_started_sessions").limit
+    assert "These are the first 12 rows, at which this question ends: there may be more." in said.err

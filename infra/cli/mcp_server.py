@@ -39,7 +39,7 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent
 _SESSIONS = (
     "SELECT session_key, state, started, ended, useridentity_sourceidentity, useridentity_arn, target, reason, "
     "transcript_lines, api_call_count, flags FROM session_activity WHERE logcalendarday BETWEEN {first} AND {last} "
-    "AND ({condition}) ORDER BY started LIMIT 200"
+    f"AND ({{condition}}) ORDER BY started LIMIT {ROWS}"
 )
 
 
@@ -118,7 +118,7 @@ class LakeTools:
             sql = _SESSIONS.format(first=day_number(first), last=day_number(last), condition=condition)
             answer = self._lake.resource.athena.ask(sql)
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.texts]
-        return {"rows": rows, "note": NOTE}
+        return {"rows": rows, "there_may_be_more": len(rows) == ROWS, "note": NOTE}
 
 
 def lake_server(lake: CommandLake, reviewer: Reviewer | None = None) -> MCPServer:

@@ -43,8 +43,14 @@ def ask_question(lake: CommandLake, name: str, first: date, last: date, form: st
     sql = chosen.statement(first, last)
     if form == "table":
         say(f"{chosen.title} ({first} to {last})")
-    print_answer(ask(lake, sql), form)
-    warn_of_days(lake, sql, say if form == "table" else warn)
+    answer, tell = ask(lake, sql), say if form == "table" else warn
+    print_answer(answer, form)
+    if len(answer.texts) == chosen.limit:
+        tell(
+            f"These are the first {chosen.limit:,} rows, at which this question ends: there may be more. Ask for fewer "
+            "days, or ask its SQL with another LIMIT by `loglake query`."
+        )
+    warn_of_days(lake, sql, tell)
 
 
 def answers_page(lake: CommandLake, first: date, last: date) -> Iterator[str]:
@@ -54,7 +60,12 @@ def answers_page(lake: CommandLake, first: date, last: date) -> Iterator[str]:
         answer = ask(lake, one.statement(first, last))
         lines = [answer.columns, ["---"] * len(answer.columns), *([_code(c) for c in r] for r in answer.texts)]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines[: 2 + _ROWS_SHOWN])
-        yield f"## {one.subject}: {one.name}\n\n{one.title} {len(answer.texts):,} rows.\n\n{table}\n"
+        yield f"## {one.subject}: {one.name}\n\n{one.title} {_count(one, len(answer.texts))}.\n\n{table}\n"
+
+
+def _count(one: Question, count: int) -> str:
+    """How many rows an answer has; one that reached its question's end may have more."""
+    return f"{count:,} row{'' if count == 1 else 's'}{' or more' if count == one.limit else ''}"
 
 
 def _code(cell: str | None) -> str:

@@ -17,6 +17,7 @@ from loglake_assets.sources.placement import day_number
 
 ASKERS = ("compliance", "security", "operations")
 _FIELDS = re.compile(r"^-- (?P<field>Why|Asked by|ATT&CK): (?P<value>.+)$")
+_LIMIT = re.compile(r"\nLIMIT (?P<rows>[0-9]+)\s*$")
 _LAST_WEEK = {
     "first_day": "CAST(date_format(current_date - INTERVAL '7' DAY, '%Y%m%d') AS integer)",
     "last_day": "CAST(date_format(current_date, '%Y%m%d') AS integer)",
@@ -39,9 +40,16 @@ class Question:
     technique: str
     text: str
 
-    def statement(self, first: date, last: date) -> str:
-        """The SQL over the days from first to last."""
-        return self.text.format(first_day=day_number(first), last_day=day_number(last))
+    @property
+    def limit(self) -> int | None:
+        """The rows at which its answer ends; None where it has no such end."""
+        found = _LIMIT.search(self.text)
+        return int(found["rows"]) if found else None
+
+    def statement(self, first: date, last: date, most: int | None = None) -> str:
+        """The SQL over the days from first to last; with `most`, up to that many rows and not those of its own end."""
+        text = self.text if most is None else f"{_LIMIT.sub('', self.text).rstrip()}\nLIMIT {most}\n"
+        return text.format(first_day=day_number(first), last_day=day_number(last))
 
     def last_week(self) -> str:
         """The SQL over the last seven days and today, whenever it is asked: what Athena keeps as a saved query."""
