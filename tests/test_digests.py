@@ -5,6 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from botocore.stub import Stubber
 
 from infra.cli.dagster_runs import dagster_instance, load_definitions
-from infra.cli.digests import print_digests, validate_days
+from infra.cli.digests import HEADINGS, _row, print_digests, summary_lines, validate_days
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from loglake_assets.lake.storage.keys import check_key
@@ -602,6 +603,45 @@ def test_the_sample_days_are_as_delivered(built: BuiltLake, keys_file: Path) -> 
     assert [r.pct for r in reports] == [100, 100, 100]
     assert all(r.files_named == r.files_matching > 0 for r in reports)
     assert all(len(r.unproved) == 11 for r in reports), "the other accounts and Regions have no digests"
+    assert all(r.proved_pct is not None and r.proved_pct < 50 for r in reports), "and nothing of them is proved"
+
+
+def test_a_hundred_percent_is_said_where_every_file_is_proved_and_nowhere_else(
+    validated: Found, trail: Trail, source: LogSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = validated(trail)
+    assert (whole.files, whole.proved_pct) == (24, 100)
+    strangers = replace(whole, unproved={f"AWSLogs/{n:012}/CloudTrail/us-east-1/": n for n in range(1, 12)})
+    assert (strangers.files, strangers.pct) == (90, 100)
+    assert strangers.proved_pct == 26.6666
+    assert strangers.document()["files_proved_pct"] == 26.6666
+    print_digests(source, [strangers, replace(strangers, day=20150311, files_undecided=3)])
+    said = capsys.readouterr().out
+    assert "100.0000" not in said
+    assert "26.6666" in said
+    assert "48 of 183 files are proved" in said
+    assert "Not proved, hour without digest: 3 files." in said
+    assert "Not proved, day without digest: 132 files of 11 accounts and Regions on 2 days: log file validation" in said
+    assert said.count("day without digest: ") == 1, "one line, however many accounts there are"
+    assert "AWSLogs/000000000011/CloudTrail/us-east-1/ (22)" in said
+    assert "and 8 more" in said
+
+
+def test_each_file_of_a_day_counts_once(validated: Found, trail: Trail) -> None:
+    del trail.objects[trail.file_key(moment("10 13:20"))]
+    trail.objects[trail.file_key(moment("10 14:25"), "INJECTED")] = (gzip.compress(b'{"Records":[]}'), {})
+    report = validated(trail)
+    cells = dict(zip(HEADINGS, _row(report), strict=True))
+    parts = ("proved", "not as named", "named by none", "hour without digest", "day without digest")
+    assert [cells[name] for name in parts] == [23, 1, 1, 0, 0]
+    assert cells["files"] == 25
+    assert cells["% of files proved"] == "92.0000"
+
+
+def test_of_days_just_over_it_is_said_that_their_digests_may_still_come() -> None:
+    report = DigestReport("cloudtrail", 20150310, unproved={"a/": 2})
+    later = [list(summary_lines([report], DAY + timedelta(days=n))) for n in (0, 1, 2)]
+    assert ["have not arrived" in lines[-1] for lines in later] == [True, True, False]
 
 
 @pytest.mark.parametrize("kind", ["missing_file", "changed_file", "missing_digest"])

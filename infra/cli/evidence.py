@@ -13,7 +13,7 @@ from glue_scripts.reading import records_of
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_pairs
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
-from loglake_assets.orchestration.digest_checks import digest_keys
+from loglake_assets.lake.digest_audit import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.digest_report import Vouching
 from loglake_assets.sources.modules import load_digests

@@ -3,61 +3,36 @@
 Only for sources that declare `digests`. What a digest is, the source's folder knows.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from loglake_assets.lake.digest_audit import DIGESTS, keep_reports, validate_digests
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.digest_report import DigestReport, PublicKeys
-from loglake_assets.sources.modules import load_digests
+from loglake_assets.sources.digest_report import DigestReport
 from loglake_assets.sources.placement import day_from_number
 
-DIGESTS = "digests"
 NAMES_SHOWN = 20
 CHECKED_DAYS = 2
-_KEYS_BEFORE = timedelta(days=2)  # a key may have begun to sign before the first hour that is looked at
 
 
-def digest_keys(source: LogSource, lake: Lake, first: date, until: datetime, file: Path | None = None) -> PublicKeys:
-    """The public keys that signed digests of the days from `first` to `until`: of a file, or asked for."""
-    since = datetime.combine(first, time(), UTC) - _KEYS_BEFORE
-    return load_digests(source).trusted_keys(file or lake.digest_keys_file, lake.client, since, until)
-
-
-def validate_digests(
+def audit_digests(
     source: LogSource,
     lake: Lake,
     days: Collection[date],
     now: datetime,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[DigestReport]:
-    """Reports of delivery days, in order, each kept with all its names in the readready bucket.
-
-    Keys are asked for up to `now`: a digest that was made up for later is signed with the key of that later time.
-    """
-    keys = digest_keys(source, lake, min(days), now)
-    bucket = lake.settings.raw_bucket(source.name)
-    found = list(load_digests(source).validate(lake.s3, source, bucket, days, keys, progress=progress))
-    for report in found:
-        _put_report(lake, source, report, now)
+    """Reports of delivery days, in order, each kept with all its names in the readready bucket."""
+    found = validate_digests(source, lake, days, now, progress)
+    keep_reports(lake, source, found, now)
     return found
-
-
-def _put_report(lake: Lake, source: LogSource, report: DigestReport, now: datetime) -> None:
-    document = report.document() | {"checked_at": now.isoformat(timespec="seconds")}
-    lake.s3.put_object(
-        Bucket=lake.settings.readready_bucket,
-        Key=check_key(source.raw.name, report.day, DIGESTS),
-        Body=json.dumps(document, sort_keys=True).encode(),
-    )
 
 
 def digest_audit_key(config: SourceConfig) -> dg.AssetKey:
@@ -82,7 +57,7 @@ def digest_audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
     )
     def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [date.fromisoformat(partition) for partition in context.partition_keys]
-        for report in validate_digests(config.source, lake, days, datetime.now(UTC), context.log.info):
+        for report in audit_digests(config.source, lake, days, datetime.now(UTC), context.log.info):
             context.add_asset_metadata(
                 report_metadata(config.source, [report], lake.settings.readready_bucket),
                 asset_key=key,
@@ -105,7 +80,7 @@ def digest_check(config: SourceConfig) -> dg.AssetChecksDefinition:
     def digests(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
         now = datetime.now(UTC)
         days = [now.date() - timedelta(days=n) for n in range(CHECKED_DAYS, 0, -1)]
-        reports = validate_digests(config.source, lake, days, now)
+        reports = audit_digests(config.source, lake, days, now)
         return digest_result(config.source, reports, lake.settings.readready_bucket)
 
     return digests
@@ -127,6 +102,7 @@ def report_metadata(source: LogSource, reports: Sequence[DigestReport], bucket: 
     unproved: Counter[str] = sum((Counter(report.unproved) for report in reports), Counter())
     return {
         "valid_pct": _pct(reports),
+        "files_proved_pct": min((r.proved_pct for r in reports if r.proved_pct is not None), default="n/a: no files"),
         "findings": len(findings),
         "findings_by_kind": dg.MetadataValue.json(dict(sorted(counts.items()))),
         "names": dg.MetadataValue.json([finding.sentence for finding in findings[:NAMES_SHOWN]]),
@@ -146,10 +122,12 @@ def _totals(reports: Sequence[DigestReport]) -> dict[str, int]:
         "digests": sum(r.digests_found + r.backfills_found for r in reports),
         "digests_expected": sum(r.digests_expected for r in reports),
         "digests_valid": sum(r.digests_valid + r.backfills_valid for r in reports),
+        "files": sum(r.files for r in reports),
         "files_named": sum(r.files_named for r in reports),
         "files_matching": sum(r.files_matching for r in reports),
         "files_unvouched": sum(r.files_unvouched for r in reports),
         "files_undecided": sum(r.files_undecided for r in reports),
+        "files_on_days_without_digests": sum(sum(r.unproved.values()) for r in reports),
         "objects_read": sum(r.object_count for r in reports),
         "bytes_read": sum(r.bytes_read for r in reports),
     }

@@ -82,12 +82,25 @@ class DigestReport:
 
     @property
     def pct(self) -> float | None:
-        """Percentage of expected digests and of files that are proved, rounded down; None without digests."""
+        """Percentage of expected digests, and of files that digests vouch for, that are valid; None without digests.
+
+        It says nothing of files that no digest speaks of: `proved_pct` does.
+        """
         wanted = self.digests_expected + self.backfills_found + self.files_named + self.files_unvouched
         if wanted == 0:
             return None
         proved = self.digests_valid + self.backfills_valid + self.files_matching
         return int(10_000 * 100 * proved / wanted) / 10_000
+
+    @property
+    def files(self) -> int:
+        """All files of the day: those that digests name, stored or not, and those that are stored and none names."""
+        return self.files_named + self.files_unvouched + self.files_undecided + sum(self.unproved.values())
+
+    @property
+    def proved_pct(self) -> float | None:
+        """Percentage of all files that a valid digest proves, rounded down; None where there is no file."""
+        return int(10_000 * 100 * self.files_matching / self.files) / 10_000 if self.files else None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,7 +109,11 @@ class DigestReport:
 
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""
-        return {**asdict(self), "unproved": dict(self.unproved), "counts": self.counts, "valid_pct": self.pct}
+        return {**asdict(self), "unproved": dict(self.unproved), "counts": self.counts} | {
+            "valid_pct": self.pct,
+            "files": self.files,
+            "files_proved_pct": self.proved_pct,
+        }
 
 
 @dataclass(frozen=True)
