@@ -1,10 +1,12 @@
 """The pack for an auditor: whole, checked by its own verifier without anything of ours, and every change is found."""
 
+import csv
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from loglake_assets.lake.versions.commits import heads
-from loglake_assets.report.evidence_pack import Asked, PackError, write_pack
+from loglake_assets.questions import questions
+from loglake_assets.report.evidence_pack import Asked, Pack, PackError, write_pack
 from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 
 pytestmark = pytest.mark.stack
@@ -36,10 +40,17 @@ def unbuilt(built: BuiltLake) -> date:
 
 
 @pytest.fixture(scope="module")
-def made(built: BuiltLake, unbuilt: date, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack of the sample days and what follows them, until a day that is not built."""
+def whole(built: BuiltLake, unbuilt: date, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    """A pack of the sample days and what follows them, until a day that is not built, with the keys of its digests."""
+    keys = key.with_name("digest-keys.json")
+    keys.write_text(json.dumps(sample_keys(built.source.name)))
     folder = tmp_path_factory.mktemp("packs") / "pack"
-    return write_pack(built.lake.resource, "here", Asked(built.source, FIRST, unbuilt), folder, key, quiet)
+    return write_pack(built.lake.resource, "here", Asked(built.source, FIRST, unbuilt), folder, key, quiet, keys)
+
+
+@pytest.fixture(scope="module")
+def made(whole: Pack) -> Path:
+    return whole.folder
 
 
 @pytest.fixture
@@ -74,6 +85,60 @@ def test_its_signature_is_of_its_sums(pack: Path, key: Path) -> None:
     with pytest.raises(InvalidSignature):
         public.verify(signature, sums + b"0  more\n")
     assert "SHA256SUMS.sig" in (pack / "README.txt").read_text()
+
+
+def test_answers_do_not_end_where_their_questions_do(whole: Pack, pack: Path) -> None:
+    limits = {one.name: one.limit for one in questions() if one.subject == "cloudtrail"}
+    longer = {name for name, one in whole.answers.items() if one.rows > (limits[name] or 0)}
+    assert longer, "the samples have answers of more rows than people read"
+    for name in longer:
+        rows = list(csv.reader((pack / "questions" / f"{name}.csv").read_text().splitlines()))
+        assert len(rows) - 1 == whole.answers[name].rows
+    assert not [one for one in whole.answers.values() if one.is_cut]
+    told = json.loads((pack / "pack.json").read_text())["questions"]
+    assert told == {name: {"rows": one.rows, "is_cut": False} for name, one in whole.answers.items()}
+
+
+def test_its_days_digests_are_validated_when_it_is_made(whole: Pack, pack: Path, unbuilt: date) -> None:
+    for day in (FIRST, LAST):
+        document = json.loads((pack / "days" / f"{day}" / "digests.json").read_text())
+        assert (document["digests_valid"], document["findings"]) == (24, [])
+        assert document["checked_at"]
+    assert whole.digests
+    assert "validated" in (pack / "README.txt").read_text()
+    assert json.loads((pack / "pack.json").read_text())["digests_validated"] is True
+    assert any(str(unbuilt) in gap and "no commit" in gap for gap in whole.gaps)
+    assert not [gap for gap in whole.gaps if "digests" in gap or "questions" in gap]
+
+
+def test_what_is_cut_or_was_not_validated_is_said_wherever_somebody_looks(built: BuiltLake, tmp_path: Path) -> None:
+    keys, said = tmp_path / "keys.json", list[str]()
+    keys.write_text("{}")
+    asked = Asked(built.source, FIRST, FIRST)
+    made = write_pack(built.lake.resource, "here", asked, tmp_path / "pack", None, said.append, keys, most_rows=2)
+    assert len((made.folder / "questions" / "root_use.csv").read_text().splitlines()) == 3
+    assert "questions/root_use: 2 rows, cut there: it has more" in said
+    assert any(text.startswith("digests were not validated: The file of public keys") for text in said)
+    sentences = "\n".join(made.sentences)
+    assert "is whole" not in sentences
+    _, verified = verify(made.folder)
+    for text in (sentences, verified, (made.folder / "README.txt").read_text()):
+        assert "questions/root_use.csv: the first 2 rows; there are more" in text
+        assert "digests cloudtrail" in text
+        assert "name a file of them with --keys" in text
+    about = json.loads((made.folder / "pack.json").read_text())
+    assert about["questions"]["root_use"] == {"rows": 2, "is_cut": True}
+    assert (about["digests_validated"], about["not_here"]) == (False, made.gaps)
+    assert str(tmp_path) not in (made.folder / "README.txt").read_text(), "an auditor has no use for a path of ours"
+
+
+def test_a_pack_without_a_gap_is_called_whole_and_no_other(whole: Pack) -> None:
+    none = replace(whole, days={FIRST: ["commits/1.json", "manifest.json.gz", "coverage.json"]})
+    assert none.gaps == []
+    assert "is whole" in none.sentences[-1]
+    uncounted = replace(none, days={FIRST: ["commits/1.json", "manifest.json.gz"]})
+    assert "built, and not counted again" in uncounted.sentences[0]
+    assert "is whole" not in "".join(uncounted.sentences)
 
 
 def renew_sums(pack: Path) -> None:

@@ -406,8 +406,11 @@ def evidence_pack(
     sign: Annotated[
         Path | None, typer.Option("--sign", show_default=False, help="Ed25519 private key in PEM to sign it with.")
     ] = None,
+    keys: Keys = None,
 ) -> None:
     """A folder for an auditor: report, commits, manifests, coverage, digests, questions and answers, and a verifier.
+
+    Digests are validated anew, so every file that they name is read.
 
     Example: loglake evidence-pack cloudtrail 2026-11-01..2026-11-30 --out november
     """
@@ -417,8 +420,9 @@ def evidence_pack(
 
     asked = Asked(load_source(source), *days_of(days))
     with context.obj.open() as lake:
-        folder = write_pack(lake.resource, lake.place, asked, out, sign, _say)
-    _say(f"{folder} is whole; check it anywhere with: python3 {folder / 'verify.py'}")
+        made = write_pack(lake.resource, lake.place, asked, out, sign, _say, keys)
+    for sentence in made.sentences:
+        _say(sentence)
 
 
 @app.command()

@@ -9,8 +9,8 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,26 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from loglake_assets.lake.checks.source_report import runs_of_days
+from loglake_assets.lake.digest_audit import DIGESTS, report_document, validate_digests
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, commits_prefix, coverage_key, manifest_key
 from loglake_assets.lake.versions.commits import head
-from loglake_assets.questions import questions
-from loglake_assets.report.figures import lake_figures
+from loglake_assets.questions import Question, questions
+from loglake_assets.report.figures import digest_day, lake_figures
 from loglake_assets.report.page import report_page
 from loglake_assets.reviews.page_text import notation
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.digest_report import DigestReport, PublicKeysError
+from loglake_assets.sources.placement import day_from_number, day_number, days_argument, days_between
+from resources.settings import loglake
 
 SUMS, SIGNATURE, VERIFIER = "SHA256SUMS", "SHA256SUMS.sig", "verify.py"
 LONGEST_DAYS = 366
+MOST_ROWS = 100_000
+"""Rows of one answer; one that has more is cut there and said to be."""
 _README = """Evidence of {title}, {first} to {last} (UTC days), of the Log Lake {lake} ({place}), made {made_at}.
 
 report.html      how whole the lake is, as a page; it loads nothing and runs no program
@@ -39,13 +45,21 @@ days/<day>/      commits/: every commit record of the day, as stored; each names
                  manifest.json.gz: what the newest commit's run read, object by object, and wrote; the commit names
                  its SHA-256
                  coverage.json: what counting the raw objects again found, with every missing name
-                 digests.json: what the log's own signed digests prove of the objects delivered that day
-questions/       questions (.sql) and their answers (.csv) over these days
-pack.json        what was asked for, and which days have what
+{digests}
+questions/       questions (.sql, as they were asked) and their answers (.csv) over these days; an answer holds
+                 {most:,} rows at most, and one that has more is named below
+pack.json        what was asked for, which days have what, the rows of each answer, and what is not here
 SHA256SUMS       of every other file; `sha256sum -c SHA256SUMS` or `python3 verify.py` checks them
 {signature}
 A day without a commit was not built; a day without coverage.json was not counted again. Neither is called complete.
+
+{gaps}
 """
+_VALIDATED = """                 digests.json: what the log's own signed digests prove of the objects delivered
+                 that day, validated when this pack was made"""
+_KEPT = """                 digests.json: what the log's own signed digests prove of the objects delivered
+                 that day, as an earlier audit kept it; where it is not there, no audit was made"""
+_NO_DIGESTS = "                 no digests.json: this log is delivered without digests"
 _SIGNED = """SHA256SUMS.sig   Ed25519 signature of SHA256SUMS:
                  openssl pkeyutl -verify -pubin -inkey <public key> -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig
 """
@@ -68,26 +82,136 @@ class Asked:
         return days_between(self.first, self.last)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """The answer of one question: how many of its rows are in the pack, and whether it has more."""
+
+    rows: int
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What a pack holds. `days` are the files of each day; `digests` are None where they were not validated."""
+
+    asked: Asked
+    folder: Path
+    days: Mapping[date, Sequence[str]]
+    answers: Mapping[str, Answered]
+    digests: Mapping[date, DigestReport] | None
+
+    @property
+    def gaps(self) -> list[str]:
+        """A sentence for each thing that an auditor could take to be here and is not."""
+        unbuilt = {day for day, names in self.days.items() if not any(name.startswith("commits/") for name in names)}
+        uncounted = {day for day, names in self.days.items() if "coverage.json" not in names} - unbuilt
+        return [
+            *_day_gaps(unbuilt, "no commit: not built, or nothing was delivered"),
+            *_day_gaps(uncounted, "built, and not counted again: nothing says that its events are all there"),
+            *([_digests_gap(self.asked, self.days)] if self.digests is None and self.asked.source.digests else []),
+            *(
+                f"questions/{name}.csv: the first {one.rows:,} rows; there are more. The question over fewer days has "
+                "them all"
+                for name, one in self.answers.items()
+                if one.is_cut
+            ),
+        ]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What to tell whoever made it: whole, or what is not here."""
+        check = f"check it anywhere with: python3 {self.folder / VERIFIER}"
+        if not self.gaps:
+            return [f"{self.folder} is whole; {check}"]
+        return [
+            *(f"NOT HERE: {gap}" for gap in self.gaps),
+            f"{self.folder} is made, without what is named above; {check}",
+        ]
+
+
 def write_pack(
-    lake: Lake, place: str, asked: Asked, folder: Path, key_file: Path | None, say: Callable[[str], None]
-) -> Path:
-    """Write the pack into a new folder and return it. Raises PackError, before anything is written where it can."""
+    lake: Lake,
+    place: str,
+    asked: Asked,
+    folder: Path,
+    key_file: Path | None,
+    say: Callable[[str], None],
+    digest_keys: Path | None = None,
+    most_rows: int = MOST_ROWS,
+) -> Pack:
+    """Write the pack into a new folder. Raises PackError, before anything is written where it can.
+
+    `digest_keys` is a file of the public keys that sign digests; without it they are asked for, as the digests' check
+    does.
+    """
     key = _signing_key(key_file) if key_file else None
     _refuse(asked, folder)
-    folder.mkdir(parents=True)
     now = datetime.now(UTC)
-    (folder / "report.html").write_text(report_page(lake_figures(lake, place, now)), encoding="utf-8")
+    digests = _validated(lake, asked, now, digest_keys, say)
+    folder.mkdir(parents=True)
+    _write_report(lake, place, asked, folder, digests or {}, now)
     say("report.html: written")
-    found = {}
+    found: dict[date, list[str]] = {}
     for number, day in enumerate(asked.days, 1):
-        found[day.isoformat()] = _write_day(lake, asked.source, day, folder / "days" / day.isoformat())
-        say(f"{day}: {', '.join(found[day.isoformat()]) or 'nothing is stored'} ({number} of {len(asked.days)} days)")
-    for name, rows in _write_questions(lake, asked, folder / "questions"):
-        say(f"questions/{name}: {rows:,} rows")
-    _write_about(lake, place, asked, folder, found, now, key is not None)
+        validated = digests.get(day) if digests else None
+        own = {"digests.json": report_document(validated, now)} if validated else {}
+        found[day] = _write_day(lake, asked.source, day, folder / "days" / day.isoformat(), own)
+        say(f"{day}: {', '.join(found[day]) or 'nothing is stored'} ({number} of {len(asked.days)} days)")
+    answers = {}
+    for name, answered in _write_questions(lake, asked, folder / "questions", most_rows):
+        answers[name] = answered
+        say(f"questions/{name}: {answered.rows:,} rows{', cut there: it has more' if answered.is_cut else ''}")
+    made = Pack(asked, folder, found, answers, digests)
+    _write_about(lake, place, made, now, key is not None, most_rows)
     shutil.copy(Path(__file__).with_name("verify_pack.py"), folder / VERIFIER)
     _write_sums(folder, key)
-    return folder
+    return made
+
+
+def _validated(
+    lake: Lake, asked: Asked, now: datetime, keys: Path | None, say: Callable[[str], None]
+) -> dict[date, DigestReport] | None:
+    """What the log's digests prove of each day; None where it has none, or where there are no keys, which is said."""
+    if asked.source.digests is None:
+        return None
+    say(f"digests of {len(asked.days)} days: every file that they name is read again")
+    try:
+        reports = validate_digests(asked.source, lake, asked.days, now, say, keys)
+    except PublicKeysError as error:
+        say(f"digests were not validated: {error}")
+        return None
+    findings = sum(len(report.findings) for report in reports)
+    say(f"digests of {len(asked.days)} days: validated, {findings:,} findings")
+    return {day_from_number(report.day): report for report in reports}
+
+
+def _day_gaps(days: Collection[date], said: str) -> Iterator[str]:
+    """A sentence for each run of days of which something is not here."""
+    for run in runs_of_days(days):
+        yield f"{run[0]}{f' to {run[-1]}' if len(run) > 1 else ''}: {said}"
+
+
+def _digests_gap(asked: Asked, days: Mapping[date, Sequence[str]]) -> str:
+    """Why the digests were not validated, without a word of this machine, and what to do."""
+    kept = sum("digests.json" in names for names in days.values())
+    command = loglake(f"digests {asked.source.name} {days_argument(asked.first, asked.last)}")
+    return (
+        "digests.json as of now: the log's digests were not validated for this pack, as no public keys could "
+        f"be had; of {kept} of {len(days)} days an earlier audit kept its result, which is here. "
+        f"`{command}` says which keys are wanted; name a file of them with --keys or LOGLAKE_DIGEST_KEYS, and make the "
+        "pack again"
+    )
+
+
+def _write_report(
+    lake: Lake, place: str, asked: Asked, folder: Path, digests: Mapping[date, DigestReport], now: datetime
+) -> None:
+    """The report, which says of the pack's days what was found just now, and of others what their audit kept."""
+    figures = lake_figures(lake, place, now)
+    fresh = [digest_day(day, report.document()) for day, report in digests.items()]
+    logs = tuple(log.with_digests(fresh) if log.name == asked.source.name else log for log in figures.logs)
+    page = report_page(replace(figures, logs=logs))
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _refuse(asked: Asked, folder: Path) -> None:
@@ -119,8 +243,8 @@ def _signing_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _write_day(lake: Lake, source: LogSource, day: date, folder: Path) -> list[str]:
-    """Write what is stored of a day, as it is stored; returns what there was."""
+def _write_day(lake: Lake, source: LogSource, day: date, folder: Path, own: Mapping[str, bytes]) -> list[str]:
+    """Write what is stored of a day, as it is stored, but for its `own` files; returns what there was."""
     table, number = lake.table(source.readready.name), day_number(day)
     found = []
     stored = {
@@ -131,9 +255,9 @@ def _write_day(lake: Lake, source: LogSource, day: date, folder: Path) -> list[s
     if newest:
         stored["manifest.json.gz"] = manifest_key(table.name, number, newest.run_id)
     stored["coverage.json"] = coverage_key(table.name, number)
-    stored["digests.json"] = check_key(source.raw.name, number, "digests")
+    stored["digests.json"] = check_key(source.raw.name, number, DIGESTS)
     for name, key in stored.items():
-        body = object_if_any(lake.s3, table.bucket, key)
+        body = own[name] if name in own else object_if_any(lake.s3, table.bucket, key)
         if body is not None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(body)
@@ -141,21 +265,27 @@ def _write_day(lake: Lake, source: LogSource, day: date, folder: Path) -> list[s
     return found
 
 
-def _write_questions(lake: Lake, asked: Asked, folder: Path) -> Iterator[tuple[str, int]]:
-    """Ask the log's questions of compliance and security over the days; yields (name, rows)."""
+def _write_questions(lake: Lake, asked: Asked, folder: Path, most: int) -> Iterator[tuple[str, Answered]]:
+    """Ask the log's questions of compliance and security over the days, up to `most` rows and not to their own end."""
     folder.mkdir()
     for one in questions():
         if one.subject != asked.source.name or one.asked_by == "operations":
             continue
-        sql = one.statement(asked.first, asked.last)
-        answer = lake.athena.ask(sql)
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(answer.columns)
-        writer.writerows([None if cell is None else _inert(cell) for cell in row] for row in answer.texts)
-        (folder / f"{one.name}.sql").write_text(sql, encoding="utf-8")
-        (folder / f"{one.name}.csv").write_text(text.getvalue(), encoding="utf-8")
-        yield one.name, len(answer.texts)
+        yield one.name, _write_answer(lake, asked, one, folder, most)
+
+
+def _write_answer(lake: Lake, asked: Asked, one: Question, folder: Path, most: int) -> Answered:
+    """A question, as it was asked, beside its answer. One row more than `most` is asked for, to know of more."""
+    sql = one.statement(asked.first, asked.last, most + 1)
+    answer = lake.athena.ask(sql)
+    rows = answer.texts[:most]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(answer.columns)
+    writer.writerows([None if cell is None else _inert(cell) for cell in row] for row in rows)
+    (folder / f"{one.name}.sql").write_text(sql, encoding="utf-8")
+    (folder / f"{one.name}.csv").write_text(text.getvalue(), encoding="utf-8")
+    return Answered(len(rows), len(answer.texts) > most)
 
 
 def _inert(cell: str) -> str:
@@ -164,15 +294,9 @@ def _inert(cell: str) -> str:
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 
-def _write_about(
-    lake: Lake,
-    place: str,
-    asked: Asked,
-    folder: Path,
-    found: dict[str, list[str]],
-    now: datetime,
-    is_signed: bool,
-) -> None:
+def _write_about(lake: Lake, place: str, made: Pack, now: datetime, is_signed: bool, most_rows: int) -> None:
+    """What the pack is of and what it has not, for programs and for people."""
+    asked = made.asked
     about: dict[str, Any] = {
         "lake": lake.settings.name,
         "account": lake.settings.account,
@@ -181,9 +305,12 @@ def _write_about(
         "first_day": asked.first.isoformat(),
         "last_day": asked.last.isoformat(),
         "made_at": now.isoformat(timespec="seconds"),
-        "days": found,
+        "days": {day.isoformat(): names for day, names in made.days.items()},
+        "questions": {name: asdict(one) for name, one in made.answers.items()},
+        "digests_validated": made.digests is not None,
+        "not_here": made.gaps,
     }
-    (folder / "pack.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (made.folder / "pack.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     readme = _README.format(
         title=asked.source.title,
         first=asked.first,
@@ -191,9 +318,12 @@ def _write_about(
         lake=lake.settings.name,
         place=place,
         made_at=about["made_at"],
+        digests=_NO_DIGESTS if asked.source.digests is None else _KEPT if made.digests is None else _VALIDATED,
+        most=most_rows,
         signature=_SIGNED if is_signed else "",
+        gaps="\n".join(["Not here:", *(f"- {gap}." for gap in made.gaps)] if made.gaps else ["Nothing is left out."]),
     )
-    (folder / "README.txt").write_text(readme, encoding="utf-8")
+    (made.folder / "README.txt").write_text(readme, encoding="utf-8")
 
 
 def _write_sums(folder: Path, key: Ed25519PrivateKey | None) -> None:

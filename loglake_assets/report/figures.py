@@ -6,7 +6,7 @@ and the ledger say how they are, so that a report of a year lists no year of obj
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -66,7 +66,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class DigestDay:
-    """What the log's own digests prove of a delivery day; `pct` is None where there are none."""
+    """What the log's own digests prove of a delivery day; `pct` is of all its files, None where it has none."""
 
     day: date
     pct: float | None
@@ -83,6 +83,14 @@ class LogFigures:
     problems: tuple[Problem, ...] = ()
     digests: tuple[DigestDay, ...] = ()
     has_digests: bool = False
+
+    def with_digests(self, fresh: Collection[DigestDay]) -> "LogFigures":
+        """The same log, with what was found of some of its days in place of what their audit kept."""
+        if not self.days:
+            return self
+        first = self.days[-1].day - timedelta(days=LOOK_BACK_DAYS - 1)
+        found = {one.day: one for one in (*self.digests, *fresh) if first <= one.day}
+        return replace(self, digests=tuple(found[day] for day in sorted(found)))
 
     @property
     def months(self) -> dict[str, list[DayFigure]]:
@@ -252,7 +260,12 @@ def _digests(lake: Lake, source: LogSource, days: Sequence[date]) -> Iterator[Di
         key = check_key(source.raw.name, day_number(day), "digests")
         found = _json(lake, key)
         if found is not None:
-            yield DigestDay(day, found.get("valid_pct"), len(found.get("findings", ())))
+            yield digest_day(day, found)
+
+
+def digest_day(day: date, report: Mapping[str, Any]) -> DigestDay:
+    """What the document of a day's validation says of it."""
+    return DigestDay(day, report.get("files_proved_pct"), len(report.get("findings", ())))
 
 
 def _json(lake: Lake, key: str) -> dict[str, Any] | None:

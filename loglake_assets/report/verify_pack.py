@@ -75,6 +75,14 @@ def state(folder: Path) -> str:
     return "no events" if pct is None else f"{pct:.4f} % of its events"
 
 
+def not_here(folder: Path) -> Iterator[str]:
+    """Yield what the pack itself says that it does not hold; nothing where its own account cannot be read."""
+    try:
+        yield from map(ascii, json.loads((folder / "pack.json").read_bytes())["not_here"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+
+
 def main() -> int:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
     problems = list(wrong_files(folder))
@@ -85,6 +93,8 @@ def main() -> int:
             found, said = [f"a record cannot be read ({type(error).__name__})"], "not known"
         print(f"{day.name}: {said}" + "".join(f"; WRONG: {one}" for one in found))
         problems += [f"{day.name}: {one}" for one in found]
+    for gap in not_here(folder):
+        print(f"NOT HERE: {gap[1:-1]}")
     for problem in problems:
         print(f"WRONG: {problem}")
     print(f"{len(problems)} problems" if problems else "All files are as SHA256SUMS says, and all records agree.")
