@@ -13,11 +13,23 @@ import pytest
 from infra.cli.build import build_range
 from infra.cli.dagster_runs import dagster_instance
 from loglake_assets.definitions import defs as load_definitions
+from loglake_assets.lake.checks.day_report import REMEDIES
 from loglake_assets.lake.checks.ledger import LedgerDay, read_ledger_day
 from loglake_assets.lake.storage.keys import report_key
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.orchestration.report_asset import REPORT
-from loglake_assets.report.charts import BROKEN, KINDS, PARTLY, QUIET, WAITING, WHOLE, heat_map, kind_of, monthly_bars
+from loglake_assets.report.charts import (
+    _KIND_OF_WORD,
+    BROKEN,
+    KINDS,
+    PARTLY,
+    QUIET,
+    WAITING,
+    WHOLE,
+    heat_map,
+    kind_of,
+    monthly_bars,
+)
 from loglake_assets.report.figures import (
     NOTHING_DELIVERED,
     DayFigure,
@@ -30,7 +42,11 @@ from loglake_assets.report.figures import (
     put_report,
 )
 from loglake_assets.report.page import report_page
+from loglake_assets.report.words import FINDINGS, SESSIONS, state_words
+from loglake_assets.reviews.session_activity.states import STATES
+from loglake_assets.reviews.session_activity.verdicts import SessionReview
 from loglake_assets.sources.placement import day_number
+from resources.settings import loglake
 from tests.browser import start_browser
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 
@@ -92,8 +108,11 @@ def test_the_page_says_it_in_words_and_numbers_too() -> None:
     for words in (
         "1 open problem",
         "Since the report of 2026-11-09",
-        "2 days that were audited",
+        "Of 2 audited days of the last 35, 1 are proved in full",
+        "Of the day that is proved least, 99 % of the files are.",
         "2 findings",
+        "365 further copies of events that were delivered more than once",
+        "objects that cannot be read",
         "by ours",
     ):
         assert words in page, words
@@ -103,12 +122,59 @@ def test_the_page_says_it_in_words_and_numbers_too() -> None:
     assert "Nothing is open" in report_page(replace(figures(), logs=()))
 
 
+def test_every_finding_and_every_state_has_words_for_who_knows_no_code() -> None:
+    assert set(FINDINGS) == set(REMEDIES)
+    shown = [*FINDINGS.values(), *map(state_words, _KIND_OF_WORD)]
+    assert not [words for words in shown if re.search("_|unbuilt|unregistered|unplace|partition|commit", words)]
+    assert state_words("incomplete, raw_gone") == "incomplete, raw objects gone"
+    assert set(SESSIONS) == set(STATES)
+    assert not [text for text in SESSIONS.values() if re.search("below|packet|verdict", text)]
+    page = report_page(replace(figures(), sessions=dict.fromkeys(STATES, 2)))
+    assert [text for text in SESSIONS.values() if text not in page.replace("&#39;", "'")] == []
+    assert not re.search("stands below|this packet|registered unbuilt|further delivered", page)
+
+
+def test_a_log_of_which_no_day_was_audited_says_what_audits_it() -> None:
+    page = report_page(replace(figures(), logs=(replace(a_year(NOW.date()), digests=()),)))
+    assert loglake("digests anylog 2026-10-06..2026-11-09") in page
+    assert "daily_checks" in page
+    assert "audit/anylog_digests" in page
+
+
+def test_a_validation_of_now_takes_the_place_of_what_an_audit_kept() -> None:
+    log, today = a_year(NOW.date()), NOW.date()
+    log = replace(log, digests=(DigestDay(today - timedelta(days=1), 50.0, 1),))
+    fresh = [DigestDay(today - timedelta(days=n), 100.0, 0) for n in (1, 2, 99)]
+    assert log.with_digests(fresh).digests == (fresh[1], fresh[0])
+
+
+@pytest.mark.stack
+def test_a_phone_shows_every_table_without_a_sideways_scroll(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report_page(replace(figures(), reviews=_reviews())))
+    with start_browser(tmp_path / "profile", "--window-size=390,844") as browser, browser.page(path.as_uri()) as page:
+        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        page.ask("Emulation.setDeviceMetricsOverride", **size)
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        assert page.evaluate("innerWidth") == 390
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        narrow = "[...document.querySelectorAll('td')].filter(one => one.getBoundingClientRect().width < 250).length"
+        assert page.evaluate(narrow) == 0, "each cell has the page's width"
+        unnamed = "[...document.querySelectorAll('td')].filter(one => !one.dataset.label).length"
+        assert page.evaluate(unnamed) == 0, "each cell says what it is, where its heading is not seen"
+
+
+def _reviews() -> tuple[SessionReview, ...]:
+    row = {"state": "recorded", "session_key": "s", "flags": None}
+    return (SessionReview(row, NOW.date() - timedelta(days=1)),)
+
+
 @pytest.mark.stack
 def test_nothing_acts_or_is_loaded_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(report_page(figures()))
     wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    for size in ("1200,900", "380,800"):
+    for size in ("1200,900", "780,900", "380,800"):
         with start_browser(tmp_path / f"profile-{size[:3]}", f"--window-size={size}") as browser:
             with browser.page(path.as_uri()) as page:
                 assert page.evaluate("document.title") == "Log Lake loglake, 2026-11-10"
@@ -147,7 +213,7 @@ def test_it_says_what_the_lake_holds_and_what_changed_since(built: BuiltLake) ->
     bucket = lake.settings.readready_bucket
     lake.s3.put_object(Bucket=bucket, Key=report_key(NOW.date(), "json"), Body=document.encode())
     second = lake_figures(lake, "here", NOW + timedelta(days=1))
-    was = f"{built.source.name} {FIRST}: unbuilt before, {days[FIRST].state} now"
+    was = f"{built.source.name} {FIRST}: not built before, {state_words(days[FIRST].state)} now"
     assert (second.before, was in second.changes) == (f"{NOW.date()}", True)
 
 

@@ -123,7 +123,7 @@ def test_the_report_says_how_many_verdicts_are_due_and_names_nobody() -> None:
     page = report_page(LakeFigures("loglake", "here", now, (), reviews=reviews))
     assert "Overdue: 1, Appropriate: 1." in page
     assert "1 session owes a verdict" in page
-    assert '<td>2026-11-08</td><td>Overdue</td><td class="number">1</td>' in page
+    assert '<td data-label="Due">2026-11-08</td><td data-label="Status">Overdue</td>' in page
     assert not [name for name in ("script", "0a1b2c", "alice") if name in page], "who may read it may not read reviews"
 
 

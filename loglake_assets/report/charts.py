@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from loglake_assets.report.figures import NOTHING_DELIVERED, OPEN, UNBUILT, LogFigures
+from loglake_assets.report.words import state_words
 
 WHOLE, PARTLY, BROKEN, WAITING, QUIET, NOTHING = KINDS = (
     "complete",
@@ -74,7 +75,8 @@ def heat_map(log: LogFigures, legend: bool = True) -> Markup:
             "week": week,
             "weekday": _WEEKDAYS[figure.day.weekday()],
             "kind": kind_of(figure.state),
-            "said": f"{figure.day}: {figure.state}" + (f", {figure.pct:.4f} %" if figure.pct is not None else ""),
+            "said": f"{figure.day}: {state_words(figure.state)}"
+            + (f", {figure.pct:.4f} %" if figure.pct is not None else ""),
         }
         for week, figure in zip(weeks, days, strict=True)
     ]

@@ -21,6 +21,7 @@ from loglake_assets.lake.storage.keys import check_key, report_key
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days
 from loglake_assets.lake.versions.commits import Commit, heads, sequences
 from loglake_assets.lake.versions.late_ledger import late_counts
+from loglake_assets.report.words import state_words
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review
 from loglake_assets.reviews.session_activity.verdicts import SessionReview, session_reviews
@@ -33,7 +34,7 @@ from loglake_assets.sources.placement import day_from_number, day_number
 REPORT_DAYS = 365
 COMPLETE, NOTHING_DELIVERED, UNBUILT, OPEN = "complete", "nothing delivered", "unbuilt", "open"
 _NAMES_SHOWN = 3
-_TOOLS_SHOWN = 20
+TOOLS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class DayFigure:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that neighbouring days ask for, with the first names of it, which anybody may have chosen."""
+    """One finding that neighbouring days ask for, with the first names of it, which anybody may have chosen."""
 
     first: date
     last: date
@@ -147,7 +148,7 @@ def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
         lake,
         "agent_tool_use",
         "SELECT useridentity_arn AS agent, tool_name AS tool, count(*) AS calls FROM agent_tool_use "
-        f"WHERE logcalendarday >= {first} GROUP BY 1, 2 ORDER BY calls DESC LIMIT {_TOOLS_SHOWN}",
+        f"WHERE logcalendarday >= {first} GROUP BY 1, 2 ORDER BY calls DESC LIMIT {TOOLS_SHOWN}",
     )
     made = LakeFigures(
         lake.settings.name,
@@ -231,7 +232,7 @@ def _problems(source: str, reports: Mapping[date, DayReport]) -> Iterator[Proble
         Problem(
             run[0],
             run[-1],
-            str(finding).replace("_", " "),
+            str(finding),
             remedy(finding, source, run[0], run[-1], reports[run[-1]].run_id),
             tuple(name for day in run for name in _names(reports[day], finding))[:_NAMES_SHOWN],
         )
@@ -294,7 +295,7 @@ def _changes(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[
         for day, state in days.items():
             was = before.get(log, {}).get(day)
             if was is not None and was != state:
-                yield f"{log} {day}: {was} before, {state} now"
+                yield f"{log} {day}: {state_words(was)} before, {state_words(state)} now"
 
 
 def put_report(lake: Lake, found: LakeFigures, html: str) -> str:

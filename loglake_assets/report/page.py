@@ -8,11 +8,15 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.report.charts import KINDS, heat_map, kind_of, monthly_bars
-from loglake_assets.report.figures import LakeFigures, LogFigures
+from loglake_assets.report.figures import TOOLS_SHOWN, LakeFigures, LogFigures
+from loglake_assets.report.words import SESSIONS, finding_words, state_words
 from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
+from loglake_assets.sources.placement import days_argument
+from resources.settings import loglake
 
 PROBLEMS_SHOWN = 200
 CHANGES_SHOWN = 100
@@ -36,13 +40,21 @@ def report_page(found: LakeFigures) -> str:
             problem_count=len(problems),
             changes=found.changes[:CHANGES_SHOWN],
             change_count=len(found.changes),
-            sessions=[(STATES[state], count) for state, count in found.sessions.items() if state in STATES],
+            sessions=[(STATES[s].label, count, SESSIONS[s]) for s, count in found.sessions.items() if s in STATES],
             reviews=[(status, count) for status, count in counts_by_status(found.reviews, today).items() if count],
             owed=sorted(Counter((one.due, status) for one, status in owed).items())[:REVIEWS_SHOWN],
             owed_count=len(owed),
             closed={log.name: found.closed_days(log) for log in found.logs},
+            audits={log.name: _audit(found, log) for log in found.logs if found.closed_days(log)},
+            most_tools=TOOLS_SHOWN,
         )
     )
+
+
+def _audit(found: LakeFigures, log: LogFigures) -> str:
+    """The command that validates the log's digests of the days that the report would tell of."""
+    days = [figure.day for figure in found.closed_days(log)][-LOOK_BACK_DAYS:]
+    return loglake(f"digests {log.name} {days_argument(days[0], days[-1])}")
 
 
 def _pictures(log: LogFigures, months: Sequence[Mapping[str, Any]]) -> dict[str, Markup]:
@@ -88,9 +100,9 @@ def _status(name: str) -> str:
     return VERDICTS.get(name, name.capitalize())
 
 
-def _counted(count: int, word: str) -> str:
+def _counted(count: int, word: str, plural: str = "") -> str:
     """1 object, 2 objects."""
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
+    return f"{count:,} {word if count == 1 else plural or f'{word}s'}"
 
 
 @cache
@@ -102,5 +114,7 @@ def _pages() -> Environment:
         "kind": kind_of,
         "counted": _counted,
         "status": _status,
+        "finding": finding_words,
+        "state": state_words,
     }
     return pages
