@@ -3,7 +3,8 @@
 import gzip
 import json
 import re
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -16,14 +17,17 @@ from infra.cli.demo_truth import tool_problems
 from infra.cli.evidence import event_evidence
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_ask import STAND_IN, ModelAccess, ask_locally, log_invocations
-from infra.cli.review import build_review_range
+from infra.cli.review import build_review_range, print_review_days
 from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, serve
+from loglake_assets.orchestration.comparison import NONE_NEEDED
 from loglake_assets.reviews import load_review
 from loglake_assets.reviews.agent_tool_use.bodies import look_up
-from loglake_assets.reviews.agent_tool_use.tool_use_builder import _present, build
+from loglake_assets.reviews.agent_tool_use.tool_use_builder import CHECKS, _present, _trace_remedy, build
+from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import SampleObject
+from resources.settings import loglake
 from tests.conftest import FIRST, LAST, ToolLake, quiet
 
 DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
@@ -123,6 +127,41 @@ def test_every_agent_of_a_day_has_a_page_and_an_index_leads_to_it(tools: ToolLak
         assert calls == result.metadata["dagster/row_count"]
 
 
+def test_a_red_check_says_in_a_line_what_was_found_and_what_to_do(tools: ToolLake) -> None:
+    with dagster_instance(tools.lake) as instance:
+        for name in CHECKS:
+            records = instance.event_log_storage.get_asset_check_execution_history(
+                dg.AssetCheckKey(ASSET, name), limit=50
+            )
+            found = [r.evaluation for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
+            red = next(one for one in found if not one.passed)
+            remedy = str(red.metadata["remedy"].value)
+            assert loglake(f"build agent_tool_use {red.partition}") in remedy
+            assert red.description
+            assert red.description.startswith(f"{red.partition}: ")
+            assert red.description.endswith(remedy)
+            assert "\n" not in red.description
+    traced = next(one for one in found if one.passed)
+    assert traced.metadata["remedy"].value == NONE_NEEDED
+
+
+def test_what_brings_the_events_depends_on_whether_the_logs_are_whole() -> None:
+    whole = Input("from_cloudtrail_readready", FIRST, BUILT, coverage_pct=100.0)
+    assert "the logs it joins are whole" in _trace_remedy([whole], FIRST)
+    short = [replace(whole, day=FIRST + timedelta(days=n), coverage_pct=99.0) for n in range(5)]
+    said = _trace_remedy([whole, *short], FIRST)
+    assert "from_cloudtrail_readready 2026-11-01, " in said
+    assert "and 2 more" in said
+    assert loglake("status") in said
+
+
+def test_the_table_of_days_says_what_its_percentage_is_of(tools: ToolLake, capsys: pytest.CaptureFixture[str]) -> None:
+    print_review_days(REVIEW, tools.results)
+    said = capsys.readouterr().out
+    assert "trail coverage %" in said.splitlines()[1] + said.splitlines()[0] + said.splitlines()[2]
+    assert "trail coverage %: Of the tool calls, which percentage has the API event of its request" in said
+
+
 def test_a_body_that_is_referenced_and_absent_is_named(tools: ToolLake) -> None:
     with dagster_instance(tools.lake) as instance:
         key = dg.AssetCheckKey(ASSET, "bodies_present")
@@ -171,7 +210,7 @@ def test_a_body_in_another_bucket_is_not_absent_and_is_read_where_a_setting_allo
     rows = [{"input_bodys3path": None, "output_bodys3path": path} for path in paths]
     bodies = look_up(s3, own, rows, True)
     assert {path for path in paths if not bodies[path].is_followed} == {there, absent, "file:///etc/passwd"}
-    check = _present(rows, bodies)
+    check = _present(rows, bodies, FIRST)
     assert not check.passed
     assert [name.startswith("in a bucket that is not followed: ") for name in check.names] == [False] * 3 + [True] * 3
     assert (check.metadata["bodies_absent"], check.metadata["bodies_not_followed"]) == (3, 3)

@@ -20,6 +20,7 @@ from lambdas.looker.guard import Policy, check_statement
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
+from loglake_assets.orchestration.comparison import NONE_NEEDED
 from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_sensor import changed_days
 from loglake_assets.reviews.inputs import read_inputs
@@ -31,6 +32,7 @@ from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import SessionTruth
 from resources.athena import sql_literal
+from resources.settings import loglake
 from tests.conftest import FIRST, LAST, ReviewedLake, quiet
 
 ASSET = dg.AssetKey(["review", "session_activity"])
@@ -314,6 +316,11 @@ def test_checks_name_the_sessions_that_were_not_recorded_and_the_orphans(reviewe
     assert (keystrokes.severity == dg.AssetCheckSeverity.ERROR) is (pct < 90)
     assert set(orphans.metadata["named"].value) == {s.f_sessionid for s in of_day if s.state == "orphan"}
     assert orphans.severity == dg.AssetCheckSeverity.WARN
+    for found in (keystrokes, orphans):
+        remedy = found.metadata["remedy"].value
+        assert (remedy == NONE_NEEDED) is found.passed
+        assert found.passed or found.description.endswith(remedy)
+        assert found.passed or loglake(f"build session_activity {day}") in remedy
     names = json.loads(packet(reviewed, keystrokes.metadata["all_names"].value))
     assert set(names["names"]) == lost
 

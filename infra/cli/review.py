@@ -14,6 +14,7 @@ from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_table
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review
+from loglake_assets.reviews.builder import load_builder
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
 from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, load_unmasked
@@ -62,18 +63,23 @@ def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], s
 def print_review_days(review: Review, results: Sequence[DayResult]) -> None:
     """The table of built days by what the review counts, then each error once."""
     names = list(dict.fromkeys(name for r in results for name in r.metadata.get("counted", ())))
-    headings = ["day", "rows", *names, "coverage %", "state"]
-    rows = [_row(result, names) for result in results]
-    print_table(f"{review.title} by day", headings, rows)
+    checks = {f"{check}_pct": (check, meaning) for check, meaning in load_builder(review).CHECKS.items()}
+    share = next((name for r in results for name in r.metadata if name in checks), "")
+    check, meaning = checks.get(share, ("coverage", ""))
+    heading = f"{check.replace('_', ' ')} %"
+    rows = [_row(result, names, share) for result in results]
+    print_table(f"{review.title} by day", ["day", "rows", *names, heading, "state"], rows)
+    if meaning:
+        print(f"{heading}: {meaning} It says nothing of how whole the day is: `{loglake('status')}` does.")
     print_errors(results)
 
 
-def _row(result: DayResult, names: Sequence[str]) -> list[Any]:
+def _row(result: DayResult, names: Sequence[str], share: str) -> list[Any]:
     m = result.metadata
     if not m:
         return [result.day, *[None] * (len(names) + 2), result.standing or "not built"]
-    pct = next((value for name, value in m.items() if name.endswith("_coverage_pct")), None)
-    return [result.day, m["dagster/row_count"], *(m[name] for name in names), coverage_text(pct), "built"]
+    counts = (m[name] for name in names)
+    return [result.day, m["dagster/row_count"], *counts, coverage_text(m.get(share)), "built"]
 
 
 # --- packets ----------------------------------------------------------------------------------------------------------

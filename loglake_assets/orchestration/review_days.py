@@ -15,6 +15,7 @@ from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, packets_prefix
 from loglake_assets.lake.versions.commits import Commit, head
+from loglake_assets.orchestration.comparison import NONE_NEEDED
 from loglake_assets.orchestration.day_checks import newest_materializations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
 from loglake_assets.orchestration.review_config import ReviewConfig
@@ -148,7 +149,9 @@ def _evaluations(
                 partition=day.partition,
                 passed=check.passed,
                 severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
+                description=f"{day.partition}: {check.description}",
                 metadata={
+                    "remedy": NONE_NEEDED if check.passed else check.remedy,
                     **check.metadata,
                     "named": dg.MetadataValue.json(list(check.names[:NAMES_SHOWN])),
                     "all_names": f"s3://{lake.settings.readready_bucket}/{key}",

@@ -16,12 +16,14 @@ from loglake_assets.reviews.agent_tool_use.agent_pages import agent_files
 from loglake_assets.reviews.agent_tool_use.bodies import Body, body_references, look_up, with_bodies
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, event_rows, row_of, tool_calls
 from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
-from loglake_assets.reviews.inputs import read_inputs
+from loglake_assets.reviews.inputs import Input, read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number, days_between
 from resources.athena import sql_literal
+from resources.settings import loglake
 
 CALLS_A_QUERY = 400
+_SHORT_SHOWN = 3
 TRACED, BODIES = "trail_coverage", "bodies_present"
 CHECKS: Mapping[str, str] = {
     TRACED: "Of the tool calls, which percentage has the API event of its request; the others by name.",
@@ -59,7 +61,7 @@ def build(
             rows=[row_of(call, told) for call in calls],
             inputs=read,
             files=agent_files(calls, read, day, lake.settings.name, datetime.now(UTC)),
-            checks=[_trace(calls, float(options.get("error_below_pct", 90))), _present(of_day, bodies)],
+            checks=[_trace(calls, read, day, float(options.get("error_below_pct", 90))), _present(of_day, bodies, day)],
             counts=_counts(calls),
             details={EVENTS.name: chain.from_iterable(map(event_rows, sorted(calls, key=lambda one: one.key)))},
             metadata={"pages": f"{address(day)}index.html"},
@@ -117,7 +119,8 @@ def _counts(calls: Sequence[ToolCall]) -> dict[str, int]:
     }
 
 
-def _trace(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
+def _trace(calls: Sequence[ToolCall], read: Sequence[Input], day: date, error_below: float) -> DayCheck:
+    """Whether CloudTrail has the event of each call's request; with what was read of the logs, to say what to do."""
     untraced = [call.key for call in calls if call.trail is None]
     pct = None if not calls else int(10_000 * 100 * (len(calls) - len(untraced)) / len(calls)) / 10_000
     return DayCheck(
@@ -128,11 +131,34 @@ def _trace(calls: Sequence[ToolCall], error_below: float) -> DayCheck:
             "trail_coverage_pct": pct if pct is not None else "n/a: no tool call that day",
             "tool_calls_without_trail_event": len(untraced),
         },
+        said=(
+            f"{len(untraced):,} of {len(calls):,} tool calls have no event of their request in CloudTrail"
+            if untraced
+            else "each tool call has the event of its request in CloudTrail"
+        ),
+        remedy=_trace_remedy(read, day) if untraced else "",
         names=untraced,
     )
 
 
-def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body]) -> DayCheck:
+def _trace_remedy(read: Sequence[Input], day: date) -> str:
+    """What brings the events: days of the logs that are not whole come first, as nothing else is known before."""
+    build = loglake(f"build {REVIEW.name} {day}")
+    short = list(dict.fromkeys(f"{one.table} {one.day}" for one in read if one.lacks()))
+    if short:
+        return (
+            f"not all of the logs it joins is there ({', '.join(short[:_SHORT_SHOWN])}"
+            f"{f' and {len(short) - _SHORT_SHOWN} more' if len(short) > _SHORT_SHOWN else ''}): `{loglake('status')}` "
+            f"says what builds them, then `{build}`"
+        )
+    return (
+        "the logs it joins are whole, so look whether a trail of the named calls' account and Region delivers the "
+        f"management events of Bedrock to this lake; once they are there, `{build}`"
+    )
+
+
+def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body], day: date) -> DayCheck:
+    """Whether each large body that the day's invocations refer to is there."""
     paths = {path for row in rows for _, path in body_references(row)}
     absent = sorted(path for path in paths if bodies[path].is_followed and not bodies[path].found)
     unknown = sorted(path for path in paths if not bodies[path].is_followed)
@@ -145,5 +171,24 @@ def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body]) -> D
             "bodies_absent": len(absent),
             "bodies_not_followed": len(unknown),
         },
+        said=(
+            f"of {len(paths):,} large bodies that invocations refer to, {len(absent):,} are not there and "
+            f"{len(unknown):,} lie in a bucket that is not followed"
+            if absent or unknown
+            else f"each of {len(paths):,} large bodies that invocations refer to is there"
+        ),
+        remedy="; ".join(_body_remedies(bool(absent), bool(unknown), day)),
         names=[*absent, *(f"in a bucket that is not followed: {path}" for path in unknown)],
     )
+
+
+def _body_remedies(is_absent: bool, is_unknown: bool, day: date) -> Iterator[str]:
+    if is_absent:
+        yield "restore the named objects, from an earlier version where the bucket keeps them"
+    if is_unknown:
+        yield (
+            "where a bucket is yours, list it in followed_buckets of the review's defs.yaml, and let Dagster's role "
+            "read it"
+        )
+    if is_absent or is_unknown:
+        yield f"then `{loglake(f'build {REVIEW.name} {day}')}`"

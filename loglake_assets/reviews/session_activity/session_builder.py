@@ -16,6 +16,7 @@ from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.lake_queries import read_facts
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
+from resources.settings import loglake
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
 CHECKS: Mapping[str, str] = {
@@ -44,7 +45,7 @@ def build(
             rows=rows,
             inputs=_read_for(facts, day),
             files=_packets(sessions, names, day, lake.settings.name, now, bool(options.get("mask_secrets", True))),
-            checks=_checks(sessions, float(options.get("error_below_pct", 90))),
+            checks=_checks(sessions, day, float(options.get("error_below_pct", 90))),
             counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
             metadata={
                 "transcript_lines": sum(row["transcript_lines"] for row in rows),
@@ -103,13 +104,14 @@ def _packets(
     yield ReviewFile("index.html", page.encode(), "text/html; charset=utf-8")
 
 
-def _checks(sessions: Sequence[Session], error_below: float) -> list[DayCheck]:
+def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[DayCheck]:
     have = sum(s.state in _WITH for s in sessions)
     lost = [s for s in sessions if s.state in _WITHOUT]
     partly = [s for s in sessions if s.state == "recorded_partly"]
     orphans = [s.key for s in sessions if s.state == "orphan"]
     should = have + len(lost)
     pct = None if should == 0 else int(10_000 * 100 * have / should) / 10_000
+    build = loglake(f"build {REVIEW.name} {day}")
     return [
         DayCheck(
             KEYSTROKES,
@@ -122,7 +124,37 @@ def _checks(sessions: Sequence[Session], error_below: float) -> list[DayCheck]:
                 "of_these_in_part": len(partly),
                 "awaiting": sum(s.state == "awaiting" for s in sessions),
             },
+            said=(
+                f"{len(lost):,} of {should:,} sessions that should have keystrokes have none"
+                if lost
+                else "each session that should have keystrokes has them"
+            ),
+            remedy=(
+                "look whether session logging to CloudWatch Logs was on for the named sessions, and its Firehose "
+                f"delivered; load and build what comes of it, then `{build}`; "
+                f"`{loglake('review --session <session> --out <folder>')}` shows what else they did"
+                if lost
+                else ""
+            ),
             names=[s.key for s in lost],
         ),
-        DayCheck(ORPHANS, passed=not orphans, is_error=False, metadata={"orphans": len(orphans)}, names=orphans),
+        DayCheck(
+            ORPHANS,
+            passed=not orphans,
+            is_error=False,
+            metadata={"orphans": len(orphans)},
+            said=(
+                f"{len(orphans):,} log streams of keystrokes belong to no StartSession that CloudTrail has"
+                if orphans
+                else "all keystrokes belong to a session that CloudTrail knows"
+            ),
+            remedy=(
+                f"build the CloudTrail days around it that are not whole (`{loglake('status')}` names them), then "
+                f"`{build}`; what is an orphan still may be of an account whose trail is not delivered here, or made "
+                "up: somebody who reviews everybody's sessions must read it"
+                if orphans
+                else ""
+            ),
+            names=orphans,
+        ),
     ]
