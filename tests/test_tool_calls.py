@@ -11,9 +11,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from loglake_assets.reviews.agent_tool_use.agent_pages import agent_document, agent_files, agent_page
+from loglake_assets.reviews.agent_tool_use.agent_pages import (
+    FLAG_LABELS,
+    FLAGS,
+    agent_document,
+    agent_files,
+    agent_page,
+)
 from loglake_assets.reviews.agent_tool_use.bodies import Body, with_bodies
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
+from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input
+from loglake_assets.reviews.page_text import lasted
 from loglake_assets.sources.bedrock import decode, recount, tools
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -82,6 +90,34 @@ def test_an_agents_page_shows_what_it_did_masks_secrets_and_lets_nothing_act() -
     files = {file.name for file in agent_files([call], [], NOON.date(), "loglake", NOON)}
     name = sha256(AGENT.encode()).hexdigest()[:16]
     assert files == {"index.html", f"{name}.html", f"{name}.json"}
+
+
+def index_of(call: ToolCall | None, *inputs: Input) -> str:
+    files = agent_files([call] if call else [], inputs, NOON.date(), "loglake", NOON)
+    return next(file.body.decode() for file in files if file.name == "index.html")
+
+
+def test_pages_say_flags_and_times_in_words() -> None:
+    assert set(FLAG_LABELS) == set(FLAGS)
+    call = only(invocation(0, tool_calls=[CALL]), invocation(1, tool_results=[result("error")]))
+    page = agent_page(agent_document(AGENT, [call], [], NOON.date(), "loglake", NOON))
+    assert "ran 1 h" in page
+    assert "3,600,000" not in page
+    assert '<span class="badge warn">no event in CloudTrail</span>' in page
+    assert "no event in CloudTrail: 1, the tool failed: 1" in index_of(call)
+    assert "no_trail_event" not in index_of(call)
+    assert [lasted(n) for n in (0, 999, 1_000, 10_000_000)] == ["0 ms", "999 ms", "1 s", "2 h 46 min 40 s"]
+
+
+@pytest.mark.parametrize("call", [CALL, None])
+def test_the_index_says_what_is_not_here_also_where_no_agent_is(call: dict[str, Any] | None) -> None:
+    whole = Input("from_bedrock_readready", NOON.date(), BUILT, coverage_pct=100.0)
+    short = Input("from_cloudtrail_readready", NOON.date(), UNBUILT)
+    made = only(invocation(0, tool_calls=[call])) if call else None
+    assert "Not all of the logs is here" not in index_of(made, whole)
+    said = index_of(made, whole, short)
+    assert "Not all of the logs is here" in said
+    assert f"from_cloudtrail_readready, {NOON.date()}: this day has not been built" in said
 
 
 def test_an_id_that_comes_again_is_another_call_with_a_result_of_its_own() -> None:

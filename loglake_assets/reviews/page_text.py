@@ -72,6 +72,11 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count:,} {unit}" for count, unit in parts if count) or "0 s"
 
 
+def lasted(milliseconds: int) -> str:
+    """As a duration; below a second in milliseconds."""
+    return f"{milliseconds:,} ms" if milliseconds < 1_000 else duration(milliseconds / 1_000)
+
+
 def percentage(pct: float | None) -> str | None:
     """Rounded down, so that 100 % means all."""
     return None if pct is None else f"{int(pct * 10_000) / 10_000:g} %"

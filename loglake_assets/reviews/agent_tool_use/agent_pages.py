@@ -18,7 +18,7 @@ from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of
 from loglake_assets.reviews.builder import ReviewFile
 from loglake_assets.reviews.inputs import Input
 from loglake_assets.reviews.masking import masked_text
-from loglake_assets.reviews.page_text import iso, page_environment, twin_json
+from loglake_assets.reviews.page_text import iso, lasted, page_environment, twin_json
 
 CALLS_SHOWN = 2_000
 """Calls on a page: more make none that anybody opens. The table has them all."""
@@ -36,6 +36,18 @@ FLAGS: Mapping[str, str] = {
     "events_cut": "More than 100 calls were made while the tool ran; the first 100 are kept.",
 }
 """What to look at first, in this order."""
+FLAG_LABELS: Mapping[str, str] = {
+    "other_identity_in_trail": "another identity in CloudTrail",
+    "result_of_another_identity": "result brought by another identity",
+    "no_trail_event": "no event in CloudTrail",
+    "denied": "a call was denied",
+    "failed": "the tool failed",
+    "no_result_seen": "no result seen",
+    "not_seen_asked": "request of the model not seen",
+    "id_reused": "id used again",
+    "events_cut": "more than 100 calls meanwhile",
+}
+"""Each flag in the words of the pages; its name is what the table has."""
 _OF_CALL = (
     *("tool_key", "tool_name", "tool_input_bytes", "asked_in", "requestid", "modelid", "result_status", "result_bytes"),
     *("ran_milliseconds", "trail_eventid", "trail_sourceidentity", "sourceipaddress", "useragent"),
@@ -51,6 +63,7 @@ def agent_files(
     for call in calls:
         of_agent.setdefault(str(call.row["useridentity_arn"] or ""), []).append(call)
     entries: list[dict[str, Any]] = []
+    incomplete = dict.fromkeys(sentence for entry in inputs for sentence in entry.lacks())
     for agent, own in of_agent.items():
         document = agent_document(agent, own, inputs, day, lake_name, now)
         name = hashlib.sha256(agent.encode(errors="replace")).hexdigest()[:16]
@@ -60,7 +73,10 @@ def agent_files(
             {part: document[part] for part in ("agent", "flags", "calls", "tools")} | {"href": f"{name}.html"}
         )
     entries.sort(key=lambda entry: (-sum(entry["flags"].values()), entry["agent"]))
-    page = _pages().get_template("agent_index.html.j2").render(entries=entries, day=day.isoformat(), lake=lake_name)
+    index = _pages().get_template("agent_index.html.j2")
+    page = index.render(
+        entries=entries, incomplete=[*incomplete], day=day.isoformat(), lake=lake_name, labels=FLAG_LABELS
+    )
     yield ReviewFile("index.html", page.encode(), "text/html; charset=utf-8")
 
 
@@ -127,9 +143,11 @@ def _entry(call: ToolCall) -> dict[str, Any]:
 def agent_page(document: Mapping[str, Any]) -> str:
     """The page of one agent's day, from its JSON twin."""
     page = _pages().get_template("agent.html.j2")
-    return page.render(document=document, flags=FLAGS, is_denial=is_denial, longest=INPUT_SHOWN)
+    return page.render(document=document, flags=FLAGS, labels=FLAG_LABELS, is_denial=is_denial, longest=INPUT_SHOWN)
 
 
 @cache
 def _pages() -> Environment:
-    return page_environment(__package__)
+    pages = page_environment(__package__)
+    pages.filters["lasted"] = lasted
+    return pages
