@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from infra.cli.review import Wanted, write_review
@@ -21,6 +22,7 @@ from loglake_assets.reviews.session_activity.reviewer_scope import (
     ReviewersError,
     days_to_review,
     load_reviewers,
+    reviewer_named,
 )
 from loglake_assets.reviews.session_activity.verdicts import (
     AWAITED,
@@ -248,9 +250,35 @@ def test_the_commands_list_what_is_due_and_refuse_what_is_half_said(
     assert len(rows) == len(session_reviews(reviewed.lake.resource, FIRST, LAST, 7))
     assert main(["verdicts", "--days", days, "--reviewer", "erin", "--reviewers", str(reviewers)]) == 0
     assert "0 sessions from" in capsys.readouterr().out
+    assert main(["verdicts", "--days", days, "--all"]) == 0
+    said = capsys.readouterr().out
+    own = str(REPOSITORY / "loglake_assets" / "reviewers.toml")
+    assert f"Nobody can give a verdict yet: {own} names no reviewer." in said
+    assert said.count('[[reviewer]]\n    name = "dana"\n    source_identities = [') == 1
+    assert main(["verdicts", "--days", days, "--all", "--reviewers", str(reviewers)]) == 0
+    said = capsys.readouterr().out
+    assert f"--reviewer <name> --reviewers {reviewers}; <name> is one of those in {reviewers}: dana, erin" in said
+    assert main(["verdicts", "--days", days, "--reviewer", "dana"]) == 2
+    said = capsys.readouterr().err
+    assert f"There is no reviewer 'dana'; {own} has none." in said
+    assert '    [[reviewer]]\n    name = "dana"\n    source_identities = ["alice", "bob"]\n' in said
+    assert "--reviewers" in said
     for given in (["x"], ["x", "appropriate", "--packets", "folder"], []):
         assert main(["verdict", *given, "--reviewer", "dana", "--reviewers", str(reviewers)]) == 2
         assert "Give a session and a verdict" in capsys.readouterr().err
+
+
+def test_the_lines_to_add_make_a_reviewer_whatever_name_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "reviewers.toml"
+    path.write_text("")
+    for name, made in (("dana", "dana"), ('x"\n[evil]', "dana"), ("erin", "erin")):
+        with pytest.raises(ReviewersError) as refused:
+            reviewer_named(name, path)
+        assert str(path) in str(refused.value)
+        lines = [line.strip() for line in str(refused.value).splitlines() if line.startswith("    ")]
+        assert len(lines) == 3
+        (tmp_path / "added.toml").write_text("\n".join(lines))
+        assert list(load_reviewers(tmp_path / "added.toml")) == [made]
 
 
 def test_a_folder_without_a_verdict_or_with_anothers_is_refused(tmp_path: Path) -> None:

@@ -614,7 +614,7 @@ def verdicts(
     span = days_of(days) if days else None
     who = None if reviewer is None else reviewer_named(reviewer, reviewers)
     with context.obj.open() as lake:
-        print_reviews(lake, span, days_to_review(reviewers), who, all, format.value, _say)
+        print_reviews(lake, span, days_to_review(reviewers), who, all, format.value, _say, reviewers)
 
 
 @app.command()
@@ -745,6 +745,7 @@ def mcp(
     reviewer: Annotated[
         str | None, typer.Option(show_default=False, help="Only the sessions that are this reviewer's to see.")
     ] = None,
+    reviewers: Reviewers = None,
 ) -> None:
     """A server of the Model Context Protocol: an agent asks questions, SQL, coverage, evidence, sessions. Read-only.
 
@@ -754,7 +755,7 @@ def mcp(
     from infra.cli.mcp_server import serve
     from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
 
-    who = None if reviewer is None else reviewer_named(reviewer)
+    who = None if reviewer is None else reviewer_named(reviewer, reviewers)
     with context.obj.open() as lake:
         serve(lake, who, port, warn)
 

@@ -13,7 +13,12 @@ from infra.cli.terminal import escape, print_table
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.packets import shortest_name
-from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
+from loglake_assets.reviews.session_activity.reviewer_scope import (
+    Reviewer,
+    entry_to_add,
+    load_reviewers,
+    reviewers_file,
+)
 from loglake_assets.reviews.session_activity.verdicts import (
     COLUMNS,
     FACTS,
@@ -52,8 +57,12 @@ def print_reviews(
     is_all: bool,
     form: str,
     say: Say,
+    reviewers: Path | None = None,
 ) -> None:
-    """The sessions that owe a verdict, those due first at the top, or all; `days` None is the last 35."""
+    """The sessions that owe a verdict, those due first at the top, or all; `days` None is the last 35.
+
+    `reviewers` is the file of who reviews whom, where it is not the project's own.
+    """
     today = datetime.now(UTC).date()
     first, last = days or (today - timedelta(days=LOOK_BACK_DAYS), today)
     found = [
@@ -69,7 +78,19 @@ def print_reviews(
     counts = ", ".join(f"{count:,} {status}" for status, count in counts_by_status(found, today).items() if count)
     say(f"{len(found):,} sessions from {first} to {last}{': ' if counts else ''}{counts}.")
     if rows:
-        say(f"Give a verdict: {loglake('verdict <session> appropriate --reviewer <name>')}")
+        say(_how_to_judge(reviewer, reviewers))
+
+
+def _how_to_judge(reviewer: Reviewer | None, file: Path | None) -> str:
+    """The command that records a verdict, with who may give one; or what to write so that somebody may."""
+    option = f" --reviewers {file}" if file else ""
+    if reviewer:
+        return f"Give a verdict: {loglake(f'verdict <session> appropriate --reviewer {reviewer.name}{option}')}"
+    names = sorted(load_reviewers(file))
+    if not names:
+        return f"Nobody can give a verdict yet: {reviewers_file(file)} names no reviewer. {entry_to_add('dana')}"
+    command = loglake(f"verdict <session> appropriate --reviewer <name>{option}")
+    return f"Give a verdict: {command}; <name> is one of those in {reviewers_file(file)}: {', '.join(names)}"
 
 
 def _row(one: SessionReview, today: date) -> dict[str, Any]:

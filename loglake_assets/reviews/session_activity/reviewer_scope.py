@@ -13,7 +13,7 @@ from loglake_assets.reviews.session_activity import REVIEW
 from resources.athena import sql_literal
 
 DAYS_TO_REVIEW = 7
-_NAME = re.compile(r"^[a-z0-9_]+$")
+_NAME = re.compile("[a-z0-9_]+")
 
 
 class ReviewersError(ValueError):
@@ -68,7 +68,7 @@ def load_reviewers(path: Path | None = None) -> dict[str, Reviewer]:
     """The reviewers by name, of a file or of the project's own. Raises ReviewersError."""
     entries = [_entry(entry) for entry in _document(path).get("reviewer", ())]
     if len({name for name, _, _ in entries}) < len(entries):
-        raise ReviewersError("reviewers.toml names a reviewer twice; put all of their people into one entry.")
+        raise ReviewersError(f"{reviewers_file(path)} names a reviewer twice; put all of their people into one entry.")
     everybody = frozenset(identity for _, identities, _ in entries for identity in identities)
     return {name: Reviewer(name, ids, arns, everybody - ids) for name, ids, arns in entries}
 
@@ -86,8 +86,27 @@ def reviewer_named(name: str, path: Path | None = None) -> Reviewer:
     reviewers = load_reviewers(path)
     if name not in reviewers:
         known = ", ".join(sorted(reviewers)) or "none"
-        raise ReviewersError(f"There is no reviewer {name!r}; reviewers.toml has {known}. Nothing was written.")
+        raise ReviewersError(
+            f"There is no reviewer {name!r}; {reviewers_file(path)} has {known}. Nothing was written. "
+            f"{entry_to_add(name)}"
+        )
     return reviewers[name]
+
+
+def reviewers_file(path: Path | None = None) -> str:
+    """The path of the file that names reviewers: the one that is given, or the project's own."""
+    return str(path or importlib.resources.files("loglake_assets") / "reviewers.toml")
+
+
+def entry_to_add(name: str) -> str:
+    """What to write into the file so that somebody reviews, by an example."""
+    shown = name if _NAME.fullmatch(name) else "dana"
+    return (
+        "Add these lines to it, with the source identities of whom they review, or to a file of your own that "
+        "--reviewers of `review`, `verdicts`, `verdict` and `mcp` names:\n\n"
+        f'    [[reviewer]]\n    name = "{shown}"\n    source_identities = ["alice", "bob"]\n\n'
+        'With arns = ["*"] as the third line it is everybody whom no other reviews.'
+    )
 
 
 def _document(path: Path | None) -> dict[str, Any]:
@@ -99,12 +118,12 @@ def _document(path: Path | None) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ReviewersError(f"reviewers.toml is not TOML: {error}.") from error
+        raise ReviewersError(f"{reviewers_file(path)} is not TOML: {error}.") from error
 
 
 def _entry(entry: Mapping[str, object]) -> tuple[str, frozenset[str], tuple[str, ...]]:
     name = entry.get("name")
-    if not isinstance(name, str) or not _NAME.match(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ReviewersError(f"A reviewer's name is {name!r}; it becomes part of a view's name: a-z, 0-9 and _ only.")
     if unknown := sorted(set(entry) - {"name", "source_identities", "arns"}):
         raise ReviewersError(f"Reviewer {name} says {unknown}; accepted: name, source_identities, arns.")
