@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from infra.cli.day_argument import days_of
+from infra.cli.evidence import print_evidence
 from infra.cli.main import main
 from infra.cli.questions import questions_page
 from infra.emulator.athena_engine.statements import read_statement
+from loglake_assets.lake.checks.evidence import Evidence
 from loglake_assets.questions import UnknownQuestionError, parse_question, question, questions
 from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake
 
@@ -107,3 +109,12 @@ def test_one_is_asked_by_the_command_with_the_coverage_of_its_days(
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == question("who_started_sessions").limit
     assert "These are the first 12 rows, at which this question ends: there may be more." in said.err
+
+
+@pytest.mark.parametrize("count", [19, 20])
+def test_evidence_of_many_rows_says_where_it_ends(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    one = Evidence("cloudtrail", "from_cloudtrail_readready", 20261101, {}, None, None, None, ())
+    print_evidence([one] * count, "json")
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)) == count
+    assert ("the first 20 rows with this id are shown; there may be more" in said.err) is (count == 20)

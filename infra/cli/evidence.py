@@ -1,6 +1,7 @@
 """Evidence of a row, from the command line: the row as Athena gives it, and all that stands behind it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ from typing import Any
 from glue_scripts.expected_rows import expected_row
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import records_of
-from infra.cli.lake import CommandLake
+from infra.cli.lake import CommandLake, warn
 from infra.cli.terminal import escape, print_pairs
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.lake.digest_audit import digest_keys
@@ -100,7 +101,10 @@ def _rows(lake: CommandLake, source: LogSource, event_id: str, day: date | None)
 
 
 def print_evidence(found: list[Evidence], form: str) -> None:
-    """For people, or as one JSON document (ASCII, with the whole record)."""
+    """For people, or as one JSON document (ASCII, with the whole record); beside it, where there may be more rows."""
+    for table, count in Counter(one.table for one in found).items():
+        if count >= _MOST:
+            warn(f"{table}: the first {count} rows with this id are shown; there may be more.")
     if form == "json":
         print(json.dumps([_document(evidence) for evidence in found], indent=1, default=str))
         return
