@@ -369,6 +369,9 @@ def _is_no_placeholder(match: re.Match[str]) -> bool:
 
 _NAME_HERE = re.compile(_NAME, re.IGNORECASE)
 _AWS_SECRET = r"(?<![A-Za-z0-9/+=])(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
+_ORACLE_OPTIONS = r"(?:-\w{1,12}[ \t]+(?:(?:[0-9.]{1,12}|[Oo][Nn]|[Oo][Ff][Ff]|\"[^\"\n]{0,80}\")[ \t]+)?){0,6}"
+_ORACLE_LOGIN = r"[\"']?[\w$#.]{1,60}/(?P<value>\"[^\"\n]{1,100}\"|[^@\s/\"';|&<>]{1,100}+)(?=@|[\"'\s;|&<>]|$)"
+"""USER/PASSWORD@DATABASE. A path and @SCRIPT are none."""
 _Accepts = Callable[[re.Match[str]], bool]
 
 
@@ -387,9 +390,10 @@ _RULES: tuple[tuple[str, str, str, _Accepts], ...] = (
     ),
     (
         "option",
-        "sshpass useradd usermod psexec winexe 7z mongo influx cqlsh rdesktop",
+        "sshpass useradd usermod psexec winexe 7z mongo influx cqlsh rdesktop rabbitmqadmin",
         _option(
-            "sshpass|useradd|usermod|psexec|winexe|7za?|mongo(?:sh|dump|restore|import|export)?|influx|cqlsh|rdesktop",
+            "sshpass|useradd|usermod|psexec|winexe|7za?|mongo(?:sh|dump|restore|import|export)?|influx|cqlsh|rdesktop|"
+            "rabbitmqadmin",
             "-p[ \t]{0,4}",
         ),
         _always,
@@ -411,7 +415,77 @@ _RULES: tuple[tuple[str, str, str, _Accepts], ...] = (
         _option("ldap(?:search|modify|add|delete|passwd|whoami|compare)", "-w[ \t]{0,4}"),
         _always,
     ),
-    ("option", "sqlcmd osql bcp zip tsql", _option("sqlcmd|osql|bcp|zip|unzip|tsql", "-P[ \t]{0,4}"), _always),
+    ("option", "sql bcp zip", _option("sqlcmd|osql|isql|bcp|zip|unzip|tsql", "-P[ \t]{0,4}"), _always),
+    (
+        "option",
+        "isql iusql",
+        r"(?<![\w.-])iu?sql[ \t]+(?:-\w{1,20}[ \t]+){0,4}(?!-)[\w.]{1,80}[ \t]+(?![-<>|])[^\s;|&<>]{1,80}[ \t]+"
+        rf"(?P<value>(?!-){_WORD})",
+        _is_no_placeholder,
+    ),
+    (
+        "option",
+        "sqlplus sqlcl sqlldr expdp impdp rman",
+        rf"(?<![\w.-])(?:sqlplus|sqlcl|sqlldr|expdp|impdp|rman)(?:\.exe)?[ \t]+{_ORACLE_OPTIONS}"
+        rf"(?:(?:target|catalog|auxiliary)[ \t=]+)?{_ORACLE_LOGIN}",
+        _is_no_placeholder,
+    ),
+    ("option", "userid=", rf"(?i)(?<![\w.-])userid={_ORACLE_LOGIN}", _is_no_placeholder),
+    ("option", "sql>", rf"(?i)\bsql>[ \t]*conn(?:ect)?[ \t]+{_ORACLE_LOGIN}", _is_no_placeholder),
+    (
+        "option",
+        "securestring",
+        r"(?i)\b(?:put-parameter|write-ssmparameter)[ \t](?=[^\n]{0,400}?SecureString\b)(?:[^;|&\n]{0,400}?[ \t])??"
+        rf"--?value[ \t=]{{1,8}}(?P<value>{_WORD})",
+        _is_no_placeholder,
+    ),
+    (
+        "option",
+        "openssl",
+        r"(?<![\w.-])openssl(?:\.exe)?[ \t]+(?:enc|aes|aria|bf|camellia|cast|chacha|des|idea|rc[245]|seed|sm4)"
+        rf"[\w-]{{0,20}}+[ \t](?:[^;|&\n]{{0,400}}?[ \t])??-[kK][ \t]{{1,4}}(?P<value>(?!-){_WORD})",
+        _is_no_placeholder,
+    ),
+    ("option", "openssl", _option("openssl", "-hmac[ \t]{1,4}"), _is_no_placeholder),
+    (
+        "option",
+        "net",
+        r"(?i)(?<![\w.-])net1?(?:\.exe)?[ \t]+user[ \t]+(?!(?:add|delete|info|list|rename)\b)(?![/-])[^\s/;|&<>]{1,80}"
+        rf"[ \t]+(?P<value>(?![/-]){_WORD})",
+        _is_no_placeholder,
+    ),
+    (
+        "option",
+        "net",
+        r"(?i)(?<![\w.-])net1?(?:\.exe)?[ \t]+use[ \t]+(?:(?:[a-z]:|\*)[ \t]+)?[\"']?\\\\[^\s;|&<>]{1,200}[ \t]+"
+        rf"(?P<value>(?![/-]){_WORD})",
+        _is_no_placeholder,
+    ),
+    (
+        "option",
+        "rabbitmqctl",
+        r"(?<![\w.-])rabbitmqctl(?:\.bat)?[ \t](?:[^;|&\n]{0,200}?[ \t])??"
+        r"(?:change_password|add_user|authenticate_user)[ \t]+(?:--[ \t]+)?(?!-)[^\s;|&<>]{1,120}[ \t]+(?:--[ \t]+)?"
+        rf"(?P<value>(?!-){_WORD})",
+        _is_no_placeholder,
+    ),
+    (
+        "option",
+        "nmcli",
+        _option(
+            "nmcli",
+            r"(?<!-[fg] )(?<!--fields )(?<!--get-values )(?:password|wep-key[0-3]?|(?:[\w-]{1,40}\.)"
+            r"(?:psk|wep-key[0-3]|leap-password|password|private-key-password|phase2-private-key-password|pin))"
+            r"[ \t]{1,8}",
+        ),
+        _is_no_placeholder,
+    ),
+    (
+        "option",
+        "wpa_passphrase",
+        rf"(?<![\w.-])wpa_passphrase[ \t]+{_WORD}[ \t]+(?P<value>{_WORD})",
+        _is_no_placeholder,
+    ),
     ("option", "ssh-keygen", _option("ssh-keygen", "-[NP][ \t]{0,4}"), _always),
     ("option", "lftp", _option("lftp", r"-u[ \t]{0,4}[^,\s]{1,80},"), _always),
     ("option", "snmp", _option("snmp(?:get|walk|set|bulkwalk|table)", "-A[ \t]{1,4}"), _always),
