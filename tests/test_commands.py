@@ -23,7 +23,9 @@ import pytest
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
+from infra.cli.demo_arrivals import BURST_PREFIXES, PROBES, Arrivals, tell_burst, tell_latency
 from infra.cli.home import REPOSITORY
+from infra.cli.load import raw_partition_values
 from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
 from infra.cli.main import app, main
 from infra.cli.query import print_answer
@@ -32,9 +34,10 @@ from infra.emulator.processes import running_stack, start_stack
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
+from loglake_assets.s3.pages import keys
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.sample_deliveries import sample_keys
+from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, sample_keys
 from resources.athena import Answer
 from tests.commands import PROGRAM, command, environment, named
 from tests.conftest import quiet
@@ -659,6 +662,21 @@ def test_a_demo_removes_only_what_a_demo_made(tmp_path: Path) -> None:
     assert (other / "state").exists()
 
 
+def test_a_measurement_leaves_bucket_and_catalog_as_they_were(lake: Lake) -> None:
+    opened, source = lake.opened, load_source("cloudtrail")
+    bucket = opened.settings.raw_bucket(source.name)
+    stored, placed = set(keys(opened.client("s3"), bucket, "")), raw_partition_values(opened, source)
+    said: list[str] = []
+    arrivals = Arrivals(opened, source)
+    tell_latency(arrivals, said.append)
+    assert tell_burst(arrivals, said.append) == set()
+    assert len(raw_partition_values(opened, source)) == len(placed) + PROBES + BURST_PREFIXES
+    arrivals.clear_away()
+    assert set(keys(opened.client("s3"), bucket, "")) == stored
+    assert raw_partition_values(opened, source) == placed
+    assert len(said) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.fault(98, "a demo in a home of its own, then the commands it printed", "its steps rise; the commands work")
 def test_what_the_demo_prints_works_afterwards(tmp_path: Path) -> None:
@@ -667,6 +685,12 @@ def test_what_the_demo_prints_works_afterwards(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     steps = [int(number) for number in re.findall(r"^(\d+)\. ", done.stdout, re.M)]
     assert steps == list(range(1, len(steps) + 1))
+    told = command(home, "status").stdout
+    days = {date.fromisoformat(day) for day in re.findall(r"^(\d{4}-\d{2}-\d{2}) +\d", told, re.M)}
+    asked_looker, last = {TODAY, datetime.now(UTC).date()}, FIRST_DAY + timedelta(days=DAYS)  # events arrive late
+    assert FIRST_DAY in days
+    assert {day for day in days if day > last} <= asked_looker
+    assert "probe.json" not in told + max((home / "reports").glob("*.html")).read_text(encoding="utf-8")
     printed = re.findall(r"loglake --home .*(?:evidence|status).*", done.stdout)
     assert len(printed) >= 4
     for line in (printed[0], printed[-1]):

@@ -3,7 +3,6 @@
 import os
 import shlex
 import shutil
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from pathlib import Path
 from infra.cli.ask import print_looker_answer
 from infra.cli.build import build_range, print_days
 from infra.cli.dagster_runs import dagster_instance
+from infra.cli.demo_arrivals import Arrivals, tell_burst, tell_latency
 from infra.cli.demo_truth import build_problems, review_problems
 from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
 from infra.cli.home import REPOSITORY, home_text, lake_home, own_environment
-from infra.cli.load import Loaded, await_partitions, put_objects, raw_partition_values, samples_to_put
+from infra.cli.load import Loaded, await_partitions, put_objects, samples_to_put
 from infra.cli.local_ask import ask_locally
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.quarantine import print_quarantine
@@ -32,7 +32,7 @@ from loglake_assets.questions import questions
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
-from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import (
     DAYS,
     FIRST_DAY,
@@ -45,13 +45,9 @@ from loglake_assets.sources.sample_deliveries import (
 from resources.settings import loglake
 
 Say = Callable[[str], None]
-PROBES = 9
 ASKED = ("who_started_sessions", "what_was_typed", "which_models", "which_tools", "what_a_person_did")
 """Of all the questions, those that the demo asks."""
 QUESTION = "Which tools did agents use?"
-BURST_OBJECTS, BURST_PREFIXES = 1_000, 20
-
-
 MADE_BY_A_DEMO = "made-by-make-demo"
 """In a home: it was made by a demo, so that the next one may remove it."""
 
@@ -137,8 +133,7 @@ def _demo_source(
         return []
     truth = truths[source.name] = samples.ground_truth()
     loaded, missing = _load(lake, source, samples, say)
-    _tell_latency(lake, source, say)
-    missing |= _tell_burst(lake, source, say)
+    missing |= _measure(lake, source, say)
     by = "Spark" if engine_asked == SPARK else "the processes of this machine, without Spark"
     say.step(f"Dagster: the raw sensor ticks, then {FIRST_DAY} to {_last_day()} are built by {by}, and checked")
     _tick(lake, source, say)
@@ -221,58 +216,16 @@ def _load(lake: LocalLake, source: LogSource, samples: Samples, say: Demo) -> tu
     return loaded, missing
 
 
-def _tell_latency(lake: LocalLake, source: LogSource, say: Demo) -> None:
-    """One object under a new prefix until its partition is visible, warm, one after the other."""
+def _measure(lake: LocalLake, source: LogSource, say: Demo) -> set[tuple[str, ...]]:
+    """How soon objects have their partitions; returns partitions that were lost. Nothing of it stays in the lake."""
     say.step("From one object to its visible partition, warm")
-    times = [_probe(lake, source, FIRST_DAY + timedelta(days=10 + n)) for n in range(PROBES)]
-    shown = ", ".join(f"{t * 1000:.0f}" for t in times)
-    say(f"   median {statistics.median(times) * 1000:.0f} ms of {PROBES} (ms: {shown})")
-
-
-def _tell_burst(lake: LocalLake, source: LogSource, say: Say) -> set[tuple[str, ...]]:
-    """A thousand objects in twenty new prefixes at once; returns the partitions that were lost."""
-    example = next(v for v in sorted(raw_partition_values(lake, source)))
-    prefixes = [_key_like(lake, source, example, FIRST_DAY + timedelta(days=30 + n)) for n in range(BURST_PREFIXES)]
-    keys = [prefixes[n % BURST_PREFIXES] + str(n) for n in range(BURST_OBJECTS)]
-    started = time.monotonic()
-    loaded = put_objects(lake, source, ((key, bytes) for key in keys), lambda text: None)
-    missing = await_partitions(lake, source, loaded.partitions, lambda text: None, 60)
-    seconds = time.monotonic() - started
-    say(
-        f"   {BURST_OBJECTS:,} objects in {BURST_PREFIXES} new prefixes: {BURST_OBJECTS / seconds:,.0f} a second "
-        f"until the last partition was visible, {len(missing)} lost"
-    )
-    return missing
-
-
-def _probe(lake: LocalLake, source: LogSource, day: date) -> float:
-    """Seconds until the catalog shows the partition of an empty object on a day of its own."""
-    example = next(v for v in sorted(raw_partition_values(lake, source)))
-    key = _key_like(lake, source, example, day)
-    placement = place(source, lake.settings.raw_bucket(source.name), key)
-    assert isinstance(placement, Placement), "the key differs from a placed one in its day only"
-    glue, started = lake.client("glue"), time.monotonic()
-    lake.client("s3").put_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, Body=b"")
-    while time.monotonic() - started < 30:
-        try:
-            glue.get_partition(
-                DatabaseName=lake.settings.database,
-                TableName=source.raw.name,
-                PartitionValues=list(placement.values),
-            )
-        except glue.exceptions.EntityNotFoundException:
-            time.sleep(0.002)
-            continue
-        break
-    return time.monotonic() - started
-
-
-def _key_like(lake: LocalLake, source: LogSource, values: tuple[str, ...], day: date) -> str:
-    answer = lake.client("glue").get_partition(
-        DatabaseName=lake.settings.database, TableName=source.raw.name, PartitionValues=list(values)
-    )
-    prefix: str = answer["Partition"]["StorageDescriptor"]["Location"].split("/", 3)[3]
-    return prefix.replace(f"{FIRST_DAY:%Y/%m/%d}", f"{day:%Y/%m/%d}") + "probe.json"
+    arrivals = Arrivals(lake, source)
+    try:
+        tell_latency(arrivals, say)
+        return tell_burst(arrivals, say)
+    finally:
+        arrivals.clear_away()
+        say("   these objects and their partitions are removed again")
 
 
 def _tick(lake: LocalLake, source: LogSource, say: Say) -> None:
