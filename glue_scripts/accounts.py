@@ -12,6 +12,7 @@ from glue_scripts.reading import ObjectRead
 from glue_scripts.window import WindowObjects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.words import counted
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class DayAccount:
         return (
             f"{day_from_number(self.day)}: {t['records_read']:,} read = {t['written']:,} written + {t['excluded']:,} "
             f"excluded + {t['duplicates']:,} duplicate + {t['quarantined_records']:,} quarantined; "
-            f"{t['quarantined_objects']:,} objects quarantined"
+            f"{counted(t['quarantined_objects'], 'object')} quarantined"
         )
 
 

@@ -22,6 +22,7 @@ from loglake_assets.lake.versions.commits import commit_numbers
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import LOCAL
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.words import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,8 +41,8 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     bases = _base_commits(s3, source, arguments)  # before listing: what is committed meanwhile is then newer
     objects = window_objects(glue, s3, source, arguments)
     report(
-        f"{source.title}, {arguments.first_day} to {arguments.last_day}: {len(objects.refs):,} objects, "
-        f"{objects.total_bytes:,} bytes",
+        f"{source.title}, {arguments.first_day} to {arguments.last_day}: "
+        f"{counted(len(objects.refs), 'object')}, {counted(objects.total_bytes, 'byte')}",
         {"objects": len(objects.refs), "bytes": objects.total_bytes},
     )
     accounts = build(arguments, objects, s3.meta.region_name, report)

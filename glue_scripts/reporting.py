@@ -43,7 +43,7 @@ def _pipes_session() -> Iterator[Any]:
 
 
 class Progress:
-    """Tells of long work at most every `every_seconds`: how much of how much, and the rate."""
+    """Tells of long work at most every `every_seconds`: how much of how much, and the rate; of none nothing."""
 
     def __init__(self, report: Report, what: str, total: int, every_seconds: float = 5.0) -> None:
         self._report, self._what, self._total, self._every = report, what, total, every_seconds
@@ -52,7 +52,7 @@ class Progress:
     def at(self, done: int) -> None:
         """Note that `done` of the total are through."""
         now = time.monotonic()
-        if now - self._told < self._every:
+        if not done or now - self._told < self._every:
             return
         self._told = now
         rate = done / max(now - self._started, 1e-9)

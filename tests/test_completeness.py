@@ -107,7 +107,7 @@ def test_a_day_with_surplus_or_differing_rows_is_not_called_complete(
     said = capsys.readouterr().out
     put_coverage(Table(TABLE, s3(built), readready), before)
     assert f"{LAST}: surplus: 2 rows of the table are in no raw log, such as made-up-1, made-up-2" in said
-    assert f"{LAST}: differing: 1 events have a copy with other content, which is no row: event-7 in s3://raw/" in said
+    assert f"{LAST}: differing: 1 event has a copy with other content, which is no row: event-7 in s3://raw/" in said
     for word in ("incomplete", "surplus", "differing"):
         assert f"\n{word}: " in said, "what mends each"
     assert state(built, LAST) in {"complete", "incomplete"}

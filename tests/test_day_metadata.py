@@ -21,7 +21,7 @@ OBJECT = "s3://loglake-raw-cloudtrail-111122223333/AWSLogs/111122223333/CloudTra
 
 def test_a_whole_day_says_so() -> None:
     said = coverage_description(WHOLE)
-    assert said == "2026-11-25: 100.0000 %; every one of 1,928 events in raw is in readready"
+    assert said == "2026-11-25: 100.0000 %; every one of 1,928 events in raw is in readready."
     metadata = coverage_metadata(WHOLE, "readready")
     assert list(metadata)[:4] == ["remedy", "coverage_pct", "events_in_raw", "events_in_readready"]
     assert not [name for name, value in metadata.items() if value in (0, {}, [])], "what there is none of is left out"
@@ -30,7 +30,7 @@ def test_a_whole_day_says_so() -> None:
 def test_an_unreadable_object_is_named_with_its_remedy_in_one_line() -> None:
     day = replace(WHOLE, unreadable={OBJECT: "gzip_truncated"})
     said = coverage_description(day)
-    assert said.startswith(f"2026-11-25: 99.9481 %, 1 object unreadable, the first is {OBJECT}; ")
+    assert said.startswith(f"2026-11-25: 99.9481 %, 1 object is unreadable: {OBJECT}; ")
     assert "build cloudtrail 2026-11-25" in said
     metadata = coverage_metadata(day, "readready")
     assert list(metadata)[:2] == ["remedy", "names"]
@@ -59,12 +59,17 @@ def test_everything_that_is_wrong_is_said_and_an_empty_day_is_not_whole() -> Non
         denied={"ours": 2},
     )
     said = coverage_description(day)
-    for words in ("3 events not in readready", "1 object with 7 events not as", "1 record of no day", "1 file not as"):
+    for words in (
+        "3 events are not in readready, the first in ",
+        "1 object that held 7 events is not as the build read it: ",
+        "1 record is of no day, the first in ",
+        "1 file is not as committed: ",
+    ):
         assert words in said
     names = [record.data["what"] for record in coverage_metadata(day, "readready")["names"].records]
     assert names.count("event not in readready") == 3
     assert coverage_metadata(day, "readready")["denied_objects_by_rule_ours"] == 2
-    assert coverage_description(replace(WHOLE, expected=0, found=0)).startswith("2026-11-25: no events that day")
+    assert coverage_description(replace(WHOLE, expected=0, found=0)) == "2026-11-25: no events that day."
 
 
 def test_links_are_of_the_console_on_aws_and_none_on_one_machine() -> None:

@@ -398,7 +398,7 @@ def test_doctor_names_everything_that_is_broken(whole: DeployedLake) -> None:
         f"{raw}: versions are Suspended",
         f"the policy of {raw} lacks LogDeliveryLooks, LogDeliveryWrites",
         f"{settings.results_bucket} is encrypted by aws:kms, not AES256",
-        "1 messages are in third-addapart-readready-quarantine",
+        "1 message is in third-addapart-readready-quarantine",
         "third-addapart-readready-dead.fifo is not there",
         "third-addapart-readready-consumer takes no messages",
         "third-addapart-raw-bedrock-producer is not there",

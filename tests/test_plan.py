@@ -92,11 +92,11 @@ def test_a_plan_stands_beside_what_the_build_took_until_the_next_build(built: Bu
     assert float(str(found["DPU-hours"]["actual"])) > 0
     assert rows["once more"] is None, "that plan was of the build before"
     for text in (
-        "Commit and placement of 1 days",
+        "Commit and placement of 1 day",
         f"{day} (1 of 1, ",
         "commit ",
-        "Recount of 1 days",
-        "Drift of 1 days",
+        "Recount of 1 day",
+        "Drift of 1 day",
     ):
         assert text in said[0], said[0]
 

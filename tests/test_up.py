@@ -222,7 +222,7 @@ def test_files_that_are_no_delivery_are_refused_before_they_lie_in_the_bucket(up
     (tmp_path / "notes.txt").write_text("x")
     done = command(up.home, "load", "cloudtrail", str(tmp_path))
     assert done.returncode == 2
-    assert "None of the 1 files is a delivery of AWS CloudTrail" in done.stdout
+    assert "1 file and no delivery of AWS CloudTrail among them" in done.stdout
 
 
 def test_a_port_in_use_is_one_sentence_and_not_zero(up: RunningLake, tmp_path: Path) -> None:

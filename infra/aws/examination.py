@@ -22,6 +22,7 @@ from loglake_assets.lake.storage.partitions import TableMissingError, delivered_
 from loglake_assets.reviews import View, views_of
 from loglake_assets.s3.urls import bucket_and_key
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.words import agreed, counted
 from resources.settings import loglake
 
 _MOST_CLOCK_SECONDS = 300  # S3 refuses signatures that are further off than 15 minutes
@@ -177,7 +178,11 @@ def _queue(lake: Deployment, name: str) -> Iterator[Finding]:
         return
     attributes = sqs.get_queue_attributes(QueueUrl=found["QueueUrl"], AttributeNames=[attribute])["Attributes"]
     if (waiting := int(attributes[attribute])) and name.endswith(_WAITING):
-        yield bad("queues", f"{waiting:,} messages are in {name}", "docs/runbooks/queues.md")
+        yield bad(
+            "queues",
+            f"{counted(waiting, 'message')} {agreed(waiting, 'is', 'are')} in {name}",
+            "docs/runbooks/queues.md",
+        )
 
 
 def _functions(lake: Deployment) -> Iterator[Finding]:
@@ -352,7 +357,7 @@ def _log(lake: Deployment, source: LogSource) -> Iterator[Finding]:
 
 
 def _range(days: set[date]) -> str:
-    return f"{min(days)} to {max(days)}, {len(days):,} days"
+    return f"{min(days)} to {max(days)}, {counted(len(days), 'day')}"
 
 
 LOOKS: Mapping[str, Look] = {

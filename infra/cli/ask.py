@@ -10,6 +10,7 @@ from botocore.config import Config
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_table
 from loglake_assets.reviews.masking import KINDS
+from loglake_assets.sources.words import counted
 
 ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
 """A question that is asked again because it takes long is asked twice."""
@@ -42,7 +43,10 @@ def print_looker_answer(answer: dict[str, Any], say: Callable[[str], None]) -> N
     for line in str(answer["final_response"]).splitlines():
         say(f"  {escape(line)}")
     for query in answer["queries"]:
-        say(f"\n  ran {query['query_id']}: {query['row_count']:,} rows, {query['bytes_scanned']:,} bytes scanned")
+        say(
+            f"\n  ran {query['query_id']}: {counted(query['row_count'], 'row')}, "
+            f"{counted(query['bytes_scanned'], 'byte')} scanned"
+        )
         for line in str(query["sql"]).splitlines():
             say(f"    {escape(line)}")
     for refused in answer["refused"]:

@@ -16,6 +16,7 @@ from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import days_between
+from loglake_assets.sources.words import agreed, counted
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -101,7 +102,10 @@ def _say_days_without_source(source: LogSource, asked: list[date], built: Collec
             f"its raw bucket gets them; on one machine `loglake load {source.name} folder` puts files there."
         )
     if absent:
-        say(f"  {len(absent)} of {len(asked)} days have no source (no raw partition), the first {absent[0]}: not built")
+        say(
+            f"  {len(absent)} of {counted(len(asked), 'day')} {agreed(len(absent), 'has', 'have')} no source (no "
+            f"raw partition), the first is {absent[0]}: not built"
+        )
 
 
 def print_days(source: LogSource, results: Sequence[DayResult]) -> None:

@@ -42,6 +42,7 @@ from loglake_assets.sources.sample_deliveries import (
     generate,
     sample_keys,
 )
+from loglake_assets.sources.words import agreed, counted
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -118,7 +119,11 @@ def run_demo(events: int, say: Say) -> int:
         say("(`source .venv/bin/activate` puts loglake on the path of this shell)")
     for problem in problems:
         say(f"DOES NOT ADD UP: {problem}")
-    say("Every number adds up." if not problems else f"{len(problems)} numbers do not add up.")
+    say(
+        "Every number adds up."
+        if not problems
+        else f"{counted(len(problems), 'number')} {agreed(len(problems), 'does', 'do')} not add up."
+    )
     say(f"To open in a browser: {report.as_uri()}")
     return 1 if problems else 0
 
@@ -206,13 +211,16 @@ def _load(lake: LocalLake, source: LogSource, samples: Samples, say: Demo) -> tu
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
     started = time.monotonic()
     missing = await_partitions(lake, source, loaded.partitions, say, 60)
-    say(f"   {loaded.objects:,} objects in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} a second)")
     say(
-        f"   {len(loaded.partitions) - len(missing):,} of {len(loaded.partitions):,} raw partitions registered, the "
-        f"last {time.monotonic() - started:.1f} s after the last object"
+        f"   {counted(loaded.objects, 'object')} in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} "
+        "a second)"
+    )
+    say(
+        f"   {len(loaded.partitions) - len(missing):,} of {counted(len(loaded.partitions), 'raw partition')} "
+        f"registered, the last {time.monotonic() - started:.1f} s after the last object"
     )
     for reason, count in sorted(loaded.ignored.items()):
-        say(f"   {count:,} objects are no events and got no partition: {reason}")
+        say(f"   {counted(count, 'object')} without events got no partition: {reason}")
     return loaded, missing
 
 
@@ -231,7 +239,7 @@ def _measure(lake: LocalLake, source: LogSource, say: Demo) -> set[tuple[str, ..
 def _tick(lake: LocalLake, source: LogSource, say: Say) -> None:
     with dagster_instance(lake) as instance:
         days = tick_raw_sensor(lake, instance, source)
-    say(f"   the sensor recorded {days} raw days")
+    say(f"   the sensor recorded {counted(days, 'raw day')}")
 
 
 def _answer_question(lake: LocalLake, subject: str, say: Demo) -> None:

@@ -24,6 +24,7 @@ from loglake_assets.sources.sample_deliveries import (
     generate,
     sample_keys,
 )
+from loglake_assets.sources.words import counted
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -56,7 +57,10 @@ def generate_files(
     """Write samples and say what was written. Raises GenerateError."""
     first_day = day_of(first) if first else FIRST_DAY
     written = write_samples(source, folder, first_day, days or DAYS, events or EVENTS, faults_of(faults), say)
-    say(f"{written.files:,} files, {written.bytes:,} bytes in {folder}; the truth about them: {written.truth_path}")
+    say(
+        f"{counted(written.files, 'file')}, {counted(written.bytes, 'byte')} in {folder}; the truth about them: "
+        f"{written.truth_path}"
+    )
     for kind, count in sorted(written.skipped_by_kind.items()):
         say(f"  {kind}: {count:,} left out, here and in the truth, as keys that end in / can be no file")
     if written.late_files:

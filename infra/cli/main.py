@@ -12,6 +12,7 @@ import click
 import typer
 
 from infra.cli.home import lake_home, local_program, own_environment
+from loglake_assets.sources.words import counted
 from resources.settings import COMMAND
 
 if TYPE_CHECKING:
@@ -587,7 +588,7 @@ def review(
     who_reads = None if reviewer is None else reviewer_named(reviewer, reviewers)
     with context.obj.open() as lake:
         written = write_review(lake, wanted, who_reads, out, _say, not unmask)
-    _say(f"{len(written):,} files in {out}; begin with {written[-1]}")
+    _say(f"{counted(len(written), 'file')} in {out}; begin with {written[-1]}")
 
 
 @app.command()

@@ -24,6 +24,7 @@ from loglake_assets.sources import LogSource, UnknownSourceError, load_source, s
 from loglake_assets.sources.notifications import objects_created
 from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
 from loglake_assets.sources.rules import load_rules
+from loglake_assets.sources.words import counted
 
 Say = Callable[[str], None]
 _WAIT_SECONDS = 2  # without it SQS asks some of its servers only, and an empty answer says little
@@ -56,7 +57,7 @@ def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) ->
         if table not in with_run:
             say(f"{table.name} {day} stays as it is: run {run_id} did not write it.")
     rows = commits[-1].rows
-    say(f"{name} {day}: readers see run {run_id} again ({rows:,} rows), by commit {commits[-1].seq}.")
+    say(f"{name} {day}: readers see run {run_id} again ({counted(rows, 'row')}), by commit {commits[-1].seq}.")
     say("It stands until the day is built again, by a person or because objects of that day arrive.")
     return commits[-1]
 
@@ -90,10 +91,13 @@ def collect_old_runs(lake: CommandLake, rule: RetentionRule, apply: bool, say: S
                 [table, day_from_number(run.day), run.run_id, run.why, len(run.keys), size(run.bytes), len(done.kept)]
             )
             if apply and len(rows) % 20 == 0:
-                say(f"  {len(rows):,} runs collected")
+                say(f"  {counted(len(rows), 'run')} collected")
     title = "Collected" if apply else "Would be collected (--apply deletes them)"
     print_table(title, ("table", "day", "run", "why", "files", "size", "not deleted"), rows)
-    say(f"{len(rows):,} runs; kept are the newest {rule.generations} commits of a day and {rule.days} days of history.")
+    say(
+        f"{counted(len(rows), 'run')}; kept are the newest {counted(rule.generations, 'commit')} of a day and "
+        f"{counted(rule.days, 'day')} of history."
+    )
     return refused
 
 
@@ -112,7 +116,10 @@ class Requeued:
 def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: Say) -> Requeued:
     """Build the days of a range again that have something in quarantine, and tell what is loaded now."""
     before = dict(quarantined_days(lake, source, first, last))
-    say(f"{source.title}: {sum(map(len, before.values())):,} quarantined entries on {len(before):,} days")
+    count = sum(map(len, before.values()))
+    say(
+        f"{source.title}: {counted(count, 'quarantined entry', 'quarantined entries')} on {counted(len(before), 'day')}"
+    )
     results: list[DayResult] = []
     for window in windows(sorted(before), 31):
         results += build_range(lake, source, window[0], window[-1], say)
@@ -148,7 +155,9 @@ def requeue_messages(lake: CommandLake, source: LogSource, say: Say) -> int:
                 again += 1
         sent += again
         if found:
-            say(f"{source.title}: {again:,} of {found:,} messages of {aside} sent again; the others stay there")
+            say(
+                f"{source.title}: {again:,} of {counted(found, 'message')} of {aside} sent again; the others stay there"
+            )
     return sent
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_table
+from loglake_assets.sources.words import counted
 from resources.athena import Answer, Athena, AthenaError
 
 FORMATS = ("table", "csv", "json", "jsonl")
@@ -53,8 +54,10 @@ def print_answer(answer: Answer, form: str) -> None:
         print("[" + ",\n ".join(json_lines(answer)) + "]")
     else:
         print_table("", answer.columns, answer.texts)
-        plural = "" if len(answer.texts) == 1 else "s"
-        print(f"{len(answer.texts):,} row{plural}, {answer.bytes_scanned:,} bytes scanned, {answer.seconds:.2f} s")
+        print(
+            f"{counted(len(answer.texts), 'row')}, {counted(answer.bytes_scanned, 'byte')} scanned, "
+            f"{answer.seconds:.2f} s"
+        )
 
 
 def json_lines(answer: Answer) -> Iterator[str]:

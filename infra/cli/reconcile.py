@@ -8,6 +8,7 @@ from infra.cli.lake import CommandLake
 from loglake_assets.orchestration.reconcile_job import send_missing, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.words import agreed, counted
 
 WAIT_SECONDS = 60.0
 
@@ -21,7 +22,7 @@ def reconcile_all(lake: CommandLake, say: Callable[[str], None]) -> int:
 def _reconcile_review(lake: CommandLake, review: Review, say: Callable[[str], None]) -> int:
     def send() -> int:
         commits = sum(send_unplaced_commits(lake.resource, table.name) for table in review.tables)
-        say(f"{review.title}: {commits} commits are not in the catalog")
+        say(f"{review.title}: {counted(commits, 'commit')} {agreed(commits, 'is', 'are')} not in the catalog")
         return commits
 
     return _until_nothing(send, say)
@@ -34,7 +35,10 @@ def _reconcile(lake: CommandLake, source: LogSource, say: Callable[[str], None])
             say(f"{source.title}: no object has landed")
             return 0
         prefixes, commits = send_missing(source, lake.resource, reports)
-        say(f"{source.title}: {prefixes} raw prefixes and {commits} commits are not in the catalog")
+        say(
+            f"{source.title}: {counted(prefixes, 'raw prefix', 'raw prefixes')} and {counted(commits, 'commit')} "
+            "are not in the catalog"
+        )
         return prefixes + commits
 
     return _until_nothing(send, say)

@@ -8,6 +8,7 @@ from pathlib import Path
 from infra.cli.lake import CommandLake
 from loglake_assets.report.figures import lake_figures, put_report
 from loglake_assets.report.page import report_page
+from loglake_assets.sources.words import counted
 
 
 def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
@@ -19,7 +20,7 @@ def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
     for log in found.logs:
-        days = f"{found.complete_days(log):,} of {len(found.closed_days(log)):,} closed days complete"
+        days = f"{found.complete_days(log):,} of {counted(len(found.closed_days(log)), 'closed day')} complete"
         say(f"{log.name}: {days}, {len(log.problems):,} open problems")
     say(f"Report: {path.as_uri()}, kept as s3://{lake.settings.readready_bucket}/{key}")
     return path

@@ -26,6 +26,7 @@ from loglake_assets.reviews.session_activity.verdicts import Unreadable, packet_
 from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number, day_number, days_argument
+from loglake_assets.sources.words import agreed, counted
 from resources.athena import sql_literal
 from resources.settings import loglake
 
@@ -56,7 +57,10 @@ def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], s
         )
     if len(days) < len(asked):
         left = len(asked) - len(days)
-        say(f"  {left} of {len(asked)} days are not built in {leading.readready.name}: nothing can be said of them")
+        say(
+            f"  {left} of {counted(len(asked), 'day')} {agreed(left, 'is', 'are')} not built in "
+            f"{leading.readready.name}: nothing can be said of them"
+        )
     return days
 
 
@@ -141,7 +145,7 @@ def write_review(
             f"{wanted.title}: no such session is in session_activity{scope}. Nothing was written. "
             f"{_days_to_try(lake, wanted)}"
         )
-    say(f"{len(rows):,} sessions")
+    say(counted(len(rows), "session"))
     return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
 
 
@@ -156,7 +160,10 @@ def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
             f"It may be of a day of its log that is not built: `{loglake('status')}` names those and what builds them."
         )
     build = loglake(f"build {review.name} {days_argument(days[0], days[-1])}")
-    return f"{len(days):,} days of the review are not built and may hold it. This builds them: {build}"
+    return (
+        f"{counted(len(days), 'day')} of the review {agreed(len(days), 'is', 'are')} not built and may hold it. "
+        f"This builds them: {build}"
+    )
 
 
 def days_to_build(lake: CommandLake, review: Review) -> list[date]:

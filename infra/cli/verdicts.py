@@ -32,6 +32,7 @@ from loglake_assets.reviews.session_activity.verdicts import (
     give_verdict,
     session_reviews,
 )
+from loglake_assets.sources.words import counted
 from resources.settings import loglake
 
 _IN_PACKET = {"api_call_count": "api_calls"}
@@ -76,7 +77,7 @@ def print_reviews(
     if rows:
         print_table("", list(rows[0]), [list(row.values()) for row in rows])
     counts = ", ".join(f"{count:,} {status}" for status, count in counts_by_status(found, today).items() if count)
-    say(f"{len(found):,} sessions from {first} to {last}{': ' if counts else ''}{counts}.")
+    say(f"{counted(len(found), 'session')} from {first} to {last}{': ' if counts else ''}{counts}.")
     if rows:
         say(_how_to_judge(reviewer, reviewers))
 

@@ -16,6 +16,7 @@ from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
 from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.words import counted
 
 BACKFILL = "backfill_everything"
 BACKFILL_TAG = "loglake/backfill"
@@ -62,8 +63,9 @@ def backfill_job(assets: Iterable[Any]) -> dg.JobDefinition:
         context.instance.add_backfill(found)
         context.instance.add_run_tags(context.run_id, {BACKFILL_TAG: found.backfill_id})
         context.log.info(
-            f"Backfill {found.backfill_id} was asked for: {days_argument(first, last)} of {len(tables)} tables. It is "
-            "followed, cancelled and taken up again on the page Runs > Backfills."
+            f"Backfill {found.backfill_id} was asked for: {days_argument(first, last)} of "
+            f"{counted(len(tables), 'table')}. It is followed, cancelled and taken up again on the page Runs > "
+            "Backfills."
         )
 
     @dg.job(

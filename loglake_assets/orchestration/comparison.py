@@ -14,6 +14,7 @@ from loglake_assets.orchestration.day_checks import COVERAGE, newest_materializa
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.words import agreed, counted, sentence
 
 NAMES_SHOWN = 20
 NONE_NEEDED = "none needed"
@@ -83,8 +84,7 @@ def short_days(
                 partition=partition,
                 passed=False,
                 severity=dg.AssetCheckSeverity.ERROR,
-                description=f"{partition}: {len(day.named(Verdict.SHORT))} files of the build are not as they were "
-                f"written, the first is {files[0]}; {remedy}",
+                description=sentence(f"{partition}: {_short_files(day)}, the first is {files[0]}", remedy),
                 metadata={
                     "remedy": remedy,
                     "mode": "cheap: files against manifest",
@@ -92,6 +92,11 @@ def short_days(
                 },
                 target_materialization_data=target,
             )
+
+
+def _short_files(day: DayReport) -> str:
+    count = len(day.named(Verdict.SHORT))
+    return f"{counted(count, 'file')} of the build {agreed(count, 'is', 'are')} not as written"
 
 
 def check_result(
@@ -109,7 +114,7 @@ def check_result(
         check_name=name,
         passed=not wrong,
         severity=severity,
-        description=f"{wrong}; {remedy}" if wrong else right,
+        description=sentence(wrong, remedy) if wrong else sentence(right),
         metadata={"remedy": remedy if wrong else NONE_NEEDED, **metadata},
     )
 

@@ -1,6 +1,6 @@
 """How a day's coverage is said in the UI: one line, what mends it, and names as a table. Counts, keys and ids only."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import dagster as dg
@@ -12,43 +12,54 @@ from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.reasons import advice
+from loglake_assets.sources.words import agreed, counted, joined, sentence
 from resources.settings import program
 
 NOTHING_TO_MEND = "nothing to mend"
 
 
 def coverage_description(coverage: Coverage) -> str:
-    """One line: the day, its percentage, what is missing or wrong with the first name of it, and what mends it."""
+    """A sentence: the day, its percentage, what is missing or wrong with the first name of it, and what mends it."""
     day = day_from_number(coverage.day)
     share = "no events that day" if coverage.pct is None else f"{coverage.pct:.4f} %"
-    said = [f"{text}, the first is {name}" if name else text for text, name in _losses(coverage)]
-    if not said:
-        return f"{day}: {share}; every one of {coverage.expected:,} events in raw is in readready"
-    return f"{day}: {share}, {'; '.join(said)}; {remedy(coverage)}"
+    if said := list(_losses(coverage)):
+        return sentence(f"{day}: {share}, {joined(said)}", remedy(coverage))
+    if not coverage.expected:
+        return sentence(f"{day}: {share}")
+    all_of = f"{agreed(coverage.expected, 'the', 'every one of')} {counted(coverage.expected, 'event')}"
+    return sentence(f"{day}: {share}", f"{all_of} in raw is in readready")
 
 
-def _losses(coverage: Coverage) -> Iterator[tuple[str, str]]:
-    """(what is missing, the first name of it), by kind; the name is empty where there is none."""
+def _losses(coverage: Coverage) -> Iterator[str]:
+    """What is missing, each kind with the first name of it."""
     if coverage.unreadable:
-        yield f"{_count(len(coverage.unreadable), 'object')} unreadable", _first_of(coverage.unreadable)
+        yield _clause(len(coverage.unreadable), "object", "unreadable") + _first_of(coverage.unreadable)
     if coverage.missing:
-        yield f"{_count(coverage.missing, 'event')} not in readready", _first_of(coverage.missing_by_object)
+        yield _clause(coverage.missing, "event", "not in readready") + _first_in(coverage.missing_by_object)
     if coverage.unplaceable_records:
-        yield f"{_count(coverage.unplaceable_records, 'record')} of no day", _first_of(coverage.unplaceable_by_object)
+        yield _clause(coverage.unplaceable_records, "record", "of no day") + _first_in(coverage.unplaceable_by_object)
     if coverage.set_aside:
-        events = f" with {_count(coverage.set_aside_events, 'event')}" if coverage.set_aside_events else ""
-        what = f"{_count(len(coverage.set_aside), 'object')}{events} not as the build read them"
-        yield what, _first_of(coverage.set_aside)
+        holds = f"that held {counted(coverage.set_aside_events, 'event')} " if coverage.set_aside_events else ""
+        read = f"not as the build read {agreed(len(coverage.set_aside), 'it', 'them')}"
+        yield _clause(len(coverage.set_aside), "object", read, holds) + _first_of(coverage.set_aside)
     if coverage.altered:
-        yield f"{_count(len(coverage.altered), 'file')} not as committed", _first_of(coverage.altered)
+        yield _clause(len(coverage.altered), "file", "not as committed") + _first_of(coverage.altered)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _clause(count: int, noun: str, what: str, holds: str = "") -> str:
+    return f"{counted(count, noun)} {holds}{agreed(count, 'is', 'are')} {what}"
 
 
-def _first_of(names: Any) -> str:
-    return str(next(iter(names), ""))
+def _first_of(names: Collection[str]) -> str:
+    """The only one of some names, or the first of them."""
+    if not names:
+        return ""
+    return f"{': ' if len(names) == 1 else ', the first is '}{next(iter(names))}"
+
+
+def _first_in(objects: Collection[str]) -> str:
+    """The first of the objects that hold what is counted."""
+    return f", the first in {next(iter(objects))}" if objects else ""
 
 
 def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:

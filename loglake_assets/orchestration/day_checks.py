@@ -30,6 +30,7 @@ from loglake_assets.orchestration.coverage_words import (
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.words import agreed, counted, joined, sentence
 
 COVERAGE = "coverage"
 GRAIN = "grain"
@@ -110,7 +111,7 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
     wrong = [measure for measure, count in counts.items() if count]
     day = day_from_number(coverage.day)
     remedy = "; ".join(finding_remedy(measure, coverage.source, day) for measure in wrong) or NOTHING_TO_MEND
-    said = ", ".join(f"{counts[measure]:,} {_GRAIN_WORDS[measure]}" for measure in wrong)
+    said = joined([_odd(counts[measure], *_GRAIN_WORDS[measure]) for measure in wrong])
     names = [*_names_of_grain(coverage)]
     return dg.AssetCheckEvaluation(
         asset_key=key,
@@ -118,7 +119,9 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
         partition=partition,
         passed=not wrong,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{day}: {said}; {remedy}" if wrong else f"{day}: every event once, each row from a raw record",
+        description=sentence(f"{day}: {said}", remedy)
+        if wrong
+        else f"{day}: every event is there once, and each row is from a raw record.",
         metadata={
             "remedy": remedy,
             **({"names": names_by_kind(names)} if names else {}),
@@ -129,11 +132,15 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
     )
 
 
+def _odd(count: int, noun: str, singular: str, plural: str) -> str:
+    return f"{counted(count, noun)} {agreed(count, singular, plural)}"
+
+
 _GRAIN_WORDS = {
-    Measure.REPEATED: "rows there twice",
-    Measure.SURPLUS: "rows of no raw record",
-    Measure.DIFFERING: "events with a copy of other content",
-    Measure.ALTERED: "files not as committed",
+    Measure.REPEATED: ("row", "is there twice", "are there twice"),
+    Measure.SURPLUS: ("row", "is of no raw record", "are of no raw record"),
+    Measure.DIFFERING: ("event", "has a copy of other content", "have a copy of other content"),
+    Measure.ALTERED: ("file", "is not as committed", "are not as committed"),
 }
 _GRAIN_NAMES = {
     Measure.REPEATED: "rows_repeated",
@@ -169,14 +176,20 @@ def drift_evaluations(
             )
 
 
-_DRIFT_KINDS = {UNKNOWN_VERSION: "unknown versions", UNSEEN_KEY: "unseen keys", DOES_NOT_FIT: "values of another type"}
-_DRIFT_REMEDY = "give what is new a column in the source's folder, or make it known there; build the days again"
+_DRIFT_KINDS = {
+    UNKNOWN_VERSION: ("version", "is unknown", "are unknown"),
+    UNSEEN_KEY: ("key", "was not seen before", "were not seen before"),
+    DOES_NOT_FIT: ("value", "is of another type", "are of another type"),
+}
+_DRIFT_REMEDY = "give what is new a column in the source's folder, or make it known there, and build the days again"
 
 
 def _drift_description(partition: str, drift: Drift) -> str:
-    said = ", ".join(f"{len(found):,} {words}" for k, words in _DRIFT_KINDS.items() if (found := drift.of_kind(k)))
-    right = f"all {drift.row_count:,} rows are as the lake knows this log"
-    return f"{partition}: {said}; nothing is lost by it; {_DRIFT_REMEDY}" if said else f"{partition}: {right}"
+    said = [_odd(len(found), *words) for kind, words in _DRIFT_KINDS.items() if (found := drift.of_kind(kind))]
+    if said:
+        return sentence(f"{partition}: {joined(said)}", f"nothing is lost by it: {_DRIFT_REMEDY}")
+    all_of = f"{agreed(drift.row_count, 'the', 'every one of')} {counted(drift.row_count, 'row')}"
+    return f"{partition}: {all_of} is as the lake knows this log."
 
 
 def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.digest_report import DigestReport
 from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.words import agreed, counted, sentence
 
 NAMES_SHOWN = 20
 CHECKED_DAYS = 2
@@ -91,7 +92,23 @@ def digest_result(source: LogSource, reports: Sequence[DigestReport], bucket: st
     return dg.AssetCheckResult(
         passed=not any(report.findings for report in reports),
         severity=dg.AssetCheckSeverity.ERROR,
+        description=_description(reports),
         metadata=report_metadata(source, reports, bucket),
+    )
+
+
+def _description(reports: Sequence[DigestReport]) -> str:
+    findings = [finding for report in reports for finding in report.findings]
+    counts = Counter(kind for report in reports for kind in report.counts)
+    if findings:
+        wrong = f"the digests of {counted(len(reports), 'day')} give {counted(len(findings), 'finding')}, the first is"
+        return sentence(f"{wrong} {findings[0].sentence}", remedy(counts, {}))
+    named = sum(report.files_named for report in reports)
+    if not named:
+        return sentence(f"no digest names a file of {counted(len(reports), 'day')}", "nothing is proved or seen wrong")
+    matching = sum(report.files_matching for report in reports)
+    return sentence(
+        f"of {counted(named, 'file')} that digests name {matching:,} {agreed(matching, 'is', 'are')} unchanged"
     )
 
 

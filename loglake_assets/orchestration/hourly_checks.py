@@ -33,6 +33,7 @@ from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.reconcile_job import send_missing
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
+from loglake_assets.sources.words import agreed, counted, sentence
 from resources.settings import program
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
@@ -170,7 +171,10 @@ def _mend(
 ) -> Iterator[dg.AssetMaterialization]:
     """Give AddAPart what the catalog misses; report raw days that a build did not reflect, if that is news."""
     prefixes, commits = send_missing(config.source, lake, found)
-    context.log.info(f"Sent AddAPart {prefixes} raw prefixes and {commits} commits that the catalog did not show.")
+    context.log.info(
+        f"Sent AddAPart {counted(prefixes, 'raw prefix', 'raw prefixes')} and {counted(commits, 'commit')} that "
+        "the catalog did not show."
+    )
     yield from news_of(context.instance, config, lake, [day.day for day in found if day.is_stale], today)
 
 
@@ -210,7 +214,10 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
     return check_result(
         config.checks_key,
         UNKNOWN_KEYS,
-        wrong=f"{len(unknown)} objects or more are in no table, the first {shown[0]}" if unknown else "",
+        wrong=f"at least {counted(len(unknown), 'object')} {agreed(len(unknown), 'is', 'are')} in no table, the "
+        f"first is {shown[0]}"
+        if unknown
+        else "",
         right="Every key is known.",
         remedy=remedy,
         metadata={"objects_at_least": len(unknown), **names_metadata(shown)},
@@ -231,8 +238,10 @@ def _verdict_result(
     return check_result(
         config.checks_key,
         check.name,
-        wrong=f"{len(bad)} objects of {len(days)} days, the first {bad[0][1].text}" if bad else "",
-        right=f"Nothing is found among {listed} objects of {len(found)} days.",
+        wrong=f"found {counted(len(bad), 'object')} of {counted(len(days), 'day')}, the first is {bad[0][1].text}"
+        if bad
+        else "",
+        right=f"Nothing is found among {counted(listed, 'object')} of {counted(len(found), 'day')}.",
         remedy=remedy,
         metadata={
             "objects": len(bad),
@@ -286,15 +295,16 @@ def _delivery_result(
         f"set expect_every_day: false in the defs.yaml of {config.source.name}"
     )
     shown = [day.isoformat() for day in absent[:NAMES_SHOWN]]
+    first_of = f"the first is {absent[0]}" if absent else ""
     expected = "every day is expected to have some" if config.expect_every_day else "which is usual for this log"
     return dg.AssetCheckResult(
         asset_key=config.checks_key,
         check_name=DELIVERED,
         passed=not is_odd,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(absent)} closed days have no objects, the first {absent[0]}; {expected}"
+        description=sentence(f"no objects are there of {counted(len(absent), 'closed day')}, {first_of}", expected)
         if absent
-        else f"All closed days from the first with objects have some: {len(landed)} days.",
+        else f"All closed days from the first with objects have some: {counted(len(landed), 'day')}.",
         metadata={
             "remedy": remedy if is_odd else NONE_NEEDED,
             "days": len(absent),
@@ -317,8 +327,11 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.As
     return check_result(
         config.checks_key,
         PLACEMENT,
-        wrong=f"{len(odd)} days, the first {_text_of_placing(odd[0])}" if odd else "",
-        right=f"Readers are sent to the newest commit of each of {len(found)} days.",
+        wrong=f"readers are not sent to the newest commit of {counted(len(odd), 'day')}, the first is "
+        f"{_text_of_placing(odd[0])}"
+        if odd
+        else "",
+        right=f"Readers are sent to the newest commit of each of {counted(len(found), 'day')}.",
         remedy=remedy,
         metadata={
             "days": len(odd),

@@ -19,6 +19,7 @@ from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.words import counted
 from resources.settings import loglake
 
 LAKE = dg.AssetKey(["lake"])
@@ -81,7 +82,7 @@ def collect_job() -> dg.JobDefinition:
                 verb = "Collected" if config.apply else "Would collect"
                 context.log.info(f"{verb} run {done.run.run_id} of {table} {done.run.day} ({done.run.why}).")
         if kept:
-            context.log.warning(f"{len(kept)} keys stay, S3 did not delete them: {sorted(set(kept.values()))}.")
+            context.log.warning(f"S3 did not delete {counted(len(kept), 'key')}: {sorted(set(kept.values()))}.")
         context.add_output_metadata({**totals, "keys_not_deleted": len(kept), "names": list(kept)[:NAMES_SHOWN]})
 
     @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
@@ -127,7 +128,7 @@ def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> d
             yield reviews_placed_result({table: days_to_place(lake, table) for table in tables})
             if config.mend:
                 sent = sum(send_unplaced_commits(lake, table) for table in tables)
-                context.log.info(f"Sent AddAPart {sent} commits of reviews that the catalog did not show.")
+                context.log.info(f"Sent AddAPart {counted(sent, 'commit')} of reviews that the catalog did not show.")
 
     return checks
 
@@ -138,8 +139,8 @@ def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetChec
     return check_result(
         LAKE,
         REVIEWS_PLACED,
-        wrong=f"The catalog does not show {len(names)} commits, the first {names[0]}" if names else "",
-        right=f"The catalog shows the newest commits of {len(found)} reviews.",
+        wrong=f"the catalog does not show {counted(len(names), 'commit')}, the first is {names[0]}" if names else "",
+        right=f"The catalog shows the newest commits of {counted(len(found), 'review')}.",
         remedy=loglake("reconcile"),
         metadata={"days": len(names), **names_metadata(names)},
     )
@@ -166,8 +167,10 @@ def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCh
     return check_result(
         LAKE,
         NOTHING_LEFT_FAILED,
-        wrong=f"{len(failed)} days were left failed, the first {failed[0][1]} of {failed[0][0]}" if failed else "",
-        right=f"No day of {len(found)} assets was left failed.",
+        wrong=f"failed and not made since: {counted(len(failed), 'day')}, the first is {failed[0][1]} of {failed[0][0]}"
+        if failed
+        else "",
+        right=f"No day of {counted(len(found), 'asset')} was left failed.",
         remedy="read why in the asset's newest run, then backfill the named days",
         metadata={
             "failed_days": len(failed),

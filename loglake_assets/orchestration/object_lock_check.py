@@ -17,6 +17,7 @@ from loglake_assets.lake.storage.raw_objects import raw_objects
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.pages import entries
+from loglake_assets.sources.words import agreed, counted, joined, sentence
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
@@ -26,6 +27,8 @@ SAMPLE_COUNT = 30  # of raw objects and of commits each: 60 to 120 small request
 _DAYS_LISTED = 24  # of the look-back: the hourly checks list 36
 _LEAST_LOOK_BACK_DAYS = 35
 _SHOWN = 20
+_REMEDY = "see docs/worm.md: what to do when the check is red"
+_NO_LOCK = "no lock is configured, so none is looked for"
 
 
 def look_back(config: SourceConfig, terms: LockTerms, today: date) -> list[date]:
@@ -86,11 +89,25 @@ def object_lock_outcome(raw: LockResult, commits: LockResult) -> dg.AssetCheckRe
     return dg.AssetCheckResult(
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=_description(raw, commits),
         metadata={
             **_metadata("raw", raw),
             **_metadata("commits", commits),
-            "remedy": "nothing to mend" if passed else "see docs/worm.md: what to do when the check is red",
+            "remedy": "nothing to mend" if passed else _REMEDY,
         },
+    )
+
+
+def _description(raw: LockResult, commits: LockResult) -> str:
+    """Of both buckets, how many sampled objects are less than promised, and what the buckets themselves lack."""
+    sampled = counted(len(raw.sampled) + len(commits.sampled), "sampled object")
+    if raw.passed and commits.passed:
+        return sentence(f"the locks of {sampled} are as configured" if raw.terms or commits.terms else _NO_LOCK)
+    lacking = [f"{found.bucket}: {', '.join(found.bucket_faults)}" for found in (raw, commits) if found.bucket_faults]
+    faulty = len(raw.faulty) + len(commits.faulty)
+    return sentence(
+        joined([f"of {sampled} {faulty:,} {agreed(faulty, 'is', 'are')} locked less than configured", *lacking]),
+        _REMEDY,
     )
 
 

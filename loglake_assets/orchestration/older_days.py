@@ -27,6 +27,7 @@ from loglake_assets.orchestration.comparison import (
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.words import counted, joined
 from resources.settings import FIRST_DAY
 
 OLDER_DAYS = "older_days"
@@ -128,14 +129,15 @@ def _result(
             "raw days after tomorrow are built and checked by nothing until they come: find out who delivered under a "
             "prefix of such a day, and have the objects moved to the day of their delivery"
         )
-    said = (
-        f"{len(wrong)} older days are known to be wrong, {len(left_out)} raw days lie before the lake's first day, "
-        f"{len(to_come)} after tomorrow"
-    )
+    said = [
+        *([f"{counted(len(wrong), 'older day')} known to be wrong"] if wrong else []),
+        *([f"{counted(len(left_out), 'raw day')} before the lake's first day"] if left_out else []),
+        *([f"{counted(len(to_come), 'raw day')} after tomorrow"] if to_come else []),
+    ]
     return check_result(
         config.checks_key,
         OLDER_DAYS,
-        wrong=said if remedies else "",
+        wrong=f"found {joined(said)}" if said else "",
         right="No older day is known to be wrong.",
         remedy="; ".join(remedies),
         metadata={
@@ -143,7 +145,7 @@ def _result(
             **({"names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN]))} if wrong else {}),
             **names_metadata([day.isoformat() for day in left_out], "days_before_the_first"),
             **names_metadata([day.isoformat() for day in to_come], "days_to_come"),
-            "compared_now": f"{len(days)} days from {days[0]} to {days[-1]}"
+            "compared_now": f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}"
             if days
             else "no day is older than the look-back",
             **cost(found),

@@ -13,6 +13,7 @@ from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
 from loglake_assets.orchestration.planned_days import day_plan
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
+from loglake_assets.sources.words import agreed, counted
 
 DAYS_SHOWN = 100
 
@@ -60,8 +61,9 @@ def plan_sentence(found: BuildPlan) -> str:
         else f"about {seconds / 3600:,.2f} DPU-hours, {usd_of_dpu_seconds(seconds):,.2f} USD, by what its builds took"
     )
     return (
-        f"{len(found.to_build):,} of {len(found.days):,} days have anything to build: {found.objects:,} objects, "
-        f"{found.bytes:,} bytes, {found.glue_runs:,} Glue runs; {cost}"
+        f"{len(found.to_build):,} of {counted(len(found.days), 'day')} "
+        f"{agreed(len(found.to_build), 'has', 'have')} anything to build: {counted(found.objects, 'object')}, "
+        f"{counted(found.bytes, 'byte')}, {counted(found.glue_runs, 'Glue run')}; {cost}"
     )
 
 

@@ -28,6 +28,7 @@ from loglake_assets.orchestration.stage_log import stage
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
 from loglake_assets.sources.placement import day_from_number, day_number, days_argument
+from loglake_assets.sources.words import agreed, counted
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 
 QUARANTINE_SHOWN = 20
@@ -54,7 +55,8 @@ class BuiltDay:
         """What became of the day, for the run's log; an error's text is told when the run ends."""
         if self.commit is None:
             return f"not committed ({type(self.error).__name__})"
-        return f"commit {self.commit.seq} stands, with {self.commit.rows:,} rows in {self.commit.files:,} files"
+        rows, files = counted(self.commit.rows, "row"), counted(self.commit.files, "file")
+        return f"commit {self.commit.seq} stands, with {rows} in {files}"
 
 
 def build_days(
@@ -68,19 +70,22 @@ def build_days(
     context.instance.add_run_tags(context.run_id, of_run)  # now: whoever looks for a run may want it while it goes on
     run = glue_jobs.run_window(context, window, *how)
     plans = plans_of(context.instance, config, context.partition_keys)
-    with stage(context, f"Commit and placement of {len(days)} days, after {run.seconds:.0f} s of Glue,"):
+    with stage(context, f"Commit and placement of {counted(len(days), 'day')}, after {run.seconds:.0f} s of Glue,"):
         built = list(_publish_days(context, config, lake, days, run))
     committed = [b for b in built if b.commit]
     late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
     late_days = sorted({day_from_number(entry.day) for entry in late} - set(days))[-LATE_DAYS_RECOUNTED:]
     if late:
         named = ", ".join(day.isoformat() for day in late_days)
-        context.log.warning(f"{len(late)} objects hold events of days that did not read them; recounted: {named}")
+        context.log.warning(
+            f"{counted(len(late), 'object')} {agreed(len(late), 'holds', 'hold')} events of days that did not read "
+            f"{agreed(len(late), 'it', 'them')}; recounted: {named}"
+        )
     for day in committed:
         if day.note:
             context.log.info(day.note)
     recounted = [*(b.day for b in committed), *late_days]
-    with stage(context, f"Recount of {len(recounted)} days from storage"):
+    with stage(context, f"Recount of {counted(len(recounted), 'day')} from storage"):
         coverages, problem = _recount_or_reason(context, config, lake, recounted)
     problem += _keep_ledger_or_reason(lake, committed, run)
     metadata = {
@@ -98,7 +103,7 @@ def build_days(
         config.coverage_error_below_pct,
         lake.settings.readready_bucket,
     )
-    with stage(context, f"Drift of {len(committed)} days"):
+    with stage(context, f"Drift of {counted(len(committed), 'day')}"):
         drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
     problem += odd
     yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings.readready_bucket)

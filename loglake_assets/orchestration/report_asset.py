@@ -14,6 +14,7 @@ from loglake_assets.report.charts import heat_map, standing_colours
 from loglake_assets.report.figures import LakeFigures, LogFigures, lake_figures, put_report
 from loglake_assets.report.page import report_page
 from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.words import counted
 
 REPORT = dg.AssetKey(["report", "lake"])
 
@@ -50,7 +51,7 @@ def report_definitions() -> dg.Definitions:
 def report_asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
     found = lake_figures(lake, lake.settings.place, datetime.now(UTC))
     key = put_report(lake, found, report_page(found))
-    context.log.info(f"{len(found.logs)} logs; kept as s3://{lake.settings.readready_bucket}/{key}")
+    context.log.info(f"{counted(len(found.logs), 'log')}; kept as s3://{lake.settings.readready_bucket}/{key}")
     yield dg.MaterializeResult(asset_key=REPORT, metadata=_metadata(lake, found, key))
 
 

@@ -16,6 +16,7 @@ from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
 from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.words import counted
 from resources.settings import loglake
 
 PROBLEMS_SHOWN = 200
@@ -100,11 +101,6 @@ def _status(name: str) -> str:
     return VERDICTS.get(name, name.capitalize())
 
 
-def _counted(count: int, word: str, plural: str = "") -> str:
-    """1 object, 2 objects."""
-    return f"{count:,} {word if count == 1 else plural or f'{word}s'}"
-
-
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
@@ -112,7 +108,7 @@ def _pages() -> Environment:
         "css_class": _CSS_CLASSES.__getitem__,
         "total": _total,
         "kind": kind_of,
-        "counted": _counted,
+        "counted": counted,
         "status": _status,
         "finding": finding_words,
         "state": state_words,

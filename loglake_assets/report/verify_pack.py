@@ -97,7 +97,11 @@ def main() -> int:
         print(f"NOT HERE: {gap[1:-1]}")
     for problem in problems:
         print(f"WRONG: {problem}")
-    print(f"{len(problems)} problems" if problems else "All files are as SHA256SUMS says, and all records agree.")
+    print(
+        f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        if problems
+        else "All files are as SHA256SUMS says, and all records agree."
+    )
     return 1 if problems else 0
 
 

@@ -15,6 +15,7 @@ from loglake_assets.lake.checks.coverage import Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.sources.placement import day_number, days_argument
+from loglake_assets.sources.words import agreed, counted
 from resources.settings import program
 
 
@@ -290,9 +291,18 @@ def _beside_reasons(coverage: Coverage) -> Iterator[str]:
     """A sentence for each of `_BESIDE`: counts, keys of events and objects, never content."""
     if coverage.surplus:
         named = ", ".join(coverage.surplus_events[:_NAMED])
-        yield f"surplus: {coverage.surplus:,} rows of the table are in no raw log, such as {named}"
+        yield (
+            f"surplus: {counted(coverage.surplus, 'row')} of the table {agreed(coverage.surplus, 'is', 'are')} "
+            f"in no raw log, such as {named}"
+        )
     if coverage.repeated:
-        yield f"repeated: {coverage.repeated:,} rows of the table are there once already"
+        yield (
+            f"repeated: {counted(coverage.repeated, 'row')} of the table "
+            f"{agreed(coverage.repeated, 'is', 'are')} there once already"
+        )
     if copies := coverage.differing:
         named = "; ".join(f"{event} in {where}" for event, where in sorted(copies.items())[:_NAMED])
-        yield f"differing: {len(copies):,} events have a copy with other content, which is no row: {named}"
+        yield (
+            f"differing: {counted(len(copies), 'event')} {agreed(len(copies), 'has', 'have')} a copy with other "
+            f"content, which is no row: {named}"
+        )

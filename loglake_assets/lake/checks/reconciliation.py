@@ -35,6 +35,7 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
+from loglake_assets.sources.words import counted
 
 CHECK = "reconciliation"
 
@@ -256,10 +257,10 @@ class Reconciler:
             if self._etag(late.bucket, late.key) is None:
                 if is_accepted:
                     continue
-                said = f"held {late.events} events of this day and was removed before its build read it"
+                said = f"held {counted(late.events, 'event')} of this day and was removed before its build read it"
                 yield Judged(Verdict.GONE, late.bucket, late.key, said)
             else:
-                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {late.events} events of this day")
+                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {counted(late.events, 'event')} of this day")
         for key, why in broken_entries(self.table, manifest.day).items():
             yield Judged(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"entry of the late ledger: {why}")
 

@@ -19,6 +19,7 @@ from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import Input, read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.words import counted
 from resources.athena import sql_literal
 from resources.settings import loglake
 
@@ -99,10 +100,19 @@ def _digest(call: ToolCall) -> str:
     return hashlib.sha256(call.key.encode(errors="replace")).hexdigest()
 
 
+_ROWS_OF = {
+    "invocations": ("model invocation with tools", "model invocations with tools"),
+    "trail": ("CloudTrail event of these invocations", "CloudTrail events of these invocations"),
+    "meanwhile": ("API call made while a tool ran", "API calls made while a tool ran"),
+}
+"""What the rows of each query are, for people."""
+
+
 def _ask(lake: Lake, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
     answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
-    progress(f"{REVIEW.title}: {len(answer.texts):,} {name}, {answer.bytes_scanned:,} bytes scanned")
+    found = counted(len(answer.texts), *_ROWS_OF[name])
+    progress(f"{REVIEW.title}: {found} read, {counted(answer.bytes_scanned, 'byte')} scanned")
     return answer.rows
 
 

@@ -10,6 +10,7 @@ from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, group_facts
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.words import counted
 from resources.athena import Answer
 
 Progress = Callable[[str], None]
@@ -45,9 +46,19 @@ def read_facts(lake: Lake, days: Sequence[date], progress: Progress = lambda tex
     )
 
 
+_ROWS_OF = {
+    "starts": ("session start", "session starts"),
+    "ends": ("session end", "session ends"),
+    "keystrokes": ("event of keystrokes", "events of keystrokes"),
+    "calls": ("API call around a session", "API calls around sessions"),
+}
+"""What the rows of each query are, for people."""
+
+
 def _ask(lake: Lake, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
     answer = lake.athena.ask(query_text(name).format(**bounds))
-    progress(f"{REVIEW.title}: {len(answer.texts):,} {name}, {answer.bytes_scanned:,} bytes scanned")
+    found = counted(len(answer.texts), *_ROWS_OF[name])
+    progress(f"{REVIEW.title}: {found} read, {counted(answer.bytes_scanned, 'byte')} scanned")
     return answer
 
 

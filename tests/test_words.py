@@ -1,0 +1,75 @@
+"""Words that people read: counts beside their nouns, and sentences."""
+
+import re
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+
+from loglake_assets.lake.checks.coverage import Coverage
+from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
+from loglake_assets.orchestration.comparison import check_result
+from loglake_assets.orchestration.coverage_words import coverage_description
+from loglake_assets.orchestration.digest_checks import digest_result
+from loglake_assets.orchestration.lake_housekeeping import failed_days_result, reviews_placed_result
+from loglake_assets.orchestration.object_lock_check import object_lock_outcome
+from loglake_assets.sources import load_source
+from loglake_assets.sources.words import agreed, counted, joined, sentence
+from tests.reports import coverage
+
+NO_BUCKET_LOCK = BucketLock("Suspended", False, "none")
+A_SENTENCE = re.compile(r"(?:[A-Z]|\d{4}-\d\d-\d\d: ).*[^.]\.", re.DOTALL)
+"""It begins with a capital letter or with a day, and ends with one full stop."""
+DAY = coverage(20261125, 1, 1_928, 1_928)
+
+
+def test_a_count_agrees_with_its_noun_and_verb() -> None:
+    assert [counted(n, "object") for n in (0, 1, 2, 1_450)] == ["0 objects", "1 object", "2 objects", "1,450 objects"]
+    assert [counted(n, "prefix", "prefixes") for n in (1, 2)] == ["1 prefix", "2 prefixes"]
+    assert [agreed(n, "is", "are") for n in (0, 1, 2)] == ["are", "is", "are"]
+
+
+def test_clauses_are_joined_into_one_sentence() -> None:
+    assert [joined(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert sentence("three are gone", "restore them.") == "Three are gone; restore them."
+    assert sentence("2026-11-25: no events that day", "") == "2026-11-25: no events that day."
+    assert sentence("") == ""
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        DAY,
+        coverage(20261125, 1, 1, 1),
+        coverage(20261125, 1, 0, 0),
+        replace(DAY, unreadable={"s3://raw/a": "corrupt_gzip"}),
+        replace(DAY, unreadable={"s3://raw/a": "archived", "s3://raw/b": "zip"}, unplaceable_records=1),
+        replace(DAY, found=1_926, missing=2, missing_by_object={"s3://raw/a": 2}, altered={"s3://ready/x": "gone"}),
+        replace(DAY, set_aside={"s3://raw/a": "gone"}, set_aside_events=1),
+    ],
+)
+def test_what_a_coverage_check_says_is_a_sentence_that_begins_with_the_day(found: Coverage) -> None:
+    said = coverage_description(found)
+    assert said.startswith("2026-11-25: ")
+    assert A_SENTENCE.fullmatch(said), said
+    assert not re.search(r"\b1 (?:objects|events|records|files|days|rows)\b", said)
+
+
+def test_what_other_checks_say_is_a_sentence_whether_they_are_green_or_not() -> None:
+    key, cloudtrail = dg.AssetKey("a"), load_source("cloudtrail")
+    unlocked = LockResult("raw", LockTerms("COMPLIANCE", 10), NO_BUCKET_LOCK)
+    results = [
+        check_result(key, "x", wrong="found 1 object", right="", remedy="loglake reconcile", metadata={}),
+        check_result(key, "x", wrong="", right="nothing is found", remedy="", metadata={}),
+        failed_days_result({key: ["2026-11-25"]}),
+        failed_days_result({key: []}),
+        reviews_placed_result({}),
+        digest_result(cloudtrail, [], "readready"),
+        object_lock_outcome(unlocked, unlocked),
+        object_lock_outcome(
+            LockResult("raw", LockTerms(), NO_BUCKET_LOCK), LockResult("r", LockTerms(), NO_BUCKET_LOCK)
+        ),
+    ]
+    said = [str(result.description) for result in results]
+    assert [text for text in said if not A_SENTENCE.fullmatch(text)] == []
+    assert said[2].startswith("Failed and not made since: 1 day, the first is 2026-11-25 of a; ")
