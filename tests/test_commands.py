@@ -29,7 +29,8 @@ from infra.cli.load import raw_partition_values
 from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
 from infra.cli.main import app, main
 from infra.cli.query import print_answer
-from infra.cli.terminal import PLAIN_WIDTH, print_table
+from infra.cli.tables import list_tables, table_entries
+from infra.cli.terminal import PLAIN_WIDTH, print_pairs, print_pieces, print_table, print_text
 from infra.emulator.processes import running_stack, start_stack
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
@@ -537,7 +538,7 @@ def test_the_command_says_what_its_exit_codes_mean(capsys: pytest.CaptureFixture
 def test_advice_to_build_a_review_names_the_days_that_can_be_built(lake: Lake, tmp_path: Path) -> None:
     build = f"loglake --home {lake.home} build session_activity {FIRST}"
     done = command(lake.home, "review", "--session", "s-1", "--out", str(tmp_path / "out"))
-    assert done.stderr.endswith(f"1 days of the review are not built and may hold it. This builds them: {build}\n")
+    assert done.stderr.endswith(f"1 day of the review is not built and may hold it. This builds them: {build}\n")
     said = command(lake.home, "status").stdout
     assert f"no day yet. `{build}` makes it of built days." in said
     assert "no day yet. It is made from days of Amazon Bedrock model invocations, and none is built." in said
@@ -590,6 +591,54 @@ def test_a_table_fits_and_what_does_not_is_cut() -> None:
     many = table_of(wide, [["v" * 900] * 66] * 6_668)
     assert sum(map(len, many)) < 6_670 * (PLAIN_WIDTH + 1)
     assert many[-1] == "46 of 66 columns are not shown, since they do not fit: name fewer."
+
+
+class Terminal(io.StringIO):
+    """What is written to it, as to a terminal of so many columns as COLUMNS says."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_text_is_wrapped_on_a_terminal_and_no_command_or_name_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    build, name = "loglake --home /lakes/a build cloudtrail 2026-11-02..2026-11-03", "s3://raw/" + "x" * 90
+    text = f"incomplete: objects cannot be read: the reason that is named says what mends each; then {build}; {name}"
+    terminal, pipe = Terminal(), io.StringIO()
+    print_text(text, terminal)
+    print_text(text, pipe)
+    assert pipe.getvalue() == f"{text}\n"
+    lines = terminal.getvalue().splitlines()
+    assert [line for line in lines if len(line) > 80 and name not in line] == []
+    assert [sum(whole in line for line in lines) for whole in (build, name)] == [1, 1]
+    assert " ".join(line.strip() for line in lines) == text
+    assert {line[:4] for line in lines[1:]} == {"    "}
+    hostile = Terminal()
+    print_text("a\x1b[31m " * 40, hostile)
+    assert "\x1b" not in hostile.getvalue()
+
+
+def test_pairs_and_records_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    pairs = [("key", "word " * 40), ("long", "y" * 200)]
+    cut, wrapped, pieces, pipe = Terminal(), Terminal(), Terminal(), io.StringIO()
+    print_pairs("title", pairs, cut, is_cut=True)
+    assert [len(line) for line in cut.getvalue().splitlines()] == [5, 60, 60]
+    print_pairs("", pairs[:1], wrapped)
+    assert max(map(len, wrapped.getvalue().splitlines())) <= 60
+    assert wrapped.getvalue().split() == ["key", *["word"] * 40]
+    print_pieces("z" * 200, pieces)
+    assert "".join(line[2:] for line in pieces.getvalue().splitlines()) == "z" * 200
+    assert max(map(len, pieces.getvalue().splitlines())) == 60
+    print_pairs("", pairs, pipe, is_cut=True)
+    assert pipe.getvalue().splitlines()[1].endswith("y" * 200), "a pipe gets all"
+
+
+def test_every_column_that_is_listed_says_what_it_is() -> None:
+    assert [(e.name, c.name) for e in table_entries() for c in e.all_columns if not c.comment] == []
+    said: list[str] = []
+    assert list_tables(["line"], said.append)
+    assert re.fullmatch(r"[0-9]+ columns, in [0-9]+ of [0-9]+ tables", said[-1])
 
 
 def test_formats_for_programs_have_whole_values_of_their_types(capsys: pytest.CaptureFixture[str]) -> None:

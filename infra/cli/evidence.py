@@ -12,7 +12,7 @@ from glue_scripts.expected_rows import expected_row
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import records_of
 from infra.cli.lake import CommandLake, warn
-from infra.cli.terminal import escape, print_pairs
+from infra.cli.terminal import escape, print_pairs, print_pieces, print_text, terminal_width
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.lake.digest_audit import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -125,17 +125,23 @@ def _document(evidence: Evidence) -> dict[str, Any]:
 
 def _print_one(evidence: Evidence) -> None:
     day = day_from_number(evidence.day)
-    print_pairs(f"{evidence.table} of {day}: the row", [pair for pair in evidence.row.items() if pair[1] is not None])
+    print_pairs(f"{evidence.table} of {day}: the row", _known(evidence.row), is_cut=True)
+    if terminal_width():
+        print("Longer values are cut; --format json has them whole.")
     if evidence.record is not None:
         print("\nThe record as it stands in the raw object:")
         text = evidence.record.decode("utf-8", "replace")
         cut = len(text) > _RECORD_SHOWN
-        print("  " + escape(text[:_RECORD_SHOWN]) + (" ... (--format json has all of it)" if cut else ""))
+        print_pieces(text[:_RECORD_SHOWN] + (" ... (--format json has all of it)" if cut else ""))
     print()
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]
     print_pairs("What stands behind it", statements)
-    print(conclusion(evidence))
+    print_text(conclusion(evidence))
+
+
+def _known(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in row.items() if value is not None]
 
 
 def conclusion(evidence: Evidence) -> str:

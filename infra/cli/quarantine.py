@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape
+from infra.cli.terminal import print_text
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.sources import LogSource
@@ -20,12 +20,14 @@ def print_quarantine(lake: CommandLake, source: LogSource, days: Sequence[date])
     """A line for each object or record of the days that is not loaded, the first twenty; then what the reasons mean."""
     entries = list(_entries(lake, source, days))
     for day, entry in entries[:NAMES_SHOWN]:
-        print(escape(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}"))
+        print_text(f"quarantined {day}: {entry['reason']}: {entry_name(entry)}")
     if len(entries) > NAMES_SHOWN:
-        print(f"and {len(entries) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}")
+        print_text(
+            f"and {len(entries) - NAMES_SHOWN:,} more; all are in manifests/ in {lake.settings.readready_bucket}"
+        )
     for reason in sorted({entry["reason"] for _, entry in entries}):
         concerned = [day for day, entry in entries if entry["reason"] == reason]
-        print(escape(f"{reason}: {advice(reason, program(), source.name, min(concerned), max(concerned))}"))
+        print_text(f"{reason}: {advice(reason, program(), source.name, min(concerned), max(concerned))}")
 
 
 def _entries(lake: CommandLake, source: LogSource, days: Sequence[date]) -> Iterator[tuple[date, Mapping[str, Any]]]:

@@ -7,7 +7,7 @@ from infra.cli.dagster_runs import coverage_text
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import days_to_build
-from infra.cli.terminal import escape, print_table, size
+from infra.cli.terminal import print_table, print_text, size
 from loglake_assets.lake.checks.day_report import DayReport, Finding, remedy
 from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs, runs_of_days
 from loglake_assets.lake.versions.commits import heads
@@ -15,6 +15,7 @@ from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, days_argument
+from loglake_assets.sources.words import counted
 from resources.settings import loglake
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
@@ -31,8 +32,9 @@ def print_status(lake: CommandLake) -> None:
         state = lake.resource.source_report(source, datetime.now(UTC).date())
         if not state.days:
             bucket = lake.settings.raw_bucket(name)
-            print(
-                f"\n{source.title}: no day yet. See whether it is delivered to s3://{bucket}; on one machine `loglake "
+            print()
+            print_text(
+                f"{source.title}: no day yet. See whether it is delivered to s3://{bucket}; on one machine `loglake "
                 f"load {name} folder` puts files there."
             )
             continue
@@ -50,7 +52,7 @@ def _print_days_without_raw_logs(lake: CommandLake, source: LogSource, state: So
     first, count = state.days[0].day, (datetime.now(UTC).date() - state.days[0].day).days
     known = state.delivered | {day.day for day in state.days if day.state != "empty"}
     if days := [day for day in (first + timedelta(days=n) for n in range(count)) if day not in known]:
-        print(no_raw_logs(days, lake.raw_bucket(source)))
+        print_text(no_raw_logs(days, lake.raw_bucket(source)))
 
 
 def _print_reasons(state: SourceReport) -> None:
@@ -58,9 +60,9 @@ def _print_reasons(state: SourceReport) -> None:
     for day in state.days:
         if _EXPLAINED.intersection(day.words):
             for reason in day.reasons[:_REASONS_SHOWN]:
-                print(escape(f"{day.state}: {day.day}: {reason}"))
+                print_text(f"{day.state}: {day.day}: {reason}")
     for key in state.unknown:
-        print(escape(f"unknown_key: {key}: no key pattern of this log places it, so it is in no table"))
+        print_text(f"unknown_key: {key}: no key pattern of this log places it, so it is in no table")
 
 
 def print_review(lake: CommandLake, review: Review) -> None:
@@ -72,7 +74,8 @@ def print_review(lake: CommandLake, review: Review) -> None:
         if days_built:
             days_text = days_argument(days_built[0], days_built[-1])
             hint = f"`{loglake(f'build {review.name} {days_text}')}` makes it of built days."
-        print(f"\n{review.title}: no day yet. {hint}")
+        print()
+        print_text(f"{review.title}: no day yet. {hint}")
         return
     days = {day_from_number(number): commit for number, commit in commits.items()}
     states = review_states(lake.resource, review, list(days))
@@ -81,13 +84,13 @@ def print_review(lake: CommandLake, review: Review) -> None:
     for state in states:
         for reason in state.reasons[:3]:
             build = loglake(f"build {review.name} {state.day}")
-            print(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
+            print_text(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
 
 
 def _print_rest(source: str, found: SourceReport) -> None:
     """Objects that are in no table, by reason, and what mends each state that a day is in."""
     if ignored := found.ignored:
-        print(
+        print_text(
             "in the bucket, and in no table: "
             + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items()))
         )
@@ -99,9 +102,9 @@ def _print_rest(source: str, found: SourceReport) -> None:
     for (word, finding), days in sorted(days_of.items()):
         runs = list(runs_of_days(days))
         for text in dict.fromkeys(remedy(finding, source, run[0], run[-1]) for run in runs[:_RUNS_SHOWN]):
-            print(f"{word}: {text}")
+            print_text(f"{word}: {text}")
         if len(runs) > _RUNS_SHOWN:
-            print(f"{word}: and {len(runs) - _RUNS_SHOWN:,} more runs of days, the last to {max(days)}")
+            print_text(f"{word}: and {counted(len(runs) - _RUNS_SHOWN, 'more run')} of days, the last to {max(days)}")
 
 
 def _row(day: DayReport) -> list[Any]:

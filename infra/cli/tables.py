@@ -1,13 +1,14 @@
 """Tables and their columns from the command line: listed, searched, and written as a page of the documentation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.cli.terminal import print_table
 from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
+from loglake_assets.sources.words import counted
 
 PAGE_HEAD = """# Tables and columns
 
@@ -45,8 +46,16 @@ def _entries_of_log(source: LogSource) -> Iterator[TableEntry]:
     for beside in companion_tables(source):
         yield TableEntry(beside.name, beside.description, beside.columns, day if beside.is_partitioned else ())
     yield TableEntry(
-        raw.name, f"{source.title}, objects as delivered: {source.delivers}.", raw.columns, raw.partition_keys
+        raw.name,
+        f"{source.title}, objects as delivered: {source.delivers}.",
+        tuple(map(_as_delivered, raw.columns)),
+        raw.partition_keys,
     )
+
+
+def _as_delivered(column: Column) -> Column:
+    """A raw column with what it is: its declaration says so only where it is not the field of its name."""
+    return column if column.comment else replace(column, comment="field of the record, as delivered")
 
 
 def _entry_of_view(view: View) -> TableEntry:
@@ -69,7 +78,8 @@ def list_tables(words: Sequence[str], say: Callable[[str], None]) -> bool:
     ]
     if found:
         print_table("", ("table", "column", "type", "what it is"), found)
-    say(f"{len(found):,} columns of {len(entries)} tables")
+    tables = len({row[0] for row in found})
+    say(f"{counted(len(found), 'column')}, in {tables} of {counted(len(entries), 'table')}")
     return bool(found)
 
 

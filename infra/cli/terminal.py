@@ -1,8 +1,12 @@
 """Text from logs, shown on a terminal: escaped, never interpreted. Logs are written by whoever the log is about."""
 
+import re
+import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
+
+from loglake_assets.sources.words import agreed, counted
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -19,6 +23,48 @@ _MOST_BLOCKS = 40
 _ELLIPSIS = "…"
 
 
+_WHOLE = re.compile(r"`[^`]*`|\bloglake [^;,`]+")
+"""A command: where a line breaks, it does not, or only half of it would be pasted."""
+_NO_BREAK = "\ue000"  # escaped text has none of the private characters
+
+
+def terminal_width(output: IO[str] | None = None) -> int | None:
+    """Columns of the terminal that is written to; None where it is none, such as a file or a pipe."""
+    from rich.console import Console
+
+    console = Console(file=output, highlight=False)
+    return console.width if console.is_terminal else None
+
+
+def print_text(text: str, output: IO[str] | None = None, indent: int = 4) -> None:
+    """A line, escaped. On a terminal it is wrapped at its width; elsewhere it is whole, for what reads line by line."""
+    width = terminal_width(output)
+    for line in wrapped_lines(escape(text), width, indent) if width else [escape(text)]:
+        print(line, file=output)
+
+
+def wrapped_lines(text: str, width: int, indent: int) -> list[str]:
+    """Escaped text in lines of at most so many columns, apart from names and commands, which stay whole."""
+    joined_up = _WHOLE.sub(lambda found: found[0].replace(" ", _NO_BREAK), text)
+    lines = textwrap.wrap(
+        joined_up,
+        max(width, indent + _LEAST),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return [line.replace(_NO_BREAK, " ") for line in lines] or [""]
+
+
+def print_pieces(text: str, output: IO[str] | None = None, indent: int = 2) -> None:
+    """Text that has no words, such as a record: on a terminal in pieces of its width, elsewhere in one line."""
+    width, shown = terminal_width(output), escape(text)
+    room = max(width - indent, _LEAST) if width else len(shown) or 1
+    for start in range(0, len(shown) or 1, room):
+        print(" " * indent + shown[start : start + room], file=output)
+
+
 def print_table(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], output: IO[str] | None = None
 ) -> None:
@@ -27,10 +73,7 @@ def print_table(
     Text is escaped and is no markup; numbers stand right. Where there are more columns than fit, a few rows are blocks
     of `column  value` lines, and of many rows the columns that fit are shown.
     """
-    from rich.console import Console
-
-    console = Console(file=output, highlight=False)
-    width = console.width if console.is_terminal else PLAIN_WIDTH
+    width = terminal_width(output) or PLAIN_WIDTH
     found = list(rows)
     fitting = max(1, (width + 2) // (_LEAST + 2))
     if len(headings) > fitting and 0 < len(found) <= _MOST_BLOCKS:
@@ -39,17 +82,34 @@ def print_table(
     cells = [[_cell(value, width) for value in row[:fitting]] for row in found]
     _print_lines(title, [list(headings[:fitting]), *cells], width, output)
     if left := len(headings) - fitting if len(headings) > fitting else 0:
-        print(f"{left} of {len(headings)} columns are not shown, since they do not fit: name fewer.", file=output)
+        print(
+            f"{left} of {counted(len(headings), 'column')} {agreed(left, 'is', 'are')} not shown, since "
+            f"{agreed(left, 'it does', 'they do')} not fit: name fewer.",
+            file=output,
+        )
 
 
-def print_pairs(title: str, pairs: Iterable[tuple[str, Any]], output: IO[str] | None = None) -> None:
-    """Names with their whole values, one a line."""
+def print_pairs(
+    title: str, pairs: Iterable[tuple[str, Any]], output: IO[str] | None = None, is_cut: bool = False
+) -> None:
+    """Names with their values, one a line. On a terminal a value is wrapped, or cut where that is asked for."""
     found = [(escape(name), escape(str(value))) for name, value in pairs]
-    width = max((len(name) for name, _ in found), default=0)
+    names, width = max((len(name) for name, _ in found), default=0), terminal_width(output)
     if title:
         print(title, file=output)
     for name, value in found:
-        print(f"{name:<{width}}  {value}", file=output)
+        for line in _pair_lines(f"{name:<{names}}  ", value, width, is_cut):
+            print(line, file=output)
+
+
+def _pair_lines(name: str, value: str, width: int | None, is_cut: bool) -> Iterator[str]:
+    if width is None:
+        yield f"{name}{value}"
+        return
+    room = max(width - len(name), _LEAST)
+    lines = [_cut(value, room)] if is_cut else wrapped_lines(value, room, 0)
+    yield f"{name}{lines[0]}"
+    yield from (" " * len(name) + line for line in lines[1:])
 
 
 def _print_lines(title: str, lines: list[list[str]], width: int, output: IO[str] | None) -> None:

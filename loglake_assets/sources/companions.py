@@ -53,31 +53,31 @@ def companion_tables(source: LogSource) -> tuple[CompanionTable, ...]:
 
 
 QUARANTINE_COLUMNS = (
-    Column("raw_bucket", "string"),
-    Column("raw_key", "string"),
-    Column("raw_etag", "string"),
-    Column("raw_versionid", "string"),
+    Column("raw_bucket", "string", "bucket of the object"),
+    Column("raw_key", "string", "key of the object"),
+    Column("raw_etag", "string", "ETag of the object as it was read"),
+    Column("raw_versionid", "string", "version of the object as it was read; null in a bucket without versions"),
     Column("raw_ordinal", "int", "position of the record in its object, from 0; null where the whole object is meant"),
-    Column("reason", "string"),
+    Column("reason", "string", "why it is not loaded"),
 )
 DUPLICATE_COLUMNS = (
     Column("eventkey", "string", "the event, by what is unique in its table"),
     Column("raw_ordinal", "int", "position of the dropped copy in its object"),
-    Column("dropped_bucket", "string"),
-    Column("dropped_key", "string"),
-    Column("kept_bucket", "string"),
-    Column("kept_key", "string"),
-    Column("kept_ordinal", "int"),
+    Column("dropped_bucket", "string", "bucket of the object of the dropped copy"),
+    Column("dropped_key", "string", "key of that object"),
+    Column("kept_bucket", "string", "bucket of the object of the event that is in the table"),
+    Column("kept_key", "string", "key of that object"),
+    Column("kept_ordinal", "int", "position of the event in that object, from 0"),
     Column("same_content", "boolean", "false: two records with one id differ"),
 )
 LATE_COLUMNS = (
     Column("day", "int", "UTC day of the events, yyyymmdd"),
     Column("prefix_day", "int", "delivery day of the object, yyyymmdd"),
     Column("days_late", "int", "days between the two"),
-    Column("events", "bigint"),
-    Column("bucket", "string"),
-    Column("key", "string"),
-    Column("etag", "string"),
+    Column("events", "bigint", "how many events of the day the object holds"),
+    Column("bucket", "string", "bucket of the object"),
+    Column("key", "string", "key of the object"),
+    Column("etag", "string", "ETag of the object as it was read"),
     Column("last_modified", "double", "seconds since 1970, when the object was stored"),
-    Column("found_by_run", "string"),
+    Column("found_by_run", "string", "Glue run that read the object"),
 )
