@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 import pytest
 
+from glue_scripts.reporting import Progress
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
 from loglake_assets.orchestration.comparison import check_result
@@ -13,6 +16,8 @@ from loglake_assets.orchestration.coverage_words import coverage_description
 from loglake_assets.orchestration.digest_checks import digest_result
 from loglake_assets.orchestration.lake_housekeeping import failed_days_result, reviews_placed_result
 from loglake_assets.orchestration.object_lock_check import object_lock_outcome
+from loglake_assets.reviews.agent_tool_use import tool_use_builder
+from loglake_assets.reviews.session_activity import lake_queries
 from loglake_assets.sources import load_source
 from loglake_assets.sources.words import agreed, counted, joined, sentence
 from tests.reports import coverage
@@ -73,3 +78,17 @@ def test_what_other_checks_say_is_a_sentence_whether_they_are_green_or_not() -> 
     said = [str(result.description) for result in results]
     assert [text for text in said if not A_SENTENCE.fullmatch(text)] == []
     assert said[2].startswith("Failed and not made since: 1 day, the first is 2026-11-25 of a; ")
+
+
+def test_progress_tells_of_what_is_done_and_not_of_nothing() -> None:
+    said: list[str] = []
+    progress = Progress(lambda text, numbers: said.append(text), "slices of objects read", 8, every_seconds=0)
+    for done in (0, 0, 3):
+        progress.at(done)
+    assert [text.split(", ")[0] for text in said] == ["slices of objects read: 3 of 8"]
+
+
+@pytest.mark.parametrize("builder", [lake_queries, tool_use_builder])
+def test_the_rows_of_every_query_of_a_review_have_a_name_for_people(builder: ModuleType) -> None:
+    queries = Path(str(builder.__file__)).parent / "queries"
+    assert {path.stem for path in queries.glob("*.sql")} == builder._ROWS_OF.keys()
