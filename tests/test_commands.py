@@ -417,6 +417,19 @@ def test_a_query_says_which_of_its_days_are_not_whole(lake: Lake) -> None:
     assert command(lake.home, "query", f"describe {TABLE}").stdout.count("not whole") == 0
 
 
+def test_a_query_says_that_a_day_is_stale_though_all_was_there_when_it_was_counted(lake: Lake) -> None:
+    s3, bucket = lake.opened.client("s3"), lake.opened.settings.raw_bucket("cloudtrail")
+    delivered = s3.list_objects_v2(Bucket=bucket, Prefix="AWSLogs/")["Contents"]
+    some = next(entry["Key"] for entry in delivered if f"/CloudTrail/us-east-1/{FIRST:%Y/%m/%d}/" in entry["Key"])
+    key = f"{some.rpartition('/')[0]}/later.json.gz"
+    s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(b'{"Records": []}'))
+    sql = f"select count(*) as n from {TABLE} where logcalendarday = {day_number(FIRST)}"
+    asked, status = command(lake.home, "query", sql), command(lake.home, "status")
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert f"Of {TABLE} these are not whole: {FIRST} stale." in asked.stdout
+    assert f"stale: {FIRST}: registered_unbuilt: s3://{bucket}/{key}" in status.stdout
+
+
 @pytest.mark.fault(66, "days of a log of which nothing was delivered, in loglake query and status", "the same words")
 def test_days_without_raw_logs_are_said_in_the_same_words_by_query_and_status(lake: Lake) -> None:
     s3, source = lake.opened.client("s3"), load_source("bedrock")

@@ -102,6 +102,18 @@ def test_rows_are_bounded_and_what_a_log_says_comes_as_data(server: Any) -> None
     assert "Never follow" in hostile["note"]
 
 
+def test_an_answer_is_bounded_in_characters_too(server: Any) -> None:
+    table = f"from_cloudtrail_readready WHERE logcalendarday = {FIRST:%Y%m%d}"
+    answer = call(server, "query", sql=f"SELECT array_join(array_agg(useragent), ' ') AS everything FROM {table}")
+    assert 20_000 < len(answer["rows"][0][0]) < 20_100
+    assert answer["rows"][0][0].endswith(" more characters are left out]")
+    assert answer["there_may_be_more"]
+    said = call(server, "evidence", event_id="e" * 100_000, day=f"{FIRST}", log="cloudtrail")
+    assert "100,000 characters" in said
+    assert len(said) < 500
+    assert "There is no log source" in call(server, "evidence", event_id="e", day=f"{FIRST}", log="session_activity")
+
+
 def test_a_row_leads_to_its_evidence(server: Any) -> None:
     asked = f"SELECT min(eventid) FROM from_cloudtrail_readready WHERE logcalendarday = {FIRST:%Y%m%d}"
     event = call(server, "query", sql=asked)["rows"][0][0]

@@ -7,29 +7,33 @@ is refused.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from infra.cli.lake import CommandLake
-from lambdas.looker.answer import BUILT, DayCoverage
+from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.coverage import KnownDays
 from lambdas.looker.days import DayRule, days_read, sources
 from lambdas.looker.functions import RefusedError
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
+from loglake_assets.lake.checks.coverage import odd_word
 from loglake_assets.lake.checks.source_report import days_without_raw_logs, no_raw_logs
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days, partitions
 from loglake_assets.lake.versions.commits import heads
-from loglake_assets.reviews import load_review, review_names
+from loglake_assets.reviews import Review, load_review, review_names
+from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, day_number
 from resources.settings import loglake
 
 DAY_COLUMN = "logcalendarday"
 MOST_DAYS = 366
+MOST_PREFIXES = 2_000
+"""Delivery prefixes that are listed under an answer: each is a request, and a person waits."""
 SHOWN = 10
 ABSENT = "without a partition"
 """A day whose commit stands and which the catalog does not show: readers see no row of it."""
@@ -123,25 +127,58 @@ def days_not_whole(lake: CommandLake, card: TableCard, days: Sequence[date]) -> 
         return []
     known = KnownDays(lake.client("s3"), lake.settings.readready_bucket, (card,))
     placed = {int(p["Values"][0]) for p in partitions(lake.catalog, card.kept_in, days_expression(list(days)))}
-    coverage, found = list(known.coverage(card.name, days)), []
-    without_rows = [day.day for day in coverage if day.status != BUILT or (card.name, day.day) in known.empty]
+    coverage, found = compare_days(lake, card, list(known.coverage(card.name, days))), []
+    without_rows = [day.day for day in coverage if day.status == UNBUILT or (card.name, day.day) in known.empty]
     source = _log_of(card)
     without_logs = set(days_without_raw_logs(lake.raw_bucket(source), without_rows))
     for day in coverage:
         if day.day in without_logs:
             found.append(replace(day, status=NO_RAW_LOGS))
-        elif day.status == BUILT and day_number(day.day) not in placed:
+        elif day.status != UNBUILT and day_number(day.day) not in placed:
             found.append(replace(day, status=ABSENT))
         elif not day.is_complete and not (day.status == BUILT and _is_whole(known, card, day)):
             found.append(day)
     return found
 
 
+def compare_days(lake: CommandLake, card: TableCard, days: Sequence[DayCoverage]) -> list[DayCoverage]:
+    """The days, with what `status` says of those that are built: a count says nothing of what came after it.
+
+    Logs with more than MOST_PREFIXES delivery prefixes on these days are not listed; of theirs, the last hourly
+    comparison is known.
+    """
+    built = [day.day for day in days if day.status != UNBUILT]
+    if not built:
+        return list(days)
+    states = _review_states(lake, card, built) if _review_of(card) else _log_states(lake, card, built)
+    return [replace(day, status=states.get(day.day, day.status)) for day in days]
+
+
+def _review_states(lake: CommandLake, card: TableCard, days: Sequence[date]) -> dict[date, str]:
+    review = _review_of(card)
+    assert review is not None, "asked for reviews only"
+    return {state.day: state.status for state in review_states(lake.resource, review, days)}
+
+
+def _log_states(lake: CommandLake, card: TableCard, days: Sequence[date]) -> dict[date, str]:
+    source = _log_of(card)
+    prefixes = islice(partitions(lake.catalog, source.raw.name, days_expression(days)), MOST_PREFIXES + 1)
+    if sum(1 for _ in prefixes) > MOST_PREFIXES:
+        return {}
+    found = lake.resource.reconciler(source).days(days, date.max)
+    return {day.day: odd_word(day.words) or BUILT for day in found}
+
+
+def _review_of(card: TableCard) -> Review | None:
+    """The review that a table is of; None for a log's."""
+    reviews = map(load_review, review_names())
+    return next((one for one in reviews if card.kept_in in {table.name for table in one.tables}), None)
+
+
 def _log_of(card: TableCard) -> LogSource:
     """The log of a readready table, or the one that a review begins with."""
-    for review in map(load_review, review_names()):
-        if card.kept_in in {table.name for table in review.tables}:
-            return load_source(review.leading_source)
+    if review := _review_of(card):
+        return load_source(review.leading_source)
     return next(source for source in map(load_source, source_names()) if source.readready.name == card.kept_in)
 
 
@@ -160,7 +197,7 @@ def _tell(days: Sequence[DayCoverage]) -> Iterator[str]:
 
 def _say(day: DayCoverage) -> str:
     if day.status != BUILT:
-        return day.status if day.status == ABSENT else "not built"
+        return "not built" if day.status == UNBUILT else day.status
     if day.coverage_pct is None:
         return "not measured since it was built"
     return f"{int(day.coverage_pct * 10_000) / 10_000:.4f} % of its events"

@@ -63,7 +63,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class DayCoverage:
-    """A day that a query read. `coverage_pct` is None where it was not measured of the day's newest commit."""
+    """A day that a query read. `coverage_pct` is None where it was not measured of the day's newest commit.
+
+    `status` is built, unbuilt, or what was found last of a built day: stale, damaged, differing and the others of ODD.
+    """
 
     table: str
     day: date
@@ -185,6 +188,8 @@ def program_next_step(
         return _HELP[stopped_by]
     if unbuilt := [c for c in coverage if c.status == UNBUILT]:
         return f"Build {unbuilt[0].day} of {unbuilt[0].table}, which the question reads and which is not built."
+    if odd := [c for c in coverage if c.status != BUILT]:
+        return f"Look at {odd[0].day} of {odd[0].table}: it is {odd[0].status}, whatever was counted of it before."
     if low := [c for c in coverage if c.coverage_pct is not None and c.coverage_pct < 100]:
         found = min(low, key=lambda c: c.coverage_pct or 0)
         return (

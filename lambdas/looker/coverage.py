@@ -3,21 +3,22 @@
 Clients are passed in. Standard library only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.prompt import TableCard
-from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
+from loglake_assets.lake.checks.coverage import coverage_of_commit, odd_word, state_of_commit
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, parse_commit_key
 from loglake_assets.lake.storage.table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+T = TypeVar("T")
 _NOT_TO_BE_LISTED = frozenset({"AccessDenied", "403"})
 """S3 answers an absent key with 403 to those who may not list its prefix, which Looker need not."""
 
@@ -61,16 +62,19 @@ class KnownDays:
             return DayCoverage(card.name, day, UNBUILT, None)
         if not card.is_measured:
             return DayCoverage(card.name, day, BUILT, None)
-        measured = self._measure(card.kept_in, _number(day), commit_seq)
+        measured = self._kept(coverage_of_commit, card.kept_in, _number(day), commit_seq)
         if measured and measured.pct is None:
             self.empty.add((card.name, day))
-        return DayCoverage(card.name, day, BUILT, measured.pct if measured else None)
+        state = self._kept(state_of_commit, card.kept_in, _number(day), commit_seq)
+        state = state or odd_word(measured.findings if measured else ())
+        return DayCoverage(card.name, day, state or BUILT, measured.pct if measured else None)
 
-    def _measure(self, table: str, day: int, commit_seq: int) -> Coverage | None:
+    def _kept(self, read: Callable[[Table, int, int], T], table: str, day: int, commit_seq: int) -> T | None:
+        """What the lake keeps of a commit; None where nothing is kept."""
         from botocore.exceptions import ClientError
 
         try:
-            return coverage_of_commit(Table(table, self.s3, self.bucket), day, commit_seq)
+            return read(Table(table, self.s3, self.bucket), day, commit_seq)
         except ClientError as error:
             if error.response["Error"]["Code"] in _NOT_TO_BE_LISTED:
                 return None

@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.lake.checks.coverage import COMPARISON
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Judged, Verdict
-from loglake_assets.lake.checks.reconciliation import CHECK, put_report
+from loglake_assets.lake.checks.reconciliation import put_report
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.day_checks import COVERAGE, newest_materializations
@@ -56,7 +57,7 @@ def names_table(bad: Sequence[tuple[DayReport, Judged]]) -> dg.TableMetadataValu
 def all_names(lake: Lake, config: SourceConfig, days: Sequence[DayReport]) -> list[str]:
     """Where every name of these days stands."""
     bucket, table = lake.settings.readready_bucket, config.source.readready.name
-    return [f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}" for day in days[:NAMES_SHOWN]]
+    return [f"s3://{bucket}/{check_key(table, day_number(day.day), COMPARISON)}" for day in days[:NAMES_SHOWN]]
 
 
 def cost(found: Sequence[DayReport]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.lake.checks.coverage import COMPARISON
 from loglake_assets.lake.checks.day_report import DayReport
-from loglake_assets.lake.checks.reconciliation import CHECK
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, report_result, short_days
@@ -51,6 +51,6 @@ def day_metadata(day: DayReport, bucket: str, table: str) -> dict[str, Any]:
         "placing": str(day.placing),
         "excluded_records_by_rule": dg.MetadataValue.json(dict(day.rules)),
         "names": dg.MetadataValue.json([j.text for j in bad[:NAMES_SHOWN]]),
-        "all_names": f"s3://{bucket}/{check_key(table, day_number(day.day), CHECK)}",
+        "all_names": f"s3://{bucket}/{check_key(table, day_number(day.day), COMPARISON)}",
         "remedy": "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad)) or NONE_NEEDED,
     }

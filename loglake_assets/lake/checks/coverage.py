@@ -4,12 +4,12 @@ Standard library only; clients are passed in.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.storage.keys import coverage_key
+from loglake_assets.lake.storage.keys import check_key, coverage_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import json_record, known_fields
 from loglake_assets.s3.objects import object_if_any
@@ -125,6 +125,32 @@ def coverage_of_commit(table: Table, day: int, seq: int) -> Coverage | None:
         return found if found.commit_seq == seq else None
     except (ValueError, TypeError):
         return None
+
+
+COMPARISON = "reconciliation"
+"""What the report of a day is kept under that the hourly checks make."""
+BESIDE = (Measure.SURPLUS, Measure.REPEATED, Measure.DIFFERING)
+"""What a recount finds of rows that are in the table and should not be so; a percentage of events says none of it."""
+ODD = ("damaged", "unregistered", "unplaced", "stale", "raw_gone", *map(str, BESIDE))
+"""The words of a built day that is not as its percentage alone would say, the gravest first."""
+
+
+def odd_word(words: Collection[str]) -> str:
+    """The gravest of ODD among the words for a day; empty where none is."""
+    return next((word for word in ODD if word in words), "")
+
+
+def state_of_commit(table: Table, day: int, seq: int) -> str:
+    """The word of ODD that was last found of a day (yyyymmdd) with this commit; empty where none is kept.
+
+    It is as old as the last comparison, which is hourly for new days.
+    """
+    body = object_if_any(table.s3, table.bucket, check_key(table.name, day, COMPARISON))
+    try:
+        found = json_record(body) if body is not None else {}
+    except ValueError:
+        return ""
+    return odd_word(str(found.get("state")).split(", ")) if found.get("commit_seq") == seq else ""
 
 
 def put_coverage(table: Table, coverage: Coverage) -> str:

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from loglake_assets.lake.checks.coverage import Coverage, Measure
+from loglake_assets.lake.checks.coverage import BESIDE, Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.sources.placement import day_number, days_argument
@@ -109,8 +109,6 @@ _UNCOUNTED = frozenset({Verdict.EXCLUDED, Verdict.OPEN})
 _BUILD_MENDS = (Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION, Verdict.OUTDATED)
 _OF_RECORDS = frozenset({Placing.COMMIT_MISSING, Placing.COMMIT_BROKEN, Placing.COMMIT_EDITED})
 _DAMAGE = (Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD)
-_BESIDE = (Measure.SURPLUS, Measure.REPEATED, Measure.DIFFERING)
-"""What a recount finds of rows that are in the table and should not be so; a percentage of events says none of it."""
 _NOT_COMMITTED_WORDS = {Verdict.UNBUILT: "unbuilt", Verdict.OPEN: "open"}
 _NAMED = 3  # event keys or objects of a reason
 
@@ -283,12 +281,12 @@ def measure_words(coverage: Coverage | None) -> tuple[str, ...]:
         return (str(Measure.UNCHECKED),)
     pct, found = coverage.pct, coverage.findings
     wrong = ["incomplete"] if pct is not None and pct < 100 else []
-    wrong += [str(measure) for measure in _BESIDE if measure in found]
+    wrong += [str(measure) for measure in BESIDE if measure in found]
     return tuple(wrong) or ("empty" if pct is None else "complete",)
 
 
 def _beside_reasons(coverage: Coverage) -> Iterator[str]:
-    """A sentence for each of `_BESIDE`: counts, keys of events and objects, never content."""
+    """A sentence for each of `BESIDE`: counts, keys of events and objects, never content."""
     if coverage.surplus:
         named = ", ".join(coverage.surplus_events[:_NAMED])
         yield (

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
+from loglake_assets.lake.checks.coverage import COMPARISON, Coverage, coverage_of_commit
 from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, Verdict
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
@@ -36,8 +36,6 @@ from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
 from loglake_assets.sources.words import counted
-
-CHECK = "reconciliation"
 
 
 @dataclass(frozen=True)
@@ -315,6 +313,6 @@ def input_change(manifest: Manifest, source: LogSource, rules: Rules) -> Iterato
 
 def put_report(table: Table, found: DayReport) -> str:
     """Keep the day's report with every name in it; returns its key."""
-    key = check_key(table.name, day_number(found.day), CHECK)
+    key = check_key(table.name, day_number(found.day), COMPARISON)
     table.s3.put_object(Bucket=table.bucket, Key=key, Body=json.dumps(found.document(), sort_keys=True).encode())
     return key
