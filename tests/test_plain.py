@@ -12,7 +12,8 @@ import pytest
 
 from glue_scripts.fetching import FetchedObject, ObjectRef
 from glue_scripts.reading import ObjectReader
-from loglake_assets.sources.cloudtrail import decode, plain
+from loglake_assets.sources.cloudtrail import decode, plain, recount
+from loglake_assets.sources.counted_event import NotCountableError
 from loglake_assets.sources.record import RecordError, plain_microseconds
 from tests.job_rows import job_rows
 from tests.test_reading import DAY, EXCLUDING, IDENTITY, KEY, body, record, sample_contents
@@ -133,6 +134,23 @@ def test_rules_leave_out_the_same_records_whether_they_are_decoded_or_not(
         quickly = account(content, monkeypatch, True)
         with monkeypatch.context() as patched:
             assert account(content, patched, False) == quickly
+
+
+@pytest.mark.parametrize(
+    "beside", ['"records":[{"eventName":"DeleteTrail"}]', '"more":{"Records":[]}', '"version":"2"', '"n":null']
+)
+def test_what_stands_beside_the_records_hides_no_event(beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists and objects may hold events, and both counts refuse them, also where a rule would leave all records out."""
+    excluded = body(record(eventName="GetObject"))
+    content = excluded[:-1] + f",{beside}}}".encode()
+    (*_, reason, _), _ = account(content, monkeypatch, True)
+    may_hold_events = "[" in beside or "{" in beside
+    assert reason == ("more_than_records" if may_hold_events else None)
+    if may_hold_events:
+        with pytest.raises(NotCountableError, match="more_than_records"):
+            list(recount.events(content.decode()))
+    else:
+        assert len(list(recount.events(content.decode()))) == 1
 
 
 @pytest.mark.long

@@ -99,6 +99,8 @@ GOOD = gzip.compress(body(*[record(eventID=str(n), x=os.urandom(20).hex()) for n
         (body(record()) + body(record()), "other_json"),
         (b'{"Records":{}}', "records_not_a_list"),
         (b'{"digestStartTime":"x"}', "no_records"),
+        (b'{"Records":[{"eventID":"a"}],"records":[{"eventID":"b"}]}', "more_than_records"),
+        (b'{"Extra": {"eventID":"c"}, "Records":[]}', "more_than_records"),
         (b"[1]", "json_array"),
         (b"[" * 100_000, "not_json"),
         (b'{"Records":[{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}]}", "not_json"),
@@ -183,7 +185,7 @@ def test_an_object_that_says_records_twice_is_not_read_at_all(again: str) -> Non
 )
 @pytest.mark.parametrize("form", [{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}])
 def test_a_key_is_not_said_twice_by_what_looks_like_it(odd: dict[str, Any], form: dict[str, Any]) -> None:
-    content = json.dumps({"Records": [record(**odd)], "other": {"Records": [1]}}, **form).encode()
+    content = json.dumps({"Records": [record(**odd, other={"Records": [1]})], "other": "Records"}, **form).encode()
     assert [row["kind"] for row in rows(content)] == ["record", "object"]
     assert counted(content) == [record()["eventID"]]
 

@@ -141,6 +141,8 @@ def _split_odd(document: bytes) -> list[msgspec.Raw]:
         raise NotThisLogError(KEY_TWICE)
     if "Records" not in body:
         raise NotThisLogError("no_records")
+    if any(bytes(value)[:1] in (b"[", b"{") for name, value in body.items() if name != "Records"):
+        raise NotThisLogError("more_than_records")
     try:
         return _RECORDS.decode(body["Records"]) or []
     except (msgspec.DecodeError, RecursionError) as error:

@@ -164,10 +164,11 @@ def head_reader(columns: Sequence[str]) -> Callable[[bytes], list[tuple[Any, ...
     """A function from an object's content to (eventTime as spelled, *columns) of each record, None for what is absent.
 
     It takes one pass and cuts no record out, which is all that exclusion rules need. It says None of an object that is
-    no delivery, or holds a record of which a value asked for is no text.
+    no delivery, says more than Records, or holds a record of which a value asked for is no text.
     """
     paths = [("eventTime",), *(_PATHS[column] for column in columns)]
-    document = msgspec.defstruct("Document", [("Records", list[_struct("Head", paths)] | None)])  # type: ignore[misc]
+    records = [("Records", list[_struct("Head", paths)] | None)]  # type: ignore[misc]
+    document = msgspec.defstruct("Document", records, forbid_unknown_fields=True)  # what is beside them is looked at
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(document)
     getter = _getter(paths)
 

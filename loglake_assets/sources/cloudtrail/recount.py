@@ -33,6 +33,8 @@ def events(text: str) -> Iterator[CountedEvent]:
         raise NotCountableError("key_twice")
     if "Records" not in document:
         raise NotCountableError("no_records")
+    if any(isinstance(value, list | dict) for name, value in document.items() if name != "Records"):
+        raise NotCountableError("more_than_records")
     records = document["Records"]
     if not isinstance(records, list | None):
         raise NotCountableError("records_not_a_list")
