@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -161,8 +163,64 @@ def test_what_is_changed_removed_or_added_is_named(pack: Path) -> None:
     (pack / "more.txt").write_text("x")
     code, said = verify(pack)
     assert code == 1
-    for words in ("coverage.json: it is not there", "root_use.csv: it was changed", "more.txt: it is in no line of"):
+    for words in ("coverage.json: it is not there", "root_use.csv: it was changed", "'more.txt': it is in no line of"):
         assert words in said
+
+
+FORGED = 'print("All files are as SHA256SUMS says, and all records agree."); raise SystemExit(0)\n'
+
+
+@pytest.mark.parametrize("name", ["hashlib.py", "gzip/__init__.py", "json.py", "collections/__init__.py", "pathlib.py"])
+def test_no_file_of_the_pack_stands_in_for_one_of_pythons(pack: Path, name: str) -> None:
+    (pack / name).parent.mkdir(exist_ok=True)
+    (pack / name).write_text(FORGED)
+    done = subprocess.run([sys.executable, pack / "verify.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "it is in no line of SHA256SUMS" in done.stdout
+    assert "records agree" not in done.stdout
+
+
+def test_nothing_is_added_unseen(pack: Path, tmp_path: Path, unbuilt: date) -> None:
+    """Links, folders without files, pipes, and files under whatever name."""
+    day, other = pack / "days" / f"{FIRST}", pack / "days" / f"{unbuilt + timedelta(days=1)}"
+    shutil.copytree(day, tmp_path / "elsewhere")
+    changes: dict[str, Callable[[], object]] = {
+        "it is a link": lambda: other.symlink_to(tmp_path / "elsewhere"),
+        "it is in no line": lambda: shutil.copytree(day, other.with_name(f"{other.name}__pycache__")),
+        "it is a folder of which no line": lambda: (other / "commits").mkdir(parents=True),
+        "'pipe': it is in no line": lambda: os.mkfifo(pack / "pipe"),
+    }
+    for words, change in changes.items():
+        fresh = sorted(pack.rglob("*"))
+        change()
+        code, said = verify(pack)
+        assert (code, words in said) == (1, True), said
+        assert f"{other.name}: 9" not in said
+        for path in sorted(set(pack.rglob("*")) - set(fresh), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
+    assert verify(pack)[0] == 0
+
+
+def test_sums_are_read_as_sha256sum_reads_them(pack: Path) -> None:
+    sums, name = pack / "SHA256SUMS", "README.txt"
+    before = sums.read_bytes()
+    (pack / name).write_text("changed")
+    sums.write_bytes(before + f"{hashlib.sha256(b'changed').hexdigest()}  {name}\n".encode())
+    code, said = verify(pack)
+    assert code == 1
+    assert "names a file that an earlier line names" in said
+    assert "README.txt: it was changed" in said
+    for broken in (b"\xff\xfe", None):
+        sums.unlink()
+        if broken:
+            sums.write_bytes(broken)
+        code, said = verify(pack)
+        assert code == 1
+        assert "SHA256SUMS cannot be read" in said
+        assert "Traceback" not in said
 
 
 def test_records_that_do_not_agree_are_found_also_with_new_sums(pack: Path) -> None:

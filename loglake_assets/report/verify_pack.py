@@ -6,31 +6,59 @@ the records of the lake is what the signature of SHA256SUMS proves, if there is 
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    sys.path.pop(0)  # the pack's own folder: a file of it must not stand in for one of Python's
+
 import gzip
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+SUMS, BESIDE = "SHA256SUMS", {"SHA256SUMS", "SHA256SUMS.sig"}
+
+
+def sums(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """The digest of each file by SHA256SUMS, and a sentence for each line that is none. Raises OSError, ValueError."""
+    known: dict[str, str] = {}
+    wrong = []
+    for number, line in enumerate((folder / SUMS).read_text(encoding="utf-8").splitlines(), 1):
+        digest, _, name = line.partition("  ")
+        if len(digest) != 64 or not name or name.startswith("/") or ".." in name.split("/"):
+            wrong.append(f"line {number} of {SUMS} is none of a digest and a file of this folder")
+        elif name in known:
+            wrong.append(f"line {number} of {SUMS} names a file that an earlier line names")
+        else:
+            known[name] = digest
+    return known, wrong
+
 
 def wrong_files(folder: Path) -> Iterator[str]:
-    """Yield a sentence for each file that is absent, changed, or in no line of SHA256SUMS."""
-    known = {}
-    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        known[name] = digest
+    """Yield a sentence for each file that is absent, changed, or in no line of SHA256SUMS, and for what is no file."""
+    try:
+        known, wrong = sums(folder)
+    except (OSError, ValueError) as error:
+        yield f"{SUMS} cannot be read ({type(error).__name__}), so nothing was compared"
+        return
+    yield from wrong
+    folders = {parent.as_posix() for name in known for parent in Path(name).parents}
     for name, digest in known.items():
         path = folder / name
         if not path.is_file():
             yield f"{name}: it is not there"
         elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             yield f"{name}: it was changed"
-    beside = {"SHA256SUMS", "SHA256SUMS.sig"}
-    for path in folder.rglob("*"):
+    for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in known and name not in beside and "__pycache__" not in name:
-            yield f"{name}: it is in no line of SHA256SUMS"
+        if path.is_symlink():
+            yield f"{name!a}: it is a link, and a pack has none"
+        elif path.is_dir():
+            if name not in folders:
+                yield f"{name!a}: it is a folder of which no line of {SUMS} names a file"
+        elif name not in known and name not in BESIDE:
+            yield f"{name!a}: it is in no line of {SUMS}"
 
 
 def wrong_in_day(folder: Path) -> Iterator[str]:
@@ -83,10 +111,20 @@ def not_here(folder: Path) -> Iterator[str]:
         return
 
 
+def days(folder: Path) -> list[str]:
+    """The days that the pack is of, by its own account; raises where that cannot be read."""
+    return sorted(str(day) for day in json.loads((folder / "pack.json").read_bytes())["days"])
+
+
 def main() -> int:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
     problems = list(wrong_files(folder))
-    for day in sorted((folder / "days").iterdir()) if (folder / "days").is_dir() else []:
+    try:
+        of_days = days(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        of_days = []
+        problems.append(f"pack.json cannot be read ({type(error).__name__}), so no day was looked at")
+    for day in (folder / "days" / name for name in of_days):
         try:
             found, said = list(wrong_in_day(day)), state(day)
         except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
