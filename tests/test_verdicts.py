@@ -36,6 +36,7 @@ from loglake_assets.reviews.session_activity.verdicts import (
     VerdictError,
     check_verdict,
     facts_of,
+    objects_sha256,
     session_reviews,
     verdict_on,
 )
@@ -85,6 +86,22 @@ def test_a_session_owes_a_verdict_until_one_is_given_on_its_present_record(
     row: dict[str, Any], given: Verdict | Unreadable | None, today: date, status: str
 ) -> None:
     assert SessionReview({**ROW, **row}, DAY + timedelta(days=7), given).status(today) == status
+
+
+def packet(*objects: tuple[str, str, list[int]]) -> bytes:
+    named = [dict(zip(("table", "sha256", "ordinals"), one, strict=True)) for one in objects]
+    return json.dumps({"objects": named, "made_at": f"{datetime.now(UTC)}"}).encode()
+
+
+def test_a_packet_is_of_what_was_judged_where_its_raw_records_are_the_same() -> None:
+    one, other = ("trail", "aa", [3]), ("typed", "bb", [0, 1])
+    judged = objects_sha256(packet(one, other))
+    assert objects_sha256(packet(other, one)) == judged, "made again of the same"
+    assert objects_sha256(packet(one, ("typed", "cc", [0, 1]))) != judged, "a raw object has other bytes"
+    assert objects_sha256(packet(one, ("typed", "bb", [0]))) != judged, "a record is no longer of the session"
+    assert objects_sha256(b"{") == ""
+    changed = SessionReview(ROW, DAY + timedelta(days=7), verdict(), is_same_packet=False)
+    assert changed.status(DAY) == CHANGED
 
 
 @pytest.mark.parametrize(
@@ -178,6 +195,15 @@ def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
     assert hashlib.sha256(judged["Body"].read()).hexdigest() == newest.packet_sha256
     assert found[one["session_key"]].status(LAST + timedelta(days=99)) == "appropriate"
     assert found[other["session_key"]].status(LAST + timedelta(days=99)) == OVERDUE
+
+    stored = newest.packet.split("/", 3)[3].removesuffix(".html") + ".json"
+    as_judged = lake.client("s3").get_object(Bucket=bucket, Key=stored)["Body"].read()
+    lake.client("s3").put_object(Bucket=bucket, Key=stored, Body=as_judged.replace(b"recorded", b"Recorded", 1))
+    try:
+        forged = {one.row["session_key"]: one for one in session_reviews(lake.resource, FIRST, LAST, 7)}
+    finally:
+        lake.client("s3").put_object(Bucket=bucket, Key=stored, Body=as_judged)
+    assert forged[one["session_key"]].status(LAST) == CHANGED, "the packet is not what was judged"
 
     broken = {"Bucket": bucket, "Key": f"{prefix}99990101T000000000000.json"}
     lake.client("s3").put_object(**broken, Body=b'{"verdict": "appro')

@@ -65,6 +65,8 @@ class Verdict:
     packet: str
     packet_sha256: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    objects_sha256: str = ""
+    """Of the raw objects and records that the packet names; empty in verdicts that are older than it."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,23 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class SessionReview:
-    """A session's row of `COLUMNS`, its newest verdict if it has one, and the last day on which one is in time."""
+    """A session's row of `COLUMNS`, its newest verdict if it has one, and the last day on which one is in time.
+
+    `is_same_packet` says whether the packet, as it is stored now, is of the records that were judged.
+    """
 
     row: Mapping[str, Any]
     due: date
     verdict: Verdict | Unreadable | None = None
+    is_same_packet: bool = True
 
     def status(self, today: date) -> str:
         """The verdict, or what a reviewer still owes."""
         if isinstance(self.verdict, Unreadable):
             return UNREADABLE
         if self.verdict:
-            return self.verdict.verdict if facts_of(self.row) == self.verdict.facts else CHANGED
+            is_same = self.is_same_packet and facts_of(self.row) == self.verdict.facts
+            return self.verdict.verdict if is_same else CHANGED
         if self.row["state"] == "awaiting":
             return RECORDING_AWAITED
         return OVERDUE if today > self.due else AWAITED
@@ -110,14 +117,35 @@ def session_reviews(lake: Lake, first: date, last: date, days_to_review: int) ->
     newest = _newest_keys(lake, days_between(first, last))
     found = results_in_order(lambda key: _verdict_or_problem(lake, key), newest.values(), _IN_FLIGHT)
     verdicts = dict(zip(newest, found, strict=True))
+    given = [verdicts.get(verdicts_prefix(REVIEW.name, row["logcalendarday"], row["session_key"])) for row in rows]
+    same = results_in_order(lambda pair: _is_same_packet(lake, *pair), zip(rows, given, strict=True), _IN_FLIGHT)
     return [
-        SessionReview(
-            row,
-            row["started"].date() + timedelta(days=days_to_review),
-            verdicts.get(verdicts_prefix(REVIEW.name, row["logcalendarday"], row["session_key"])),
-        )
-        for row in rows
+        SessionReview(row, row["started"].date() + timedelta(days=days_to_review), verdict, is_same)
+        for row, verdict, is_same in zip(rows, given, same, strict=True)
     ]
+
+
+def _is_same_packet(lake: Lake, row: Mapping[str, Any], verdict: Verdict | Unreadable | None) -> bool:
+    """Whether the session's packet is the one that was judged, or one made again of the same records."""
+    if not isinstance(verdict, Verdict):
+        return True
+    try:
+        document = packet_document(lake, str(row["packet"]))
+    except lake.s3.exceptions.NoSuchKey:
+        return False
+    if row["packet"] == verdict.packet:
+        return hashlib.sha256(document).hexdigest() == verdict.packet_sha256
+    return verdict.objects_sha256 in ("", objects_sha256(document))
+
+
+def objects_sha256(document: bytes) -> str:
+    """SHA-256 of what raw objects and records a packet's JSON names, wherever they lie; empty where it names none."""
+    try:
+        objects = json_record(document)["objects"]
+        named = sorted((one["table"], one["sha256"], one["ordinals"]) for one in objects)
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def verdict_on(lake: Lake, session_key: str, day: int) -> Verdict | Unreadable | None:
@@ -170,6 +198,7 @@ def give_verdict(lake: Lake, row: Mapping[str, Any], verdict: str, note: str, wh
         packet=packet,
         packet_sha256=hashlib.sha256(document).hexdigest(),
         facts=facts_of(row),
+        objects_sha256=objects_sha256(document),
     )
     bucket = lake.settings.readready_bucket
     put_once(lake.s3, bucket, judged_packet_key(REVIEW.name, made.packet_sha256), document)
