@@ -397,6 +397,27 @@ def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> Non
     assert said["ORC file"].agrees is False
 
 
+@pytest.mark.parametrize("column", ["useridentity_arn", "errorcode"])
+def test_a_manifest_that_lacks_a_column_hides_no_edit_of_it(built: BuiltLake, column: str) -> None:
+    """Whoever forges a row may forge the list of columns with it."""
+    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    rows = day.rows()
+    event = rows.column("eventid")[0].as_py()
+    changed = breaking.orc_bytes(breaking.with_value(rows, column, "somebody else"))
+
+    def lack(document: dict[str, Any]) -> None:
+        document["columns"] = [name for name in document["columns"] if name not in (column, "vpcendpointid")]
+
+    with breaking.manifest_saying(day, lack), holding(s3(built), bucket(built), day.orc_key, changed):
+        (found,) = event_evidence(built.lake, event, "cloudtrail", DAY)
+    said = {one.what: one for one in found.statements}
+    assert said["record is this row"].agrees is False
+    assert f"differing: {column}" in said["record is this row"].said
+    if said.get("other columns"):
+        assert said["other columns"].agrees is None
+        assert "vpcendpointid" in said["other columns"].said
+
+
 def settings(built: BuiltLake) -> AddAPartSettings:
     return AddAPartSettings("readready", "", built.lake.settings.database, bucket(built), "", "")
 
@@ -588,6 +609,9 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: Bui
         found = reconciled(built)
         assert [j.key for j in found.named(Verdict.UNREADABLE_RECORD)] == [key]
         assert found.is_stale
+        remedies = [found.remedy(finding) for finding in found.findings]
+        assert remedies[0].startswith("restore it")
+        assert not [text for text in remedies if text == loglake(f"build {built.source.name} {DAY}")], "it is refused"
         assert coverage_of(built).pct == 0
         made = built.lake.resource.reconciler(built.source)
         assert [one.day for one in made.days(DAYS, LAST + timedelta(days=9)) if one.is_stale] == [DAY]

@@ -79,7 +79,8 @@ REMEDIES: Mapping[Finding, str] = {
     Placing.PARTITION_MISSING: _RECONCILE,
     Placing.PARTITION_BEHIND: _RECONCILE,
     Placing.LOCATION_DIFFERS: "find out who moved the partition; then {loglake} reconcile",
-    Placing.COMMIT_BROKEN: f"{{build}}, or {_RESTORE}",
+    Placing.COMMIT_BROKEN: f"{_RESTORE}; if there are none, {{build}} gives readers a new commit, and the record that "
+    "was cut stays named",
     Placing.COMMIT_EDITED: f"find out who edited the record and {_RESTORE}",
     Placing.COMMIT_MISSING: "find out who removed the record; then {loglake} rollback {source} {day} {run}",
     Choice.ROLLED_BACK: "as asked for by `{loglake} rollback`, until {build}",
@@ -187,8 +188,11 @@ class DayReport:
         """
         if self.run_id is None or self.is_rolled_back:
             return False
-        broken = any(j.detail.startswith(MANIFEST) for j in self.named(Verdict.UNREADABLE_RECORD))
-        return broken or bool(self.named(*_BUILD_MENDS))
+        return self._has_broken_manifest or bool(self.named(*_BUILD_MENDS))
+
+    @property
+    def _has_broken_manifest(self) -> bool:
+        return any(j.detail.startswith(MANIFEST) for j in self.named(Verdict.UNREADABLE_RECORD))
 
     @property
     def pct(self) -> float | None:
@@ -210,6 +214,8 @@ class DayReport:
         if self.is_rolled_back:  # building it would bring it something, which is not wanted
             verdicts -= set(_BUILD_MENDS)
             placing.append(Choice.ROLLED_BACK)
+        if self._has_broken_manifest:  # what the build read is not known, and a build is refused until that is mended
+            verdicts -= {Verdict.UNBUILT}
         of_objects = [verdict for verdict in Verdict if verdict in verdicts]
         return (*placing, *of_objects, *self._measures())
 

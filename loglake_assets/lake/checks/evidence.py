@@ -144,28 +144,42 @@ class Examiner:
             return None, [Statement("raw record", False, said)]
         digest = hashlib.sha256(raw).hexdigest()
         said = f"record {ordinal} of {len(found):,}, {len(memoryview(raw)):,} bytes, SHA-256 {digest}"
-        return bytes(raw), [Statement("raw record", True, said), self._compare(row, body)]
+        return bytes(raw), [Statement("raw record", True, said), *self._compare(row, body)]
 
-    def _compare(self, row: Mapping[str, Any], body: bytes) -> Statement:
+    def _compare(self, row: Mapping[str, Any], body: bytes) -> Iterator[Statement]:
         """The row made again from its record, and every column compared, absent values too."""
-        what, columns = "record is this row", self._columns(row)
+        what, (columns, left_out) = "record is this row", self._columns(row)
         try:
             expected = self.expected(self.source, row, body, day_from_number(self.served.day))
         except RuntimeError as error:
-            return Statement(what, None, f"the row cannot be made again here, so no column was compared: {error}")
+            yield Statement(what, None, f"the row cannot be made again here, so no column was compared: {error}")
+            return
         if expected is None:
-            return Statement(what, False, "the record is no row of this day")
+            yield Statement(what, False, "the record is no row of this day")
+            return
         differing = sorted(c.name for c in columns if _comparable(expected.get(c.name)) != _comparable(row.get(c.name)))
         key = next((row[name] for name in self.source.readready.grain if row[name] is not None), None)
         said = f"its key is {key}; {len(columns):,} columns compared; differing: {', '.join(differing) or 'none'}"
-        return Statement(what, not differing, said)
+        yield Statement(what, not differing, said)
+        if left_out:
+            yield Statement(
+                "other columns",
+                None,
+                f"not compared, as the manifest says that the day was built without them: {', '.join(left_out)}. Build "
+                "the day again to have them compared",
+            )
 
-    def _columns(self, row: Mapping[str, Any]) -> list[Column]:
-        """The columns that the day was built with, except the run, which the commit is compared by."""
+    def _columns(self, row: Mapping[str, Any]) -> tuple[list[Column], list[str]]:
+        """The columns to compare, and the names of others: those that the day's manifest lacks and the row has not.
+
+        The run is compared by its commit. What a manifest lacks and the row has is compared: a column that was added
+        later has no value.
+        """
         built = manifest_if_any(self.table, self.served.day, row["f_run"])
         names = set(built.columns) if built else set()
-        declared = (c for c in self.source.readready.all_columns if c.name != "f_run")
-        return [column for column in declared if not names or column.name in names]
+        declared = [c for c in self.source.readready.all_columns if c.name != "f_run"]
+        left_out = [c.name for c in declared if names and c.name not in names and row.get(c.name) is None]
+        return [column for column in declared if column.name not in left_out], left_out
 
     def _commit(self, row: Mapping[str, Any]) -> tuple[Commit | None, list[Statement]]:
         sequence = list(commits(self.table, self.served.day))
