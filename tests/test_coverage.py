@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from infra.cli.build import HEADINGS, _row
+from infra.cli.dagster_runs import DayResult
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.recount import Recount
@@ -345,6 +347,36 @@ def test_a_run_whose_manifest_is_gone_or_says_another_place_is_not_complete(writ
 # --- the percentage ---------------------------------------------------------------------------------------------------
 
 
+def coverage_saying(said: dict[str, Any]) -> Coverage:
+    """What a recount of nothing finds, but for what is said."""
+    counts = dict.fromkeys(
+        ("expected", "found", "missing", "surplus", "repeated", "excluded", "unplaceable_records"), 0
+    )
+    names: dict[str, Any] = {"denied": {}, "unreadable": {}, "missing_by_object": {}}
+    others = {"missing_events": (), "surplus_events": (), "commit_seq": 1, "object_count": 1, "bytes_read": 1}
+    return Coverage(**{"source": "x", "day": 20130305, **counts, **names, **others, "checked_at": "now", **said})
+
+
+@pytest.mark.parametrize(
+    ("said", "pct", "state"),
+    [
+        ({"expected": 4}, "100.0000", "complete"),
+        ({"expected": 3, "missing": 1}, "66.6666", "incomplete"),
+        ({"expected": 4, "differing": {"a": "s3://b/forged"}}, "100.0000", "differing"),
+        ({"expected": 4, "surplus": 1, "surplus_events": ("x",)}, "100.0000", "surplus"),
+        ({}, "n/a", "empty"),
+        (None, "100.0000", "unchecked"),
+    ],
+)
+def test_a_build_tells_of_its_days_what_was_counted_last(said: dict[str, Any] | None, pct: str, state: str) -> None:
+    """A later day of the same build may have brought events of an earlier one, and then that is counted again."""
+    numbers = ("records_read", "excluded", "duplicates", "quarantined_records", "dagster/row_count", "objects_read")
+    metadata = dict.fromkeys((*numbers, "quarantined_objects", "raw_bytes", "orc_bytes"), 4)
+    result = DayResult(date(2013, 3, 5), {**metadata, "coverage_pct": 100.0, "glue_seconds": 1.0, "commit": 1}, None)
+    cells = dict(zip(HEADINGS, _row(result, None if said is None else coverage_saying(said)), strict=True))
+    assert (cells["coverage %"], cells["state"]) == (pct, state)
+
+
 @pytest.mark.parametrize(
     ("said", "pct"),
     [
@@ -363,11 +395,6 @@ def test_a_run_whose_manifest_is_gone_or_says_another_place_is_not_complete(writ
     ],
 )
 def test_the_percentage_is_of_what_was_compared_and_no_more(said: dict[str, Any], pct: float | None) -> None:
-    counts = dict.fromkeys(
-        ("expected", "found", "missing", "surplus", "repeated", "excluded", "unplaceable_records"), 0
-    )
-    names: dict[str, Any] = {"denied": {}, "unreadable": {}, "missing_by_object": {}}
-    others = {"missing_events": (), "surplus_events": (), "commit_seq": 1, "object_count": 1, "bytes_read": 1}
-    made = Coverage(**{"source": "x", "day": 20130305, **counts, **names, **others, "checked_at": "now", **said})
+    made = coverage_saying(said)
     assert made.pct == pct
     assert made.document()["coverage_pct"] == pct

@@ -12,10 +12,12 @@ from infra.cli.quarantine import print_quarantine
 from infra.cli.review import build_review_range, print_review_days
 from infra.cli.submission import submit_days
 from infra.cli.terminal import print_table, size
+from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
+from loglake_assets.lake.checks.day_report import measure_words
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.placement import days_between
+from loglake_assets.sources.placement import day_number, days_between
 from loglake_assets.sources.words import agreed, counted
 from resources.settings import loglake
 
@@ -71,9 +73,9 @@ def build_days(lake: CommandLake, name: str, first: date, last: date, accept_los
     try:
         results = build_range(lake, source, first, last, say, tags)
     except InterruptedBuildError as stop:
-        print_days(source, stop.results)
+        print_days(lake, source, stop.results)
         raise
-    print_days(source, results)
+    print_days(lake, source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     return 1 if any(r.error for r in results) else 0
 
@@ -108,13 +110,21 @@ def _say_days_without_source(source: LogSource, asked: list[date], built: Collec
         )
 
 
-def print_days(source: LogSource, results: Sequence[DayResult]) -> None:
-    """The table of built days, then each error once."""
-    print_table(f"{source.title}, readready by day", HEADINGS, [_row(result) for result in results])
+def print_days(lake: CommandLake, source: LogSource, results: Sequence[DayResult]) -> None:
+    """The table of built days, as they were counted last, then each error once."""
+    rows = [_row(result, _counted_last(lake, source, result)) for result in results]
+    print_table(f"{source.title}, readready by day", HEADINGS, rows)
     print_errors(results)
 
 
-def _row(result: DayResult) -> list[Any]:
+def _counted_last(lake: CommandLake, source: LogSource, result: DayResult) -> Coverage | None:
+    """What was found when the day was counted last: building another day may have counted it again."""
+    if not result.metadata:
+        return None
+    return coverage_of_commit(lake.table(source.readready.name), day_number(result.day), result.metadata["commit"])
+
+
+def _row(result: DayResult, coverage: Coverage | None) -> list[Any]:
     m = result.metadata
     if not m:
         return [result.day, *[None] * (len(HEADINGS) - 2), result.standing or "not built"]
@@ -125,17 +135,11 @@ def _row(result: DayResult) -> list[Any]:
         m["duplicates"],
         m["quarantined_records"],
         m["dagster/row_count"],
-        coverage_text(m["coverage_pct"]),
+        coverage_text(coverage.pct if coverage else m["coverage_pct"]),
         m["objects_read"],
         m["quarantined_objects"],
         size(m["raw_bytes"]),
         size(m["orc_bytes"]),
         f"{m['glue_seconds']:.1f}",
-        _state(m["coverage_pct"]),
+        ", ".join(measure_words(coverage)),
     ]
-
-
-def _state(coverage_pct: float | str) -> str:
-    if isinstance(coverage_pct, str):
-        return "empty"
-    return "complete" if coverage_pct == 100 else "incomplete"

@@ -145,7 +145,7 @@ def _demo_source(
     with own_environment():
         os.environ[ENGINE] = engine_asked
         results = build_range(lake, source, FIRST_DAY, _last_day(), say)
-    print_days(source, results)
+    print_days(lake, source, results)
     print_quarantine(lake, source, [r.day for r in results if r.metadata])
     _answer_question(lake, source.name, say)
     problems = [*_load_problems(truth, loaded, missing), *build_problems(truth, results)]

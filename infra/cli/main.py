@@ -470,7 +470,7 @@ def requeue(context: Context, source: Log, days: Days) -> None:
         requeue_messages(lake, log, _say)
         done = again(lake, log, first, last, _say)
         if done.results:
-            print_days(log, list(done.results))
+            print_days(lake, log, list(done.results))
     _say(f"{done.before:,} entries were in quarantine, {done.after:,} are.")
     raise typer.Exit(EXIT_FAILED if any(r.error for r in done.results) else 0)
 
