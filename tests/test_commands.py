@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -19,8 +20,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
+from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_runs import dagster_instance, load_definitions
+from infra.cli.day_argument import BuildError, days_of
 from infra.cli.day_range import days_asked
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.demo_arrivals import BURST_PREFIXES, PROBES, Arrivals, tell_burst, tell_latency
@@ -771,3 +775,51 @@ def test_a_commit_of_the_built_day_stands(lake: Lake) -> None:
     """What the tests above rest on."""
     bucket = lake.opened.settings.readready_bucket
     assert head(Table(load_source("cloudtrail").readready.name, lake.opened.client("s3"), bucket), day_number(FIRST))
+
+
+# --- terminals, days and homes as they come ---------------------------------------------------------------------------
+
+
+def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
+    piped = f"set -o pipefail; {shlex.join(PROGRAM)} questions | head -1"
+    done = subprocess.run(
+        ["bash", "-c", piped], env=environment(tmp_path), cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_terminal_that_lacks_a_character_shows_its_number(tmp_path: Path) -> None:
+    program = (
+        "import sys; from infra.cli.main import main; sys.argv = ['loglake', 'questions']; main(); print('\u2026')"
+    )
+    done = subprocess.run(
+        [*PROGRAM[:1], "-c", program],
+        env=environment(tmp_path, PYTHONIOENCODING="ascii"),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "\\u2026"
+
+
+@pytest.mark.parametrize("days", ["0001-01-01..9999-12-31", "1999-12-31", "2026-11-01..2101-01-01"])
+def test_days_of_no_log_are_refused(days: str) -> None:
+    with pytest.raises(BuildError, match="is no day of any log"):
+        days_of(days)
+
+
+def test_a_demo_with_no_room_for_what_it_shows_starts_nothing(tmp_path: Path) -> None:
+    done = command(tmp_path / "demo", "demo", "--events", "5")
+    assert done.returncode == 2
+    assert "Nothing was started" in done.stderr
+    assert not (tmp_path / "demo" / "stack.json").exists()
+
+
+@pytest.mark.parametrize("name", ['a "b"', "it's # {x}: [y]", "\u00e9 \\ %s"])
+def test_any_folder_can_be_a_home_of_dagster(name: str, tmp_path: Path) -> None:
+    write_dagster_home(tmp_path / name)
+    found = yaml.safe_load((tmp_path / name / "dagster.yaml").read_text())
+    assert found["event_log_storage"]["config"]["base_dir"] == f"{tmp_path / name}/history/runs/"

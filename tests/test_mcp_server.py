@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from infra.cli.home import REPOSITORY
-from infra.cli.mcp_server import NOTE, ROWS, lake_server
+from infra.cli.mcp_server import NOTE, ROWS, PortError, _listen, lake_server
 from infra.emulator.processes import free_port
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from tests.conftest import FIRST, LAST, ReviewedLake
@@ -154,6 +155,14 @@ def test_the_command_serves_on_standard_input_and_output(reviewed: ReviewedLake)
     )
     answer = call(command, "ask_question", name="console_logins", **DAYS)
     assert answer["rows"]
+
+
+def test_a_port_that_is_used_is_said_before_a_token_is() -> None:
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        with pytest.raises(PortError, match="cannot be had"):
+            _listen(used.getsockname()[1])
 
 
 def test_over_http_nothing_is_answered_without_the_token(reviewed: ReviewedLake) -> None:

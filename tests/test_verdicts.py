@@ -153,6 +153,25 @@ def reviewers(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b'reviewer = "x"', "no list of tables"),
+        (b"[reviewer]\nname = 'dana'", "no list of tables"),
+        (b"reviewer = [3]", "no list of tables"),
+        (b"\xff", "not written in UTF-8"),
+        (b"[", "is not TOML"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_file_of_reviewers_that_cannot_be_meant_is_named(written: bytes | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "reviewers.toml"
+    if written is not None:
+        path.write_bytes(written)
+    with pytest.raises(ReviewersError, match=f"{path}.*{said}"):
+        load_reviewers(path)
+
+
 @pytest.mark.stack
 def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
     reviewed: ReviewedLake, reviewers: Path, tmp_path: Path

@@ -2,6 +2,9 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+"""Before the first AWS log, and later than anybody plans."""
+
 
 class BuildError(RuntimeError):
     """The days asked for cannot be built; the message says why and what to ask for."""
@@ -18,8 +21,11 @@ def days_of(text: str) -> tuple[date, date]:
 
 def day_of(text: str) -> date:
     """A day as typed. Raises BuildError."""
+    example = datetime.now(UTC).date() - timedelta(days=1)
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
-        example = datetime.now(UTC).date() - timedelta(days=1)
         raise BuildError(f"{text!r} is not a day; expected yyyy-mm-dd, such as {example}.") from error
+    if not EARLIEST <= day <= LATEST:
+        raise BuildError(f"{text} is no day of any log; expected one from {EARLIEST} to {LATEST}, such as {example}.")
+    return day

@@ -99,6 +99,7 @@ def empty_home(home: Path) -> None:
 def run_demo(events: int, say: Say) -> int:
     """Run it for every source that can make samples; returns the exit code. The lake stays, to be looked at."""
     started, home, demo, asked = time.monotonic(), demo_home(), Demo(say), os.environ.get(ENGINE)
+    _refuse_too_few(events)
     empty_home(home)
     demo.step(f"A lake in {home_text(home)}: S3, SQS, Lambda, Glue, Athena on 127.0.0.1")
     with local_lake(home, lambda text: say(f"   {text}")) as lake:
@@ -126,6 +127,17 @@ def run_demo(events: int, say: Say) -> int:
     )
     say(f"To open in a browser: {report.as_uri()}")
     return 1 if problems else 0
+
+
+def _refuse_too_few(events: int) -> None:
+    """Raise DemoError, before anything is started, where the samples of a log have no room for what they must hold."""
+    for name in source_names():
+        try:
+            generate(name, FIRST_DAY, DAYS, events)
+        except NoSamplesError:
+            continue
+        except ValueError as error:
+            raise DemoError(f"Samples of {name} cannot be made: {error}. Nothing was started; ask for more.") from error
 
 
 def _demo_source(

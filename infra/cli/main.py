@@ -1,5 +1,6 @@
 """`loglake`: the commands of a lake, on this machine or on AWS. A module is imported when its command runs."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -829,6 +830,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if arguments is None:
         stop_on_signals()
+        for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows what it lacks by its number
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
     warnings.simplefilter("ignore")  # of libraries: a person at a terminal can do nothing about them; tests see them
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are no SELECT, such as SHOW
@@ -845,6 +849,10 @@ def _exit_code(given: Sequence[str]) -> int:
         code = app(list(given), prog_name="loglake", standalone_mode=False) or 0
     except (KeyboardInterrupt, click.Abort):
         code = EXIT_INTERRUPTED
+    except SystemExit as end:
+        if not isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # what typer does where nobody reads any more
+            raise end
+        code = 0
     except StoppedError as stop:
         print(f"{command}: {stop}", file=sys.stderr)
         return EXIT_INTERRUPTED

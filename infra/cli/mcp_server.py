@@ -7,6 +7,7 @@ anybody may have written. SQL passes Looker's guard and its limits of rows, days
 import contextlib
 import hmac
 import secrets
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -136,6 +137,10 @@ class LakeTools:
         return {"rows": rows, "there_may_be_more": len(rows) == ROWS, "note": NOTE}
 
 
+class PortError(RuntimeError):
+    """The port that was asked for is not to be had; the message names it."""
+
+
 def lake_server(lake: CommandLake, reviewer: Reviewer | None = None) -> MCPServer:
     """The server with its tools; with a reviewer only what is theirs to see."""
     tools = LakeTools(lake, reviewer)
@@ -159,10 +164,25 @@ def serve(lake: CommandLake, reviewer: Reviewer | None, port: int | None, say: C
         return
     import uvicorn
 
+    listening = _listen(port)
     token = secrets.token_urlsafe(24)
     say(f"http://127.0.0.1:{port}/mcp with the header Authorization: Bearer {token}; Ctrl-C stops it")
     app = _with_token(server.streamable_http_app(host="127.0.0.1"), token)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
+    uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listening])
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket on 127.0.0.1. Raises PortError where another program has the port, before a token is said."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        raise PortError(
+            f"Port {port} of 127.0.0.1 cannot be had ({error.strerror}). Nothing was started; name another by --port."
+        ) from error
+    return listening
 
 
 def _with_token(app: Callable[..., Awaitable[None]], token: str) -> Callable[..., Awaitable[None]]:

@@ -66,7 +66,10 @@ def matches(pattern: str, text: str | None) -> bool:
 
 def load_reviewers(path: Path | None = None) -> dict[str, Reviewer]:
     """The reviewers by name, of a file or of the project's own. Raises ReviewersError."""
-    entries = [_entry(entry) for entry in _document(path).get("reviewer", ())]
+    given = _document(path).get("reviewer", [])
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise ReviewersError(f"reviewer in {reviewers_file(path)} is no list of tables. {entry_to_add('dana')}")
+    entries = [_entry(entry) for entry in given]
     if len({name for name, _, _ in entries}) < len(entries):
         raise ReviewersError(f"{reviewers_file(path)} names a reviewer twice; put all of their people into one entry.")
     everybody = frozenset(identity for _, identities, _ in entries for identity in identities)
@@ -111,12 +114,13 @@ def entry_to_add(name: str) -> str:
 
 def _document(path: Path | None) -> dict[str, Any]:
     """What the file says, of the path or of the project's own."""
-    if path is None:
-        text = (importlib.resources.files("loglake_assets") / "reviewers.toml").read_text(encoding="utf-8")
-    else:
-        text = path.read_text(encoding="utf-8")
+    file = path or importlib.resources.files("loglake_assets") / "reviewers.toml"
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReviewersError(f"{reviewers_file(path)} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ReviewersError(f"{reviewers_file(path)} is not written in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise ReviewersError(f"{reviewers_file(path)} is not TOML: {error}.") from error
 
