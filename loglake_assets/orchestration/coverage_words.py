@@ -33,7 +33,8 @@ def coverage_description(coverage: Coverage) -> str:
 def _losses(coverage: Coverage) -> Iterator[str]:
     """What is missing, each kind with the first name of it."""
     if coverage.unreadable:
-        yield _clause(len(coverage.unreadable), "object", "unreadable") + _first_of(coverage.unreadable)
+        named = [f"{name} ({reason})" for name, reason in coverage.unreadable.items()]
+        yield _clause(len(named), "object", "unreadable") + _first_of(named)
     if coverage.missing:
         yield _clause(coverage.missing, "event", "not in readready") + _first_in(coverage.missing_by_object)
     if coverage.unplaceable_records:

@@ -62,9 +62,10 @@ Finding = Verdict | Placing | Measure | Choice
 _REBUILD = "{build}"
 _RECONCILE = "{loglake} reconcile"
 _RESTORE = "restore it from the bucket's versions"
+_REQUEUE = "restore the object or mend its reader, then {loglake} requeue {source} {days}"
 
 REMEDIES: Mapping[Finding, str] = {
-    Verdict.QUARANTINED: "restore the object or mend its reader, then {loglake} requeue {source} {days}",
+    Verdict.QUARANTINED: _REQUEUE,
     Verdict.EXCLUDED: "nothing to mend: a rule of rules.toml wants it so",
     Verdict.UNREGISTERED: _RECONCILE,
     Verdict.UNBUILT: _REBUILD,
@@ -96,7 +97,7 @@ REMEDIES: Mapping[Finding, str] = {
     "their bucket's versions",
     Measure.WITHHELD: "S3 holds objects and does not give them: the quarantine says by its reasons what mends that; "
     "then {build}",
-    Measure.UNREADABLE: "objects cannot be read: the reason that is named says what mends each; then {build}",
+    Measure.UNREADABLE: _REQUEUE,
     Measure.UNPLACEABLE: "records have no time or one that cannot be, so they are of no day: the quarantine table "
     "names them with the reason",
 }
