@@ -31,7 +31,7 @@ def test_an_unreadable_object_is_named_with_its_remedy_in_one_line() -> None:
     day = replace(WHOLE, unreadable={OBJECT: "gzip_truncated"})
     said = coverage_description(day)
     assert said.startswith(f"2026-11-25: 99.9481 %, 1 object is unreadable: {OBJECT} (")
-    assert "build cloudtrail 2026-11-25" in said
+    assert "requeue cloudtrail 2026-11-25" in said
     metadata = coverage_metadata(day, "readready")
     assert list(metadata)[:2] == ["remedy", "names"]
     table = metadata["names"]

@@ -118,7 +118,7 @@ def test_two_days_are_built_by_clicks_and_the_red_one_explains_itself(
         page.click("Partitions", IN_DETAIL)
         page.click(f"{hour.red}", "div, span", is_last=True)  # in the list, not at an end of the range above it
         said = page.read("Failed", "unreadable object", Path(hour.damaged).name, "corrupt_gzip")
-        assert f"{local_program(hour.up.home)} build cloudtrail {hour.red}" in said
+        assert f"{local_program(hour.up.home)} requeue cloudtrail {hour.red}" in said
         assert f"{hour.red}: 9" in said, "the percentage stands before all else"
         picture("red-day", page)
 
@@ -146,6 +146,6 @@ def test_the_commands_of_the_page_run_and_the_report_has_the_red_day(
     (address,) = re.findall(r"file://\S+\.html", said["report"])
     with browser.page(address) as page:
         seen = page.read("How whole the logs are", "unreadable", f"{hour.red}", Path(hour.damaged).name)
-        assert f"{local_program(hour.up.home)} build cloudtrail {hour.red}" in seen
+        assert f"{local_program(hour.up.home)} requeue cloudtrail {hour.red}" in seen
         assert page.evaluate(f"!!document.querySelector('[aria-label^=\"{hour.red}: incomplete\"]')"), "its square"
         picture("report", page, 1150)
