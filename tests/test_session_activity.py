@@ -20,6 +20,7 @@ from lambdas.looker.guard import Policy, check_statement
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
+from loglake_assets.orchestration import review_days
 from loglake_assets.orchestration.comparison import NONE_NEEDED
 from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_sensor import changed_days
@@ -471,3 +472,16 @@ def test_a_day_that_cannot_be_made_hides_none_beside_it(
     assert second.error is not None
     assert "2026-11-02: ValueError at" in second.error
     assert "canary" not in second.error
+
+
+def test_a_day_that_another_run_committed_meanwhile_is_no_failure(
+    reviewed: ReviewedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person and the sensor may ask for the same day; the later run leaves what the earlier made."""
+    tables = [reviewed.lake.table(table.name) for table in reviewed.review.tables]
+    before = [head(table, day_number(FIRST)) for table in tables]
+    assert all(before)
+    monkeypatch.setattr(review_days, "_newest_seq", lambda lake, table, day: 0)  # as before the other one's commit
+    (result,) = build_review_range(reviewed.lake, reviewed.review, FIRST, FIRST, quiet)
+    assert (result.error, result.metadata) == (None, {})
+    assert [head(table, day_number(FIRST)) for table in tables] == before

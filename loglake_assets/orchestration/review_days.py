@@ -14,7 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, packets_prefix
-from loglake_assets.lake.versions.commits import Commit, head
+from loglake_assets.lake.versions.commits import Commit, SupersededError, head
+from loglake_assets.lake.versions.manifests import Manifest
+from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.orchestration.comparison import NONE_NEEDED
 from loglake_assets.orchestration.day_checks import newest_materializations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
@@ -24,7 +26,7 @@ from loglake_assets.reviews.builder import DayCheck, ReviewDay
 from loglake_assets.reviews.day_writer import put_review_day
 from loglake_assets.reviews.inputs import BUILT, read_inputs
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.placement import day_from_number, day_number
 from resources.settings import loglake
 
 
@@ -101,13 +103,24 @@ def _build(
             done.add(found.day)
             try:
                 manifests = put_review_day(lake.s3, bucket, review, found, run_id, bases[found.day])
-                *_, commit = [publisher.publish(manifest) for manifest in manifests]
+                *_, commit = [_publish(context, publisher, manifest) for manifest in manifests]
             except Exception as error:  # whatever it is, the days beside it are committed and must be told
                 errors[found.day] = error
             else:
-                yield _BuiltDay(found, commit)
+                if commit:  # else the run that made it tells of it
+                    yield _BuiltDay(found, commit)
     except Exception as error:
         errors.update({day: error for day in days if day not in done})
+
+
+def _publish(context: dg.AssetExecutionContext, publisher: Publisher, manifest: Manifest) -> Commit | None:
+    """Commit one table of a day; None where another run has done so meanwhile, which is no failure."""
+    try:
+        return publisher.publish(manifest)
+    except SupersededError as superseded:
+        publisher.await_placement(superseded.commit)
+        context.log.info(f"{day_from_number(manifest.day)}: {superseded}")
+        return None
 
 
 def _newest_seq(lake: Lake, table: str, day: date) -> int:
