@@ -145,7 +145,9 @@ def test_the_commands_of_the_page_run_and_the_report_has_the_red_day(
     assert hour.damaged in said["build"]
     (address,) = re.findall(r"file://\S+\.html", said["report"])
     with browser.page(address) as page:
-        seen = page.read("How whole the logs are", "unreadable", f"{hour.red}", Path(hour.damaged).name)
+        seen = page.read(
+            "How whole the logs are", "objects that cannot be read", f"{hour.red}", Path(hour.damaged).name
+        )
         assert f"{local_program(hour.up.home)} requeue cloudtrail {hour.red}" in seen
         assert page.evaluate(f"!!document.querySelector('[aria-label^=\"{hour.red}: incomplete\"]')"), "its square"
         picture("report", page, 1150)
