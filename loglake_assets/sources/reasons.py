@@ -60,7 +60,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "key_twice": "A key is said twice, and readers would keep one of two values: no deliverer writes so. Find "
         "out who wrote it; the raw object shows both.",
         "more_than_records": "Beside Records it has other lists or objects, which may hold events that are in no row. "
-        "CloudTrail delivers none: look who wrote it, and deliver its events under Records.",
+        "AWS delivers none: look who wrote it, and deliver its events under Records.",
         "no_records": "It is JSON without the key Records: another kind of file under this log's keys.",
         "records_not_a_list": "Its Records are no list: it was written again by a tool, or forged.",
         "log_events_not_a_list": "Its logEvents are no list: it was written again by a tool, or forged.",
