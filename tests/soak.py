@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
@@ -133,8 +134,8 @@ class Soak:
             self.expect("raw partitions", len(placed), truth.raw_partitions)
 
     def build(self) -> None:
-        """All days by the command, which is killed twice on the way: the Spark process, then Dagster itself."""
-        for kill in (self._kill_spark, self._kill_dagster) if self.kills else ():
+        """All days by the command, which is killed twice on the way: the process of a Glue run, then Dagster itself."""
+        for kill in (self._kill_job, self._kill_dagster) if self.kills else ():
             building = self._command("build")
             kill(building)
             building.communicate()
@@ -170,11 +171,16 @@ class Soak:
             return None
 
         process: dict[str, Any] = until(reading, 60 * _MINUTES_AT_MOST)
-        time.sleep(5)
+        time.sleep(1)
         return process
 
-    def _kill_spark(self, building: "subprocess.Popen[str]") -> None:
-        os.killpg(self._running(building)["pid"], signal.SIGKILL)
+    def _kill_job(self, building: "subprocess.Popen[str]") -> None:
+        """Kill the process of a Glue run; one that ended meanwhile is not killed, and the next is."""
+        killed = False
+        while not killed:
+            with suppress(ProcessLookupError):
+                os.killpg(self._running(building)["pid"], signal.SIGKILL)
+                killed = True
 
     def _kill_dagster(self, building: "subprocess.Popen[str]") -> None:
         self._running(building)
