@@ -59,7 +59,7 @@ def fetch(
             return FetchedObject(ref, None)
         if reason := refusal(error):
             return _withheld(s3, ref, reason)
-        raise FetchError(_refuse(ref, error)) from error
+        raise FetchError(_refusal_text(ref, error)) from error
     return FetchedObject(
         ref,
         answer["Body"],
@@ -82,7 +82,7 @@ def _withheld(s3: "S3Client", ref: ObjectRef, reason: str) -> FetchedObject:
     )
 
 
-def _refuse(ref: ObjectRef, error: ClientError) -> str:
+def _refusal_text(ref: ObjectRef, error: ClientError) -> str:
     code = error.response["Error"]["Code"]
     advice = "grant the job's role s3:GetObject on it" if code in {"AccessDenied", "403"} else "run the same days again"
     return f"S3 refused to give s3://{ref.bucket}/{ref.key}: {code}. Nothing was committed; {advice}."

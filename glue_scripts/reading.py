@@ -5,9 +5,10 @@ end: what was found in each, what of it is a row, what an exclusion rule left ou
 """
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from loglake_assets.sources.placement import day_from_number, day_number, place
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.record import (
     NotThisLogError,
+    PlainRecords,
     RecordError,
     microseconds_of,
     plain_microseconds,
@@ -49,6 +51,7 @@ _RECORD_FIELDS = (
 _BATCH_ROWS = 4_000
 _ROWS_AT_ONCE = 500  # records of an object that are decoded together
 _BATCH_BYTES = 32 << 20
+_BYTES_WAITING = 8 << 20  # of objects whose few records wait for those of others
 _CLOCK_TOLERANCE = timedelta(days=1)
 _DAY = 86_400_000_000  # microseconds
 _DECISIONS_REMEMBERED = 2_000  # what they are of is as long as whoever wrote the log made it
@@ -181,11 +184,12 @@ class _Batch:
     def add(self, columns: Row, ordinal: int, digest: str, day: int, flags: str | None, values: Row, size: int) -> None:
         """One record: what its object says of it, its own values, and the bytes it stands for."""
         one: list[list[Any]] = [[ordinal], [digest], [day], [flags], *([value] for value in values)]
-        self.extend(columns, one, size)
+        self.extend([(columns, 1)], one, size)
 
-    def extend(self, columns: Row, own: Sequence[Sequence[Any]], size: int) -> None:
-        """Records of one object by column: ordinal, digest, day, flags and the decoder's fields."""
-        self._rows.places += [self._place(columns)] * len(own[0])
+    def extend(self, objects: Iterable[tuple[Row, int]], own: Sequence[Sequence[Any]], size: int) -> None:
+        """Records by column: ordinal, digest, day, flags and the decoder's fields. `objects` says how many of which."""
+        for columns, count in objects:
+            self._rows.places += [self._place(columns)] * count
         for gathered, more in zip(self._rows.columns, own, strict=True):
             gathered += more
         self._content_bytes += size
@@ -214,7 +218,7 @@ class _Batch:
 
 
 def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:
-    if values.count(None) == len(values):
+    if values[0] is None and values.count(None) == len(values):  # where the first is text, counting asks each text
         return pa.nulls(len(values), field.type)
     if pa.types.is_timestamp(field.type):
         return pa.array(values, pa.int64()).cast(field.type)
@@ -236,12 +240,9 @@ class ObjectReader:
         source = load_source(self.source_name)
         accountant = _Accountant(source, load_rules(self.source_name, self.rules_text), self.limits)
         batch = _Batch(source)
-        for fetched in objects:
-            read = accountant.start(fetched)
-            for _ in accountant.read_records(fetched, read, batch):
-                if batch.is_full:
-                    yield batch.take()
-            batch.accounts.append(read.account(fetched))
+        for _ in accountant.read(objects, batch):
+            if batch.is_full:
+                yield batch.take()
         if not batch.is_empty:
             yield batch.take()
 
@@ -250,6 +251,8 @@ class ObjectReader:
 class _Object:
     """One object while it is read: what all its rows say, and what became of its records."""
 
+    fetched: FetchedObject
+    """Without its body."""
     columns: Row
     replaced: bool = False
     record_count: int = 0
@@ -260,13 +263,17 @@ class _Object:
     keys: Counter[str] = field(default_factory=Counter)
     """How often each key of a record without an id has been met."""
 
-    def account(self, fetched: FetchedObject) -> ObjectRead:
+    @property
+    def prefix_day(self) -> int:
+        return self.fetched.ref.prefix_day
+
+    def account(self) -> ObjectRead:
         """The object's account, when all its records have been given away."""
         return ObjectRead(
-            ref=fetched.ref,
-            etag=fetched.etag,
-            version_id=fetched.version_id,
-            last_modified_ms=_milliseconds(fetched),
+            ref=self.fetched.ref,
+            etag=self.fetched.etag,
+            version_id=self.fetched.version_id,
+            last_modified_ms=_milliseconds(self.fetched),
             record_count=self.record_count,
             content_bytes=self.content_bytes,
             reason=self.reason,
@@ -277,6 +284,36 @@ class _Object:
 
 def _milliseconds(fetched: FetchedObject) -> int:
     return int(fetched.last_modified * 1000)
+
+
+class _Piece(NamedTuple):
+    """Records of one object that are decoded together; `is_quick` where the quick decoder may be asked."""
+
+    read: _Object
+    ordinals: Sequence[int]
+    raws: Sequence[Any]
+    is_quick: bool
+
+
+@dataclass
+class _Waiting:
+    """Pieces to be decoded together, so that five records an object cost what five hundred do, each."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    objects: list[_Object] = field(default_factory=list)
+    """Those that are read to their end, whose accounts are given when their pieces are decoded."""
+    rows: int = 0
+    content_bytes: int = 0
+
+    def add(self, piece: _Piece) -> None:
+        if not self.pieces or self.pieces[-1].read is not piece.read:
+            self.content_bytes += piece.read.content_bytes
+        self.pieces.append(piece)
+        self.rows += len(piece.raws)
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= _ROWS_AT_ONCE or self.content_bytes >= _BYTES_WAITING
 
 
 class _Accountant:
@@ -299,16 +336,29 @@ class _Accountant:
         self._repeats = quick.repeats if quick else None
         self._excluded_by = lru_cache(_DECISIONS_REMEMBERED)(self._decide)
 
-    def start(self, fetched: FetchedObject) -> _Object:
-        """The object before any of its records is looked at."""
-        return _Object(self._object_columns(fetched))
+    def read(self, objects: Iterable[FetchedObject], batch: _Batch) -> Iterator[None]:
+        """Add the records that are kept to the batch, some at a time, and the account of each object behind them."""
+        waiting = _Waiting()
+        for fetched in objects:
+            read = _Object(replace(fetched, body=None), self._object_columns(fetched))
+            for piece in self._pieces(fetched, read):
+                waiting.add(piece)
+                if waiting.is_full:
+                    self._decode_all(waiting, batch)
+                    waiting = _Waiting()
+                    yield
+            waiting.objects.append(read)
+            if not waiting.pieces:
+                self._decode_all(waiting, batch)
+                waiting = _Waiting()
+        self._decode_all(waiting, batch)
 
-    def read_records(self, fetched: FetchedObject, read: _Object, batch: _Batch) -> Iterator[None]:
-        """Add the records that are kept to the batch, some at a time; of the others `read` keeps the account."""
-        prefix_day, records = fetched.ref.prefix_day, list[Any]()
+    def _pieces(self, fetched: FetchedObject, read: _Object) -> Iterator[_Piece]:
+        """The records of an object that are to be decoded; of the others `read` keeps the account."""
+        records = list[Any]()
         try:
             content, read.replaced = self._content(fetched)
-            count, ordinals = self._keep(content, read, prefix_day) or (0, None)
+            count, ordinals = self._keep(content, read, fetched.ref.prefix_day) or (0, None)
             if ordinals is None or ordinals:
                 content, records, read.replaced = _records(self.source, content, read.replaced)
                 count = len(records)
@@ -318,38 +368,50 @@ class _Accountant:
             return
         read.record_count, read.content_bytes = count, len(content)
         is_quick = self._plain is not None and not read.replaced and (ordinals is not None or not self._asked)
-        kept = range(count) if ordinals is None else ordinals
-        for some in _runs(kept, records):
-            raws = [records[ordinal] for ordinal in some]
-            done = self._add_plain(raws, some, read, prefix_day, batch) if is_quick else frozenset()
-            for n, (raw, ordinal) in enumerate(zip(raws, some, strict=True)):
-                if n not in done:
-                    self._add_any(raw, ordinal, read, prefix_day, batch)
-            yield
+        for some in _runs(range(count) if ordinals is None else ordinals, records):
+            yield _Piece(read, some, [records[ordinal] for ordinal in some], is_quick)
 
-    def _add_plain(
-        self, raws: Sequence[Any], ordinals: Sequence[int], read: _Object, prefix_day: int, batch: _Batch
-    ) -> Collection[int]:
-        """Add those records that the quick decoder knows, and that no rule excludes; their places."""
+    def _decode_all(self, waiting: _Waiting, batch: _Batch) -> None:
+        """Add the rows of what waits, by the quick decoder where it knows them, and the accounts of whole objects."""
+        quick = [piece for piece in waiting.pieces if piece.is_quick]
+        places = self._add_plain(quick, batch) if quick else frozenset()
+        first = 0
+        for piece in waiting.pieces:
+            for n, (raw, ordinal) in enumerate(zip(piece.raws, piece.ordinals, strict=True), first):
+                if not piece.is_quick or n not in places:
+                    self._add_any(raw, ordinal, piece.read, batch)
+            first += len(piece.raws) if piece.is_quick else 0
+        batch.accounts += [read.account() for read in waiting.objects]
+
+    def _add_plain(self, pieces: Sequence[_Piece], batch: _Batch) -> Collection[int]:
+        """Add those records that the quick decoder knows, and that no rule excludes; their places in all pieces."""
+        raws = [raw for piece in pieces for raw in piece.raws]
         found = self._plain(raws)  # type: ignore[misc]  # asked for only where there is one
-        moments = found.microseconds
-        if not moments or not all(self._is_plausible(m, prefix_day) for m in (min(moments), max(moments))):
+        parts = list(_parts(pieces, found))
+        if not all(self._is_plausible(m, p.read.prefix_day) for p, of in parts for m in (min(of), max(of))):
             return frozenset()
         if has_keys_of_bytes(found.columns[self._key]):
             return frozenset()
-        days = [_day_of(moment // _DAY) for moment in moments]
-        read.counts.update((day, None) for day in days)
-        plain = raws if len(found.places) == len(raws) else [raws[place] for place in found.places]
-        own = [ordinals[place] for place in found.places], [hashlib.sha256(raw).hexdigest() for raw in plain], days
-        size = sum(len(memoryview(raw)) for raw in plain)
-        batch.extend(read.columns, [*own, [None] * len(plain), *found.columns], size)
+        days = [_day_of(moment // _DAY) for moment in found.microseconds]
+        at = 0
+        for piece, moments in parts:
+            piece.read.counts.update((day, None) for day in days[at : at + len(moments)])
+            at += len(moments)
+        ordinals = [ordinal for piece in pieces for ordinal in piece.ordinals]
+        if len(found.places) < len(raws):
+            raws = [raws[place] for place in found.places]
+            ordinals = [ordinals[place] for place in found.places]
+        digests = [hashlib.sha256(raw).hexdigest() for raw in raws]
+        size = sum(len(memoryview(raw)) for raw in raws)
+        objects = [(piece.read.columns, len(moments)) for piece, moments in parts]
+        batch.extend(objects, [ordinals, digests, days, [None] * len(raws), *found.columns], size)
         return frozenset(found.places)
 
-    def _add_any(self, raw: Any, ordinal: int, read: _Object, prefix_day: int, batch: _Batch) -> None:
+    def _add_any(self, raw: Any, ordinal: int, read: _Object, batch: _Batch) -> None:
         """Add one record by its source's decoder, or say in the account why it is not added."""
         try:
             values, moment, rule = self._decode(raw)
-            if not self._is_plausible(moment, prefix_day):
+            if not self._is_plausible(moment, read.prefix_day):
                 raise RecordError("eventtime_implausible")
         except RecordError as error:
             read.quarantined.append((ordinal, error.reason))
@@ -424,6 +486,17 @@ class _Accountant:
     def _is_plausible(self, moment: int, prefix_day: int) -> bool:
         """No event is from before the log existed, nor from after its own delivery; such are kept apart."""
         return self._earliest <= moment < _latest_delivery_day(prefix_day)
+
+
+def _parts(pieces: Sequence[_Piece], found: PlainRecords) -> Iterator[tuple[_Piece, Sequence[int]]]:
+    """The pieces that hold plain records, each with the moments of its own."""
+    first, at = 0, 0
+    for piece in pieces:
+        first += len(piece.raws)
+        end = bisect_left(found.places, first, at)
+        if end > at:
+            yield piece, found.microseconds[at:end]
+        at = end
 
 
 def _runs(ordinals: Sequence[int], records: Sequence[Any]) -> Iterator[Sequence[int]]:

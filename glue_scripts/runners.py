@@ -54,6 +54,7 @@ class LocalRunner:
     """Processes of one machine, as many as it has cores; where there is one slice, none. Partitions lie in files."""
 
     BYTES_A_SLICE = 16 << 20  # of gzip
+    OBJECTS_A_SLICE = 2_500
 
     def __init__(self, folder: Path, report: Report, processes: int | None = None) -> None:
         self._folder, self._report, self._processes = folder, report, processes or os.cpu_count() or 1
@@ -61,7 +62,8 @@ class LocalRunner:
         self._has_one_slice = True
 
     def slice_count(self, total_bytes: int, objects: int) -> int:
-        return min(max(1, total_bytes // self.BYTES_A_SLICE), max(1, objects))
+        wanted = max(1, total_bytes // self.BYTES_A_SLICE, objects // self.OBJECTS_A_SLICE)
+        return min(wanted, max(1, objects))
 
     def read(self, task: First, slices: Sequence[Slice], partitions: int) -> "LocalPartitions":
         self._has_one_slice = len(slices) == 1

@@ -98,7 +98,7 @@ def plain_records(raws: Sequence[msgspec.Raw]) -> PlainRecords:
     identities, addenda = [one.identity for one in found], [one.addendum for one in found]
     columns: list[Sequence[Any]] = [list(map(_event_id, records)), microseconds]
     columns += [list(map(getter, records)) for getter in _SCALARS]
-    columns += [[_block_text(block) for block in map(getter, records)] for getter in _BLOCK_GETTERS]
+    columns += [_block_texts(map(getter, records)) for getter in _BLOCK_GETTERS]
     columns += [list(map(getter, identities)) for getter in _OF_IDENTITY]
     columns += [list(map(getter, addenda)) for getter in _OF_ADDENDUM]
     columns.append([None] * len(found))  # otherfields
@@ -124,8 +124,9 @@ def _block(raw: msgspec.Raw) -> msgspec.Raw | None:
     return None if raw is _NULL or bytes(raw) == b"null" else raw
 
 
-def _block_text(raw: msgspec.Raw) -> bytes | None:
-    return None if raw is _NULL or (text := bytes(raw)) == b"null" else text
+def _block_texts(raws: Iterable[msgspec.Raw]) -> list[bytes | None]:
+    texts = [None if raw is _NULL else bytes(raw) for raw in raws]
+    return [None if text == b"null" else text for text in texts] if b"null" in texts else texts
 
 
 def _say_all(found: Sequence[_Record]) -> bool:
