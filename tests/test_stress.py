@@ -15,9 +15,9 @@ from infra.cli.generate import GenerateError, beside, faults_of, generate_files,
 from infra.cli.load import await_partitions, files_under, put_objects
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
+from infra.cli.stress.command import keep, row, stress_settings
 from infra.cli.stress.plan import Replay, StressError
 from infra.cli.stress.plot import plot
-from infra.cli.stress.report import Stress, StressSettings
 from infra.cli.stress.results import (
     Bounds,
     Depth,
@@ -31,7 +31,7 @@ from infra.cli.stress.results import (
     verdict,
     what_gave,
 )
-from infra.cli.stress.run import keep, row, stress_settings
+from infra.cli.stress.run import Stress, StressSettings
 from infra.cli.stress.watch import is_stamped
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names

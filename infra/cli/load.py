@@ -82,10 +82,10 @@ def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], sa
         if time.monotonic() - told >= 2:
             told = time.monotonic()
             say(f"  {counted(len(keys), 'object')}, {len(keys) / (time.monotonic() - started):,.0f} a second")
-    return _load(source, bucket, keys, total, time.monotonic() - started)
+    return _summary(source, bucket, keys, total, time.monotonic() - started)
 
 
-def _load(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
+def _summary(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
     placements = [place(source, bucket, key) for key in keys]
     placed = [p for p in placements if isinstance(p, Placement)]
     ignored: dict[str, int] = {}

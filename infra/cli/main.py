@@ -264,8 +264,8 @@ def stress(
 
     Example: loglake stress cloudtrail --rate 50 --seconds 30
     """
-    from infra.cli.stress.run import stress as run
-    from infra.cli.stress.run import stress_settings
+    from infra.cli.stress.command import stress as run
+    from infra.cli.stress.command import stress_settings
     from loglake_assets.sources import load_source
 
     context.obj.refuse_aws("stress")

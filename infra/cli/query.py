@@ -14,7 +14,6 @@ from infra.cli.terminal import escape, print_table
 from loglake_assets.sources.words import counted
 from resources.athena import Answer, Athena, AthenaError
 
-FORMATS = ("table", "csv", "json", "jsonl")
 _WHOLE = {"tinyint", "smallint", "integer", "int", "bigint"}
 _FRACTIONS = {"real", "float", "double", "decimal"}
 

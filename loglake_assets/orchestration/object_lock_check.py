@@ -1,6 +1,6 @@
 """Object Lock as Dagster sees it: once a day, a sample of raw objects and commits against what `defs.yaml` promises.
 
-How a lock is read and judged does not belong here (see lake/worm.py).
+How a lock is read and judged does not belong here (see lake/checks/object_lock.py).
 """
 
 from collections.abc import Iterator

@@ -1,160 +1,202 @@
-"""The stress run as a command: on which stack, told as a table, kept as a plot and as figures."""
+"""Load to break: objects through S3 and AddAPart at a set rate that rises step by step, until something gives.
 
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from pathlib import Path
+The original's rule: the year's busiest day within an hour. Slowness is a result; only loss is a failure.
+"""
+
+import time
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
-from infra.cli.home import lake_home
-from infra.cli.local_lake import LocalLake, local_lake
-from infra.cli.stress.plot import plot
-from infra.cli.stress.report import Say, Stress, StressSettings
-from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, loss_sentence, percentile, scale_to, verdict, what_gave
-from infra.cli.terminal import print_table
+from infra.cli.local_lake import LocalLake
+from infra.cli.stress.plan import FAR_DAY, Replay, StressError
+from infra.cli.stress.results import Bounds, Depth, Put, Step, next_rate, percentile, what_gave
+from infra.cli.stress.send import Sending, stress_client
+from infra.cli.stress.watch import Cores, Values, Watch, latencies
 from loglake_assets.sources import LogSource
 
-HEADINGS = (
-    *("offered/s", "stored/s", "events/s", "objects", "late", "refused", "put ms p50/p95/max", "new prefixes"),
-    *(
-        "partition s p50/p95/max",
-        "queue",
-        "before it",
-        "drained s",
-        "lost",
-        "cores: generator/stack/lambdas/others",
-        "held",
-    ),
-)
+Say = Callable[[str], None]
+LOOK_SECONDS = 0.5
 
 
-class StressOptionError(ValueError):
-    """An option of the stress run is odd; the message names it."""
+@dataclass(frozen=True)
+class StressSettings:
+    """What is offered, and when a run ends. Rates in objects a second."""
+
+    rate: float = 50.0
+    seconds: float = 30.0
+    new_prefix_pct: float = 10.0
+    up_to: float | None = None
+    factor: float = 1.5
+    patience_seconds: float = 200.0
+    """Draining is given up once nothing has moved for so long: a failed message comes again after 180 s."""
+    first_day: date = FAR_DAY
+    bounds: Bounds = field(default_factory=Bounds)
 
 
-def stress_settings(
-    rate: float | None, seconds: float | None, new_prefix_pct: float | None, up_to: float | None
-) -> StressSettings:
-    """The run that the options ask for; what is not given is as StressSettings has it. Raises StressOptionError."""
-    given: dict[str, Any] = {"rate": rate, "seconds": seconds, "new_prefix_pct": new_prefix_pct, "up_to": up_to}
-    if odd := [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and value != value]:
-        raise StressOptionError(f"Invalid value for '{odd[0]}': nan is no number.")
-    return replace(StressSettings(), **{name: value for name, value in given.items() if value is not None})
+class Stress:
+    """One run on one lake: its folder in the raw bucket, its steps, and its removal."""
 
+    def __init__(self, lake: LocalLake, source: LogSource, settings: StressSettings, say: Say) -> None:
+        self.lake, self.source, self.settings, self._say = lake, source, settings, say
+        self.folder = f"stress-{uuid.uuid4().hex[:8]}"
+        self._s3 = stress_client(lake.info.endpoint_url, lake.settings.region)
+        self._watch = Watch(lake, source, self.folder)
+        self._replay = Replay(source, self._watch.bucket, self.folder, settings.first_day)
+        self._puts: list[Put] = []
 
-def stress(source: LogSource, settings: StressSettings, on_own_lake: bool, say: Say) -> int:
-    """Run, tell, keep. Returns 0 when nothing was lost, 1 when anything was."""
-    home = lake_home()
-    with _lake(home, on_own_lake) as lake:
-        place = f"the lake of {home}" if on_own_lake else "a private stack"
-        say(f"{source.title}: {_question(settings)} on {place}")
-        run = Stress(lake, source, settings, say)
+    def run(self) -> list[Step]:
+        """Warm up, then step after step until something gives or the last rate is held.
+
+        Raises StressError where not even the warming up reaches the catalog.
+        """
+        self.warm_up()
+        steps: list[Step] = []
+        rate: float | None = self.settings.rate
+        while rate is not None:
+            steps.append(self.step(rate))
+            gave = what_gave(steps[-1], self.settings.bounds)
+            self._say(f"  {rate:,.0f}/s {'gave: ' + '; '.join(gave) if gave else 'held'}")
+            rate = None if gave else next_rate(rate, self.settings.factor, self.settings.up_to)
+        return steps
+
+    def warm_up(self) -> None:
+        """Fill the prefixes that all steps deliver to, and have the functions warm."""
+        warming = Sending(self._put_object, self._replay.warm_objects(), 20.0)
+        warming.start()
+        while not warming.is_done:
+            time.sleep(0.05)
+        warming.stop()
+        self._puts += warming.puts
+        pending = self._drain([put.values for put in warming.puts])[0]
+        if pending or any(put.error for put in warming.puts):
+            raise StressError(
+                f"Of {self._replay.warm} objects to warm up with, {len(pending)} have no partition after "
+                f"{self.settings.patience_seconds:g} s. AddAPart of {self.source.title} does not work; `loglake "
+                "status` and stack.log say more. Trying again helps only once it does."
+            )
+
+    def step(self, rate: float) -> Step:
+        """Offer one rate, drain, and measure what came of it."""
+        count = max(1, round(rate * self.settings.seconds))
+        sending = Sending(self._put_object, self._replay.objects(count, self.settings.new_prefix_pct), rate)
+        cores = Cores(self.lake.info.pid)
         try:
-            steps = run.run()
+            sending.start()
+            depths, pending = self._watch_queue(sending)
         finally:
-            if on_own_lake:
-                run.clear_away()
-    print_table("", HEADINGS, [row(step, settings.bounds) for step in steps])
-    say("partition s: from S3's answer to the CreationTime of the partition in the catalog; 0 where it came first")
-    for path in keep(home / "stress", source, steps, settings):
-        say(f"kept {path}")
-    say(verdict(steps, settings.bounds))
-    say(scale_to(steps, settings.bounds, settings.new_prefix_pct))
-    lost = [step for step in steps if step.loss.total]
-    say(f"LOST at {lost[0].rate:,.0f}/s: {loss_sentence(lost[0].loss)}" if lost else "Nothing was lost.")
-    return 1 if lost else 0
+            sending.stop()
+        used = cores.cores_by_user()
+        ended = time.time()
+        _, more = self._drain(pending)
+        puts = tuple(sorted(sending.puts, key=lambda put: put.due))
+        self._puts += puts
+        catalog = self.partitions()
+        drained = max([ended, *(p["CreationTime"].timestamp() for p in catalog.values())]) - ended
+        return Step(
+            rate,
+            self.settings.seconds,
+            puts,
+            _with_pending(depths + more, puts, latencies(puts, catalog)),
+            latencies(puts, catalog),
+            drained,
+            self._watch.loss(self._puts, catalog),
+            used,
+        )
+
+    def partitions(self) -> dict[Values, dict[str, Any]]:
+        """The run's partitions in the catalog, by their values."""
+        return self._watch.catalog(self._replay.days())
+
+    def clear_away(self) -> None:
+        """Delete the run's objects, every version, and its partitions. Twice is once."""
+        bucket, s3 = self._watch.bucket, self.lake.client("s3")
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{self.folder}/"):
+            found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            named = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
+            if named:
+                answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
+                _refuse_errors(answer.get("Errors", ()), bucket)
+        for values in self.partitions():
+            self.lake.client("glue").delete_partition(
+                DatabaseName=self.lake.settings.database,
+                TableName=self.source.raw.name,
+                PartitionValues=list(values),
+            )
+
+    def _put_object(self, key: str, body: bytes) -> None:
+        self._s3.put_object(Bucket=self._watch.bucket, Key=key, Body=body)
+
+    def _watch_queue(self, sending: Sending) -> tuple[list[Depth], list[Values]]:
+        """Look each half second until all is sent, telling of each second; returns what is then not placed yet."""
+        depths: list[Depth] = []
+        pending: list[Values] = []
+        recent: list[Put] = []
+        seen, told = 0, time.monotonic()
+        while not sending.is_done:
+            time.sleep(LOOK_SECONDS)
+            puts = sending.puts[seen:]
+            seen += len(puts)
+            recent += puts
+            pending = self._watch.still_pending(pending + _new(puts))
+            depths.append(Depth(time.time(), self._watch.depth(), len(pending)))
+            if time.monotonic() - told >= 1:
+                told = time.monotonic()
+                self._say(_progress(sending, seen, recent, depths[-1], self.settings.bounds))
+                recent = []
+        return depths, pending + _new(sending.puts[seen:])
+
+    def _drain(self, pending: list[Values]) -> tuple[list[Values], list[Depth]]:
+        """Wait until queue and list are empty, or nothing moves any more; returns what is still pending."""
+        depths: list[Depth] = []
+        moved = told = time.monotonic()
+        before: tuple[int, int] | None = None
+        while time.monotonic() - moved < self.settings.patience_seconds:
+            pending = self._watch.still_pending(pending)
+            depths.append(Depth(time.time(), self._watch.depth(), len(pending)))
+            now = (depths[-1].queued, len(pending))
+            if now == (0, 0):
+                break
+            if now != before:
+                before, moved = now, time.monotonic()
+            if time.monotonic() - told >= 1:
+                told = time.monotonic()
+                self._say(f"    draining: queue {now[0]:,}, partitions to come {now[1]:,}")
+            time.sleep(0.1)
+        return pending, depths
 
 
-@contextmanager
-def _lake(home: Path, is_own: bool) -> Iterator[LocalLake]:
-    """The lake of `home`, or one of a scratch folder in it that is removed afterwards."""
-    if is_own:
-        with local_lake(home, lambda text: None) as lake:
-            yield lake
-        return
-    home.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="stress-", dir=home))
-    try:
-        with local_lake(scratch, lambda text: None) as lake:
-            yield lake
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+def _new(puts: list[Put]) -> list[Values]:
+    return [put.values for put in puts if put.is_new and put.answered is not None]
 
 
-def _question(settings: StressSettings) -> str:
-    end = f"{settings.up_to:g}" if settings.up_to else "where something gives"
+def _with_pending(
+    depths: list[Depth], puts: tuple[Put, ...], placed: tuple[tuple[float, float], ...]
+) -> tuple[Depth, ...]:
+    """The looks with what was pending then, exactly: polls see a partition later than it came."""
+    answered = [put.answered for put in puts if put.is_new and put.answered is not None]
+    created = sorted(at + seconds for at, seconds in placed)
+    answered.sort()
+    return tuple(replace(d, pending=bisect_right(answered, d.time) - bisect_right(created, d.time)) for d in depths)
+
+
+def _progress(sending: Sending, seen: int, recent: list[Put], depth: Depth, bounds: Bounds) -> str:
+    """A line of the last second; only the count of puts is of the whole step."""
+    late = sum(put.started - put.due > bounds.late_seconds for put in recent)
+    p95 = percentile([put.answered - put.started for put in recent if put.answered is not None], 95)
     return (
-        f"from {settings.rate:g} objects/s, times {settings.factor:g} each {settings.seconds:g} s, up to {end}, "
-        f"{settings.new_prefix_pct:g} % of them opening a prefix,"
+        f"    {depth.time - sending.began:5.1f} s  put {seen:,} of {sending.count:,}; lately {late:,} late, "
+        f"{sum(put.answered is None for put in recent):,} refused, p95 {(p95 or 0) * 1000:,.0f} ms; "
+        f"queue {depth.queued:,}, partitions to come {depth.pending:,}"
     )
 
 
-def row(step: Step, bounds: Bounds) -> list[Any]:
-    """A step as a row under HEADINGS."""
-    sending = step.depths_while_due
-    return [
-        f"{step.rate:,.1f}",
-        f"{step.objects_per_second:,.1f}",
-        f"{step.events_a_second:,.0f}",
-        len(step.puts),
-        step.late(bounds),
-        step.errors,
-        _percentiles(step.put_seconds, 1000, 0),
-        step.new_prefixes,
-        _percentiles([seconds for _, seconds in step.latencies], 1, 3),
-        max((depth.queued for depth in sending), default=0),
-        max((depth.unsent for depth in sending), default=0),
-        f"{step.drain_seconds:.1f}",
-        step.loss.total,
-        "/".join(f"{used:.2f}" for used in step.cores.values()),
-        "no" if what_gave(step, bounds) else "yes",
-    ]
-
-
-def _percentiles(seconds: Sequence[float], factor: float, digits: int) -> str:
-    found = [percentile(seconds, pct) for pct in (50, 95, 100)]
-    return "/".join("-" if value is None else f"{value * factor:,.{digits}f}" for value in found)
-
-
-def keep(folder: Path, source: LogSource, steps: Sequence[Step], settings: StressSettings) -> list[Path]:
-    """Write the plot and the figures of a run; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{source.name}"
-    title = f"{source.title}: {_question(settings).rstrip(',')}"
-    drawn, figures = folder / f"{name}.svg", folder / f"{name}.json"
-    drawn.write_text(plot(title, steps, settings.bounds), encoding="utf-8")
-    document = {
-        "source": source.name,
-        "settings": {**asdict(settings), "first_day": settings.first_day.isoformat()},
-        "cores": os.cpu_count(),
-        "busiest_rate": BUSIEST_RATE,
-        "steps": [_figures(step, settings.bounds) for step in steps],
-        "verdict": verdict(steps, settings.bounds),
-    }
-    figures.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return [drawn, figures]
-
-
-def _figures(step: Step, bounds: Bounds) -> dict[str, Any]:
-    seconds = [s for _, s in step.latencies]
-    return {
-        "offered_rate": step.rate,
-        "achieved_rate": step.objects_per_second,
-        "events_a_second": step.events_a_second,
-        "object_count": len(step.puts),
-        "late_count": step.late(bounds),
-        "refused_count": step.errors,
-        "new_prefix_count": step.new_prefixes,
-        "put_seconds": {f"p{pct}": percentile(step.put_seconds, pct) for pct in (50, 95, 100)},
-        "partition_seconds": {f"p{pct}": percentile(seconds, pct) for pct in (50, 95, 100)},
-        "queued_by_second": [[round(d.time - step.puts[0].due, 2), d.queued, d.unsent] for d in step.depths],
-        "drain_seconds": step.drain_seconds,
-        "loss": asdict(step.loss),
-        "cores_used": step.cores,
-        "gave": what_gave(step, bounds),
-    }
+def _refuse_errors(errors: list[dict[str, str]], bucket: str) -> None:
+    if errors:
+        raise StressError(
+            f"S3 did not delete {len(errors)} objects of the stress run in {bucket}, the first {errors[0].get('Key')}: "
+            f"{errors[0].get('Code')}. Delete them by hand, or the lake that holds nothing else."
+        )

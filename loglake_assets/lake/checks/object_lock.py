@@ -1,6 +1,6 @@
 """Whether stored objects are locked as the configuration says: S3 Object Lock of a bucket and of named objects in it.
 
-Locks are read from S3 one object at a time. Which objects are looked at is chosen elsewhere (spread.py); whether an
+Locks are read from S3 one object at a time. Which objects are looked at is chosen elsewhere; whether an
 object is still there, or hidden under a delete marker that no lock prevents, is not asked here.
 """
 

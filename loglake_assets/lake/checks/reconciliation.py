@@ -145,7 +145,7 @@ class Reconciler:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
             judged += [*self._changes_elsewhere(day, manifest, listing), *self._late(manifest, served.commit)]
             judged += self._unread_before(day, manifest, landed, {(one.bucket, one.key) for one in judged})
-            judged += [*self._short(manifest, served), *self._find_altered_files(manifest, served)]
+            judged += [*self._short(manifest, served), *self._check_records(manifest, served)]
             judged += self._check_input(manifest)
         return DayReport(
             source=self.source.name,
@@ -278,7 +278,7 @@ class Reconciler:
         for key, why in altered_files(self.table.s3, served.commit, manifest).items():
             yield Judged(Verdict.SHORT, bucket_of(manifest), key, why)
 
-    def _find_altered_files(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+    def _check_records(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
         """Where commit and manifest do not say the same, or an earlier record is not what the next one knows of it."""
         table, day = manifest.table, manifest.day
         if served.commit and (differing := differences(served.commit, manifest)):

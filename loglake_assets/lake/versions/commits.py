@@ -120,11 +120,6 @@ def commit_numbers(table: Table, day: int) -> list[int]:
     return [part.seq for part in parts if part]
 
 
-def commit_numbered(table: Table, day: int, seq: int) -> Commit:
-    """The commit of one number. Raises BrokenCommitError when its record cannot be read."""
-    return _read(table.s3, table.bucket, commit_key(table.name, day, seq))
-
-
 def newest_record(table: Table, day: int, numbers: Sequence[int]) -> tuple[Commit | None, str]:
     """The commit of the last of a day's numbers, None where its record cannot be read, and the record's SHA-256."""
     if not numbers:
@@ -206,11 +201,11 @@ def _put_if_absent(s3: "S3Client", bucket: str, commit: Commit) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] in _LOST_THE_RACE:
             return False
-        raise CommitError(_refuse(bucket, commit, error)) from error
+        raise CommitError(_refusal_text(bucket, commit, error)) from error
     return True
 
 
-def _refuse(bucket: str, commit: Commit, error: Any) -> str:
+def _refusal_text(bucket: str, commit: Commit, error: Any) -> str:
     said = error.response["Error"]
     return (
         f"S3 did not take commit {commit.seq} of {commit.table} {commit.day} at "

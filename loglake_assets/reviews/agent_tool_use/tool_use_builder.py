@@ -62,7 +62,10 @@ def build(
             rows=[row_of(call, told) for call in calls],
             inputs=read,
             files=agent_files(calls, read, day, lake.settings.name, datetime.now(UTC)),
-            checks=[_trace(calls, read, day, float(options.get("error_below_pct", 90))), _present(of_day, bodies, day)],
+            checks=[
+                _trace_check(calls, read, day, float(options.get("error_below_pct", 90))),
+                _bodies_check(of_day, bodies, day),
+            ],
             counts=_counts(calls),
             details={EVENTS.name: chain.from_iterable(map(event_rows, sorted(calls, key=lambda one: one.key)))},
             metadata={"pages": f"{address(day)}index.html"},
@@ -129,7 +132,7 @@ def _counts(calls: Sequence[ToolCall]) -> dict[str, int]:
     }
 
 
-def _trace(calls: Sequence[ToolCall], read: Sequence[Input], day: date, error_below: float) -> DayCheck:
+def _trace_check(calls: Sequence[ToolCall], read: Sequence[Input], day: date, error_below: float) -> DayCheck:
     """Whether CloudTrail has the event of each call's request; with what was read of the logs, to say what to do."""
     untraced = [call.key for call in calls if call.trail is None]
     pct = None if not calls else int(10_000 * 100 * (len(calls) - len(untraced)) / len(calls)) / 10_000
@@ -167,7 +170,7 @@ def _trace_remedy(read: Sequence[Input], day: date) -> str:
     )
 
 
-def _present(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body], day: date) -> DayCheck:
+def _bodies_check(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body], day: date) -> DayCheck:
     """Whether each large body that the day's invocations refer to is there."""
     paths = {path for row in rows for _, path in body_references(row)}
     absent = sorted(path for path in paths if bodies[path].is_followed and not bodies[path].found)

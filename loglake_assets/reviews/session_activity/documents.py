@@ -232,7 +232,7 @@ def _timeline(session: Session, objects: "_Objects", secrets: Mapping[int, Seque
             "first_line": block.first_line,
             "lines": lines,
             "continues": block.continues,
-            "object": objects.number(_annotate_table(), event.row),
+            "object": objects.number(_cloudwatch_table(), event.row),
         }
         entries.append((event.time, 1, entry))
     return [entry for _, _, entry in sorted(entries, key=lambda e: e[:2])]
@@ -280,7 +280,7 @@ def _trail_table() -> str:
 
 
 @functools.cache
-def _annotate_table() -> str:
+def _cloudwatch_table() -> str:
     return load_source("cloudwatch").readready.name
 
 

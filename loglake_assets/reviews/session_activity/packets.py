@@ -47,7 +47,7 @@ def packet_html(document: Mapping[str, Any]) -> str:
         state=_state(document["session"]["state"]),
         missing=[sentence for sentence in _missing_names(document) if sentence not in document.get("incomplete", ())],
         days=[(day, bool(day_lacks(day))) for day in document["coverage"]],
-        masked=_mask(document, numbers),
+        masked=_masks(document, numbers),
         flagged=_flags(document["flags"], numbers),
         marks=marks,
         timeline=_timeline(document),
@@ -159,7 +159,7 @@ class Masked:
     fields: tuple[str, ...]
 
 
-def _mask(document: Mapping[str, Any], shown_numbers: set[int]) -> Masked | None:
+def _masks(document: Mapping[str, Any], shown_numbers: set[int]) -> Masked | None:
     """None where nothing was masked because nobody was to mask. A packet of before has no masks at all."""
     found = document.get("masked", {"is_masked": False})
     if not found["is_masked"]:

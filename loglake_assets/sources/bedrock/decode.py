@@ -9,9 +9,7 @@ kept whole beside them, byte for byte.
 
 import hashlib
 import json
-import re
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -19,6 +17,7 @@ import msgspec
 from loglake_assets.s3.gzip_content import without_lone_surrogates
 from loglake_assets.sources.bedrock import tools
 from loglake_assets.sources.bedrock.answers import number
+from loglake_assets.sources.firehose import documents
 from loglake_assets.sources.reasons import NOT_JSON
 from loglake_assets.sources.record import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice_anywhere
@@ -29,8 +28,6 @@ _INTEGER = msgspec.json.Decoder(int)
 _ANY = msgspec.json.Decoder(Any)
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[^\s,:\]}])')
-"""Never inside a JSON string: there a quote is escaped, so `{` is followed by a backslash."""
 
 CONTROL_MESSAGE = "control_message"
 
@@ -116,15 +113,10 @@ def _records(line: bytes) -> list[Line]:
     try:
         return _records_of(line, _OBJECT.decode(line))
     except _UNREADABLE:
-        pieces = _documents(line)
+        pieces = documents(line)
         if len(pieces) == 1:
             raise
         return [record for piece in map(bytes.strip, pieces) for record in _records_of(piece, _OBJECT.decode(piece))]
-
-
-def _documents(content: bytes) -> list[bytes]:
-    cuts = [0, *(match.start() + 1 for match in _BETWEEN_DOCUMENTS.finditer(content)), len(content)]
-    return [content[start:end] for start, end in pairwise(cuts)]
 
 
 def _records_of(text: bytes, fields: dict[str, msgspec.Raw]) -> list[Line]:

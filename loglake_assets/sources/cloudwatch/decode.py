@@ -7,13 +7,12 @@ what begins a key. Inside a string a quote is escaped, so there `{` is followed 
 """
 
 import hashlib
-import re
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from loglake_assets.sources.firehose import documents
 from loglake_assets.sources.record import DecodedRecord, NotThisLogError, RecordError
 from loglake_assets.sources.repetition import KEY_TWICE, says_a_key_twice
 
@@ -51,7 +50,6 @@ KNOWN_KEYS = frozenset(
 )
 """Keys of document and event that have a column. One of them in `otherfields` has a value that fits none."""
 
-_BETWEEN_DOCUMENTS = re.compile(rb'\}\s*(?=\{\s*"[^\s,:\]}])')
 _LARGEST_ENVELOPE = 1 << 14  # bytes of a document beside its events: each row repeats them; real names make 3,000
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -109,12 +107,7 @@ class LogEvent(bytes):
 
 def split(content: bytes) -> list[LogEvent]:
     """The log events of one object's content. Raises NotThisLogError with the reason when it is no such delivery."""
-    return [event for text in _documents(content) for event in _events(text)]
-
-
-def _documents(content: bytes) -> list[bytes]:
-    cuts = [0, *(match.start() + 1 for match in _BETWEEN_DOCUMENTS.finditer(content)), len(content)]
-    return [content[start:end] for start, end in pairwise(cuts)]
+    return [event for text in documents(content) for event in _events(text)]
 
 
 def _events(text: bytes) -> list[LogEvent]:
