@@ -277,9 +277,13 @@ class _Object:
             record_count=self.record_count,
             content_bytes=self.content_bytes,
             reason=self.reason,
-            counts=tuple((day, rule, n) for (day, rule), n in self.counts.items()),
+            counts=tuple(sorted(((day, rule, n) for (day, rule), n in self.counts.items()), key=_by_day_and_rule)),
             quarantined=tuple(self.quarantined),
         )
+
+
+def _by_day_and_rule(count: tuple[int, str | None, int]) -> tuple[int, str]:
+    return count[0], count[1] or ""
 
 
 def _milliseconds(fetched: FetchedObject) -> int:

@@ -536,6 +536,41 @@ def test_no_content_of_a_log_stands_in_an_error() -> None:
         assert canary not in str(reasons)
 
 
+ODD_NEIGHBOURS: list[bytes | None] = [
+    body(record(eventID="a1"), record(eventID="a2", eventTime="1970-01-01T00:00:00Z"), record(eventID="a3")),
+    body(record(eventID="b1", futureDetails={"x": 1}), record(eventID="b2", eventTime="2026-10-31T23:59:59Z")),
+    body(record(eventID="c1").copy() | {"eventID": None}, record(), record(eventTime="soon")),
+    body(record(eventID="d1", sourceIPAddress="\ud800"), record(eventID="d2")),
+    b"not json",
+    None,
+    body(),
+    body(*[record(eventID=f"e{n}") for n in range(1_203)]),
+    body(record(eventID="f1"), record(eventID="f2", eventName="Decrypt")),
+]
+
+
+@pytest.mark.parametrize("rules", [None, '[[exclude]]\nname = "d"\nsource = "cloudtrail"\neventname = ["Decrypt"]\n'])
+@pytest.mark.parametrize("order", [1, -1])
+def test_objects_that_are_read_together_give_what_each_gives_alone(rules: str | None, order: int) -> None:
+    """Records of several objects are decoded together: an odd one costs its neighbours nothing."""
+    objects = [
+        FetchedObject(ObjectRef(n, "logs", KEY.replace("x", f"x{n}"), DAY + n % 2), content, f"e{n}", None, float(n))
+        for n, content in enumerate(ODD_NEIGHBOURS * 3)
+    ][::order]
+
+    def read(some: list[FetchedObject]) -> tuple[list[str], list[Any]]:
+        batches = list(ObjectReader("cloudtrail", "eu-west-1", rules, ContentLimits()).batches(some))
+        found = [json.dumps(row, default=str) for batch in batches for row in batch.records.to_pylist()]
+        return sorted(found), [account for batch in batches for account in batch.accounts]
+
+    together = read(objects)
+    alone = [read([one]) for one in objects]
+    assert together[0] == sorted(row for found, _ in alone for row in found)
+    assert together[1] == [account for _, accounts in alone for account in accounts]
+    assert len(together[0]) > 3_600
+    assert sum(len(account.quarantined) for account in together[1]) >= 6
+
+
 def test_the_batches_stay_bounded() -> None:
     reader = ObjectReader("cloudtrail", "eu-west-1")
     content = body(*[record(eventID=str(n)) for n in range(9_000)])
