@@ -3,10 +3,11 @@
 import base64
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -19,11 +20,16 @@ from infra.aws.examination import LOOKS, examine
 from infra.aws.findings import Deployment, Finding, look_at, merge
 from infra.aws.table_reads import remedy
 from infra.aws.undeploy import lake_buckets, lake_parts
-from infra.cli.home import REPOSITORY
+from infra.cli.aws_lake import aws_lake
+from infra.cli.home import REPOSITORY, own_environment
+from loglake_assets.lake.checks.object_lock import NO_LOCK, LockResult
 from loglake_assets.lake.versions.commits import commit_key
+from loglake_assets.orchestration.object_lock_check import raw_lock_result
+from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import load_source, source_names
 from resources.settings import LakeSettings
 from tests.deployed_lake import ACCOUNT, REGION, DeployedLake, deployed_lake
+from tests.recorded_rights import person
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -504,7 +510,8 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         s3, sns = lake.client("s3"), lake.client("sns")
         topic = sns.create_topic(Name="org-trail")["TopicArn"]
         for bucket in (TRAIL, MODELS):
-            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+            here = {"LocationConstraint": REGION}
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=here, ObjectLockEnabledForBucket=bucket == TRAIL)
         events = ["s3:ObjectCreated:*"]
         s3.put_bucket_notification_configuration(
             Bucket=TRAIL,
@@ -531,8 +538,28 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         lake.command("build", "cloudtrail", f"{YESTERDAY}")
         rows = lake.command("query", f"select count(*) as n from {TABLE} where logcalendarday = {YESTERDAY:%Y%m%d}")
         assert re.search(r"these are not whole: \S+ 9\d\.\d{4} % of its events", rows), "one sample object is damaged"
+        locks = locks_seen_by(lake, person(lake, "orchestrator", "dagster"), "cloudtrail")
+        assert (locks.bucket, locks.bucket_lock.enabled, locks.bucket_lock.versioning) == (TRAIL, True, "Enabled")
+        assert locks.sampled
+        assert {one.mode for one in locks.sampled} == {NO_LOCK}, "by default this bucket locks nothing"
+        assert "cloudtrail" in reads(lake, person(lake, "reader", "reader"), "status")
         lake.command("undeploy", "--delete-data", "--confirm", NAME)
         assert {b["Name"] for b in s3.list_buckets()["Buckets"]} == {TRAIL, MODELS}, "what is not its own stays"
+
+
+def locks_seen_by(lake: DeployedLake, credentials: Mapping[str, str], log: str) -> LockResult:
+    """What the check of a day's locks finds in the bucket of a log, asked with somebody's credentials."""
+    with own_environment():
+        os.environ.update({**lake.environment, **credentials})
+        with aws_lake(lake.name) as found:
+            return raw_lock_result(source_config(log, start_day=YESTERDAY), found.resource, datetime.now(UTC).date())
+
+
+def reads(lake: DeployedLake, credentials: Mapping[str, str], *arguments: str) -> str:
+    """What a command prints to somebody with these credentials; it ends well."""
+    done = lake.run(*arguments, environment=credentials)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def test_what_a_lock_holds_is_named_and_stays_when_all_else_goes(tmp_path_factory: pytest.TempPathFactory) -> None:

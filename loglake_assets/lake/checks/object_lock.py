@@ -192,6 +192,7 @@ def _ask(call: Any, none: Iterable[str] = (), **asked: str) -> dict[str, Any]:
         raise LockUnreadableError(
             f"S3 answered {code} to {error.operation_name} of s3://{asked['Bucket']}/{asked.get('Key', '')}, so its "
             "lock is not known. Where access was denied, a retry cannot help: deploy the jobs stack, whose policy lets "
-            "the orchestrator read locks. Otherwise run the check again."
+            "the orchestrator read locks; of another account's bucket its owner must allow it too, as docs/deploy.md "
+            "says. Otherwise run the check again."
         ) from error
     return answer
