@@ -364,6 +364,12 @@ LAUNCH = """mutation($job: String!) { launchRun(executionParams: { mode: "defaul
     __typename ... on PythonError { message } } }"""
 
 
+DELETE_RUNS = """mutation($config: RunConfigData!) { launchRun(executionParams: { mode: "default", selector: {
+  repositoryLocationName: "loglake", repositoryName: "__repository__", jobName: "delete_old_check_runs" },
+  runConfigData: $config }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+RUN = "query($id: ID!) { runOrError(runId: $id) { __typename ... on Run { status } } }"
+
+
 def await_runs(fargate: Fargate, count: int) -> None:
     """Do the tasks of runs until so many have succeeded; none may fail."""
     ui = Ui(int(fargate.ports["3000"]))
@@ -424,6 +430,33 @@ def test_the_whole_demo_is_done_with_deployed_roles(fargate: Fargate, truths: Ma
             problems += review_problems(asked, name, of, DAY, LAST)
     assert problems == []
     assert all(sum(truth.distinct_by_day.values()) > 200 for truth in truths.values())
+
+
+def test_old_runs_of_checks_are_deleted_with_what_they_printed(fargate: Fargate) -> None:
+    """By the deployed role: the job's second run deletes its first."""
+    ui, bucket = Ui(int(fargate.ports["3000"])), fargate.lake.settings.artifacts_bucket
+    config = {"ops": {"delete_runs_of_checks": {"config": {"keep_days": 0}}}}
+
+    def printed(run: str) -> int:
+        prefix = f"dagster/storage/{run}/"
+        return int(fargate.lake.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"])
+
+    def status(run: str) -> str:
+        fargate.run_tasks()
+        found = ui.ask(RUN, id=run)["runOrError"]
+        return str(found.get("status", found["__typename"]))
+
+    def launch() -> str:
+        run = str(ui.ask(DELETE_RUNS, config=config)["launchRun"]["run"]["runId"])
+        ended = until(lambda: status(run) if status(run) in ("SUCCESS", "FAILURE", "CANCELED") else "", 300, 1)
+        assert ended == "SUCCESS", fargate.said()
+        return run
+
+    first = launch()
+    assert printed(first) > 0
+    second = launch()
+    assert (status(first), printed(first)) == ("RunNotFoundError", 0), fargate.said()
+    assert printed(second) > 0
 
 
 def test_people_do_with_their_commands_what_the_demo_does(fargate: Fargate, truths: Mapping[str, GroundTruth]) -> None:
