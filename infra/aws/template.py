@@ -113,6 +113,10 @@ class _Resolver:
         separator, text = given
         return str(self.value(text)).split(separator)
 
+    def _select(self, given: Any) -> Any:
+        index, values = given
+        return self.value(values)[int(index)]
+
     def _join(self, given: Any) -> str:
         separator, parts = given
         return str(separator).join(str(part) for part in self.value(parts))
@@ -125,6 +129,7 @@ _FUNCTIONS = {
     "Fn::If": "_choose",
     "Fn::Split": "_split",
     "Fn::Join": "_join",
+    "Fn::Select": "_select",
 }
 
 
