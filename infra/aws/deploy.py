@@ -186,6 +186,7 @@ def lake_stacks(
         "AlarmTopicArn": settings.alarm_topic,
         "RawBuckets": settings.raw_buckets_text,
         **_existing_buckets(settings),
+        "ViewArns": ",".join(_view_arn(settings, view.name) for view in views_of(reviews_of(sources))),
     }
     addapart = _template("addapart")
     planned: list[tuple[str, str, dict[str, str]]] = [("storage", _template("storage"), {})]
@@ -202,6 +203,10 @@ def lake_stacks(
     planned += [(p, _template(p), {}) for p, needed in OPTIONAL_STACKS.items() if f"{p}:{needed}" in parameters]
     _refuse_unknown(parameters, {part: text for part, text, _ in planned})
     return [_stack(settings, part, text, {**known, **own}, parameters) for part, text, own in planned]
+
+
+def _view_arn(settings: LakeSettings, name: str) -> str:
+    return f"arn:{settings.partition}:glue:{settings.region}:{settings.account}:table/{settings.database}/{name}"
 
 
 def _existing_buckets(settings: LakeSettings) -> dict[str, str]:
