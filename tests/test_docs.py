@@ -1,6 +1,7 @@
 """The documentation: what is made is fresh, links lead somewhere, statements run, and the site loads nothing."""
 
 import functools
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from infra.aws.template import read_template
 from infra.cli.home import REPOSITORY
 from infra.cli.main import main
 from infra.cli.tables import tables_page
@@ -101,6 +103,24 @@ def test_the_rights_of_who_deploys_name_every_service_that_a_template_uses() -> 
     services = {kind.lower().removesuffix("v2") for kind in kinds}
     assert len(services) > 10
     assert services | {"cloudformation", "glue", "kms", "sts"} == named
+
+
+def test_the_policy_of_a_key_names_every_service_that_writes_to_what_it_encrypts() -> None:
+    page = (DOCS / "deploy.md").read_text()
+    (written,) = re.findall(r"^```json\n(.*?)^```$", page, re.M | re.S)
+    statements = {one["Sid"]: one for one in json.loads(written)["Statement"]}
+    services = {one for found in statements.values() for one in _services(found)}
+    storage = read_template((REPOSITORY / "infra" / "aws" / "cloudformation" / "storage.yaml").read_text())
+    told = storage["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert {one for found in told for one in _services(found)} | {"logs.eu-west-1.amazonaws.com"} <= services
+    delivering = set(re.findall(r'DeliveryServices = \["([^"]+)"\]', page))
+    assert delivering == set(_services(statements["ServicesDeliver"]))
+    assert all(f"`{sid}`" in page for sid in statements)
+
+
+def _services(statement: dict[str, Any]) -> list[str]:
+    found = statement["Principal"].get("Service", [])
+    return [found] if isinstance(found, str) else found
 
 
 def test_the_page_on_sources_names_what_is_scaffolded() -> None:
