@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.aws.deploy import deploy
+from infra.cli.demo import QUESTION
 from infra.cli.home import REPOSITORY
 from infra.emulator.processes import free_port
 from loglake_assets.sources import load_source, source_names
@@ -365,6 +366,9 @@ def test_people_and_looker_ask_for_what_their_policies_allow_and_for_nothing_els
 
 
 RUNBOOKS = sorted((REPOSITORY / "docs" / "runbooks").glob("*.md"))
+OPERATORS = ("reader", "reviewer", "dagster", "operator")
+"""The policies of who operates the lake, as docs/deploy.md has them."""
+ADMINISTRATORS = ("deploy", "doctor")  # the latter with AWS's ReadOnlyAccess, which the endpoint does not have
 MAY_FIND = ("doctor", "digests", "evidence")  # they end with 1 where they find something
 
 
@@ -375,19 +379,32 @@ def runbook_commands() -> list[str]:
     return [line for line in found if not line.endswith(" deploy")]
 
 
-def test_every_runbook_has_commands_that_run(second: DeployedLake, tmp_path: Path) -> None:
+def test_every_runbook_has_commands_that_run_with_an_operators_policies(second: DeployedLake, tmp_path: Path) -> None:
     sql = f"select min(eventid) as id from {TABLE} where logcalendarday = 20261101"
     event = second.row(sql)["id"]
-    commands = runbook_commands()
+    commands, credentials = runbook_commands(), person(second, "operator", *OPERATORS)
+    key = keys_below(second, second.settings.raw_bucket("cloudtrail"), raw_prefix(second))[0]
+    sqs, aside = second.client("sqs"), f"{NAME}-addapart-raw-cloudtrail-quarantine"
+    queue = sqs.get_queue_url(QueueName=aside)["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"key": key}))
     assert len(commands) >= 15
     for line in commands:
         words = shlex.split(line.replace("<run>", _newest_run(second)).replace("<event id>", event))
         assert words[:3] == ["loglake", "--lake", "prod"], f"{line}: for the lake prod"
         if words[3] in ("review", "evidence-pack"):
             words += ["--out", str(tmp_path / words[3])]
-        done = second.run(*words[3:], environment={"LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json")})
+        rights = {} if words[3] in ADMINISTRATORS else credentials
+        done = second.run(*words[3:], environment={"LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json"), **rights})
         allowed = (0, 1) if words[3] in MAY_FIND else (0,)
         assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"
+        if words[3] == "requeue":
+            assert "1 of 1 message of raw-cloudtrail-quarantine sent again" in done.stdout + done.stderr
+    with scripted_model(second, DAY, DAY):
+        done = second.run("ask", QUESTION, environment=credentials)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    asked, denied = decisions(second, {"operator": "operator"})
+    assert denied.get("operator", set()) == set()
+    assert policy_actions(second, "operator") - asked["operator"] == set(), "it may nothing that no command asks for"
 
 
 def test_every_page_that_is_named_is_there() -> None:
