@@ -61,10 +61,11 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedLake]:
         yield made
 
 
-DELIVERY = """DeliveryOrgId = "o-exampleorg1"
+DELIVERY = """DeliveryOrgIds = ["o-exampleorg1", "o-exampleorg2"]
 WriterRoles = ["arn:aws:iam::111122223333:role/firehose", "arn:aws:iam::444455556666:role/firehose"]
 ReplicationRoles = ["arn:aws:iam::111122223333:role/replication"]
 """
+ORGANIZATIONS = '["o-exampleorg1", "o-exampleorg2"]'
 
 
 def test_a_plan_changes_nothing(lake: DeployedLake) -> None:
@@ -116,11 +117,11 @@ def test_what_the_file_does_not_name_is_refused_and_not_set_back(lake: DeployedL
     before = lake.policy()
     lake.describe(FILE)
     told = lake.command("deploy", "--yes", code=2)
-    assert "addapart-raw-cloudtrail:DeliveryOrgId=o-exampleorg1" in told
+    assert "addapart-raw-cloudtrail:DeliveryOrgIds=o-exampleorg1,o-exampleorg2" in told
     assert "addapart-raw-cloudtrail:WriterRoles=" in told
     assert "Nothing was deployed" in told
     assert lake.policy() == before
-    lake.describe(FILE + DELIVERY.replace('"o-exampleorg1"', '""'))
+    lake.describe(FILE + DELIVERY.replace(ORGANIZATIONS, "[]"))
     lake.command("deploy", "--yes")
     assert "aws:SourceAccount" in json.dumps(
         lake.client("s3").get_bucket_policy(Bucket=lake.settings.raw_bucket("cloudtrail"))
@@ -139,11 +140,11 @@ def test_alarms_have_the_topic_of_the_lake(lake: DeployedLake) -> None:
 
 def test_a_protected_lake_is_not_taken_down(lake: DeployedLake) -> None:
     described = FILE.replace("[tags]", "termination_protection = true\n[tags]") + DELIVERY
-    lake.describe(described.replace('"o-exampleorg1"', '""'))
+    lake.describe(described.replace(ORGANIZATIONS, "[]"))
     lake.command("deploy", "--yes")
     assert "are protected from deletion. Nothing was deleted" in lake.command("undeploy", "--yes", code=2)
     assert lake.stacks() == STACKS
-    lake.describe(described.replace("protection = true", "protection = false").replace('"o-exampleorg1"', '""'))
+    lake.describe(described.replace("protection = true", "protection = false").replace(ORGANIZATIONS, "[]"))
     lake.command("deploy", "--yes")
 
 

@@ -31,7 +31,7 @@ from infra.aws.bundles import (
 from infra.aws.catalog_template import catalog_template, partition_indexes, template_text, view_input
 from infra.aws.deploy import Artifacts, DeployError, deploy, lake_stacks, reviews_of
 from infra.aws.stacks import Stack, StackOptions, Stacks
-from infra.aws.template import read_template
+from infra.aws.template import Resource, read_template, resources
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.keys import commit_key
@@ -64,6 +64,12 @@ EVERY_RESOURCE = {
     "ecr:GetAuthorizationToken": "the action knows no resource; it is a login to registries, which have policies",
     "ecs:DescribeTaskDefinition": "the action knows no resource; definitions hold names of secrets, not secrets",
     "ec2:DescribeNetworkInterfaces": "the action knows no resource; it shows addresses",
+    "ec2:DescribeRouteTables": "the action knows no resource; it shows addresses",
+    "ec2:DescribeSecurityGroups": "the action knows no resource; it shows addresses",
+    "ec2:DescribeSubnets": "the action knows no resource; it shows addresses",
+    "ec2:DescribeVpcAttribute": "asked of networks that only the Glue connection names; it shows settings",
+    "ec2:DescribeVpcEndpoints": "the action knows no resource; it shows addresses",
+    "glue:GetSecurityConfiguration": "the action knows no resource; it shows names of keys",
 }
 
 
@@ -269,18 +275,143 @@ def test_nothing_in_infra_names_a_log() -> None:
         )
 
 
+def test_no_template_names_a_review_or_a_view_of_one() -> None:
+    names = {*(review.name for review in REVIEWS), *(view.name for view in views_of(REVIEWS))}
+    for path in TEMPLATES:
+        assert [name for name in names if name in path.read_text()] == [], path.name
+
+
+def _stack(part: str, **parameters: str) -> dict[str, Resource]:
+    """What a stack of the lake `w` would have with these parameters."""
+    stacks = lake_stacks(LakeSettings("w", ACCOUNT, "eu-west-1"), SOURCES, parameters, Artifacts(b"", b"", b""))
+    (stack,) = (one for one in stacks if one.name == f"w-{part}")
+    return resources(stack.template, stack.parameters, ACCOUNT, "eu-west-1")
+
+
+def _allowed_to(resource: Resource) -> set[tuple[str, str]]:
+    """(action, resource) of all that a role's or a managed policy's documents allow."""
+    documents = [one["PolicyDocument"] for one in resource.properties.get("Policies", [])]
+    documents += [resource.properties["PolicyDocument"]] if "PolicyDocument" in resource.properties else []
+    statements = [one for document in documents for one in document["Statement"] if one["Effect"] == "Allow"]
+    return {(a, r) for one in statements for a in _listed(one["Action"]) for r in _listed(one["Resource"])}
+
+
+KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key"
+
+
+def test_who_reads_what_the_lake_keeps_reads_what_an_older_key_encrypted() -> None:
+    """Read from the templates, since the emulator looks at no keys."""
+    old = [f"{KEY}/old", f"{KEY}/older"]
+    given = {"KmsKeyArn": f"{KEY}/new", "OldKmsKeyArns": ",".join(old), "looker:ModelId": "example.model"}
+    readers = {
+        "jobs": ("ReadreadyRole", "DagsterPolicy", "ReaderPolicy"),
+        "looker": ("LookerRole",),
+        "addapart-readready": ("ConsumerRole",),
+        f"addapart-raw-{SOURCES[0].name}": ("ConsumerRole",),
+    }
+    for part, names in readers.items():
+        found, before = _stack(part, **given), _stack(part, **{**given, "OldKmsKeyArns": ""})
+        for name in names:
+            opened = {resource for action, resource in _allowed_to(found[name]) if action == "kms:Decrypt"}
+            assert opened == {f"{KEY}/new", *old}, f"{part}.{name}"
+            assert ("kms:GenerateDataKey", old[0]) not in _allowed_to(found[name]), "nothing new is encrypted with it"
+            assert _allowed_to(found[name]) - _allowed_to(before[name]) == {("kms:Decrypt", one) for one in old}
+        using = {name for name, one in before.items() if ("kms:Decrypt", f"{KEY}/new") in _allowed_to(one)}
+        assert using - set(names) <= {"ProducerRole"}, "it reads nothing"
+
+
+def test_the_job_has_what_glue_needs_for_a_connection_and_a_security_configuration() -> None:
+    """Read from the templates, since the emulator's Glue has neither. The actions are those of AWSGlueServiceRole."""
+    plain = _allowed_to(_stack("jobs")["ReadreadyRole"])
+    connected = _allowed_to(_stack("jobs", Connection="audit")["ReadreadyRole"]) - plain
+    secured = {"SecurityConfiguration": "audit", "SecurityConfigurationKeyArns": f"{KEY}/one,{KEY}/two"}
+    encrypting = _allowed_to(_stack("jobs", **secured)["ReadreadyRole"]) - plain
+    looks = ("NetworkInterfaces", "RouteTables", "SecurityGroups", "Subnets", "VpcAttribute", "VpcEndpoints")
+    changes = ("CreateNetworkInterface", "DeleteNetworkInterface", "CreateTags", "DeleteTags")
+    ec2 = {*(f"ec2:Describe{one}" for one in looks), *(f"ec2:{one}" for one in changes)}
+    assert {action for action, _ in connected} == {"glue:GetConnection", *ec2}
+    assert ("glue:GetConnection", f"arn:aws:glue:eu-west-1:{ACCOUNT}:connection/audit") in connected
+    assert {action for action, resource in connected if resource == "*"} == {f"ec2:Describe{one}" for one in looks}
+    uses = {
+        (f"kms:{use}", f"{KEY}/{key}") for use in ("Decrypt", "Encrypt", "GenerateDataKey") for key in ("one", "two")
+    }
+    logs = f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws-glue/*"
+    assert encrypting == {("glue:GetSecurityConfiguration", "*"), ("logs:AssociateKmsKey", logs), *uses}
+
+
+def test_a_topic_is_subscribed_to_in_its_own_region() -> None:
+    part = f"addapart-raw-{SOURCES[0].name}"
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:trail"
+    found = _stack(part, **{f"{part}:NotificationTopicArn": topic})
+    assert found["TopicSubscription"].properties["Region"] == "us-east-1"
+    assert "TopicSubscription" not in _stack(part)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "looks", "writes"),
+    [
+        ("WriterRolePattern", "RolesLookByPattern", "RolesWriteByPattern"),
+        ("ReplicationRolePattern", "ReplicationLooksByPattern", "ReplicationWritesByPattern"),
+    ],
+)
+def test_roles_of_a_name_write_where_their_organization_is_named(pattern: str, looks: str, writes: str) -> None:
+    """With the actions of roles that are named by ARN; without an organization the pattern lets nobody in."""
+    part = f"addapart-raw-{SOURCES[0].name}"
+    organizations = ["o-exampleorg1", "o-exampleorg2"]
+    given = {f"{part}:{pattern}": "deliver-*", f"{part}:DeliveryOrgIds": ",".join(organizations)}
+    named = {f"{part}:{pattern.replace('Pattern', 's')}": f"arn:aws:iam::{ACCOUNT}:role/deliver-one"}
+    policy = _stack(part, **given, **named)["BucketPolicy"].properties["PolicyDocument"]
+    statements = {one["Sid"]: one for one in policy["Statement"]}
+    for sid in (looks, writes):
+        assert statements[sid]["Condition"] == {
+            "StringEquals": {"aws:PrincipalOrgID": organizations},
+            "ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deliver-*"},
+        }
+        by_arn = statements[sid.removesuffix("ByPattern")]
+        assert [statements[sid][part] for part in ("Action", "Resource")] == [by_arn[p] for p in ("Action", "Resource")]
+    alone = _stack(part, **{f"{part}:{pattern}": "deliver-*"})["BucketPolicy"].properties["PolicyDocument"]
+    assert {one["Sid"] for one in alone["Statement"]} == {"RefusePlainHttp", "RefuseOldTls"}
+    accepted = read_template(ADDAPART)["Parameters"][pattern]["AllowedPattern"]
+    assert re.search(accepted, "deliver-*")
+    assert not re.search(accepted, "*"), "every role of an organization is nobody's name"
+
+
+ADDAPART = (ROOT / "infra" / "aws" / "cloudformation" / "addapart.yaml").read_text()
+
+
+def test_services_deliver_for_every_organization_that_is_named() -> None:
+    part = f"addapart-raw-{SOURCES[0].name}"
+    given = {
+        f"{part}:DeliveryServices": "logs.example.amazonaws.com",
+        f"{part}:DeliveryOrgIds": "o-exampleorg1,o-exampleorg2",
+    }
+    policy = _stack(part, **given)["BucketPolicy"].properties["PolicyDocument"]
+    found = [one["Condition"] for one in policy["Statement"] if one["Effect"] == "Allow"]
+    assert found == [{"StringEquals": {"aws:SourceOrgID": ["o-exampleorg1", "o-exampleorg2"]}}] * 2
+
+
+def test_the_consumer_of_readready_changes_what_a_commit_places_and_no_raw_table() -> None:
+    changed = [r for a, r in _allowed_to(_stack("addapart-readready")["ConsumerRole"]) if a == "glue:CreatePartition"]
+    patterns = [arn.rpartition(":table/w/")[2] for arn in changed if ":table/" in arn]
+    tables = _tables()
+    beside = {one.name for source in SOURCES for one in companion_tables(source) if not one.is_partitioned}
+    raw = {source.raw.name for source in SOURCES}
+    placed = {name for name in tables if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    assert placed == set(tables) - raw - beside
+
+
 def test_looker_may_ask_for_no_raw_table_and_in_no_workgroup_but_its_own() -> None:
     """Read from the template, since the emulator looks at no resources of Glue and Athena."""
-    role = _resources("AWS::IAM::Role")["looker.LookerRole"]
-    (policy,) = role["Policies"]
-    statements = {s["Sid"]: s for s in _statements(policy["PolicyDocument"])}
-    tables = [r["Fn::Sub"].rpartition(":table/${Database}/")[2] for r in statements["ReadCatalog"]["Resource"]]
-    asked = {t for t in tables if ":" not in t}
+    role = _stack("looker", **{"looker:ModelId": "example.model"})["LookerRole"]
+    (policy,) = role.properties["Policies"]
+    statements = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    tables = [*statements["ReadCatalog"]["Resource"], *statements["ReadViews"]["Resource"]]
+    asked = {arn.rpartition(":table/w/")[2] for arn in tables if ":table/" in arn}
     allowed = {source.readready.name for source in SOURCES} | {review.table.name for review in REVIEWS}
     allowed |= {card.name for card in table_cards()}  # what its model is told of, views among them
     assert all(any(fnmatchcase(name, pattern) for pattern in asked) for name in allowed)
     assert not [s.raw.name for s in SOURCES if any(fnmatchcase(s.raw.name, pattern) for pattern in asked)]
-    assert statements["Query"]["Resource"]["Fn::Sub"].endswith(":workgroup/${LakeName}-looker")
+    assert statements["Query"]["Resource"].endswith(":workgroup/w-looker")
     actions = {a for s in statements.values() for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
     changing = [a for a in actions if re.search(":(Create|Delete|Update|BatchCreate|BatchDelete|BatchUpdate)", a)]
     assert changing == ["logs:CreateLogStream"]
@@ -418,6 +549,17 @@ def test_the_producer_never_reads_an_object() -> None:
 def test_the_orchestrators_policy_fits_into_a_managed_policy() -> None:
     for name, policy in _resources("AWS::IAM::ManagedPolicy").items():
         assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) < 6144, name
+    buckets = [f"arn:aws:s3:::logs-of-the-organization-{n}" for n in range(3)]
+    given = {
+        "KmsKeyArn": f"{KEY}/{'0' * 36}",
+        "OldKmsKeyArns": ",".join(f"{KEY}/{n}{'0' * 35}" for n in range(2)),
+        "ReadKeyArns": ",".join(f"{KEY}/{n}{'1' * 35}" for n in range(3)),
+        "ExistingBucketArns": ",".join(buckets),
+        "ExistingObjectArns": ",".join(f"{bucket}/*" for bucket in buckets),
+    }
+    for name, found in _stack("jobs", **given).items():
+        if found.type == "AWS::IAM::ManagedPolicy":
+            assert len(json.dumps(found.properties["PolicyDocument"], separators=(",", ":"))) < 6144, name
 
 
 # --- the catalog ------------------------------------------------------------------------------------------------------

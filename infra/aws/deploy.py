@@ -165,7 +165,8 @@ def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
 
 
 _RAW_STACK = "addapart-raw-"
-_OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts", "DeliveryOrgId", "WriterRoles", "ReplicationRoles"})
+_OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts", "DeliveryOrgIds", "WriterRoles", "WriterRolePattern"})
+_OF_ONE_LOG |= {"ReplicationRoles", "ReplicationRolePattern"}
 """Parameters by which others may write into a raw bucket: never for all buckets at once, and never for readready."""
 
 

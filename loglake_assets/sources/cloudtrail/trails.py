@@ -60,6 +60,6 @@ def _remedy(error: str) -> str:
     if "kms" in error.lower():
         return "the policy of the bucket's key: cloudtrail.amazonaws.com needs kms:GenerateDataKey and kms:Decrypt"
     return (
-        "DeliveryServices, and DeliveryAccounts or DeliveryOrgId, of the bucket's stack in the lake's file say who may "
-        f"deliver; then {loglake('deploy')}"
+        "DeliveryServices, and DeliveryAccounts or DeliveryOrgIds, of the bucket's stack in the lake's file say who "
+        f"may deliver; then {loglake('deploy')}"
     )
