@@ -18,8 +18,9 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from infra.aws.deploy import Artifacts, artifacts_of_tree, lake_stacks
 from infra.aws.examination import LOOKS, examine
 from infra.aws.findings import Deployment, Finding, look_at, merge
+from infra.aws.stacks import DeployError
 from infra.aws.table_reads import remedy
-from infra.aws.undeploy import lake_buckets, lake_parts
+from infra.aws.undeploy import lake_buckets, lake_parts, undeploy
 from infra.cli.aws_lake import aws_lake
 from infra.cli.home import REPOSITORY, own_environment
 from loglake_assets.lake.checks.object_lock import NO_LOCK, LockResult
@@ -148,10 +149,103 @@ def test_a_protected_lake_is_not_taken_down(lake: DeployedLake) -> None:
     lake.command("deploy", "--yes")
 
 
+def test_who_has_a_policy_of_the_lake_is_named_before_anything_is_deleted(lake: DeployedLake) -> None:
+    iam, nobody = lake.client("iam"), json.dumps({"Version": "2012-10-17", "Statement": []})
+    policy, other = (f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-{name}" for name in ("reader", "dagster"))
+    iam.create_role(RoleName="analyst", AssumeRolePolicyDocument=nobody)
+    iam.create_user(UserName="operator")
+    iam.attach_role_policy(RoleName="analyst", PolicyArn=policy)
+    iam.attach_user_policy(UserName="operator", PolicyArn=other)
+    told = lake.command("undeploy", "--yes", code=2)
+    assert "Nothing was deleted" in told
+    assert f"aws iam detach-role-policy --role-name analyst --policy-arn {policy}" in told
+    assert f"aws iam detach-user-policy --user-name operator --policy-arn {other}" in told
+    assert lake.stacks() == STACKS
+    iam.detach_role_policy(RoleName="analyst", PolicyArn=policy)
+    iam.detach_user_policy(UserName="operator", PolicyArn=other)
+
+
+class Account:
+    """An account of AWS with stacks that take three looks to go, and what was asked of it in order."""
+
+    def __init__(self, names: list[str], attached: str = "") -> None:
+        self.looks = dict.fromkeys(names, 0)
+        self.attached = attached
+        self.asked: list[str] = []
+        self.page: Any = []
+
+    def describe_stacks(self, StackName: str) -> Any:
+        name = StackName.removeprefix("id-")
+        self.looks[name] -= 1
+        status = {0: "CREATE_COMPLETE", -1: "CREATE_COMPLETE"}.get(self.looks[name], "DELETE_IN_PROGRESS")
+        if self.looks[name] <= -4:
+            self.asked.append(f"gone {name}")
+            status = "DELETE_COMPLETE"
+        return {"Stacks": [{"StackName": name, "StackId": f"id-{name}", "StackStatus": status}]}
+
+    def delete_stack(self, StackName: str) -> None:
+        self.asked.append(f"delete {StackName}")
+
+    def get_paginator(self, name: str) -> "Account":
+        self.page = {
+            "describe_stacks": {"Stacks": [{"StackName": n, "StackStatus": "CREATE_COMPLETE"} for n in self.looks]},
+            "list_stack_resources": {"StackResourceSummaries": RESOURCES},
+            "list_entities_for_policy": {
+                "PolicyRoles": [{"RoleName": n} for n in ("third-dagster-TaskRole-1", self.attached) if n],
+                "PolicyUsers": [],
+                "PolicyGroups": [],
+            },
+            "describe_db_snapshots": {
+                "DBSnapshots": [{"DBSnapshotIdentifier": "third-dagster-snapshot-1", "AllocatedStorage": 50}]
+            },
+        }[name]
+        return self
+
+    def paginate(self, **named: str) -> Any:
+        return [self.page]
+
+    def list_buckets(self) -> Any:
+        return {"Buckets": []}
+
+
+RESOURCES = [
+    {"ResourceType": kind, "PhysicalResourceId": thing, "ResourceStatus": "CREATE_COMPLETE"}
+    for kind, thing in (
+        ("AWS::IAM::Role", "third-dagster-TaskRole-1"),
+        ("AWS::IAM::ManagedPolicy", "arn:third-dagster"),
+    )
+]
+
+
+def test_dagster_is_gone_before_the_policies_that_its_role_has() -> None:
+    account, told = Account(["third-dagster", "third-jobs", "third-addapart-readready", "third-storage"]), list[str]()
+    left = undeploy(LakeSettings(NAME, ACCOUNT, REGION), lambda service: account, False, told.append)
+    others = ["third-jobs", "third-addapart-readready"]
+    assert account.asked[:2] == ["delete third-dagster", "gone third-dagster"]
+    assert account.asked[2:4] == [f"delete {name}" for name in others]
+    (snapshot,) = left.snapshots
+    assert (snapshot.name, round(snapshot.usd_a_month, 2)) == ("third-dagster-snapshot-1", 4.75)
+
+
+def test_a_role_of_the_lakes_own_stacks_has_to_be_detached_by_nobody() -> None:
+    account = Account(["third-dagster", "third-jobs"], attached="analyst")
+    with pytest.raises(DeployError, match="--role-name analyst") as refused:
+        undeploy(LakeSettings(NAME, ACCOUNT, REGION), lambda service: account, False, print)
+    assert "TaskRole" not in str(refused.value)
+    assert account.asked == []
+
+
 def test_it_is_taken_down_with_its_data_kept_and_deployed_over_it_again(lake: DeployedLake) -> None:
     s3, key = lake.client("s3"), commit_key(TABLE, 20261101, 1)
     s3.put_object(Bucket=lake.settings.readready_bucket, Key=key, Body=b"{}")
+    database = {"DBInstanceIdentifier": "third-dagster", "Engine": "postgres", "DBInstanceClass": "db.t4g.small"}
+    rds = lake.client("rds")
+    rds.create_db_instance(**database, AllocatedStorage=50, MasterUsername="dagster", MasterUserPassword="not-a-secret")
+    rds.create_db_snapshot(DBSnapshotIdentifier="third-dagster-last", DBInstanceIdentifier="third-dagster")
     told = lake.command("undeploy", "--yes")
+    assert "The snapshot third-dagster-last of Dagster's database stays" in told
+    assert "at most 4.75 USD a month" in told
+    rds.delete_db_snapshot(DBSnapshotIdentifier="third-dagster-last")
     assert lake.stacks() == ["third-catalog", "third-storage"]
     assert "What stays" in told
     assert lake.settings.readready_bucket in told
@@ -185,7 +279,7 @@ def test_a_lake_whose_name_begins_with_anothers_is_left_alone() -> None:
     buckets = [{"Name": f"{name}-{ACCOUNT}"} for name in (*others, *own)]
     stacks = ["third-jobs-storage", "third-jobs-jobs", "third-jobs", "third-storage", "third-addapart-raw-cloudtrail"]
 
-    class Account:
+    class Listed:
         def list_buckets(self) -> Any:
             return {"Buckets": buckets}
 
@@ -196,8 +290,8 @@ def test_a_lake_whose_name_begins_with_anothers_is_left_alone() -> None:
             return [{"Stacks": [{"StackName": name, "StackStatus": "CREATE_COMPLETE"} for name in stacks]}]
 
     settings = LakeSettings(NAME, ACCOUNT, REGION)
-    assert lake_buckets(settings, lambda service: Account()) == sorted(f"{name}-{ACCOUNT}" for name in own)
-    assert lake_parts(settings, lambda service: Account()) == [
+    assert lake_buckets(settings, lambda service: Listed()) == sorted(f"{name}-{ACCOUNT}" for name in own)
+    assert lake_parts(settings, lambda service: Listed()) == [
         "third-jobs",
         "third-addapart-raw-cloudtrail",
         "third-storage",

@@ -96,6 +96,13 @@ class Stacks:
         """The parameters that a stack has now; none where there is no stack."""
         return stack_parameters(self.describe(name) or {})
 
+    def resources(self, name: str) -> Iterator[tuple[str, str]]:
+        """(type, physical id) of what a stack has now."""
+        for page in self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
+            for one in page["StackResourceSummaries"]:
+                if one["ResourceStatus"] != "DELETE_COMPLETE" and "PhysicalResourceId" in one:
+                    yield one["ResourceType"], one["PhysicalResourceId"]
+
     def plan_first(self, stack: Stack) -> StackPlan:
         """What a stack will have that cannot be asked for yet."""
         found = resources(stack.template, stack.parameters, self._settings.account, self._settings.region)
@@ -287,6 +294,8 @@ def _wait(cloudformation: "CloudFormationClient", name: str, stack_id: str, unti
 def _advice(status: str) -> str:
     if status in ("DELETE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
         return "It is as it was before; deploy again once the cause is gone."
+    if status == "DELETE_FAILED":
+        return "What it had besides may be gone; undeploy again once the cause is gone."
     return "It is stuck between two states; put it right in the CloudFormation console before you deploy again."
 
 

@@ -1,7 +1,8 @@
 """Takes a lake down: its stacks, and what they keep only where that is asked for by name.
 
 Logs are evidence, so buckets and tables stay by default: the stacks of the storage and of the catalog stay with them,
-and a later deployment of the same name goes on with what it finds.
+and a later deployment of the same name goes on with what it finds. IAM deletes no policy that is attached to somebody:
+so Dagster, whose role has policies of the jobs, goes before all others, and who else has one is named first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from infra.aws.aws_errors import answer, is_denied, permission
 from infra.aws.deploy import OPTIONAL_STACKS, Clients
 from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
 from loglake_assets.sources import source_names
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _KEEPING = ("storage", "catalog")
+_FIRST = "dagster"
 _USD_A_GB_MONTH = 0.023  # of S3 Standard in us-east-1, the first 50 TB: docs/aws.md
+_SNAPSHOT_USD_A_GB_MONTH = 0.095  # of RDS for PostgreSQL in us-east-1
 _SHOWN = 5
 
 
@@ -38,6 +42,26 @@ class BucketContent:
     @property
     def usd_a_month(self) -> float:
         return self.size / 1e9 * _USD_A_GB_MONTH
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What RDS keeps of a database of Dagster's; `size_gib` is the database's disk, and a snapshot is at most that."""
+
+    name: str
+    size_gib: int
+
+    @property
+    def usd_a_month(self) -> float:
+        return self.size_gib * _SNAPSHOT_USD_A_GB_MONTH
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What of a lake is there still and costs money."""
+
+    buckets: Sequence[BucketContent] = ()
+    snapshots: Sequence[Snapshot] = ()
 
 
 class _Version(NamedTuple):
@@ -69,28 +93,88 @@ def lake_buckets(settings: LakeSettings, clients: Clients) -> list[str]:
     return sorted(name for one in clients("s3").list_buckets()["Buckets"] if (name := str(one["Name"])) in expected)
 
 
-def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progress: Progress) -> list[BucketContent]:
-    """Delete the lake's stacks, with `delete_data` also its buckets and tables; returns what of its data is left.
+def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progress: Progress) -> Remains:
+    """Delete the lake's stacks, with `delete_data` also its buckets and tables; returns what of it is left.
 
-    Raises DeployError where a stack is protected, before anything is deleted, or where one cannot be deleted.
+    Raises DeployError where a stack is protected or somebody has a policy of the lake, before anything is deleted, or
+    where a stack cannot be deleted.
     """
     api = Stacks(clients("cloudformation"), clients("s3"), settings, StackOptions())
     names = lake_parts(settings, clients)
+    _refuse_protected(api, names)
+    keeping = [f"{settings.name}-{part}" for part in _KEEPING]
+    going = [name for name in names if name not in keeping]
+    _refuse_attached(api, clients("iam"), going)
+    dagster = f"{settings.name}-{_FIRST}"
+    api.delete([name for name in going if name == dagster], progress)
+    api.delete([name for name in going if name != dagster], progress)
+    if not delete_data:
+        buckets = [_content(clients("s3"), bucket) for bucket in lake_buckets(settings, clients)]
+        return Remains(buckets, _snapshots(clients, dagster, progress))
+    left = [_empty(clients("s3"), bucket, progress) for bucket in lake_buckets(settings, clients)]
+    for name in (name for name in names if name in keeping):
+        api.delete([name], progress)
+    _drop_tables(settings, clients("glue"), progress)
+    return Remains([content for content in left if content], _snapshots(clients, dagster, progress))
+
+
+def _refuse_protected(api: Stacks, names: Sequence[str]) -> None:
     protected = [name for name in names if (api.describe(name) or {}).get("EnableTerminationProtection")]
     if protected:
         raise DeployError(
             f"The stacks {', '.join(protected)} are protected from deletion. Nothing was deleted. Write "
             "termination_protection = false into the lake's file, deploy, and then undeploy."
         )
-    keeping = {f"{settings.name}-{part}" for part in _KEEPING}
-    api.delete([name for name in names if name not in keeping], progress)
-    if not delete_data:
-        return [_content(clients("s3"), bucket) for bucket in lake_buckets(settings, clients)]
-    left = [_empty(clients("s3"), bucket, progress) for bucket in lake_buckets(settings, clients)]
-    for name in (name for name in names if name in keeping):
-        api.delete([name], progress)
-    _drop_tables(settings, clients("glue"), progress)
-    return [content for content in left if content]
+
+
+def _refuse_attached(api: Stacks, iam: Any, names: Sequence[str]) -> None:
+    """CloudFormation would find it out in the middle: IAM deletes no policy that somebody has."""
+    found = [(name, kind, thing) for name in names for kind, thing in api.resources(name)]
+    own = {thing for _, kind, thing in found if kind == "AWS::IAM::Role"}
+    steps = [
+        step
+        for _, kind, policy in found
+        if kind == "AWS::IAM::ManagedPolicy"
+        for entity, who, step in _attached(iam, policy)
+        if not (entity == "role" and who in own)
+    ]
+    if steps:
+        raise DeployError(
+            "Somebody has policies of the lake, and IAM deletes none that is attached. Nothing was deleted. Detach "
+            f"them, and then undeploy; whoever it is loses what the policy allows: {'; '.join(steps)}"
+        )
+
+
+_ATTACHED = {"role": ("PolicyRoles", "RoleName"), "user": ("PolicyUsers", "UserName")}
+_ATTACHED |= {"group": ("PolicyGroups", "GroupName")}
+
+
+def _attached(iam: Any, policy: str) -> Iterator[tuple[str, str, str]]:
+    """(role, user or group; its name; the command that detaches the policy) of everybody who has it.
+
+    Nobody has a policy that is gone, as after an undeployment that failed later.
+    """
+    pages = answer(lambda: list(iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=policy))) or []
+    for kind, (listed, name) in _ATTACHED.items():
+        for who in (one[name] for page in pages for one in page[listed]):
+            yield kind, who, f"aws iam detach-{kind}-policy --{kind}-name {who} --policy-arn {policy}"
+
+
+def _snapshots(clients: Clients, database: str, progress: Progress) -> list[Snapshot]:
+    """Snapshots of Dagster's database, which CloudFormation makes when it deletes that."""
+    pages = clients("rds").get_paginator("describe_db_snapshots")
+    try:
+        found = list(pages.paginate(DBInstanceIdentifier=database, SnapshotType="manual"))
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        progress(f"AWS denies {permission(error)}, so snapshots of {database} may be there and cost, or not")
+        return []
+    return [
+        Snapshot(one["DBSnapshotIdentifier"], int(one["AllocatedStorage"]))
+        for page in found
+        for one in page["DBSnapshots"]
+    ]
 
 
 def _versions(s3: "S3Client", bucket: str) -> Iterator[list[_Version]]:

@@ -9,7 +9,7 @@ import typer
 from infra.aws.deploy import artifacts_of_tree, deploy
 from infra.aws.stacks import DeployError, StackOptions, StackPlan
 from infra.aws.template import Grant
-from infra.aws.undeploy import BucketContent, lake_buckets, lake_parts, undeploy
+from infra.aws.undeploy import Remains, lake_buckets, lake_parts, undeploy
 from infra.cli.lake import AwsLake
 from infra.cli.lake_file import LakeFile
 from infra.cli.terminal import escape, print_table, size
@@ -128,17 +128,22 @@ def _is_named(name: str, given: str | None) -> bool:
     return given == name
 
 
-def _say_left(left: Sequence[BucketContent], delete_data: bool, say: Say) -> None:
-    if not left:
-        return
-    rows = [[one.name, one.versions, size(one.size), f"{one.usd_a_month:,.2f}"] for one in left]
-    print_table("What stays", ["bucket", "versions", "bytes", "USD a month, about"], rows)
-    for one in left:
+def _say_left(left: Remains, delete_data: bool, say: Say) -> None:
+    if left.buckets:
+        rows = [[one.name, one.versions, size(one.size), f"{one.usd_a_month:,.2f}"] for one in left.buckets]
+        print_table("What stays", ["bucket", "versions", "bytes", "USD a month, about"], rows)
+    for one in left.buckets:
         if one.locked:
             names = ", ".join(escape(key) for key in one.locked)
             say(f"{one.name}: S3 let some versions not go, as it does while they are locked, such as {names}")
-    if not delete_data:
+    if left.buckets and not delete_data:
         say(
             "Nothing is delivered to these buckets any more, since their policies are gone. "
             f"`{loglake('deploy')}` takes them over again; `{loglake('undeploy --delete-data')}` deletes them."
+        )
+    for snapshot in left.snapshots:
+        say(
+            f"The snapshot {snapshot.name} of Dagster's database stays, the ledger of its runs and checks, for at most "
+            f"{snapshot.usd_a_month:,.2f} USD a month; no log is in it. "
+            f"`aws rds delete-db-snapshot --db-snapshot-identifier {snapshot.name}` deletes it."
         )
