@@ -1,5 +1,6 @@
 """The sensor that tells the alarm topic: of failed runs and red checks, each once, by names alone."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,8 @@ class Topic:
         return self
 
     def publish(self, **message: str) -> None:
-        self.messages.append(message)
+        assert message["MessageStructure"] == "json", "else SNS tells everybody the document itself"
+        self.messages.append({**message, **json.loads(message["Message"])})
 
 
 @pytest.fixture
@@ -86,13 +88,13 @@ def test_a_check_that_turns_red_is_told_once_and_again_after_it_was_green(instan
     (message,) = topic.messages
     assert message["TopicArn"] == "arn:aws:sns:eu-west-1:111122223333:told-alarms"
     assert message["Subject"] == "Log lake told: 1 thing to look at"
-    assert message["Message"] == (
+    assert message["default"] == (
         "Check readready/from_cloudtrail_readready coverage 2026-11-01 is red: 1 object unreadable"
     )
     evaluate(instance, False)
     evaluate(instance, False, partition="2026-11-02")
     cursor = tick(instance, topic, cursor)
-    assert [m["Message"].split(" is red")[0][-10:] for m in topic.messages[1:]] == ["2026-11-02"], "the first is known"
+    assert [m["default"].split(" is red")[0][-10:] for m in topic.messages[1:]] == ["2026-11-02"], "the first is known"
     evaluate(instance, True)
     cursor = tick(instance, topic, cursor)
     assert len(topic.messages) == 2, "green is no news"
@@ -100,6 +102,21 @@ def test_a_check_that_turns_red_is_told_once_and_again_after_it_was_green(instan
     cursor = tick(instance, topic, cursor)
     assert len(topic.messages) == 3
     assert len(AlarmCursor.from_text(cursor).red) == 2  # type: ignore[union-attr]
+
+
+def test_a_channel_is_told_in_the_form_that_amazon_q_shows(instance: dg.DagsterInstance) -> None:
+    """It drops plain text without a word, and subscribes to topics by https."""
+    topic = Topic()
+    cursor = tick(instance, topic, None)
+    evaluate(instance, False, description="1 object unreadable")
+    tick(instance, topic, cursor)
+    (message,) = topic.messages
+    assert set(json.loads(message["Message"])) == {"default", "https"}, "e-mail and queues get the text by default"
+    assert json.loads(message["https"]) == {
+        "version": "1.0",
+        "source": "custom",
+        "content": {"title": message["Subject"], "description": message["default"]},
+    }
 
 
 def test_a_warning_wakes_nobody(instance: dg.DagsterInstance) -> None:
@@ -117,7 +134,7 @@ def test_a_failed_run_is_told_without_the_text_of_its_error(instance: dg.Dagster
     cursor = tick(instance, topic, cursor)
     tick(instance, topic, cursor)
     (message,) = topic.messages
-    assert message["Message"] == f"Run {run_id} of broken failed. Its page in Dagster says why."
+    assert message["default"] == f"Run {run_id} of broken failed. Its page in Dagster says why."
 
 
 def test_what_could_not_be_told_is_told_at_the_next_tick(instance: dg.DagsterInstance) -> None:
@@ -144,4 +161,5 @@ def test_many_are_told_in_one_message_with_a_count(instance: dg.DagsterInstance)
     tick(instance, topic, cursor)
     (message,) = topic.messages
     assert message["Subject"] == "Log lake told: 60 things to look at"
-    assert message["Message"].endswith("\n\nand 10 more")
+    assert message["default"].endswith("\n\nand 10 more")
+    assert json.loads(message["https"])["content"]["description"].endswith("\n\nand 50 more")

@@ -15,6 +15,7 @@ from loglake_assets.lake.lake import Lake
 MOST_EVENTS = 1_000
 _SUBJECT_LENGTH = 100  # SNS takes no longer one
 _LINES = 50
+_CHAT_LINES = 10  # Amazon Q's own limit is not documented where it could be read; a channel shows some 2,000 characters
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,24 @@ def _red_checks(records: Sequence[dg.EventLogRecord], red: Mapping[str, bool]) -
 
 
 def _publish(lake: Lake, lines: Sequence[str]) -> None:
-    name = lake.settings.name
-    shown = [*lines[:_LINES], *([f"and {len(lines) - _LINES} more"] if len(lines) > _LINES else [])]
-    subject = f"Log lake {name}: {len(lines)} {'thing' if len(lines) == 1 else 'things'} to look at"
+    """Plain text for whoever has e-mail or a queue, and for https what Amazon Q in chat applications shows.
+
+    That subscribes a channel of Slack by https, and drops whatever is not of its own form.
+    """
+    subject = f"Log lake {lake.settings.name}: {len(lines)} {'thing' if len(lines) == 1 else 'things'} to look at"
+    content = {"title": subject, "description": _first(lines, _CHAT_LINES)}
+    message = {
+        "default": _first(lines, _LINES),
+        "https": json.dumps({"version": "1.0", "source": "custom", "content": content}),
+    }
     lake.client("sns").publish(
-        TopicArn=lake.settings.alarm_topic, Subject=subject[:_SUBJECT_LENGTH], Message="\n\n".join(shown)
+        TopicArn=lake.settings.alarm_topic,
+        Subject=subject[:_SUBJECT_LENGTH],
+        MessageStructure="json",
+        Message=json.dumps(message),
     )
+
+
+def _first(lines: Sequence[str], count: int) -> str:
+    more = [f"and {len(lines) - count} more"] if len(lines) > count else []
+    return "\n\n".join([*lines[:count], *more])
