@@ -16,13 +16,14 @@ from infra.cli.evidence import EventNotFoundError, event_evidence, print_evidenc
 from infra.cli.mend import collect_old_runs, message_keys, requeue, requeue_messages, roll_back
 from infra.cli.query import ask
 from loglake_assets.lake.addapart.messages import send_commit
-from loglake_assets.lake.storage.keys import day_prefix, duplicates_prefix, manifest_key, parse_run_key
+from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, manifest_key, parse_run_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head
 from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.sources.placement import day_number
+from tests.breaking import partition_input, stored_lake
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 from tests.reports import stale_days
 from tests.test_reconciliation import TABLE, an_object, newest, put_back, s3
@@ -303,11 +304,36 @@ def test_messages_that_were_put_aside_are_sent_again(built: BuiltLake) -> None:
     inner = json.dumps({"bucket": lake.settings.raw_bucket("cloudtrail"), "key": key, "time": None})
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"reason": "denied:x", "messageId": "1", "body": inner}))
     sqs.send_message(QueueUrl=url, MessageBody="never a message")
-    assert requeue_messages(lake, built.source, quiet) == 1
+    assert requeue_messages(lake, quiet) == 1
     values = ["AWSLogs", "111122223333", "eu-west-1", "20150303"]
     glue, names = lake.client("glue"), {"DatabaseName": lake.settings.database, "TableName": "from_cloudtrail_raw"}
     until(lambda: glue.batch_get_partition(**names, PartitionsToGet=[{"Values": values}])["Partitions"])
     glue.delete_partition(**names, PartitionValues=values)
+
+
+@pytest.mark.parametrize(("queue", "is_wrapped"), [("dead.fifo", False), ("quarantine", True), ("undelivered", False)])
+def test_a_commit_that_was_put_aside_is_placed_once_it_is_sent_again(
+    built: BuiltLake, queue: str, is_wrapped: bool
+) -> None:
+    """Of readready, whose queues hold messages of every log and review."""
+    sqs, name = built.lake.client("sqs"), f"{built.lake.settings.name}-addapart-readready-{queue}"
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    key = commit_key(TABLE, day_number(DAY), newest(built, DAY).seq)
+    body = json.dumps({"bucket": bucket(built), "key": key, "time": None})
+    if is_wrapped:
+        body = json.dumps({"reason": "no_such_commit", "messageId": "1", "body": body})
+    fifo = {"MessageGroupId": "g", "MessageDeduplicationId": f"{datetime.now(UTC)}"} if queue.endswith("fifo") else {}
+    sqs.send_message(QueueUrl=url, MessageBody=body, **fifo)
+    stored, values = stored_lake(built.lake, built.source), [f"{day_number(DAY)}"]
+    there = partition_input(stored, TABLE, values)
+    glue, told = stored.glue, list[str]()
+    glue.delete_partition(DatabaseName=stored.database, TableName=TABLE, PartitionValues=values)
+    assert requeue_messages(built.lake, told.append) == 1
+    assert f"1 of 1 message of {name} sent again; the others stay there" in told
+    asked = {"DatabaseName": stored.database, "TableName": TABLE, "PartitionsToGet": [{"Values": values}]}
+    (placed,) = until(lambda: glue.batch_get_partition(**asked)["Partitions"])
+    assert placed["StorageDescriptor"]["Location"] == there["StorageDescriptor"]["Location"]
+    assert requeue_messages(built.lake, quiet) == 0, "it is in no queue any more"
 
 
 @pytest.mark.parametrize(

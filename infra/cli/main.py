@@ -456,7 +456,9 @@ def reconcile(context: Context) -> None:
 
 @app.command()
 def requeue(context: Context, source: Log, days: Days) -> None:
-    """Load what is in quarantine or in a dead-letter queue again, after its cause was mended.
+    """Load what is in quarantine again, and send what AddAPart put aside in any queue, after the cause was mended.
+
+    Messages are those of all layers of the lake; entries are the log's, of the days.
 
     Example: loglake requeue cloudtrail 2026-11-01..2026-11-07
     """
@@ -468,7 +470,7 @@ def requeue(context: Context, source: Log, days: Days) -> None:
 
     log, (first, last) = load_source(source), days_of(days)
     with context.obj.open() as lake:
-        requeue_messages(lake, log, _say)
+        requeue_messages(lake, _say)
         done = again(lake, log, first, last, _say)
         if done.results:
             print_days(lake, log, list(done.results))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,7 +13,8 @@ from infra.cli.lake import CommandLake
 from infra.cli.quarantine import entry_name
 from infra.cli.terminal import escape, print_table, size
 from loglake_assets.lake.addapart.messages import send_key
-from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
+from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
+from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any, read_manifest
@@ -22,8 +24,7 @@ from loglake_assets.orchestration.source_config import windows
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, UnknownSourceError, load_source, source_names
 from loglake_assets.sources.notifications import objects_created
-from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
-from loglake_assets.sources.rules import load_rules
+from loglake_assets.sources.placement import day_from_number, day_number
 from loglake_assets.sources.words import counted
 
 Say = Callable[[str], None]
@@ -142,51 +143,62 @@ def quarantined_days(lake: CommandLake, source: LogSource, first: date, last: da
             yield day_from_number(number), [f"{entry_name(q)} ({q['reason']})" for q in manifest.quarantine]
 
 
-def requeue_messages(lake: CommandLake, source: LogSource, say: Say) -> int:
-    """Give AddAPart again what it put aside: quarantined and dead messages, undelivered notifications; how many."""
-    layer, sent = f"raw-{source.name}", 0
-    for aside in (f"{layer}-quarantine", f"{layer}-undelivered", f"{layer}-dead.fifo"):
-        found = again = 0
-        for url, message in _messages(lake, f"{lake.settings.name}-addapart-{aside}"):
-            found += 1
-            keys = message_keys(message["Body"])
-            if keys and all(_send_again(lake, source, layer, key) for key in keys):
-                lake.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                again += 1
-        sent += again
+def requeue_messages(lake: CommandLake, say: Say) -> int:
+    """Give AddAPart again what it put aside in any layer of the lake; how many messages.
+
+    That are quarantined and dead messages and undelivered notifications, of each log's raw layer and of readready,
+    whose commits are of logs and reviews alike.
+    """
+    layers = [*((f"raw-{name}", name, lake.settings.raw_bucket(name)) for name in source_names())]
+    layers += [("readready", "", lake.settings.readready_bucket)]
+    sqs, database = lake.client("sqs"), lake.settings.database
+    asides = []
+    for layer, source, bucket in layers:
+        named = AddAPartSettings(layer, source, database, bucket, lake.resource.queue_url(layer), "")
+        asides += [(named, f"{lake.settings.name}-addapart-{layer}-{kind}") for kind in _ASIDE]
+    with ThreadPoolExecutor(len(asides)) as pool:  # an empty queue answers after _WAIT_SECONDS
+        done = list(pool.map(lambda aside: _requeue_queue(sqs, *aside), asides))
+    for (_, queue), (found, again) in zip(asides, done, strict=True):
         if found:
-            say(
-                f"{source.title}: {again:,} of {counted(found, 'message')} of {aside} sent again; the others stay there"
-            )
-    return sent
+            say(f"{again:,} of {counted(found, 'message')} of {queue} sent again; the others stay there")
+    return sum(again for _, again in done)
 
 
-def _messages(lake: CommandLake, queue: str) -> Iterator[tuple[str, Any]]:
-    """(queue's URL, message) of each message of a queue, once."""
-    sqs = lake.client("sqs")
+_ASIDE = ("quarantine", "undelivered", "dead.fifo")
+
+
+def _requeue_queue(sqs: Any, layer: AddAPartSettings, queue: str) -> tuple[int, int]:
+    """(messages of a queue, those that AddAPart was given again)."""
+    url, found, again = sqs.get_queue_url(QueueName=queue)["QueueUrl"], 0, 0
+    for message in _messages(sqs, url):
+        found += 1
+        keys = message_keys(message["Body"])
+        if keys and all(_send_again(sqs, layer, key) for key in keys):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            again += 1
+    return found, again
+
+
+def _messages(sqs: Any, url: str) -> Iterator[Any]:
+    """Each message of a queue, once."""
     seen: set[str] = set()
-    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     while True:
         answer = sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=_MESSAGES_AT_A_TIME, WaitTimeSeconds=_WAIT_SECONDS
         )
-        taken = answer.get("Messages", ())
-        fresh = [message for message in taken if message["MessageId"] not in seen]
+        fresh = [message for message in answer.get("Messages", ()) if message["MessageId"] not in seen]
         if not fresh:
             return
         seen.update(message["MessageId"] for message in fresh)
-        yield from ((url, message) for message in fresh)
+        yield from fresh
 
 
-def _send_again(lake: CommandLake, source: LogSource, layer: str, key: str) -> bool:
+def _send_again(sqs: Any, layer: AddAPartSettings, key: str) -> bool:
     """Whether the key means a partition, which AddAPart is then told of once more."""
-    bucket = lake.settings.raw_bucket(source.name)
-    placement = place(source, bucket, key)
-    names = tuple(column.name for column in source.raw.partition_keys)
-    if not isinstance(placement, Placement) or load_rules(source.name).deny_rule(key, names, placement):
+    placed = placer(layer, layer.bucket, key)
+    if not isinstance(placed, PartitionPlacer):
         return False
-    placer = PartitionPlacer(source.raw.name, placement.values, placement.location)
-    send_key(lake.client("sqs"), lake.resource.queue_url(layer), placer, bucket, key)
+    send_key(sqs, layer.queue_url, placed, layer.bucket, key)
     return True
 
 
