@@ -259,12 +259,37 @@ def _listed(value: Any) -> list[Any]:
     return [found for one in value for found in _listed(one)] if isinstance(value, list) else [value]
 
 
+def cfn_lint(*templates: Path) -> subprocess.CompletedProcess[str]:
+    asked = [Path(sys.executable).with_name("cfn-lint"), *templates]
+    return subprocess.run(asked, capture_output=True, text=True)
+
+
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.json"
     catalog.write_text(template_text(SOURCES, REVIEWS))
-    asked = [Path(sys.executable).with_name("cfn-lint"), *TEMPLATES, catalog]
-    ran = subprocess.run(asked, capture_output=True, text=True)
+    ran = cfn_lint(*TEMPLATES, catalog)
     assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "mistaken", "rule"),
+    [
+        ("      VisibilityTimeout: 180", "      VisibilityTimeOut: 180", "E3002"),
+        (
+            "        deadLetterTargetArn: !GetAtt DeadQueue.Arn",
+            "        deadLetterTargetArn: !GetAtt Dead.Arn",
+            "E1010",
+        ),
+        ("      Runtime: python3.11\n", "      Runtime: python2.7\n", "E2533"),
+    ],
+)
+def test_cfn_lint_finds_a_mistake(tmp_path: Path, written: str, mistaken: str, rule: str) -> None:
+    text, template = (ROOT / "infra/aws/cloudformation/addapart.yaml").read_text(), tmp_path / "addapart.yaml"
+    assert written in text
+    template.write_text(text.replace(written, mistaken))
+    ran = cfn_lint(template)
+    assert ran.returncode != 0
+    assert ran.stdout.startswith(rule), ran.stdout
 
 
 def test_nothing_in_infra_names_a_log() -> None:
