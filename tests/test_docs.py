@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -121,6 +121,49 @@ def test_the_policy_of_a_key_names_every_service_that_writes_to_what_it_encrypts
 def _services(statement: dict[str, Any]) -> list[str]:
     found = statement["Principal"].get("Service", [])
     return [found] if isinstance(found, str) else found
+
+
+RUNBOOKS = sorted((DOCS / "runbooks").glob("*.md"))
+RINGING = {"AWS::CloudWatch::Alarm": "AlarmName", "AWS::Events::Rule": "Name", "AWS::Budgets::Budget": "BudgetName"}
+
+
+def ringing() -> dict[str, dict[str, Any]]:
+    """What of the templates tells the topic of alarms, by its name without the lake's and the layer's."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in (REPOSITORY / "infra" / "aws" / "cloudformation").glob("*.yaml"):
+        for one in read_template(file.read_text())["Resources"].values():
+            described = one.get("Properties", {}).get("Budget", one.get("Properties", {}))
+            if one["Type"] in RINGING and "AlarmTopicArn" in json.dumps(one):
+                name = described[RINGING[one["Type"]]]["Fn::Sub"]
+                found[name.removeprefix("${LakeName}-").removeprefix("addapart-${Layer}-")] = described
+    return found
+
+
+def unnamed(names: Iterable[str], index: str, pages: Mapping[str, str]) -> list[str]:
+    """Alarms that the index sends to no page, or to one that does not speak of it or has no command."""
+    rows = re.findall(r"^\| (.+) \| \[([a-z-]+\.md)\]", index, re.M)
+    page = {name: target for words, target in rows for name in re.findall(r"`([a-z-]+)`", words)}
+    told = {name: pages.get(page.get(name, ""), "") for name in names}
+    return [n for n, text in told.items() if not re.search(rf"`(?:<lake>-)?{n}`", text) or "    loglake " not in text]
+
+
+def test_a_runbook_says_what_to_do_about_each_alarm() -> None:
+    pages = {page.name: page.read_text() for page in RUNBOOKS}
+    alarms = ringing()
+    assert len(alarms) >= 11
+    assert unnamed(alarms, pages["README.md"], pages) == []
+    assert unnamed(["of-nobody"], pages["README.md"], pages) == ["of-nobody"]
+    unsaid = {"README.md": "| `dead` | [queues.md](queues.md) |", "queues.md": "    loglake status"}
+    assert unnamed(["dead"], unsaid["README.md"], unsaid) == ["dead"]
+
+
+def test_each_alarm_names_the_page_that_is_about_it() -> None:
+    index = (DOCS / "runbooks" / "README.md").read_text()
+    for name, described in ringing().items():
+        said = described.get("AlarmDescription", described.get("Description", ""))
+        if said:
+            (page,) = re.findall(r"docs/runbooks/([a-z-]+\.md)", said)
+            assert re.search(rf"`{name}`.*\({page}\)", index), name
 
 
 def test_the_page_on_sources_names_what_is_scaffolded() -> None:
