@@ -1,15 +1,18 @@
 """A lake on AWS deployed, looked at, changed, taken down and deployed again by its command, IAM enforced."""
 
 import base64
+import dataclasses
 import functools
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -18,10 +21,11 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from infra.aws.deploy import Artifacts, artifacts_of_tree, lake_stacks
 from infra.aws.examination import LOOKS, examine
 from infra.aws.findings import Deployment, Finding, look_at, merge
-from infra.aws.stacks import DeployError
+from infra.aws.stacks import DeployError, Stack
 from infra.aws.table_reads import remedy
 from infra.aws.undeploy import lake_buckets, lake_parts, undeploy
 from infra.cli.aws_lake import aws_lake
+from infra.cli.doctor import examine_dagster
 from infra.cli.home import REPOSITORY, own_environment
 from loglake_assets.lake.checks.object_lock import NO_LOCK, LockResult
 from loglake_assets.lake.versions.commits import commit_key
@@ -348,12 +352,15 @@ def artifacts() -> Artifacts:
     return artifacts_of_tree()
 
 
-def seen_by(lake: DeployedLake, key: tuple[str, str], *subjects: str) -> list[Finding]:
-    """What the looks find, of these subjects or of all, with somebody's credentials."""
-    sources = [load_source(name) for name in source_names()]
-    parameters = {"RequireTls": "false", "addapart-raw-cloudtrail:DeliveryServices": "cloudtrail.amazonaws.com"}
-    stacks = lake_stacks(lake.settings, sources, parameters, artifacts())
-    deployment = Deployment(lake.settings, functools.cache(lambda service: lake.client(service, *key)), stacks, sources)
+def seen_by(
+    lake: DeployedLake, key: tuple[str, str], *subjects: str, settings: LakeSettings | None = None, **more: str
+) -> list[Finding]:
+    """What the looks find, of these subjects or of all, with somebody's credentials; `more` are parameters besides."""
+    sources, named = [load_source(name) for name in source_names()], settings or lake.settings
+    own = {"addapart-raw-cloudtrail:DeliveryServices": "cloudtrail.amazonaws.com"}
+    parameters = {"RequireTls": "false", **own, **more}
+    stacks = lake_stacks(named, sources, parameters, artifacts())
+    deployment = Deployment(named, functools.cache(lambda service: lake.client(service, *key)), stacks, sources)
     looks = [look_at(deployment, subject, f"the {subject}", LOOKS[subject](deployment)) for subject in subjects]
     return [one for look in looks for one in look if not one.is_well]
 
@@ -393,6 +400,84 @@ def test_what_may_not_be_seen_is_never_called_absent_and_its_remedy_is_enough(wh
     assert {"s3:ListBucket", "s3:GetObject", "glue:GetTable", "athena:StartQueryExecution"} <= allowed
     looks = ("Get", "List", "Describe", "StartQueryExecution")
     assert not [action for action in allowed if not action.partition(":")[2].startswith(looks)]
+
+
+def sentences(found: list[Finding]) -> str:
+    return "\n".join(one.sentence for one in found)
+
+
+def test_a_policy_of_the_same_sids_that_lets_others_in_is_found(whole: DeployedLake) -> None:
+    s3, bucket = whole.client("s3"), whole.settings.raw_bucket("cloudtrail")
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    assert seen_by(whole, root(whole), "buckets") == []
+    for spelled in (policy.replace(f'["{ACCOUNT}"]', f'"{ACCOUNT}"'), json.dumps(json.loads(policy), indent=2)):
+        s3.put_bucket_policy(Bucket=bucket, Policy=spelled)
+        assert seen_by(whole, root(whole), "buckets") == [], "the same in other words"
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy.replace(ACCOUNT, "111122223333"))
+    told = sentences(seen_by(whole, root(whole), "buckets"))
+    assert f"the policy of {bucket} lacks LogDeliveryLooks, LogDeliveryWrites" in told
+    assert f"the policy of {bucket} lets others in" in told
+    assert "111122223333" in told
+    document = json.loads(policy)
+    document["Statement"].append({**document["Statement"][1], "Principal": "*", "Sid": "LogDeliveryWrites"})
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
+    (found,) = seen_by(whole, root(whole), "buckets")
+    assert found.sentence.startswith(f'the policy of {bucket} lets others in: s3:PutObject to "*"')
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    other = whole.settings.raw_bucket("bedrock")
+    s3.put_bucket_policy(Bucket=other, Policy=policy.replace(bucket, other))
+    assert f"the policy of {other} lets others in" in sentences(seen_by(whole, root(whole), "buckets"))
+    s3.delete_bucket_policy(Bucket=other)
+
+
+def test_a_bucket_that_tells_the_producer_of_another_log_is_found(whole: DeployedLake) -> None:
+    s3, bucket = whole.client("s3"), whole.settings.raw_bucket("cloudtrail")
+    before = s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"]
+    other = [{**one, "LambdaFunctionArn": one["LambdaFunctionArn"].replace("cloudtrail", "bedrock")} for one in before]
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": other}
+    )
+    (found,) = seen_by(whole, root(whole), "buckets")
+    assert "third-addapart-raw-cloudtrail-producer: no partition is made" in found.sentence
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": before}
+    )
+
+
+def test_a_bucket_whose_objects_are_not_locked_as_the_file_says_is_found(whole: DeployedLake) -> None:
+    """The emulator's CloudFormation passes over locks, as somebody may have who made the bucket."""
+    s3, bucket = whole.client("s3"), whole.settings.raw_bucket("cloudwatch")
+    lock = {"addapart-raw-cloudwatch:ObjectLockMode": "GOVERNANCE", "addapart-raw-cloudwatch:ObjectLockDays": "30"}
+    (found,) = seen_by(whole, root(whole), "buckets", **lock)
+    assert found.sentence == f"{bucket}: new objects are not locked, and the file says GOVERNANCE for 30 days"
+    for days, words in ((7, ["locked by GOVERNANCE for 7 days"]), (30, [])):
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}
+        lock_now = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+        s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock_now)
+        told = [one.sentence for one in seen_by(whole, root(whole), "buckets", **lock)]
+        assert len(told) == len(words)
+        assert all(word in sentence for word, sentence in zip(words, told, strict=True))
+
+
+def test_an_alarm_that_tells_nobody_is_found(whole: DeployedLake) -> None:
+    alarms, name = whole.client("cloudwatch"), "third-addapart-readready-dead"
+    assert seen_by(whole, root(whole), "alarms") == []
+    (before,) = alarms.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    kept = ("AlarmName", "AlarmDescription", "Namespace", "MetricName", "Dimensions", "Statistic", "Period")
+    kept += ("EvaluationPeriods", "Threshold", "ComparisonOperator", "TreatMissingData", "AlarmActions")
+    made = {part: before[part] for part in kept}
+    alarms.put_metric_alarm(**{**made, "AlarmActions": []})
+    assert [one.sentence for one in seen_by(whole, root(whole), "alarms")] == [f"the alarm {name} tells nobody"]
+    alarms.put_metric_alarm(**made, ActionsEnabled=False)
+    assert [one.sentence for one in seen_by(whole, root(whole), "alarms")] == [f"the alarm {name} tells nobody"]
+    alarms.put_metric_alarm(**made)
+
+
+def test_an_existing_bucket_that_is_gone_is_found(whole: DeployedLake) -> None:
+    named = dataclasses.replace(whole.settings, raw_buckets=(("cloudtrail", "nobodys-bucket"),))
+    lake = "addapart-raw-cloudtrail:DeliveryServices"
+    told = sentences(seen_by(whole, root(whole), "buckets", settings=named, **{lake: ""}))
+    assert told == "nobodys-bucket, which cloudtrail is delivered to, is not there"
 
 
 def test_a_table_that_athena_cannot_read_is_named_with_its_reason(whole: DeployedLake) -> None:
@@ -565,6 +650,97 @@ def test_each_reason_of_athena_has_what_mends_it(reason: str, mends: str) -> Non
     assert re.search(mends, remedy(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], []), reason))
 
 
+def answering(settings: LakeSettings, stacks: list[Stack] | None = None, **answers: Any) -> Deployment:
+    """A lake whose account answers this, by operation."""
+
+    class Client:
+        def __getattr__(self, operation: str) -> Any:
+            return lambda **asked: answers[operation]
+
+    return Deployment(settings, lambda service: Client(), stacks or [], [])
+
+
+def test_a_stack_in_a_failed_status_is_found() -> None:
+    settings, stack = LakeSettings(NAME, ACCOUNT, REGION), Stack("third-jobs", "{}", {})
+    for status, is_well in (
+        ("UPDATE_COMPLETE", True),
+        ("UPDATE_ROLLBACK_COMPLETE", False),
+        ("DELETE_FAILED", False),
+        ("UPDATE_ROLLBACK_FAILED", False),
+    ):
+        described = {"Stacks": [{"StackName": "third-jobs", "StackStatus": status}]}
+        found = [one.sentence for one in LOOKS["stacks"](answering(settings, [stack], describe_stacks=described))]
+        assert found == ([] if is_well else [f"third-jobs is {status}"])
+
+
+def test_a_subscription_that_nobody_confirmed_is_found() -> None:
+    """The emulator confirms by itself."""
+    settings, arn = LakeSettings(NAME, ACCOUNT, REGION), "arn:aws:sns:eu-west-1:000000000000:third-alarms:1"
+    for arns, words in ((["PendingConfirmation"], "nobody has confirmed"), ([], "nobody has subscribed"), ([arn], "")):
+        listed = {"Subscriptions": [{"SubscriptionArn": one} for one in arns]}
+        found = list(LOOKS["subscribers"](answering(settings, list_subscriptions_by_topic=listed)))
+        assert [one.sentence.split(":")[0] for one in found] == ([words] if words else [])
+
+
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9"])
+def test_a_job_without_wheels_is_found_on_aws(endpoint: str | None) -> None:
+    """On the emulator it needs none; where the file names them, the job has other arguments than declared."""
+    settings, sources = LakeSettings(NAME, ACCOUNT, REGION, endpoint), [load_source(name) for name in source_names()]
+    for wheels, words in ((b"", "has no wheels"), (b"zip", "has other arguments than declared: --additional-python")):
+        stacks = [
+            stack
+            for stack in lake_stacks(settings, sources, {}, dataclasses.replace(artifacts(), wheels=wheels))
+            if stack.name == "third-jobs"
+        ]
+        deployment = answering(settings, stacks, head_object={})
+        ((_, job),) = deployment.resources("AWS::Glue::Job")
+        arguments = {k: v for k, v in job.properties["DefaultArguments"].items() if k != "--additional-python-modules"}
+        command = {"ScriptLocation": "s3://third-artifacts/script.py"}
+        answered = {"Job": {"GlueVersion": "5.1", "DefaultArguments": arguments, "Command": command}}
+        found = sentences(list(LOOKS["job"](answering(settings, stacks, get_job=answered, head_object={}))))
+        assert (words in found) == (endpoint is None or wheels != b""), found
+
+
+@pytest.mark.parametrize(
+    ("repositories", "words"),
+    [
+        ([("RUNNING", "RUNNING")], "all schedules and sensors are on"),
+        ([("STOPPED", "RUNNING")], "switched off: hourly"),
+        ([("RUNNING", "STOPPED")], "switched off: alarms"),
+        ([], "has loaded no code"),
+        (None, "does not answer"),
+    ],
+)
+def test_a_dagster_that_is_switched_off_is_found(repositories: list[tuple[str, str]] | None, words: str) -> None:
+    nodes = [
+        {
+            "schedules": [{"name": "hourly", "scheduleState": {"status": schedule}}],
+            "sensors": [{"name": "alarms", "sensorState": {"status": sensor}}],
+        }
+        for schedule, sensor in repositories or []
+    ]
+    body = json.dumps({"data": None if repositories is None else {"repositoriesOrError": {"nodes": nodes}}}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        (found,) = examine_dagster(f"http://127.0.0.1:{server.server_port}/")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert words in found.sentence
+    assert found.is_well == ("are on" in words)
+
+
 def test_doctor_compares_clocks() -> None:
     said = format_datetime(datetime.now(UTC) - timedelta(minutes=20))
 
@@ -629,6 +805,18 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
             table = {"DatabaseName": NAME, "TableName": load_source(log).raw.name}
             found = until(lambda table=table: glue.get_partitions(**table)["Partitions"], 60)  # type: ignore[misc]
             assert found[0]["StorageDescriptor"]["Location"].startswith(f"s3://{bucket}/")
+        told = lake.command("doctor", code=1)
+        assert not re.search("^BAD +buckets", told, re.M), told
+        s3.put_bucket_notification_configuration(Bucket=TRAIL, NotificationConfiguration={})
+        events_client, rule = lake.client("events"), "third-addapart-raw-bedrock"
+        events_client.disable_rule(Name=rule)
+        (heard,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        sns.unsubscribe(SubscriptionArn=heard["SubscriptionArn"])
+        told = lake.command("doctor", code=1)
+        assert f"{TRAIL} does not tell {topic} of new objects" in told
+        assert f"third-addapart-raw-cloudtrail-producer does not listen to {topic}" in told
+        assert f"the rule {rule} is off" in told
+        events_client.enable_rule(Name=rule)
         lake.command("reconcile")
         lake.command("build", "cloudtrail", f"{YESTERDAY}")
         rows = lake.command("query", f"select count(*) as n from {TABLE} where logcalendarday = {YESTERDAY:%Y%m%d}")

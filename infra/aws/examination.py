@@ -3,27 +3,25 @@
 Every look is by itself: what one role may not see, or what is gone, is one finding and hides no other.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from infra.aws.aws_errors import answer
+from infra.aws.buckets import examine_buckets
 from infra.aws.catalog_template import partition_indexes, view_input
 from infra.aws.deliverers import examine_deliverers
 from infra.aws.deploy import reviews_of
 from infra.aws.findings import Deployment, Finding, bad, look_at, merge, needs_deployment
 from infra.aws.stacks import Stack, StackOptions, Stacks, stack_parameters
 from infra.aws.table_reads import read_tables
-from infra.aws.template import Resource
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import TableMissingError, delivered_days
 from loglake_assets.reviews import View, views_of
 from loglake_assets.s3.urls import bucket_and_key
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.words import agreed, counted
-from resources.settings import loglake
 
 _MOST_CLOCK_SECONDS = 300  # S3 refuses signatures that are further off than 15 minutes
 _WAITING = ("dead.fifo", "undelivered", "quarantine")
@@ -76,92 +74,6 @@ def _stack(lake: Deployment, stack: Stack) -> Iterator[Finding]:
     now = stack_parameters(found)
     if other := sorted(name for name, value in stack.parameters.items() if now.get(name) != value):
         yield needs_deployment("stacks", f"{stack.name} has other values than this tree and file: {', '.join(other)}")
-
-
-def _buckets(lake: Deployment) -> Iterator[Finding]:
-    for _, bucket in lake.resources("AWS::S3::Bucket"):
-        name = bucket.properties["BucketName"]
-        yield from look_at(lake, "buckets", name, _bucket(lake, name, bucket))
-    for log, name in lake.settings.raw_buckets:
-        yield from look_at(lake, "buckets", f"{name}, which {log} is delivered to", _delivered(lake, name, log))
-    for stack, policy in lake.resources("AWS::S3::BucketPolicy"):
-        name = lake.declared[stack][policy.properties["Bucket"]].properties["BucketName"]
-        yield from look_at(lake, "buckets", f"the policy of {name}", _policy(lake, name, policy))
-
-
-def _bucket(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
-    if answer(lake.clients("s3").head_bucket, Bucket=name) is None:
-        yield needs_deployment("buckets", f"{name} is not there")
-        return
-    for what, look in (
-        ("versions", _versioning),
-        ("lock", _lock),
-        ("notifications", _notification),
-        ("encryption", _encryption),
-    ):
-        yield from look_at(lake, "buckets", f"the {what} of {name}", look(lake, name, bucket))
-
-
-def _versioning(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
-    versioning = lake.clients("s3").get_bucket_versioning(Bucket=name).get("Status", "off")
-    if versioning != bucket.properties["VersioningConfiguration"]["Status"]:
-        yield bad(
-            "buckets",
-            f"{name}: versions are {versioning}, so what is overwritten is gone",
-            f"turn on versioning of {name}",
-        )
-
-
-def _lock(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
-    if not bucket.properties.get("ObjectLockEnabled"):
-        return
-    found = answer(lake.clients("s3").get_object_lock_configuration, Bucket=name) or {}
-    rule = found.get("ObjectLockConfiguration", {}).get("Rule", {})
-    if not rule.get("DefaultRetention", {}).get("Mode"):
-        yield needs_deployment("buckets", f"{name}: objects are not locked, and the file says they are")
-
-
-def _notification(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
-    if "NotificationConfiguration" not in bucket.properties:
-        return
-    found = lake.clients("s3").get_bucket_notification_configuration(Bucket=name)
-    told = found.get("LambdaFunctionConfigurations", [])
-    if not any(str(one["LambdaFunctionArn"]).endswith("-producer") for one in told):
-        yield bad(
-            "buckets",
-            f"{name} tells no producer of new objects: no partition is made",
-            f"{loglake('reconcile')}, after {loglake('deploy')}",
-        )
-
-
-def _encryption(lake: Deployment, name: str, bucket: Resource) -> Iterator[Finding]:
-    (declared,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    rule = declared["ServerSideEncryptionByDefault"]
-    found = answer(lake.clients("s3").get_bucket_encryption, Bucket=name)
-    rules = found["ServerSideEncryptionConfiguration"]["Rules"] if found else [{}]
-    now = rules[0].get("ApplyServerSideEncryptionByDefault", {})
-    if (now.get("SSEAlgorithm"), now.get("KMSMasterKeyID")) != (rule["SSEAlgorithm"], rule.get("KMSMasterKeyID")):
-        yield needs_deployment(
-            "buckets", f"{name} is encrypted by {now.get('SSEAlgorithm', 'nothing')}, not {rule['SSEAlgorithm']}"
-        )
-
-
-def _delivered(lake: Deployment, name: str, log: str) -> Iterator[Finding]:
-    if answer(lake.clients("s3").list_objects_v2, Bucket=name, MaxKeys=1) is None:
-        yield bad(
-            "buckets", f"{name}, which {log} is delivered to, is not there", "correct [buckets] of the lake's file"
-        )
-
-
-def _policy(lake: Deployment, name: str, policy: Resource) -> Iterator[Finding]:
-    declared = {one["Sid"] for one in policy.properties["PolicyDocument"]["Statement"]}
-    found = answer(lake.clients("s3").get_bucket_policy, Bucket=name)
-    now = {one.get("Sid") for one in json.loads(found["Policy"])["Statement"]} if found else set()
-    if absent := sorted(declared - now):
-        yield needs_deployment(
-            "buckets",
-            f"the policy of {name} lacks {', '.join(absent)}: who delivers is refused, or plain http is not",
-        )
 
 
 def _queues(lake: Deployment) -> Iterator[Finding]:
@@ -288,8 +200,11 @@ def _job(lake: Deployment, declared: Mapping[str, Any]) -> Iterator[Finding]:
         yield needs_deployment("job", f"{name} has other arguments than declared: {', '.join(other)}")
     if lake.settings.endpoint_url is None and "--additional-python-modules" not in now:
         yield needs_deployment("job", f"{name} has no wheels and ends at its first import")
-    for address in (found["Command"]["ScriptLocation"], now.get("--extra-py-files", "")):
+    for address in filter(None, (found["Command"]["ScriptLocation"], *(now.get(name) for name in _CODE))):
         yield from look_at(lake, "job", f"its code {address}", _code(lake, address))
+
+
+_CODE = ("--extra-py-files", "--additional-python-modules")
 
 
 def _code(lake: Deployment, address: str) -> Iterator[Finding]:
@@ -363,7 +278,7 @@ def _range(days: set[date]) -> str:
 LOOKS: Mapping[str, Look] = {
     "clock": _clock,
     "stacks": _stacks,
-    "buckets": _buckets,
+    "buckets": examine_buckets,
     "queues": _queues,
     "functions": _functions,
     "tables": _tables,

@@ -6,8 +6,8 @@ as `<LogicalId>`, and their attributes as `<LogicalId>.Arn`.
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -175,6 +175,25 @@ def _statement_grants(statement: Mapping[str, Any]) -> list[Grant]:
         for resource in _listed(statement.get("Resource", ""))
         for who in _principals(statement.get("Principal", ""))
     ]
+
+
+def policy_grants(statements: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> set[Grant]:
+    """What statements say, however AWS spells it: a list of one for its value, everybody as `*` or as `{"AWS": "*"}`.
+
+    `names` are put in for what stands in resources, such as the ARN of a bucket for `Bucket.Arn`.
+    """
+    found = set()
+    for one in (grant for statement in statements for grant in _statement_grants(statement)):
+        resource = one.resource
+        for name, value in names.items():
+            resource = resource.replace(name, value)
+        condition = {
+            operator: {key.lower(): sorted(map(str, _listed(values))) for key, values in keys.items()}
+            for operator, keys in json.loads(one.condition).items()
+        }
+        who = '"*"' if one.who == '{"AWS": "*"}' else one.who
+        found.add(replace(one, resource=resource, condition=json.dumps(condition, sort_keys=True), who=who))
+    return found
 
 
 def _principals(given: Any) -> list[Any]:

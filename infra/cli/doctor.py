@@ -1,6 +1,7 @@
 """`loglake doctor`: a deployed lake looked at, and what is wrong said with what mends it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from infra.aws.deploy import artifacts_of_tree, lake_stacks
 from infra.aws.examination import examine
@@ -21,7 +22,7 @@ def print_findings(lake: AwsLake, say: Say) -> bool:
     stacks = lake_stacks(lake.settings, sources, lake.file.parameters, artifacts_of_tree(lake.file.wheels))
     deployment = Deployment(lake.settings, lake.client, stacks, sources)
     bad = 0
-    for finding in (*examine(deployment), *_dagster(lake)):
+    for finding in (*examine(deployment), *examine_dagster(lake.dagster)):
         bad += not finding.is_well
         say(f"{'ok ' if finding.is_well else 'BAD'}  {finding.subject:<12} {escape(finding.sentence)}")
         if finding.remedy:
@@ -32,32 +33,33 @@ def print_findings(lake: AwsLake, say: Say) -> bool:
     return not bad
 
 
-def _dagster(lake: AwsLake) -> Iterator[Finding]:
-    """Whether the lake's Dagster answers and has its schedules and sensors on."""
-    if not lake.dagster:
+def examine_dagster(address: str | None) -> Iterator[Finding]:
+    """Whether the Dagster of this address answers, has the lake's code, and has its schedules and sensors on."""
+    if not address:
         yield Finding(True, "dagster", "the lake's file names none: days are built by commands")
         return
     import requests
 
-    address = lake.dagster.rstrip("/")
+    address = address.rstrip("/")
     try:
         answer = requests.post(f"{address}/graphql", json={"query": _QUERY}, timeout=_SERVER_SECONDS)
         answer.raise_for_status()
-        found = answer.json()["data"]
+        found = answer.json()["data"]["repositoriesOrError"]
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         yield Finding(False, "dagster", f"{address} does not answer ({type(error).__name__})", "start its services")
         return
-    off = sorted(_switched_off(found))
-    if off:
+    repositories = found.get("nodes", [])
+    off = sorted(_switched_off(repositories))
+    if not repositories:
+        yield Finding(False, "dagster", f"{address} has loaded no code", "Deployment in its UI says why; then reload")
+    elif off:
         yield Finding(False, "dagster", f"switched off: {', '.join(off)}", "switch them on under Automation in its UI")
     else:
         yield Finding(True, "dagster", f"{address} answers, all schedules and sensors are on")
 
 
-def _switched_off(found: Mapping[str, object]) -> Iterator[str]:
-    repositories = found["repositoriesOrError"]
-    assert isinstance(repositories, dict)
-    for repository in repositories.get("nodes", []):
+def _switched_off(repositories: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for repository in repositories:
         yield from (one["name"] for one in repository["schedules"] if one["scheduleState"]["status"] != "RUNNING")
         yield from (one["name"] for one in repository["sensors"] if one["sensorState"]["status"] != "RUNNING")
 
