@@ -62,7 +62,7 @@ def test_everything_that_is_wrong_is_said_and_an_empty_day_is_not_whole() -> Non
     for words in (
         "3 events are not in readready, the first in ",
         "1 object that held 7 events is not as the build read it: ",
-        "1 record is of no day, the first in ",
+        "1 record has no usable time, so it belongs to no day, the first in ",
         "1 file is not as committed: ",
     ):
         assert words in said

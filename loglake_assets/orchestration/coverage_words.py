@@ -38,7 +38,9 @@ def _losses(coverage: Coverage) -> Iterator[str]:
     if coverage.missing:
         yield _clause(coverage.missing, "event", "not in readready") + _first_in(coverage.missing_by_object)
     if coverage.unplaceable_records:
-        yield _clause(coverage.unplaceable_records, "record", "of no day") + _first_in(coverage.unplaceable_by_object)
+        has, belongs = ("has", "it belongs") if coverage.unplaceable_records == 1 else ("have", "they belong")
+        count = counted(coverage.unplaceable_records, "record")
+        yield f"{count} {has} no usable time, so {belongs} to no day{_first_in(coverage.unplaceable_by_object)}"
     if coverage.set_aside:
         holds = f"that held {counted(coverage.set_aside_events, 'event')} " if coverage.set_aside_events else ""
         read = f"not as the build read {agreed(len(coverage.set_aside), 'it', 'them')}"
@@ -95,7 +97,7 @@ def _named(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
     """(what is wrong, object, file or event, detail), as far as a page shows them."""
     yield from _first_names("unreadable object", coverage.unreadable)
     yield from _first_names("events not in readready", coverage.missing_by_object)
-    yield from _first_names("records of no day", coverage.unplaceable_by_object)
+    yield from _first_names("records without a usable time", coverage.unplaceable_by_object)
     yield from _first_names("object not as the build read it", coverage.set_aside)
     yield from _first_names("file not as committed", coverage.altered)
     yield from _first_names("event not in readready", dict.fromkeys(coverage.missing_events, ""))

@@ -98,8 +98,7 @@ REMEDIES: Mapping[Finding, str] = {
     Measure.WITHHELD: "S3 holds objects and does not give them: the quarantine says by its reasons what mends that; "
     "then {build}",
     Measure.UNREADABLE: _REQUEUE,
-    Measure.UNPLACEABLE: "records have no time or one that cannot be, so they are of no day: the quarantine table "
-    "names them with the reason",
+    Measure.UNPLACEABLE: "the quarantine table names the records without a usable time, each with the reason",
 }
 """What mends each finding. `{build}` builds the days, `{days}` are they, `{loglake}` is how any command begins."""
 
