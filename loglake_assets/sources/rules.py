@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Placement
@@ -38,11 +39,17 @@ class DenyRule:
 
 @dataclass(frozen=True)
 class ExcludeRule:
-    """Records that are read and not written. A record must match all fields that the rule names."""
+    """Records that are read and not written. A record must match all fields that the rule names.
+
+    `decided_by`, `since` and `why` are for people who read of the rule: they change no row.
+    """
 
     name: str
     source: str
     accepted: tuple[tuple[str, frozenset[str]], ...]
+    decided_by: str = ""
+    since: date | None = None
+    why: str = ""
 
     def excludes(self, fields: Mapping[str, str | None]) -> bool:
         return all(fields.get(name) in values for name, values in self.accepted)
@@ -63,7 +70,10 @@ class Rules:
 
     @property
     def exclusion_digest(self) -> str:
-        """SHA-256, as 32 hex digits, of what the exclusions say, whatever their names and order: it decides rows."""
+        """SHA-256, as 32 hex digits, of what the exclusions say, whatever their names and order: it decides rows.
+
+        Who decided them, since when and why is not in it: a word about a rule makes no built day another.
+        """
         said = sorted(sorted((name, sorted(values)) for name, values in rule.accepted) for rule in self.exclude)
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
@@ -122,12 +132,39 @@ def _deny(rule: Mapping[str, object]) -> DenyRule:
     )
 
 
+_ABOUT = {"decided_by", "since", "why"}
+
+
 def _exclude(rule: Mapping[str, object], accepted: frozenset[str]) -> ExcludeRule:
-    _refuse_unknown(rule, {"name", "source", *accepted})
-    fields = sorted(set(rule) - {"name", "source"})
+    _refuse_unknown(rule, {"name", "source", *_ABOUT, *accepted})
+    fields = sorted(set(rule) - {"name", "source", *_ABOUT})
     if not fields:
         raise RulesError(f"The exclude rule {rule.get('name')!r} names no field: it would exclude everything.")
-    return ExcludeRule(_name(rule), str(rule["source"]), tuple((field, _values(rule, field)) for field in fields))
+    matched = tuple((field, _values(rule, field)) for field in fields)
+    return ExcludeRule(
+        _name(rule), str(rule["source"]), matched, _text(rule, "decided_by"), _since(rule), _text(rule, "why")
+    )
+
+
+def _text(rule: Mapping[str, object], field: str) -> str:
+    """A text about a rule; empty where the rule does not say it."""
+    text = rule.get(field, "")
+    if not isinstance(text, str) or (field in rule and not text.strip()):
+        raise RulesError(
+            f"{field} of rule {rule.get('name')!r} is {text!r}: expected a text that says it. Leave it out where it is "
+            "not known."
+        )
+    return text
+
+
+def _since(rule: Mapping[str, object]) -> date | None:
+    day = rule.get("since")
+    if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
+        raise RulesError(
+            f"since of rule {rule.get('name')!r} is {day!r}: expected a day without quotes, such as since = 2026-11-01. "
+            "Leave it out where it is not known."
+        )
+    return day
 
 
 def _name(rule: Mapping[str, object]) -> str:
