@@ -76,7 +76,9 @@ def test_a_whole_pack_is_whole_and_says_what_each_day_is(pack: Path, unbuilt: da
     records = json.loads((pack / "pack.json").read_text())["days"][f"{unbuilt}"]
     assert "manifest.json.gz" not in records, "a day that was not built is not called anything else"
     assert (pack / "questions" / "root_use.csv").read_text().splitlines()[0].startswith("account,")
-    assert "How whole the logs are" in (pack / "report.html").read_text()
+    report = (pack / "report.html").read_text()
+    assert "How whole the logs are" in report
+    assert f"to {unbuilt}</h2>" in report, "the report is of the pack's days, not of those when it was made"
 
 
 def test_its_signature_is_of_its_sums(pack: Path, key: Path) -> None:

@@ -77,7 +77,7 @@ def test_an_exclusion_needs_all_its_fields() -> None:
         ('[[exclude]]\nname = "a"\nsource = "cloudtrail"\neventName = ["Decrypt"]', "accepted: .*eventname"),
         ('[[exclude]]\nname = "a"\nsource = "cloudtrail"\nerrorcode = ["x"]', "accepted"),
         ('[[exclude]]\nname = "a"\nsource = "cloudtrail"\nwhy = "noise"', "would exclude everything"),
-        (EXCLUDE + "since = '2026-11-01'", r"since of rule 'a' is '2026-11-01': expected a day without quotes"),
+        (EXCLUDE + "since = '2026-11-01'", r"since of 'a' is '2026-11-01': expected a day without quotes"),
         (EXCLUDE + "since = 2026-11-01T10:00:00Z", "expected a day without quotes"),
         (EXCLUDE + "decided_by = ['dana']", r"decided_by of rule 'a' is \['dana'\]: expected a text"),
         (EXCLUDE + "why = ' '", "why of rule 'a' is ' ': expected a text"),

@@ -15,7 +15,7 @@ from infra.cli.main import main
 from infra.cli.review import Wanted, write_review
 from infra.cli.verdicts import VerdictRequest, record_verdicts, verdicts_in
 from loglake_assets.lake.storage.keys import judged_packet_key, verdict_key, verdicts_prefix
-from loglake_assets.report.figures import LakeFigures
+from loglake_assets.report.figures import LakeFigures, lake_figures, period_of
 from loglake_assets.report.page import report_page
 from loglake_assets.reviews.session_activity.reviewer_scope import (
     Reviewer,
@@ -37,6 +37,7 @@ from loglake_assets.reviews.session_activity.verdicts import (
     check_verdict,
     facts_of,
     objects_sha256,
+    reviews_and_owed,
     session_reviews,
     verdict_on,
 )
@@ -139,7 +140,7 @@ def test_the_report_says_how_many_verdicts_are_due_and_names_nobody() -> None:
     now = datetime(2026, 11, 9, 6, tzinfo=UTC)
     due = DAY + timedelta(days=7)
     reviews = (SessionReview(hostile, due), SessionReview(ROW, due, verdict()))
-    page = report_page(LakeFigures("loglake", "here", now, (), reviews=reviews))
+    page = report_page(LakeFigures("loglake", "here", now, period_of(now.date()), (), reviews=reviews))
     assert "Overdue: 1, Appropriate: 1." in page
     assert "1 session owes a verdict" in page
     assert '<td data-label="Due">2026-11-08</td><td data-label="Status">Overdue</td>' in page
@@ -232,6 +233,38 @@ def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
         lake.client("s3").delete_object(**broken)
     assert again[one["session_key"]].status(LAST) == UNREADABLE, "no broken record hides behind an older one"
     assert again[other["session_key"]].status(LAST) == AWAITED, "and it stops nothing else"
+
+
+@pytest.mark.stack
+def test_what_is_owed_is_owed_until_it_is_judged(
+    reviewed: ReviewedLake, reviewers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On day 36 as on day 1,000, in the report as in the command."""
+    lake = reviewed.lake
+    every = session_reviews(lake.resource, FIRST, LAST, 7)
+    owed = {one.row["session_key"] for one in every if one.status(LAST + timedelta(days=99)) == OVERDUE}
+    judged = next(iter(owed))
+    dana = load_reviewers(reviewers)["dana"]
+    record_verdicts(lake, [VerdictRequest(judged, "appropriate", "")], dana, quiet)
+    for days in (36, 1_000):
+        last = LAST + timedelta(days=days)
+        found = reviews_and_owed(lake.resource, last - timedelta(days=35), last, 7)
+        late = {one.row["session_key"] for one in found if one.status(last) == OVERDUE and one.day <= LAST}
+        assert late == owed - {judged}
+        assert not [one for one in found if one.row["session_key"] == judged], "and no longer"
+    report = lake_figures(lake.resource, "here", datetime(2029, 1, 1, tzinfo=UTC))
+    assert sum(report.sessions.values()), "a lake that stands still shows the sessions of its last days"
+    assert {one.row["session_key"] for one in report.reviews if one.status(last) == OVERDUE} >= owed - {judged}
+    monkeypatch.setenv("LOGLAKE_HOME", str(lake.home))
+    monkeypatch.setattr("infra.cli.verdicts.LOOK_BACK_DAYS", -36_500)  # as if the sessions were long ago
+    assert main(["verdicts", "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert {row["session"] for row in shown} >= owed - {judged}
+    monkeypatch.setattr("infra.cli.verdicts.ROWS_SHOWN", 1)
+    assert main(["verdicts"]) == 0
+    said = capsys.readouterr().out
+    assert f"And {len(shown) - 1} more, due from {shown[1]['due']}: --format json has them all." in said
+    assert f"and {len(shown)} of days before that owe a verdict" in said
 
 
 @pytest.mark.stack

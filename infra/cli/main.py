@@ -598,7 +598,11 @@ def review(
 def verdicts(
     context: Context,
     days: Annotated[
-        str | None, typer.Option(show_default=False, help="2026-11-01..2026-11-07; the last 35 days without it.")
+        str | None,
+        typer.Option(
+            show_default=False,
+            help="2026-11-01..2026-11-07; without it the last 35 days, and what any day before them still owes.",
+        ),
     ] = None,
     reviewer: Annotated[
         str | None, typer.Option(show_default=False, help="Only the sessions that are this reviewer's to see.")

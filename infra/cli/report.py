@@ -21,7 +21,7 @@ def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
     path.write_text(html, encoding="utf-8")
     for log in found.logs:
         days = f"{found.complete_days(log):,} of {counted(len(found.closed_days(log)), 'closed day')} complete"
-        say(f"{log.name}: {days}, {len(log.problems):,} open problems")
+        say(f"{log.name}: {days}, {counted(len(log.problems), 'open problem')}")
     say(f"Report: {path.as_uri()}, kept as s3://{lake.settings.readready_bucket}/{key}")
     return path
 

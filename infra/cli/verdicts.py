@@ -30,11 +30,13 @@ from loglake_assets.reviews.session_activity.verdicts import (
     counts_by_status,
     facts_of,
     give_verdict,
+    reviews_and_owed,
     session_reviews,
 )
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import agreed, counted
 from resources.settings import loglake
 
+ROWS_SHOWN = 200
 _IN_PACKET = {"api_call_count": "api_calls"}
 Say = Callable[[str], None]
 
@@ -60,24 +62,29 @@ def print_reviews(
     say: Say,
     reviewers: Path | None = None,
 ) -> None:
-    """The sessions that owe a verdict, those due first at the top, or all; `days` None is the last 35.
+    """The sessions that owe a verdict, those due first at the top, or all; without `days` of the last 35, and what is
+    owed of any day before them.
 
     `reviewers` is the file of who reviews whom, where it is not the project's own.
     """
     today = datetime.now(UTC).date()
     first, last = days or (today - timedelta(days=LOOK_BACK_DAYS), today)
-    found = [
-        one for one in session_reviews(lake.resource, first, last, days_to_review) if is_seen_by(one.row, reviewer)
-    ]
+    asked = (session_reviews if days else reviews_and_owed)(lake.resource, first, last, days_to_review)
+    found = [one for one in asked if is_seen_by(one.row, reviewer)]
     shown = [one for one in found if is_all or one.status(today) in OWED]
     rows = [_row(one, today) for one in sorted(shown, key=lambda one: (one.due, str(one.row["started"])))]
     if form == "json":
         print(json.dumps(rows, indent=1))
         return
     if rows:
-        print_table("", list(rows[0]), [list(row.values()) for row in rows])
+        print_table("", list(rows[0]), [list(row.values()) for row in rows[:ROWS_SHOWN]])
+    if len(rows) > ROWS_SHOWN:
+        say(f"And {len(rows) - ROWS_SHOWN:,} more, due from {rows[ROWS_SHOWN]['due']}: --format json has them all.")
     counts = ", ".join(f"{count:,} {status}" for status, count in counts_by_status(found, today).items() if count)
-    say(f"{counted(len(found), 'session')} from {first} to {last}{': ' if counts else ''}{counts}.")
+    before = sum(one.day < first for one in found)
+    owed = f", and {before:,} of days before that {agreed(before, 'owes', 'owe')} a verdict" if before else ""
+    said = f"{counted(len(found) - before, 'session')} from {first} to {last}{owed}"
+    say(f"{said}{': ' if counts else ''}{counts}.")
     if rows:
         say(_how_to_judge(reviewer, reviewers))
 

@@ -36,6 +36,8 @@ _COLOURS = {
     NOTHING: ("#060606", "var(--nothing)"),
 }
 _INK = ("#070707", "var(--soft)")
+_WEEKS_OF_A_NAME = 2  # as wide as a month's name is drawn
+_SAID = re.compile(r' aria-label="(\d{4}-\d\d[-:][^"]*)" role="graphics-symbol" aria-roledescription="[^"]*"([^>]*?)/>')
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -80,10 +82,16 @@ def heat_map(log: LogFigures, legend: bool = True) -> Markup:
         }
         for week, figure in zip(weeks, days, strict=True)
     ]
-    months = [
-        {"week": week, "month": f"{figure.day:%b}"}
+    begins = [
+        (week, f"{figure.day:%b}")
         for week, figure in zip(weeks, days, strict=True)
-        if figure.day.day == 1 or (figure is days[0] and figure.day.day < 15)
+        if figure.day.day == 1 or figure is days[0]
+    ]
+    # The first month may be of a few days: its name then ends where the next one's begins.
+    is_crowded = len(begins) > 1 and begins[1][0] - begins[0][0] < _WEEKS_OF_A_NAME
+    months = [
+        {"week": week, "month": month, "align": "right" if is_crowded and n == 0 else "left"}
+        for n, (week, month) in enumerate(begins)
     ]
     x = {
         "field": "week",
@@ -121,12 +129,13 @@ def heat_map(log: LogFigures, legend: bool = True) -> Markup:
     labels = {
         "data": {"values": months},
         "mark": {
-            **{"type": "text", "align": "left", "baseline": "bottom", "dx": -6, "dy": -4},
+            **{"type": "text", "align": {"expr": "datum.align"}, "baseline": "bottom", "dy": -4},
+            "dx": {"expr": "datum.align == 'right' ? -11 : -6"},
             **{"color": _INK[0], "fontSize": 11},
         },
         "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "month", "type": "nominal"}},
     }
-    title = f"{log.title}: each day of the last year by how whole it is"
+    title = f"{log.title}: each day by how whole it is"
     return _svg({"layer": [squares, labels], "width": {"step": 15}, "height": {"step": 15}}, title)
 
 
@@ -169,6 +178,8 @@ def _svg(chart: Mapping[str, Any], title: str) -> Markup:
     svg: str = vl_convert.vegalite_to_svg({**chart, "config": config})
     for placeholder, colour in (*_COLOURS.values(), _INK):
         svg = svg.replace(f'"{placeholder}"', f'"{colour}"')
+    # What Vega says of a mark, browsers show to nobody: as its title it is what a mouse finds there.
+    svg = _SAID.sub(r"\2><title>\1</title></path>", svg)
     size = re.search(r'width="(\d+)" height="(\d+)"', svg)
     assert size, "Vega gives every picture its size"
     width, height = size.groups()

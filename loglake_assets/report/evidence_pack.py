@@ -40,7 +40,8 @@ MOST_ROWS = 100_000
 """Rows of one answer; one that has more is cut there and said to be."""
 _README = """Evidence of {title}, {first} to {last} (UTC days), of the Log Lake {lake} ({place}), made {made_at}.
 
-report.html      how whole the lake is, as a page; it loads nothing and runs no program
+report.html      how whole the lake is over the year to the last of these days, and what they ask for, as a page; it
+                 loads nothing and runs no program
 days/<day>/      commits/: every commit record of the day, as stored; each names the SHA-256 of the one before it
                  manifest.json.gz: what the newest commit's run read, object by object, and wrote; the commit names
                  its SHA-256
@@ -206,8 +207,8 @@ def _digests_gap(asked: Asked, days: Mapping[date, Sequence[str]]) -> str:
 def _write_report(
     lake: Lake, place: str, asked: Asked, folder: Path, digests: Mapping[date, DigestReport], now: datetime
 ) -> None:
-    """The report, which says of the pack's days what was found just now, and of others what their audit kept."""
-    figures = lake_figures(lake, place, now)
+    """The report of the pack's days, compared with storage now, which says of digests what was found just now."""
+    figures = lake_figures(lake, place, now, (asked.first, asked.last))
     fresh = [digest_day(day, report.document()) for day, report in digests.items()]
     logs = tuple(log.with_digests(fresh) if log.name == asked.source.name else log for log in figures.logs)
     page = report_page(replace(figures, logs=logs))

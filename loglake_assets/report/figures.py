@@ -1,7 +1,7 @@
 """What the report says, as values: every day of a year by state, what is open, what was set apart, what changed.
 
 Days of the look-back are compared by listing, as the hourly checks do; of older days the newest commit, its coverage
-and the ledger say how they are, so that a report of a year lists no year of objects.
+and the ledger say how they are and what they ask for, so that a report of a year lists no year of objects.
 """
 
 import json
@@ -12,29 +12,76 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from loglake_assets.lake.checks.coverage import Measure, coverage_of_commit
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Finding, measure_words, remedy
+from loglake_assets.lake.checks.coverage import Coverage, Measure, coverage_of_commit
+from loglake_assets.lake.checks.day_report import (
+    LOOK_BACK_DAYS,
+    Choice,
+    DayReport,
+    Finding,
+    Judged,
+    Verdict,
+    measure_words,
+    remedy,
+)
 from loglake_assets.lake.checks.ledger import LedgerDay, read_ledger_day
 from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, report_key
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days
-from loglake_assets.lake.versions.commits import Commit, heads, sequences
+from loglake_assets.lake.versions.commits import ROLLBACK, Commit, heads, sequences
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.report.words import state_words
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review
-from loglake_assets.reviews.session_activity.verdicts import SessionReview, session_reviews
+from loglake_assets.reviews.session_activity.verdicts import SessionReview, reviews_and_owed
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.placement import day_from_number, day_number, days_between
+from loglake_assets.sources.rules import ExcludeRule, load_rules
 
 REPORT_DAYS = 365
 COMPLETE, NOTHING_DELIVERED, UNBUILT, OPEN = "complete", "nothing delivered", "unbuilt", "open"
 _NAMES_SHOWN = 3
 TOOLS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Period:
+    """The days of a report, oldest first: those its heat maps show, and the recent ones of sessions, tools and digests.
+
+    `words` name the latter in a sentence, such as "the last 35 days".
+    """
+
+    shown: tuple[date, ...]
+    recent: tuple[date, ...]
+    words: str
+
+    @property
+    def compared(self) -> list[date]:
+        """Days that are compared with storage by listing it."""
+        return sorted({*self.recent, *self.shown[-LOOK_BACK_DAYS - 1 :]})
+
+
+def period_of(today: date, newest_built: date | None = None, asked: tuple[date, date] | None = None) -> Period:
+    """The year to today and its look-back; of a lake that stands still, the look-back to its newest built day.
+
+    With `asked`, the first and the last day of what a report is made for, it is these days and the year to their last.
+    """
+    if asked:
+        first, last = asked
+        return _period(last, first, last, f"the days from {first} to {last}" if first < last else f"the day {first}")
+    first = today - timedelta(days=LOOK_BACK_DAYS)
+    if newest_built is None or newest_built >= first:
+        return _period(today, first, today, f"the last {LOOK_BACK_DAYS} days")
+    words = f"the {LOOK_BACK_DAYS} days to {newest_built}, the newest day that is built"
+    return _period(today, newest_built - timedelta(days=LOOK_BACK_DAYS - 1), newest_built, words)
+
+
+def _period(end: date, first: date, last: date, words: str) -> Period:
+    begin = min(first, end - timedelta(days=REPORT_DAYS - 1))
+    return Period(tuple(days_between(begin, end)), tuple(days_between(first, last)), words)
 
 
 @dataclass(frozen=True)
@@ -84,13 +131,12 @@ class LogFigures:
     problems: tuple[Problem, ...] = ()
     digests: tuple[DigestDay, ...] = ()
     has_digests: bool = False
+    rules: tuple[ExcludeRule, ...] = ()
+    """The exclusions that rules.toml has now."""
 
     def with_digests(self, fresh: Collection[DigestDay]) -> "LogFigures":
         """The same log, with what was found of some of its days in place of what their audit kept."""
-        if not self.days:
-            return self
-        first = self.days[-1].day - timedelta(days=LOOK_BACK_DAYS - 1)
-        found = {one.day: one for one in (*self.digests, *fresh) if first <= one.day}
+        found = {one.day: one for one in (*self.digests, *fresh)}
         return replace(self, digests=tuple(found[day] for day in sorted(found)))
 
     @property
@@ -102,12 +148,20 @@ class LogFigures:
         return found
 
     @property
+    def excluded_by(self) -> dict[str, tuple[int, ExcludeRule | None]]:
+        """Events left out by name of the rule, with the rule; None where rules.toml has it no longer."""
+        counts = Counter[str]()
+        for figure in self.days:
+            counts.update(figure.ledger.excluded_by if figure.ledger else {})
+        now = {rule.name: rule for rule in self.rules}
+        return {name: (counts[name], now.get(name)) for name in (*now, *sorted(counts.keys() - now.keys()))}
+
+    @property
     def totals(self) -> dict[str, int]:
-        """Sums of the ledger over all days, and exclusions by rule as `rule <name>`."""
+        """Sums of the ledger over all days."""
         found: Counter[str] = Counter()
         for ledger in (figure.ledger for figure in self.days if figure.ledger):
             found.update(ledger.totals)
-            found.update({f"rule {rule}": count for rule, count in ledger.excluded_by.items()})
         return dict(found)
 
 
@@ -118,6 +172,7 @@ class LakeFigures:
     lake: str
     place: str
     made_at: datetime
+    period: Period
     logs: tuple[LogFigures, ...]
     sessions: Mapping[str, int] = field(default_factory=dict)
     tools: tuple[Mapping[str, Any], ...] = ()
@@ -139,28 +194,42 @@ class LakeFigures:
         return {log.name: {figure.day.isoformat(): figure.state for figure in log.days} for log in self.logs}
 
 
-def lake_figures(lake: Lake, place: str, now: datetime) -> LakeFigures:
-    """Everything the report says, as of `now`. Raises AthenaError where a review cannot be asked."""
-    logs = tuple(log_figures(lake, load_source(name), now.date()) for name in source_names())
-    first = day_number(now.date() - timedelta(days=LOOK_BACK_DAYS))
-    reviews = session_reviews(lake, now.date() - timedelta(days=LOOK_BACK_DAYS), now.date(), days_to_review())
+def lake_figures(lake: Lake, place: str, now: datetime, asked: tuple[date, date] | None = None) -> LakeFigures:
+    """Everything the report says, as of `now`: of the last year, or of the first and last day that are asked for.
+
+    Raises AthenaError where a review cannot be asked.
+    """
+    period = period_of(now.date(), _newest_built(lake, now.date()), asked)
+    logs = tuple(log_figures(lake, load_source(name), now.date(), period) for name in source_names())
+    first, last = period.recent[0], period.recent[-1]
+    reviews = reviews_and_owed(lake, first, last, days_to_review())
     tools = _ask(
         lake,
         "agent_tool_use",
         "SELECT useridentity_arn AS agent, tool_name AS tool, count(*) AS calls FROM agent_tool_use "
-        f"WHERE logcalendarday >= {first} GROUP BY 1, 2 ORDER BY calls DESC LIMIT {TOOLS_SHOWN}",
+        f"WHERE logcalendarday BETWEEN {day_number(first)} AND {day_number(last)} "
+        f"GROUP BY 1, 2 ORDER BY calls DESC LIMIT {TOOLS_SHOWN}",
     )
     made = LakeFigures(
         lake.settings.name,
         place,
         now,
+        period,
         logs,
-        dict(Counter(one.row["state"] for one in reviews)),
+        dict(Counter(one.row["state"] for one in reviews if one.day >= first)),
         tuple(tools),
         reviews=tuple(reviews),
     )
     before, states = _report_before(lake, now.date())
     return replace(made, changes=tuple(_changes(states, made.states)), before=before)
+
+
+def _newest_built(lake: Lake, today: date) -> date | None:
+    """The newest day until today that is built of any log; None where none is."""
+    tables = (lake.table(load_source(name).readready.name) for name in source_names())
+    days = (day for table in tables for day in sequences(table) if day <= day_number(today))
+    newest = max(days, default=None)
+    return None if newest is None else day_from_number(newest)
 
 
 def _ask(lake: Lake, review: str, sql: str) -> list[dict[str, Any]]:
@@ -170,12 +239,11 @@ def _ask(lake: Lake, review: str, sql: str) -> list[dict[str, Any]]:
     return lake.athena.ask(sql).rows
 
 
-def log_figures(lake: Lake, source: LogSource, today: date) -> LogFigures:
-    """One log over the year until today."""
-    first = today - timedelta(days=REPORT_DAYS - 1)
-    days = [first + timedelta(days=n) for n in range(REPORT_DAYS)]
+def log_figures(lake: Lake, source: LogSource, today: date, period: Period) -> LogFigures:
+    """One log over the days of a report."""
+    days = period.shown
     table = lake.table(source.readready.name)
-    listed = {one.day: one for one in lake.reconciler(source).days(days[-LOOK_BACK_DAYS:], today)}
+    listed = {one.day: one for one in lake.reconciler(source).days(period.compared, today)}
     delivered = delivered_days(lake.catalog, source, days_expression(days))
     commits = {day_from_number(day): commit for day, commit in heads(table).items()}
     late = late_counts(table)
@@ -184,14 +252,20 @@ def log_figures(lake: Lake, source: LogSource, today: date) -> LogFigures:
         ledger = dict(zip(built, pool.map(lambda day: read_ledger_day(table, day_number(day)), built), strict=True))
         coverage = pool.map(lambda day: coverage_of_commit(table, day_number(day), commits[day].seq), built)
         measured = dict(zip(built, coverage, strict=True))
+    known = {
+        day: _of_report(listed[day])
+        if day in listed
+        else _of_commit(commits[day], measured[day])
+        if day in commits
+        else _of_delivery(day in delivered, day >= today)
+        for day in days
+    }
 
     def figure(day: date) -> DayFigure:
-        report, commit = listed.get(day), commits.get(day)
-        found = measured.get(day)
-        state = _state(report, commit, ", ".join(measure_words(found)), day in delivered, day == today)
+        commit, found = commits.get(day), measured.get(day)
         return DayFigure(
             day,
-            state,
+            known[day].state,
             found.pct if found else None,
             commit.rows if commit else 0,
             commit.bytes if commit else 0,
@@ -206,51 +280,72 @@ def log_figures(lake: Lake, source: LogSource, today: date) -> LogFigures:
         source.name,
         source.title,
         figures[begun:],
-        tuple(_problems(source.name, listed)),
-        tuple(_digests(lake, source, days[-LOOK_BACK_DAYS:])),
+        tuple(_problems(source.name, known)),
+        tuple(_digests(lake, source, period.recent)),
         source.digests is not None,
+        load_rules(source.name).exclude,
     )
 
 
-def _state(report: DayReport | None, commit: Commit | None, measured: str, is_delivered: bool, is_today: bool) -> str:
-    if report:
-        return report.state
-    if commit:
-        return measured
-    if is_today:
-        return OPEN
-    return UNBUILT if is_delivered else NOTHING_DELIVERED
+@dataclass(frozen=True)
+class _KnownDay:
+    """What is known of a day: its state, what it asks for, and where the names of that are."""
+
+    state: str
+    findings: tuple[Finding, ...] = ()
+    coverage: Coverage | None = None
+    judged: tuple[Judged, ...] = ()
+    run_id: str | None = None
+
+    def names(self, finding: Finding) -> list[str]:
+        """What a finding is of: objects, as far as they are known."""
+        if self.coverage and finding is Measure.UNREADABLE:
+            return list(self.coverage.unreadable)
+        if self.coverage and finding is Measure.MISSING:
+            return list(self.coverage.missing_by_object)
+        if self.coverage and finding is Measure.UNPLACEABLE:
+            return list(self.coverage.unplaceable_by_object)
+        return [judged.name for judged in self.judged if judged.verdict == finding]
 
 
-def _problems(source: str, reports: Mapping[date, DayReport]) -> Iterator[Problem]:
+def _of_report(found: DayReport) -> _KnownDay:
+    """A day that was compared with storage."""
+    return _KnownDay(found.state, found.findings, found.coverage, found.judged, found.run_id)
+
+
+def _of_commit(commit: Commit, coverage: Coverage | None) -> _KnownDay:
+    """An older day, by its newest commit and what was counted of that."""
+    if commit.reason == ROLLBACK:
+        return _KnownDay(str(Choice.ROLLED_BACK), (Choice.ROLLED_BACK,), coverage, run_id=commit.run_id)
+    findings = coverage.findings if coverage else (Measure.UNCHECKED,)
+    return _KnownDay(", ".join(measure_words(coverage)), findings, coverage, run_id=commit.run_id)
+
+
+def _of_delivery(is_delivered: bool, is_open: bool) -> _KnownDay:
+    """A day without a commit."""
+    if is_open:
+        return _KnownDay(OPEN)
+    return _KnownDay(UNBUILT, (Verdict.UNBUILT,)) if is_delivered else _KnownDay(NOTHING_DELIVERED)
+
+
+def _problems(source: str, known: Mapping[date, _KnownDay]) -> Iterator[Problem]:
     """What days ask for, the newest first; neighbouring days that ask for the same are one."""
     days_of: dict[Finding, list[date]] = {}
-    for report in reports.values():
-        for finding in report.findings:
-            days_of.setdefault(finding, []).append(report.day)
+    for day, one in known.items():
+        for finding in one.findings:
+            days_of.setdefault(finding, []).append(day)
     found = [
         Problem(
             run[0],
             run[-1],
             str(finding),
-            remedy(finding, source, run[0], run[-1], reports[run[-1]].run_id),
-            tuple(name for day in run for name in _names(reports[day], finding))[:_NAMES_SHOWN],
+            remedy(finding, source, run[0], run[-1], known[run[-1]].run_id),
+            tuple(name for day in run for name in known[day].names(finding))[:_NAMES_SHOWN],
         )
         for finding, days in days_of.items()
         for run in runs_of_days(days)
     ]
     yield from sorted(found, key=lambda problem: (problem.last, problem.first), reverse=True)
-
-
-def _names(report: DayReport, finding: Finding) -> list[str]:
-    coverage = report.coverage
-    if coverage and finding is Measure.UNREADABLE:
-        return list(coverage.unreadable)
-    if coverage and finding is Measure.MISSING:
-        return list(coverage.missing_by_object)
-    if coverage and finding is Measure.UNPLACEABLE:
-        return list(coverage.unplaceable_by_object)
-    return [judged.name for judged in report.judged if judged.verdict == finding]
 
 
 def _digests(lake: Lake, source: LogSource, days: Sequence[date]) -> Iterator[DigestDay]:

@@ -8,20 +8,24 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
-from loglake_assets.report.charts import KINDS, heat_map, kind_of, monthly_bars
-from loglake_assets.report.figures import TOOLS_SHOWN, LakeFigures, LogFigures
+from loglake_assets.lake.checks.source_report import runs_of_days
+from loglake_assets.report.charts import BROKEN, KINDS, PARTLY, WAITING, heat_map, kind_of, monthly_bars
+from loglake_assets.report.figures import NOTHING_DELIVERED, TOOLS_SHOWN, DayFigure, LakeFigures, LogFigures
 from loglake_assets.report.words import SESSIONS, finding_words, state_words
 from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
 from loglake_assets.sources.placement import days_argument
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import counted, joined
 from resources.settings import loglake
 
-PROBLEMS_SHOWN = 200
+PROBLEMS_SHOWN = 100
+"""Rows of one log."""
 CHANGES_SHOWN = 100
 REVIEWS_SHOWN = 50
+_NO_SUM = "\N{EN DASH}"
+_OPEN_KINDS = (PARTLY, BROKEN, WAITING)
+"""What a day is called that is not complete, and over, and not without any event."""
 _CSS_CLASSES = dict(zip(KINDS, ("complete", "notwhole", "damaged", "waiting", "quiet", "nothing"), strict=True))
 
 
@@ -29,22 +33,27 @@ def report_page(found: LakeFigures) -> str:
     """The whole page. Names of objects and tools are anybody's: they stand escaped, and never in a picture."""
     today = found.made_at.date()
     owed = [(one, one.status(today)) for one in found.reviews if one.status(today) in OWED]
-    problems = [(log, problem) for log in found.logs for problem in log.problems]
+    problems = [(log, problem) for log in found.logs for problem in log.problems[:PROBLEMS_SHOWN]]
     return (
         _pages()
         .get_template("report.html.j2")
         .render(
             report=found,
             logs=[(log, _pictures(log, months), months) for log, months in ((log, _months(log)) for log in found.logs)],
+            days={log.name: _days(log) for log in found.logs},
+            compared=_compared(found),
             kinds=KINDS,
-            problems=problems[:PROBLEMS_SHOWN],
-            problem_count=len(problems),
+            problems=problems,
+            problem_count=sum(len(log.problems) for log in found.logs),
+            more=[(log, left) for log in found.logs if (left := log.problems[PROBLEMS_SHOWN:])],
             changes=found.changes[:CHANGES_SHOWN],
             change_count=len(found.changes),
             sessions=[(STATES[s].label, count, SESSIONS[s]) for s, count in found.sessions.items() if s in STATES],
             reviews=[(status, count) for status, count in counts_by_status(found.reviews, today).items() if count],
             owed=sorted(Counter((one.due, status) for one, status in owed).items())[:REVIEWS_SHOWN],
             owed_count=len(owed),
+            owed_before=sum(one.day < found.period.recent[0] for one, _ in owed),
+            owed_dates=len({(one.due, status) for one, status in owed}),
             closed={log.name: found.closed_days(log) for log in found.logs},
             audits={log.name: _audit(found, log) for log in found.logs if found.closed_days(log)},
             most_tools=TOOLS_SHOWN,
@@ -54,8 +63,21 @@ def report_page(found: LakeFigures) -> str:
 
 def _audit(found: LakeFigures, log: LogFigures) -> str:
     """The command that validates the log's digests of the days that the report would tell of."""
-    days = [figure.day for figure in found.closed_days(log)][-LOOK_BACK_DAYS:]
+    closed = [figure.day for figure in found.closed_days(log)]
+    days = [day for day in found.period.recent if day in closed] or closed[-1:]
     return loglake(f"digests {log.name} {days_argument(days[0], days[-1])}")
+
+
+def _compared(found: LakeFigures) -> str:
+    """The days that were compared with storage, as words."""
+    runs = runs_of_days(found.period.compared)
+    return joined([f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs])
+
+
+def _days(log: LogFigures) -> dict[str, list[DayFigure]]:
+    """The days of a log for its tables, newest first; a day on which nothing was delivered is in none."""
+    days = [figure for figure in reversed(log.days) if figure.state != NOTHING_DELIVERED]
+    return {"open": [figure for figure in days if kind_of(figure.state) in _OPEN_KINDS], "all": days}
 
 
 def _pictures(log: LogFigures, months: Sequence[Mapping[str, Any]]) -> dict[str, Markup]:
@@ -92,6 +114,11 @@ def _months(log: LogFigures) -> list[dict[str, Any]]:
     return rows
 
 
+def _of_ledger(figure: DayFigure, name: str) -> str:
+    """A sum of a day's ledger as it is shown: no number where none was kept."""
+    return f"{figure.ledger.totals.get(name, 0):,}" if figure.ledger else _NO_SUM
+
+
 def _total(totals: Mapping[str, int], name: str) -> int:
     return totals.get(name, 0)
 
@@ -107,6 +134,7 @@ def _pages() -> Environment:
     pages.filters |= {
         "css_class": _CSS_CLASSES.__getitem__,
         "total": _total,
+        "of_ledger": _of_ledger,
         "kind": kind_of,
         "counted": counted,
         "status": _status,

@@ -161,7 +161,7 @@ def _since(rule: Mapping[str, object]) -> date | None:
     day = rule.get("since")
     if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
         raise RulesError(
-            f"since of rule {rule.get('name')!r} is {day!r}: expected a day without quotes, such as since = 2026-11-01. "
+            f"since of {rule.get('name')!r} is {day!r}: expected a day without quotes, such as since = 2026-11-01. "
             "Leave it out where it is not known."
         )
     return day

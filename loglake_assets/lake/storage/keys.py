@@ -126,9 +126,14 @@ def packets_prefix(review: str, day: int, run_id: str) -> str:
     return f"packets/{review}/{day}/run={run_id}/"
 
 
+def verdicts_root(review: str) -> str:
+    """Of every verdict of a review; days come before the packets that were judged."""
+    return f"verdicts/{review}/"
+
+
 def verdicts_prefix(review: str, day: int, session_key: str | None = None) -> str:
     """Of a day, or of one session; its own key may hold anything, so its hash stands for it."""
-    of_day = f"verdicts/{review}/{day}/"
+    of_day = f"{verdicts_root(review)}{day}/"
     if session_key is None:
         return of_day
     return f"{of_day}{hashlib.sha256(session_key.encode(errors='replace')).hexdigest()[:32]}/"
@@ -141,7 +146,7 @@ def verdict_key(review: str, day: int, session_key: str, given_at: datetime) -> 
 
 def judged_packet_key(review: str, sha256: str) -> str:
     """Where the packet lies that a verdict was given on, by its digest."""
-    return f"verdicts/{review}/packets/{sha256}.json"
+    return f"{verdicts_root(review)}packets/{sha256}.json"
 
 
 def report_key(day: date, ending: str) -> str:

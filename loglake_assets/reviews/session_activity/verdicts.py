@@ -6,13 +6,14 @@ SHA-256, and the facts that would be others had the session's record changed sin
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.keys import judged_packet_key, verdict_key, verdicts_prefix
+from loglake_assets.lake.storage.keys import judged_packet_key, verdict_key, verdicts_prefix, verdicts_root
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
@@ -21,7 +22,7 @@ from loglake_assets.s3.objects import put_once, whole_object
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.s3.urls import bucket_and_key
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.placement import day_from_number, day_number, days_between
 
 VERDICTS: Mapping[str, str] = {
     "appropriate": "Appropriate",
@@ -40,6 +41,9 @@ AWAITED, RECORDING_AWAITED, OVERDUE = "awaits a verdict", "recording awaited", "
 CHANGED, UNREADABLE = "changed since its verdict", "verdict unreadable"
 OWED = (OVERDUE, UNREADABLE, CHANGED, AWAITED)
 """What a reviewer has to do something about, the most urgent first."""
+COMPARED_DAYS = 365
+"""Days of which verdicts are read and compared with what the session's record is now; of older ones, that one is there
+counts."""
 _IN_FLIGHT = 16
 _CLOCKS_APART = timedelta(hours=1)
 
@@ -89,6 +93,11 @@ class SessionReview:
     verdict: Verdict | Unreadable | None = None
     is_same_packet: bool = True
 
+    @property
+    def day(self) -> date:
+        """The partition that the session stands in."""
+        return day_from_number(self.row["logcalendarday"])
+
     def status(self, today: date) -> str:
         """The verdict, or what a reviewer still owes."""
         if isinstance(self.verdict, Unreadable):
@@ -108,21 +117,54 @@ def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def session_reviews(lake: Lake, first: date, last: date, days_to_review: int) -> list[SessionReview]:
     """The sessions of a range of days by time, each with its newest verdict. Raises AthenaError."""
+    rows = _rows(lake, f"BETWEEN {day_number(first)} AND {day_number(last)}")
+    newest = _newest_keys(key for day in days_between(first, last) for key in _verdict_keys(lake, day)) if rows else {}
+    return list(_reviews(lake, rows, newest, days_to_review))
+
+
+def reviews_and_owed(lake: Lake, first: date, last: date, days_to_review: int) -> list[SessionReview]:
+    """The sessions of a range of days, after those of any day before it that owe a verdict. Raises AthenaError.
+
+    Nothing that is owed is over by waiting. Of days more than `COMPARED_DAYS` before the last, a session owes one where
+    none was ever given.
+    """
+    rows = _rows(lake, f"< {day_number(first)}")
+    newest = _newest_keys(_verdict_keys(lake)) if rows else {}
+    since = day_number(last - timedelta(days=COMPARED_DAYS))
+    unsettled = [row for row in rows if row["logcalendarday"] >= since or _prefix(row) not in newest]
+    older = _reviews(lake, unsettled, newest, days_to_review)
+    return [
+        *(one for one in older if one.status(last) in OWED),
+        *session_reviews(lake, first, last, days_to_review),
+    ]
+
+
+def _rows(lake: Lake, days: str) -> list[dict[str, Any]]:
+    """Sessions by time of the days that a condition selects; none where no day of the review was ever built."""
     if not sequences(lake.table(REVIEW.table.name)):
         return []
-    rows = lake.athena.ask(
-        f"SELECT {', '.join(COLUMNS)} FROM {REVIEW.name} "
-        f"WHERE logcalendarday BETWEEN {day_number(first)} AND {day_number(last)} ORDER BY started, session_key"
+    rows: list[dict[str, Any]] = lake.athena.ask(
+        f"SELECT {', '.join(COLUMNS)} FROM {REVIEW.name} WHERE logcalendarday {days} ORDER BY started, session_key"
     ).rows
-    newest = _newest_keys(lake, days_between(first, last))
-    found = results_in_order(lambda key: _verdict_or_problem(lake, key), newest.values(), _IN_FLIGHT)
-    verdicts = dict(zip(newest, found, strict=True))
-    given = [verdicts.get(verdicts_prefix(REVIEW.name, row["logcalendarday"], row["session_key"])) for row in rows]
+    return rows
+
+
+def _reviews(
+    lake: Lake, rows: Sequence[Mapping[str, Any]], newest: Mapping[str, str], days_to_review: int
+) -> Iterator[SessionReview]:
+    """Each session with the verdict of its newest key, which is read."""
+    own = {prefix: newest[prefix] for row in rows if (prefix := _prefix(row)) in newest}
+    found = results_in_order(lambda key: _verdict_or_problem(lake, key), own.values(), _IN_FLIGHT)
+    verdicts = dict(zip(own, found, strict=True))
+    given = [verdicts.get(_prefix(row)) for row in rows]
     same = results_in_order(lambda pair: _is_same_packet(lake, *pair), zip(rows, given, strict=True), _IN_FLIGHT)
-    return [
-        SessionReview(row, row["started"].date() + timedelta(days=days_to_review), verdict, is_same)
-        for row, verdict, is_same in zip(rows, given, same, strict=True)
-    ]
+    for row, verdict, is_same in zip(rows, given, same, strict=True):
+        yield SessionReview(row, row["started"].date() + timedelta(days=days_to_review), verdict, is_same)
+
+
+def _prefix(row: Mapping[str, Any]) -> str:
+    """Where the verdicts on a session lie."""
+    return verdicts_prefix(REVIEW.name, row["logcalendarday"], row["session_key"])
 
 
 def _is_same_packet(lake: Lake, row: Mapping[str, Any], verdict: Verdict | Unreadable | None) -> bool:
@@ -155,13 +197,18 @@ def verdict_on(lake: Lake, session_key: str, day: int) -> Verdict | Unreadable |
     return None if newest is None else _verdict_or_problem(lake, newest)
 
 
-def _newest_keys(lake: Lake, days: Iterable[date]) -> dict[str, str]:
+def _verdict_keys(lake: Lake, day: date | None = None) -> Iterator[str]:
+    """Keys of the verdicts on sessions of a day, or of every day, which stand before the packets that were judged."""
+    root = verdicts_root(REVIEW.name)
+    found = keys(
+        lake.s3, lake.settings.readready_bucket, verdicts_prefix(REVIEW.name, day_number(day)) if day else root
+    )
+    return takewhile(lambda key: key.removeprefix(root)[:1].isdigit(), found)
+
+
+def _newest_keys(found: Iterable[str]) -> dict[str, str]:
     """The key of the newest verdict by the prefix of its session; keys of a session are in the order of time."""
-    return {
-        f"{key.rpartition('/')[0]}/": key
-        for day in days
-        for key in keys(lake.s3, lake.settings.readready_bucket, verdicts_prefix(REVIEW.name, day_number(day)))
-    }
+    return {f"{key.rpartition('/')[0]}/": key for key in found}
 
 
 def _verdict_or_problem(lake: Lake, key: str) -> Verdict | Unreadable:
