@@ -79,7 +79,7 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
 def preview_metadata(found: "Preview", lake: Lake, key: str) -> dict[str, Any]:
     """Where the rows lie, counts and names of columns; never a row."""
     return {
-        "rows_file": file_page(lake.settings, lake.settings.results_bucket, key),
+        "rows_file": file_page(lake.settings, f"s3://{lake.settings.results_bucket}/{key}"),
         "dagster/row_count": len(found.rows),
         "objects_of_day": found.objects,
         "objects_read": found.objects_read,

@@ -19,7 +19,7 @@ from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_ask import STAND_IN, ModelAccess, ask_locally, log_invocations
 from infra.cli.review import build_review_range, print_review_days
 from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, serve
-from loglake_assets.orchestration.comparison import NONE_NEEDED
+from loglake_assets.orchestration.check_metadata import NOTHING_TO_MEND, REMEDY
 from loglake_assets.reviews import load_review
 from loglake_assets.reviews.agent_tool_use.bodies import look_up
 from loglake_assets.reviews.agent_tool_use.tool_use_builder import CHECKS, _present, _trace_remedy, build
@@ -28,6 +28,7 @@ from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import SampleObject
 from resources.settings import loglake
+from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, ToolLake, quiet
 
 DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
@@ -135,14 +136,14 @@ def test_a_red_check_says_in_a_line_what_was_found_and_what_to_do(tools: ToolLak
             )
             found = [r.evaluation for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
             red = next(one for one in found if not one.passed)
-            remedy = str(red.metadata["remedy"].value)
+            remedy = str(red.metadata[REMEDY].value)
             assert loglake(f"build agent_tool_use {red.partition}") in remedy
             assert red.description
             assert red.description.startswith(f"{red.partition}: ")
             assert red.description.endswith(remedy)
             assert "\n" not in red.description
     traced = next(one for one in found if one.passed)
-    assert traced.metadata["remedy"].value == NONE_NEEDED
+    assert traced.metadata[REMEDY].value == NOTHING_TO_MEND
 
 
 def test_what_brings_the_events_depends_on_whether_the_logs_are_whole() -> None:
@@ -167,7 +168,7 @@ def test_a_body_that_is_referenced_and_absent_is_named(tools: ToolLake) -> None:
         key = dg.AssetCheckKey(ASSET, "bodies_present")
         records = instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
     evaluations = [r.evaluation for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)]
-    absent = [name for e in evaluations for name in e.metadata["named"].value]
+    absent = [name for e in evaluations for name in names_of(e.metadata)]
     assert len(absent) == 1
     assert absent[0].startswith("s3://loglake-raw-bedrock-")
     assert sum(not e.passed for e in evaluations) == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from loglake_assets.orchestration.check_metadata import ALL_NAMES, NAMES, REMEDY
 from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.columns import readready_lineage, review_lineage
 from loglake_assets.orchestration.console_links import day_links
@@ -13,17 +14,19 @@ from loglake_assets.orchestration.coverage_words import coverage_description, co
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
 from resources.settings import LakeSettings
+from tests.check_names import names_of
 from tests.reports import coverage
 
 WHOLE = replace(coverage(20261125, 1, 1928, 1928), object_count=40, bytes_read=9_000, objects_read=40)
+LOCAL = LakeSettings("loglake", "1" * 12, "eu-west-1", "http://127.0.0.1:1")
 OBJECT = "s3://loglake-raw-cloudtrail-111122223333/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/11/25/a.json.gz"
 
 
 def test_a_whole_day_says_so() -> None:
     said = coverage_description(WHOLE)
     assert said == "2026-11-25: 100.0000 %; every one of 1,928 events in raw is in readready."
-    metadata = coverage_metadata(WHOLE, "readready")
-    assert list(metadata)[:4] == ["remedy", "coverage_pct", "events_in_raw", "events_in_readready"]
+    metadata = coverage_metadata(WHOLE, LOCAL)
+    assert sorted(metadata)[:2] == [REMEDY, ALL_NAMES], "Dagster shows metadata in the order of its keys"
     assert not [name for name, value in metadata.items() if value in (0, {}, [])], "what there is none of is left out"
 
 
@@ -32,9 +35,9 @@ def test_an_unreadable_object_is_named_with_its_remedy_in_one_line() -> None:
     said = coverage_description(day)
     assert said.startswith(f"2026-11-25: 99.9481 %, 1 object is unreadable: {OBJECT} (")
     assert "requeue cloudtrail 2026-11-25" in said
-    metadata = coverage_metadata(day, "readready")
-    assert list(metadata)[:2] == ["remedy", "names"]
-    table = metadata["names"]
+    metadata = coverage_metadata(day, LOCAL)
+    assert sorted(metadata)[:3] == [REMEDY, NAMES, ALL_NAMES], "Dagster shows metadata in the order of its keys"
+    table = metadata[NAMES]
     assert isinstance(table, dg.TableMetadataValue)
     assert [record.data for record in table.records] == [
         {"what": "unreadable object", "name": OBJECT, "detail": "gzip_truncated"}
@@ -66,9 +69,9 @@ def test_everything_that_is_wrong_is_said_and_an_empty_day_is_not_whole() -> Non
         "1 file is not as committed: ",
     ):
         assert words in said
-    names = [record.data["what"] for record in coverage_metadata(day, "readready")["names"].records]
+    names = names_of(coverage_metadata(day, LOCAL), "what")
     assert names.count("event not in readready") == 3
-    assert coverage_metadata(day, "readready")["denied_objects_by_rule_ours"] == 2
+    assert coverage_metadata(day, LOCAL)["denied_objects_by_rule_ours"] == 2
     assert coverage_description(replace(WHOLE, expected=0, found=0)) == "2026-11-25: no events that day."
 
 
@@ -83,7 +86,7 @@ def test_links_are_of_the_console_on_aws_and_none_on_one_machine() -> None:
     assert day_links(LakeSettings("loglake", "1" * 12, "cn-north-1"), "jr_1", "s3://b/p")[
         "athena_page"
     ].value.startswith("https://console.amazonaws.cn/")
-    assert day_links(LakeSettings("loglake", "1" * 12, "eu-west-1", "http://127.0.0.1:1"), "jr_1", "s3://b/p") == {}
+    assert day_links(LOCAL, "jr_1", "s3://b/p") == {}
 
 
 @pytest.mark.parametrize("name", source_names())

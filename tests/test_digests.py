@@ -19,6 +19,7 @@ from infra.cli.digests import HEADINGS, _row, print_digests, summary_lines, vali
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.check_metadata import ALL_NAMES, REMEDY
 from loglake_assets.orchestration.digest_checks import digest_check, digest_result, remedy
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.s3.gzip_stream import GzipError, content
@@ -28,6 +29,7 @@ from loglake_assets.sources.cloudtrail.digests.public_keys import GivenKeys
 from loglake_assets.sources.digest_report import KINDS, DigestReport, PublicKeysError
 from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.breaking import put_back
+from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
 from tests.signed_trails import Trail, moment, signer
 
@@ -464,28 +466,30 @@ def test_runs_of_days_are_read_once_and_told_by_day(lake: LocalLake, source: Log
 
 
 def test_files_without_digests_are_unproved_and_the_check_passes_with_a_note(
-    validated: Found, source: LogSource
+    validated: Found, source: LogSource, lake: LocalLake
 ) -> None:
     trail = Trail()
     trail.file(moment("10 13:20"))
     report = validated(trail)
-    result = digest_result(source, [report], "readready")
+    result = digest_result(source, [report], lake.settings)
     assert result.passed
     assert str(result.metadata["valid_pct"].value).startswith("n/a")
     assert result.metadata["groups_without_digests"].value == 1
-    assert "log file validation" in str(result.metadata["remedy"].value)
+    assert "log file validation" in str(result.metadata[REMEDY].value)
 
 
-def test_the_check_is_red_with_names_counts_and_what_to_do(validated: Found, trail: Trail, source: LogSource) -> None:
+def test_the_check_is_red_with_names_counts_and_what_to_do(
+    validated: Found, trail: Trail, source: LogSource, lake: LocalLake
+) -> None:
     for hour in range(24):
         del trail.objects[trail.file_key(moment(f"10 {hour}:20"))]
-    result = digest_result(source, [validated(trail)], "readready")
+    result = digest_result(source, [validated(trail)], lake.settings)
     assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.ERROR
-    assert result.metadata["findings_by_kind"].value == {"missing_file": 24}
-    assert len(result.metadata["names"].value) == 20  # type: ignore[arg-type]
+    assert result.metadata["missing_file_findings"].value == 24
+    assert names_of(result.metadata, "what") == ["missing_file"] * 20
     assert result.metadata["valid_pct"].value == 50
-    assert "tampering" in str(result.metadata["remedy"].value)
+    assert "tampering" in str(result.metadata[REMEDY].value)
     assert "LOGLAKE_DIGEST_KEYS" in remedy({"unknown_public_key": 1}, {})
 
 
@@ -702,7 +706,9 @@ def test_the_check_looks_at_the_days_just_closed(built: BuiltLake, with_keys: No
     days = [datetime.now(UTC).date() - timedelta(days=n) for n in (2, 1)]
     names = [check_key(config.source.raw.name, int(f"{day:%Y%m%d}"), "digests") for day in days]
     bucket = built.lake.settings.readready_bucket
-    assert evaluation.metadata["all_names"].value == [f"s3://{bucket}/{name}" for name in names]
+    assert [r.data["file"] for r in evaluation.metadata[ALL_NAMES].records] == [
+        f"s3://{bucket}/{name}" for name in names
+    ]
 
 
 def test_the_check_is_in_the_daily_job_and_not_in_the_hourly_one() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.cli.home import REPOSITORY, local_program
+from loglake_assets.orchestration.check_metadata import ALL_NAMES, NAMES, REMEDY
 from loglake_assets.sources.placement import day_number
 from tests.browser import Browser, Page, start_browser
 from tests.commands import command
@@ -120,6 +121,8 @@ def test_two_days_are_built_by_clicks_and_the_red_one_explains_itself(
         said = page.read("Failed", "unreadable object", Path(hour.damaged).name, "corrupt_gzip")
         assert f"{local_program(hour.up.home)} requeue cloudtrail {hour.red}" in said
         assert f"{hour.red}: 9" in said, "the percentage stands before all else"
+        shown = [said.index(f"\n{key}") for key in (REMEDY, NAMES, ALL_NAMES, "bytes_recounted")]
+        assert shown == sorted(shown), "what mends it and the names stand above the figures"
         picture("red-day", page)
 
 

@@ -20,10 +20,12 @@ from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head
 from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
+from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.sources.placement import day_number
 from tests.breaking import partition_input, stored_lake
+from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 from tests.reports import stale_days
 from tests.test_reconciliation import TABLE, an_object, newest, put_back, s3
@@ -142,7 +144,7 @@ def test_a_build_that_would_take_events_from_readers_is_refused_until_that_is_ac
             checked = load_definitions().resolve_job_def("hourly_checks").execute_in_process(instance=instance)
         (left_failed,) = (e for e in checked.get_asset_check_evaluations() if e.check_name == NOTHING_LEFT_FAILED)
         assert not left_failed.passed
-        assert DAY.isoformat() in str(left_failed.metadata["names"].value)
+        assert DAY.isoformat() in names_of(left_failed.metadata, "day")
         (accepted,) = build_range(rebuilt.lake, rebuilt.source, DAY, DAY, quiet, {ACCEPT_LOSS_TAG: "true"})
         assert accepted.error is None
         assert newest(rebuilt, DAY).rows < before.rows
@@ -159,7 +161,10 @@ def test_nothing_left_failed_names_asset_and_day() -> None:
     assert not result.passed
     assert result.metadata is not None
     assert result.metadata["failed_days"].value == 1
-    assert failed_days_result({key: []}).passed
+    assert names_of(result.metadata, "asset") == ["readready/x"]
+    whole = failed_days_result({key: []})
+    assert whole.passed
+    assert NAMES not in (whole.metadata or {}), "an empty table says nothing"
 
 
 # --- retention --------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.settings import loglake
 from tests import breaking
+from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
 from tests.written_day import NUMBER, WrittenDay, at_noon, raw_key
@@ -227,7 +228,7 @@ def test_a_closed_day_without_any_object_is_named(built: BuiltLake, config: Sour
         s3(built).put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
         found = {r.check_name: r for r in hourly_results(config, built.lake.resource, days, date(2026, 11, 4))}
         assert not found["delivered"].passed
-        assert (found["delivered"].metadata or {})["names"].value == [f"2026-10-{day}" for day in range(26, 32)]
+        assert names_of(found["delivered"].metadata, "day") == [f"2026-10-{day}" for day in range(26, 32)]
     finally:
         s3(built).delete_object(Bucket=bucket, Key=key)
 

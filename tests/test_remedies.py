@@ -21,6 +21,7 @@ from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import commit_numbers, head
 from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.coverage_words import remedy as coverage_remedy
 from loglake_assets.orchestration.hourly_checks import hourly_results
 from loglake_assets.orchestration.reconcile_job import day_reports
@@ -74,7 +75,7 @@ class Mended:
         """The remedies of the red hourly checks over the day, by check."""
         config = source_config(self.source.name, start_day=DAY)
         results = hourly_results(config, self.lake.resource, [DAY], date.max)
-        return {str(r.check_name): str(r.metadata["remedy"].value) for r in results if not r.passed}
+        return {str(r.check_name): str(r.metadata[REMEDY].value) for r in results if not r.passed}
 
     def ids(self) -> set[str]:
         sql = f"SELECT eventid FROM {TABLE} WHERE logcalendarday = {NUMBER}"

@@ -21,7 +21,7 @@ from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration import review_days
-from loglake_assets.orchestration.comparison import NONE_NEEDED
+from loglake_assets.orchestration.check_metadata import ALL_NAMES, NOTHING_TO_MEND, REMEDY
 from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_sensor import changed_days
 from loglake_assets.reviews.inputs import read_inputs
@@ -34,6 +34,7 @@ from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import SessionTruth
 from resources.athena import sql_literal
 from resources.settings import loglake
+from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, ReviewedLake, quiet
 
 ASSET = dg.AssetKey(["review", "session_activity"])
@@ -310,19 +311,19 @@ def test_checks_name_the_sessions_that_were_not_recorded_and_the_orphans(reviewe
     with dagster_instance(reviewed.lake) as instance:
         keystrokes, orphans = (evaluation(instance, c, day) for c in ("keystroke_coverage", "orphans"))
     assert keystrokes.passed is (not lost)
-    assert set(keystrokes.metadata["named"].value) == lost
+    assert set(names_of(keystrokes.metadata)) == lost
     assert keystrokes.metadata["sessions_that_should_have_keystrokes"].value == have + len(lost)
     pct = keystrokes.metadata["keystroke_coverage_pct"].value
     assert pct == int(10_000 * 100 * have / (have + len(lost))) / 10_000
     assert (keystrokes.severity == dg.AssetCheckSeverity.ERROR) is (pct < 90)
-    assert set(orphans.metadata["named"].value) == {s.f_sessionid for s in of_day if s.state == "orphan"}
+    assert set(names_of(orphans.metadata)) == {s.f_sessionid for s in of_day if s.state == "orphan"}
     assert orphans.severity == dg.AssetCheckSeverity.WARN
     for found in (keystrokes, orphans):
-        remedy = found.metadata["remedy"].value
-        assert (remedy == NONE_NEEDED) is found.passed
+        remedy = found.metadata[REMEDY].value
+        assert (remedy == NOTHING_TO_MEND) is found.passed
         assert found.passed or found.description.endswith(remedy)
         assert found.passed or loglake(f"build session_activity {day}") in remedy
-    names = json.loads(packet(reviewed, keystrokes.metadata["all_names"].value))
+    names = json.loads(packet(reviewed, keystrokes.metadata[ALL_NAMES].value))
     assert set(names["names"]) == lost
 
 

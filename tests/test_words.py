@@ -11,6 +11,7 @@ import pytest
 from glue_scripts.reporting import Progress
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
+from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.comparison import check_result
 from loglake_assets.orchestration.coverage_words import coverage_description
 from loglake_assets.orchestration.digest_checks import digest_result
@@ -20,6 +21,7 @@ from loglake_assets.reviews.agent_tool_use import tool_use_builder
 from loglake_assets.reviews.session_activity import lake_queries
 from loglake_assets.sources import load_source
 from loglake_assets.sources.words import agreed, counted, joined, sentence
+from resources.settings import LakeSettings
 from tests.reports import coverage
 
 NO_BUCKET_LOCK = BucketLock("Suspended", False, "none")
@@ -64,12 +66,14 @@ def test_what_other_checks_say_is_a_sentence_whether_they_are_green_or_not() -> 
     key, cloudtrail = dg.AssetKey("a"), load_source("cloudtrail")
     unlocked = LockResult("raw", LockTerms("COMPLIANCE", 10), NO_BUCKET_LOCK)
     results = [
-        check_result(key, "x", wrong="found 1 object", right="", remedy="loglake reconcile", metadata={}),
-        check_result(key, "x", wrong="", right="nothing is found", remedy="", metadata={}),
+        check_result(
+            key, "x", wrong="found 1 object", right="", remedy="loglake reconcile", columns=(), names=(), figures={}
+        ),
+        check_result(key, "x", wrong="", right="nothing is found", remedy="", columns=(), names=(), figures={}),
         failed_days_result({key: ["2026-11-25"]}),
         failed_days_result({key: []}),
         reviews_placed_result({}),
-        digest_result(cloudtrail, [], "readready"),
+        digest_result(cloudtrail, [], LakeSettings("loglake", "1" * 12, "eu-west-1")),
         object_lock_outcome(unlocked, unlocked),
         object_lock_outcome(
             LockResult("raw", LockTerms(), NO_BUCKET_LOCK), LockResult("r", LockTerms(), NO_BUCKET_LOCK)
@@ -77,6 +81,8 @@ def test_what_other_checks_say_is_a_sentence_whether_they_are_green_or_not() -> 
     ]
     said = [str(result.description) for result in results]
     assert [text for text in said if not A_SENTENCE.fullmatch(text)] == []
+    for result in results:
+        assert min(result.metadata or ()) == REMEDY, "Dagster shows metadata in the order of its keys"
     assert said[2].startswith("Failed and not made since: 1 day, the first is 2026-11-25 of a; ")
 
 

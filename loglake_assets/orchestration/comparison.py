@@ -1,24 +1,23 @@
 """Days of a source compared by listing: storage, catalog and builds. What checks and the reconciliation asset share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.coverage import COMPARISON
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Judged, Verdict
+from loglake_assets.lake.checks.coverage import COMPARISON, NAMES_SHOWN
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict
 from loglake_assets.lake.checks.reconciliation import put_report
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_metadata
+from loglake_assets.orchestration.console_links import file_pages
 from loglake_assets.orchestration.day_checks import COVERAGE, newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.words import agreed, counted, sentence
 
-NAMES_SHOWN = 20
-NONE_NEEDED = "none needed"
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built
 
 
@@ -47,17 +46,11 @@ def report_result(
     return found
 
 
-def names_table(bad: Sequence[tuple[DayReport, Judged]]) -> dg.TableMetadataValue:
-    """The first objects of a finding by day, as a table: the UI shows a table without a further click."""
-    return metadata_table(
-        {"day": TEXT, "object": TEXT}, ((day.day.isoformat(), j.text) for day, j in bad[:NAMES_SHOWN])
-    )
-
-
-def all_names(lake: Lake, config: SourceConfig, days: Sequence[DayReport]) -> list[str]:
-    """Where every name of these days stands."""
+def all_names(lake: Lake, config: SourceConfig, days: Sequence[date]) -> dg.MetadataValue[Any] | None:
+    """Where every name of these days stands; None where there is no day."""
     bucket, table = lake.settings.readready_bucket, config.source.readready.name
-    return [f"s3://{bucket}/{check_key(table, day_number(day.day), COMPARISON)}" for day in days[:NAMES_SHOWN]]
+    keys = (check_key(table, day_number(day), COMPARISON) for day in days[:NAMES_SHOWN])
+    return file_pages(lake.settings, [f"s3://{bucket}/{key}" for key in keys])
 
 
 def cost(found: Sequence[DayReport]) -> dict[str, Any]:
@@ -77,7 +70,8 @@ def short_days(
     targets = newest_materializations(instance, config.readready_key, list(short))
     for partition, day in short.items():
         if target := targets.get(partition):
-            files = [f"{j.name}: {j.detail}" for j in day.named(Verdict.SHORT)[:NAMES_SHOWN]]
+            files = day.named(Verdict.SHORT)
+            first = f"{files[0].name}: {files[0].detail}"
             remedy = day.remedy(Verdict.SHORT)
             yield dg.AssetCheckEvaluation(
                 asset_key=config.readready_key,
@@ -85,12 +79,13 @@ def short_days(
                 partition=partition,
                 passed=False,
                 severity=dg.AssetCheckSeverity.ERROR,
-                description=sentence(f"{partition}: {_short_files(day)}, the first is {files[0]}", remedy),
-                metadata={
-                    "remedy": remedy,
-                    "mode": "cheap: files against manifest",
-                    "files": dg.MetadataValue.json(files),
-                },
+                description=sentence(f"{partition}: {_short_files(day)}, the first is {first}", remedy),
+                metadata=check_metadata(
+                    remedy,
+                    WHAT_NAME_DETAIL,
+                    [("file not as written", file.name, file.detail) for file in files[:NAMES_SHOWN]],
+                    {"mode": "cheap: files against manifest", "files_not_as_written": len(files)},
+                ),
                 target_materialization_data=target,
             )
 
@@ -106,7 +101,10 @@ def check_result(
     wrong: str,
     right: str,
     remedy: str,
-    metadata: Mapping[str, Any],
+    columns: Sequence[str],
+    names: Iterable[Sequence[Any]],
+    figures: Mapping[str, Any],
+    all_names: dg.MetadataValue[Any] | None = None,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
     """The result of a check: red with what is `wrong` and its remedy; green with what is `right` where nothing is."""
@@ -116,10 +114,5 @@ def check_result(
         passed=not wrong,
         severity=severity,
         description=sentence(wrong, remedy) if wrong else sentence(right),
-        metadata={"remedy": remedy if wrong else NONE_NEEDED, **metadata},
+        metadata=check_metadata(remedy if wrong else "", columns, [*names][:NAMES_SHOWN], figures, all_names),
     )
-
-
-def names_metadata(names: Sequence[str], label: str = "names") -> dict[str, dg.MetadataValue[Any]]:
-    """The first of some names as metadata; nothing where there are none."""
-    return {label: dg.MetadataValue.json(list(names[:NAMES_SHOWN]))} if names else {}

@@ -1,10 +1,12 @@
 """Pages of the AWS console about what a run made, for the metadata of its days. A local lake has no such pages."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
 
+from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.urls import bucket_and_key
 from resources.settings import LakeSettings
 
@@ -33,10 +35,18 @@ def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[st
     return {name: dg.MetadataValue.url(page) for name, page in pages.items()}
 
 
-def file_page(settings: LakeSettings, bucket: str, key: str) -> dg.MetadataValue[Any]:
-    """One object as a link; for a local lake its address."""
+def file_page(settings: LakeSettings, address: str) -> dg.MetadataValue[Any]:
+    """One object as a link; for a local lake its s3:// address, which it is given by."""
     if settings.endpoint_url:
-        return dg.MetadataValue.text(f"s3://{bucket}/{key}")
+        return dg.MetadataValue.text(address)
+    bucket, key = bucket_and_key(address)
     return dg.MetadataValue.url(
         f"{_console(settings, 's3')}/object/{bucket}?region={settings.region}&prefix={quote(key)}"
     )
+
+
+def file_pages(settings: LakeSettings, addresses: Sequence[str]) -> dg.MetadataValue[Any] | None:
+    """One object as a link, several as a table of their addresses (a table holds no links), none as None."""
+    if len(addresses) == 1:
+        return file_page(settings, addresses[0])
+    return metadata_table({"file": TEXT}, ([address] for address in addresses)) if addresses else None

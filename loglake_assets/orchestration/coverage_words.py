@@ -3,19 +3,16 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import dagster as dg
-
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN, WITHHELD, Coverage, Measure
 from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.storage.keys import coverage_key
-from loglake_assets.orchestration.tables import TEXT, metadata_table
+from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_metadata
+from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.reasons import advice
 from loglake_assets.sources.words import agreed, counted, joined, sentence
-from resources.settings import program
-
-NOTHING_TO_MEND = "nothing to mend"
+from resources.settings import LakeSettings, program
 
 
 def coverage_description(coverage: Coverage) -> str:
@@ -65,7 +62,7 @@ def _first_in(objects: Collection[str]) -> str:
     return f", the first in {next(iter(objects))}" if objects else ""
 
 
-def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
+def coverage_metadata(coverage: Coverage, settings: LakeSettings) -> dict[str, Any]:
     """What mends the day, what is missing by name, then counts. What there is none of is left out."""
     counts = {
         "missing": coverage.missing,
@@ -78,10 +75,7 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "excluded_by_rule": coverage.excluded,
         **{f"denied_objects_by_rule_{rule}": count for rule, count in coverage.denied.items()},
     }
-    names = [*_named(coverage)]
-    return {
-        "remedy": remedy(coverage),
-        **({"names": names_by_kind(names)} if names else {}),
+    figures = {
         "coverage_pct": coverage_value(coverage),
         "events_in_raw": coverage.expected,
         "events_in_readready": coverage.found,
@@ -89,8 +83,10 @@ def coverage_metadata(coverage: Coverage, bucket: str) -> dict[str, Any]:
         "objects_read_by_the_build": coverage.objects_read,
         "objects_recounted": coverage.object_count,
         "bytes_recounted": coverage.bytes_read,
-        "all_names": f"s3://{bucket}/{coverage_key(load_source(coverage.source).readready.name, coverage.day)}",
     }
+    key = coverage_key(load_source(coverage.source).readready.name, coverage.day)
+    all_names = file_page(settings, f"s3://{settings.readready_bucket}/{key}")
+    return check_metadata(remedy(coverage), WHAT_NAME_DETAIL, _named(coverage), figures, all_names)
 
 
 def _named(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
@@ -108,11 +104,6 @@ def _first_names(kind: str, names: Any) -> Iterator[tuple[str, str, str]]:
         yield kind, str(name), str(detail)
 
 
-def names_by_kind(names: list[tuple[str, str, str]]) -> dg.TableMetadataValue:
-    """A table of (what, name, detail): the UI shows it without a further click."""
-    return metadata_table({"what": TEXT, "name": TEXT, "detail": TEXT}, names)
-
-
 def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float | str:
     """A percentage that plots, or why there is none."""
     if coverage is None:
@@ -123,7 +114,7 @@ def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float 
 
 
 def remedy(coverage: Coverage) -> str:
-    """What mends a day of which something is missing or wrong: a sentence for each finding."""
+    """What mends a day of which something is missing or wrong: a sentence for each finding; empty where nothing is."""
     day, found = day_from_number(coverage.day), coverage.findings
     said = [
         finding_remedy(finding, coverage.source, day)
@@ -132,4 +123,4 @@ def remedy(coverage: Coverage) -> str:
     ]
     withheld = sorted(set(coverage.unreadable.values()) & WITHHELD)
     said += [f"objects named as {why}: {advice(why, program(), coverage.source, day, day)}" for why in withheld]
-    return "; ".join(said) or NOTHING_TO_MEND
+    return "; ".join(said)

@@ -21,16 +21,13 @@ from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.checks.drift import DOES_NOT_FIT, DRIFT, UNKNOWN_VERSION, UNSEEN_KEY, Drift
 from loglake_assets.lake.storage.keys import check_key
-from loglake_assets.orchestration.coverage_words import (
-    NOTHING_TO_MEND,
-    coverage_description,
-    coverage_metadata,
-    names_by_kind,
-)
-from loglake_assets.orchestration.tables import TEXT, metadata_table
+from loglake_assets.orchestration.check_metadata import ALL_NAMES, WHAT_NAME_DETAIL, check_metadata
+from loglake_assets.orchestration.console_links import file_page
+from loglake_assets.orchestration.coverage_words import coverage_description, coverage_metadata
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.words import agreed, counted, joined, sentence
+from resources.settings import LakeSettings
 
 COVERAGE = "coverage"
 GRAIN = "grain"
@@ -62,18 +59,22 @@ def check_specs(key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str]) 
 
 
 def evaluations(
-    instance: dg.DagsterInstance, key: dg.AssetKey, coverages: Mapping[str, Coverage], error_below: float, bucket: str
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    coverages: Mapping[str, Coverage],
+    error_below: float,
+    settings: LakeSettings,
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Coverage and grain of each day (by partition key). Days without a materialization have nothing to be checked."""
     targets = newest_materializations(instance, key, list(coverages))
     for partition, coverage in coverages.items():
         if target := targets.get(partition):
-            yield _coverage_evaluation(key, partition, coverage, error_below, bucket, target)
+            yield _coverage_evaluation(key, partition, coverage, error_below, settings, target)
             yield _grain_evaluation(key, partition, coverage, target)
 
 
 def _coverage_evaluation(
-    key: dg.AssetKey, partition: str, coverage: Coverage, error_below: float, bucket: str, target: Any
+    key: dg.AssetKey, partition: str, coverage: Coverage, error_below: float, settings: LakeSettings, target: Any
 ) -> dg.AssetCheckEvaluation:
     pct = coverage.pct
     severity = dg.AssetCheckSeverity.ERROR if pct is not None and pct < error_below else dg.AssetCheckSeverity.WARN
@@ -84,7 +85,7 @@ def _coverage_evaluation(
         passed=(pct is None or pct >= 100) and not is_unwatched(coverage),
         severity=severity,
         description=coverage_description(coverage),
-        metadata=coverage_metadata(coverage, bucket),
+        metadata=coverage_metadata(coverage, settings),
         target_materialization_data=target,
     )
 
@@ -110,9 +111,8 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
     }
     wrong = [measure for measure, count in counts.items() if count]
     day = day_from_number(coverage.day)
-    remedy = "; ".join(finding_remedy(measure, coverage.source, day) for measure in wrong) or NOTHING_TO_MEND
+    remedy = "; ".join(finding_remedy(measure, coverage.source, day) for measure in wrong)
     said = joined([_odd(counts[measure], *_GRAIN_WORDS[measure]) for measure in wrong])
-    names = [*_names_of_grain(coverage)]
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=GRAIN,
@@ -122,12 +122,15 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
         description=sentence(f"{day}: {said}", remedy)
         if wrong
         else f"{day}: every event is there once, and each row is from a raw record.",
-        metadata={
-            "remedy": remedy,
-            **({"names": names_by_kind(names)} if names else {}),
-            "rows": coverage.found + coverage.surplus + coverage.repeated,
-            **{_GRAIN_NAMES[measure]: counts[measure] for measure in wrong},
-        },
+        metadata=check_metadata(
+            remedy,
+            WHAT_NAME_DETAIL,
+            _names_of_grain(coverage),
+            {
+                "rows": coverage.found + coverage.surplus + coverage.repeated,
+                **{_GRAIN_NAMES[measure]: counts[measure] for measure in wrong},
+            },
+        ),
         target_materialization_data=target,
     )
 
@@ -158,7 +161,7 @@ def _names_of_grain(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
 
 
 def drift_evaluations(
-    instance: dg.DagsterInstance, key: dg.AssetKey, found: Mapping[str, Drift], bucket: str
+    instance: dg.DagsterInstance, key: dg.AssetKey, found: Mapping[str, Drift], settings: LakeSettings
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Drift of each day (by partition key): a warning, since what has no column is kept beside the columns."""
     targets = newest_materializations(instance, key, list(found))
@@ -171,7 +174,7 @@ def drift_evaluations(
                 passed=not drift.found,
                 severity=dg.AssetCheckSeverity.WARN,
                 description=_drift_description(partition, drift),
-                metadata=drift_metadata(drift, bucket),
+                metadata=drift_metadata(drift, settings),
                 target_materialization_data=target,
             )
 
@@ -192,25 +195,26 @@ def _drift_description(partition: str, drift: Drift) -> str:
     return f"{partition}: {all_of} is as the lake knows this log."
 
 
-def drift_metadata(drift: Drift, bucket: str) -> dict[str, Any]:
+def drift_metadata(drift: Drift, settings: LakeSettings) -> dict[str, Any]:
     """Counts, names of keys (escaped and bounded), and ids of examples: never a value of a record."""
     shown = {kind: list(drift.of_kind(kind).items())[:NAMES_SHOWN] for kind in _DRIFT_KINDS}
     rows = [(kind, plain_name(name), one.count, one.example) for kind, named in shown.items() for name, one in named]
-    columns = {"kind": TEXT, "name": TEXT, "rows": TEXT, "example": TEXT}
-    return {
-        "remedy": _DRIFT_REMEDY if drift.found else NOTHING_TO_MEND,
-        **({"names": metadata_table(columns, rows)} if rows else {}),
-        "rows": drift.row_count,
-        **{kind: count for kind in _DRIFT_KINDS if (count := len(drift.of_kind(kind)))},
-        "all_names": f"s3://{bucket}/{check_key(load_source(drift.source).readready.name, drift.day, DRIFT)}",
-    }
+    kinds = {kind: count for kind in _DRIFT_KINDS if (count := len(drift.of_kind(kind)))}
+    key = check_key(load_source(drift.source).readready.name, drift.day, DRIFT)
+    return check_metadata(
+        _DRIFT_REMEDY if drift.found else "",
+        ("kind", "name", "rows", "example"),
+        rows,
+        {"rows": drift.row_count, **kinds},
+        file_page(settings, f"s3://{settings.readready_bucket}/{key}"),
+    )
 
 
 def plain_name(name: str) -> str:
     """A key or a version as it is where it looks like one, else its digest: what stands there may be anybody's text."""
     if _PLAIN_NAME.fullmatch(name):
         return name
-    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()[:12]} (as in all_names)"
+    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()[:12]} (as in {ALL_NAMES})"
 
 
 def newest_materializations(instance: dg.DagsterInstance, key: dg.AssetKey, days: Sequence[str]) -> dict[str, Any]:

@@ -10,16 +10,20 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.digest_audit import DIGESTS, keep_reports, validate_digests
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
+from loglake_assets.orchestration.check_metadata import check_metadata
+from loglake_assets.orchestration.console_links import file_pages
 from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.digest_report import DigestReport
+from loglake_assets.sources.digest_report import KINDS, DigestReport
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.words import agreed, counted, sentence
+from resources.settings import LakeSettings
 
-NAMES_SHOWN = 20
 CHECKED_DAYS = 2
 
 
@@ -60,7 +64,7 @@ def digest_audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
         days = [date.fromisoformat(partition) for partition in context.partition_keys]
         for report in audit_digests(config.source, lake, days, datetime.now(UTC), context.log.info):
             context.add_asset_metadata(
-                report_metadata(config.source, [report], lake.settings.readready_bucket),
+                report_metadata(config.source, [report], lake.settings),
                 asset_key=key,
                 partition_key=day_from_number(report.day).isoformat(),
             )
@@ -82,18 +86,18 @@ def digest_check(config: SourceConfig) -> dg.AssetChecksDefinition:
         now = datetime.now(UTC)
         days = [now.date() - timedelta(days=n) for n in range(CHECKED_DAYS, 0, -1)]
         reports = audit_digests(config.source, lake, days, now)
-        return digest_result(config.source, reports, lake.settings.readready_bucket)
+        return digest_result(config.source, reports, lake.settings)
 
     return digests
 
 
-def digest_result(source: LogSource, reports: Sequence[DigestReport], bucket: str) -> dg.AssetCheckResult:
+def digest_result(source: LogSource, reports: Sequence[DigestReport], settings: LakeSettings) -> dg.AssetCheckResult:
     """Red for any finding. Days without digests pass with a note: they prove nothing, and nothing is seen wrong."""
     return dg.AssetCheckResult(
         passed=not any(report.findings for report in reports),
         severity=dg.AssetCheckSeverity.ERROR,
         description=_description(reports),
-        metadata=report_metadata(source, reports, bucket),
+        metadata=report_metadata(source, reports, settings),
     )
 
 
@@ -112,26 +116,28 @@ def _description(reports: Sequence[DigestReport]) -> str:
     )
 
 
-def report_metadata(source: LogSource, reports: Sequence[DigestReport], bucket: str) -> dict[str, Any]:
+def report_metadata(source: LogSource, reports: Sequence[DigestReport], settings: LakeSettings) -> dict[str, Any]:
     """Counts, keys and kinds: never content of a log."""
     findings = [finding for report in reports for finding in report.findings]
     counts: Counter[str] = sum((Counter(report.counts) for report in reports), Counter())
     unproved: Counter[str] = sum((Counter(report.unproved) for report in reports), Counter())
-    return {
+    figures = {
         "valid_pct": _pct(reports),
         "files_proved_pct": min((r.proved_pct for r in reports if r.proved_pct is not None), default="n/a: no files"),
         "findings": len(findings),
-        "findings_by_kind": dg.MetadataValue.json(dict(sorted(counts.items()))),
-        "names": dg.MetadataValue.json([finding.sentence for finding in findings[:NAMES_SHOWN]]),
         **{f"{kind}_findings": count for kind, count in sorted(counts.items())},
         **_totals(reports),
         "groups_without_digests": len(unproved),
-        "unproved": dg.MetadataValue.json(dict(unproved.most_common(NAMES_SHOWN))),
-        "all_names": dg.MetadataValue.json(
-            [f"s3://{bucket}/{check_key(source.raw.name, report.day, DIGESTS)}" for report in reports]
-        ),
-        "remedy": remedy(counts, unproved),
+        "unproved": metadata_table({"group": TEXT, "files": NUMBER}, unproved.most_common(NAMES_SHOWN)),
     }
+    keys = (check_key(source.raw.name, report.day, DIGESTS) for report in reports)
+    return check_metadata(
+        remedy(counts, unproved),
+        ("day", "what", "name", "detail"),
+        ((day_from_number(f.day), f.kind, f.name, f.detail or KINDS[f.kind]) for f in findings[:NAMES_SHOWN]),
+        figures,
+        file_pages(settings, [f"s3://{settings.readready_bucket}/{key}" for key in keys]),
+    )
 
 
 def _totals(reports: Sequence[DigestReport]) -> dict[str, int]:
@@ -157,7 +163,7 @@ def _pct(reports: Sequence[DigestReport]) -> float | str:
 
 
 def remedy(counts: Mapping[str, int], unproved: Mapping[str, int]) -> str:
-    """What to do about findings."""
+    """What to do about findings; empty where there is nothing to do."""
     if set(counts) & {"unknown_public_key", "signature_lost"}:
         return (
             "Give the keys: let the orchestrator list them (its policy says how), or name a file of keys with "
@@ -170,4 +176,4 @@ def remedy(counts: Mapping[str, int], unproved: Mapping[str, int]) -> str:
         )
     if unproved:
         return "Nothing is wrong that could be seen. Turn on log file validation where there are no digests."
-    return "nothing to mend"
+    return ""

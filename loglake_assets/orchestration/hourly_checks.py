@@ -11,20 +11,18 @@ from typing import Any
 
 import dagster as dg
 
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import IN_ORDER
+from loglake_assets.orchestration.check_metadata import check_metadata
 from loglake_assets.orchestration.comparison import (
-    NAMES_SHOWN,
-    NONE_NEEDED,
     all_names,
     check_result,
     cost,
     first_open_day,
     look_back,
-    names_metadata,
-    names_table,
     report_result,
     short_days,
 )
@@ -220,7 +218,9 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
         else "",
         right="Every key is known.",
         remedy=remedy,
-        metadata={"objects_at_least": len(unknown), **names_metadata(shown)},
+        columns=("object",),
+        names=((name,) for name in shown),
+        figures={"objects_at_least": len(unknown)},
     )
 
 
@@ -229,12 +229,8 @@ def _verdict_result(
 ) -> dg.AssetCheckResult:
     bad = [(day, judged) for day in found for judged in day.named(*check.verdicts)]
     days = list(dict.fromkeys(day.day for day, _ in bad))
-    remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for day, j in bad[:NAMES_SHOWN])) or NONE_NEEDED
+    remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for day, j in bad[:NAMES_SHOWN]))
     listed = sum(day.listed_count for day in found)
-    in_full: dict[str, Any] = {
-        "names": names_table(bad),
-        "all_names": dg.MetadataValue.json(all_names(lake, config, [d for d in found if d.day in days])),
-    }
     return check_result(
         config.checks_key,
         check.name,
@@ -243,14 +239,16 @@ def _verdict_result(
         else "",
         right=f"Nothing is found among {counted(listed, 'object')} of {counted(len(found), 'day')}.",
         remedy=remedy,
-        metadata={
+        columns=("day", "object"),
+        names=((day.day, judged.text) for day, judged in bad),
+        figures={
             "objects": len(bad),
             "objects_pct": objects_pct(found, check.verdicts),
             "days": len(days),
-            **(in_full if bad else {}),
-            **_by_day(found, (*check.verdicts, *check.shown)),
+            "by_day": _by_day(found, (*check.verdicts, *check.shown)),
             **cost(found),
         },
+        all_names=all_names(lake, config, days),
         severity=check.severity,
     )
 
@@ -262,16 +260,15 @@ def objects_pct(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> floa
     return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
 
 
-def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dict[str, dg.TableMetadataValue]:
-    """The days that have one of the verdicts, as a table; nothing where there is none."""
+def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dg.TableMetadataValue:
+    """The days that have one of the verdicts."""
     rows = [
         (day.day.isoformat(), str(v), len(objects), objects[0].detail)
         for day in found
         for v in verdicts
         if (objects := day.named(v))
     ]
-    columns = {"day": TEXT, "verdict": TEXT, "objects": NUMBER, "detail": TEXT}
-    return {"by_day": metadata_table(columns, rows)} if rows else {}
+    return metadata_table({"day": TEXT, "verdict": TEXT, "objects": NUMBER, "detail": TEXT}, rows)
 
 
 def _delivery_result(
@@ -294,7 +291,6 @@ def _delivery_result(
         "ask who delivers this log whether it was switched off on these days; if days without deliveries are usual, "
         f"set expect_every_day: false in the defs.yaml of {config.source.name}"
     )
-    shown = [day.isoformat() for day in absent[:NAMES_SHOWN]]
     first_of = f"the first is {absent[0]}" if absent else ""
     expected = "every day is expected to have some" if config.expect_every_day else "which is usual for this log"
     return dg.AssetCheckResult(
@@ -305,13 +301,16 @@ def _delivery_result(
         description=sentence(f"no objects are there of {counted(len(absent), 'closed day')}, {first_of}", expected)
         if absent
         else f"All closed days from the first with objects have some: {counted(len(landed), 'day')}.",
-        metadata={
-            "remedy": remedy if is_odd else NONE_NEEDED,
-            "days": len(absent),
-            "days_with_objects": len(landed),
-            "expect_every_day": config.expect_every_day,
-            **names_metadata(shown),
-        },
+        metadata=check_metadata(
+            remedy if is_odd else "",
+            ("day",),
+            ([day] for day in absent[:NAMES_SHOWN]),
+            {
+                "days": len(absent),
+                "days_with_objects": len(landed),
+                "expect_every_day": config.expect_every_day,
+            },
+        ),
     )
 
 
@@ -322,7 +321,7 @@ def _was_built(config: SourceConfig, lake: Lake) -> bool:
 
 def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.AssetCheckResult:
     odd = [day for day in found if day.placing not in IN_ORDER]
-    remedy = "; ".join(dict.fromkeys(day.remedy(day.placing) for day in odd[:NAMES_SHOWN])) or NONE_NEEDED
+    remedy = "; ".join(dict.fromkeys(day.remedy(day.placing) for day in odd[:NAMES_SHOWN]))
     back = [d.day.isoformat() for d in found if d.is_rolled_back]
     return check_result(
         config.checks_key,
@@ -333,11 +332,9 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.As
         else "",
         right=f"Readers are sent to the newest commit of each of {counted(len(found), 'day')}.",
         remedy=remedy,
-        metadata={
-            "days": len(odd),
-            **names_metadata([_text_of_placing(day) for day in odd]),
-            **({"rolled_back_days": dg.MetadataValue.json(back)} if back else {}),
-        },
+        columns=("day", "placing", "commit", "partition"),
+        names=((day.day, day.placing, day.commit_seq, day.partition_seq) for day in odd),
+        figures={"days": len(odd), "rolled_back_days": metadata_table({"day": TEXT}, ([day] for day in back))},
     )
 
 

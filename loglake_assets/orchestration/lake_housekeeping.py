@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
 from loglake_assets.orchestration.alarm_sensor import alarm_sensor
 from loglake_assets.orchestration.check_jobs import HOURLY
-from loglake_assets.orchestration.comparison import NAMES_SHOWN, check_result, names_metadata
+from loglake_assets.orchestration.check_metadata import NAMES
+from loglake_assets.orchestration.comparison import check_result
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
 from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_job, send_unplaced_commits
 from loglake_assets.orchestration.tables import TEXT, metadata_table
@@ -83,7 +85,8 @@ def collect_job() -> dg.JobDefinition:
                 context.log.info(f"{verb} run {done.run.run_id} of {table} {done.run.day} ({done.run.why}).")
         if kept:
             context.log.warning(f"S3 did not delete {counted(len(kept), 'key')}: {sorted(set(kept.values()))}.")
-        context.add_output_metadata({**totals, "keys_not_deleted": len(kept), "names": list(kept)[:NAMES_SHOWN]})
+        shown = metadata_table({"key": TEXT, "why": TEXT}, list(kept.items())[:NAMES_SHOWN])
+        context.add_output_metadata({**totals, "keys_not_deleted": len(kept), **({NAMES: shown} if kept else {})})
 
     @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
     def collect_old_runs() -> None:
@@ -142,7 +145,9 @@ def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetChec
         wrong=f"the catalog does not show {counted(len(names), 'commit')}, the first is {names[0]}" if names else "",
         right=f"The catalog shows the newest commits of {counted(len(found), 'review')}.",
         remedy=loglake("reconcile"),
-        metadata={"days": len(names), **names_metadata(names)},
+        columns=("table", "day", "commit"),
+        names=((table, day_from_number(c.day), c.seq) for table, commits in found.items() for c in commits),
+        figures={"days": len(names)},
     )
 
 
@@ -172,9 +177,7 @@ def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCh
         else "",
         right=f"No day of {counted(len(found), 'asset')} was left failed.",
         remedy="read why in the asset's newest run, then backfill the named days",
-        metadata={
-            "failed_days": len(failed),
-            "assets_looked_at": len(found),
-            "names": metadata_table({"asset": TEXT, "day": TEXT}, failed[:NAMES_SHOWN]),
-        },
+        columns=("asset", "day"),
+        names=failed,
+        figures={"failed_days": len(failed), "assets_looked_at": len(found)},
     )

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.object_lock import LockResult, LockTerms, bucket_lock, lock_result
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
+from loglake_assets.lake.checks.object_lock import BEYOND, LockResult, LockTerms, bucket_lock, lock_result
 from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, parse_commit_key
 from loglake_assets.lake.storage.raw_objects import raw_objects
 from loglake_assets.lake.storage.table import Table
+from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_metadata
 from loglake_assets.orchestration.source_config import SourceConfig
+from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources.words import agreed, counted, joined, sentence
 
@@ -26,7 +29,6 @@ CHECK = "object_lock"
 SAMPLE_COUNT = 30  # of raw objects and of commits each: 60 to 120 small requests a day
 _DAYS_LISTED = 24  # of the look-back: the hourly checks list 36
 _LEAST_LOOK_BACK_DAYS = 35
-_SHOWN = 20
 _REMEDY = "see docs/worm.md: what to do when the check is red"
 _NO_LOCK = "no lock is configured, so none is looked for"
 
@@ -90,11 +92,12 @@ def object_lock_outcome(raw: LockResult, commits: LockResult) -> dg.AssetCheckRe
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR,
         description=_description(raw, commits),
-        metadata={
-            **_metadata("raw", raw),
-            **_metadata("commits", commits),
-            "remedy": "nothing to mend" if passed else _REMEDY,
-        },
+        metadata=check_metadata(
+            "" if passed else _REMEDY,
+            WHAT_NAME_DETAIL,
+            [*_named(raw), *_named(commits)],
+            {**_figures("raw", raw), **_figures("commits", commits)},
+        ),
     )
 
 
@@ -111,18 +114,23 @@ def _description(raw: LockResult, commits: LockResult) -> str:
     )
 
 
-def _metadata(layer: str, result: LockResult) -> dict[str, Any]:
-    """Counts, keys and bucket settings: never content of a log."""
+def _named(result: LockResult) -> Iterator[tuple[str, str, str]]:
+    """What is less than promised, and what is more, as far as a page shows it."""
+    yield from (("bucket", result.bucket, fault) for fault in result.bucket_faults)
+    for key, faults in list(result.faulty.items())[:NAMES_SHOWN]:
+        yield "object locked less", f"s3://{result.bucket}/{key}", ", ".join(faults)
+    yield from (("object locked more", f"s3://{result.bucket}/{key}", BEYOND) for key in result.beyond[:NAMES_SHOWN])
+
+
+def _figures(layer: str, result: LockResult) -> dict[str, Any]:
+    """Counts and bucket settings: never content of a log."""
     return {
         f"{layer}_conforming_pct": _pct(result),
         f"{layer}_configured": str(result.terms),
         f"{layer}_bucket_has": str(result.bucket_lock),
-        f"{layer}_bucket_faults": dg.MetadataValue.json(result.bucket_faults),
         f"{layer}_sampled": len(result.sampled),
         f"{layer}_not_conforming": len(result.faulty),
-        f"{layer}_verdicts": dg.MetadataValue.json(result.verdict_counts),
-        f"{layer}_names": dg.MetadataValue.json(dict(list(result.faulty.items())[:_SHOWN])),
-        f"{layer}_beyond_names": dg.MetadataValue.json(result.beyond[:_SHOWN]),
+        f"{layer}_verdicts": metadata_table({"verdict": TEXT, "objects": NUMBER}, result.verdict_counts.items()),
         f"{layer}_legal_holds": result.legal_hold_count,
         f"{layer}_vanished": result.vanished_count,
         f"{layer}_sample": _sample_in_words(result),

@@ -18,10 +18,8 @@ from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.lake.versions.served_day import IN_ORDER
 from loglake_assets.orchestration.comparison import (
-    NAMES_SHOWN,
     check_result,
     cost,
-    names_metadata,
     report_result,
 )
 from loglake_assets.orchestration.source_config import SourceConfig
@@ -33,6 +31,7 @@ from resources.settings import FIRST_DAY
 OLDER_DAYS = "older_days"
 WEEK = 7
 WEEKS_A_RUN = 6  # at most: one for each hour since the last run, and no more than a run has time for
+_SHOWN_OUTSIDE = 5  # of the days that are no days of the lake, so that the others are named as well
 _ALL_DAYS = 0  # the place among a table's results of what is about no single day
 
 
@@ -140,11 +139,16 @@ def _result(
         wrong=f"found {joined(said)}" if said else "",
         right="No older day is known to be wrong.",
         remedy="; ".join(remedies),
-        metadata={
+        columns=("day", "what"),
+        names=[
+            *((day, "raw objects before the lake's first day") for day in left_out[:_SHOWN_OUTSIDE]),
+            *((day, "raw objects of a day to come") for day in to_come[:_SHOWN_OUTSIDE]),
+            *((day, ", ".join(f"{name}: {count}" for name, count in said.items())) for day, said in wrong.items()),
+        ],
+        figures={
             "days": len(wrong),
-            **({"names": dg.MetadataValue.json(dict(list(wrong.items())[:NAMES_SHOWN]))} if wrong else {}),
-            **names_metadata([day.isoformat() for day in left_out], "days_before_the_first"),
-            **names_metadata([day.isoformat() for day in to_come], "days_to_come"),
+            "days_before_the_first": len(left_out),
+            "days_to_come": len(to_come),
             "compared_now": f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}"
             if days
             else "no day is older than the look-back",

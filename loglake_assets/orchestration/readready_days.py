@@ -101,12 +101,12 @@ def build_days(
         config.readready_key,
         coverages,
         config.coverage_error_below_pct,
-        lake.settings.readready_bucket,
+        lake.settings,
     )
     with stage(context, f"Drift of {counted(len(committed), 'day')}"):
         drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
     problem += odd
-    yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings.readready_bucket)
+    yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings)
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
         raise dg.Failure("; ".join(bad), allow_retries=False)
     yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
@@ -261,7 +261,7 @@ def day_metadata(
         "dpu_seconds": round(run.dpu_seconds / days_in_run, 3),
         "estimated_cost_usd": usd_of_dpu_seconds(run.dpu_seconds / days_in_run),
         **plan_beside_actual(plan, built.manifest, run.dpu_seconds / days_in_run),
-        "quarantine": _quarantine_table(built.manifest),
+        **({"quarantine": _quarantine_table(built.manifest)} if built.manifest.quarantine else {}),
     }
 
 

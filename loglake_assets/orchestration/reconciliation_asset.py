@@ -6,13 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.coverage import COMPARISON
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.keys import check_key
-from loglake_assets.orchestration.comparison import NAMES_SHOWN, NONE_NEEDED, first_open_day, report_result, short_days
+from loglake_assets.orchestration.check_metadata import check_metadata
+from loglake_assets.orchestration.comparison import all_names, first_open_day, report_result, short_days
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.sources.placement import day_number
 
 
 def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
@@ -33,7 +32,7 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
         days = [date.fromisoformat(key) for key in context.partition_keys]
         found = report_result(config, lake, days, first_open_day(datetime.now(UTC), config.schedule_hour))
         for day in found:
-            metadata = day_metadata(day, lake.settings.readready_bucket, config.source.readready.name)
+            metadata = day_metadata(day, all_names(lake, config, [day.day]))
             context.add_asset_metadata(metadata, asset_key=config.reconciliation_key, partition_key=day.day.isoformat())
         yield dg.MaterializeResult(asset_key=config.reconciliation_key)
         yield from short_days(context.instance, config, found)
@@ -41,16 +40,15 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
     return reconciliation
 
 
-def day_metadata(day: DayReport, bucket: str, table: str) -> dict[str, Any]:
+def day_metadata(day: DayReport, in_full: dg.MetadataValue[Any] | None) -> dict[str, Any]:
     """Counts, keys and ids of one day: never content of a log."""
     bad = day.judged
-    return {
+    figures = {
         "objects_pct": day.pct if day.pct is not None else "n/a: no object that day",
         "objects_listed": day.listed_count,
         **day.counts,
         "placing": str(day.placing),
-        "excluded_records_by_rule": dg.MetadataValue.json(dict(day.rules)),
-        "names": dg.MetadataValue.json([j.text for j in bad[:NAMES_SHOWN]]),
-        "all_names": f"s3://{bucket}/{check_key(table, day_number(day.day), COMPARISON)}",
-        "remedy": "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad)) or NONE_NEEDED,
+        "excluded_records_by_rule": dict(day.rules),
     }
+    remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for j in bad))
+    return check_metadata(remedy, ("object",), ([j.text] for j in bad[:NAMES_SHOWN]), figures, in_full)

@@ -57,12 +57,11 @@ def report_asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
 
 def _metadata(lake: Lake, found: LakeFigures, key: str) -> dict[str, Any]:
     """Counts, keys, and each log's heat map as a picture that loads nothing."""
-    bucket = lake.settings.readready_bucket
     return {
         "open_problems": sum(len(log.problems) for log in found.logs),
         "changes": len(found.changes),
         **{f"heat_map_{log.name}": dg.MetadataValue.md(_picture(log)) for log in found.logs if log.days},
-        "report": file_page(lake.settings, bucket, key),
+        "report": file_page(lake.settings, f"s3://{lake.settings.readready_bucket}/{key}"),
     }
 
 

@@ -17,7 +17,8 @@ from loglake_assets.lake.storage.keys import check_key, packets_prefix
 from loglake_assets.lake.versions.commits import Commit, SupersededError, head
 from loglake_assets.lake.versions.manifests import Manifest
 from loglake_assets.lake.versions.publish import Publisher
-from loglake_assets.orchestration.comparison import NONE_NEEDED
+from loglake_assets.orchestration.check_metadata import check_metadata
+from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.day_checks import newest_materializations
 from loglake_assets.orchestration.day_events import closed_checks, recorded_days
 from loglake_assets.orchestration.review_config import ReviewConfig
@@ -27,7 +28,7 @@ from loglake_assets.reviews.day_writer import put_review_day
 from loglake_assets.reviews.inputs import BUILT, read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number, day_number
-from resources.settings import loglake
+from resources.settings import LakeSettings, loglake
 
 
 class InputNotBuiltError(LookupError):
@@ -49,7 +50,7 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
     days = [date.fromisoformat(key) for key in context.partition_keys]
     errors = _unbuilt(config.review, lake, days)
     built = list(_build(context, config, lake, [day for day in days if day not in errors], errors))
-    metadata = {b.partition: _metadata(b) for b in built}
+    metadata = {b.partition: _metadata(b, lake.settings) for b in built}
     yield from recorded_days(context, config.key, metadata, len(built) == len(days))
     yield from _evaluations(context, config, lake, built)
     if errors:
@@ -134,13 +135,15 @@ def _run_id(context: dg.AssetExecutionContext) -> str:
     return f"{context.run_id}-{retry}" if retry else context.run_id
 
 
-def _metadata(built: _BuiltDay) -> dict[str, Any]:
+def _metadata(built: _BuiltDay, settings: LakeSettings) -> dict[str, Any]:
     commit = built.commit
+    pages = {name: file_page(settings, address) for name, address in built.found.pages.items()}
     return {
         "dagster/row_count": commit.rows,
         **built.found.counts,
         "counted": list(built.found.counts),
         **built.found.metadata,
+        **pages,
         **{name: value for check in built.found.checks for name, value in check.metadata.items()},
         "orc_bytes": commit.bytes,
         "commit": commit.seq,
@@ -163,12 +166,13 @@ def _evaluations(
                 passed=check.passed,
                 severity=dg.AssetCheckSeverity.ERROR if check.is_error else dg.AssetCheckSeverity.WARN,
                 description=f"{day.partition}: {check.description}",
-                metadata={
-                    "remedy": NONE_NEEDED if check.passed else check.remedy,
-                    **check.metadata,
-                    "named": dg.MetadataValue.json(list(check.names[:NAMES_SHOWN])),
-                    "all_names": f"s3://{lake.settings.readready_bucket}/{key}",
-                },
+                metadata=check_metadata(
+                    "" if check.passed else check.remedy,
+                    ("name",),
+                    ([name] for name in check.names[:NAMES_SHOWN]),
+                    check.metadata,
+                    file_page(lake.settings, f"s3://{lake.settings.readready_bucket}/{key}"),
+                ),
                 target_materialization_data=targets.get(day.partition),
             )
 

@@ -127,16 +127,17 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
     def audit(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
         days = [config.raw_days.time_window_for_partition_key(key).start.date() for key in context.partition_keys]
         coverages = recount_days(context, config, lake, days)
-        bucket = lake.settings.readready_bucket
         for partition, coverage in coverages.items():
             context.add_asset_metadata(
-                coverage_metadata(coverage, bucket), asset_key=config.audit_key, partition_key=partition
+                coverage_metadata(coverage, lake.settings), asset_key=config.audit_key, partition_key=partition
             )
         yield dg.MaterializeResult(asset_key=config.audit_key)
         yield from evaluations(
-            context.instance, config.readready_key, coverages, config.coverage_error_below_pct, bucket
+            context.instance, config.readready_key, coverages, config.coverage_error_below_pct, lake.settings
         )
-        yield from drift_evaluations(context.instance, config.readready_key, measure_drift(config, lake, days), bucket)
+        yield from drift_evaluations(
+            context.instance, config.readready_key, measure_drift(config, lake, days), lake.settings
+        )
 
     return audit
 

@@ -57,6 +57,8 @@ class ReviewDay:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What people read of the day first, in this order: by state, by kind."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Those of its files that people open first, by what they are: s3:// addresses."""
     details: Mapping[str, Iterable[Mapping[str, Any]]] = field(default_factory=dict)
     """Rows of the review's detail tables by their names, in the tables' order, with their columns but `f_run`.
 

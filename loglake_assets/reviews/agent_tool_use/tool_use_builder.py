@@ -68,7 +68,7 @@ def build(
             ],
             counts=_counts(calls),
             details={EVENTS.name: chain.from_iterable(map(event_rows, sorted(calls, key=lambda one: one.key)))},
-            metadata={"pages": f"{address(day)}index.html"},
+            pages={"pages": f"{address(day)}index.html"},
         )
 
 

@@ -50,8 +50,8 @@ def build(
             metadata={
                 "transcript_lines": sum(row["transcript_lines"] for row in rows),
                 "lines_that_look_like_secrets": sum(len({s.line for s in session.secrets}) for session in sessions),
-                "packets": f"{address(day)}index.html",
             },
+            pages={"packets": f"{address(day)}index.html"},
             details={LINES.name: chain.from_iterable(map(line_rows, sorted(sessions, key=lambda one: one.key)))},
         )
 
