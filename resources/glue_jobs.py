@@ -19,6 +19,7 @@ from dagster_aws.pipes import PipesS3MessageReader
 from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD
 
 from resources.access import LakeAccess
+from resources.console import glue_log_page, glue_run_page
 from resources.glue_output import output_lines
 
 GLUE_RUN_TAG = "loglake/glue_run"
@@ -132,6 +133,11 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
                 pipes = session.get_bootstrap_cli_arguments()
                 job_run_id = self._start({**asked, "--run_id": run_id, **pipes}, context)
             context.instance.add_run_tags(context.run_id, {GLUE_RUN_TAG: job_run_id})
+            if page := glue_run_page(self.lake.settings, job_run_id):  # now: a run that fails has no other link
+                context.log.info(
+                    f"Glue run {job_run_id}: {page} What it says of errors: "
+                    f"{glue_log_page(self.lake.settings, job_run_id)}"
+                )
             try:
                 return self._follow(context, job_run_id, run_id, bool(adopted))
             finally:
@@ -154,7 +160,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
             raise
         self._print_output(context, job_run_id, run_id, run["JobRunState"] == _SUCCEEDED)
         if run["JobRunState"] != _SUCCEEDED:
-            raise GlueRunError(_failure(self._job, run))
+            raise GlueRunError(_failure(self._job, run, glue_log_page(self.lake.settings, job_run_id)))
         seconds = float(run.get("ExecutionTime", 0))
         dpu_seconds = float(run.get("DPUSeconds") or seconds * float(run.get("MaxCapacity") or 0))
         return GlueRun(self._job, job_run_id, run_id, seconds, dpu_seconds, adopted)
@@ -237,11 +243,12 @@ def _is_of_the_server(error: ClientError) -> bool:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"]) >= 500
 
 
-def _failure(job: str, run: Mapping[str, Any]) -> str:
+def _failure(job: str, run: Mapping[str, Any], log_page: str | None) -> str:
     state, said = run["JobRunState"], str(run.get("ErrorMessage") or "nothing")[:1000]
     return (
         f"Glue run {run['Id']} of {job} ended {state} after {run.get('ExecutionTime', 0)} s and said: {said}. "
         f"No day of it was committed. {_ADVICE.get(state, '')}"
+        f"{f' Its log: {log_page}' if log_page else ''}"
     )
 
 

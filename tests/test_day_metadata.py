@@ -81,7 +81,7 @@ def test_links_are_of_the_console_on_aws_and_none_on_one_machine() -> None:
     assert {type(value) for value in found.values()} == {dg.UrlMetadataValue}
     pages = {name: str(value.value) for name, value in found.items()}
     assert pages["glue_run_page"].endswith("#/job/loglake-readready/run/jr_1")
-    assert "log-group/$252Faws-glue$252Floglake-readready$252Ferror" in pages["glue_logs_page"]
+    assert pages["glue_logs_page"].endswith("log-group/$252Faws-glue$252Floglake-readready$252Ferror/log-events/jr_1")
     assert pages["files_page"].endswith("&prefix=from_x_readready/run%3Djr_1/day%3D20261125/")
     assert day_links(LakeSettings("loglake", "1" * 12, "cn-north-1"), "jr_1", "s3://b/p")[
         "athena_page"

@@ -62,8 +62,8 @@ class SmallJob:
     def runs(self) -> list[dict[str, Any]]:
         return list(self.lake.client("glue").get_job_runs(JobName=self.job)["JobRuns"])
 
-    def run_through(self, endpoint_url: str, **seconds: float) -> GlueRun:
-        """The window run by an asset whose clients talk to `endpoint_url`."""
+    def run_through(self, endpoint_url: str | None, **seconds: float) -> GlueRun:
+        """The window run by an asset whose clients talk to `endpoint_url`; None is AWS, by the environment."""
         named = self.lake.settings
         lake = Lake(LakeSettings(self.name, named.account, named.region, endpoint_url))
         made: list[GlueRun] = []
@@ -114,6 +114,19 @@ def test_every_end_but_success_is_a_failure_that_says_what_to_do(job: SmallJob, 
             GlueRunError, match=f"ended {state} .*said of {state}.*No day of it was committed.*{advice}"
         ):
             job.run_through(url)
+
+
+def test_a_run_that_fails_on_aws_leads_to_its_glue_run_and_its_log(
+    job: SmallJob, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with rewriting_proxy(job.lake.info.endpoint_url, telling("FAILED")) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(GlueRunError, match=r"Its log: https://\S+/log-events/jr_\w+$"):
+            job.run_through(None)
+    (run,) = job.runs()
+    logged = capfd.readouterr().err
+    assert f"#/job/{job.job}/run/{run['Id']} " in logged, "at its start: a failed day has no metadata"
+    assert f"/log-events/{run['Id']}" in logged
 
 
 @pytest.mark.fault(43, "a run that is WAITING for a while", "polled until it runs and ends")

@@ -8,41 +8,30 @@ import dagster as dg
 
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.urls import bucket_and_key
+from resources.console import console_page, glue_log_page, glue_run_page
 from resources.settings import LakeSettings
-
-_DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-
-
-def _console(settings: LakeSettings, service: str) -> str:
-    domain = _DOMAINS.get(settings.partition, f"{settings.region}.console.aws.amazon.com")
-    return f"https://{domain}/{service}"
 
 
 def day_links(settings: LakeSettings, job_run_id: str, location: str) -> dict[str, Any]:
-    """The Glue run, what it printed, the day's files, and Athena, as links by name; none for a local lake."""
-    if settings.endpoint_url:
-        return {}
+    """The Glue run, what it printed, the day's files, and Athena, as links by name; none for a local lake.
+
+    Athena's editor opens empty, as an address cannot hold a query: the day's `query` is beside it.
+    """
     bucket, prefix = bucket_and_key(location)
-    job = settings.readready_job
-    group = quote(settings.job_error_log_group, safe="").replace("%", "$25")  # as CloudWatch's own addresses spell it
-    home = f"/home?region={settings.region}"
     pages = {
-        "glue_run_page": f"{_console(settings, 'gluestudio')}{home}#/job/{quote(job)}/run/{quote(job_run_id)}",
-        "glue_logs_page": f"{_console(settings, 'cloudwatch')}{home}#logsV2:log-groups/log-group/{group}",
-        "files_page": f"{_console(settings, 's3')}/buckets/{bucket}?region={settings.region}&prefix={quote(prefix)}",
-        "athena_page": f"{_console(settings, 'athena')}{home}#/query-editor",
+        "glue_run_page": glue_run_page(settings, job_run_id),
+        "glue_logs_page": glue_log_page(settings, job_run_id),
+        "files_page": console_page(settings, f"s3/buckets/{bucket}", f"&prefix={quote(prefix)}"),
+        "athena_page": console_page(settings, "athena/home", "#/query-editor"),
     }
-    return {name: dg.MetadataValue.url(page) for name, page in pages.items()}
+    return {name: dg.MetadataValue.url(page) for name, page in pages.items() if page}
 
 
 def file_page(settings: LakeSettings, address: str) -> dg.MetadataValue[Any]:
     """One object as a link; for a local lake its s3:// address, which it is given by."""
-    if settings.endpoint_url:
-        return dg.MetadataValue.text(address)
     bucket, key = bucket_and_key(address)
-    return dg.MetadataValue.url(
-        f"{_console(settings, 's3')}/object/{bucket}?region={settings.region}&prefix={quote(key)}"
-    )
+    page = console_page(settings, f"s3/object/{bucket}", f"&prefix={quote(key)}")
+    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text(address)
 
 
 def file_pages(settings: LakeSettings, addresses: Sequence[str]) -> dg.MetadataValue[Any] | None:
