@@ -20,13 +20,14 @@ def defs() -> dg.Definitions:
     """All of them. The lake's first day is read from the environment here, and nothing else is."""
     tree = LakeComponentTree.for_project(Path(__file__).parent)
     logs = [component.config() for component in tree.get_all_components(LogSourceComponent)]
+    owners = tuple(dict.fromkeys(owner for config in logs for owner in config.owners))
     made = tree.build_defs()
-    made = dg.Definitions.merge(made, upkeep(_days_by_asset(made)))
+    made = dg.Definitions.merge(made, upkeep(_days_by_asset(made), owners))
     return dg.Definitions.merge(
         made,
         check_jobs(made),
         dg.Definitions(assets=[preview_asset(config) for config in logs], jobs=[backfill_job(made.assets or ())]),
-        report_definitions(),
+        report_definitions(owners),
         dg.Definitions(
             resources=lake_resources(),
             executor=dg.in_process_executor,

@@ -14,6 +14,7 @@ import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 
 from loglake_assets.lake.lake import Lake
+from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.pools import PREVIEW_POOL
 from loglake_assets.orchestration.source_config import SourceConfig
@@ -51,6 +52,7 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
         kinds={"pyspark", "json"},
         owners=config.owners,
         tags=config.tags("preview"),
+        metadata={"dagster/code_references": code_references(f"loglake_assets.sources.{config.source.name}")},
     )
     def first_rows(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], spark: LazyPySparkResource

@@ -44,6 +44,23 @@ def test_the_definitions_load_and_hold_every_source() -> None:
     assert set(source_names()) <= groups
 
 
+def test_everybody_sees_whose_an_asset_is_how_old_it_may_be_and_where_its_code_is() -> None:
+    specs = {spec.key: spec for spec in load_definitions().resolve_all_asset_specs()}
+    assert [key for key, spec in specs.items() if not spec.owners] == []
+    tables = [spec for key, spec in specs.items() if key.path[0] in ("readready", "review")]
+    assert len(tables) == len((*source_names(), *review_names()))
+    assert [spec.key for spec in tables if not spec.freshness_policy] == []
+    coded = [*tables, *(spec for key, spec in specs.items() if key.path[0] == "preview")]
+    assert len(coded) > len(tables)
+    assert [spec.key for spec in coded if "dagster/code_references" not in spec.metadata] == []
+
+
+def test_a_schedule_has_the_name_of_its_job() -> None:
+    schedules = load_definitions().get_repository_def().schedule_defs
+    assert len(schedules) > 2 * len(source_names())
+    assert [one.name for one in schedules if one.name != one.job_name] == []
+
+
 def test_one_tree_holds_every_log_and_review_and_no_other_folder() -> None:
     tree = load_definitions().component_tree
     assert tree is not None
@@ -86,7 +103,7 @@ def test_a_backfill_is_cut_into_windows_of_the_configured_size(config: SourceCon
 
 
 def test_the_daily_schedule_asks_for_the_day_just_closed(config: SourceConfig) -> None:
-    schedule = with_resources(config).resolve_schedule_def("cloudtrail_daily")
+    schedule = with_resources(config).resolve_schedule_def("cloudtrail_readready")
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 22, 2, tzinfo=UTC))
     requests = schedule.evaluate_tick(context).run_requests
     assert requests is not None

@@ -305,7 +305,7 @@ def test_one_hourly_job_runs_the_checks_of_every_log(built: BuiltLake) -> None:
 def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_looks_after() -> None:
     from datetime import UTC, datetime
 
-    schedule: Callable[..., Any] = load_definitions().resolve_schedule_def("cloudtrail_recount_weekly_scheduled")
+    schedule: Callable[..., Any] = load_definitions().resolve_schedule_def("cloudtrail_recount")
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 22, 5, tzinfo=UTC))
     requests = schedule.evaluate_tick(context).run_requests  # type: ignore[attr-defined]
     days = [tuple(r.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")) for r in requests]

@@ -1,9 +1,18 @@
 """How days of a run over many partitions are told to Dagster: each with its own metadata, good ones even beside bad."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
+
+from loglake_assets.sources.placement import days_argument
+
+
+def tag_run(context: dg.AssetExecutionContext, what: str, name: str, days: Sequence[date]) -> None:
+    """Say on the run's own tags what it builds and which days, at once: whoever looks for a run may want it by now."""
+    tags = {f"loglake/{what}": name, "loglake/days": days_argument(days[0], days[-1])}
+    context.instance.add_run_tags(context.run_id, tags)
 
 
 def recorded_days(

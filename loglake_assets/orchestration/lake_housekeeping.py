@@ -28,12 +28,17 @@ LAKE = dg.AssetKey(["lake"])
 NOTHING_LEFT_FAILED, REVIEWS_PLACED = "nothing_left_failed", "reviews_placed"
 
 
-def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Definitions:
+def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]], owners: Sequence[str]) -> dg.Definitions:
     """The definitions that are about the whole lake; `assets` are those that runs make, with their days."""
     collecting = collect_job()
     return dg.Definitions(
         assets=[
-            dg.AssetSpec(LAKE, description="The lake as a whole: what no single table can say.", group_name="lake")
+            dg.AssetSpec(
+                LAKE,
+                description="The lake as a whole: what no single table can say.",
+                group_name="lake",
+                owners=owners,
+            )
         ],
         asset_checks=[lake_checks(assets)],
         jobs=[collecting, reconcile_job()],
@@ -41,6 +46,7 @@ def upkeep(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.Def
         schedules=[
             # Stopped until somebody wants it: it deletes, and on AWS it needs a policy of its own.
             dg.ScheduleDefinition(
+                name=collecting.name,
                 job=collecting,
                 cron_schedule="0 6 * * 6",
                 run_config={"ops": {"collect_old_runs_of_every_table": {"config": {"apply": True}}}},

@@ -20,14 +20,14 @@ from loglake_assets.lake.versions.publish import LostInputError, PlacementError,
 from loglake_assets.orchestration.console_links import day_links
 from loglake_assets.orchestration.coverage_words import coverage_value
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, drift_evaluations, evaluations
-from loglake_assets.orchestration.day_events import closed_checks, recorded_days
+from loglake_assets.orchestration.day_events import closed_checks, recorded_days, tag_run
 from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
 from loglake_assets.orchestration.planned_days import plan_beside_actual, plans_of
 from loglake_assets.orchestration.source_config import SourceConfig, engine
 from loglake_assets.orchestration.stage_log import stage
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
-from loglake_assets.sources.placement import day_from_number, day_number, days_argument
+from loglake_assets.sources.placement import day_from_number, day_number
 from loglake_assets.sources.words import agreed, counted
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 
@@ -66,8 +66,7 @@ def build_days(
     days = [date.fromisoformat(key) for key in context.partition_keys]
     window = Window(config.source.name, days[0], days[-1])
     how = config.look_ahead_days, config.days_per_run, config.compression, engine()
-    of_run = {"loglake/log": config.source.name, "loglake/days": days_argument(days[0], days[-1])}
-    context.instance.add_run_tags(context.run_id, of_run)  # now: whoever looks for a run may want it while it goes on
+    tag_run(context, "log", config.source.name, days)
     run = glue_jobs.run_window(context, window, *how)
     plans = plans_of(context.instance, config, context.partition_keys)
     with stage(context, f"Commit and placement of {counted(len(days), 'day')}, after {run.seconds:.0f} s of Glue,"):
@@ -254,6 +253,7 @@ def day_metadata(
         "commit_reason": commit.reason,
         "content_hash": commit.content_hash,
         "location": commit.location,
+        "query": f"SELECT * FROM {commit.table} WHERE logcalendarday = {commit.day} LIMIT 100",
         "glue_run": run.job_run_id,
         "days_in_glue_run": days_in_run,
         # The day's share of the run, so that sums over days are right.

@@ -1,7 +1,7 @@
 """The report as an asset: made every morning and on demand, kept in S3 under its day, with the heat maps in the UI."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,14 +19,14 @@ from loglake_assets.sources.words import counted
 REPORT = dg.AssetKey(["report", "lake"])
 
 
-def report_definitions() -> dg.Definitions:
+def report_definitions(owners: Sequence[str]) -> dg.Definitions:
     """The asset, and the schedule that makes it once the night's builds and checks are over."""
     job = dg.define_asset_job(
         "report", selection=dg.AssetSelection.assets(REPORT), description="Makes the report of the lake anew."
     )
 
     @dg.schedule(
-        name="report_daily",
+        name="report",
         job=job,
         cron_schedule="30 6 * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -37,7 +37,8 @@ def report_definitions() -> dg.Definitions:
             return dg.SkipReason("No day of any log is built yet, so there is nothing to report.")
         return dg.RunRequest()
 
-    return dg.Definitions(assets=[report_asset], jobs=[job], schedules=[daily])
+    owned = report_asset.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners))
+    return dg.Definitions(assets=[owned], jobs=[job], schedules=[daily])
 
 
 @dg.asset(

@@ -20,7 +20,7 @@ from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.orchestration.check_metadata import check_metadata
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.day_checks import newest_materializations
-from loglake_assets.orchestration.day_events import closed_checks, recorded_days
+from loglake_assets.orchestration.day_events import closed_checks, recorded_days, tag_run
 from loglake_assets.orchestration.review_config import ReviewConfig
 from loglake_assets.reviews import Review
 from loglake_assets.reviews.builder import DayCheck, ReviewDay
@@ -48,6 +48,7 @@ class _BuiltDay:
 def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, lake: Lake) -> Iterator[Any]:
     """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
+    tag_run(context, "review", config.review.name, days)
     errors = _unbuilt(config.review, lake, days)
     built = list(_build(context, config, lake, [day for day in days if day not in errors], errors))
     metadata = {b.partition: _metadata(b, lake.settings) for b in built}

@@ -1,6 +1,7 @@
 """From a review's configuration to its Dagster definitions: the asset, and what starts it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -46,7 +47,8 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
             for name, description in config.builder.CHECKS.items()
         ],
         owners=config.owners,
-        tags={"loglake/layer": "review"},
+        tags={"loglake/review": review.name, "loglake/layer": "review"},
+        freshness_policy=built_once_its_logs_are(config),
         metadata={
             "dagster/table_name": review.table.name,
             "dagster/column_schema": column_schema((*review.table.all_columns, review.table.partition_key)),
@@ -59,6 +61,14 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
         yield from build_review_days(context, config, lake)
 
     return build_days
+
+
+def built_once_its_logs_are(config: ReviewConfig) -> dg.FreshnessPolicy:
+    """Every night a day is built: from a night on which it waits for no log to one on which it waits longest."""
+    longest = timedelta(days=1, minutes=config.wait_minutes)
+    return dg.FreshnessPolicy.time_window(
+        warn_window=longest + timedelta(hours=2), fail_window=longest + timedelta(hours=6)
+    )
 
 
 def _deps(review: Review) -> list[dg.AssetDep]:

@@ -24,7 +24,7 @@ def windows_schedule(
     job = dg.define_asset_job(name, selection=selection, description=description)
 
     @dg.schedule(
-        name=f"{name}_scheduled",
+        name=name,
         job=job,
         cron_schedule=cron,
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -162,7 +162,7 @@ def daily_schedule(config: SourceConfig, job: Any) -> Any:
     """The day just closed, a few hours after its end, when its last objects have been delivered."""
     return dg.build_schedule_from_partitioned_job(
         job,
-        name=f"{config.source.name}_daily",
+        name=job.name,
         hour_of_day=config.schedule_hour,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Builds the day of {config.source.title} that has just closed.",
@@ -172,7 +172,7 @@ def daily_schedule(config: SourceConfig, job: Any) -> Any:
 def recount_schedule(config: SourceConfig, audit: dg.AssetsDefinition) -> dg.ScheduleDefinition:
     """The full mode of checking, once a week over the closed days that healing looks after: it reads every object."""
     return windows_schedule(
-        f"{config.source.name}_recount_weekly",
+        f"{config.source.name}_recount",
         f"Counts every event of {config.source.title} again, over the last {config.heal_days} closed days.",
         dg.AssetSelection.assets(audit),
         config.recount_cron,
