@@ -1,5 +1,6 @@
 """The Dagster definitions: what loads, what ticks, what is asked for when, and what importing does not do."""
 
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
 
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.local_lake import LocalLake
@@ -59,6 +59,17 @@ def test_a_schedule_has_the_name_of_its_job() -> None:
     schedules = load_definitions().get_repository_def().schedule_defs
     assert len(schedules) > 2 * len(source_names())
     assert [one.name for one in schedules if one.name != one.job_name] == []
+
+
+def test_what_is_private_to_dagster_is_used_only_where_a_decision_says_what_for(repository: Path) -> None:
+    using = {
+        str(path.relative_to(repository))
+        for folder in ("loglake_assets", "resources", "glue_scripts", "lambdas", "infra")
+        for path in (repository / folder).rglob("*.py")
+        if re.search(r"^\s*(?:from|import) dagster\._", path.read_text(), re.M)
+    }
+    decision = (repository / "docs" / "decisions" / "0028-a-days-colour-is-its-checks.md").read_text()
+    assert using == set(re.findall(r"^\| `([\w/]+\.py)`", decision, re.M))
 
 
 def test_one_tree_holds_every_log_and_review_and_no_other_folder() -> None:
@@ -295,7 +306,7 @@ def test_dagster_still_drops_the_day_of_a_check_result_in_a_range_run(tmp_path: 
     )
     def checked() -> Any:
         yield dg.MaterializeResult()
-        yield AssetCheckResult(passed=True)
+        yield dg.AssetCheckResult(passed=True)
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(

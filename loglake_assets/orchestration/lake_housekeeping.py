@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import dagster as dg
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.lake import Lake
@@ -160,7 +159,7 @@ def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetChec
 def failed_days(instance: dg.DagsterInstance, key: dg.AssetKey, days: dg.PartitionsDefinition[str]) -> list[str]:
     """The days (partition keys) of an asset that were left failed, oldest first."""
     statuses = instance.get_status_by_partition(key, days.get_partition_keys(), days) or {}
-    return sorted(day for day, status in statuses.items() if status == AssetPartitionStatus.FAILED)
+    return sorted(day for day, status in statuses.items() if status == dg.AssetPartitionStatus.FAILED)
 
 
 def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]:
