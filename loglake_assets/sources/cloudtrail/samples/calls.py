@@ -60,6 +60,7 @@ GRAVE_CALLS: tuple[tuple[str, str, Json], ...] = (  # what security looks for, e
     ("guardduty", "DeleteDetector", {"detectorId": "0123456789abcdef0123456789abcdef"}),
     ("secretsmanager", "GetSecretValue", {"secretId": "example/database"}),
 )
+_DAY_SECONDS = 86_400
 _GLOBAL = ("iam",)  # always us-east-1 in the record, whatever Region the key says
 
 
@@ -79,9 +80,11 @@ def denied_call(draft: Draft) -> None:
 
 
 def grave_call(draft: Draft) -> None:
+    """From an address that no other day has, as of somebody who was never there before."""
     service, name, request = GRAVE_CALLS[draft.index % len(GRAVE_CALLS)]
     if service in _GLOBAL:
         draft.record["awsRegion"] = "us-east-1"
+    draft.record["sourceIPAddress"] = f"2001:db8::{draft.time // _DAY_SECONDS:x}"
     draft.call(service, name, name.startswith("Get"), request)
 
 
