@@ -19,7 +19,9 @@ from infra.aws.template import read_template
 from infra.cli.home import REPOSITORY
 from infra.cli.main import main
 from infra.cli.tables import tables_page
+from infra.emulator.athena_engine.statements import with_parameters
 from loglake_assets.orchestration.components.skeleton import skeleton_files
+from loglake_assets.questions import question
 from tests.browser import start_browser
 from tests.commands import PROGRAM, environment
 from tests.conftest import BuiltLake
@@ -207,10 +209,15 @@ def test_the_steps_of_the_page_on_sources_make_a_log_that_is_built_and_compared(
 
 @pytest.mark.stack
 def test_the_statement_for_team_finds_the_person_and_nobody_else(built: BuiltLake) -> None:
-    (sql,) = re.findall(r"```sql\n(.*?)```", (DOCS / "team.md").read_text(), re.S)
+    page = (DOCS / "team.md").read_text()
+    (sql,) = re.findall(r"```sql\n(.*?)```", page, re.S)
+    (values,) = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.S))
+    text = question("team_session_activity").text
+    assert sql == re.sub(r"\{\w+\}", "?", re.sub(r"^--.*\n", "", text, flags=re.M)), "it is the question's"
     ask = built.lake.resource.athena.ask
-    found = ask(sql)
+    found = ask(with_parameters(sql, values))
     assert list(found.rows[0]) == ["eventid", "eventname", "eventsource", "eventtime"]
+    assert all("2026-11-01 09" <= str(row["eventtime"]) < "2026-11-01 18" for row in found.rows)
     who = ask(
         "SELECT DISTINCT useridentity_arn AS arn, recipientaccountid AS account FROM from_cloudtrail_readready "
         f"WHERE logcalendarday = 20261101 AND eventid IN ({', '.join(repr(row['eventid']) for row in found.rows)})"

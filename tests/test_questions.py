@@ -2,21 +2,45 @@
 
 import json
 import re
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from infra.cli.day_argument import days_of
+from infra.cli.build import build_range
+from infra.cli.day_argument import BuildError, days_given, days_of
 from infra.cli.evidence import print_evidence
+from infra.cli.home import own_environment
+from infra.cli.load import await_partitions, put_objects, samples_to_put
+from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.main import main
-from infra.cli.questions import questions_page
-from infra.emulator.athena_engine.statements import read_statement
+from infra.cli.query import ask
+from infra.cli.questions import answers_page, questions_page, values_of
+from infra.cli.review import build_review_range
+from infra.emulator.athena_engine.statements import read_statement, with_parameters
+from lambdas.looker.guard import Policy, check_statement
+from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.checks.evidence import Evidence
-from loglake_assets.questions import UnknownQuestionError, parse_question, question, questions
-from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake
+from loglake_assets.questions import (
+    Question,
+    QuestionValueError,
+    UnknownQuestionError,
+    parse_question,
+    question,
+    questions,
+)
+from loglake_assets.reviews import load_review, review_names
+from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources.sample_deliveries import generate
+from tests.conftest import FIRST, LAST, quiet
 
 QUESTIONS = questions()
 TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
+
+
+def full_name(one: Question) -> str:
+    return f"{one.subject}/{one.name}"
 
 
 def test_there_are_sixty_and_each_says_what_it_is_for() -> None:
@@ -29,9 +53,35 @@ def test_there_are_sixty_and_each_says_what_it_is_for() -> None:
     assert {one.asked_by for one in QUESTIONS} == {"compliance", "security", "operations"}
 
 
-@pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: f"{one.subject}/{one.name}")
-def test_a_saved_query_is_read_too(one: object) -> None:
-    assert read_statement(one.last_week())  # type: ignore[attr-defined]
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLake]:
+    """A lake of the samples that `loglake demo --events 5000` has, of its own: nothing else happens to its days."""
+    with own_environment(), local_lake(tmp_path_factory.mktemp("asked"), quiet) as lake:
+        for source in map(load_source, source_names()):
+            loaded = put_objects(lake, source, samples_to_put(generate(source.name, FIRST, 3, 5_000).objects()), quiet)
+            assert not await_partitions(lake, source, loaded.partitions, quiet, 60)
+            assert [day.error for day in build_range(lake, source, FIRST, LAST, quiet)] == [None] * 3
+        for review in map(load_review, review_names()):
+            assert [day.error for day in build_review_range(lake, review, FIRST, LAST, quiet)] == [None] * 3
+        yield lake
+
+
+@pytest.mark.parametrize("one", QUESTIONS, ids=full_name)
+def test_rows_come_in_an_order_that_no_two_share(one: Question) -> None:
+    """Else the same question has another answer each time it is asked, and its LIMIT takes other rows."""
+    tree = read_statement(one.statement(FIRST, LAST))
+    names = [select.alias_or_name for select in tree.selects]
+    ordered = {by.this.name for by in tree.args["order"].expressions}
+    by_group = tree.args.get("group")
+    grouped = {names[int(by.name) - 1] if by.is_int else by.name for by in by_group.expressions} if by_group else {""}
+    whole = set(names) if tree.args.get("distinct") else grouped
+    assert ordered >= whole or ordered & {"eventid", "session_key", "tool_key"}, f"{one.name} is ordered by {ordered}"
+
+
+def test_an_agent_may_ask_each() -> None:
+    policy = Policy("security_lake", {card.name: card.column_names for card in table_cards()})
+    for one in QUESTIONS:
+        check_statement(one.statement(FIRST, LAST), policy)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +94,7 @@ def test_a_saved_query_is_read_too(one: object) -> None:
             "compliance, security, operations",
         ),
         ("-- Who?\n-- Why: because\n-- Asked by: security\nSELECT 1", "it would scan all days"),
+        ("-- Who?\n-- Why: so\n-- Asked by: security\nSELECT {first_day}, {last_day}, {who}", "each of its parameters"),
     ],
 )
 def test_a_question_that_does_not_say_what_it_must_is_refused(text: str, said: str) -> None:
@@ -80,24 +131,88 @@ def test_they_are_listed_and_searched(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.stack
-def test_every_question_finds_something_on_the_sample_lake_and_has_a_sample_answer(
-    reviewed: ReviewedLake, tools: ToolLake, repository: Path
+def test_every_question_finds_something_on_the_sample_lake_and_the_page_of_answers_is_theirs(
+    asked: LocalLake, repository: Path
 ) -> None:
-    answers = {one: reviewed.lake.resource.athena.ask(one.statement(FIRST, LAST)) for one in QUESTIONS}
-    assert [f"{one.subject}/{one.name}" for one, answer in answers.items() if not answer.texts] == []
-    page = (repository / "docs" / "sample-answers.md").read_text()
-    for one, answer in answers.items():
-        section = page.split(f"## {one.subject}: {one.name}\n")[1].split("\n## ")[0]
-        assert f"| {' | '.join(answer.columns)} |" in section, "make demo, then loglake questions --answers"
-        assert section.count("\n|") >= 3 or one.name == "first_seen_addresses", "on a larger lake all were seen before"
-    assert len(re.findall("^## ", page, re.M)) == len(QUESTIONS)
+    page = "\n".join(answers_page(asked, FIRST, LAST))
+    empty = [part.split("\n")[0] for part in page.split("\n## ")[1:] if " 0 rows." in part]
+    assert empty == []
+    assert page.count("\n## ") == len(QUESTIONS)
+    kept = (repository / "docs" / "sample-answers.md").read_text()
+    assert page.split("\n## ") == kept.split("\n## "), "its first lines say how it is made"
+
+
+@pytest.mark.stack
+def test_every_saved_query_finds_something_on_the_day_after_the_last_that_is_built(asked: LocalLake) -> None:
+    """As it is saved on AWS, and there only days that are over are built: a query of today finds nothing."""
+    athena, workgroup = asked.client("athena"), asked.settings.workgroup
+    pages = athena.get_paginator("list_named_queries").paginate(WorkGroup=workgroup)
+    saved = {
+        found["Name"]: found["QueryString"]
+        for query in (one for page in pages for one in page["NamedQueryIds"])
+        for found in [athena.get_named_query(NamedQueryId=query)["NamedQuery"]]
+    }
+    assert set(saved) == set(map(full_name, QUESTIONS))
+    empty = []
+    for name, sql in saved.items():
+        assert "current_date" in sql, name
+        on_that_day = sql.replace("current_date", f"DATE '{LAST + timedelta(days=1)}'")
+        if not ask(asked, with_parameters(on_that_day, ["''"] * len(question(name).parameters))).texts:
+            empty.append(name)
+    assert empty == []
+
+
+@pytest.mark.stack
+def test_a_question_is_asked_about_what_it_takes_and_no_value_becomes_sql(asked: LocalLake) -> None:
+    of_team = question("team_session_activity")
+
+    def rows(**values: str) -> list[tuple[str | None, ...]]:
+        return [tuple(row) for row in ask(asked, of_team.statement(FIRST, LAST, 10_000, values)).texts]
+
+    everything = rows()
+    assert 0 < len(rows(principal="dave@example.com")) < len(everything)
+    narrow = rows(principal="Dave@example.com", role="Administrator", account="444455556666")
+    assert 0 < len(narrow) < len(rows(principal="dave@example.com"))
+    assert rows(principal="dave@example.co") == [], "a name that begins so is somebody else's"
+    window = [str(row[3]) for row in rows(begins="2026-11-02T12:00:00", ends="2026-11-02T16:00:00+02:00")]
+    assert window
+    assert "2026-11-02 12:00" <= min(window) <= max(window) <= "2026-11-02 14:00:00.000"
+    for hostile in ("' OR '1' = '1", "%", "_", "x') OR ('1' = '1", "{account}", "--", "\\' OR 1=1"):
+        assert rows(principal=hostile) == [], hostile
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"person": "x"}, "takes begins, ends, principal, role, account"),
+        ({"begins": "yesterday"}, "a time such as"),
+        ({"begins": "2026-11-01' OR '1'='1"}, "a time such as"),
+        ({"role": "x" * 201}, "longer than 200"),
+        ({"role": "x\ny"}, "cannot be printed"),
+    ],
+)
+def test_what_a_question_does_not_take_is_refused_and_not_repeated(values: dict[str, str], said: str) -> None:
+    with pytest.raises(QuestionValueError, match=said):
+        question("team_session_activity").statement(FIRST, LAST, values=values)
+    with pytest.raises(QuestionValueError, match="days only"):
+        question("root_use").statement(FIRST, LAST, values=values)
+
+
+def test_days_are_said_once_and_values_have_names() -> None:
+    assert days_given(None, "2026-11-01", "2026-11-03") == days_given("2026-11-01..2026-11-03", None, None)
+    for wrong in ((None, None, None), (None, "2026-11-01", None), ("2026-11-01", "2026-11-01", "2026-11-01")):
+        with pytest.raises(BuildError, match="Say the days once"):
+            days_given(*wrong)
+    assert values_of(["role=a=b", "account="]) == {"role": "a=b", "account": ""}
+    with pytest.raises(QuestionValueError, match="is not <name>=<value>"):
+        values_of(["role"])
 
 
 @pytest.mark.stack
 def test_one_is_asked_by_the_command_with_the_coverage_of_its_days(
-    reviewed: ReviewedLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    asked: LocalLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("LOGLAKE_HOME", str(reviewed.lake.home))
+    monkeypatch.setenv("LOGLAKE_HOME", str(asked.home))
     days = f"{FIRST}..{LAST}"
     assert days_of(days) == (FIRST, LAST)
     assert main(["ask-sql", "root_use", "--days", days, "--format", "jsonl"]) == 0
@@ -105,6 +220,12 @@ def test_one_is_asked_by_the_command_with_the_coverage_of_its_days(
     assert json.loads(said.out.splitlines()[0])["eventname"]
     assert "not whole" in said.err, "one object of the samples is damaged"
     assert "there may be more" not in said.err
+    span = ["--from", f"{FIRST}", "--to", f"{LAST}"]
+    given = ["--set", "principal=dave@example.com", "--set", "role=Administrator"]
+    assert main(["ask-sql", "team_session_activity", *span, *given, "--format", "jsonl"]) == 0
+    assert list(json.loads(capsys.readouterr().out.splitlines()[0])) == [
+        *("eventid", "eventname", "eventsource", "eventtime"),
+    ]
     assert main(["ask-sql", "who_started_sessions", "--days", days, "--format", "jsonl"]) == 0
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == question("who_started_sessions").limit

@@ -29,3 +29,10 @@ def day_of(text: str) -> date:
     if not EARLIEST <= day <= LATEST:
         raise BuildError(f"{text} is no day of any log; expected one from {EARLIEST} to {LATEST}, such as {example}.")
     return day
+
+
+def days_given(days: str | None, first: str | None, last: str | None) -> tuple[date, date]:
+    """The days of --days, or of --from and --to. Raises BuildError."""
+    if bool(days) == bool(first) or bool(first) != bool(last):
+        raise BuildError("Say the days once: --days 2026-11-01..2026-11-07, or --from 2026-11-01 --to 2026-11-07.")
+    return days_of(days or f"{first}..{last}")

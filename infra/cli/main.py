@@ -700,8 +700,7 @@ def questions(
     if answers:
         first, last = days_of(answers)
         with context.obj.open() as lake:
-            for part in answers_page(lake, first, last):
-                print(part)
+            print("\n".join(answers_page(lake, first, last)), end="")
     elif page:
         print(questions_page(), end="")
     elif not list_questions(words or [], _say):
@@ -729,19 +728,27 @@ def tables(
 def ask_sql(
     context: Context,
     name: Annotated[str, typer.Argument(show_default=False, help="Name of the question: `loglake questions`.")],
-    days: Annotated[str, typer.Option(show_default=False, help="Its days: 2026-11-01, or 2026-11-01..2026-11-07.")],
+    days: Annotated[
+        str | None, typer.Option(show_default=False, help="Its days: 2026-11-01, or 2026-11-01..2026-11-07.")
+    ] = None,
+    first: Annotated[str | None, typer.Option("--from", show_default=False, help="Its first day, with --to.")] = None,
+    last: Annotated[str | None, typer.Option("--to", show_default=False, help="Its last day, with --from.")] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", show_default=False, help="What it takes, as name=value; may be repeated."),
+    ] = None,
     format: Annotated[Format, typer.Option(help="A table for people; the others for programs.")] = Format.table,
 ) -> None:
     """Ask one of the questions over some days. Which of these are not whole is said under the answer.
 
     Example: loglake ask-sql root_use --days 2026-11-01..2026-11-07
     """
-    from infra.cli.day_argument import days_of
-    from infra.cli.questions import ask_question
+    from infra.cli.day_argument import days_given
+    from infra.cli.questions import ask_question, values_of
 
-    first, last = days_of(days)
+    asked, given = days_given(days, first, last), values_of(values or [])
     with context.obj.open() as lake:
-        ask_question(lake, name, first, last, format.value, _say)
+        ask_question(lake, name, asked, given, format.value, _say)
 
 
 @app.command()
@@ -755,7 +762,7 @@ def mcp(
     ] = None,
     reviewers: Reviewers = None,
 ) -> None:
-    """A server of the Model Context Protocol: an agent asks questions, SQL, coverage, evidence, sessions. Read-only.
+    """A server of the Model Context Protocol: an agent asks questions, SQL, sessions, tool calls. Read-only.
 
     Example: loglake mcp
     """

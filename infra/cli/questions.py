@@ -1,27 +1,32 @@
 """Questions from the command line: listed, searched, asked, and written as a page of the documentation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
 from infra.cli.day_range import warn_of_days
 from infra.cli.lake import CommandLake, warn
 from infra.cli.query import ask, print_answer
 from infra.cli.terminal import escape, print_table
-from loglake_assets.questions import Question, question, questions
+from loglake_assets.questions import Question, QuestionValueError, question, questions
 from loglake_assets.sources.words import counted
 
 PAGE_HEAD = """# Questions
 
-Made by `loglake questions --page`. Each is asked with `loglake ask-sql <name> --days 2026-11-01..2026-11-07`, which
-says under the answer which of the days it read are not whole; on AWS it is a saved query of the lake's workgroup, over
-the last week.
+Made by `loglake questions --page`. Each is asked with `loglake ask-sql <name> --days 2026-11-01..2026-11-07`, or with
+`--from 2026-11-01 --to 2026-11-07`, which says under the answer which of the days it read are not whole. On AWS it is a
+saved query of the lake's workgroup, over the seven days that ended yesterday by UTC. Yesterday is built at night: until
+then nothing in it is seen for the first time.
+
+What a question takes beside its days is given as `--set name=value`, and may be left out. In the saved query it is a
+`?`, for which Athena's console asks: a text in single quotes, `''` to leave it out.
 """
 
 
 ANSWERS_HEAD = """# Sample answers
 
-Made by `loglake --home .loglake-demo questions --answers 2026-11-01..2026-11-03` after `make demo`: the first rows that
-each of the [questions](questions.md) has on the sample lake, whose people, accounts and attacks are invented.
+Made by `loglake --home .loglake-demo questions --answers 2026-11-01..2026-11-03` after `loglake demo --events 5000`:
+the first rows that each of the [questions](questions.md) has on the sample lake, whose people, accounts and attacks are
+invented. A test asks them all again and compares the whole page.
 """
 _ROWS_SHOWN, _CELL_SHOWN = 2, 60
 
@@ -39,10 +44,27 @@ def list_questions(words: Sequence[str], say: Callable[[str], None]) -> bool:
     return bool(found)
 
 
-def ask_question(lake: CommandLake, name: str, first: date, last: date, form: str, say: Callable[[str], None]) -> None:
-    """Ask one question over days, and say which of them are not whole. Raises UnknownQuestionError, QueryError."""
-    chosen = question(name)
-    sql = chosen.statement(first, last)
+def values_of(texts: Sequence[str]) -> dict[str, str]:
+    """`name=value` each, as given to --set. Raises QuestionValueError."""
+    if wrong := [text for text in texts if not text.partition("=")[1]]:
+        raise QuestionValueError(f"--set {wrong[0]!r} is not <name>=<value>. Nothing was asked.")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def ask_question(
+    lake: CommandLake,
+    name: str,
+    days: tuple[date, date],
+    values: Mapping[str, str],
+    form: str,
+    say: Callable[[str], None],
+) -> None:
+    """Ask one question over its first to its last day, and say which of them are not whole.
+
+    Raises UnknownQuestionError, QuestionValueError, QueryError.
+    """
+    chosen, (first, last) = question(name), days
+    sql = chosen.statement(first, last, values=values)
     if form == "table":
         say(f"{chosen.title} ({first} to {last})")
     answer, tell = ask(lake, sql), say if form == "table" else warn
@@ -91,4 +113,7 @@ def questions_page() -> str:
             + "\n".join(rows)
             + "\n"
         )
+        takes = [f"- `{q.name}` takes `{one.name}`, a {one.kind}: {one.what}" for q in found for one in q.parameters]
+        if takes:
+            parts.append("\n".join(takes) + "\n")
     return "\n".join(parts)

@@ -2,30 +2,71 @@
 
 A file begins with comments: the question itself, `Why:`, `Asked by:` (compliance, security or operations) and, where
 there is one, `ATT&CK:` with the number of the technique. Its days are `{first_day}` and `{last_day}` (yyyymmdd), so
-that no question scans everything.
+that no question scans everything. What else it can be asked about is a line `Takes: <name> (text or time): <what>`
+each, and `{<name>}` once in the SQL: a text in quotes, which is empty where nothing is given and must then leave
+nothing out. Rows come in an order that tells each from the next, so that an answer can be had again.
 """
 
 import importlib.resources
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from loglake_assets.reviews import review_names
 from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
+from resources.athena import sql_literal
 
 ASKERS = ("compliance", "security", "operations")
 _FIELDS = re.compile(r"^-- (?P<field>Why|Asked by|ATT&CK): (?P<value>.+)$")
+_TAKES = re.compile(r"^-- Takes: (?P<name>[a-z_]+) \((?P<kind>text|time)\): (?P<what>.+)$", re.M)
+_PLACES = re.compile(r"(?<!\{)\{([a-z_]+)\}")
+_LONGEST_VALUE = 200
 _LIMIT = re.compile(r"\nLIMIT (?P<rows>[0-9]+)\s*$")
 _LAST_WEEK = {
     "first_day": "CAST(date_format(current_date - INTERVAL '7' DAY, '%Y%m%d') AS integer)",
-    "last_day": "CAST(date_format(current_date, '%Y%m%d') AS integer)",
+    "last_day": "CAST(date_format(current_date - INTERVAL '1' DAY, '%Y%m%d') AS integer)",
 }
+"""The seven days before today, by UTC: a day is built when it is over, so the last of them is the last there can be."""
 
 
 class UnknownQuestionError(LookupError):
     """There is no question of this name; the message names those that are near."""
+
+
+class QuestionValueError(ValueError):
+    """A question was given something it does not take; the message says what it takes."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a question can be asked about beside its days. `kind` is text or time."""
+
+    name: str
+    kind: str
+    what: str
+
+    def literal(self, value: str) -> str:
+        """The value in SQL, in quotes; an empty one leaves nothing out. Raises QuestionValueError."""
+        if len(value) > _LONGEST_VALUE or not value.isprintable():
+            raise QuestionValueError(
+                f"What was given for {self.name} is longer than {_LONGEST_VALUE} characters or has some that cannot be "
+                "printed. Nothing was asked; give a shorter or plain one."
+            )
+        return sql_literal(_utc(self.name, value) if value and self.kind == "time" else value)
+
+
+def _utc(name: str, value: str) -> str:
+    """A moment as Athena reads it; without a zone it is UTC already."""
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise QuestionValueError(
+            f"{name} must be a time such as 2026-11-01T10:00:00, which is UTC, or one with a zone. Nothing was asked."
+        ) from None
+    return moment.replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 @dataclass(frozen=True)
@@ -39,6 +80,7 @@ class Question:
     asked_by: str
     technique: str
     text: str
+    parameters: tuple[Parameter, ...] = ()
 
     @property
     def limit(self) -> int | None:
@@ -46,14 +88,29 @@ class Question:
         found = _LIMIT.search(self.text)
         return int(found["rows"]) if found else None
 
-    def statement(self, first: date, last: date, most: int | None = None) -> str:
-        """The SQL over the days from first to last; with `most`, up to that many rows and not those of its own end."""
+    def statement(
+        self, first: date, last: date, most: int | None = None, values: Mapping[str, str] | None = None
+    ) -> str:
+        """The SQL over the days from first to last; with `most`, up to that many rows and not those of its own end.
+
+        `values` are its parameters by name. Raises QuestionValueError.
+        """
+        given = values or {}
+        if unknown := sorted(set(given) - {one.name for one in self.parameters}):
+            takes = ", ".join(one.name for one in self.parameters) or "days only"
+            raise QuestionValueError(
+                f"{self.name} does not take {', '.join(map(repr, unknown))}; it takes {takes}. Nothing was asked."
+            )
         text = self.text if most is None else f"{_LIMIT.sub('', self.text).rstrip()}\nLIMIT {most}\n"
-        return text.format(first_day=day_number(first), last_day=day_number(last))
+        literals = {one.name: one.literal(given.get(one.name, "")) for one in self.parameters}
+        return text.format(first_day=day_number(first), last_day=day_number(last), **literals)
 
     def last_week(self) -> str:
-        """The SQL over the last seven days and today, whenever it is asked: what Athena keeps as a saved query."""
-        return self.text.format(**_LAST_WEEK)
+        """The SQL over the seven days before the one it is asked on, for Athena to keep as a saved query.
+
+        Its parameters are `?`, for which the console asks: each a text in single quotes.
+        """
+        return self.text.format(**_LAST_WEEK, **{one.name: "?" for one in self.parameters})
 
     def has(self, words: Sequence[str]) -> bool:
         """Whether every word stands somewhere in what is said of it."""
@@ -106,4 +163,10 @@ def parse_question(name: str, subject: str, text: str) -> Question:
         raise ValueError(
             f"The question {subject}/{name} has no {{first_day}} and {{last_day}}: it would scan all days."
         )
-    return Question(name, subject, title, fields["Why"], fields["Asked by"], fields.get("ATT&CK", ""), text)
+    parameters = tuple(Parameter(found["name"], found["kind"], found["what"]) for found in _TAKES.finditer(text))
+    if [one.name for one in parameters] != [name for name in _PLACES.findall(text) if name not in _LAST_WEEK]:
+        raise ValueError(
+            f"The question {subject}/{name} must say each of its parameters in a line `-- Takes: <name> (text): "
+            "<what>`, or (time), and have each once in its SQL, in the same order."
+        )
+    return Question(name, subject, title, fields["Why"], fields["Asked by"], fields.get("ATT&CK", ""), text, parameters)

@@ -10,5 +10,5 @@ SELECT
 FROM agent_tool_use
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1, 2
-ORDER BY calls DESC
+ORDER BY calls DESC, agent, person
 LIMIT 100

@@ -10,5 +10,5 @@ SELECT
 FROM agent_tool_use
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND event_count_while_running > 0
-ORDER BY events DESC
+ORDER BY events DESC, tool_key
 LIMIT 50

@@ -10,5 +10,5 @@ FROM agent_tool_use
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND coalesce(result_status, 'no result') <> 'success'
 GROUP BY 1, 2, 3
-ORDER BY calls DESC
+ORDER BY calls DESC, tool, agent, outcome
 LIMIT 100

@@ -10,5 +10,5 @@ SELECT
 FROM agent_tool_use
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND ran_milliseconds IS NOT NULL
-ORDER BY ran_milliseconds DESC
+ORDER BY ran_milliseconds DESC, tool_key
 LIMIT 50

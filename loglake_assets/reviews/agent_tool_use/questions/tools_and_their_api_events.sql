@@ -9,5 +9,5 @@ SELECT
 FROM agent_tool_use
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1
-ORDER BY calls DESC
+ORDER BY calls DESC, tool
 LIMIT 100

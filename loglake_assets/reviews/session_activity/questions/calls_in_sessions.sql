@@ -10,5 +10,5 @@ SELECT
 FROM session_activity
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND api_call_count > 0
-ORDER BY api_calls DESC
+ORDER BY api_calls DESC, session_key
 LIMIT 50

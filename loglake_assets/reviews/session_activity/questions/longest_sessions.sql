@@ -11,5 +11,5 @@ SELECT
 FROM session_activity
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND ended IS NOT NULL
-ORDER BY minutes DESC
+ORDER BY minutes DESC, session_key
 LIMIT 50

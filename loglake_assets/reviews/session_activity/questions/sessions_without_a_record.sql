@@ -12,5 +12,5 @@ SELECT
 FROM session_activity
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND state IN ('lost', 'awaiting', 'recorded_partly', 'not_loggable')
-ORDER BY started
+ORDER BY started, session_key
 LIMIT 200

@@ -11,5 +11,5 @@ SELECT
 FROM session_activity
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1
-ORDER BY sessions DESC
+ORDER BY sessions DESC, who
 LIMIT 100

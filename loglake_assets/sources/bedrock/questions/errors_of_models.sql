@@ -11,5 +11,5 @@ FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND errorcode IS NOT NULL
 GROUP BY 1, 2
-ORDER BY invocations DESC
+ORDER BY invocations DESC, errorcode, model
 LIMIT 100

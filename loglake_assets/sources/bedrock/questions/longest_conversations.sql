@@ -12,5 +12,5 @@ FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND f_conversation IS NOT NULL
 GROUP BY 1
-ORDER BY invocations DESC
+ORDER BY invocations DESC, conversation
 LIMIT 100

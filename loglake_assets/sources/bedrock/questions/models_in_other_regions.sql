@@ -9,5 +9,5 @@ SELECT
 FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1, 2
-ORDER BY elsewhere DESC
+ORDER BY elsewhere DESC, asked_in, answered_in
 LIMIT 50

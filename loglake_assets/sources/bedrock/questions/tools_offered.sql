@@ -10,5 +10,5 @@ FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND input_toolnames IS NOT NULL
 GROUP BY 1
-ORDER BY invocations DESC
+ORDER BY invocations DESC, tools
 LIMIT 100

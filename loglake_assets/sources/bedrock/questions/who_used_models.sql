@@ -11,5 +11,5 @@ SELECT
 FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1, 2
-ORDER BY tokens_out DESC
+ORDER BY tokens_out DESC, who, model
 LIMIT 100

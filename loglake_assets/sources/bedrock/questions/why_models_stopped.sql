@@ -8,5 +8,5 @@ SELECT
 FROM from_bedrock_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1, 2
-ORDER BY invocations DESC
+ORDER BY invocations DESC, stop_reason, model
 LIMIT 100

@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_accesskeyid LIKE 'AKIA%'
 GROUP BY 1, 2
-ORDER BY events DESC
+ORDER BY events DESC, iam_user, access_key
 LIMIT 100

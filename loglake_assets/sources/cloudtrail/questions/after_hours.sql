@@ -14,5 +14,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_type IN ('IAMUser', 'AssumedRole', 'SAMLUser', 'IdentityCenterUser')
   AND (hour(eventtime) NOT BETWEEN 6 AND 19 OR day_of_week(eventtime) > 5)
 GROUP BY 1
-ORDER BY changes DESC
+ORDER BY changes DESC, who
 LIMIT 100

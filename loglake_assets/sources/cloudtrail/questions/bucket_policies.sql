@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 's3.amazonaws.com'
   AND eventname IN ('PutBucketPolicy', 'PutBucketAcl', 'DeleteBucketPolicy', 'PutBucketPublicAccessBlock', 'DeleteBucketPublicAccessBlock')
 GROUP BY 1, 2
-ORDER BY changes DESC
+ORDER BY changes DESC, bucket, who
 LIMIT 100

@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_sourceidentity IS NOT NULL
 GROUP BY 1, 2
-ORDER BY changes DESC
+ORDER BY changes DESC, person, role
 LIMIT 100

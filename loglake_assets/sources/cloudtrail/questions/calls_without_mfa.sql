@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND readonly = false
   AND errorcode IS NULL
 GROUP BY 1
-ORDER BY changes DESC
+ORDER BY changes DESC, who
 LIMIT 100

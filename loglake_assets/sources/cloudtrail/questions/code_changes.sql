@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'lambda.amazonaws.com'
   AND eventname LIKE 'UpdateFunctionCode%'
 GROUP BY 1, 2
-ORDER BY changes DESC
+ORDER BY changes DESC, who, function_name
 LIMIT 100

@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname = 'ConsoleLogin'
 GROUP BY 1, 2, 3
-ORDER BY logins DESC
+ORDER BY logins DESC, who, from_where, outcome
 LIMIT 100

@@ -13,5 +13,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname = 'ConsoleLogin'
   AND coalesce(json_extract_scalar(additionaleventdata, '$.MFAUsed'), 'No') <> 'Yes'
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 200

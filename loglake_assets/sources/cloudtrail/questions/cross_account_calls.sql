@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_accountid <> recipientaccountid
 GROUP BY 1, 2, 3
-ORDER BY events DESC
+ORDER BY events DESC, from_account, in_account, eventsource
 LIMIT 100

@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND errorcode IS NOT NULL
 GROUP BY 1, 2, 3
-ORDER BY denials DESC
+ORDER BY denials DESC, eventsource, eventname, errorcode
 LIMIT 100

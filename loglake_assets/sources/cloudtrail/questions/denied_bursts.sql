@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND errorcode IN ('AccessDenied', 'Client.UnauthorizedOperation', 'AccessDeniedException', 'UnauthorizedOperation')
 GROUP BY 1, 2
 HAVING count(*) >= 2
-ORDER BY denials DESC, in_hour
+ORDER BY denials DESC, in_hour, who
 LIMIT 100

@@ -10,5 +10,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1
 HAVING count(errorcode) > 0
-ORDER BY errors DESC
+ORDER BY errors DESC, eventsource
 LIMIT 100

@@ -10,5 +10,5 @@ SELECT
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND addendum_reason IS NOT NULL
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 200

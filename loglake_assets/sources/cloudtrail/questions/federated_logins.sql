@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname IN ('AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity', 'Federate', 'Authenticate')
 GROUP BY 1, 2, 3
-ORDER BY times DESC
+ORDER BY times DESC, who, how, role
 LIMIT 100

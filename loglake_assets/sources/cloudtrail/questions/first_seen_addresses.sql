@@ -13,5 +13,5 @@ FROM (
 )
 GROUP BY from_where
 HAVING min(logcalendarday) = {last_day}
-ORDER BY events DESC
+ORDER BY events DESC, from_where
 LIMIT 100

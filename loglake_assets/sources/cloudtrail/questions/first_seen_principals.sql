@@ -11,5 +11,5 @@ FROM (
 )
 GROUP BY who
 HAVING min(logcalendarday) = {last_day}
-ORDER BY events DESC
+ORDER BY events DESC, who
 LIMIT 100

@@ -10,5 +10,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_onbehalfof_userid IS NOT NULL
 GROUP BY 1, 2
-ORDER BY events DESC
+ORDER BY events DESC, user_id, eventsource
 LIMIT 100

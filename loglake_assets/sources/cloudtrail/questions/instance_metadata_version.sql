@@ -11,5 +11,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_ec2roledelivery IS NOT NULL
 GROUP BY 1, 2
-ORDER BY version, events DESC
+ORDER BY version, events DESC, role
 LIMIT 100

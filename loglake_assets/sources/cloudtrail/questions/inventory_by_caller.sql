@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND readonly = true
 GROUP BY 1
 HAVING count(DISTINCT eventsource) >= 3
-ORDER BY kinds_of_calls DESC
+ORDER BY kinds_of_calls DESC, who
 LIMIT 100

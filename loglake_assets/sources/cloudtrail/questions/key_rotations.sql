@@ -10,5 +10,5 @@ SELECT
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname = 'RotateKey'
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 200

@@ -11,5 +11,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND sharedeventid IS NOT NULL
 GROUP BY 1
-ORDER BY accounts DESC, at
+ORDER BY accounts DESC, at, sharedeventid
 LIMIT 100

@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource IN ('athena.amazonaws.com', 'glue.amazonaws.com')
 GROUP BY 1, 2, 3
-ORDER BY calls DESC
+ORDER BY calls DESC, who, eventsource, eventname
 LIMIT 100

@@ -14,5 +14,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'ec2.amazonaws.com'
   AND eventname IN ('RunInstances', 'StartInstances')
 GROUP BY 1, 2, 3
-ORDER BY calls DESC
+ORDER BY calls DESC, who, awsregion, eventname
 LIMIT 100

@@ -11,5 +11,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'bedrock.amazonaws.com'
 GROUP BY 1, 2, 3
-ORDER BY calls DESC
+ORDER BY calls DESC, who, eventname, model
 LIMIT 100

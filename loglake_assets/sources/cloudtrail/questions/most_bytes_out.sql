@@ -12,5 +12,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 's3.amazonaws.com'
   AND eventname = 'GetObject'
 GROUP BY 1, 2
-ORDER BY bytes_out DESC
+ORDER BY bytes_out DESC, who, in_hour
 LIMIT 50

@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 's3.amazonaws.com'
   AND eventname = 'GetObject'
 GROUP BY 1, 2
-ORDER BY bytes_out DESC
+ORDER BY bytes_out DESC, who, bucket
 LIMIT 100

@@ -12,5 +12,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_accesskeyid IS NOT NULL
 GROUP BY 1, 2
 HAVING count(DISTINCT sourceipaddress) > 1
-ORDER BY addresses DESC, events DESC
+ORDER BY addresses DESC, events DESC, access_key, in_hour
 LIMIT 100

@@ -18,5 +18,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
     OR (eventname IN ('CreateNetworkAclEntry', 'ReplaceNetworkAclEntry') AND requestparameters LIKE '%"ruleAction":"allow"%' AND requestparameters LIKE '%"egress":false%')
   )
   AND (requestparameters LIKE '%0.0.0.0/0%' OR requestparameters LIKE '%::/0%')
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 500

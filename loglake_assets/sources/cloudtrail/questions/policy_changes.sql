@@ -12,5 +12,5 @@ SELECT
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname IN ('AttachRolePolicy', 'AttachUserPolicy', 'PutRolePolicy', 'PutUserPolicy', 'CreatePolicyVersion', 'UpdateAssumeRolePolicy', 'PutBucketPolicy', 'DeleteBucketPolicy')
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 500

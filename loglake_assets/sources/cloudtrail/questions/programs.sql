@@ -11,5 +11,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useragent IS NOT NULL
 GROUP BY 1
-ORDER BY events
+ORDER BY events, program
 LIMIT 200

@@ -19,5 +19,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
     OR (eventname IN ('PutBucketAcl', 'PutObjectAcl') AND (requestparameters LIKE '%AllUsers%' OR requestparameters LIKE '%AuthenticatedUsers%' OR requestparameters LIKE '%public-read%'))
     OR (eventname = 'PutBucketPolicy' AND (requestparameters LIKE '%"Principal":"*"%' OR requestparameters LIKE '%"AWS":"*"%'))
   )
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 500

@@ -10,5 +10,5 @@ SELECT
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1
-ORDER BY events
+ORDER BY events, awsregion
 LIMIT 50

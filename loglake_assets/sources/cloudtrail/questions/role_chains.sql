@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname = 'AssumeRole'
   AND useridentity_type = 'AssumedRole'
 GROUP BY 1, 2
-ORDER BY times DESC
+ORDER BY times DESC, with_role, took_role
 LIMIT 100

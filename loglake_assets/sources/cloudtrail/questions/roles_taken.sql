@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'sts.amazonaws.com'
   AND eventname LIKE 'AssumeRole%'
 GROUP BY 1, 2, 3
-ORDER BY times DESC
+ORDER BY times DESC, who, role, how
 LIMIT 100

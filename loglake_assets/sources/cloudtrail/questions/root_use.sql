@@ -14,5 +14,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_type = 'Root'
 GROUP BY 1, 2, 3
-ORDER BY events DESC
+ORDER BY events DESC, account, eventsource, eventname
 LIMIT 100

@@ -14,5 +14,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'kms.amazonaws.com'
   AND eventname IN ('Decrypt', 'GenerateDataKey')
 GROUP BY 1, 2
-ORDER BY calls DESC
+ORDER BY calls DESC, who, eventname
 LIMIT 100

@@ -10,5 +10,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND useridentity_invokedby IS NOT NULL
 GROUP BY 1, 2, 3
-ORDER BY events DESC
+ORDER BY events DESC, service, eventsource, eventname
 LIMIT 100

@@ -13,5 +13,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'ssm.amazonaws.com'
   AND eventname = 'StartSession'
   AND errorcode IS NOT NULL
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 200

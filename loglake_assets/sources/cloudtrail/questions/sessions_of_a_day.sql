@@ -13,5 +13,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventsource = 'ssm.amazonaws.com'
   AND eventname = 'StartSession'
-ORDER BY started
+ORDER BY started, eventid
 LIMIT 500

@@ -15,5 +15,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname IN ('StopLogging', 'DeleteTrail', 'UpdateTrail', 'PutEventSelectors')
   AND eventsource = 'cloudtrail.amazonaws.com'
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 500

@@ -14,5 +14,5 @@ SELECT
 FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname IN ('DeleteDetector', 'UpdateDetector', 'StopConfigurationRecorder', 'DeleteConfigurationRecorder', 'DisableSecurityHub', 'DeleteFlowLogs', 'DeleteAlarms', 'DisableAlarmActions')
-ORDER BY eventtime
+ORDER BY eventtime, eventid
 LIMIT 500

@@ -12,5 +12,5 @@ FROM from_cloudtrail_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND eventname = 'GetCallerIdentity'
 GROUP BY 1, 2, 3
-ORDER BY calls DESC
+ORDER BY calls DESC, who, from_where, program
 LIMIT 100

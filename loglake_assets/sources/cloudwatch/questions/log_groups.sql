@@ -11,5 +11,5 @@ SELECT
 FROM from_cloudwatch_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
 GROUP BY 1
-ORDER BY events DESC
+ORDER BY events DESC, loggroup
 LIMIT 200

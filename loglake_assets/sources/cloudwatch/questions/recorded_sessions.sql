@@ -14,5 +14,5 @@ FROM from_cloudwatch_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND f_sessionid IS NOT NULL
 GROUP BY 1
-ORDER BY first_time
+ORDER BY first_time, f_sessionid
 LIMIT 500

@@ -11,5 +11,5 @@ FROM from_cloudwatch_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND f_sessionid IS NOT NULL
 GROUP BY 1
-ORDER BY sessions DESC
+ORDER BY sessions DESC, run_as
 LIMIT 100

@@ -11,5 +11,5 @@ FROM from_cloudwatch_readready
 WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND session_useridentity_arn IS NOT NULL
 GROUP BY 1, 2
-ORDER BY lines DESC
+ORDER BY lines DESC, who, target
 LIMIT 100

@@ -12,5 +12,5 @@ WHERE logcalendarday BETWEEN {first_day} AND {last_day}
   AND f_sessionid IS NOT NULL
   AND regexp_like(message, '\b(sudo|ssh|scp|curl|wget)\b')
 GROUP BY 1
-ORDER BY events DESC
+ORDER BY events DESC, f_sessionid
 LIMIT 200
