@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
 from infra.cli.home import REPOSITORY
-from infra.cli.mcp_server import NOTE, ROWS, PortError, _listen, lake_server
+from infra.cli.mcp_server import NOT_MEASURED, NOTE, ROWS, PortError, _listen, lake_server
 from infra.emulator.processes import free_port
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
-from tests.conftest import FIRST, LAST, ReviewedLake
+from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -51,7 +52,7 @@ def server(reviewed: ReviewedLake) -> Any:
 
 def test_its_tools_say_that_they_only_read(server: Any) -> None:
     tools = talk(server, lambda client: client.list_tools()).tools
-    names = {"list_questions", "ask_question", "tables", "query", "coverage", "evidence", "sessions"}
+    names = {"list_questions", "ask_question", "tables", "query", "coverage", "evidence", "sessions", "tool_calls"}
     assert {tool.name for tool in tools} == names
     assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
 
@@ -121,6 +122,8 @@ def test_a_row_leads_to_its_evidence(server: Any) -> None:
     found = call(server, "evidence", event_id=event, day=f"{FIRST}", log="cloudtrail")
     assert found["agrees"]
     assert len(found["compared"]) > 3
+    assert [(one["table"], one["day"]) for one in found["coverage"]] == [("from_cloudtrail_readready", f"{FIRST}")]
+    assert found["coverage"][0]["coverage_pct"] is not None
     assert "has the id" in call(server, "evidence", event_id="none", day=f"{FIRST}", log="cloudtrail")
 
 
@@ -133,17 +136,48 @@ def test_days_are_bounded(server: Any) -> None:
     assert "There is no table" in call(server, "coverage", table="nothing", **DAYS)
 
 
+def rows_of(answer: Any) -> list[dict[str, Any]]:
+    return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+
+
+def days_of_reviews(answer: Any, view: str) -> None:
+    """A review's days come with the rows: built, and how much of the logs they hold is not said to be known."""
+    assert [(one["table"], one["day"], one["status"]) for one in answer["coverage"]] == [
+        (view, day, "built") for day in (f"{FIRST}", "2026-11-02", f"{LAST}")
+    ]
+    assert {one["is_complete"] for one in answer["coverage"]} == {NOT_MEASURED}
+
+
+def test_sessions_come_with_the_coverage_of_their_days_and_a_day_without_them_is_not_complete(server: Any) -> None:
+    answer = call(server, "sessions", **DAYS)
+    assert answer["rows"]
+    assert answer["there_may_be_more"] == (len(answer["rows"]) == ROWS)
+    days_of_reviews(answer, "session_activity")
+    never = call(server, "sessions", first_day="2020-01-01", last_day="2020-01-01")
+    assert [(one["status"], one["is_complete"]) for one in never["coverage"]] == [("unbuilt", False)]
+
+
+def test_tool_calls_of_agents_come_with_the_coverage_of_their_days(server: Any, tools: ToolLake) -> None:
+    answer = call(server, "tool_calls", **DAYS)
+    of_truth = {(one.tool_name, one.useridentity_arn) for one in tools.truth.tool_calls}
+    found = rows_of(answer)
+    assert found
+    assert {(row["tool_name"], row["useridentity_arn"]) for row in found} <= of_truth
+    days_of_reviews(answer, "agent_tool_use")
+
+
 def test_for_a_reviewer_there_are_their_peoples_sessions_and_nothing_else(reviewed: ReviewedLake, server: Any) -> None:
-    everybody = call(server, "sessions", **DAYS)["rows"]
-    assert call(server, "sessions", **DAYS)["there_may_be_more"] == (len(everybody) == ROWS)
+    everybody = rows_of(call(server, "sessions", **DAYS))
     people = {row["useridentity_sourceidentity"] for row in everybody if row["useridentity_sourceidentity"]}
     chosen = sorted(people)[0]
     scoped = lake_server(reviewed.lake, Reviewer("one", frozenset({chosen}), ()))
     assert [tool.name for tool in talk(scoped, lambda client: client.list_tools()).tools] == ["sessions"]
-    rows = call(scoped, "sessions", **DAYS)["rows"]
+    answer = call(scoped, "sessions", **DAYS)
+    rows = rows_of(answer)
     assert rows
     assert {row["useridentity_sourceidentity"] for row in rows} == {chosen}
     assert len(rows) < len(everybody)
+    days_of_reviews(answer, "session_activity")
 
 
 def test_the_command_serves_on_standard_input_and_output(reviewed: ReviewedLake) -> None:
@@ -165,7 +199,7 @@ def test_a_port_that_is_used_is_said_before_a_token_is() -> None:
             _listen(used.getsockname()[1])
 
 
-def test_over_http_nothing_is_answered_without_the_token(reviewed: ReviewedLake) -> None:
+def test_over_http_whoever_has_the_token_is_answered_and_nobody_else(reviewed: ReviewedLake) -> None:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "infra.cli.main", "--home", str(reviewed.lake.home), "mcp", "--port", str(port)],
@@ -181,9 +215,7 @@ def test_over_http_nothing_is_answered_without_the_token(reviewed: ReviewedLake)
 
         def post(header: dict[str, str]) -> int:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            accepted = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-            body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-            connection.request("POST", "/mcp", body, {**accepted, **header})
+            connection.request("POST", "/mcp", "{}", {"Content-Type": "application/json", **header})
             return connection.getresponse().status
 
         def answers() -> bool:
@@ -195,7 +227,18 @@ def test_over_http_nothing_is_answered_without_the_token(reviewed: ReviewedLake)
         until(answers, 30)
         assert post({}) == 401
         assert post({"Authorization": "Bearer other"}) == 401
-        assert post({"Authorization": f"Bearer {token}"}) != 401
+
+        async def conversation() -> tuple[set[str], Any]:
+            async with create_mcp_http_client({"Authorization": f"Bearer {token}"}) as known:
+                transport = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=known)
+                async with Client(transport) as client:
+                    names = {tool.name for tool in (await client.list_tools()).tools}
+                    return names, await client.call_tool("ask_question", {"name": "root_use", **DAYS})
+
+        names, result = asyncio.run(conversation())
+        assert {"ask_question", "tool_calls"} <= names
+        assert not result.is_error
+        assert result.structured_content["rows"]
     finally:
         process.terminate()
         process.wait(30)

@@ -25,13 +25,13 @@ from infra.cli.evidence import EventNotFoundError, event_evidence
 from infra.cli.lake import CommandLake
 from lambdas.looker.answer import DayCoverage, QueryFailedError, QueryRefusedError, QueryResult
 from lambdas.looker.coverage import KnownDays
-from lambdas.looker.handler import sql_guard
+from lambdas.looker.handler import SESSION_COLUMNS, sql_guard
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.queries import LakeQueries
 from lambdas.looker.settings import LookerSettings
-from loglake_assets.questions import UnknownQuestionError, question, questions
+from loglake_assets.questions import QuestionValueError, UnknownQuestionError, question, questions
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
-from loglake_assets.sources import UnknownSourceError
+from loglake_assets.sources import UnknownSourceError, load_source
 from loglake_assets.sources.placement import day_number, days_between
 
 NOTE = (
@@ -42,11 +42,18 @@ MOST_DAYS, SECONDS, ROWS = 31, 120, 200
 LONGEST_CELL, LONGEST_ANSWER = 20_000, 1_000_000
 """Characters: what an agent is given of one value, and of all rows of an answer."""
 _LONGEST_ID = 1_000
+NOT_MEASURED = "not measured"
+"""Of a built day: how many of its events it holds is not known. Days of reviews are never measured."""
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+_OF_DAYS = "WHERE logcalendarday BETWEEN {first} AND {last}"
 _SESSIONS = (
     "SELECT session_key, state, started, ended, useridentity_sourceidentity, useridentity_arn, target, reason, "
-    "transcript_lines, api_call_count, flags FROM session_activity WHERE logcalendarday BETWEEN {first} AND {last} "
-    f"AND ({{condition}}) ORDER BY started LIMIT {ROWS}"
+    f"transcript_lines, api_call_count, flags FROM session_activity {_OF_DAYS} ORDER BY started, session_key"
+)
+_TOOL_CALLS = (
+    "SELECT tool_key, asked, useridentity_arn, f_modelname, tool_name, tool_input, result_status, ran_milliseconds, "
+    "f_conversation, trail_eventid, sourceipaddress, event_count_while_running, flags "
+    f"FROM agent_tool_use {_OF_DAYS} ORDER BY asked, tool_key"
 )
 
 
@@ -55,8 +62,10 @@ class LakeTools:
 
     def __init__(self, lake: CommandLake, reviewer: Reviewer | None = None) -> None:
         settings = lake.settings
-        self._lake, self._reviewer = lake, reviewer
-        self._cards = table_cards()
+        self._lake = lake
+        self._rows = reviewer.condition() if reviewer else ""
+        cards = table_cards()
+        self._cards = tuple(card for card in cards if card.column_names >= SESSION_COLUMNS) if reviewer else cards
         self._settings = LookerSettings(
             settings.name,
             settings.account,
@@ -69,7 +78,7 @@ class LakeTools:
 
     def _queries(self) -> LakeQueries:
         """For one question: what is known of coverage is read anew."""
-        guard = sql_guard(self._settings, self._cards)
+        guard = sql_guard(self._settings, self._cards, self._rows)
         return LakeQueries(self._settings, self._lake.client("athena"), self._lake.client("s3"), guard, self._cards)
 
     def _ask(self, sql: str) -> dict[str, Any]:
@@ -82,19 +91,28 @@ class LakeTools:
         for table, days in groupby(coverage, key=lambda day: day.table):
             yield from compare_days(self._lake, _card(self._cards, table), list(days))
 
-    def list_questions(self, words: list[str]) -> list[dict[str, str]]:
+    def list_questions(self, words: list[str]) -> list[dict[str, Any]]:
         """Questions that are ready to be asked, those that have all the words; none means all."""
-        found = (one for one in questions() if one.has(words))
         return [
-            {"name": f"{q.subject}/{q.name}", "question": q.title, "why": q.why, "asked_by": q.asked_by} for q in found
+            {
+                "name": f"{q.subject}/{q.name}",
+                "question": q.title,
+                "why": q.why,
+                "asked_by": q.asked_by,
+                "takes": {one.name: f"{one.kind}: {one.what}" for one in q.parameters},
+            }
+            for q in questions()
+            if q.has(words)
         ]
 
-    def ask_question(self, name: str, first_day: str, last_day: str) -> dict[str, Any]:
-        """Ask one of the questions over days such as 2026-11-01, at most 31 of them."""
+    def ask_question(
+        self, name: str, first_day: str, last_day: str, values: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Ask one of the questions over days such as 2026-11-01, at most 31; values are of what it takes, by name."""
         first, last = _days(first_day, last_day)
         with _errors_as_sentences():
-            chosen = question(name)
-        return self._ask(chosen.statement(first, last))
+            sql = question(name).statement(first, last, values=values)
+        return self._ask(sql)
 
     def query(self, sql: str) -> dict[str, Any]:
         """One SELECT of Athena's SQL. Each table's logcalendarday (an int, 20261101) must be bounded to 31 days."""
@@ -109,12 +127,13 @@ class LakeTools:
 
     def coverage(self, table: str, first_day: str, last_day: str) -> dict[str, Any]:
         """Of each day of a table: whether it is built, and what percentage of its events it holds."""
-        first, last = _days(first_day, last_day)
+        return {"coverage": self._coverage(table, *_days(first_day, last_day)), "note": NOTE}
+
+    def _coverage(self, table: str, first: date, last: date) -> list[dict[str, Any]]:
         card = _card(self._cards, table)
-        days = days_between(first, last)
         known = KnownDays(self._lake.client("s3"), self._lake.settings.readready_bucket, (card,))
-        found = self._compare(list(known.coverage(card.name, days)))
-        return {"coverage": [_day(one) for one in found], "note": NOTE}
+        found = self._compare(list(known.coverage(card.name, days_between(first, last))))
+        return [_day(one) for one in found]
 
     def evidence(self, event_id: str, day: str, log: str) -> dict[str, Any]:
         """What stands behind one row: its raw object, digest, commit, and whether they agree."""
@@ -124,17 +143,20 @@ class LakeTools:
         with _errors_as_sentences(), contextlib.redirect_stdout(sys.stderr):
             found = event_evidence(self._lake, event_id, log, of_day)
         compared = [asdict(statement) for evidence in found for statement in evidence.statements]
-        return {"agrees": all(one.agrees for one in found), "compared": compared, "note": NOTE}
+        return {
+            "agrees": all(one.agrees for one in found),
+            "compared": compared,
+            "coverage": self._coverage(load_source(log).readready.name, of_day, of_day),
+            "note": NOTE,
+        }
 
     def sessions(self, first_day: str, last_day: str) -> dict[str, Any]:
         """Sessions on machines that began on these days: who, where, whether what was typed was recorded."""
-        first, last = _days(first_day, last_day)
-        condition = self._reviewer.condition() if self._reviewer else "1 = 1"
-        with _errors_as_sentences(), contextlib.redirect_stdout(sys.stderr):
-            sql = _SESSIONS.format(first=day_number(first), last=day_number(last), condition=condition)
-            answer = self._lake.resource.athena.ask(sql)
-        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.texts]
-        return {"rows": rows, "there_may_be_more": len(rows) == ROWS, "note": NOTE}
+        return self._ask(_of_days(_SESSIONS, first_day, last_day))
+
+    def tool_calls(self, first_day: str, last_day: str) -> dict[str, Any]:
+        """Tools that agents' models asked for on these days: which agent, what for, how it ended, its API events."""
+        return self._ask(_of_days(_TOOL_CALLS, first_day, last_day))
 
 
 class PortError(RuntimeError):
@@ -149,7 +171,7 @@ def lake_server(lake: CommandLake, reviewer: Reviewer | None = None) -> MCPServe
     if reviewer is None:
         chosen = [
             *(tools.list_questions, tools.ask_question, tools.tables, tools.query),
-            *(tools.coverage, tools.evidence, tools.sessions),
+            *(tools.coverage, tools.evidence, tools.sessions, tools.tool_calls),
         ]
     for tool in chosen:
         server.tool(annotations=_READS)(tool)
@@ -209,6 +231,7 @@ def _errors_as_sentences() -> Iterator[None]:
     except (
         QueryRefusedError,
         QueryFailedError,
+        QuestionValueError,
         UnknownQuestionError,
         UnknownSourceError,
         EventNotFoundError,
@@ -249,7 +272,9 @@ def _cell(text: str | None) -> str | None:
 
 
 def _day(one: DayCoverage) -> dict[str, Any]:
-    return {**asdict(one), "day": one.day.isoformat(), "is_complete": one.is_complete}
+    """A day for an agent: whether it is complete, which of a day that nobody measures is not known."""
+    whole = NOT_MEASURED if one.is_complete is None else one.is_complete
+    return {**asdict(one), "day": one.day.isoformat(), "is_complete": whole}
 
 
 def _card(cards: Sequence[TableCard], table: str) -> TableCard:
@@ -257,6 +282,11 @@ def _card(cards: Sequence[TableCard], table: str) -> TableCard:
     if not found:
         raise ToolError(f"There is no table {table[:100]!r}; there are {', '.join(card.name for card in cards)}.")
     return found[0]
+
+
+def _of_days(sql: str, first_day: str, last_day: str) -> str:
+    first, last = _days(first_day, last_day)
+    return sql.format(first=day_number(first), last=day_number(last))
 
 
 def _days(first_day: str, last_day: str) -> tuple[date, date]:

@@ -74,8 +74,11 @@ class DayCoverage:
     coverage_pct: float | None
 
     @property
-    def is_complete(self) -> bool:
-        return self.status == BUILT and self.coverage_pct == 100
+    def is_complete(self) -> bool | None:
+        """Whether it holds all of its events; None of a built day that was not measured."""
+        if self.status != BUILT:
+            return False
+        return None if self.coverage_pct is None else self.coverage_pct == 100
 
 
 @dataclass(frozen=True)
