@@ -424,6 +424,7 @@ def test_only_the_folders_of_sources_and_reviews_name_a_log(repository: Path) ->
         "infra/emulator/replacements.py": "the same",
         "infra/cli/main.py": "the examples in its help texts",
         "infra/cli/looker_questions.toml": "what a model is asked, about the logs that there are",
+        "loglake_assets/rules.toml": "a rule is of one log: its example names one",
         "infra/aws/examination.py": "alarms are CloudWatch's",
         "loglake_assets/orchestration/console_links.py": "the page of what a job printed is CloudWatch's",
     }
