@@ -13,7 +13,6 @@ import click
 import typer
 
 from infra.cli.home import lake_home, local_program, own_environment
-from loglake_assets.sources.words import counted
 from resources.settings import COMMAND
 
 if TYPE_CHECKING:
@@ -583,6 +582,7 @@ def review(
     from infra.cli.day_argument import days_of
     from infra.cli.review import Wanted, write_review
     from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+    from loglake_assets.sources.words import counted
 
     if bool(session) == bool(who) or bool(who) != bool(days):
         raise UsageError("Give --session with an id, or --who with a person and --days with a range of days.")
