@@ -109,11 +109,11 @@ def hourly_check_specs(config: SourceConfig) -> list[dg.AssetCheckSpec]:
     """The checks that one listing answers."""
     descriptions = {
         **{check.name: check.description for check in VERDICT_CHECKS},
-        DELIVERED: "Every closed day of the look-back, from the first that has any, has objects.",
-        PLACEMENT: "Readers of every day are sent to its newest commit, and the sequence of commits is whole.",
-        UNKNOWN_KEYS: "Every object of the raw bucket lies under a key that this log knows, and so is in its table.",
-        OLDER_DAYS: "The same of all days before the look-back, some weeks of them at a time: none is known to be "
-        "otherwise, and none lies before the lake's first day.",
+        DELIVERED: f"Objects arrived on every closed day of the last {LOOK_BACK_DAYS}, from the first that has any.",
+        PLACEMENT: "The catalog's partition of every day leads to its newest commit, and no commit record is gone.",
+        UNKNOWN_KEYS: "Every object of the raw bucket has a key of this log's form. One that has not is in no table.",
+        OLDER_DAYS: f"Days before the last {LOOK_BACK_DAYS} are built, up to date and undamaged, and none lies before "
+        "the lake's first day. Each run looks at a week of them for each hour since the run before.",
     }
     return [
         dg.AssetCheckSpec(name, asset=config.checks_key, description=description)

@@ -116,7 +116,8 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
     @dg.asset(
         key=config.audit_key,
         deps=[config.raw_key, config.readready_key],
-        description=f"Source to target, recounted from storage: which percentage of {config.source.title} is missing.",
+        description=f"Which percentage of {config.source.title} is in no row, counted again from the stored objects "
+        "and the rows. It builds nothing; a backfill of it checks many days again.",
         partitions_def=config.closed_days,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
         group_name=config.source.name,
