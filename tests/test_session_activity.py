@@ -18,6 +18,7 @@ from infra.cli.review import ReviewError, Wanted, build_review_range, write_revi
 from infra.cli.status import print_review
 from lambdas.looker.guard import Policy, check_statement
 from lambdas.looker.prompt import table_cards
+from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration import review_days
@@ -363,6 +364,27 @@ def test_a_day_is_asked_for_when_and_only_when_its_tables_are_not_what_it_read(r
         day for day, i in read_inputs(lake, load_source("cloudtrail"), DAYS).items() if (i.coverage_pct or 0) >= 99.99
     }
     assert set(changed_days(floor, lake, today)) == whole < set(DAYS)
+
+
+@pytest.mark.parametrize("damage", [b"{", None])
+def test_a_commit_record_that_cannot_be_read_stops_no_review(reviewed: ReviewedLake, damage: bytes | None) -> None:
+    lake, source = reviewed.lake.resource, load_source("cloudtrail")
+    before = read_inputs(lake, source, [FIRST])[FIRST]
+    assert before.run_id
+    assert before.commit_seq
+    bucket = lake.settings.readready_bucket
+    key = commit_key(source.readready.name, day_number(FIRST), before.commit_seq)
+    body = lake.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    try:
+        if damage is None:
+            lake.s3.delete_object(Bucket=bucket, Key=key)
+        else:
+            lake.s3.put_object(Bucket=bucket, Key=key, Body=damage)
+        found = read_inputs(lake, source, [FIRST])[FIRST]
+    finally:
+        lake.s3.put_object(Bucket=bucket, Key=key, Body=body)
+    assert (found.status, found.commit_seq, found.run_id) == (before.status, before.commit_seq, None)
+    assert read_inputs(lake, source, [FIRST])[FIRST] == before
 
 
 @pytest.mark.fault(80, "a log that a review joins is built again", "the review is stale, says why, and is asked for")

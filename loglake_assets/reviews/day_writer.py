@@ -15,6 +15,7 @@ import pyarrow.orc as orc
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, packets_prefix
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, read_manifest
+from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.reviews.builder import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.reviews.model import Review
@@ -26,13 +27,6 @@ from loglake_assets.sources.placement import day_number
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "boolean": pa.bool_(),
-    "timestamp": pa.timestamp("us"),
-}
 _IN_FLIGHT = 16
 _BATCH_ROWS = 20_000
 
@@ -126,16 +120,16 @@ def orc_part(table: ReadreadyTable, rows: Iterable[Mapping[str, Any]], run_id: s
     A batch of rows is in memory at a time, since how many lines a session has is whoever typed it to choose.
     """
     target, digest, count = io.BytesIO(), hashlib.sha256(), 0
-    columns = [(c.name, _ARROW[c.type]) for c in table.all_columns]
-    hashed = [name for name, _ in columns if name not in {"f_run", "packet"}]
+    schema = orc_schema(table.all_columns)
+    hashed = [name for name in schema.names if name not in {"f_run", "packet"}]
     waiting = iter(rows)
     with orc.ORCWriter(target, compression=DEFAULT_COMPRESSION) as writer:
         while batch := [{**row, "f_run": run_id} for row in islice(waiting, _BATCH_ROWS)]:
             count += len(batch)
             for row in batch:
                 digest.update(json.dumps([row[name] for name in hashed], default=str).encode() + b"\n")
-            arrays = [pa.array([_store(row[name]) for row in batch], kind) for name, kind in columns]
-            writer.write(pa.table(arrays, names=[name for name, _ in columns]))
+            arrays = [pa.array([_store(row[field.name]) for row in batch], field.type) for field in schema]
+            writer.write(pa.table(arrays, schema=schema))
     return OrcPart(target.getvalue(), count, f"sha256:{digest.hexdigest()}:{count}")
 
 

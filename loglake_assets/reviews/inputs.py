@@ -1,6 +1,5 @@
 """What the lake held of a table and day when a review read it: which commit, how complete, and what was missing."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -8,9 +7,8 @@ from typing import Any
 
 from loglake_assets.lake.checks.coverage import coverage_of_commit
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days, partitions
-from loglake_assets.lake.versions.commits import seq_shown
+from loglake_assets.lake.versions.commits import commit_if_readable, seq_shown
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number, day_number
 
@@ -97,25 +95,17 @@ def read_inputs(lake: Lake, source: LogSource, days: Sequence[date]) -> dict[dat
 def _input(lake: Lake, table: str, day: date, parameters: Mapping[str, str] | None, is_delivered: bool) -> Input:
     if parameters is None:
         return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
-    bucket, seq = lake.settings.readready_bucket, seq_shown(parameters)
-    commit = _document(lake, bucket, commit_key(table, day_number(day), seq))
+    seq = seq_shown(parameters)
+    commit = commit_if_readable(lake.table(table), day_number(day), seq)
     coverage = coverage_of_commit(lake.table(table), day_number(day), seq)
     return Input(
         table,
         day,
         BUILT,
         commit_seq=seq,
-        run_id=commit.get("run_id"),
-        committed_at=commit.get("committed_at"),
+        run_id=commit.run_id if commit else None,
+        committed_at=commit.committed_at if commit else None,
         coverage_pct=coverage.pct if coverage else None,
         unreadable=coverage.unreadable if coverage else {},
         missing_events=coverage.missing_events if coverage else (),
     )
-
-
-def _document(lake: Lake, bucket: str, key: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(lake.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except lake.s3.exceptions.NoSuchKey:
-        return {}
-    return found

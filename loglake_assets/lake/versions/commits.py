@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commit_key, commits_prefix, parse_commit_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
-from loglake_assets.s3.objects import whole_object
+from loglake_assets.s3.objects import object_if_any, whole_object
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
 
@@ -118,6 +118,16 @@ def commit_numbers(table: Table, day: int) -> list[int]:
     """The sequence numbers that a day has records of, in order."""
     parts = (parse_commit_key(key) for key in _keys(table.s3, table.bucket, commits_prefix(table.name, day)))
     return [part.seq for part in parts if part]
+
+
+def commit_if_readable(table: Table, day: int, seq: int) -> Commit | None:
+    """The commit of one number; None where its record is gone or cannot be read."""
+    key = commit_key(table.name, day, seq)
+    body = object_if_any(table.s3, table.bucket, key)
+    try:
+        return None if body is None else _parse(table.bucket, key, body)
+    except BrokenCommitError:
+        return None
 
 
 def newest_record(table: Table, day: int, numbers: Sequence[int]) -> tuple[Commit | None, str]:
