@@ -21,6 +21,7 @@ from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, COMMIT_SEQ, Com
 from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, ManifestObject, read_manifest
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
+from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
@@ -30,7 +31,7 @@ from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.settings import loglake
 from tests import breaking
-from tests.check_names import names_of
+from tests.check_names import names_of, rows_of
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
 from tests.written_day import NUMBER, WrittenDay, at_noon, raw_key
@@ -61,7 +62,7 @@ def newest(built: BuiltLake, day: date) -> Commit:
 def red(built: BuiltLake, config: SourceConfig) -> dict[str, str]:
     """Every check that is red over the sample days, cheap and full, with what it names."""
     found = {
-        str(result.check_name): str({name: value.value for name, value in (result.metadata or {}).items()})
+        str(result.check_name): "\n".join([str((result.metadata or {})[REMEDY].value), *rows_of(result.metadata)])
         for result in hourly_results(config, built.lake.resource, DAYS, LONG_AFTER)
         if not result.passed
     }
