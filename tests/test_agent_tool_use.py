@@ -22,7 +22,7 @@ from infra.emulator.scripted_converse import Fails, Request, Says, ToolCall, ser
 from loglake_assets.orchestration.check_metadata import NOTHING_TO_MEND, REMEDY
 from loglake_assets.reviews import load_review
 from loglake_assets.reviews.agent_tool_use.bodies import look_up
-from loglake_assets.reviews.agent_tool_use.tool_use_builder import CHECKS, _present, _trace_remedy, build
+from loglake_assets.reviews.agent_tool_use.tool_use_builder import CHECKS, _bodies_check, _trace_remedy, build
 from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
@@ -211,7 +211,7 @@ def test_a_body_in_another_bucket_is_not_absent_and_is_read_where_a_setting_allo
     rows = [{"input_bodys3path": None, "output_bodys3path": path} for path in paths]
     bodies = look_up(s3, own, rows, True)
     assert {path for path in paths if not bodies[path].is_followed} == {there, absent, "file:///etc/passwd"}
-    check = _present(rows, bodies, FIRST)
+    check = _bodies_check(rows, bodies, FIRST)
     assert not check.passed
     assert [name.startswith("in a bucket that is not followed: ") for name in check.names] == [False] * 3 + [True] * 3
     assert (check.metadata["bodies_absent"], check.metadata["bodies_not_followed"]) == (3, 3)
