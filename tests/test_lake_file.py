@@ -1,16 +1,18 @@
 """Files of lakes/: what they may say, and what is refused by name."""
 
 import json
+import os
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import boto3
 import pytest
 
 from infra.aws.deploy import Artifacts, lake_stacks
 from infra.aws.stacks import Stack
 from infra.aws.template import Resource, resources
-from infra.cli.home import REPOSITORY
+from infra.cli.home import REPOSITORY, own_environment
 from infra.cli.lake_file import LakeFileError, lake_file
 from loglake_assets.sources import load_source, source_names
 from resources.settings import PARTS, LakeSettings
@@ -127,3 +129,20 @@ def arns(name: str) -> set[str]:
     """The resources that any statement of a lake allows something on, where they name the lake."""
     text = json.dumps([one.properties for one in declared(name)])
     return {one for one in re.findall(r'"(arn:aws:[^"]+)"', text) if re.search(rf"[:/]{name}\b", one)}
+
+
+def test_a_block_with_an_environment_of_its_own_has_its_own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 keeps those that it finds first, and a process may work on two lakes, one after the other."""
+
+    def signed() -> str:
+        return boto3.client("s3", region_name="us-east-1").generate_presigned_url("list_buckets")
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "keyone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    with own_environment():
+        os.environ["AWS_ACCESS_KEY_ID"] = "keytwo"
+        assert "keytwo" in signed()
+    assert "keyone" in signed()
+    with own_environment():
+        os.environ["AWS_ACCESS_KEY_ID"] = "keythree"
+        assert "keythree" in signed()

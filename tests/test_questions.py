@@ -11,7 +11,6 @@ import pytest
 from infra.cli.build import build_range
 from infra.cli.day_argument import BuildError, days_given, days_of
 from infra.cli.evidence import print_evidence
-from infra.cli.home import own_environment
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.main import main
@@ -56,7 +55,7 @@ def test_there_are_sixty_and_each_says_what_it_is_for() -> None:
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLake]:
     """A lake of the samples that `loglake demo --events 5000` has, of its own: nothing else happens to its days."""
-    with own_environment(), local_lake(tmp_path_factory.mktemp("asked"), quiet) as lake:
+    with local_lake(tmp_path_factory.mktemp("asked"), quiet) as lake:
         for source in map(load_source, source_names()):
             loaded = put_objects(lake, source, samples_to_put(generate(source.name, FIRST, 3, 5_000).objects()), quiet)
             assert not await_partitions(lake, source, loaded.partitions, quiet, 60)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +28,18 @@ def local_program(home: Path) -> str:
 
 @contextmanager
 def own_environment() -> Iterator[None]:
-    """What a block changes in the environment of this process ends with it."""
+    """What a block changes in the environment of this process ends with it, and so do credentials found there."""
     before = dict(os.environ)
+    _forget_credentials()
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+        _forget_credentials()
+
+
+def _forget_credentials() -> None:
+    """boto3 keeps for the process what it finds in the environment first; another lake has other credentials."""
+    if boto3 := sys.modules.get("boto3"):
+        boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]
