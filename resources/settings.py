@@ -11,7 +11,7 @@ _NAME = re.compile(r"^[a-z][a-z0-9-]{1,20}$")
 PARTS = frozenset(
     {
         *("addapart", "alarms", "artifacts", "athena", "catalog", "dagster", "glue", "jobs", "looker", "month"),
-        *("raw", "reader", "readready", "retention", "reviewer", "storage"),
+        *("operator", "raw", "reader", "readready", "retention", "reviewer", "storage"),
     }
 )
 """What stands behind a lake's name and a dash in the names of its buckets, queues, stacks, workgroups and policies."""

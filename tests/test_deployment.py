@@ -826,6 +826,9 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         assert locks.sampled
         assert {one.mode for one in locks.sampled} == {NO_LOCK}, "by default this bucket locks nothing"
         assert "cloudtrail" in reads(lake, person(lake, "reader", "reader"), "status")
+        for who, policy in (("orchestrator", "dagster"), ("reader", "reader")):
+            arn = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-{policy}"
+            lake.client("iam").detach_user_policy(UserName=who, PolicyArn=arn)
         lake.command("undeploy", "--delete-data", "--confirm", NAME)
         assert {b["Name"] for b in s3.list_buckets()["Buckets"]} == {TRAIL, MODELS}, "what is not its own stays"
 

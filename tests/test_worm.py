@@ -1,7 +1,7 @@
 """Object Lock against the emulator's S3: what is locked as promised passes, and exactly what is not is named."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from loglake_assets.lake.checks.object_lock import (
 from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import commit_key
+from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.object_lock_check import commit_lock_result, look_back, raw_lock_result
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
@@ -237,6 +238,11 @@ def checked(lake: LockedLake, config: SourceConfig) -> tuple[bool, dict[str, Any
     return record.evaluation.passed, {name: value.value for name, value in record.evaluation.metadata.items()}
 
 
+def named(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of what the check names."""
+    return [record.data for record in told[NAMES].records]
+
+
 def test_the_check_names_what_is_less_than_promised(locked: LockedLake) -> None:
     default_retention(locked.s3, locked.raw, "COMPLIANCE", 30)
     locked.put("right")
@@ -244,11 +250,13 @@ def test_the_check_names_what_is_less_than_promised(locked: LockedLake) -> None:
     locked.commit(1, **retention("GOVERNANCE", 10))
     passed, told = checked(locked, configured(**PROMISED, **PROMISED_COMMITS))
     assert not passed
-    assert told["raw_names"] == {key: [WEAKER_MODE]}
+    assert [(row["what"], row["name"], row["detail"]) for row in named(told)] == [
+        ("object locked less", f"s3://{locked.raw}/{key}", WEAKER_MODE)
+    ]
     assert told["raw_conforming_pct"] == 50
     assert told["raw_configured"] == "COMPLIANCE for 30 days"
     assert told["commits_conforming_pct"] == 100
-    assert told["commits_names"] == {}
+    assert told["commits_not_conforming"] == 0
     assert told["raw_sample"].startswith("2 current versions written")
 
 
@@ -269,7 +277,7 @@ def test_without_a_promise_what_is_locked_anyway_is_told(locked: LockedLake) -> 
     assert passed
     assert told["raw_conforming_pct"] == "n/a: no lock is configured"
     assert told["raw_bucket_has"].startswith("Object Lock, by default COMPLIANCE for 30 days")
-    assert told["raw_beyond_names"] == [key]
+    assert [(row["what"], row["name"]) for row in named(told)] == [("object locked more", f"s3://{locked.raw}/{key}")]
 
 
 def test_the_check_has_a_daily_job_and_is_in_no_other() -> None:
