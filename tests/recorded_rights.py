@@ -62,6 +62,14 @@ def person(lake: DeployedLake, name: str, *policies: str) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
+def take_policies(lake: DeployedLake, *people: str) -> None:
+    """Take the managed policies of users from them, as `undeploy` asks for."""
+    iam = lake.client("iam")
+    for name in people:
+        for policy in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
+            iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
+
+
 def decisions(lake: DeployedLake, users: Mapping[str, str] | None = None) -> tuple[Actions, Actions]:
     """(allowed, denied) actions that were asked for, by the logical id of the role; `users` name that of a user."""
     asked: Actions = {}

@@ -43,7 +43,7 @@ from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, GroundTruth, sample_keys
 from tests.conftest import quiet
 from tests.deployed_lake import DeployedLake, deployed_lake, scripted_model
-from tests.recorded_rights import decisions, differences, role_actions
+from tests.recorded_rights import decisions, differences, role_actions, take_policies
 from tests.running_lake import Ui
 from tests.waiting import until
 
@@ -512,6 +512,7 @@ def test_the_lake_is_looked_at_taken_down_and_deployed_over_what_stays(fargate: 
     bad = [line for line in said.splitlines() if line.startswith("BAD")]
     # Nobody has subscribed, one log was not delivered, the others' newest day is the samples', and Dagster was ended.
     assert {line.split()[1] for line in bad} == {"subscribers", "logs", "dagster"}, said
+    take_policies(lake, "task")
     lake.command("undeploy", "--yes")
     assert lake.stacks() == [f"{NAME}-catalog", f"{NAME}-storage"]
     lake.command("deploy", "--yes")

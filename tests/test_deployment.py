@@ -34,7 +34,7 @@ from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import load_source, source_names
 from resources.settings import LakeSettings
 from tests.deployed_lake import ACCOUNT, REGION, DeployedLake, deployed_lake
-from tests.recorded_rights import person
+from tests.recorded_rights import person, take_policies
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -826,9 +826,7 @@ def test_logs_are_read_from_buckets_that_are_there_by_their_own_notifications(
         assert locks.sampled
         assert {one.mode for one in locks.sampled} == {NO_LOCK}, "by default this bucket locks nothing"
         assert "cloudtrail" in reads(lake, person(lake, "reader", "reader"), "status")
-        for who, policy in (("orchestrator", "dagster"), ("reader", "reader")):
-            arn = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-{policy}"
-            lake.client("iam").detach_user_policy(UserName=who, PolicyArn=arn)
+        take_policies(lake, "orchestrator", "reader")
         lake.command("undeploy", "--delete-data", "--confirm", NAME)
         assert {b["Name"] for b in s3.list_buckets()["Buckets"]} == {TRAIL, MODELS}, "what is not its own stays"
 
