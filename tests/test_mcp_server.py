@@ -18,9 +18,11 @@ from mcp.client.streamable_http import create_mcp_http_client, streamable_http_c
 
 from infra.cli.home import REPOSITORY
 from infra.cli.mcp_server import NOT_MEASURED, NOTE, ROWS, PortError, _listen, lake_server
+from infra.cli.review import build_review_range
 from infra.emulator.processes import free_port
+from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
-from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake
+from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake, quiet
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -46,7 +48,11 @@ def call(server: Any, tool: str, **arguments: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def server(reviewed: ReviewedLake) -> Any:
+def server(reviewed: ReviewedLake, tools: ToolLake) -> Any:
+    """With reviews of the logs as they are now: other tests may have built these days again."""
+    for name in review_names():
+        results = build_review_range(reviewed.lake, load_review(name), FIRST, LAST, quiet)
+        assert [day.error for day in results] == [None] * 3
     return lake_server(reviewed.lake)
 
 
