@@ -80,7 +80,7 @@ $(VENV)/.docs-ready: $(READY) docs/site/requirements.lock
 
 pictures: $(READY) ## renew docs/pictures/ from the tests that look at the UI, the report and a packet in Chromium
 	@command -v chromium >/dev/null || { echo "The pictures are taken in Chromium, and 'chromium' is not on the PATH."; exit 1; }
-	@$(BIN)/python -m pytest -q --pictures docs/pictures
+	@$(BIN)/python -m pytest -q --pictures=docs/pictures tests
 
 soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
 	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)
