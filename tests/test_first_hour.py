@@ -152,5 +152,6 @@ def test_the_commands_of_the_page_run_and_the_report_has_the_red_day(
             "How whole the logs are", "objects that cannot be read", f"{hour.red}", Path(hour.damaged).name
         )
         assert f"{local_program(hour.up.home)} requeue cloudtrail {hour.red}" in seen
-        assert page.evaluate(f"!!document.querySelector('[aria-label^=\"{hour.red}: incomplete\"]')"), "its square"
+        titles = "[...document.querySelectorAll('svg title')].map(one => one.textContent)"
+        assert any(title.startswith(f"{hour.red}: incomplete") for title in page.evaluate(titles)), "its square"
         picture("report", page, 1150)
