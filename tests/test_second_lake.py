@@ -398,7 +398,7 @@ def test_every_runbook_has_commands_that_run_with_an_operators_policies(second: 
         allowed = (0, 1) if words[3] in MAY_FIND else (0,)
         assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"
         if words[3] == "requeue":
-            assert "1 of 1 message of raw-cloudtrail-quarantine sent again" in done.stdout + done.stderr
+            assert f"1 of 1 message of {aside} sent again" in done.stdout + done.stderr
     with scripted_model(second, DAY, DAY):
         done = second.run("ask", QUESTION, environment=credentials)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
