@@ -49,7 +49,7 @@ _RECORD_FIELDS = (
     ("flags", "string"),
 )
 _BATCH_ROWS = 4_000
-_ROWS_AT_ONCE = 500  # records of an object that are decoded together
+_ROWS_AT_ONCE = 500  # records that are decoded together, of one object or of several small ones
 _BATCH_BYTES = 32 << 20
 _BYTES_WAITING = 8 << 20  # of objects whose few records wait for those of others
 _CLOCK_TOLERANCE = timedelta(days=1)

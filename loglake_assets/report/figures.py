@@ -199,7 +199,7 @@ def lake_figures(lake: Lake, place: str, now: datetime, asked: tuple[date, date]
 
     Raises AthenaError where a review cannot be asked.
     """
-    period = period_of(now.date(), _newest_built(lake, now.date()), asked)
+    period = period_of(now.date(), None if asked else _newest_built(lake, now.date()), asked)
     logs = tuple(log_figures(lake, load_source(name), now.date(), period) for name in source_names())
     first, last = period.recent[0], period.recent[-1]
     reviews = reviews_and_owed(lake, first, last, days_to_review())

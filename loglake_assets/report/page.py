@@ -32,7 +32,8 @@ _CSS_CLASSES = dict(zip(KINDS, ("complete", "notwhole", "damaged", "waiting", "q
 def report_page(found: LakeFigures) -> str:
     """The whole page. Names of objects and tools are anybody's: they stand escaped, and never in a picture."""
     today = found.made_at.date()
-    owed = [(one, one.status(today)) for one in found.reviews if one.status(today) in OWED]
+    owed = [(one, status) for one in found.reviews if (status := one.status(today)) in OWED]
+    owed_dates = sorted(Counter((one.due, status) for one, status in owed).items())
     problems = [(log, problem) for log in found.logs for problem in log.problems[:PROBLEMS_SHOWN]]
     return (
         _pages()
@@ -50,10 +51,10 @@ def report_page(found: LakeFigures) -> str:
             change_count=len(found.changes),
             sessions=[(STATES[s].label, count, SESSIONS[s]) for s, count in found.sessions.items() if s in STATES],
             reviews=[(status, count) for status, count in counts_by_status(found.reviews, today).items() if count],
-            owed=sorted(Counter((one.due, status) for one, status in owed).items())[:REVIEWS_SHOWN],
+            owed=owed_dates[:REVIEWS_SHOWN],
             owed_count=len(owed),
             owed_before=sum(one.day < found.period.recent[0] for one, _ in owed),
-            owed_dates=len({(one.due, status) for one, status in owed}),
+            owed_dates=len(owed_dates),
             closed={log.name: found.closed_days(log) for log in found.logs},
             audits={log.name: _audit(found, log) for log in found.logs if found.closed_days(log)},
             most_tools=TOOLS_SHOWN,

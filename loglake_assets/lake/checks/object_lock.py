@@ -1,7 +1,7 @@
 """Whether stored objects are locked as the configuration says: S3 Object Lock of a bucket and of named objects in it.
 
-Locks are read from S3 one object at a time. Which objects are looked at is chosen elsewhere; whether an
-object is still there, or hidden under a delete marker that no lock prevents, is not asked here.
+Locks are read from S3 one object at a time. Which objects are looked at is chosen elsewhere; whether an object is still
+there, or hidden under a delete marker that no lock prevents, is not asked here.
 """
 
 from collections import Counter

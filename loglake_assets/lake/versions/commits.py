@@ -124,22 +124,16 @@ def commit_if_readable(table: Table, day: int, seq: int) -> Commit | None:
     """The commit of one number; None where its record is gone or cannot be read."""
     key = commit_key(table.name, day, seq)
     body = object_if_any(table.s3, table.bucket, key)
-    try:
-        return None if body is None else _parse(table.bucket, key, body)
-    except BrokenCommitError:
-        return None
+    return None if body is None else _parse_if_readable(table.bucket, key, body)
 
 
 def newest_record(table: Table, day: int, numbers: Sequence[int]) -> tuple[Commit | None, str]:
     """The commit of the last of a day's numbers, None where its record cannot be read, and the record's SHA-256."""
     if not numbers:
         return None, ""
-    body = whole_object(table.s3, table.bucket, commit_key(table.name, day, numbers[-1]))["Body"]
-    digest = hashlib.sha256(body).hexdigest()
-    try:
-        return _parse(table.bucket, commit_key(table.name, day, numbers[-1]), body), digest
-    except BrokenCommitError:
-        return None, digest
+    key = commit_key(table.name, day, numbers[-1])
+    body = whole_object(table.s3, table.bucket, key)["Body"]
+    return _parse_if_readable(table.bucket, key, body), hashlib.sha256(body).hexdigest()
 
 
 def edited_records(table: Table, day: int) -> list[str]:
@@ -234,8 +228,12 @@ def _read(s3: "S3Client", bucket: str, key: str) -> Commit:
 
 
 def _if_readable(s3: "S3Client", bucket: str, key: str) -> Commit | None:
+    return _parse_if_readable(bucket, key, whole_object(s3, bucket, key)["Body"])
+
+
+def _parse_if_readable(bucket: str, key: str, body: bytes) -> Commit | None:
     try:
-        return _read(s3, bucket, key)
+        return _parse(bucket, key, body)
     except BrokenCommitError:
         return None
 

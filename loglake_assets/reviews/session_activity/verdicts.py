@@ -123,20 +123,17 @@ def session_reviews(lake: Lake, first: date, last: date, days_to_review: int) ->
 
 
 def reviews_and_owed(lake: Lake, first: date, last: date, days_to_review: int) -> list[SessionReview]:
-    """The sessions of a range of days, after those of any day before it that owe a verdict. Raises AthenaError.
+    """The sessions of a range of days and those of any day before it that owe a verdict, by time. Raises AthenaError.
 
     Nothing that is owed is over by waiting. Of days more than `COMPARED_DAYS` before the last, a session owes one where
     none was ever given.
     """
-    rows = _rows(lake, f"< {day_number(first)}")
+    rows = _rows(lake, f"<= {day_number(last)}")
     newest = _newest_keys(_verdict_keys(lake)) if rows else {}
-    since = day_number(last - timedelta(days=COMPARED_DAYS))
+    since = day_number(min(first, last - timedelta(days=COMPARED_DAYS)))
     unsettled = [row for row in rows if row["logcalendarday"] >= since or _prefix(row) not in newest]
-    older = _reviews(lake, unsettled, newest, days_to_review)
-    return [
-        *(one for one in older if one.status(last) in OWED),
-        *session_reviews(lake, first, last, days_to_review),
-    ]
+    found = _reviews(lake, unsettled, newest, days_to_review)
+    return [one for one in found if one.day >= first or one.status(last) in OWED]
 
 
 def _rows(lake: Lake, days: str) -> list[dict[str, Any]]:
