@@ -1,7 +1,7 @@
 """Object Lock against the emulator's S3: what is locked as promised passes, and exactly what is not is named."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,12 +29,12 @@ from loglake_assets.lake.checks.object_lock import (
 from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import commit_key
-from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.lake_resource import lake_resources
 from loglake_assets.orchestration.object_lock_check import commit_lock_result, look_back, raw_lock_result
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.orchestration.source_definitions import build_source
 from resources.settings import LakeSettings
+from tests.check_names import names_of, rows_of
 
 PROMISED = {"object_lock_mode": "COMPLIANCE", "object_lock_days": 30}
 PROMISED_COMMITS = {"commit_lock_mode": "GOVERNANCE", "commit_lock_days": 10}
@@ -238,11 +238,6 @@ def checked(lake: LockedLake, config: SourceConfig) -> tuple[bool, dict[str, Any
     return record.evaluation.passed, {name: value.value for name, value in record.evaluation.metadata.items()}
 
 
-def named(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The rows of what the check names."""
-    return [record.data for record in told[NAMES].records]
-
-
 def test_the_check_names_what_is_less_than_promised(locked: LockedLake) -> None:
     default_retention(locked.s3, locked.raw, "COMPLIANCE", 30)
     locked.put("right")
@@ -250,9 +245,7 @@ def test_the_check_names_what_is_less_than_promised(locked: LockedLake) -> None:
     locked.commit(1, **retention("GOVERNANCE", 10))
     passed, told = checked(locked, configured(**PROMISED, **PROMISED_COMMITS))
     assert not passed
-    assert [(row["what"], row["name"], row["detail"]) for row in named(told)] == [
-        ("object locked less", f"s3://{locked.raw}/{key}", WEAKER_MODE)
-    ]
+    assert rows_of(told) == [f"object locked less: s3://{locked.raw}/{key}: {WEAKER_MODE}"]
     assert told["raw_conforming_pct"] == 50
     assert told["raw_configured"] == "COMPLIANCE for 30 days"
     assert told["commits_conforming_pct"] == 100
@@ -277,7 +270,8 @@ def test_without_a_promise_what_is_locked_anyway_is_told(locked: LockedLake) -> 
     assert passed
     assert told["raw_conforming_pct"] == "n/a: no lock is configured"
     assert told["raw_bucket_has"].startswith("Object Lock, by default COMPLIANCE for 30 days")
-    assert [(row["what"], row["name"]) for row in named(told)] == [("object locked more", f"s3://{locked.raw}/{key}")]
+    assert names_of(told, "what") == ["object locked more"]
+    assert names_of(told) == [f"s3://{locked.raw}/{key}"]
 
 
 def test_the_check_has_a_daily_job_and_is_in_no_other() -> None:
