@@ -62,6 +62,17 @@ def person(lake: DeployedLake, name: str, *policies: str) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
+def role_rights(lake: DeployedLake, role: str, name: str) -> dict[str, str]:
+    """Credentials, as an environment, of a user of this name who may do what a role may."""
+    iam = lake.client("iam")
+    attached = [one["PolicyArn"] for one in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
+    rights = person(lake, name, *(arn.rpartition(f"/{lake.name}-")[2] for arn in attached))
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+    return rights
+
+
 def take_policies(lake: DeployedLake, *people: str) -> None:
     """Take the managed policies of users from them, as `undeploy` asks for."""
     iam = lake.client("iam")

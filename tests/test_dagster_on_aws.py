@@ -43,7 +43,7 @@ from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, GroundTruth, sample_keys
 from tests.conftest import quiet
 from tests.deployed_lake import DeployedLake, deployed_lake, scripted_model
-from tests.recorded_rights import decisions, differences, role_actions, take_policies
+from tests.recorded_rights import decisions, differences, role_actions, role_rights, take_policies
 from tests.running_lake import Ui
 from tests.waiting import until
 
@@ -261,17 +261,8 @@ def task_metadata(lake: DeployedLake) -> Iterator[str]:
 
 def rights_of_the_task(lake: DeployedLake) -> dict[str, str]:
     """Credentials that may do what the task's role may."""
-    iam, person = lake.client("iam"), "task"
-    role_arn = lake.client("ecs").describe_task_definition(taskDefinition=f"{NAME}-dagster")["taskDefinition"]
-    role = role_arn["taskRoleArn"].rpartition("/")[2]
-    iam.create_user(UserName=person)
-    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        iam.attach_user_policy(UserName=person, PolicyArn=policy["PolicyArn"])
-    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        iam.put_user_policy(UserName=person, PolicyName=name, PolicyDocument=json.dumps(document))
-    key = iam.create_access_key(UserName=person)["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    task = lake.client("ecs").describe_task_definition(taskDefinition=f"{NAME}-dagster")["taskDefinition"]
+    return role_rights(lake, task["taskRoleArn"].rpartition("/")[2], "task")
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import load_source, source_names
 from resources.settings import LakeSettings
 from tests.deployed_lake import ACCOUNT, REGION, DeployedLake, deployed_lake
-from tests.recorded_rights import person, take_policies
+from tests.recorded_rights import person, role_rights, take_policies
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -739,6 +739,31 @@ def test_a_dagster_that_is_switched_off_is_found(repositories: list[tuple[str, s
         server.server_close()
     assert words in found.sentence
     assert found.is_well == ("are on" in words)
+
+
+FORBIDDEN = (
+    ("s3", "delete_object", {"Bucket": f"{NAME}-raw-cloudtrail-{ACCOUNT}", "Key": "AWSLogs/x"}),
+    ("s3", "put_bucket_policy", {"Bucket": f"{NAME}-readready-{ACCOUNT}", "Policy": "{}"}),
+    ("glue", "delete_table", {"DatabaseName": NAME, "Name": load_source("cloudtrail").raw.name}),
+    ("iam", "create_user", {"UserName": "another"}),
+)
+PEOPLE = ("reader", "reviewer", "operator", "dagster", "retention")
+
+
+def test_no_role_or_policy_of_the_lake_may_delete_logs_open_buckets_drop_tables_or_make_people(
+    whole: DeployedLake,
+) -> None:
+    roles = [one["RoleName"] for one in whole.client("iam").list_roles()["Roles"] if one["RoleName"].startswith(NAME)]
+    assert len(roles) >= len(source_names()) * 2 + 3
+    everybody = {role: role_rights(whole, role, f"as-{n}") for n, role in enumerate(roles)}
+    everybody |= {policy: person(whole, f"who-has-{policy}", policy) for policy in PEOPLE}
+    for who, rights in everybody.items():
+        key = rights["AWS_ACCESS_KEY_ID"], rights["AWS_SECRET_ACCESS_KEY"]
+        clients = {service: whole.client(service, *key) for service, _, _ in FORBIDDEN}
+        for service, call, asked in FORBIDDEN:
+            with pytest.raises(ClientError) as refused:
+                getattr(clients[service], call)(**asked)
+            assert "AccessDenied" in refused.value.response["Error"]["Code"], f"{who} may {service} {call}"
 
 
 def test_doctor_compares_clocks() -> None:
