@@ -68,6 +68,7 @@ def portions(tables: Iterable[pa.Table], most_bytes: int = _BYTES_A_FILE) -> Ite
     for table in tables:
         held.append(table)
         size += table.nbytes
+        del table  # whoever takes the portion would hold its last table twice
         if size >= most_bytes:
             yield _concatenation(held)
             size = 0
