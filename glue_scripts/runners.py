@@ -5,14 +5,14 @@ each partition to a second task as often as it is asked. What is brought togethe
 """
 
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from glue_scripts.fetching import ObjectRef
@@ -27,6 +27,7 @@ First = Callable[[int, Sequence[ObjectRef]], Iterator[tuple[int, bytes]]]
 T = TypeVar("T")
 Second = Callable[[int, Iterable[bytes]], Iterator[T]]
 _LENGTH_BYTES = 8
+_FOLDER_OF_SOCKETS = "/tmp"
 
 
 class LostProcessError(RuntimeError):
@@ -99,6 +100,7 @@ class LocalRunner:
         if self._pool is None:
             context = get_context("forkserver")
             context.set_forkserver_preload(["glue_scripts.tasks", "pandas"])
+            _start_fork_server()
             self._pool = ProcessPoolExecutor(self._processes, context, _begin_process, (dict(os.environ),))
         return self._pool
 
@@ -112,7 +114,7 @@ class LocalRunner:
 @contextmanager
 def local_runner(report: Report, processes: int | None = None) -> Iterator[LocalRunner]:
     """A LocalRunner whose files and processes are gone at the end of the block."""
-    with TemporaryDirectory(prefix="loglake-build-") as folder:
+    with tempfile.TemporaryDirectory(prefix="loglake-build-") as folder:
         runner = LocalRunner(Path(folder), report, processes)
         try:
             yield runner
@@ -129,6 +131,15 @@ class LocalPartitions:
     def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
         calls = [(task, n, self._folder / str(n)) for n in partitions if (self._folder / str(n)).is_dir()]
         return [result for results in self._runner.map(_run_partition, calls, what) for result in results]
+
+
+def _start_fork_server() -> None:
+    """Start it with its socket in a short path: a system takes some hundred bytes, and a run's own folder has more."""
+    before, tempfile.tempdir = tempfile.tempdir, _FOLDER_OF_SOCKETS
+    try:
+        forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = before
 
 
 def _begin_process(environment: dict[str, str]) -> None:

@@ -23,10 +23,12 @@ from glue_scripts.arguments import JobArguments, parse_arguments
 from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
 from glue_scripts.fetching import ObjectRef
 from glue_scripts.job import build
+from glue_scripts.runners import LocalRunner
 from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
 from glue_scripts.window import WindowObjects
 from infra.cli.local_lake import LocalLake, environment
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
+from loglake_assets.lake.storage.partitions import registered_values
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.row_hash import hash_sum
@@ -41,6 +43,7 @@ from tests import test_cloudwatch, test_views
 from tests.conftest import FIRST, LAST, BuiltLake
 from tests.test_reading import body, record
 from tests.waiting import until
+from tests.written_day import raw_key
 
 pytestmark = [
     pytest.mark.stack,
@@ -501,7 +504,7 @@ def test_either_compression_gives_the_same_rows_and_the_same_hash(store: Store) 
 def test_the_deployed_job_gives_the_same_manifests_by_either(built: BuiltLake) -> None:
     s3, settings, table = built.lake.client("s3"), built.lake.settings, built.source.readready.name
     for way in (LOCAL, SPARK):
-        assert "Spark SQL" not in run_job(built, way)
+        assert "Spark SQL" not in run_job(built.lake, way)
     for day in map(day_number, (FIRST, date(2026, 11, 2), LAST)):
         runs = (f"by-{LOCAL}", f"by-{SPARK}")
         ours, theirs = (read_manifest(Table(table, s3, settings.readready_bucket), day, run) for run in runs)
@@ -514,14 +517,33 @@ def test_the_deployed_job_gives_the_same_manifests_by_either(built: BuiltLake) -
 OF_FILES = {"orc_bytes": 0, "file_count": 0}
 
 
-def run_job(built: BuiltLake, way: str) -> str:
+def test_the_deployed_job_reads_two_slices_in_processes_of_their_own(lake: LocalLake) -> None:
+    s3, settings, day = lake.client("s3"), lake.settings, date(2014, 4, 5)
+    bucket, objects = settings.raw_bucket("cloudtrail"), [raw_key(name, day) for name in ("one", "two")]
+    blob = {"text": "x" * (LocalRunner.BYTES_A_SLICE // 200)}  # two such objects are two slices, 33 MB
+    for key in objects:
+        records = [
+            record(eventID=f"{key}-{n}", eventTime=f"{day}T12:00:00Z", requestParameters=blob) for n in range(200)
+        ]
+        s3.put_object(Bucket=bucket, Key=key, Body=body(*records))
+    until(lambda: registered_values(lake.catalog, load_source("cloudtrail"), [day]))
+    try:
+        assert "2 objects, 33," in run_job(lake, LOCAL, day, day)
+    finally:
+        for key in objects:
+            s3.delete_object(Bucket=bucket, Key=key)
+    table = Table("from_cloudtrail_readready", s3, settings.readready_bucket)
+    assert read_manifest(table, day_number(day), f"by-{LOCAL}").totals["written"] == 400
+
+
+def run_job(lake: LocalLake, way: str, first: date = FIRST, last: date = LAST) -> str:
     """Build the lake's days as they lie there now, without a commit; what the run said."""
-    glue, name = built.lake.client("glue"), built.lake.settings.readready_job
-    days = {"--first_day": str(day_number(FIRST)), "--last_day": str(day_number(LAST))}
+    glue, name = lake.client("glue"), lake.settings.readready_job
+    days = {"--first_day": str(day_number(first)), "--last_day": str(day_number(last))}
     asked = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
     run = glue.start_job_run(JobName=name, Arguments=asked)["JobRunId"]
     state = until(lambda: ended(glue, name, run), 180)
-    log = (built.lake.home / "runs" / run / "output.log").read_text()
+    log = (lake.home / "runs" / run / "output.log").read_text()
     assert state == "SUCCEEDED", log
     return log
 
