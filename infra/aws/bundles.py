@@ -122,7 +122,7 @@ def _zip(root: Path, files: Iterable[Path], others: Mapping[str, Path] = Mapping
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(by_name):
-            archive.writestr(_entry(name), by_name[name].read_bytes(), zipfile.ZIP_DEFLATED, 9)
+            archive.writestr(_entry(name), by_name[name].read_bytes(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -118,16 +118,14 @@ class Stacks:
             if any(words in _say(error) for words in _NOTHING_CHANGES):
                 return None
             raise DeployError(_not_started(stack.name, _say(error))) from error
-        plan = StackPlan(
-            stack, before is None, _changes(described), self._wider(stack, before), made["Id"], made["StackId"]
-        )
+        plan = StackPlan(stack, before is None, _changes(described), {}, made["Id"], made["StackId"])
         if described["Status"] == "FAILED" or described["ExecutionStatus"] == "UNAVAILABLE":
             self.discard(plan)
             reason = str(described.get("StatusReason", "no reason given"))
             if any(words in reason for words in _NOTHING_CHANGES):
                 return None
             raise DeployError(_not_started(stack.name, reason))
-        return plan
+        return replace(plan, wider=self._wider(stack, before))
 
     def _request(self, stack: Stack, is_new: bool) -> dict[str, Any]:
         given: dict[str, Any] = {
