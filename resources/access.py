@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +80,22 @@ def boto_client(
 
     `identity` is whom boto3 finds: a client is kept for no other.
     """
-    import boto3
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=32)
-    session: Any = boto3.session.Session()
-    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config, **dict(credentials))
+    with _ONE_CLIENT_AT_A_TIME:
+        session = _session(identity)
+        return session.client(
+            service, region_name=region, endpoint_url=endpoint_url, config=config, **dict(credentials)
+        )
+
+
+_ONE_CLIENT_AT_A_TIME = threading.Lock()  # clients are safe between threads; a session that makes them is not
+
+
+@functools.cache
+def _session(identity: tuple[str | None, ...]) -> Any:
+    """One session for each identity: it reads the models of AWS's services once, which is most of a client's making."""
+    import boto3
+
+    return boto3.session.Session()
