@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if ON_A_STACK.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.stack)
+    seconds = _seconds_by_file()
+    items.sort(key=lambda item: -seconds[item.nodeid.partition("::")[0]])  # so that no worker ends with the longest
+
+
+def _seconds_by_file() -> Counter[str]:
+    """What `make slowest` measured last, by file; nothing of files that have no slow test."""
+    found = Counter[str]()
+    for line in Path(__file__).with_name("slowest.txt").read_text(encoding="utf-8").splitlines():
+        seconds, _, test = line.split(maxsplit=2)
+        found[test.partition("::")[0]] += float(seconds.removesuffix("s"))
+    return found
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
