@@ -231,7 +231,7 @@ def run(lake: LocalLake, source: LogSource) -> Iterator[Stress]:
 def test_a_small_run_adds_up_and_loses_nothing(run: Stress, lake: LocalLake, source: LogSource) -> None:
     (step,) = run.run()
     stored = set(keys(lake.client("s3"), lake.settings.raw_bucket(source.name), f"{run.folder}/"))
-    assert len(step.puts) == len(step.answered) == 15
+    assert len(step.puts) == len(step.answered_puts) == 15
     assert {put.key for put in step.puts} <= stored
     assert step.new_prefixes == len(step.latencies) == 6
     assert {put.values for put in step.puts} <= run.partitions().keys()

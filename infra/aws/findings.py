@@ -46,7 +46,7 @@ class Deployment:
     sources: Sequence[LogSource]
 
     @cached_property
-    def declared(self) -> dict[str, dict[str, Resource]]:
+    def template_resources(self) -> dict[str, dict[str, Resource]]:
         """What the templates have with these parameters, by stack and logical id, read once for all looks."""
         where = self.settings.account, self.settings.region
         return {stack.name: resources(stack.template, stack.parameters, *where) for stack in self.stacks}
@@ -61,7 +61,7 @@ class Deployment:
 
     def resources(self, kind: str) -> Iterator[tuple[str, Resource]]:
         """(stack name, resource) of everything declared of a type."""
-        for name, found in self.declared.items():
+        for name, found in self.template_resources.items():
             yield from ((name, one) for one in found.values() if one.type == kind)
 
 

@@ -135,7 +135,7 @@ def _refuse_attached(api: Stacks, iam: Any, names: Sequence[str]) -> None:
         step
         for _, kind, policy in found
         if kind == "AWS::IAM::ManagedPolicy"
-        for entity, who, step in _attached(iam, policy)
+        for entity, who, step in _attachments(iam, policy)
         if not (entity == "role" and who in own)
     ]
     if steps:
@@ -149,7 +149,7 @@ _ATTACHED = {"role": ("PolicyRoles", "RoleName"), "user": ("PolicyUsers", "UserN
 _ATTACHED |= {"group": ("PolicyGroups", "GroupName")}
 
 
-def _attached(iam: Any, policy: str) -> Iterator[tuple[str, str, str]]:
+def _attachments(iam: Any, policy: str) -> Iterator[tuple[str, str, str]]:
     """(role, user or group; its name; the command that detaches the policy) of everybody who has it.
 
     Nobody has a policy that is gone, as after an undeployment that failed later.

@@ -112,12 +112,12 @@ def _say_days_without_source(source: LogSource, asked: list[date], built: Collec
 
 def print_days(lake: CommandLake, source: LogSource, results: Sequence[DayResult]) -> None:
     """The table of built days, as they were counted last, then each error once."""
-    rows = [_row(result, _counted_last(lake, source, result)) for result in results]
+    rows = [_row(result, _last_coverage(lake, source, result)) for result in results]
     print_table(f"{source.title}, readready by day", HEADINGS, rows)
     print_errors(results)
 
 
-def _counted_last(lake: CommandLake, source: LogSource, result: DayResult) -> Coverage | None:
+def _last_coverage(lake: CommandLake, source: LogSource, result: DayResult) -> Coverage | None:
     """What was found when the day was counted last: building another day may have counted it again."""
     if not result.metadata:
         return None

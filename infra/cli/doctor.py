@@ -49,7 +49,7 @@ def examine_dagster(address: str | None) -> Iterator[Finding]:
         yield Finding(False, "dagster", f"{address} does not answer ({type(error).__name__})", "start its services")
         return
     repositories = found.get("nodes", [])
-    off = sorted(_switched_off(repositories))
+    off = sorted(_stopped_automation(repositories))
     if not repositories:
         yield Finding(False, "dagster", f"{address} has loaded no code", "Deployment in its UI says why; then reload")
     elif off:
@@ -58,7 +58,7 @@ def examine_dagster(address: str | None) -> Iterator[Finding]:
         yield Finding(True, "dagster", f"{address} answers, all schedules and sensors are on")
 
 
-def _switched_off(repositories: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _stopped_automation(repositories: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for repository in repositories:
         yield from (one["name"] for one in repository["schedules"] if one["scheduleState"]["status"] != "RUNNING")
         yield from (one["name"] for one in repository["sensors"] if one["sensorState"]["status"] != "RUNNING")

@@ -125,7 +125,7 @@ def _document(evidence: Evidence) -> dict[str, Any]:
 
 def _print_one(evidence: Evidence) -> None:
     day = day_from_number(evidence.day)
-    print_pairs(f"{evidence.table} of {day}: the row", _known(evidence.row), is_cut=True)
+    print_pairs(f"{evidence.table} of {day}: the row", _cells(evidence.row), is_cut=True)
     if terminal_width():
         print("Longer values are cut; --format json has them whole.")
     if evidence.record is not None:
@@ -140,7 +140,7 @@ def _print_one(evidence: Evidence) -> None:
     print_text(conclusion(evidence))
 
 
-def _known(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _cells(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in row.items() if value is not None]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.digest_keys import keep_keys
-from infra.cli.first_day import days_not_shown
+from infra.cli.first_day import hidden_days_hint
 from infra.cli.generate import METADATA, PUBLIC_KEYS, read_beside
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
@@ -146,6 +146,6 @@ def load_files(lake: LocalLake, found: LogFiles, say: Callable[[str], None]) -> 
         say(f"  {count:,} {agreed(count, 'is no event', 'are no events')} of this log: {reason}")
     missing = await_partitions(lake, found.source, loaded.partitions, say, 120)
     say(f"{len(loaded.partitions) - len(missing):,} of {counted(len(loaded.partitions), 'partition')} registered")
-    if loaded.days and (said := days_not_shown(lake.home, date.fromisoformat(loaded.days[0]))):
+    if loaded.days and (said := hidden_days_hint(lake.home, date.fromisoformat(loaded.days[0]))):
         say(said)
     return 1 if missing else 0

@@ -743,10 +743,10 @@ def ask_sql(
 
     Example: loglake ask-sql root_use --days 2026-11-01..2026-11-07
     """
-    from infra.cli.day_argument import days_given
+    from infra.cli.day_argument import parse_days
     from infra.cli.questions import ask_question, values_of
 
-    asked, given = days_given(days, first, last), values_of(values or [])
+    asked, given = parse_days(days, first, last), values_of(values or [])
     with context.obj.open() as lake:
         ask_question(lake, name, asked, given, format.value, _say)
 
@@ -808,7 +808,7 @@ def measure_looker(
     """
     from infra.cli.day_argument import days_of
     from infra.cli.lake import warn
-    from infra.cli.looker_measure import measure, measure_questions, print_measured
+    from infra.cli.looker_measure import measure, measure_questions, print_results
 
     first, last = days_of(days)
     model, looker = _looker(context.obj.name == LOCAL, _quiet)
@@ -816,7 +816,7 @@ def measure_looker(
         raise UsageError("No model is named: set BEDROCK_MODEL_ID. The scripted stand-in has nothing to be measured.")
     with context.obj.open() as lake:
         found = list(measure(lake, lambda words: looker(lake, words, None), first, last, measure_questions(), warn))
-    print_measured(found, model, format.value, _say)
+    print_results(found, model, format.value, _say)
 
 
 def _looker(

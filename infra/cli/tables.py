@@ -48,12 +48,12 @@ def _entries_of_log(source: LogSource) -> Iterator[TableEntry]:
     yield TableEntry(
         raw.name,
         f"{source.title}, objects as delivered: {source.delivers}.",
-        tuple(map(_as_delivered, raw.columns)),
+        tuple(map(_raw_column, raw.columns)),
         raw.partition_keys,
     )
 
 
-def _as_delivered(column: Column) -> Column:
+def _raw_column(column: Column) -> Column:
     """A raw column with what it is: its declaration says so only where it is not the field of its name."""
     return column if column.comment else replace(column, comment="field of the record, as delivered")
 

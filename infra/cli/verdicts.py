@@ -149,7 +149,7 @@ def verdicts_in(folder: Path, reviewer: str) -> list[VerdictRequest]:
     """The verdicts that stand in the JSON files of a folder of packets. Raises VerdictError where there is none."""
     if not folder.is_dir():
         raise VerdictError(f"{folder} is no folder. Nothing was recorded.")
-    found = list(_filled_in(folder, reviewer))
+    found = list(_verdict_requests(folder, reviewer))
     if not found:
         raise VerdictError(
             f"No packet in {folder} has a verdict. Nothing was recorded. Write `verdict`, `note` and `reviewer` into "
@@ -158,7 +158,7 @@ def verdicts_in(folder: Path, reviewer: str) -> list[VerdictRequest]:
     return found
 
 
-def _filled_in(folder: Path, reviewer: str) -> Iterator[VerdictRequest]:
+def _verdict_requests(folder: Path, reviewer: str) -> Iterator[VerdictRequest]:
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

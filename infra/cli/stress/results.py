@@ -90,16 +90,16 @@ class Step:
     """Cores in use while sending, by who used them."""
 
     @property
-    def answered(self) -> list[Put]:
+    def answered_puts(self) -> list[Put]:
         return [put for put in self.puts if put.answered is not None]
 
     @property
     def errors(self) -> int:
-        return len(self.puts) - len(self.answered)
+        return len(self.puts) - len(self.answered_puts)
 
     @property
     def new_prefixes(self) -> int:
-        return sum(put.is_new for put in self.answered)
+        return sum(put.is_new for put in self.answered_puts)
 
     @property
     def put_seconds(self) -> list[float]:
@@ -116,11 +116,11 @@ class Step:
     @property
     def objects_per_second(self) -> float:
         """Objects a second that were stored."""
-        return len(self.answered) / self.span_seconds
+        return len(self.answered_puts) / self.span_seconds
 
     @property
     def events_a_second(self) -> float:
-        return sum(put.events for put in self.answered) / self.span_seconds
+        return sum(put.events for put in self.answered_puts) / self.span_seconds
 
     @property
     def depths_while_due(self) -> list[Depth]:
