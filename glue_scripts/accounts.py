@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glue_scripts.arguments import JobArguments
-from glue_scripts.fetching import ObjectRef
+from glue_scripts.object_reader import ObjectRead
 from glue_scripts.orc_files import WrittenDay
-from glue_scripts.reading import ObjectRead
+from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number

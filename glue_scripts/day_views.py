@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glue_scripts.reading import decoded_fields
+from glue_scripts.object_reader import decoded_fields
 from glue_scripts.sql_on_arrow import (
     FAILURES,
     OnlySparkError,

@@ -14,7 +14,7 @@ from glue_scripts.accounts import DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.orc_files import PartOfDay, written_days
-from glue_scripts.reporting import Report
+from glue_scripts.progress import Report
 from glue_scripts.runners import Partitions, Runner, Slice, SparkRunner, local_runner
 from glue_scripts.window import WindowObjects, slices, window_objects
 from loglake_assets.lake.storage.table import Table

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glue_scripts.day_views import DAY
-from glue_scripts.fetching import fetch_all
+from glue_scripts.object_reader import ObjectRead, ObjectReader, decoded_fields
 from glue_scripts.orc_files import PartOfDay
-from glue_scripts.reading import ObjectRead, ObjectReader, decoded_fields
-from glue_scripts.reporting import Report
+from glue_scripts.progress import Report
 from glue_scripts.runners import Slice, spark_progress
 from glue_scripts.tasks import Plan, prepare_process, write_day, write_duplicates
+from glue_scripts.whole_objects import fetch_all
 from loglake_assets.lake.versions.stored_rows import WrittenFile
 from loglake_assets.sources.views import DUPLICATES_VIEW, given_views, view_statements
 

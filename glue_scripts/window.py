@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glue_scripts.arguments import JobArguments, WindowError
-from glue_scripts.fetching import ObjectRef
+from glue_scripts.whole_objects import ObjectRef
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.s3.pages import entries

@@ -8,7 +8,7 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
-from glue_scripts.reporting import Progress
+from glue_scripts.progress import Progress
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
 from loglake_assets.orchestration.check_metadata import REMEDY

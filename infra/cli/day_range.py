@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 from infra.cli.lake import CommandLake
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.coverage import KnownDays
-from lambdas.looker.days import DayRule, days_read, sources
+from lambdas.looker.days import DayRule, days_of_select, sources
 from lambdas.looker.functions import RefusedError
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
@@ -96,7 +96,7 @@ def _days_of_select(
     rule = DayRule(DAY_COLUMN, MOST_DAYS)
 
     def read(tables: Mapping[str, str]) -> dict[str, tuple[date, ...] | None]:
-        numbers = days_read(select, tables, with_day, rule)
+        numbers = days_of_select(select, tables, with_day, rule)
         return {alias: tuple(map(day_from_number, days)) for alias, days in numbers.items()}
 
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from glue_scripts.expected_rows import expected_row
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import records_of
+from glue_scripts.object_reader import records_of
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from infra.cli.lake import CommandLake, warn
 from infra.cli.terminal import escape, print_pairs, print_pieces, print_text, terminal_width
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch

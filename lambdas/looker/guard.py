@@ -15,9 +15,9 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from lambdas.looker.days import DayRule, days_read, sources
+from lambdas.looker.days import DayRule, days_of_select, sources
 from lambdas.looker.functions import RefusedError, check_words, quote
-from lambdas.looker.joins import check_kind, check_tied
+from lambdas.looker.joins import check_kind, check_ties
 from lambdas.looker.scope import can_have, in_scope
 
 __all__ = ["Guarded", "Policy", "RefusedError", "check_statement"]
@@ -295,8 +295,8 @@ def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[in
         a: s.name.lower() for a, s in found.items() if isinstance(s, exp.Table) and s.name.lower() in policy.tables
     }
     with_day = frozenset(alias for alias, source in found.items() if can_have(source, policy.day_column, policy.tables))
-    days = days_read(select, tables, with_day, DayRule(policy.day_column, policy.max_days))
-    check_tied(select, found, policy.tables)
+    days = days_of_select(select, tables, with_day, DayRule(policy.day_column, policy.max_days))
+    check_ties(select, found, policy.tables)
     yield from ((tables[alias], read) for alias, read in days.items())
 
 

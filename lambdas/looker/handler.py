@@ -37,7 +37,7 @@ MARGIN_SECONDS = 5.0  # of the function's own time, to answer in
 
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Lambda's entry point."""
-    return looker().answer(event, _seconds_left(context), datetime.now(UTC).date()).document()
+    return looker().answer(event, _remaining_seconds(context), datetime.now(UTC).date()).document()
 
 
 @functools.cache
@@ -164,7 +164,7 @@ def _refusal(event: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _seconds_left(context: object) -> float | None:
+def _remaining_seconds(context: object) -> float | None:
     """What the function may still use up, less what it needs to answer; None where nothing says so."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     return max(remaining() / 1000 - MARGIN_SECONDS, 0) if callable(remaining) else None
