@@ -31,7 +31,7 @@ from loglake_assets.questions import Question, questions
 from loglake_assets.reviews import Review, load_review, review_names, tables_of, views_of
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
@@ -371,7 +371,7 @@ def _save_questions(athena: Any, settings: LakeSettings, asked: Sequence[Questio
         )
         changed += 1
     if changed:
-        progress(f"{settings.workgroup}: {counted(changed, 'question')} saved as a query each")
+        progress(f"{settings.workgroup}: {tally(changed, 'question')} saved as a query each")
 
 
 def _has_index(glue: "GlueClient", database: str, table: str) -> bool:

@@ -15,7 +15,7 @@ from infra.aws.aws_errors import answer, is_denied, permission
 from infra.aws.deploy import OPTIONAL_STACKS, Clients
 from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
 from loglake_assets.sources import source_names
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _empty(s3: "S3Client", bucket: str, progress: Progress) -> BucketContent | N
         refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": chosen, "Quiet": True}).get("Errors", [])
         locked += [error["Key"] for error in refused]
         deleted += len(chosen) - len(refused)
-        progress(f"s3://{bucket}: {counted(deleted, 'version')} deleted")
+        progress(f"s3://{bucket}: {tally(deleted, 'version')} deleted")
     if locked:
         return _content(s3, bucket, locked)
     try:

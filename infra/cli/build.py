@@ -18,7 +18,7 @@ from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import day_number, days_between
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -105,7 +105,7 @@ def _say_days_without_source(source: LogSource, asked: list[date], built: Collec
         )
     if absent:
         say(
-            f"  {len(absent)} of {counted(len(asked), 'day')} {agreed(len(absent), 'has', 'have')} no source (no "
+            f"  {len(absent)} of {tally(len(asked), 'day')} {inflect(len(absent), 'has', 'have')} no source (no "
             f"raw partition), the first is {absent[0]}: not built"
         )
 

@@ -9,7 +9,7 @@ from infra.aws.findings import Deployment, Finding
 from infra.cli.lake import AwsLake
 from infra.cli.terminal import escape
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 Say = Callable[[str], None]
 _SERVER_SECONDS = 10
@@ -27,9 +27,7 @@ def print_findings(lake: AwsLake, say: Say) -> bool:
         say(f"{'ok ' if finding.is_well else 'BAD'}  {finding.subject:<12} {escape(finding.sentence)}")
         if finding.remedy:
             say(f"                  mend: {finding.remedy}")
-    say(
-        "All is well." if not bad else f"{counted(bad, 'finding')}. Mend the first ones first: others may hang on them."
-    )
+    say("All is well." if not bad else f"{tally(bad, 'finding')}. Mend the first ones first: others may hang on them.")
     return not bad
 
 

@@ -434,10 +434,10 @@ def views(source: Log, days: Days) -> None:
     """
     from infra.cli.day_argument import days_of
     from loglake_assets.sources import load_source
-    from loglake_assets.sources.views import given_views, view_statements
+    from loglake_assets.sources.views import view_statements, window_views
 
     first, last = days_of(days)
-    for name, text in (*given_views(first, last, "preview"), *view_statements(load_source(source))):
+    for name, text in (*window_views(first, last, "preview"), *view_statements(load_source(source))):
         print(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text.strip()};\n")
 
 
@@ -581,17 +581,17 @@ def review(
     """
     from infra.cli.day_argument import days_of
     from infra.cli.review import Wanted, write_review
-    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
-    from loglake_assets.sources.words import counted
+    from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
+    from loglake_assets.sources.words import tally
 
     if bool(session) == bool(who) or bool(who) != bool(days):
         raise UsageError("Give --session with an id, or --who with a person and --days with a range of days.")
     span = days_of(days) if days else None
     wanted = Wanted(session, who, *span) if span else Wanted(session)
-    who_reads = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    who_reads = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         written = write_review(lake, wanted, who_reads, out, _say, not unmask)
-    _say(f"{counted(len(written), 'file')} in {out}; begin with {written[-1]}")
+    _say(f"{tally(len(written), 'file')} in {out}; begin with {written[-1]}")
 
 
 @app.command()
@@ -617,10 +617,10 @@ def verdicts(
     """
     from infra.cli.day_argument import days_of
     from infra.cli.verdicts import print_reviews
-    from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review, reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review, find_reviewer
 
     span = days_of(days) if days else None
-    who = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    who = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         print_reviews(lake, span, days_to_review(reviewers), who, all, format.value, _say, reviewers)
 
@@ -644,13 +644,13 @@ def verdict(
     Example: loglake verdict 0123456789abcdef0 appropriate --reviewer dana
     """
     from infra.cli.verdicts import VerdictRequest, record_verdicts, verdicts_in
-    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
 
     if bool(packets) == bool(session and verdict) or bool(session) != bool(verdict):
         raise UsageError("Give a session and a verdict, or --packets with a folder.")
     if packets and note:
         raise UsageError("--note is for one session. In packets each JSON file has its own note.")
-    who = reviewer_named(reviewer, reviewers)
+    who = find_reviewer(reviewer, reviewers)
     asked = verdicts_in(packets, who.name) if packets else [VerdictRequest(str(session), str(verdict), note)]
     with context.obj.open() as lake:
         record_verdicts(lake, asked, who, _say)
@@ -768,9 +768,9 @@ def mcp(
     """
     from infra.cli.lake import warn
     from infra.cli.mcp_server import serve
-    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
 
-    who = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    who = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         serve(lake, who, port, warn)
 

@@ -8,7 +8,7 @@ from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 PAGE_HEAD = """# Tables and columns
 
@@ -79,7 +79,7 @@ def list_tables(words: Sequence[str], say: Callable[[str], None]) -> bool:
     if found:
         print_table("", ("table", "column", "type", "what it is"), found)
     tables = len({row[0] for row in found})
-    say(f"{counted(len(found), 'column')}, in {tables} of {counted(len(entries), 'table')}")
+    say(f"{tally(len(found), 'column')}, in {tables} of {tally(len(entries), 'table')}")
     return bool(found)
 
 

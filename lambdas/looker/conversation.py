@@ -42,7 +42,7 @@ from lambdas.looker.messages import (
 )
 from lambdas.looker.model import CONTEXT_EXCEEDED, Model, Response, StoppedError, TooLongError
 from lambdas.looker.settings import LookerSettings
-from loglake_assets.reviews.masking import masked_text
+from loglake_assets.reviews.secret_masks import masked_text
 
 _CUT_OFF = {
     "max_tokens": "The model's answer is cut off: it reached the most tokens of one call.",

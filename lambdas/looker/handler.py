@@ -22,7 +22,7 @@ from lambdas.looker.model import Model
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import GuardedSql, LakeQueries
 from lambdas.looker.settings import LookerSettings, looker_settings
-from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, ReviewersError, reviewer_named
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, ReviewersError, find_reviewer
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -76,7 +76,7 @@ class Looker:
     cards: Sequence[TableCard]
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
-    reviewer_named: Callable[[str], Reviewer] = reviewer_named
+    reviewer_named: Callable[[str], Reviewer] = find_reviewer
 
     def answer(self, event: Mapping[str, Any], seconds: float | None, today: date) -> Answer:
         """The answer to one event, within `seconds` and the settings'. Raises RuntimeError without any content."""

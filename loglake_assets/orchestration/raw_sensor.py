@@ -16,7 +16,7 @@ import dagster as dg
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.raw_days import RawDay, known_versions, late_objects_by_day, raw_day_event, raw_days
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 HOT_DAYS = 45
 EVENTS_A_TICK = 500
@@ -79,7 +79,7 @@ def sense(context: dg.SensorEvaluationContext, config: SourceConfig, lake: Lake,
 
 def _tell(count: int, next_sweep: str | None) -> str:
     history = f"history looked at up to {next_sweep}" if next_sweep else "all history looked at"
-    return f"recorded {counted(count, 'new or changed raw day')}; {history}"
+    return f"recorded {tally(count, 'new or changed raw day')}; {history}"
 
 
 def _swept(

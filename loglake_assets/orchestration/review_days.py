@@ -20,7 +20,7 @@ from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.orchestration.check_metadata import check_metadata
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.day_checks import newest_materializations
-from loglake_assets.orchestration.day_events import closed_checks, recorded_days, tag_run
+from loglake_assets.orchestration.day_events import check_outputs, day_materializations, tag_run
 from loglake_assets.orchestration.review_config import ReviewConfig
 from loglake_assets.reviews import Review
 from loglake_assets.reviews.builder import DayCheck, ReviewDay
@@ -52,11 +52,11 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
     errors = _unbuilt(config.review, lake, days)
     built = list(_build(context, config, lake, [day for day in days if day not in errors], errors))
     metadata = {b.partition: _metadata(b, lake.settings) for b in built}
-    yield from recorded_days(context, config.key, metadata, len(built) == len(days))
+    yield from day_materializations(context, config.key, metadata, len(built) == len(days))
     yield from _evaluations(context, config, lake, built)
     if errors:
         raise dg.Failure("; ".join(f"{day}: {_tell(e)}" for day, e in sorted(errors.items())), allow_retries=False)
-    yield from closed_checks(context, list(config.builder.CHECKS))
+    yield from check_outputs(context, list(config.builder.CHECKS))
 
 
 def _tell(error: Exception) -> str:

@@ -21,7 +21,7 @@ from loglake_assets.lake.versions.commits import (
     Commit,
     append,
     commits,
-    seq_shown,
+    shown_seq,
 )
 from loglake_assets.lake.versions.manifests import (
     GONE_WHILE_READING,
@@ -297,7 +297,7 @@ class Publisher:
             return Placed(0, "")
         parameters = found.get("Parameters", {})
         digest = parameters.get(COMMIT_DIGEST, "")
-        return Placed(seq_shown(parameters), found["StorageDescriptor"]["Location"], digest)
+        return Placed(shown_seq(parameters), found["StorageDescriptor"]["Location"], digest)
 
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""

@@ -69,7 +69,7 @@ def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> 
         if start["eventtime"].date() == day
     ]
     found += [_orphan(facts, key, events, rules) for key, events in _orphans(facts, own, day)]
-    return sorted(found, key=lambda s: (s.started, s.key))
+    return sorted(found, key=lambda s: (s.start_time, s.key))
 
 
 def _distinct_starts(starts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -191,8 +191,8 @@ def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: Session
 def _complete(facts: Facts, session: Session) -> Session:
     """The session with its transcript, and with what the lake held of all days that it may lie in."""
     found = blocks((event.lines, event.is_piece) for event in session.keystrokes)
-    last = max(filter(None, (session.terminated, session.last_keystrokes, session.started + timedelta(hours=1))))
-    first_day, last_day = (session.started - AROUND).date(), (last + AROUND).date()
+    last = max(filter(None, (session.terminated, session.last_keystrokes, session.start_time + timedelta(hours=1))))
+    first_day, last_day = (session.start_time - AROUND).date(), (last + AROUND).date()
     inputs = [i for by_day in (facts.trail, facts.typed) for i in by_day.values() if first_day <= i.day <= last_day]
     return replace(session, blocks=found, lines=transcript(found), inputs=inputs)
 
