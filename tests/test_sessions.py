@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
-from loglake_assets.reviews.session_activity.documents import document_of, load_unmasked, row_of
+from loglake_assets.reviews.session_activity.documents import document_of, load_plain, row_of
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, group_facts
 from loglake_assets.reviews.session_activity.reviewer_scope import (
     Reviewer,
@@ -635,9 +635,9 @@ def test_a_document_masks_secrets_and_the_row_keeps_them() -> None:
     assert "secret" in (row["flags"] or "")
     plain = document_of(session, "loglake", LATER, is_masked=False)
     assert plain["masked"] == {"is_masked": False, "counts": {}, "places": []}
-    assert load_unmasked(document, row, {k.row["eventid"]: k for k in typed}) == plain
+    assert load_plain(document, row, {k.row["eventid"]: k for k in typed}) == plain
     with pytest.raises(KeyError):
-        load_unmasked(document, row, {})
+        load_plain(document, row, {})
 
 
 @pytest.mark.fault(66, "a packet over days of which not all is there", "its JSON names each with its log")

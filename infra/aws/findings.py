@@ -83,7 +83,7 @@ def look_at(lake: Deployment, subject: str, thing: str, found: Iterator[Finding]
     try:
         yield from found
     except (ClientError, BotoCoreError) as error:
-        yield _unseen(lake, subject, thing, error)
+        yield _access_finding(lake, subject, thing, error)
 
 
 def merge(found: Sequence[Finding]) -> list[Finding]:
@@ -101,7 +101,7 @@ def _names(things: Sequence[str]) -> str:
     return f"{', '.join(things[:_SHOWN])}{more}: "
 
 
-def _unseen(lake: Deployment, subject: str, thing: str, error: ClientError | BotoCoreError) -> Finding:
+def _access_finding(lake: Deployment, subject: str, thing: str, error: ClientError | BotoCoreError) -> Finding:
     if isinstance(error, ClientError) and is_denied(error):
         action = permission(error)
         sentence = f"AWS denies {action} to {lake.person} ({code(error)}), so it may be there or not"

@@ -101,10 +101,10 @@ def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progre
     """
     api = Stacks(clients("cloudformation"), clients("s3"), settings, StackOptions())
     names = lake_parts(settings, clients)
-    _refuse_protected(api, names)
+    _refuse_protected_stacks(api, names)
     keeping = [f"{settings.name}-{part}" for part in _KEEPING]
     going = [name for name in names if name not in keeping]
-    _refuse_attached(api, clients("iam"), going)
+    _refuse_attached_policies(api, clients("iam"), going)
     dagster = f"{settings.name}-{_FIRST}"
     api.delete([name for name in going if name == dagster], progress)
     api.delete([name for name in going if name != dagster], progress)
@@ -118,7 +118,7 @@ def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progre
     return Remains([content for content in left if content], _snapshots(clients, dagster, progress))
 
 
-def _refuse_protected(api: Stacks, names: Sequence[str]) -> None:
+def _refuse_protected_stacks(api: Stacks, names: Sequence[str]) -> None:
     protected = [name for name in names if (api.describe(name) or {}).get("EnableTerminationProtection")]
     if protected:
         raise DeployError(
@@ -127,7 +127,7 @@ def _refuse_protected(api: Stacks, names: Sequence[str]) -> None:
         )
 
 
-def _refuse_attached(api: Stacks, iam: Any, names: Sequence[str]) -> None:
+def _refuse_attached_policies(api: Stacks, iam: Any, names: Sequence[str]) -> None:
     """CloudFormation would find it out in the middle: IAM deletes no policy that somebody has."""
     found = [(name, kind, thing) for name in names for kind, thing in api.resources(name)]
     own = {thing for _, kind, thing in found if kind == "AWS::IAM::Role"}

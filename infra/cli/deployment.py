@@ -24,7 +24,7 @@ class NotConfirmedError(RuntimeError):
     """A person has to agree, and there is none at the terminal; nothing was done."""
 
 
-def deploy_as_described(lake: AwsLake, is_confirmed: bool, is_plan: bool, say: Say) -> bool:
+def deploy_aws_lake(lake: AwsLake, is_confirmed: bool, is_plan: bool, say: Say) -> bool:
     """Deploy the lake; False where it was only planned, or where a person did not agree. Raises DeployError."""
     assert lake.file is not None, "a lake on AWS has a file"
     file = lake.file

@@ -318,11 +318,11 @@ def deploy(
 
     Example: loglake --lake prod deploy --plan
     """
-    from infra.cli.deployment import deploy_as_described
+    from infra.cli.deployment import deploy_aws_lake
 
     context.obj.refuse_local("deploy")
     with context.obj.open() as lake:
-        is_deployed = deploy_as_described(lake, is_confirmed, is_plan, _say)
+        is_deployed = deploy_aws_lake(lake, is_confirmed, is_plan, _say)
     if is_plan:
         _say("Nothing was changed: --plan only shows.")
     elif not is_deployed:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from infra.cli.lake import CommandLake
-from loglake_assets.orchestration.reconcile_job import send_missing, send_unplaced_commits
+from loglake_assets.orchestration.reconcile_job import send_gaps, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.words import inflect, tally
@@ -34,7 +34,7 @@ def _reconcile(lake: CommandLake, source: LogSource, say: Callable[[str], None])
         if not reports:
             say(f"{source.title}: no object has landed")
             return 0
-        prefixes, commits = send_missing(source, lake.resource, reports)
+        prefixes, commits = send_gaps(source, lake.resource, reports)
         say(
             f"{source.title}: {tally(prefixes, 'raw prefix', 'raw prefixes')} and {tally(commits, 'commit')} "
             "are not in the catalog"

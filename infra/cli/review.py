@@ -17,7 +17,7 @@ from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.builder import load_builder
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
 from loglake_assets.reviews.secret_masks import KINDS
-from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, load_unmasked
+from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, load_plain
 from loglake_assets.reviews.session_activity.facts import Keystrokes
 from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
 from loglake_assets.reviews.session_activity.packets import write_packets
@@ -220,7 +220,7 @@ def unmasked_document(lake: CommandLake, row: Mapping[str, Any], document: dict[
     """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
     events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(log_events_of(row)).rows}
     try:
-        return load_unmasked(document, row, events)
+        return load_plain(document, row, events)
     except KeyError:
         build = loglake(f"build session_activity {row['started'].date()}")
         raise ReviewError(

@@ -221,12 +221,12 @@ def _recover_from(app: App, parts: "Replacements") -> App:
     """`app`, which after loading its state and before its first request recovers what an earlier stack left."""
 
     async def recover_first(scope: Message, receive: Receive, send: Send) -> None:
-        async def send_when_recovered(message: Message) -> None:
+        async def send_after_recovery(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 await asyncio.to_thread(_recover, parts)
             await send(message)
 
-        await app(scope, receive, send_when_recovered if scope["type"] == "lifespan" else send)
+        await app(scope, receive, send_after_recovery if scope["type"] == "lifespan" else send)
 
     return recover_first
 

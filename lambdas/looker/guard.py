@@ -222,7 +222,7 @@ def _check(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, ...]]:
     read: dict[str, set[int]] = {}
     for select in tree.find_all(exp.Select):
         _check_depth(select, policy)
-        for table, days in _read_by(select, policy):
+        for table, days in _table_days(select, policy):
             read.setdefault(table, set()).update(days)
             if len(read[table]) > policy.max_days:
                 raise RefusedError(
@@ -280,7 +280,7 @@ def _check_tables(tree: exp.Expr, policy: Policy) -> None:
             )
 
 
-def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _table_days(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Each allowed table that this SELECT itself reads, with its days."""
     found: dict[str, exp.Expr] = {}
     for source in sources(select):

@@ -28,7 +28,7 @@ from loglake_assets.orchestration.comparison import (
 )
 from loglake_assets.orchestration.older_days import OLDER_DAYS, check_older_days
 from loglake_assets.orchestration.raw_days import news_of
-from loglake_assets.orchestration.reconcile_job import send_missing
+from loglake_assets.orchestration.reconcile_job import send_gaps
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources.words import inflect, sentence, tally
@@ -168,7 +168,7 @@ def _mend(
     today: date,
 ) -> Iterator[dg.AssetMaterialization]:
     """Give AddAPart what the catalog misses; report raw days that a build did not reflect, if that is news."""
-    prefixes, commits = send_missing(config.source, lake, found)
+    prefixes, commits = send_gaps(config.source, lake, found)
     context.log.info(
         f"Sent AddAPart {tally(prefixes, 'raw prefix', 'raw prefixes')} and {tally(commits, 'commit')} that "
         "the catalog did not show."

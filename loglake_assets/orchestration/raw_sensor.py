@@ -62,7 +62,7 @@ def sense(context: dg.SensorEvaluationContext, config: SourceConfig, lake: Lake,
     hot = raw_days(config, lake, hot_start, today, late)
     known = dict(cursor.hot) or known_versions(context.instance, config, hot)
     changed = [d for d in hot if known.get(d.day.isoformat()) != d.version(today)][:EVENTS_A_TICK]
-    swept, next_sweep = _swept(
+    swept, next_sweep = _sweep(
         context.instance, config, lake, cursor, hot_start, today, late, EVENTS_A_TICK - len(changed)
     )
     told = {d.day.isoformat(): d.version(today) for d in changed}
@@ -82,7 +82,7 @@ def _tell(count: int, next_sweep: str | None) -> str:
     return f"recorded {tally(count, 'new or changed raw day')}; {history}"
 
 
-def _swept(
+def _sweep(
     instance: dg.DagsterInstance,
     config: SourceConfig,
     lake: Lake,

@@ -49,7 +49,7 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
     """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tag_run(context, "review", config.review.name, days)
-    errors = _unbuilt(config.review, lake, days)
+    errors = _unbuilt_days(config.review, lake, days)
     built = list(_build(context, config, lake, [day for day in days if day not in errors], errors))
     metadata = {b.partition: _metadata(b, lake.settings) for b in built}
     yield from day_materializations(context, config.key, metadata, len(built) == len(days))
@@ -70,7 +70,7 @@ def _tell(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
-def _unbuilt(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exception]:
+def _unbuilt_days(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exception]:
     inputs = read_inputs(lake, load_source(review.leading_source), days)
     return {
         day: InputNotBuiltError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.cli.local_lake import LocalLake
 from infra.cli.stress.plan import FAR_DAY, Replay, StressError
-from infra.cli.stress.results import Bounds, Depth, Put, Step, next_rate, percentile, what_gave
+from infra.cli.stress.results import Bounds, Depth, Put, Step, failures, next_rate, percentile
 from infra.cli.stress.send import Sending, stress_client
 from infra.cli.stress.watch import Cores, Values, Watch, latencies
 from loglake_assets.sources import LogSource
@@ -58,7 +58,7 @@ class Stress:
         rate: float | None = self.settings.rate
         while rate is not None:
             steps.append(self.step(rate))
-            gave = what_gave(steps[-1], self.settings.bounds)
+            gave = failures(steps[-1], self.settings.bounds)
             self._say(f"  {rate:,.0f}/s {'gave: ' + '; '.join(gave) if gave else 'held'}")
             rate = None if gave else next_rate(rate, self.settings.factor, self.settings.up_to)
         return steps

@@ -132,7 +132,7 @@ def _mask(is_masked: bool, session: Session, in_fields: Sequence[tuple[str, Secr
     return {"is_masked": is_masked, "counts": dict(Counter(place["kind"] for place in places)), "places": places}
 
 
-def load_unmasked(document: dict[str, Any], row: Mapping[str, Any], events: Mapping[str, Keystrokes]) -> dict[str, Any]:
+def load_plain(document: dict[str, Any], row: Mapping[str, Any], events: Mapping[str, Keystrokes]) -> dict[str, Any]:
     """A packet's document without masks, from its session's row and its log events by id. Raises KeyError for an event
     that is not there."""
     timeline = [
