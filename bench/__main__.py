@@ -27,12 +27,12 @@ PLOT = "performance-growth.svg"
 
 def main() -> int:
     """Exit code 1 where a part failed or a contender that must be right is wrong."""
-    asked = _parsed(sys.argv[1:])
+    asked = _parse_arguments(sys.argv[1:])
     target = WORK / "trial" if asked.size == "trial" else ROOT
     if asked.page:
         _publish(target, json.loads((target / RESULTS).read_text(encoding="utf-8")))
         return 0
-    results = _measured(asked, target)
+    results = _measure(asked, target)
     print(f"\n{target / PAGE}\n{target / RESULTS}")
     wrong = [
         f"{name}: {TITLES[ours.name]} is {verdict}"
@@ -45,7 +45,7 @@ def main() -> int:
     return 1 if wrong or results["failures"] else 0
 
 
-def _parsed(argv: list[str]) -> argparse.Namespace:
+def _parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument(
@@ -58,7 +58,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
+def _measure(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
     """Every part asked for; after each, what is known so far is written, so that a stopped run leaves what it has."""
     size, started = SIZES[asked.size], time.monotonic()
     if asked.rounds:
@@ -73,7 +73,7 @@ def _measured(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
         "begun": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "meanings": MEANINGS,
     }
-    results = kept_parts(begun, target / RESULTS) if wanted else begun | _nothing()
+    results = merge_earlier_parts(begun, target / RESULTS) if wanted else begun | _nothing()
     bench = Bench(size, WORK, lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True))
     parts = bench.parts()
     if unknown := wanted - parts.keys():
@@ -93,7 +93,7 @@ def _nothing() -> dict[str, Any]:
     return {"parts": {}, "figures": {}, "comparisons": {}, "failures": {}}
 
 
-def kept_parts(begun: dict[str, Any], path: Path) -> dict[str, Any]:
+def merge_earlier_parts(begun: dict[str, Any], path: Path) -> dict[str, Any]:
     """This run, with the parts of earlier ones at `path` if those ran in the same conditions; otherwise without."""
     if not path.exists():
         return begun | _nothing()

@@ -48,7 +48,7 @@ def delivered_parameters(volume: Volume) -> dict[str, str]:
     return found
 
 
-def checked(rows: Path, delivered: Mapping[str, str]) -> Checked:
+def check_answer(rows: Path, delivered: Mapping[str, str]) -> Checked:
     """Read what was written back. `delivered` is what `delivered_parameters` gave of the volume."""
     files = sorted(path for path in rows.rglob("*.orc") if not path.name.startswith("."))
     ids: set[str] = set()

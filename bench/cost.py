@@ -66,7 +66,7 @@ class Cost:
     def usd(self) -> float:
         return self.glue_usd + self.s3_usd + self.sqs_usd + self.lambda_usd
 
-    def told(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         return {**asdict(self), "usd": self.usd}
 
 

@@ -44,7 +44,7 @@ class Counter(Protocol):
     def sample(self) -> None:
         """Called every SAMPLE_SECONDS from a thread of its own."""
 
-    def reaped(self) -> tuple[int, int]:
+    def wait(self) -> tuple[int, int]:
         """Wait for a child; its pid and status. Raises ChildProcessError where there is none left."""
 
     def cpu_seconds(self) -> float:
@@ -119,7 +119,7 @@ class ControlGroup:
     def sample(self) -> None:
         """Nothing: the kernel counts."""
 
-    def reaped(self) -> tuple[int, int]:
+    def wait(self) -> tuple[int, int]:
         """Wait for a child; its pid and status. Raises ChildProcessError where there is none left."""
         return os.wait()
 
@@ -151,9 +151,9 @@ class Samples:
             for one in self._unwaited.values():
                 if not _lives(one.process, found) and not self._is_waited_for(one, found):
                     self._ended_seconds += one.process.cpu_seconds
-            self._unwaited = _unwaited(found)
+            self._unwaited = _unwaited_processes(found)
 
-    def reaped(self) -> tuple[int, int]:
+    def wait(self) -> tuple[int, int]:
         """Wait for a child; its pid and status. Raises ChildProcessError where there is none left."""
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         with self._lock:  # its pid is not given to another before its sample is away
@@ -195,7 +195,7 @@ def _lives(process: "Process", found: dict[int, "Process"]) -> bool:
     return process.pid in found and found[process.pid].started == process.started
 
 
-def _unwaited(found: dict[int, "Process"]) -> dict[int, _Unwaited]:
+def _unwaited_processes(found: dict[int, "Process"]) -> dict[int, _Unwaited]:
     """The descendants of this process which end below a parent that ignores SIGCHLD, or have such an ancestor."""
     unwaited: dict[int, _Unwaited] = {}
     mine = descendants(found, os.getpid())

@@ -16,7 +16,7 @@ class Figure:
     count: int
     unit: str
 
-    def told(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """As results.json holds it."""
         rounded = {name: float(f"{value:.4g}") for name, value in asdict(self).items() if isinstance(value, float)}
         return {**asdict(self), **rounded}

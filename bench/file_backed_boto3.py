@@ -68,9 +68,9 @@ class FileS3:
         return {}
 
     def get_paginator(self, operation: str) -> "_Pages":
-        return _Pages(self._listed)
+        return _Pages(self._list_objects)
 
-    def _listed(self, Bucket: str, Prefix: str = "", **_: Any) -> dict[str, Any]:
+    def _list_objects(self, Bucket: str, Prefix: str = "", **_: Any) -> dict[str, Any]:
         base = self._root / Bucket
         found = [self._entry(path, base) for path in sorted((base / Prefix).rglob("*")) if path.is_file()]
         return {"Contents": found}

@@ -27,7 +27,7 @@ def main(ready: Path, out: Path, rounds: int) -> dict[str, Any]:
     """Write the rows of the table at `ready` below `out`, a folder a layout; what each took."""
     out.mkdir(parents=True)
     source = load_source(SOURCE)
-    rows = _as_delivered(ready)
+    rows = _rows_by_object(ready)
     taken: dict[str, list[float]] = {one.name: [] for one in LAYOUTS}
     for number in range(rounds):
         for layout in LAYOUTS[:: -1 if number % 2 else 1]:
@@ -37,7 +37,7 @@ def main(ready: Path, out: Path, rounds: int) -> dict[str, Any]:
     return {"events": len(rows), "layouts": layouts, "columns": columns}
 
 
-def _as_delivered(ready: Path) -> pa.Table:
+def _rows_by_object(ready: Path) -> pa.Table:
     """The rows in the order of their objects."""
     files = sorted(ready.rglob("*.orc"))
     day = pa.concat_tables([orc.read_table(str(file)) for file in files])

@@ -139,11 +139,11 @@ def cost_figures(results: Part) -> Part:
     build = compared_by["build_all"]
     lake = cost.lake_usd(cost.ORIGINAL, build["inflated_bytes"] / build["delivered_bytes"])
     return {
-        "figures": {name: one.told() for name, one in _cost_figures(kept, lake).items()},
+        "figures": {name: one.document() for name, one in _cost_figures(kept, lake).items()},
         "cost": {
             "workload": asdict(cost.ORIGINAL),
             "assumptions": asdict(assumed),
-            "kept": {name: one.told() for name, one in kept.items()},
+            "kept": {name: one.document() for name, one in kept.items()},
             "cloudtrail_lake_usd": lake,
         },
     }

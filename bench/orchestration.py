@@ -28,7 +28,7 @@ _TICKS_TO_QUIET = 40
 _LOADS = 3
 
 
-def orchestrated(home: Path, backfill_days: int, say: Say) -> dict[str, Any]:
+def time_orchestration(home: Path, backfill_days: int, say: Say) -> dict[str, Any]:
     """Measure on a private stack in `home`. Seconds; lists are repetitions."""
     say("  loading the code location")
     loads = [_seconds(_load_definitions) for _ in range(_LOADS)]
@@ -36,9 +36,9 @@ def orchestrated(home: Path, backfill_days: int, say: Say) -> dict[str, Any]:
         say("  one object to its partition")
         probes = latencies(lake, load_source(SOURCE))
         say(f"  {backfill_days} days through Dagster")
-        built = _backfilled(lake, backfill_days)
+        built = _measure_backfill(lake, backfill_days)
         say(f"  sensor ticks over {YEARS} years of {len(source_names())} sources")
-        ticks = _ticked(lake)
+        ticks = _measure_ticks(lake)
     return {
         "code_location_load_seconds": loads,
         "addapart_cold_seconds": probes[0],
@@ -59,7 +59,7 @@ def _load_definitions() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", told], check=True, capture_output=True)
 
 
-def _backfilled(lake: LocalLake, days: int) -> dict[str, Any]:
+def _measure_backfill(lake: LocalLake, days: int) -> dict[str, Any]:
     """Wall of a backfill in windows of the policy's size, less the time that its Glue runs were going."""
     source, last = load_source(SOURCE), datetime.now(UTC).date() - timedelta(days=2)
     first = last - timedelta(days=days - 1)
@@ -85,7 +85,7 @@ def _backfilled(lake: LocalLake, days: int) -> dict[str, Any]:
     }
 
 
-def _ticked(lake: LocalLake) -> dict[str, Any]:
+def _measure_ticks(lake: LocalLake) -> dict[str, Any]:
     """Ticks of every source's sensor with five years of days in the catalog: the busiest, and one with nothing new."""
     first, idle, counts = [], [], []
     with dagster_instance(lake) as instance:

@@ -36,7 +36,7 @@ def _panel(axis: str, points: Sequence[dict[str, float]], left: float, top: floa
         WALL: [(p["x"], p["wall_seconds"]) for p in points],
     }
     most_x = max(p["x"] for p in points)
-    most_y = _rounded_up(max(y for line in series.values() for _, y in line))
+    most_y = _round_up(max(y for line in series.values() for _, y in line))
     first = series[CPU][0]
 
     def at(point: Point) -> Point:
@@ -60,7 +60,7 @@ def _line(points: Sequence[Point], color: str, more: str) -> str:
     return f'<polyline points="{joined}" fill="none" stroke="{color}" stroke-width="1.5"{more}/>'
 
 
-def _rounded_up(value: float) -> float:
+def _round_up(value: float) -> float:
     """The next of 1, 2, 5 times a power of ten."""
     scale = 0.01
     while True:

@@ -41,7 +41,7 @@ class ContenderFailedError(RuntimeError):
     """A contender did not end well; the message names it, its exit code and the end of what it said."""
 
 
-def measured(command: Sequence[str], log: Path, timeout_seconds: float = 3600, counter: str = "") -> Cost:
+def measure(command: Sequence[str], log: Path, timeout_seconds: float = 3600, counter: str = "") -> Cost:
     """Run the command and return what it took, counted as `counter` or as `counters.available()` says.
 
     Raises ContenderFailedError where it ends with another exit code than 0, or does not end in time: then it and all
@@ -65,16 +65,16 @@ def _main(answer: str, counter_name: str, timeout_seconds: str, *command: str) -
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as it may be inherited, it would hide every child's end
     with counters.counter(counter_name) as counter:
         started = time.monotonic()
-        child = _begun(command, counter)
+        child = _start(command, counter)
         watch = _Watch(counter, started + float(timeout_seconds), min(_REST_SECONDS, float(timeout_seconds) / 4))
-        code, ended = _reaped(child, counter, watch)
+        code, ended = _reap(child, counter, watch)
         watch.end()
         cost = Cost(counter.cpu_seconds(), ended - started, watch.peak_bytes)
     Path(answer).write_text(json.dumps(asdict(cost)), encoding="utf-8")
     return _TIMED_OUT if watch.is_late else code
 
 
-def _begun(command: Sequence[str], counter: counters.Counter) -> int:
+def _start(command: Sequence[str], counter: counters.Counter) -> int:
     """The pid of a child that enters the counter and becomes the command. There is no other thread yet."""
     child = os.fork()
     if child:
@@ -89,12 +89,12 @@ def _begun(command: Sequence[str], counter: counters.Counter) -> int:
         os._exit(127)
 
 
-def _reaped(child: int, counter: counters.Counter, watch: "_Watch") -> tuple[int, float]:
+def _reap(child: int, counter: counters.Counter, watch: "_Watch") -> tuple[int, float]:
     """Exit code of the child and when it ended, once it and all that was left to this process have ended."""
     code, ended = 1, 0.0
     while True:
         try:
-            pid, status = counter.reaped()
+            pid, status = counter.wait()
         except ChildProcessError:
             return code, ended
         if pid == child:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.contenders.job import Window, built
+from bench.contenders.job import Window, build_rows
 from bench.volumes import write_tree
 from infra.aws.bundles import glue_bundle
 from loglake_assets.sources.sample_deliveries import FIRST_DAY, SEED, generate
@@ -111,7 +111,7 @@ def table(root: Path, source: str, events: int) -> tuple[Path, Path]:
     samples = generate(source, FIRST_DAY, 1, events // _SHARE[source], SEED)
     partitions = write_tree(folder, source, samples, KINDS[source])
     window = Window(source, folder / "raw", partitions, FIRST_DAY, FIRST_DAY, folder / "job")
-    return folder / "raw", built(window, glue_bundle())
+    return folder / "raw", build_rows(window, glue_bundle())
 
 
 def tree_bytes(folder: Path) -> int:

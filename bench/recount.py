@@ -10,9 +10,9 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from bench.contenders.columns import Task
-from bench.contenders.job import Window, built, bundle
+from bench.contenders.job import Window, build_rows, bundle
 from bench.file_backed_boto3 import FileS3
-from bench.process_tree import Cost, measured
+from bench.process_tree import Cost, measure
 from bench.volumes import RAW_BUCKET, SOURCE, Volume, read_volume
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.storage.keys import run_prefix
@@ -37,16 +37,16 @@ class _Storage(FileS3):
     exceptions = SimpleNamespace(NoSuchKey=type("NoSuchKey", (ClientError,), {}), ClientError=ClientError)
 
 
-def measured_recount(given: Volume, home: Path) -> Cost:
+def measure_recount(given: Volume, home: Path) -> Cost:
     """Build the volume below `home`, then recount all its days in another process, which alone is measured.
 
     Raises RuntimeError where the recount does not find every event.
     """
     window = Window(SOURCE, given.files, given.folder / "partitions.json", given.first_day, given.last_day, home, LOCAL)
-    built(window, bundle(Task(given, home / "rows", needle=False)))
+    build_rows(window, bundle(Task(given, home / "rows", needle=False)))
     found = home / "found.json"
     command = [sys.executable, "-W", "ignore", "-m", "bench.recount", str(given.folder), str(home), str(found)]
-    cost = measured(command, home / "recount.log")
+    cost = measure(command, home / "recount.log")
     counts = json.loads(found.read_text(encoding="utf-8"))
     if counts != {"expected": given.event_count, "found": given.event_count, "missing": 0, "surplus": 0}:
         raise RuntimeError(f"The recount of {given.event_count:,} events says {counts}")
@@ -58,7 +58,7 @@ def recount(given: Volume, home: Path) -> dict[str, int]:
     source, s3 = load_source(SOURCE), cast(Any, _Storage(home / "buckets"))
     table = Table(source.readready.name, s3, _READREADY)
 
-    def served(day: Any) -> Served:
+    def served_day(day: Any) -> Served:
         number = day_number(day)
         location = f"s3://{_READREADY}/{run_prefix(table.name, _RUN)}logcalendarday={number}/"
         return Served(table.name, number, Placing.PLACED, _RUN, location, 1, 1, None)
@@ -68,7 +68,7 @@ def recount(given: Volume, home: Path) -> dict[str, int]:
         table=table,
         rules=Rules(0),
         registered=lambda days: (),
-        served=served,
+        served=served_day,
         content_hash=lambda log, bucket, keys: stored_hash(s3, log, bucket, keys),
     )
     days = [given.first_day + timedelta(days=n) for n in range((given.last_day - given.first_day).days + 1)]

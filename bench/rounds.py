@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.answer_check import Checked, checked, delivered_parameters
-from bench.process_tree import ContenderFailedError, Cost, measured
+from bench.answer_check import Checked, check_answer, delivered_parameters
+from bench.process_tree import ContenderFailedError, Cost, measure
 from bench.volumes import NEEDLE_NAMES, Volume
 from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
 
@@ -85,7 +85,7 @@ class Runs:
         return "right"
 
 
-def compared(
+def compare(
     contenders: Sequence[Contender], volume: Volume, needle: bool, rounds: int, scratch: Path, java: str, say: Say
 ) -> Runs:
     """Every contender once a round, in turn. The first round's output is checked; one that fails runs no more."""
@@ -95,11 +95,11 @@ def compared(
         for contender in contenders:
             if contender.name not in runs.failures:
                 _run(contender, volume, needle, scratch, java, runs, delivered if number == 0 else None)
-                say(f"  round {number + 1} of {rounds}, {contender.title}: {_told(runs, contender.name)}")
+                say(f"  round {number + 1} of {rounds}, {contender.title}: {_outcome(runs, contender.name)}")
     return runs
 
 
-def _told(runs: Runs, name: str) -> str:
+def _outcome(runs: Runs, name: str) -> str:
     if name in runs.failures:
         return runs.verdict(name)
     cost = runs.costs[name][-1]
@@ -115,16 +115,14 @@ def _run(
     runs: Runs,
     delivered: Mapping[str, str] | None,
 ) -> None:
-    with emptied(scratch / contender.name) as out, environment({JAVA: contender.java or java}):
+    with empty_folder(scratch / contender.name) as out, environment({JAVA: contender.java or java}):
         try:
-            runs.costs[contender.name].append(
-                measured(command(contender, volume, out, needle), out.with_suffix(".log"))
-            )
+            runs.costs[contender.name].append(measure(command(contender, volume, out, needle), out.with_suffix(".log")))
         except ContenderFailedError as error:
             runs.failures[contender.name] = str(error).strip().splitlines()[-1][:200]
             return
         if delivered is not None and contender.writes:
-            runs.outputs[contender.name] = checked(out / "rows", delivered)
+            runs.outputs[contender.name] = check_answer(out / "rows", delivered)
 
 
 JAVA, DRIVER_MEMORY = "LOGLAKE_SPARK_JAVA_OPTIONS", "LOGLAKE_SPARK_DRIVER_MEMORY"
@@ -143,7 +141,7 @@ def command(contender: Contender, volume: Volume, out: Path, needle: bool) -> li
 
 
 @contextmanager
-def emptied(folder: Path) -> Iterator[Path]:
+def empty_folder(folder: Path) -> Iterator[Path]:
     """A folder that is empty before and gone after."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

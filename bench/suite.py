@@ -22,9 +22,9 @@ from bench.named_figures import (
     steady_ratio,
 )
 from bench.native import NoNativeFloorError, native_floor
-from bench.orchestration import orchestrated, silence
+from bench.orchestration import silence, time_orchestration
 from bench.queries import measure_queries
-from bench.recount import measured_recount
+from bench.recount import measure_recount
 from bench.rounds import (
     DRIVER_MEMORY,
     JOB,
@@ -34,7 +34,7 @@ from bench.rounds import (
     SCHEMA,
     Contender,
     Runs,
-    compared,
+    compare,
     environment,
     floors,
 )
@@ -76,8 +76,8 @@ class Bench:
     def build_all(self) -> Part:
         """Every event kept, by all contenders, and by the Spark ones at a smaller size too, for the slope."""
         large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
-        runs = self._compared("build_all", (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
-        base = self._compared("build_all, smaller", (JOB, LOCAL, NAIVE, SCHEMA), small, False)
+        runs = self._compare("build_all", (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors()), large, False)
+        base = self._compare("build_all, smaller", (JOB, LOCAL, NAIVE, SCHEMA), small, False)
         figures = ratios("build_all", runs, "cpu")
         figures |= ratios("local", runs, "cpu", LOCAL.name) | ratios("local_smaller", base, "cpu", LOCAL.name)
         figures |= sizes(runs)
@@ -87,7 +87,7 @@ class Bench:
 
     def quiet_day(self) -> Part:
         """A day of few events, where what a JVM costs is most of it."""
-        runs = self._compared("quiet day", (LOCAL, NAIVE), self._volume(self.size.quiet_events), False)
+        runs = self._compare("quiet day", (LOCAL, NAIVE), self._volume(self.size.quiet_events), False)
         return _part(ratios("local_quiet", runs, "cpu", LOCAL.name), {"quiet_day": runs})
 
     def needle(self) -> Part:
@@ -95,8 +95,8 @@ class Bench:
         contenders = (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors())
         large, small = self._volume(self.size.build_events), self._volume(self.size.base_events)
         rounds = self.size.needle_rounds
-        runs = self._compared("needle", contenders, large, True, rounds)
-        base = self._compared("needle, smaller", (JOB,), small, True, rounds)
+        runs = self._compare("needle", contenders, large, True, rounds)
+        base = self._compare("needle, smaller", (JOB,), small, True, rounds)
         figures = ratios("needle", runs, "cpu") | ratios("needle_local", runs, "cpu", LOCAL.name)
         figures |= _steady("needle", base, runs, (JOB,))
         figures |= steady_ratio("needle", figures, runs, "gunzip")
@@ -106,7 +106,7 @@ class Bench:
         """Five events an object: what an object costs."""
         given = self._volume(self.size.tiny_events, TINY)
         contenders = (JOB, LOCAL, NAIVE, SCHEMA, *OTHERS, *self._floors())
-        runs = self._compared("tiny", contenders, given, False, self.size.tiny_rounds)
+        runs = self._compare("tiny", contenders, given, False, self.size.tiny_rounds)
         figures = ratios("tiny", runs, "cpu") | ratios("tiny", runs, "wall")
         figures |= ratios("tiny_local", runs, "wall", LOCAL.name)
         if (size := sizes(runs).get("size.ratio_delivered")) is not None:
@@ -117,8 +117,8 @@ class Bench:
         """Both again with so many events that starting hardly counts, ours with the JVM options of the others."""
         given = self._volume(self.size.large_events)
         contenders = (replace(JOB, java=""), LOCAL, NAIVE)
-        runs = self._compared("large", contenders, given, False, 1)
-        needle = self._compared("large, needle", contenders, given, True, 1)
+        runs = self._compare("large", contenders, given, False, 1)
+        needle = self._compare("large, needle", contenders, given, True, 1)
         figures = ratios("large", runs, "cpu") | ratios("large_needle", needle, "cpu")
         figures |= ratios("large_local", runs, "cpu", LOCAL.name)
         figures |= peak_a_core("large", runs, JOB.name) | peak_a_core("large_local", runs, LOCAL.name)
@@ -128,7 +128,7 @@ class Bench:
         """What the coverage check reads again, in one process."""
         given = self._volume(self.size.large_events or self.size.build_events)
         self._say(f"recount: {given.event_count:,} events, built and counted again")
-        cost = _fresh(self._scratch / "recount", lambda home: measured_recount(given, home))
+        cost = _fresh(self._scratch / "recount", lambda home: measure_recount(given, home))
         figures = {
             "recount.cpu_per_million": per_million([cost.cpu_seconds], given.event_count, "CPU s"),
             "recount.peak_mb": figure([cost.peak_bytes / 1e6], f"MB for {given.event_count:,} events"),
@@ -145,7 +145,7 @@ class Bench:
             "accounts": [VolumePlan(each, accounts=n) for n in size.growth_accounts],
         }
         points = {axis: [self._point(axis, plan) for plan in plans] for axis, plans in axes.items()}
-        return {"figures": {n: f.told() for n, f in growth_figures(points).items()}, "growth": points}
+        return {"figures": {n: f.document() for n, f in growth_figures(points).items()}, "growth": points}
 
     def queries(self) -> Part:
         """Raw against readready."""
@@ -154,7 +154,7 @@ class Bench:
             self._scratch / "queries",
             lambda root: measure_queries(root, self.size.query_events, self.size.query_rounds),
         )
-        return {"figures": {n: f.told() for n, f in query_figures(told).items()}, "queries": told}
+        return {"figures": {n: f.document() for n, f in query_figures(told).items()}, "queries": told}
 
     def layouts(self) -> Part:
         """The same rows under other ORC layouts."""
@@ -166,7 +166,7 @@ class Bench:
                 root, size.layout_events, size.layout_rounds, size.query_rounds, size.java_options
             ),
         )
-        return {"figures": {n: f.told() for n, f in layout_figures(told).items()}, "layouts": told}
+        return {"figures": {n: f.document() for n, f in layout_figures(told).items()}, "layouts": told}
 
     def addapart(self) -> Part:
         """The producer's code, and what a million arrivals would cost."""
@@ -176,27 +176,27 @@ class Bench:
             ),
             "addapart.usd_per_million_objects": figure([addapart.usd_a_million()], "USD, modelled"),
         }
-        return {"figures": {name: one.told() for name, one in found.items()}}
+        return {"figures": {name: one.document() for name, one in found.items()}}
 
     def orchestration(self) -> Part:
         """Dagster and the local stack around a build."""
         self._say("orchestration: a private stack")
-        told = _fresh(self._scratch / "lake", lambda home: orchestrated(home, self.size.backfill_days, self._say))
-        return {"figures": {n: f.told() for n, f in orchestration_figures(told).items()}, "orchestration": told}
+        told = _fresh(self._scratch / "lake", lambda home: time_orchestration(home, self.size.backfill_days, self._say))
+        return {"figures": {n: f.document() for n, f in orchestration_figures(told).items()}, "orchestration": told}
 
     def _volume(self, events: int, events_per_object: int = 500) -> Volume:
-        return self._made(VolumePlan(events, events_per_object))
+        return self._make_volume(VolumePlan(events, events_per_object))
 
-    def _made(self, plan: VolumePlan) -> Volume:
+    def _make_volume(self, plan: VolumePlan) -> Volume:
         self._say(f"volume {plan.name}")
         return volume(self._volumes, plan)
 
-    def _compared(
+    def _compare(
         self, what: str, contenders: Sequence[Contender], given: Volume, needle: bool, rounds: int | None = None
     ) -> Runs:
         self._say(f"{what}: {given.event_count:,} events in {given.object_count:,} objects")
         times = rounds or self.size.rounds
-        return compared(contenders, given, needle, times, self._scratch, self.size.java_options, self._say)
+        return compare(contenders, given, needle, times, self._scratch, self.size.java_options, self._say)
 
     def _floors(self) -> tuple[Contender, ...]:
         try:
@@ -207,14 +207,14 @@ class Bench:
 
     def _point(self, axis: str, plan: VolumePlan) -> dict[str, float]:
         if plan not in self._points:
-            self._points[plan] = self._measured_point(plan)
+            self._points[plan] = self._measure_point(plan)
         point = self._points[plan]
         return {"x": point[axis], **point}
 
-    def _measured_point(self, plan: VolumePlan) -> dict[str, float]:
-        given = self._made(plan)
+    def _measure_point(self, plan: VolumePlan) -> dict[str, float]:
+        given = self._make_volume(plan)
         with environment({DRIVER_MEMORY: GROWTH_HEAP}):
-            runs = self._compared(f"growth, {plan.days} days, {plan.accounts} accounts", (JOB,), given, False, 1)
+            runs = self._compare(f"growth, {plan.days} days, {plan.accounts} accounts", (JOB,), given, False, 1)
         if (verdict := runs.verdict(JOB.name)) != "right":
             raise RuntimeError(f"Our job on {plan.name} is {verdict}")
         sizes = {"events": given.event_count, "objects": given.object_count}
@@ -238,7 +238,7 @@ def _steady(what: str, base: Runs, runs: Runs, contenders: Sequence[Contender]) 
 
 
 def _part(figures: dict[str, Figure], comparisons: dict[str, Runs]) -> Part:
-    told = {name: one.told() for name, one in figures.items()}
+    told = {name: one.document() for name, one in figures.items()}
     return {"figures": told, "comparisons": {name: comparison(runs) for name, runs in comparisons.items()}}
 
 

@@ -17,7 +17,7 @@ class Target:
     inverse: bool = False
     at_least: bool = False
 
-    def reached(self, median: float) -> tuple[float, bool]:
+    def judge(self, median: float) -> tuple[float, bool]:
         """(the measured value in the target's terms, whether it is within the bound)."""
         value = 1 / median if self.inverse else median
         return value, value >= self.bound if self.at_least else value <= self.bound
@@ -53,6 +53,6 @@ def targets_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
 def _rows(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for target in TARGETS:
         if target.figure in figures:
-            value, is_met = target.reached(figures[target.figure]["median"])
+            value, is_met = target.judge(figures[target.figure]["median"])
             bound = f"at {'least' if target.at_least else 'most'} {number(target.bound)}"
             yield target.text, bound, number(value), "met" if is_met else "**missed**"

@@ -99,7 +99,7 @@ def volume(root: Path, plan: VolumePlan) -> Volume:
     described = folder / "volume.json"
     if not described.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        described.write_text(json.dumps(_made(folder, plan)), encoding="utf-8")
+        described.write_text(json.dumps(_write_volume(folder, plan)), encoding="utf-8")
     return read_volume(folder)
 
 
@@ -125,7 +125,7 @@ def read_volume(folder: Path) -> Volume:
     return Volume(folder=folder, **told)
 
 
-def _made(folder: Path, plan: VolumePlan) -> dict[str, Any]:
+def _write_volume(folder: Path, plan: VolumePlan) -> dict[str, Any]:
     numbers = [f"{200_000_000_000 + 7 * n}" for n in range(plan.accounts)]
     needles = frozenset(numbers[: min(NEEDLE_ACCOUNT_COUNT, plan.accounts)])
     sizes: Counter[str] = Counter()
@@ -163,7 +163,7 @@ def _records(plan: VolumePlan, numbers: list[str]) -> Iterator[tuple[bytes, _Ide
     rng, seen, days = Random(plan.seed), set[str](), _days(plan)
     left, seed = plan.events, plan.seed
     while left:
-        for raw in _drawn(
+        for raw in _sample_records(
             replace(plan, events=max(min(left, _EVENTS_A_BATCH) * 21 // 20, 1_000 * plan.days), seed=seed)
         ):
             record = _ACCOUNT.sub(rng.choice(numbers).encode(), bytes(raw))
@@ -179,7 +179,7 @@ def _days(plan: VolumePlan) -> frozenset[str]:
     return frozenset((FIRST_DAY + timedelta(days=n)).isoformat() for n in range(plan.days))
 
 
-def _drawn(plan: VolumePlan) -> Iterator[msgspec.Raw]:
+def _sample_records(plan: VolumePlan) -> Iterator[msgspec.Raw]:
     faults = {"corrupt": 0, "without_event_time": 0, "epoch_event_time": 0}
     for sample in generate(SOURCE, FIRST_DAY, plan.days, plan.events, plan.seed, **faults).objects():
         if sample.kind == "log":

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glue_scripts.arguments import JobArguments
-from glue_scripts.fetching import ObjectRef
+from glue_scripts.object_reader import ObjectRead
 from glue_scripts.orc_files import WrittenDay
-from glue_scripts.reading import ObjectRead
+from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.placement import day_from_number, day_number
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class DayAccount:
         return (
             f"{day_from_number(self.day)}: {t['records_read']:,} read = {t['written']:,} written + {t['excluded']:,} "
             f"excluded + {t['duplicates']:,} duplicate + {t['quarantined_records']:,} quarantined; "
-            f"{counted(t['quarantined_objects'], 'object')} quarantined"
+            f"{tally(t['quarantined_objects'], 'object')} quarantined"
         )
 
 

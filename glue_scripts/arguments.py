@@ -81,7 +81,7 @@ def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
         engine=known.engine,
         local_max_bytes=known.local_max_bytes,
     )
-    _refuse_unbounded(arguments)
+    _check_bounds(arguments)
     _refuse_unknown_compression(arguments.compression)
     return arguments
 
@@ -120,7 +120,7 @@ def _window(known: argparse.Namespace, today: date) -> tuple[date, date]:
     raise WindowError("Name the window by --first_day and --last_day (yyyymmdd), or by --days_begin and --days_end.")
 
 
-def _refuse_unbounded(arguments: JobArguments) -> None:
+def _check_bounds(arguments: JobArguments) -> None:
     count = (arguments.last_day - arguments.first_day).days + 1
     if count < 1:
         raise WindowError(f"The window ends ({arguments.last_day}) before it begins ({arguments.first_day}).")

@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glue_scripts.reading import decoded_fields
+from glue_scripts.object_reader import decoded_fields
 from glue_scripts.sql_on_arrow import (
     FAILURES,
     OnlySparkError,
@@ -18,7 +18,7 @@ from glue_scripts.sql_on_arrow import (
 )
 from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.views import DUPLICATES_VIEW, duplicates_statement, given_views, own_statements
+from loglake_assets.sources.views import DUPLICATES_VIEW, duplicates_statement, own_statements, window_views
 
 DAY = "logcalendarday"
 ROW_ID = "row_id"
@@ -72,7 +72,7 @@ class DayViews:
         """Raises OnlySparkError as `check_views` does."""
         check_views(source)
         table = source.readready
-        self._given, self._own = given_views(first_day, last_day, run_id), own_statements(source)
+        self._given, self._own = window_views(first_day, last_day, run_id), own_statements(source)
         self._run_id, self._connection = run_id, connect(_MEMORY_MEGABYTES)
         self._columns = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
         by_views = {name for _, statement in self._own for name in column_aliases(statement)}

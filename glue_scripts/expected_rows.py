@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from glue_scripts.day_views import ROW_ID, DayViews, find_copies, row_ids
-from glue_scripts.fetching import FetchedObject
-from glue_scripts.reading import ObjectReader, decoded_schema
+from glue_scripts.object_reader import ObjectReader, decoded_schema
+from glue_scripts.whole_objects import FetchedObject
 from loglake_assets.sources import LogSource
 
 _NO_RULES = "version = 0"

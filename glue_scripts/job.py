@@ -14,7 +14,7 @@ from glue_scripts.accounts import DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
 from glue_scripts.manifests import put_manifests
 from glue_scripts.orc_files import PartOfDay, written_days
-from glue_scripts.reporting import Report
+from glue_scripts.progress import Report
 from glue_scripts.runners import Partitions, Runner, Slice, SparkRunner, local_runner
 from glue_scripts.window import WindowObjects, slices, window_objects
 from loglake_assets.lake.storage.table import Table
@@ -22,7 +22,7 @@ from loglake_assets.lake.versions.commits import commit_numbers
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import LOCAL
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,7 +42,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     objects = window_objects(glue, s3, source, arguments)
     report(
         f"{source.title}, {arguments.first_day} to {arguments.last_day}: "
-        f"{counted(len(objects.refs), 'object')}, {counted(objects.total_bytes, 'byte')}",
+        f"{tally(len(objects.refs), 'object')}, {tally(objects.total_bytes, 'byte')}",
         {"objects": len(objects.refs), "bytes": objects.total_bytes},
     )
     accounts = build(arguments, objects, s3.meta.region_name, report)

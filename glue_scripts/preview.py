@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from glue_scripts.arguments import JobArguments
 from glue_scripts.day_views import DAY
-from glue_scripts.reporting import Report
+from glue_scripts.progress import Report
 from glue_scripts.spark_sql import create_views
 from glue_scripts.tasks import Plan
 from glue_scripts.window import window_objects

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from glue_scripts.arguments import parse_arguments
 from glue_scripts.job import run_job
-from glue_scripts.reporting import reporter
+from glue_scripts.progress import reporter
 
 if __name__ == "__main__":
     with reporter(sys.argv[1:]) as report:

@@ -15,8 +15,8 @@ from multiprocessing import forkserver, get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from glue_scripts.fetching import ObjectRef
-from glue_scripts.reporting import Progress, Report
+from glue_scripts.progress import Progress, Report
+from glue_scripts.whole_objects import ObjectRef
 
 if TYPE_CHECKING:
     from pyspark import RDD

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glue_scripts.day_views import DAY
-from glue_scripts.fetching import fetch_all
+from glue_scripts.object_reader import ObjectRead, ObjectReader, decoded_fields
 from glue_scripts.orc_files import PartOfDay
-from glue_scripts.reading import ObjectRead, ObjectReader, decoded_fields
-from glue_scripts.reporting import Report
+from glue_scripts.progress import Report
 from glue_scripts.runners import Slice, spark_progress
 from glue_scripts.tasks import Plan, prepare_process, write_day, write_duplicates
+from glue_scripts.whole_objects import fetch_all
 from loglake_assets.lake.versions.stored_rows import WrittenFile
-from loglake_assets.sources.views import DUPLICATES_VIEW, given_views, view_statements
+from loglake_assets.sources.views import DUPLICATES_VIEW, view_statements, window_views
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,7 +63,7 @@ def create_views(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
         decoded.where(f"{_ACCOUNTS} IS NULL").drop(_ACCOUNTS).createOrReplaceTempView("decoded_as_view")
         found = decoded.where(f"{_ACCOUNTS} IS NOT NULL").select(_ACCOUNTS).collect()
         accounts = [account for row in found for account in pickle.loads(row[0])]
-    for name, statement in (*given_views(plan.days[0], plan.days[-1], plan.run_id), *view_statements(plan.source)):
+    for name, statement in (*window_views(plan.days[0], plan.days[-1], plan.run_id), *view_statements(plan.source)):
         view = spark.sql(statement)
         if name == DUPLICATES_VIEW:
             view = view.persist(StorageLevel.DISK_ONLY)  # counted, subtracted, and written

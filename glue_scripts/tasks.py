@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glue_scripts.day_views import DAY, KEYS, ROW_ID, DayViews, find_copies, row_ids
-from glue_scripts.fetching import ObjectRef, fetch_all
+from glue_scripts.object_reader import ObjectRead, ObjectReader, ReadBatch
 from glue_scripts.orc_files import PartOfDay, orc_body, portions, put_orc
-from glue_scripts.reading import ObjectRead, ObjectReader, ReadBatch
 from glue_scripts.sql_on_arrow import OnlySparkError
+from glue_scripts.whole_objects import ObjectRef, fetch_all
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.versions.row_hash import row_hashes
 from loglake_assets.lake.versions.stored_rows import orc_schema, stored_file

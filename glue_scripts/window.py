@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glue_scripts.arguments import JobArguments, WindowError
-from glue_scripts.fetching import ObjectRef
+from glue_scripts.whole_objects import ObjectRef
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.s3.pages import entries
@@ -41,7 +41,7 @@ def window_objects(glue: "GlueClient", s3: "S3Client", source: LogSource, argume
     late = frozenset(_late(s3, source, arguments))
     for _, bucket, key in sorted(late):
         listed.setdefault((bucket, key), 0)
-    _refuse_unbounded(arguments, len(listed), sum(listed.values()))
+    _check_bounds(arguments, len(listed), sum(listed.values()))
     refs = (_ref(number, source, bucket, key) for number, (bucket, key) in enumerate(sorted(listed)))
     days = frozenset(int(p["Values"][_day_position(source)]) for p in partitions)
     return WindowObjects(tuple(refs), sum(listed.values()), days, late)
@@ -107,7 +107,7 @@ def _ref(number: int, source: LogSource, bucket: str, key: str) -> ObjectRef:
     return ObjectRef(number, bucket, key, day_number(placement.day))
 
 
-def _refuse_unbounded(arguments: JobArguments, files: int, size: int) -> None:
+def _check_bounds(arguments: JobArguments, files: int, size: int) -> None:
     if files > arguments.max_files or size > arguments.max_bytes:
         raise WindowError(
             f"The window {arguments.first_day} to {arguments.last_day} holds {files:,} objects of {size:,} bytes; one "

@@ -31,7 +31,7 @@ def output_lines(logs: Any, group: str, job_run_id: str, run_id: str) -> Iterato
         )
         return
     lines = [line for message in messages for line in message.split("\n") if line.strip()]
-    shown = [text for line in lines if (text := _shown(line, run_id))]
+    shown = [text for line in lines if (text := _visible_text(line, run_id))]
     yield f"What the job printed, by {group}, stream {job_run_id}:"
     yield from (f"glue | {text}" for text in shown[-MOST_LINES:])
     if left_out := len(lines) - len(shown[-MOST_LINES:]):
@@ -48,15 +48,15 @@ def _newest_messages(logs: Any, group: str, stream: str) -> Sequence[str]:
     return [str(event["message"]) for event in answer["events"]]
 
 
-def _shown(line: str, run_id: str) -> str:
+def _visible_text(line: str, run_id: str) -> str:
     """A line as it may be shown; empty where it may not."""
     if line.startswith(f"{run_id}: "):
-        return _escaped(line.removeprefix(f"{run_id}: "))[:_LONGEST_LINE]
+        return _escape(line.removeprefix(f"{run_id}: "))[:_LONGEST_LINE]
     if _PLACE.fullmatch(line):
         return line
     return found[1] if (found := _ERROR.match(line)) else ""
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Without control characters: a key of an object is somebody else's text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

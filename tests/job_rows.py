@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from glue_scripts.fetching import FetchedObject
-from glue_scripts.reading import ObjectReader
+from glue_scripts.object_reader import ObjectReader
+from glue_scripts.whole_objects import FetchedObject
 
 
 def job_rows(reader: ObjectReader, fetched: FetchedObject) -> list[dict[str, Any]]:

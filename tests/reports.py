@@ -5,7 +5,7 @@ from datetime import date
 
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.lake import Lake
-from loglake_assets.orchestration.reconcile_job import day_reports, send_missing
+from loglake_assets.orchestration.reconcile_job import day_reports, send_gaps
 from loglake_assets.sources import LogSource
 
 
@@ -16,7 +16,7 @@ def stale_days(source: LogSource, lake: Lake, days: Collection[date]) -> list[da
 
 def reconcile(source: LogSource, lake: Lake, days: Collection[date]) -> tuple[int, int]:
     """Send AddAPart what the catalog misses of the days: (raw prefixes, commits)."""
-    return send_missing(source, lake, day_reports(source, lake, days))
+    return send_gaps(source, lake, day_reports(source, lake, days))
 
 
 def coverage(day: int, seq: int, expected: int = 1, found: int = 1) -> Coverage:

@@ -217,7 +217,7 @@ class Soak:
         found = list(lake.resource.reconciler(source).days(self.days, self.days[-1] + timedelta(days=2)))
         verdicts = {v for day in found for v in day.counts}
         self.expect("verdicts of objects", verdicts - {Verdict.BUILT}, {"quarantined", "gone_since_built"})
-        self.expect("objects gone", [j.key for day in found for j in day.named(Verdict.GONE)], [gone])
+        self.expect("objects gone", [j.key for day in found for j in day.select(Verdict.GONE)], [gone])
 
     def compare_digests(self, lake: LocalLake, source: LogSource, truth: GroundTruth, gone: str) -> None:
         keys_file = self.home / "keys.json"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader
+from glue_scripts.object_reader import ObjectReader
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.sources import load_source
 from loglake_assets.sources.bedrock import decode, recount

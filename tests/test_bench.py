@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bench import cost, counters
-from bench.__main__ import kept_parts
+from bench.__main__ import merge_earlier_parts
 from bench.addapart import Collecting, notification, rates
-from bench.answer_check import Checked, checked, delivered_parameters
+from bench.answer_check import Checked, check_answer, delivered_parameters
 from bench.contenders.columns import NAMES, Task
-from bench.contenders.job import RULES, Window, built, bundle, keep_only_needles
+from bench.contenders.job import RULES, Window, build_rows, bundle, keep_only_needles
 from bench.figures import figure, growth_exponent, per_million, ratio, slope
 from bench.layout_page import QUESTIONS, column_table, layout_table
 from bench.layouts import LAYOUTS, PRESENT, names, program
@@ -25,8 +25,8 @@ from bench.named_figures import cost_figures, growth_figures, layout_figures, st
 from bench.orchestration import silence
 from bench.page import page
 from bench.plots import growth_plot
-from bench.process_tree import ContenderFailedError, measured
-from bench.rounds import JOB, LOCAL, OTHERS, Contender, Runs, compared
+from bench.process_tree import ContenderFailedError, measure
+from bench.rounds import JOB, LOCAL, OTHERS, Contender, Runs, compare
 from bench.suite import comparison
 from bench.targets import targets_table
 from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
@@ -49,7 +49,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Volume:
 
 
 def test_a_figure_is_a_median_with_its_spread() -> None:
-    told = figure([3.0, 1.0, 2.0], "s").told()
+    told = figure([3.0, 1.0, 2.0], "s").document()
     assert told == {"median": 2.0, "lowest": 1.0, "highest": 3.0, "count": 3, "unit": "s"}
     with pytest.raises(ValueError, match="nothing was measured"):
         figure([], "s")
@@ -136,7 +136,7 @@ def test_the_job_is_bundled_with_rules_that_keep_the_needles_alone(given: Volume
 def test_cpu_of_what_outlives_its_parent_is_counted(tmp_path: Path) -> None:
     burn = "t = __import__('time'); end = t.process_time() + 0.5\nwhile t.process_time() < end: pass"
     orphan = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {burn!r}], start_new_session=True)"
-    found = measured([sys.executable, "-c", orphan], tmp_path / "orphan.log")
+    found = measure([sys.executable, "-c", orphan], tmp_path / "orphan.log")
     assert found.cpu_seconds >= 0.5
 
 
@@ -192,7 +192,7 @@ def _burned(how: str, seconds: float, counter: str, folder: Path) -> tuple[float
         pytest.skip("no control group can be made here")
     account = folder / "account.txt"
     command = [sys.executable, "-I", "-S", "-c", BURN, how, str(seconds), str(account)]
-    found = measured(command, folder / "burn.log", counter=counter)
+    found = measure(command, folder / "burn.log", counter=counter)
     return found.cpu_seconds, sum(map(float, account.read_text().split()))
 
 
@@ -225,15 +225,15 @@ def test_a_contender_that_does_not_end_in_time_leaves_nothing_running_beside_the
     sleeper = f"import os, time; open({str(written)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     starter = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleeper!r}], start_new_session=True)"
     with pytest.raises(ContenderFailedError, match="killed after 2 s"):
-        measured([sys.executable, "-c", f"{starter}; import time; time.sleep(60)"], tmp_path / "late.log", 2)
+        measure([sys.executable, "-c", f"{starter}; import time; time.sleep(60)"], tmp_path / "late.log", 2)
     assert not Path(f"/proc/{written.read_text()}").exists()
-    measured([sys.executable, "-c", starter], tmp_path / "rest.log", timeout_seconds=8)
+    measure([sys.executable, "-c", starter], tmp_path / "rest.log", timeout_seconds=8)
     assert not Path(f"/proc/{written.read_text()}").exists(), "what outlives a command is ended, and is no lateness"
 
 
 def test_a_contender_that_fails_is_named_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(ContenderFailedError, match="exit code 3"):
-        measured([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path / "failed.log")
+        measure([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path / "failed.log")
 
 
 def test_wrong_output_is_shown_with_its_number(given: Volume) -> None:
@@ -259,9 +259,7 @@ def test_notifications_become_a_message_each() -> None:
 def runs(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Our job and one other, really run."""
     python = next(one for one in OTHERS if one.name == "python")
-    return compared(
-        (JOB, LOCAL, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None
-    )
+    return compare((JOB, LOCAL, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None)
 
 
 def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
@@ -277,7 +275,7 @@ def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
 
 
 def test_our_job_keeps_the_needles_and_nothing_else(given: Volume, tmp_path: Path) -> None:
-    found = compared((JOB,), given, True, 1, tmp_path, SERIAL, lambda text: None)
+    found = compare((JOB,), given, True, 1, tmp_path, SERIAL, lambda text: None)
     assert found.verdict("job") == "right"
     assert found.wanted == given.needle_count
 
@@ -287,7 +285,7 @@ def test_a_library_that_is_installed_writes_the_same_columns(name: str, given: V
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} comes with `make bench`")
     contender: Contender = next(one for one in OTHERS if one.name == name)
-    found = compared((contender,), given, True, 1, tmp_path, SERIAL, lambda text: None)
+    found = compare((contender,), given, True, 1, tmp_path, SERIAL, lambda text: None)
     assert found.verdict(name) == "right"
 
 
@@ -296,7 +294,7 @@ def test_columns_are_named_once() -> None:
 
 
 def test_rows_that_are_missing_are_found_missing(given: Volume, tmp_path: Path) -> None:
-    assert checked(tmp_path, delivered_parameters(given)).rows == 0
+    assert check_answer(tmp_path, delivered_parameters(given)).rows == 0
 
 
 def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
@@ -316,7 +314,7 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
             **{"cores": 2, "memory_gb": 1.0, "load_average_before": 0.5, "packages": {"pyspark": "3"}},
             "cpu_counter": "an abacus",
         },
-        "figures": {"build_all.steady_cpu.job": figure([50.0], "CPU s").told()},
+        "figures": {"build_all.steady_cpu.job": figure([50.0], "CPU s").document()},
         "comparisons": {"build_all": told, "build_all_smaller": small, "needle": told},
         "failures": {"growth": "RuntimeError: it was dark"},
     }
@@ -338,14 +336,14 @@ def test_parts_of_an_earlier_run_stay_only_if_it_ran_in_the_same_conditions(tmp_
     machine = {"cores": 2, "cpu_counter": "an abacus", "load_average_before": 0.5}
     begun = {"size": "small", "java_options": "-X", "own_java_options": "-Y", "machine": machine, "begun": "today"}
     results = tmp_path / "results.json"
-    assert kept_parts(begun, results)["parts"] == {}
+    assert merge_earlier_parts(begun, results)["parts"] == {}
     earlier = {**begun, "begun": "yesterday", "parts": {"tiny": {"begun": "yesterday"}}, "figures": {"tiny": 1}}
     results.write_text(json.dumps({**earlier, "machine": {**machine, "load_average_before": 9.0}}))
-    kept = kept_parts(begun, results)
+    kept = merge_earlier_parts(begun, results)
     assert (kept["begun"], kept["parts"], kept["figures"]) == ("today", earlier["parts"], {"tiny": 1})
     for other in ({"size": "full"}, {"java_options": "-Z"}, {"machine": {**machine, "cpu_counter": "fingers"}}):
         results.write_text(json.dumps({**earlier, **other}))
-        assert kept_parts(begun, results)["figures"] == {}
+        assert merge_earlier_parts(begun, results)["figures"] == {}
 
 
 def test_a_target_that_is_missed_is_shown_as_missed() -> None:
@@ -390,7 +388,7 @@ def layouts_told(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> dic
     home = tmp_path_factory.mktemp("layouts")
     partitions = given.folder / "partitions.json"
     window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, home / "job")
-    told = program("bench.layout_writer", str(built(window, glue_bundle())), str(home / "out"), "1")
+    told = program("bench.layout_writer", str(build_rows(window, glue_bundle())), str(home / "out"), "1")
     run = {"bytes_read": 2e6, "cpu_seconds": 0.25, "wall_seconds": 0.5}
     questions = dict.fromkeys(QUESTIONS, run)
     return {**told, "delivered_bytes": given.delivered_bytes, "questions": dict.fromkeys(names(), questions)}

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader
+from glue_scripts.object_reader import ObjectReader
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import raw_objects

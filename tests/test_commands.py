@@ -25,7 +25,7 @@ import yaml
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.day_argument import BuildError, days_of
-from infra.cli.day_range import days_asked
+from infra.cli.day_range import days_of_statement
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.demo_arrivals import BURST_PREFIXES, PROBES, Arrivals, tell_burst, tell_latency
 from infra.cli.home import REPOSITORY
@@ -494,7 +494,7 @@ A, B, C = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)
 )  # fmt: skip
 def test_the_days_of_a_statement_are_told_from_its_predicates(sql: str, expected: dict[str, Any]) -> None:
     cloudtrail = next(card for card in table_cards() if card.name == TABLE)
-    assert days_asked(sql, {"t": cloudtrail, "u": cloudtrail}) == expected
+    assert days_of_statement(sql, {"t": cloudtrail, "u": cloudtrail}) == expected
 
 
 # --- what is advised --------------------------------------------------------------------------------------------------

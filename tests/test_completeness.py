@@ -181,7 +181,7 @@ def test_what_comes_late_under_the_prefix_of_the_day_before_makes_a_built_day_st
     load(lake, source, {"la/2019/04/20/22/late": keystrokes(day, 6, 0, 5)})
     first, second = cloudwatch_days(lake, before, day)
     assert (first.state, second.state) == ("stale", "stale")
-    (judged,) = second.named(Verdict.LATE)
+    (judged,) = second.select(Verdict.LATE)
     assert judged.key == "la/2019/04/20/22/late"
     for built_day in build_range(lake, source, before, day, quiet):
         assert (built_day.error, built_day.metadata["coverage_pct"]) == (None, 100)
@@ -207,13 +207,13 @@ def load(lake: LocalLake, source: LogSource, objects: dict[str, bytes]) -> None:
 
 @pytest.mark.fault(57, "the exclude rules are others than when the day was built", "stale by name, and asked for")
 def test_a_day_built_under_other_exclude_rules_is_stale_by_name(built: BuiltLake) -> None:
-    assert reconciled(built).named(Verdict.OUTDATED) == []
+    assert reconciled(built).select(Verdict.OUTDATED) == []
     found = reconciled(built, rules=EXCLUDE)
-    (judged,) = found.named(Verdict.OUTDATED)
+    (judged,) = found.select(Verdict.OUTDATED)
     assert judged.detail == "built under other exclude rules"
     assert found.is_stale
     assert loglake(f"build cloudtrail {DAY}") in found.remedy(Verdict.OUTDATED)
-    assert reconciled(built, rules="version = 9").named(Verdict.OUTDATED) == [], "a version alone changes no row"
+    assert reconciled(built, rules="version = 9").select(Verdict.OUTDATED) == [], "a version alone changes no row"
 
 
 def test_exclusions_are_the_same_whatever_their_names_and_order_are() -> None:
@@ -232,7 +232,7 @@ def test_exclusions_are_the_same_whatever_their_names_and_order_are() -> None:
 def test_a_day_without_a_column_that_was_added_since_is_stale_by_its_name(built: BuiltLake) -> None:
     columns = (*built.source.readready.columns, Column("wanted_since", "string"))
     found = reconciled(built, replace(built.source, readready=replace(built.source.readready, columns=columns)))
-    (judged,) = found.named(Verdict.OUTDATED)
+    (judged,) = found.select(Verdict.OUTDATED)
     assert judged.detail == "built without the columns wanted_since"
     assert found.is_stale
 
@@ -244,7 +244,7 @@ def test_a_day_built_by_other_code_or_before_that_was_said_is_stale(built: Built
         ({"definition": ""}, "built before manifests said by which views and decoder"),
     ):
         with breaking.manifest_saying(day, lambda document, change=change: document.update(change)):
-            assert [j.detail for j in reconciled(built).named(Verdict.OUTDATED)] == [said]
+            assert [j.detail for j in reconciled(built).select(Verdict.OUTDATED)] == [said]
 
 
 def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> None:
@@ -282,10 +282,10 @@ def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLa
         assert reconciled(built).is_stale
         with without_partition(built, "from_cloudtrail_raw", values):
             found = reconciled(built, rules=rules)
-            assert [(j.key, j.detail) for j in found.named(Verdict.EXCLUDED)] == [(key, "lever")]
+            assert [(j.key, j.detail) for j in found.select(Verdict.EXCLUDED)] == [(key, "lever")]
             assert not found.is_stale
-            assert not found.named(Verdict.UNBUILT, Verdict.UNREGISTERED)
-            assert reconciled(built).named(Verdict.UNREGISTERED), "without the rule it is missing from the catalog"
+            assert not found.select(Verdict.UNBUILT, Verdict.UNREGISTERED)
+            assert reconciled(built).select(Verdict.UNREGISTERED), "without the rule it is missing from the catalog"
     finally:
         s3(built).delete_object(Bucket=raw, Key=key)
         built.lake.client("glue").delete_partition(
@@ -308,7 +308,7 @@ def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltL
     before = coverage_of(built)
     assert before.altered == {}
     with holding(s3(built), bucket(built), day.orc_key, forged(day.rows())):
-        assert {j.key for j in reconciled(built).named(Verdict.SHORT)} == {day.orc_key}
+        assert {j.key for j in reconciled(built).select(Verdict.SHORT)} == {day.orc_key}
         found = coverage_of(built)
         written = day.manifest["files"][0]["bytes"]
         ((url, why),) = found.altered.items()
@@ -339,7 +339,7 @@ def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(bui
             ).encode()
             with holding(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
                 found = reconciled(built)
-                assert found.named(Verdict.SHORT, Verdict.ALTERED) == []
+                assert found.select(Verdict.SHORT, Verdict.ALTERED) == []
                 assert found.placing is Placing.COMMIT_EDITED, "the catalog knows the record that was placed"
                 coverage = coverage_of(built)
                 assert coverage.altered == {commit.location: "its rows are others than were committed"}
@@ -366,7 +366,7 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
             point(built, {**partition, "StorageDescriptor": {**partition["StorageDescriptor"], "Location": location}})
             found = reconciled(built)
             assert found.placing is Placing.COMMIT_EDITED
-            (judged,) = found.named(Verdict.ALTERED)
+            (judged,) = found.select(Verdict.ALTERED)
             assert "location" in judged.detail
             coverage = coverage_of(built)
             assert (list(coverage.altered), coverage.pct) == ([location], 0)
@@ -504,7 +504,7 @@ def test_a_build_from_an_object_forged_under_the_same_ids_is_refused(built: Buil
 def test_a_manifest_that_was_edited_is_not_the_one_that_was_committed(built: BuiltLake) -> None:
     day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
     with breaking.manifest_saying(day, lambda document: document["objects"].pop()):
-        (judged,) = reconciled(built).named(Verdict.ALTERED)
+        (judged,) = reconciled(built).select(Verdict.ALTERED)
         assert judged.detail == "commit and manifest differ in manifest"
         assert coverage_of(built).pct == 0
 
@@ -607,7 +607,7 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: Bui
         with pytest.raises(BrokenManifestError, match=key):
             read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), commit.run_id)
         found = reconciled(built)
-        assert [j.key for j in found.named(Verdict.UNREADABLE_RECORD)] == [key]
+        assert [j.key for j in found.select(Verdict.UNREADABLE_RECORD)] == [key]
         assert found.is_stale
         remedies = [found.remedy(finding) for finding in found.findings]
         assert remedies[0].startswith("restore it")
@@ -626,7 +626,7 @@ def test_an_entry_of_the_late_ledger_that_cannot_be_read_is_named(built: BuiltLa
     try:
         assert late_objects(Table(TABLE, s3(built), bucket(built)), day) == known
         assert broken_entries(Table(TABLE, s3(built), bucket(built)), day) == {key: "it is no JSON, or was cut"}
-        assert [j.key for j in reconciled(built).named(Verdict.UNREADABLE_RECORD)] == [key]
+        assert [j.key for j in reconciled(built).select(Verdict.UNREADABLE_RECORD)] == [key]
     finally:
         s3(built).delete_object(Bucket=bucket(built), Key=key)
 

@@ -338,8 +338,8 @@ sources._HERE = __import__("pathlib").Path({str(folder.parent)!r})
 source = sources.load_source("guardduty")
 import importlib
 decode, recount = importlib.import_module(source.decoder), importlib.import_module(source.recount)
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
+from glue_scripts.object_reader import ObjectReader
 from tests.job_rows import job_rows
 line, other = (b'{{"eventTime":"2026-11-01T00:00:0%dZ","a":1}}' % n for n in range(2))
 def read(content):

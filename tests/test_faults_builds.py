@@ -274,8 +274,8 @@ def test_an_event_of_50_mb_is_a_row_and_its_day_lives(large: Days) -> None:
 
 READ_LARGE = """
 import gzip, json, resource, sys
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
+from glue_scripts.object_reader import ObjectReader
 event = {"eventTime": "2020-09-12T12:00:00Z", "requestParameters": {"x": "y" * int(sys.argv[1])}}
 body = gzip.compress(json.dumps({"Records": [event, {"eventTime": "2020-09-12T12:00:00Z"}]}).encode(), 1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from glue_scripts.fetching import FetchError, ObjectRef, fetch, fetch_all
-from glue_scripts.reading import ObjectReader
+from glue_scripts.object_reader import ObjectReader
+from glue_scripts.whole_objects import FetchError, ObjectRef, fetch, fetch_all
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.storage.table import Table

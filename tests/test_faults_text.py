@@ -14,7 +14,7 @@ from infra.cli.build import build_range
 from infra.cli.dagster_runs import DayResult, dagster_instance
 from infra.cli.local_lake import LocalLake
 from infra.cli.query import ask, print_answer
-from loglake_assets.reviews.masking import KINDS
+from loglake_assets.reviews.secret_masks import KINDS
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.cloudtrail import decode
 from resources.athena import Answer

@@ -74,9 +74,9 @@ def test_a_file_of_the_same_size_and_another_content_is_named(built: BuiltLake) 
         other = bytearray(body)
         other[len(other) // 2] ^= 0xFF
         s3(built).put_object(Bucket=bucket, Key=day.orc_key, Body=bytes(other))
-        (judged,) = reconciled_day(built, DAY).named(Verdict.SHORT)
+        (judged,) = reconciled_day(built, DAY).select(Verdict.SHORT)
         assert (judged.key, judged.bucket) == (day.orc_key, bucket)
-    assert reconciled_day(built, DAY).named(Verdict.SHORT) == []
+    assert reconciled_day(built, DAY).select(Verdict.SHORT) == []
 
 
 # --- the consumer -----------------------------------------------------------------------------------------------------

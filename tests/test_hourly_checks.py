@@ -20,7 +20,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from infra.cli.build import build_range
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_runs import dagster_instance, load_definitions
-from infra.cli.first_day import days_not_shown, first_raw_day, lake_first_day, note_shown_first_day
+from infra.cli.first_day import first_raw_day, hidden_days_hint, lake_first_day, note_first_day
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor
 from infra.cli.up import prepare_instance
@@ -325,10 +325,10 @@ def test_a_local_lake_begins_with_its_first_raw_day(lake: LocalLake, tmp_path: P
     assert days is not None
     assert days.get_partition_keys()[0] == "2026-11-01"
     assert FIRST_DAY not in os.environ
-    assert days_not_shown(tmp_path, date(2026, 1, 1)) is None, "no Dagster runs"
-    note_shown_first_day(tmp_path, date(2026, 11, 1))
-    assert days_not_shown(tmp_path, date(2026, 11, 1)) is None
-    assert "from 2026-11-01 on. Stop `loglake up`" in str(days_not_shown(tmp_path, date(2026, 10, 1)))
+    assert hidden_days_hint(tmp_path, date(2026, 1, 1)) is None, "no Dagster runs"
+    note_first_day(tmp_path, date(2026, 11, 1))
+    assert hidden_days_hint(tmp_path, date(2026, 11, 1)) is None
+    assert "from 2026-11-01 on. Stop `loglake up`" in str(hidden_days_hint(tmp_path, date(2026, 10, 1)))
 
 
 def unregister(lake: LocalLake, day: date) -> None:

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.emulator.partition_filter import ExpressionError, PartitionFilter
-from infra.emulator.processes import StackInfo, free_port, process_started, running_stack, start_stack, stop_stack
+from infra.emulator.processes import StackInfo, free_port, process_start, running_stack, start_stack, stop_stack
 
 pytestmark = pytest.mark.stack
 
@@ -189,7 +189,7 @@ def test_one_run_too_many_is_refused_until_the_first_is_stopped(lake: Lake) -> N
     assert answer["Errors"][0]["JobRunId"] == "jr_unknown"
     assert answer["Errors"][0]["ErrorDetail"]["ErrorCode"] == "EntityNotFoundException"
     assert lake.ended("slow", first)["JobRunState"] == "STOPPED"
-    assert process_started(pid) is None
+    assert process_start(pid) is None
     second = lake.start("slow")
     glue.batch_stop_job_run(JobName="slow", JobRunIds=[second])
     assert lake.ended("slow", second)["JobRunState"] == "STOPPED"
@@ -205,7 +205,7 @@ def test_a_run_beyond_its_timeout_is_ended_with_all_it_started(lake: Lake) -> No
     lake.make_job("late", script, Timeout=1)
     run_id = lake.start("late")
     assert lake.ended("late", run_id)["JobRunState"] == "TIMEOUT"
-    assert process_started(int(lake.output(run_id))) is None
+    assert process_start(int(lake.output(run_id))) is None
 
 
 def test_unknown_jobs_and_runs_are_not_found(lake: Lake) -> None:
@@ -394,11 +394,11 @@ def test_a_killed_stack_comes_back_with_everything_it_answered(tmp_path: Path) -
     os.waitpid(lake.info.pid, 0)
     gate.unlink()
     assert running_stack(home) is None
-    assert process_started(child) is not None
+    assert process_start(child) is not None
 
     lake = Lake(start_stack(home, port=lake.info.port), home)
     try:
-        assert process_started(child) is None
+        assert process_start(child) is None
         assert lake.client("s3").get_object(Bucket="notifying", Key="waiting")["Body"].read() == b"kept"
         assert lake.chosen("kept") == [["eu", "1", "2026-11-01"]]
         run = lake.run("slow", run_id)
@@ -419,7 +419,7 @@ def test_a_clean_stop_is_quick_ends_children_and_keeps_everything(tmp_path: Path
     began = time.monotonic()
     stop_stack(lake.info)
     assert time.monotonic() - began < 5
-    assert process_started(child) is None
+    assert process_start(child) is None
     assert not (tmp_path / "stack.json").exists()
     lake = Lake(start_stack(tmp_path), tmp_path)
     try:

@@ -12,7 +12,7 @@ from infra.cli.looker_measure import (
     holds,
     measure,
     measure_questions,
-    print_measured,
+    print_results,
     summary,
 )
 from infra.cli.main import main
@@ -91,13 +91,13 @@ def test_the_report_says_what_share_is_right_how_long_it_took_and_what_it_used(
 ) -> None:
     found = [Measured("a", True, 10.0, 100, 10, 1, 0), Measured("b", False, 70.0, 50, 5, 0, 2, "turns")]
     said: list[str] = []
-    print_measured(found, "some-model", "table", said.append)
+    print_results(found, "some-model", "table", said.append)
     assert said == [
         "some-model: 1 of 2 right (50.0 %); 50.0 % within 60 seconds, half within 70.0; 150 tokens in, 15 out; "
         "2 queries refused by the guard."
     ]
     capsys.readouterr()
-    print_measured(found, "some-model", "json", said.append)
+    print_results(found, "some-model", "json", said.append)
     document = json.loads(capsys.readouterr().out)
     assert (document["model"], document["right"], len(document["questions"])) == ("some-model", 1, 2)
 

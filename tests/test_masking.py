@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from loglake_assets.reviews.masking import KINDS, PLACEHOLDER, masked_line, masked_text, secrets_in
+from loglake_assets.reviews.secret_masks import KINDS, PLACEHOLDER, masked_line, masked_text, secrets_in
 
 S = "Hunter2Zz9"  # made up, as every other value here is
 

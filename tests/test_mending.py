@@ -19,7 +19,7 @@ from loglake_assets.lake.addapart.messages import send_commit
 from loglake_assets.lake.storage.keys import commit_key, day_prefix, duplicates_prefix, manifest_key, parse_run_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head
-from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_kept
+from loglake_assets.lake.versions.retention import OldRun, RetentionRule, RollbackError, collect, old_runs, runs_to_keep
 from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
@@ -178,12 +178,14 @@ def test_a_run_stays_while_it_is_among_the_newest_or_readers_saw_it_lately() -> 
     start = datetime(2026, 1, 1, tzinfo=UTC)
     sequence = [commit_of(n + 1, f"r{n + 1}", start + timedelta(days=10 * n)) for n in range(6)]  # r6 since day 50
     edge = start + timedelta(days=25)
-    assert runs_kept(sequence, RetentionRule(1, 1), edge) == {"r3", "r4", "r5", "r6"}, "r3 was seen until day 30"
-    assert runs_kept(sequence, RetentionRule(1, 2), start + timedelta(days=90)) == {"r5", "r6"}
-    assert runs_kept(sequence, RetentionRule(1, 9), start + timedelta(days=90)) == {f"r{n + 1}" for n in range(6)}
-    assert runs_kept([], RetentionRule(), start) == set()
+    assert runs_to_keep(sequence, RetentionRule(1, 1), edge) == {"r3", "r4", "r5", "r6"}, "r3 was seen until day 30"
+    assert runs_to_keep(sequence, RetentionRule(1, 2), start + timedelta(days=90)) == {"r5", "r6"}
+    assert runs_to_keep(sequence, RetentionRule(1, 9), start + timedelta(days=90)) == {f"r{n + 1}" for n in range(6)}
+    assert runs_to_keep([], RetentionRule(), start) == set()
     rolled = [*sequence, commit_of(7, "r1", start + timedelta(days=60))]
-    assert "r1" in runs_kept(rolled, RetentionRule(1, 1), start + timedelta(days=90)), "a rollback refers to it again"
+    assert "r1" in runs_to_keep(rolled, RetentionRule(1, 1), start + timedelta(days=90)), (
+        "a rollback refers to it again"
+    )
 
 
 @pytest.mark.parametrize("rule", [(0, 3), (30, 0)])

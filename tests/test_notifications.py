@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, objects_created
+from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, created_objects
 
 
 def s3_event(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
@@ -26,7 +26,7 @@ def s3_event(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
 
 
 def keys(event: Any) -> list[str]:
-    return [created.key for created in objects_created(event)]
+    return [created.key for created in created_objects(event)]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def keys(event: Any) -> list[str]:
 )
 @pytest.mark.fault(10, "keys as S3 encodes them", "decoded once")
 def test_keys_of_s3_come_url_encoded_and_are_decoded(encoded: str, key: str) -> None:
-    assert list(objects_created(s3_event(encoded))) == [ObjectCreated("logs", key, "2026-11-01T00:00:01.000Z")]
+    assert list(created_objects(s3_event(encoded))) == [ObjectCreated("logs", key, "2026-11-01T00:00:01.000Z")]
 
 
 def test_an_event_wrapped_by_sns_is_unwrapped() -> None:
@@ -78,7 +78,7 @@ def test_what_can_be_read_of_a_notification_is_read_before_the_rest_is_refused()
     odd = {"Records": [*s3_event("a")["Records"], {"new": 1}, *s3_event("b")["Records"]]}
     told: list[str] = []
     with pytest.raises(NotANotificationError, match="none of s3, Sns, body"):
-        told.extend(created.key for created in objects_created(odd))
+        told.extend(created.key for created in created_objects(odd))
     assert told == ["a", "b"]
 
 

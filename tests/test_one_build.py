@@ -21,10 +21,10 @@ from glue_scripts import job, tasks
 from glue_scripts.accounts import DayAccount
 from glue_scripts.arguments import JobArguments, parse_arguments
 from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
-from glue_scripts.fetching import ObjectRef
 from glue_scripts.job import build
 from glue_scripts.runners import LocalRunner
 from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
+from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
 from infra.cli.local_lake import LocalLake, environment
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix

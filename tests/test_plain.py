@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader
+from glue_scripts.object_reader import ObjectReader
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.sources.cloudtrail import decode, plain, recount
 from loglake_assets.sources.counted_event import NotCountableError
 from loglake_assets.sources.record import RecordError, plain_microseconds

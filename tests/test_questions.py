@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.cli.build import build_range
-from infra.cli.day_argument import BuildError, days_given, days_of
+from infra.cli.day_argument import BuildError, days_of, parse_days
 from infra.cli.evidence import print_evidence
 from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
@@ -198,10 +198,10 @@ def test_what_a_question_does_not_take_is_refused_and_not_repeated(values: dict[
 
 
 def test_days_are_said_once_and_values_have_names() -> None:
-    assert days_given(None, "2026-11-01", "2026-11-03") == days_given("2026-11-01..2026-11-03", None, None)
+    assert parse_days(None, "2026-11-01", "2026-11-03") == parse_days("2026-11-01..2026-11-03", None, None)
     for wrong in ((None, None, None), (None, "2026-11-01", None), ("2026-11-01", "2026-11-01", "2026-11-01")):
         with pytest.raises(BuildError, match="Say the days once"):
-            days_given(*wrong)
+            parse_days(*wrong)
     assert values_of(["role=a=b", "account="]) == {"role": "a=b", "account": ""}
     with pytest.raises(QuestionValueError, match="is not <name>=<value>"):
         values_of(["role"])

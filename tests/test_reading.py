@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader, records_of
+from glue_scripts.object_reader import ObjectReader, records_of
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.storage.raw_bucket import RawBucket

@@ -130,7 +130,7 @@ def test_an_event_missing_from_an_orc_file_turns_only_coverage_red(built: BuiltL
         found = red(built, config)
         assert set(found) == {"coverage"}
         assert table.column("eventid")[0].as_py() in found["coverage"]
-        (judged,) = reconciled_day(built, DAY).named(Verdict.SHORT)
+        (judged,) = reconciled_day(built, DAY).select(Verdict.SHORT)
         assert judged.key == key, "the cheap mode sees it too, and turns coverage red without reading an object"
 
 
@@ -245,7 +245,7 @@ def test_a_day_counts_every_object_under_one_verdict(built: BuiltLake) -> None:
         assert found.placing is Placing.PLACED
         assert sum(found.counts.values()) == found.listed_count == found.built + len({j.name for j in found.judged})
         quarantined = {key for key in built.truth.quarantined_objects if f"/{day:%Y/%m/%d}/" in key}
-        assert {j.key for j in found.named(Verdict.QUARANTINED)} == quarantined
+        assert {j.key for j in found.select(Verdict.QUARANTINED)} == quarantined
         assert found.pct is not None
         assert (found.pct == 100) == (not quarantined)
 
@@ -257,7 +257,7 @@ def test_a_day_that_need_not_be_built_yet_is_open(built: BuiltLake) -> None:
         from tests.waiting import until
 
         day = date(2016, 1, 5)
-        until(lambda: not reconciled_day(built, day).named(Verdict.UNREGISTERED))
+        until(lambda: not reconciled_day(built, day).select(Verdict.UNREGISTERED))
         assert reconciled_day(built, day, first_open=day).counts == {"day_still_open": 1}
         assert reconciled_day(built, day).counts == {"registered_unbuilt": 1}
         assert reconciled_day(built, day).pct == 0
@@ -363,7 +363,7 @@ def test_records_older_than_etags_and_digests_of_manifests_differ_in_nothing_by_
 
 def test_objects_whose_partition_lies_elsewhere_are_in_no_table(written: WrittenDay) -> None:
     written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
-    (judged,) = written.reconciled(moved_to="s3://elsewhere/").named(Verdict.UNREGISTERED)
+    (judged,) = written.reconciled(moved_to="s3://elsewhere/").select(Verdict.UNREGISTERED)
     assert judged.key == raw_key("a")
     assert judged.detail.endswith("its partition lies at s3://elsewhere/")
 
@@ -409,7 +409,7 @@ def test_a_file_that_the_run_did_not_write_is_named(written: WrittenDay, name: s
     written.commit(manifest)
     key = manifest.files[0]["key"].replace("part-0.orc", name)
     written.s3.put_object(Bucket=written.readready, Key=key, Body=b"x")
-    (judged,) = written.reconciled().named(Verdict.SHORT)
+    (judged,) = written.reconciled().select(Verdict.SHORT)
     assert (judged.key, judged.detail) == (key, "not written by the day's run")
 
 
@@ -417,7 +417,7 @@ def test_a_file_of_another_size_is_named_where_its_commit_says_no_etag(written: 
     manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
     written.commit(manifest)
     written.keep(replace(manifest, files=({**manifest.files[0], "bytes": 1},)))
-    assert [j.key for j in written.reconciled().named(Verdict.SHORT)] == [manifest.files[0]["key"]]
+    assert [j.key for j in written.reconciled().select(Verdict.SHORT)] == [manifest.files[0]["key"]]
 
 
 def test_a_file_of_the_same_size_and_another_content_is_named_by_its_etag(written: WrittenDay) -> None:
@@ -425,7 +425,7 @@ def test_a_file_of_the_same_size_and_another_content_is_named_by_its_etag(writte
     written.commit(manifest)
     file = manifest.files[0]
     written.s3.put_object(Bucket=written.readready, Key=file["key"], Body=b"x" * file["bytes"])
-    assert [j.key for j in written.reconciled().named(Verdict.SHORT)] == [file["key"]]
+    assert [j.key for j in written.reconciled().select(Verdict.SHORT)] == [file["key"]]
 
 
 def test_an_object_that_was_read_ahead_matters_to_the_day_by_the_events_it_gave(written: WrittenDay) -> None:
@@ -455,7 +455,7 @@ def test_an_object_of_the_day_that_has_changed_is_named_once_and_one_without_eve
 def test_what_is_in_quarantine_is_named_with_its_reason_and_is_not_built(written: WrittenDay) -> None:
     written.commit(written.run("r", (written.read("a", "1"), written.read("b", reason="not_json")), [("1", "a")]))
     found = written.reconciled()
-    assert [(j.key, j.detail) for j in found.named(Verdict.QUARANTINED)] == [(raw_key("b"), "not_json")]
+    assert [(j.key, j.detail) for j in found.select(Verdict.QUARANTINED)] == [(raw_key("b"), "not_json")]
     assert (found.built, found.pct, found.listed_count) == (1, 50, 2)
 
 
@@ -479,7 +479,7 @@ def test_an_object_of_a_day_that_is_not_built_is_unbuilt_once_the_day_is_due(wri
     assert [(j.verdict, j.key) for j in written.reconciled(is_due=False).judged] == [(Verdict.OPEN, entry.key)]
     assert [(j.verdict, j.key) for j in written.reconciled().judged] == [(Verdict.UNBUILT, entry.key)]
     written.commit(written.run("r", (), []))
-    assert [j.key for j in written.reconciled(is_due=False).named(Verdict.UNBUILT)] == [entry.key], "it was built"
+    assert [j.key for j in written.reconciled(is_due=False).select(Verdict.UNBUILT)] == [entry.key], "it was built"
 
 
 def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:

@@ -185,7 +185,7 @@ def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended: Mend
     key = f"{FOLDER}/cut.json"
     mended.s3.put_object(Bucket=mended.raw, Key=key, Body=b'{"Records":[{"eventID"')
     mended.paste(mended.red()["unbuilt"])
-    (quarantined,) = mended.report.named(Verdict.QUARANTINED)
+    (quarantined,) = mended.report.select(Verdict.QUARANTINED)
     assert quarantined.key == key
     mended.put("cut", "e")
     mended.paste(mended.report.remedy(quarantined.verdict))

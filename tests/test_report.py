@@ -222,20 +222,20 @@ def test_a_report_is_of_the_last_days_or_of_the_newest_that_are_built_or_of_thos
         today - timedelta(days=LOOK_BACK_DAYS),
         today,
     )
-    assert (len(usual.shown), usual.compared) == (REPORT_DAYS, [*usual.recent])
+    assert (len(usual.shown), usual.compared_days) == (REPORT_DAYS, [*usual.recent])
     stopped = today - timedelta(days=500)
     still = period_of(today, stopped)
     assert still.words == f"the 35 days to {stopped}, the newest day that is built"
     assert (len(still.recent), still.recent[-1], still.shown[-1]) == (35, stopped, today)
     assert still.recent[0] in still.shown, "what was built is not taken away by a year that went by"
-    assert still.compared == [*still.recent, *usual.recent], "what arrives now is looked for too"
+    assert still.compared_days == [*still.recent, *usual.recent], "what arrives now is looked for too"
     asked = period_of(today, None, (date(2024, 2, 1), date(2024, 2, 29)))
     assert (asked.words, asked.shown[-1], len(asked.shown)) == (
         "the days from 2024-02-01 to 2024-02-29",
         date(2024, 2, 29),
         REPORT_DAYS,
     )
-    assert {*asked.recent} <= {*asked.compared}
+    assert {*asked.recent} <= {*asked.compared_days}
     assert period_of(today, None, (FIRST, FIRST)).words == f"the day {FIRST}"
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from glue_scripts.fetching import ObjectRef
 from glue_scripts.runners import LostProcessError, Slice, local_runner
+from glue_scripts.whole_objects import ObjectRef
 
 PARTITIONS = 3
 

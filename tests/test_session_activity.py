@@ -26,7 +26,7 @@ from loglake_assets.orchestration.check_metadata import ALL_NAMES, NOTHING_TO_ME
 from loglake_assets.orchestration.review_config import review_config
 from loglake_assets.orchestration.review_sensor import changed_days
 from loglake_assets.reviews.inputs import read_inputs
-from loglake_assets.reviews.masking import secrets_in
+from loglake_assets.reviews.secret_masks import secrets_in
 from loglake_assets.reviews.session_activity import session_builder
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.reviews.staleness import review_states

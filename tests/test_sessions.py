@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from loglake_assets.reviews.inputs import BUILT, NO_SOURCE, UNBUILT, Input
-from loglake_assets.reviews.session_activity.documents import document_of, load_unmasked, row_of
+from loglake_assets.reviews.session_activity.documents import document_of, load_plain, row_of
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, group_facts
 from loglake_assets.reviews.session_activity.reviewer_scope import (
     Reviewer,
     ReviewersError,
+    find_reviewer,
     load_reviewers,
     matches,
-    reviewer_named,
 )
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
 from loglake_assets.reviews.session_activity.transcripts import (
@@ -589,7 +589,7 @@ def test_calls_after_the_sessions_end_are_marked() -> None:
     late = NOON + timedelta(minutes=51)
     calls = [call(NOON, "StartSession", F_ID), call(late, "DeleteTrail")]
     session = only(facts(start(), typed=[EARLY, keys(NOON + timedelta(minutes=50), "exit", 1)], calls=calls))
-    assert session.ended == NOON + timedelta(minutes=50)
+    assert session.end_time == NOON + timedelta(minutes=50)
     timeline = document_of(session, "loglake", LATER)["timeline"]
     after = {entry["eventname"]: entry["after_session"] for entry in timeline if entry["kind"] == "api"}
     assert after == {"StartSession": False, "DeleteTrail": True}
@@ -635,9 +635,9 @@ def test_a_document_masks_secrets_and_the_row_keeps_them() -> None:
     assert "secret" in (row["flags"] or "")
     plain = document_of(session, "loglake", LATER, is_masked=False)
     assert plain["masked"] == {"is_masked": False, "counts": {}, "places": []}
-    assert load_unmasked(document, row, {k.row["eventid"]: k for k in typed}) == plain
+    assert load_plain(document, row, {k.row["eventid"]: k for k in typed}) == plain
     with pytest.raises(KeyError):
-        load_unmasked(document, row, {})
+        load_plain(document, row, {})
 
 
 @pytest.mark.fault(66, "a packet over days of which not all is there", "its JSON names each with its log")
@@ -710,7 +710,7 @@ def mapping(tmp_path: Any) -> Any:
 def test_a_reviewer_sees_their_own_people_and_no_others(
     mapping: Any, identity: str | None, arn: str | None, seen_by_dana: bool
 ) -> None:
-    assert reviewer_named("dana", mapping).reviews(identity, arn) is seen_by_dana
+    assert find_reviewer("dana", mapping).reviews(identity, arn) is seen_by_dana
 
 
 def test_one_reviewer_can_have_all_that_nobody_else_has() -> None:
@@ -722,7 +722,7 @@ def test_one_reviewer_can_have_all_that_nobody_else_has() -> None:
 
 def test_an_empty_name_is_no_reviewer_and_not_everybody(mapping: Any) -> None:
     with pytest.raises(ReviewersError):
-        reviewer_named("", mapping)
+        find_reviewer("", mapping)
 
 
 def test_only_a_star_is_special_in_a_pattern() -> None:
@@ -734,7 +734,7 @@ def test_only_a_star_is_special_in_a_pattern() -> None:
 
 def test_a_reviewer_that_is_not_named_and_a_mapping_that_cannot_be_meant_are_refused(mapping: Any) -> None:
     with pytest.raises(ReviewersError, match="dana, eve"):
-        reviewer_named("mallory", mapping)
+        find_reviewer("mallory", mapping)
     for text in ('[[reviewer]]\nname = "a b"', '[[reviewer]]\nname = "a"\narn = ["x"]', "[[reviewer]]\nname = 1", "["):
         mapping.write_text(text)
         with pytest.raises(ReviewersError):

@@ -24,12 +24,12 @@ from infra.cli.stress.results import (
     Loss,
     Put,
     Step,
+    failures,
     grows,
     next_rate,
     percentile,
     scale_to,
     verdict,
-    what_gave,
 )
 from infra.cli.stress.run import Stress, StressSettings
 from infra.cli.stress.watch import is_stamped
@@ -128,7 +128,7 @@ RISING = (0, 10, 20, 40, 60, 80, 100, 130, 160)
     ],
 )
 def test_what_gave_is_named_in_the_order_of_the_path(step: Step, words: list[str]) -> None:
-    gave = what_gave(step, BOUNDS)
+    gave = failures(step, BOUNDS)
     assert len(gave) == len(words)
     assert all(found.startswith(expected) for found, expected in zip(gave, words, strict=True))
 
@@ -231,7 +231,7 @@ def run(lake: LocalLake, source: LogSource) -> Iterator[Stress]:
 def test_a_small_run_adds_up_and_loses_nothing(run: Stress, lake: LocalLake, source: LogSource) -> None:
     (step,) = run.run()
     stored = set(keys(lake.client("s3"), lake.settings.raw_bucket(source.name), f"{run.folder}/"))
-    assert len(step.puts) == len(step.answered) == 15
+    assert len(step.puts) == len(step.answered_puts) == 15
     assert {put.key for put in step.puts} <= stored
     assert step.new_prefixes == len(step.latencies) == 6
     assert {put.values for put in step.puts} <= run.partitions().keys()
@@ -264,7 +264,7 @@ def test_prefixes_that_no_consumer_places_are_lost_by_number_and_come_when_it_do
         assert step.new_prefixes == 4
         assert step.loss == Loss(prefixes=4)
         assert step.latencies == ()
-        assert what_gave(step, BOUNDS)[-1] == "lost: 4 prefixes without a partition"
+        assert failures(step, BOUNDS)[-1] == "lost: 4 prefixes without a partition"
         until(lambda: {put.values for put in step.puts} <= run.partitions().keys())
     finally:
         run.clear_away()

@@ -177,7 +177,7 @@ def test_an_edited_row_is_seen_by_its_evidence_and_its_file_by_the_cheap_compari
         assert said[what].agrees is False
         assert names in said[what].said
         assert said["ORC file"].agrees is False
-        assert [j.key for j in reconciled_day(built, DAY).named(Verdict.SHORT)] == [key]
+        assert [j.key for j in reconciled_day(built, DAY).select(Verdict.SHORT)] == [key]
 
 
 def test_one_id_with_two_contents_turns_grain_red_by_name(built: BuiltLake) -> None:
@@ -221,7 +221,7 @@ def test_a_late_object_that_is_gone_before_it_was_built_is_named_as_gone(built: 
     try:
         body = json.dumps({**entry, "found_by_run": "r", "days_late": 18}).encode()
         s3(built).put_object(Bucket=bucket(built), Key=key, Body=body)
-        (judged,) = reconciled_day(built, DAY).named(Verdict.GONE, Verdict.LATE)
+        (judged,) = reconciled_day(built, DAY).select(Verdict.GONE, Verdict.LATE)
         assert (judged.verdict, judged.key) == (Verdict.GONE, "AWSLogs/gone.json.gz")
         assert "50 events" in judged.detail
     finally:

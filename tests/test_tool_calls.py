@@ -21,7 +21,7 @@ from loglake_assets.reviews.agent_tool_use.agent_pages import (
 from loglake_assets.reviews.agent_tool_use.bodies import Body, with_bodies
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of, tool_calls
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input
-from loglake_assets.reviews.page_text import lasted
+from loglake_assets.reviews.page_text import duration_text
 from loglake_assets.sources.bedrock import decode, recount, tools
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -106,7 +106,7 @@ def test_pages_say_flags_and_times_in_words() -> None:
     assert '<span class="badge warn">no event in CloudTrail</span>' in page
     assert "no event in CloudTrail: 1, the tool failed: 1" in index_of(call)
     assert "no_trail_event" not in index_of(call)
-    assert [lasted(n) for n in (0, 999, 1_000, 10_000_000)] == ["0 ms", "999 ms", "1 s", "2 h 46 min 40 s"]
+    assert [duration_text(n) for n in (0, 999, 1_000, 10_000_000)] == ["0 ms", "999 ms", "1 s", "2 h 46 min 40 s"]
 
 
 @pytest.mark.parametrize("call", [CALL, None])

@@ -21,8 +21,8 @@ from loglake_assets.reviews.session_activity.reviewer_scope import (
     Reviewer,
     ReviewersError,
     days_to_review,
+    find_reviewer,
     load_reviewers,
-    reviewer_named,
 )
 from loglake_assets.reviews.session_activity.verdicts import (
     AWAITED,
@@ -37,7 +37,7 @@ from loglake_assets.reviews.session_activity.verdicts import (
     check_verdict,
     facts_of,
     objects_sha256,
-    reviews_and_owed,
+    reviews_with_backlog,
     session_reviews,
     verdict_on,
 )
@@ -248,7 +248,7 @@ def test_what_is_owed_is_owed_until_it_is_judged(
     record_verdicts(lake, [VerdictRequest(judged, "appropriate", "")], dana, quiet)
     for days in (36, 1_000):
         last = LAST + timedelta(days=days)
-        found = reviews_and_owed(lake.resource, last - timedelta(days=35), last, 7)
+        found = reviews_with_backlog(lake.resource, last - timedelta(days=35), last, 7)
         late = {one.row["session_key"] for one in found if one.status(last) == OVERDUE and one.day <= LAST}
         assert late == owed - {judged}
         assert not [one for one in found if one.row["session_key"] == judged], "and no longer"
@@ -351,7 +351,7 @@ def test_the_lines_to_add_make_a_reviewer_whatever_name_was_asked_for(tmp_path: 
     path.write_text("")
     for name, made in (("dana", "dana"), ('x"\n[evil]', "dana"), ("erin", "erin")):
         with pytest.raises(ReviewersError) as refused:
-            reviewer_named(name, path)
+            find_reviewer(name, path)
         assert str(path) in str(refused.value)
         lines = [line.strip() for line in str(refused.value).splitlines() if line.startswith("    ")]
         assert len(lines) == 3

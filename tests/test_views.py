@@ -9,8 +9,8 @@ import pytest
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import ObjectReader, decoded_fields
+from glue_scripts.object_reader import ObjectReader, decoded_fields
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from infra.emulator.glue_child import java_home
 from loglake_assets.s3.gzip_content import ContentLimits
 from loglake_assets.sources import LogSource, load_source, source_names

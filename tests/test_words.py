@@ -8,19 +8,19 @@ from types import ModuleType
 import dagster as dg
 import pytest
 
-from glue_scripts.reporting import Progress
+from glue_scripts.progress import Progress
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
 from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.comparison import check_result
 from loglake_assets.orchestration.coverage_words import coverage_description
 from loglake_assets.orchestration.digest_checks import digest_result
-from loglake_assets.orchestration.lake_housekeeping import failed_days_result, reviews_placed_result
+from loglake_assets.orchestration.lake_housekeeping import failed_days_result, review_placement_result
 from loglake_assets.orchestration.object_lock_check import object_lock_outcome
 from loglake_assets.reviews.agent_tool_use import tool_use_builder
 from loglake_assets.reviews.session_activity import lake_queries
 from loglake_assets.sources import load_source
-from loglake_assets.sources.words import agreed, counted, joined, sentence
+from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 from resources.settings import LakeSettings
 from tests.reports import coverage
 
@@ -31,13 +31,13 @@ DAY = coverage(20261125, 1, 1_928, 1_928)
 
 
 def test_a_count_agrees_with_its_noun_and_verb() -> None:
-    assert [counted(n, "object") for n in (0, 1, 2, 1_450)] == ["0 objects", "1 object", "2 objects", "1,450 objects"]
-    assert [counted(n, "prefix", "prefixes") for n in (1, 2)] == ["1 prefix", "2 prefixes"]
-    assert [agreed(n, "is", "are") for n in (0, 1, 2)] == ["are", "is", "are"]
+    assert [tally(n, "object") for n in (0, 1, 2, 1_450)] == ["0 objects", "1 object", "2 objects", "1,450 objects"]
+    assert [tally(n, "prefix", "prefixes") for n in (1, 2)] == ["1 prefix", "2 prefixes"]
+    assert [inflect(n, "is", "are") for n in (0, 1, 2)] == ["are", "is", "are"]
 
 
 def test_clauses_are_joined_into_one_sentence() -> None:
-    assert [joined(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert [join_clauses(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert sentence("three are gone", "restore them.") == "Three are gone; restore them."
     assert sentence("2026-11-25: no events that day", "") == "2026-11-25: no events that day."
     assert sentence("") == ""
@@ -72,7 +72,7 @@ def test_what_other_checks_say_is_a_sentence_whether_they_are_green_or_not() -> 
         check_result(key, "x", wrong="", right="nothing is found", remedy="", columns=(), names=(), figures={}),
         failed_days_result({key: ["2026-11-25"]}),
         failed_days_result({key: []}),
-        reviews_placed_result({}),
+        review_placement_result({}),
         digest_result(cloudtrail, [], LakeSettings("loglake", "1" * 12, "eu-west-1")),
         object_lock_outcome(unlocked, unlocked),
         object_lock_outcome(

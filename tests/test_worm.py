@@ -134,7 +134,7 @@ def test_exactly_the_objects_that_are_locked_less_than_promised_are_named(locked
     assert result.verdict_counts == {UNLOCKED: 1, SHORTER_RETENTION: 2, WEAKER_MODE: 2, BEYOND: 1}
     assert result.conforming_pct == pytest.approx(100 * 2 / 6)
     assert not result.bucket_faults
-    assert not result.passed
+    assert not result.is_conforming
 
 
 def test_all_that_the_default_retention_locks_is_as_promised(locked: LockedLake) -> None:
@@ -142,7 +142,7 @@ def test_all_that_the_default_retention_locks_is_as_promised(locked: LockedLake)
     for n in range(3):
         locked.put(f"object-{n}")
     result = raw_lock_result(configured(**PROMISED), locked.resource, today())
-    assert (result.conforming_pct, result.beyond, result.passed) == (100, [], True)
+    assert (result.conforming_pct, result.beyond, result.is_conforming) == (100, [], True)
     assert str(result.bucket_lock) == "Object Lock, by default COMPLIANCE for 30 days; versioning Enabled"
 
 
@@ -176,7 +176,7 @@ def test_a_bucket_without_versions_and_lock_fails_though_it_is_empty(unlocked: L
     result = raw_lock_result(configured(**PROMISED), unlocked.resource, today())
     assert result.bucket_faults == [BUCKET_NOT_VERSIONED, BUCKET_WITHOUT_LOCK]
     assert result.conforming_pct is None
-    assert not result.passed
+    assert not result.is_conforming
 
 
 def test_objects_of_a_bucket_without_lock_are_unlocked(unlocked: LockedLake) -> None:
@@ -212,7 +212,7 @@ def test_a_locked_version_cannot_be_deleted_and_a_delete_marker_hides_it(locked:
 def test_an_object_that_goes_between_listing_and_looking_is_counted(locked: LockedLake) -> None:
     keys = [locked.put("there", **retention("COMPLIANCE", 31)), "gone"]
     result = lock_result(locked.s3, locked.raw, bucket_lock(locked.s3, locked.raw), LockTerms("COMPLIANCE", 30), keys)
-    assert (len(result.sampled), result.vanished_count, result.passed) == (1, 1, True)
+    assert (len(result.sampled), result.vanished_count, result.is_conforming) == (1, 1, True)
 
 
 def test_a_bucket_that_cannot_be_asked_is_an_error_with_what_to_do(bare: LockedLake) -> None:

@@ -42,15 +42,15 @@ def main(asked: Task, engine: str = SPARK) -> None:
     given = asked.volume
     partitions = given.folder / "partitions.json"
     window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, asked.rows.parent, engine)
-    asked.rows.symlink_to(built(window, bundle(asked)))
+    asked.rows.symlink_to(build_rows(window, bundle(asked)))
 
 
-def built(window: Window, code: bytes) -> Path:
+def build_rows(window: Window, code: bytes) -> Path:
     """Run the job over the window with the bundle `code`; the folder of its rows. Ends the process where it fails."""
     buckets = window.home / "buckets"
     _put(buckets / "artifacts" / "readready.py", job_script())
     _put(buckets / "artifacts" / "glue.zip", code)
-    _put(buckets / "artifacts" / "boto3.zip", zipped({"boto3/__init__.py": _own_boto3()}))
+    _put(buckets / "artifacts" / "boto3.zip", zip_archive({"boto3/__init__.py": _own_boto3()}))
     (buckets / RAW_BUCKET).symlink_to(window.files.resolve())
     plan = RunPlan(
         run_id="bench",
@@ -76,7 +76,7 @@ def bundle(asked: Task) -> bytes:
     files = {name: deployed.read(name) for name in deployed.namelist()}
     if asked.needle:
         files[RULES] += keep_only_needles(asked.volume).encode()
-    return zipped(files)
+    return zip_archive(files)
 
 
 def keep_only_needles(volume: Volume) -> str:
@@ -86,14 +86,14 @@ def keep_only_needles(volume: Volume) -> str:
         "recipientaccountid": sorted(set(volume.account_ids) - set(volume.needle_accounts)),
     }
     rules = [
-        f'\n[[exclude]]\nname = "other_{field}"\nsource = "{SOURCE}"\n{field} = [{_quoted(values)}]\n'
+        f'\n[[exclude]]\nname = "other_{field}"\nsource = "{SOURCE}"\n{field} = [{_quote(values)}]\n'
         for field, values in rest.items()
         if values
     ]
     return "".join(rules)
 
 
-def _quoted(values: list[str]) -> str:
+def _quote(values: list[str]) -> str:
     return ", ".join('"' + re.sub(r'(["\\])', r"\\\1", value) + '"' for value in values)
 
 
@@ -116,7 +116,7 @@ def _own_boto3() -> bytes:
     return Path(file_backed_boto3.__file__).read_bytes()
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zip_archive(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

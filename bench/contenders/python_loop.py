@@ -32,7 +32,7 @@ def _batches(asked: Task) -> Iterator[pa.RecordBatch]:
     rows: list[tuple[Any, ...]] = []
     accounts = frozenset(asked.accounts)
     for path in asked.volume.paths():
-        for record in _DOCUMENT.decode(_inflated(Path(path).read_bytes())).Records:
+        for record in _DOCUMENT.decode(_inflate(Path(path).read_bytes())).Records:
             row = _row(record)
             if not asked.needle or (row[_NAME] in NEEDLE_NAMES and row[_ACCOUNT] in accounts):
                 rows.append(row)
@@ -57,7 +57,7 @@ def _row(record: dict[str, msgspec.Raw]) -> tuple[Any, ...]:
     )
 
 
-def _inflated(body: bytes) -> bytes:
+def _inflate(body: bytes) -> bytes:
     content: bytes = isal_zlib.decompress(body, 31)
     return content
 

@@ -28,7 +28,7 @@ def native_floor(cache: Path) -> Path:
     if missing := [name for name, found in compilers.items() if not found]:
         raise NoNativeFloorError(f"there is no {' and no '.join(missing)}")
     cache.mkdir(parents=True, exist_ok=True)
-    deflate, simdjson = (_unpacked(cache, name) for name in SOURCES)
+    deflate, simdjson = (_unpack(cache, name) for name in SOURCES)
     command = ["g++", "-std=c++20", "-O3", "-march=native", "-o", str(program), str(_FLOOR)]
     command += [str(simdjson / "simdjson" / "simdjson.cpp"), f"-I{simdjson / 'simdjson'}"]
     command += [f"-I{deflate / 'libdeflate'}", *_libdeflate(cache, deflate / "libdeflate"), *_arrow()]
@@ -58,7 +58,7 @@ def _arrow() -> list[str]:
     return [f"-I{folder / 'include'}", str(library), f"-Wl,-rpath,{folder}"]
 
 
-def _unpacked(cache: Path, name: str) -> Path:
+def _unpack(cache: Path, name: str) -> Path:
     version, digest = SOURCES[name]
     folder = cache / f"{name}-{version}"
     if not folder.exists():

@@ -18,13 +18,13 @@ Declared = Mapping[str, Resource]
 
 def examine_buckets(lake: Deployment) -> Iterator[Finding]:
     """What is wrong with each bucket: its own settings, who may do what there, and whom it tells of new objects."""
-    for declared in lake.declared.values():
+    for declared in lake.template_resources.values():
         for logical_id, one in declared.items():
             if one.type == "AWS::S3::Bucket":
                 name = one.properties["BucketName"]
                 yield from look_at(lake, "buckets", name, _bucket(lake, name, declared, logical_id))
     for log, name in lake.settings.raw_buckets:
-        yield from look_at(lake, "buckets", f"{name}, which {log} is delivered to", _delivered(lake, name, log))
+        yield from look_at(lake, "buckets", f"{name}, which {log} is delivered to", _delivery(lake, name, log))
 
 
 def _bucket(lake: Deployment, name: str, declared: Declared, logical_id: str) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def _notification(lake: Deployment, name: str, declared: Declared, logical_id: s
     if "NotificationConfiguration" not in declared[logical_id].properties:
         return
     producer = _producer(lake, declared)
-    if producer not in _functions_told(lake.clients("s3").get_bucket_notification_configuration(Bucket=name)):
+    if producer not in _notified_functions(lake.clients("s3").get_bucket_notification_configuration(Bucket=name)):
         yield bad(
             "buckets",
             f"{name} tells no producer of new objects that is its own, {_name(producer)}: no partition is made",
@@ -85,7 +85,7 @@ def _producer(lake: Deployment, declared: Declared) -> str:
     return f"arn:{lake.settings.partition}:lambda:{lake.settings.region}:{lake.settings.account}:function:{name}"
 
 
-def _functions_told(notifications: Mapping[str, Any]) -> set[str]:
+def _notified_functions(notifications: Mapping[str, Any]) -> set[str]:
     """ARNs of the functions that a bucket tells of new objects."""
     told = notifications.get("LambdaFunctionConfigurations", [])
     return {one["LambdaFunctionArn"] for one in told if _CREATED.intersection(one["Events"])}
@@ -141,13 +141,13 @@ def _policy(lake: Deployment, name: str, declared: Declared, logical_id: str) ->
 # --- buckets that are not the lake's own ------------------------------------------------------------------------------
 
 
-def _delivered(lake: Deployment, name: str, log: str) -> Iterator[Finding]:
+def _delivery(lake: Deployment, name: str, log: str) -> Iterator[Finding]:
     if answer(lake.clients("s3").list_objects_v2, Bucket=name, MaxKeys=1) is None:
         yield bad(
             "buckets", f"{name}, which {log} is delivered to, is not there", "correct [buckets] of the lake's file"
         )
         return
-    declared = lake.declared[f"{lake.settings.name}-addapart-raw-{log}"]
+    declared = lake.template_resources[f"{lake.settings.name}-addapart-raw-{log}"]
     producer = _producer(lake, declared)
     topics = [one.properties["TopicArn"] for one in declared.values() if one.type == "AWS::SNS::Subscription"]
     rules = [one.properties["Name"] for one in declared.values() if one.type == "AWS::Events::Rule"]
@@ -190,7 +190,7 @@ def _tells(
         return
     told = {one["TopicArn"] for one in found.get("TopicConfigurations", [])}
     is_told = told.intersection(topics) or (rules and "EventBridgeConfiguration" in found)
-    if not is_told and producer not in _functions_told(found):
+    if not is_told and producer not in _notified_functions(found):
         way = (*topics, *(["EventBridge"] if rules else []), *([] if topics or rules else [_name(producer)]))
         yield bad(
             "buckets",

@@ -31,7 +31,7 @@ from loglake_assets.questions import Question, questions
 from loglake_assets.reviews import Review, load_review, review_names, tables_of, views_of
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.companions import companion_tables
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def deploy(
         for plan in plans:
             api.discard(plan)
         return False
-    _say_unchanged(stacks, [*plans, *later], progress)
+    _say_unchanged_stacks(stacks, [*plans, *later], progress)
     api.execute([plan for plan in plans if plan.stack is stacks[0]], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
     (catalog,) = (stack for stack in stacks if _phase(stack) == _CATALOG)
@@ -144,7 +144,7 @@ def deploy(
     return True
 
 
-def _say_unchanged(stacks: Sequence[Stack], plans: Sequence[StackPlan], progress: Progress) -> None:
+def _say_unchanged_stacks(stacks: Sequence[Stack], plans: Sequence[StackPlan], progress: Progress) -> None:
     changed = {plan.stack.name for plan in plans}
     for stack in stacks:
         if stack.name not in changed:
@@ -202,7 +202,7 @@ def lake_stacks(
     planned += [("addapart-readready", addapart, {"Layer": "readready", "NotificationPrefix": COMMITS_PREFIX})]
     planned += [("catalog", template_text(sources, reviews_of(sources), existing), {}), ("jobs", _template("jobs"), {})]
     planned += [(p, _template(p), {}) for p, needed in OPTIONAL_STACKS.items() if f"{p}:{needed}" in parameters]
-    _refuse_unknown(parameters, {part: text for part, text, _ in planned})
+    _refuse_unknown_parameters(parameters, {part: text for part, text, _ in planned})
     return [_stack(settings, part, text, {**known, **own}, parameters) for part, text, own in planned]
 
 
@@ -244,7 +244,7 @@ def _declares(template: str, parameter: str) -> bool:
     return f"\n  {parameter}:\n" in head or f'\n  "{parameter}": ' in head
 
 
-def _refuse_unknown(parameters: Mapping[str, str], templates: Mapping[str, str]) -> None:
+def _refuse_unknown_parameters(parameters: Mapping[str, str], templates: Mapping[str, str]) -> None:
     for key in parameters:
         part, _, name = key.rpartition(":")
         if part and part not in templates:
@@ -371,7 +371,7 @@ def _save_questions(athena: Any, settings: LakeSettings, asked: Sequence[Questio
         )
         changed += 1
     if changed:
-        progress(f"{settings.workgroup}: {counted(changed, 'question')} saved as a query each")
+        progress(f"{settings.workgroup}: {tally(changed, 'question')} saved as a query each")
 
 
 def _has_index(glue: "GlueClient", database: str, table: str) -> bool:

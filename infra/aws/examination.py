@@ -21,7 +21,7 @@ from loglake_assets.lake.storage.partitions import TableMissingError, delivered_
 from loglake_assets.reviews import View, views_of
 from loglake_assets.s3.urls import bucket_and_key
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 
 _MOST_CLOCK_SECONDS = 300  # S3 refuses signatures that are further off than 15 minutes
 _WAITING = ("dead.fifo", "undelivered", "quarantine")
@@ -92,7 +92,7 @@ def _queue(lake: Deployment, name: str) -> Iterator[Finding]:
     if (waiting := int(attributes[attribute])) and name.endswith(_WAITING):
         yield bad(
             "queues",
-            f"{counted(waiting, 'message')} {agreed(waiting, 'is', 'are')} in {name}",
+            f"{tally(waiting, 'message')} {inflect(waiting, 'is', 'are')} in {name}",
             "docs/runbooks/queues.md",
         )
 
@@ -272,7 +272,7 @@ def _log(lake: Deployment, source: LogSource) -> Iterator[Finding]:
 
 
 def _range(days: set[date]) -> str:
-    return f"{min(days)} to {max(days)}, {counted(len(days), 'day')}"
+    return f"{min(days)} to {max(days)}, {tally(len(days), 'day')}"
 
 
 LOOKS: Mapping[str, Look] = {

@@ -46,7 +46,7 @@ class Deployment:
     sources: Sequence[LogSource]
 
     @cached_property
-    def declared(self) -> dict[str, dict[str, Resource]]:
+    def template_resources(self) -> dict[str, dict[str, Resource]]:
         """What the templates have with these parameters, by stack and logical id, read once for all looks."""
         where = self.settings.account, self.settings.region
         return {stack.name: resources(stack.template, stack.parameters, *where) for stack in self.stacks}
@@ -61,7 +61,7 @@ class Deployment:
 
     def resources(self, kind: str) -> Iterator[tuple[str, Resource]]:
         """(stack name, resource) of everything declared of a type."""
-        for name, found in self.declared.items():
+        for name, found in self.template_resources.items():
             yield from ((name, one) for one in found.values() if one.type == kind)
 
 
@@ -83,7 +83,7 @@ def look_at(lake: Deployment, subject: str, thing: str, found: Iterator[Finding]
     try:
         yield from found
     except (ClientError, BotoCoreError) as error:
-        yield _unseen(lake, subject, thing, error)
+        yield _access_finding(lake, subject, thing, error)
 
 
 def merge(found: Sequence[Finding]) -> list[Finding]:
@@ -101,7 +101,7 @@ def _names(things: Sequence[str]) -> str:
     return f"{', '.join(things[:_SHOWN])}{more}: "
 
 
-def _unseen(lake: Deployment, subject: str, thing: str, error: ClientError | BotoCoreError) -> Finding:
+def _access_finding(lake: Deployment, subject: str, thing: str, error: ClientError | BotoCoreError) -> Finding:
     if isinstance(error, ClientError) and is_denied(error):
         action = permission(error)
         sentence = f"AWS denies {action} to {lake.person} ({code(error)}), so it may be there or not"

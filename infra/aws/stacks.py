@@ -117,14 +117,14 @@ class Stacks:
         except ClientError as error:
             if any(words in _say(error) for words in _NOTHING_CHANGES):
                 return None
-            raise DeployError(_not_started(stack.name, _say(error))) from error
+            raise DeployError(_start_refusal(stack.name, _say(error))) from error
         plan = StackPlan(stack, before is None, _changes(described), {}, made["Id"], made["StackId"])
         if described["Status"] == "FAILED" or described["ExecutionStatus"] == "UNAVAILABLE":
             self.discard(plan)
             reason = str(described.get("StatusReason", "no reason given"))
             if any(words in reason for words in _NOTHING_CHANGES):
                 return None
-            raise DeployError(_not_started(stack.name, reason))
+            raise DeployError(_start_refusal(stack.name, reason))
         return replace(plan, wider=self._wider(stack, before))
 
     def _request(self, stack: Stack, is_new: bool) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Stacks:
                 self._cloudformation.execute_change_set(ChangeSetName=plan.change_set)
                 started.append(plan)
             except ClientError as error:
-                failures.append(_not_started(plan.stack.name, _say(error)))
+                failures.append(_start_refusal(plan.stack.name, _say(error)))
         for plan in started:
             try:
                 self._wait_for_start(plan)
@@ -250,7 +250,7 @@ class _Pause:
         self._seconds = min(self._seconds * 1.5, _LONGEST_WAIT_SECONDS)
 
 
-def _not_started(name: str, reason: str) -> str:
+def _start_refusal(name: str, reason: str) -> str:
     return (
         f"CloudFormation did not start to deploy the stack {name}: {reason.rstrip('.')}. "
         "Deploying again helps only if another deployment was under way."

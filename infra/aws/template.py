@@ -171,8 +171,8 @@ def _statement_grants(statement: Mapping[str, Any]) -> list[Grant]:
     condition = json.dumps(statement.get("Condition", {}), sort_keys=True)
     return [
         Grant(statement["Effect"], action, str(resource), json.dumps(who, sort_keys=True), condition)
-        for action in _listed(statement["Action"])
-        for resource in _listed(statement.get("Resource", ""))
+        for action in _as_list(statement["Action"])
+        for resource in _as_list(statement.get("Resource", ""))
         for who in _principals(statement.get("Principal", ""))
     ]
 
@@ -188,7 +188,7 @@ def policy_grants(statements: Sequence[Mapping[str, Any]], names: Mapping[str, s
         for name, value in names.items():
             resource = resource.replace(name, value)
         condition = {
-            operator: {key.lower(): sorted(map(str, _listed(values))) for key, values in keys.items()}
+            operator: {key.lower(): sorted(map(str, _as_list(values))) for key, values in keys.items()}
             for operator, keys in json.loads(one.condition).items()
         }
         who = '"*"' if one.who == '{"AWS": "*"}' else one.who
@@ -199,10 +199,10 @@ def policy_grants(statements: Sequence[Mapping[str, Any]], names: Mapping[str, s
 def _principals(given: Any) -> list[Any]:
     if not isinstance(given, dict):
         return [given]
-    return [{kind: who} for kind, named in given.items() for who in _listed(named)]
+    return [{kind: who} for kind, named in given.items() for who in _as_list(named)]
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 

@@ -15,7 +15,7 @@ from infra.aws.aws_errors import answer, is_denied, permission
 from infra.aws.deploy import OPTIONAL_STACKS, Clients
 from infra.aws.stacks import DeployError, Progress, StackOptions, Stacks
 from loglake_assets.sources import source_names
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import LakeSettings
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progre
     """
     api = Stacks(clients("cloudformation"), clients("s3"), settings, StackOptions())
     names = lake_parts(settings, clients)
-    _refuse_protected(api, names)
+    _refuse_protected_stacks(api, names)
     keeping = [f"{settings.name}-{part}" for part in _KEEPING]
     going = [name for name in names if name not in keeping]
-    _refuse_attached(api, clients("iam"), going)
+    _refuse_attached_policies(api, clients("iam"), going)
     dagster = f"{settings.name}-{_FIRST}"
     api.delete([name for name in going if name == dagster], progress)
     api.delete([name for name in going if name != dagster], progress)
@@ -118,7 +118,7 @@ def undeploy(settings: LakeSettings, clients: Clients, delete_data: bool, progre
     return Remains([content for content in left if content], _snapshots(clients, dagster, progress))
 
 
-def _refuse_protected(api: Stacks, names: Sequence[str]) -> None:
+def _refuse_protected_stacks(api: Stacks, names: Sequence[str]) -> None:
     protected = [name for name in names if (api.describe(name) or {}).get("EnableTerminationProtection")]
     if protected:
         raise DeployError(
@@ -127,7 +127,7 @@ def _refuse_protected(api: Stacks, names: Sequence[str]) -> None:
         )
 
 
-def _refuse_attached(api: Stacks, iam: Any, names: Sequence[str]) -> None:
+def _refuse_attached_policies(api: Stacks, iam: Any, names: Sequence[str]) -> None:
     """CloudFormation would find it out in the middle: IAM deletes no policy that somebody has."""
     found = [(name, kind, thing) for name in names for kind, thing in api.resources(name)]
     own = {thing for _, kind, thing in found if kind == "AWS::IAM::Role"}
@@ -135,7 +135,7 @@ def _refuse_attached(api: Stacks, iam: Any, names: Sequence[str]) -> None:
         step
         for _, kind, policy in found
         if kind == "AWS::IAM::ManagedPolicy"
-        for entity, who, step in _attached(iam, policy)
+        for entity, who, step in _attachments(iam, policy)
         if not (entity == "role" and who in own)
     ]
     if steps:
@@ -149,7 +149,7 @@ _ATTACHED = {"role": ("PolicyRoles", "RoleName"), "user": ("PolicyUsers", "UserN
 _ATTACHED |= {"group": ("PolicyGroups", "GroupName")}
 
 
-def _attached(iam: Any, policy: str) -> Iterator[tuple[str, str, str]]:
+def _attachments(iam: Any, policy: str) -> Iterator[tuple[str, str, str]]:
     """(role, user or group; its name; the command that detaches the policy) of everybody who has it.
 
     Nobody has a policy that is gone, as after an undeployment that failed later.
@@ -201,7 +201,7 @@ def _empty(s3: "S3Client", bucket: str, progress: Progress) -> BucketContent | N
         refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": chosen, "Quiet": True}).get("Errors", [])
         locked += [error["Key"] for error in refused]
         deleted += len(chosen) - len(refused)
-        progress(f"s3://{bucket}: {counted(deleted, 'version')} deleted")
+        progress(f"s3://{bucket}: {tally(deleted, 'version')} deleted")
     if locked:
         return _content(s3, bucket, locked)
     try:

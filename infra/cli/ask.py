@@ -9,8 +9,8 @@ from botocore.config import Config
 
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_table
-from loglake_assets.reviews.masking import KINDS
-from loglake_assets.sources.words import counted
+from loglake_assets.reviews.secret_masks import KINDS
+from loglake_assets.sources.words import tally
 
 ONCE = Config(read_timeout=900, retries={"total_max_attempts": 1})
 """A question that is asked again because it takes long is asked twice."""
@@ -44,8 +44,8 @@ def print_looker_answer(answer: dict[str, Any], say: Callable[[str], None]) -> N
         say(f"  {escape(line)}")
     for query in answer["queries"]:
         say(
-            f"\n  ran {query['query_id']}: {counted(query['row_count'], 'row')}, "
-            f"{counted(query['bytes_scanned'], 'byte')} scanned"
+            f"\n  ran {query['query_id']}: {tally(query['row_count'], 'row')}, "
+            f"{tally(query['bytes_scanned'], 'byte')} scanned"
         )
         for line in str(query["sql"]).splitlines():
             say(f"    {escape(line)}")

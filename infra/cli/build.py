@@ -18,7 +18,7 @@ from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import day_number, days_between
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -105,19 +105,19 @@ def _say_days_without_source(source: LogSource, asked: list[date], built: Collec
         )
     if absent:
         say(
-            f"  {len(absent)} of {counted(len(asked), 'day')} {agreed(len(absent), 'has', 'have')} no source (no "
+            f"  {len(absent)} of {tally(len(asked), 'day')} {inflect(len(absent), 'has', 'have')} no source (no "
             f"raw partition), the first is {absent[0]}: not built"
         )
 
 
 def print_days(lake: CommandLake, source: LogSource, results: Sequence[DayResult]) -> None:
     """The table of built days, as they were counted last, then each error once."""
-    rows = [_row(result, _counted_last(lake, source, result)) for result in results]
+    rows = [_row(result, _last_coverage(lake, source, result)) for result in results]
     print_table(f"{source.title}, readready by day", HEADINGS, rows)
     print_errors(results)
 
 
-def _counted_last(lake: CommandLake, source: LogSource, result: DayResult) -> Coverage | None:
+def _last_coverage(lake: CommandLake, source: LogSource, result: DayResult) -> Coverage | None:
     """What was found when the day was counted last: building another day may have counted it again."""
     if not result.metadata:
         return None

@@ -20,7 +20,7 @@ from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.reviews import review_names
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import day_number, days_between
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import FIRST_DAY
 
 
@@ -41,8 +41,8 @@ class InterruptedBuildError(StoppedError):
     def __init__(self, results: Sequence[DayResult]) -> None:
         built = sum(1 for result in results if result.metadata)
         super().__init__(
-            f"Stopped, and the Glue run with it: {built:,} of {counted(len(results), 'day')} "
-            f"{agreed(built, 'was', 'were')} built by this command. The "
+            f"Stopped, and the Glue run with it: {built:,} of {tally(len(results), 'day')} "
+            f"{inflect(built, 'was', 'were')} built by this command. The "
             "same command builds the others; nothing has to be cleaned up first."
         )
         self.results = results

@@ -31,7 +31,7 @@ def day_of(text: str) -> date:
     return day
 
 
-def days_given(days: str | None, first: str | None, last: str | None) -> tuple[date, date]:
+def parse_days(days: str | None, first: str | None, last: str | None) -> tuple[date, date]:
     """The days of --days, or of --from and --to. Raises BuildError."""
     if bool(days) == bool(first) or bool(first) != bool(last):
         raise BuildError("Say the days once: --days 2026-11-01..2026-11-07, or --from 2026-11-01 --to 2026-11-07.")

@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 from infra.cli.lake import CommandLake
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.coverage import KnownDays
-from lambdas.looker.days import DayRule, days_read, sources
+from lambdas.looker.days import DayRule, days_of_select, sources
 from lambdas.looker.functions import RefusedError
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
@@ -45,7 +45,7 @@ NO_RAW_LOGS = "no raw logs"
 def warn_of_days(lake: CommandLake, sql: str, say: Callable[[str], None]) -> None:
     """Say which of the days that the statement reads are not whole, a line a table; nothing where all are."""
     cards = {card.name: card for card in table_cards()}
-    for table, asked in sorted(days_asked(sql, cards).items()):
+    for table, asked in sorted(days_of_statement(sql, cards).items()):
         days = _days_of_table(lake, cards[table]) if asked is None else list(asked)
         found = days_not_whole(lake, cards[table], days)
         if without := [day.day for day in found if day.status == NO_RAW_LOGS]:
@@ -60,7 +60,7 @@ def warn_of_days(lake: CommandLake, sql: str, say: Callable[[str], None]) -> Non
             )
 
 
-def days_asked(sql: str, cards: Mapping[str, TableCard]) -> dict[str, tuple[date, ...] | None]:
+def days_of_statement(sql: str, cards: Mapping[str, TableCard]) -> dict[str, tuple[date, ...] | None]:
     """The days that a statement reads of each of the lake's tables; None where they cannot be told from it."""
     columns = {name: card.column_names for name, card in cards.items()}
     found: dict[str, tuple[date, ...] | None] = {}
@@ -96,7 +96,7 @@ def _days_of_select(
     rule = DayRule(DAY_COLUMN, MOST_DAYS)
 
     def read(tables: Mapping[str, str]) -> dict[str, tuple[date, ...] | None]:
-        numbers = days_read(select, tables, with_day, rule)
+        numbers = days_of_select(select, tables, with_day, rule)
         return {alias: tuple(map(day_from_number, days)) for alias, days in numbers.items()}
 
     try:

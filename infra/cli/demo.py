@@ -42,7 +42,7 @@ from loglake_assets.sources.sample_deliveries import (
     generate,
     sample_keys,
 )
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -123,7 +123,7 @@ def run_demo(events: int, say: Say) -> int:
     say(
         "Every number adds up."
         if not problems
-        else f"{counted(len(problems), 'number')} {agreed(len(problems), 'does', 'do')} not add up."
+        else f"{tally(len(problems), 'number')} {inflect(len(problems), 'does', 'do')} not add up."
     )
     say(f"To open in a browser: {report.as_uri()}")
     return 1 if problems else 0
@@ -224,15 +224,15 @@ def _load(lake: LocalLake, source: LogSource, samples: Samples, say: Demo) -> tu
     started = time.monotonic()
     missing = await_partitions(lake, source, loaded.partitions, say, 60)
     say(
-        f"   {counted(loaded.objects, 'object')} in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} "
+        f"   {tally(loaded.objects, 'object')} in {loaded.seconds:.1f} s ({loaded.objects / loaded.seconds:,.0f} "
         "a second)"
     )
     say(
-        f"   {len(loaded.partitions) - len(missing):,} of {counted(len(loaded.partitions), 'raw partition')} "
+        f"   {len(loaded.partitions) - len(missing):,} of {tally(len(loaded.partitions), 'raw partition')} "
         f"registered, the last {time.monotonic() - started:.1f} s after the last object"
     )
     for reason, count in sorted(loaded.ignored.items()):
-        say(f"   {counted(count, 'object')} without events got no partition: {reason}")
+        say(f"   {tally(count, 'object')} without events got no partition: {reason}")
     return loaded, missing
 
 
@@ -251,7 +251,7 @@ def _measure(lake: LocalLake, source: LogSource, say: Demo) -> set[tuple[str, ..
 def _tick(lake: LocalLake, source: LogSource, say: Say) -> None:
     with dagster_instance(lake) as instance:
         days = tick_raw_sensor(lake, instance, source)
-    say(f"   the sensor recorded {counted(days, 'raw day')}")
+    say(f"   the sensor recorded {tally(days, 'raw day')}")
 
 
 def _answer_question(lake: LocalLake, subject: str, say: Demo) -> None:

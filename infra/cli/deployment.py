@@ -24,7 +24,7 @@ class NotConfirmedError(RuntimeError):
     """A person has to agree, and there is none at the terminal; nothing was done."""
 
 
-def deploy_as_described(lake: AwsLake, is_confirmed: bool, is_plan: bool, say: Say) -> bool:
+def deploy_aws_lake(lake: AwsLake, is_confirmed: bool, is_plan: bool, say: Say) -> bool:
     """Deploy the lake; False where it was only planned, or where a person did not agree. Raises DeployError."""
     assert lake.file is not None, "a lake on AWS has a file"
     file = lake.file
@@ -113,7 +113,7 @@ def take_down(lake: AwsLake, delete_data: bool, is_confirmed: bool, confirmed_na
             return False
     elif not (is_confirmed or _confirm("Delete all but storage and catalog? Data and tables stay.", "--yes")):
         return False
-    _say_left(undeploy(lake.settings, lake.client, delete_data, say), delete_data, say)
+    _say_remains(undeploy(lake.settings, lake.client, delete_data, say), delete_data, say)
     return True
 
 
@@ -128,7 +128,7 @@ def _is_named(name: str, given: str | None) -> bool:
     return given == name
 
 
-def _say_left(left: Remains, delete_data: bool, say: Say) -> None:
+def _say_remains(left: Remains, delete_data: bool, say: Say) -> None:
     if left.buckets:
         rows = [[one.name, one.versions, size(one.size), f"{one.usd_a_month:,.2f}"] for one in left.buckets]
         print_table("What stays", ["bucket", "versions", "bytes", "USD a month, about"], rows)

@@ -9,7 +9,7 @@ from infra.aws.findings import Deployment, Finding
 from infra.cli.lake import AwsLake
 from infra.cli.terminal import escape
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 Say = Callable[[str], None]
 _SERVER_SECONDS = 10
@@ -27,9 +27,7 @@ def print_findings(lake: AwsLake, say: Say) -> bool:
         say(f"{'ok ' if finding.is_well else 'BAD'}  {finding.subject:<12} {escape(finding.sentence)}")
         if finding.remedy:
             say(f"                  mend: {finding.remedy}")
-    say(
-        "All is well." if not bad else f"{counted(bad, 'finding')}. Mend the first ones first: others may hang on them."
-    )
+    say("All is well." if not bad else f"{tally(bad, 'finding')}. Mend the first ones first: others may hang on them.")
     return not bad
 
 
@@ -49,7 +47,7 @@ def examine_dagster(address: str | None) -> Iterator[Finding]:
         yield Finding(False, "dagster", f"{address} does not answer ({type(error).__name__})", "start its services")
         return
     repositories = found.get("nodes", [])
-    off = sorted(_switched_off(repositories))
+    off = sorted(_stopped_automation(repositories))
     if not repositories:
         yield Finding(False, "dagster", f"{address} has loaded no code", "Deployment in its UI says why; then reload")
     elif off:
@@ -58,7 +56,7 @@ def examine_dagster(address: str | None) -> Iterator[Finding]:
         yield Finding(True, "dagster", f"{address} answers, all schedules and sensors are on")
 
 
-def _switched_off(repositories: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _stopped_automation(repositories: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for repository in repositories:
         yield from (one["name"] for one in repository["schedules"] if one["scheduleState"]["status"] != "RUNNING")
         yield from (one["name"] for one in repository["sensors"] if one["sensorState"]["status"] != "RUNNING")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from glue_scripts.expected_rows import expected_row
-from glue_scripts.fetching import FetchedObject, ObjectRef
-from glue_scripts.reading import records_of
+from glue_scripts.object_reader import records_of
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from infra.cli.lake import CommandLake, warn
 from infra.cli.terminal import escape, print_pairs, print_pieces, print_text, terminal_width
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
@@ -125,7 +125,7 @@ def _document(evidence: Evidence) -> dict[str, Any]:
 
 def _print_one(evidence: Evidence) -> None:
     day = day_from_number(evidence.day)
-    print_pairs(f"{evidence.table} of {day}: the row", _known(evidence.row), is_cut=True)
+    print_pairs(f"{evidence.table} of {day}: the row", _cells(evidence.row), is_cut=True)
     if terminal_width():
         print("Longer values are cut; --format json has them whole.")
     if evidence.record is not None:
@@ -140,7 +140,7 @@ def _print_one(evidence: Evidence) -> None:
     print_text(conclusion(evidence))
 
 
-def _known(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _cells(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in row.items() if value is not None]
 
 

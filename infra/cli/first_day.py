@@ -31,17 +31,17 @@ def first_raw_day(lake: CommandLake) -> date | None:
     return min((day for days in found for day in days), default=None)
 
 
-def note_shown_first_day(home: Path, first: date) -> None:
+def note_first_day(home: Path, first: date) -> None:
     """Keep for other commands from which day on the Dagster that runs has days."""
     (home / _SHOWN).write_text(first.isoformat())
 
 
-def forget_shown_first_day(home: Path) -> None:
+def forget_first_day(home: Path) -> None:
     """That Dagster has ended."""
     (home / _SHOWN).unlink(missing_ok=True)
 
 
-def days_not_shown(home: Path, first_loaded: date) -> str | None:
+def hidden_days_hint(home: Path, first_loaded: date) -> str | None:
     """What to say where the Dagster that runs begins after a day that was just loaded; None where it does not."""
     noted = home / _SHOWN
     shown = date.fromisoformat(noted.read_text()) if noted.exists() else None

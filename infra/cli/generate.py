@@ -24,7 +24,7 @@ from loglake_assets.sources.sample_deliveries import (
     generate,
     sample_keys,
 )
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import loglake
 
 Say = Callable[[str], None]
@@ -58,7 +58,7 @@ def generate_files(
     first_day = day_of(first) if first else FIRST_DAY
     written = write_samples(source, folder, first_day, days or DAYS, events or EVENTS, faults_of(faults), say)
     say(
-        f"{counted(written.files, 'file')}, {counted(written.bytes, 'byte')} in {folder}; the truth about them: "
+        f"{tally(written.files, 'file')}, {tally(written.bytes, 'byte')} in {folder}; the truth about them: "
         f"{written.truth_path}"
     )
     for kind, count in sorted(written.skipped_by_kind.items()):

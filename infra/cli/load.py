@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.digest_keys import keep_keys
-from infra.cli.first_day import days_not_shown
+from infra.cli.first_day import hidden_days_hint
 from infra.cli.generate import METADATA, PUBLIC_KEYS, read_beside
 from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.partitions import ALL_DAYS, partitions
@@ -16,7 +16,7 @@ from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored, Placement, place
 from loglake_assets.sources.sample_deliveries import SampleObject
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 
 _IN_FLIGHT = 8
 ToPut = tuple[str, Callable[[], bytes]] | tuple[str, Callable[[], bytes], Mapping[str, str]]
@@ -53,7 +53,7 @@ def refuse_strays(source: LogSource, keys: Sequence[str]) -> None:
     """Raise LoadError when none of the keys is a delivery of this log: they would only lie in the bucket."""
     if all(isinstance(place(source, "bucket", key), Ignored) for key in keys):
         raise LoadError(
-            f"{counted(len(keys), 'file')} and no delivery of {source.title} among them, the first is {keys[0]!r}. "
+            f"{tally(len(keys), 'file')} and no delivery of {source.title} among them, the first is {keys[0]!r}. "
             "Nothing was loaded. Relative paths become object keys: name the folder in which keys begin."
         )
 
@@ -81,7 +81,7 @@ def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], sa
         total += length
         if time.monotonic() - told >= 2:
             told = time.monotonic()
-            say(f"  {counted(len(keys), 'object')}, {len(keys) / (time.monotonic() - started):,.0f} a second")
+            say(f"  {tally(len(keys), 'object')}, {len(keys) / (time.monotonic() - started):,.0f} a second")
     return _summary(source, bucket, keys, total, time.monotonic() - started)
 
 
@@ -107,7 +107,7 @@ def await_partitions(
             break
         if now - told >= 2:
             told = now
-            say(f"  {len(wanted) - len(missing):,} of {counted(len(wanted), 'partition')} registered")
+            say(f"  {len(wanted) - len(missing):,} of {tally(len(wanted), 'partition')} registered")
         time.sleep(0.1)
     return missing
 
@@ -141,11 +141,11 @@ def load_files(lake: LocalLake, found: LogFiles, say: Callable[[str], None]) -> 
     contents = ((key, path.read_bytes, found.metadata.get(key, {})) for key, path in found.files)
     loaded = put_objects(lake, found.source, contents, say)
     days = f"{loaded.days[0]} to {loaded.days[-1]}" if loaded.days else "none"
-    say(f"{counted(loaded.objects, 'object')}, {counted(loaded.bytes, 'byte')} in {loaded.seconds:.1f} s; days: {days}")
+    say(f"{tally(loaded.objects, 'object')}, {tally(loaded.bytes, 'byte')} in {loaded.seconds:.1f} s; days: {days}")
     for reason, count in sorted(loaded.ignored.items()):
-        say(f"  {count:,} {agreed(count, 'is no event', 'are no events')} of this log: {reason}")
+        say(f"  {count:,} {inflect(count, 'is no event', 'are no events')} of this log: {reason}")
     missing = await_partitions(lake, found.source, loaded.partitions, say, 120)
-    say(f"{len(loaded.partitions) - len(missing):,} of {counted(len(loaded.partitions), 'partition')} registered")
-    if loaded.days and (said := days_not_shown(lake.home, date.fromisoformat(loaded.days[0]))):
+    say(f"{len(loaded.partitions) - len(missing):,} of {tally(len(loaded.partitions), 'partition')} registered")
+    if loaded.days and (said := hidden_days_hint(lake.home, date.fromisoformat(loaded.days[0]))):
         say(said)
     return 1 if missing else 0

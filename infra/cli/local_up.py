@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.cli.first_day import forget_shown_first_day, lake_first_day, note_shown_first_day
+from infra.cli.first_day import forget_first_day, lake_first_day, note_first_day
 from infra.cli.local_lake import environment, local_lake
 from infra.cli.up import UpError, record_as_up, refuse_second, run_dagster, say_where, ui_port
 from infra.emulator.processes import is_running, running_stack, stop_stack
@@ -19,13 +19,13 @@ def up_local(home: Path, asked_port: str | None, say: Callable[[str], None]) -> 
         say_where(port, say)
         first = lake_first_day(lake)
         say(f"Days in the UI begin with {first}: the first raw day, or 35 days ago while there is none")
-        note_shown_first_day(home, first)
+        note_first_day(home, first)
         try:
             return run_dagster(
                 lake, port, environment(lake), first, say, lambda: is_running(lake.info.pid, lake.info.started)
             )
         finally:
-            forget_shown_first_day(home)
+            forget_first_day(home)
 
 
 def down(home: Path, say: Callable[[str], None]) -> int:

@@ -78,14 +78,14 @@ def measure(
             continue
         began = time.monotonic()
         try:
-            found = _measured(lake, one, looker(one.words(first, last)), right, began)
+            found = _result(lake, one, looker(one.words(first, last)), right, began)
         except (AskError, QueryError, ClientError, BotoCoreError) as error:  # the others are paid for
             found = Measured(one.ask, False, time.monotonic() - began, stopped_by=type(error).__name__)
         say(f"{number} of {len(questions)}, {found.seconds:.1f} s: {'right' if found.is_right else 'WRONG'}: {one.ask}")
         yield found
 
 
-def _measured(
+def _result(
     lake: CommandLake,
     question: MeasureQuestion,
     answer: dict[str, Any],
@@ -145,7 +145,7 @@ def _value(text: str | None) -> str:
         return text.strip()
 
 
-def print_measured(found: Sequence[Measured], model: str, form: str, say: Say) -> None:
+def print_results(found: Sequence[Measured], model: str, form: str, say: Say) -> None:
     """A line a question and what they come to; as JSON for programs."""
     if form == "json":
         print(json.dumps({"model": model, **summary(found), "questions": [asdict(one) for one in found]}, indent=1))

@@ -318,11 +318,11 @@ def deploy(
 
     Example: loglake --lake prod deploy --plan
     """
-    from infra.cli.deployment import deploy_as_described
+    from infra.cli.deployment import deploy_aws_lake
 
     context.obj.refuse_local("deploy")
     with context.obj.open() as lake:
-        is_deployed = deploy_as_described(lake, is_confirmed, is_plan, _say)
+        is_deployed = deploy_aws_lake(lake, is_confirmed, is_plan, _say)
     if is_plan:
         _say("Nothing was changed: --plan only shows.")
     elif not is_deployed:
@@ -434,10 +434,10 @@ def views(source: Log, days: Days) -> None:
     """
     from infra.cli.day_argument import days_of
     from loglake_assets.sources import load_source
-    from loglake_assets.sources.views import given_views, view_statements
+    from loglake_assets.sources.views import view_statements, window_views
 
     first, last = days_of(days)
-    for name, text in (*given_views(first, last, "preview"), *view_statements(load_source(source))):
+    for name, text in (*window_views(first, last, "preview"), *view_statements(load_source(source))):
         print(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{text.strip()};\n")
 
 
@@ -581,17 +581,17 @@ def review(
     """
     from infra.cli.day_argument import days_of
     from infra.cli.review import Wanted, write_review
-    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
-    from loglake_assets.sources.words import counted
+    from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
+    from loglake_assets.sources.words import tally
 
     if bool(session) == bool(who) or bool(who) != bool(days):
         raise UsageError("Give --session with an id, or --who with a person and --days with a range of days.")
     span = days_of(days) if days else None
     wanted = Wanted(session, who, *span) if span else Wanted(session)
-    who_reads = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    who_reads = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         written = write_review(lake, wanted, who_reads, out, _say, not unmask)
-    _say(f"{counted(len(written), 'file')} in {out}; begin with {written[-1]}")
+    _say(f"{tally(len(written), 'file')} in {out}; begin with {written[-1]}")
 
 
 @app.command()
@@ -617,10 +617,10 @@ def verdicts(
     """
     from infra.cli.day_argument import days_of
     from infra.cli.verdicts import print_reviews
-    from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review, reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review, find_reviewer
 
     span = days_of(days) if days else None
-    who = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    who = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         print_reviews(lake, span, days_to_review(reviewers), who, all, format.value, _say, reviewers)
 
@@ -644,13 +644,13 @@ def verdict(
     Example: loglake verdict 0123456789abcdef0 appropriate --reviewer dana
     """
     from infra.cli.verdicts import VerdictRequest, record_verdicts, verdicts_in
-    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
 
     if bool(packets) == bool(session and verdict) or bool(session) != bool(verdict):
         raise UsageError("Give a session and a verdict, or --packets with a folder.")
     if packets and note:
         raise UsageError("--note is for one session. In packets each JSON file has its own note.")
-    who = reviewer_named(reviewer, reviewers)
+    who = find_reviewer(reviewer, reviewers)
     asked = verdicts_in(packets, who.name) if packets else [VerdictRequest(str(session), str(verdict), note)]
     with context.obj.open() as lake:
         record_verdicts(lake, asked, who, _say)
@@ -743,10 +743,10 @@ def ask_sql(
 
     Example: loglake ask-sql root_use --days 2026-11-01..2026-11-07
     """
-    from infra.cli.day_argument import days_given
+    from infra.cli.day_argument import parse_days
     from infra.cli.questions import ask_question, values_of
 
-    asked, given = days_given(days, first, last), values_of(values or [])
+    asked, given = parse_days(days, first, last), values_of(values or [])
     with context.obj.open() as lake:
         ask_question(lake, name, asked, given, format.value, _say)
 
@@ -768,9 +768,9 @@ def mcp(
     """
     from infra.cli.lake import warn
     from infra.cli.mcp_server import serve
-    from loglake_assets.reviews.session_activity.reviewer_scope import reviewer_named
+    from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
 
-    who = None if reviewer is None else reviewer_named(reviewer, reviewers)
+    who = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         serve(lake, who, port, warn)
 
@@ -808,7 +808,7 @@ def measure_looker(
     """
     from infra.cli.day_argument import days_of
     from infra.cli.lake import warn
-    from infra.cli.looker_measure import measure, measure_questions, print_measured
+    from infra.cli.looker_measure import measure, measure_questions, print_results
 
     first, last = days_of(days)
     model, looker = _looker(context.obj.name == LOCAL, _quiet)
@@ -816,7 +816,7 @@ def measure_looker(
         raise UsageError("No model is named: set BEDROCK_MODEL_ID. The scripted stand-in has nothing to be measured.")
     with context.obj.open() as lake:
         found = list(measure(lake, lambda words: looker(lake, words, None), first, last, measure_questions(), warn))
-    print_measured(found, model, format.value, _say)
+    print_results(found, model, format.value, _say)
 
 
 def _looker(

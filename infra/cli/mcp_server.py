@@ -211,7 +211,7 @@ def _with_token(app: Callable[..., Awaitable[None]], token: str) -> Callable[...
     """The same for whoever has the token; everybody else, a web page among them, gets 401 and nothing more."""
     expected = f"Bearer {token}".encode()
 
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+    async def guard(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             given = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(given, expected):
@@ -220,7 +220,7 @@ def _with_token(app: Callable[..., Awaitable[None]], token: str) -> Callable[...
                 return
         await app(scope, receive, send)
 
-    return guarded
+    return guard
 
 
 @contextlib.contextmanager

@@ -19,13 +19,13 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any, read_manifest
 from loglake_assets.lake.versions.retention import RetentionRule, RollbackError, is_collected, run_to_roll_back_to
-from loglake_assets.orchestration.lake_housekeeping import collected_runs, table_names
+from loglake_assets.orchestration.lake_housekeeping import collect_runs, table_names
 from loglake_assets.orchestration.source_config import windows
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, UnknownSourceError, load_source, source_names
-from loglake_assets.sources.notifications import objects_created
+from loglake_assets.sources.notifications import created_objects
 from loglake_assets.sources.placement import day_from_number, day_number
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 Say = Callable[[str], None]
 _WAIT_SECONDS = 2  # without it SQS asks some of its servers only, and an empty answer says little
@@ -58,7 +58,7 @@ def roll_back(lake: CommandLake, name: str, day: date, run_id: str, say: Say) ->
         if table not in with_run:
             say(f"{table.name} {day} stays as it is: run {run_id} did not write it.")
     rows = commits[-1].rows
-    say(f"{name} {day}: readers see run {run_id} again ({counted(rows, 'row')}), by commit {commits[-1].seq}.")
+    say(f"{name} {day}: readers see run {run_id} again ({tally(rows, 'row')}), by commit {commits[-1].seq}.")
     say("It stands until the day is built again, by a person or because objects of that day arrive.")
     return commits[-1]
 
@@ -85,19 +85,19 @@ def collect_old_runs(lake: CommandLake, rule: RetentionRule, apply: bool, say: S
     now, refused = datetime.now(UTC), 0
     rows: list[list[Any]] = []
     for table in table_names():
-        for done in collected_runs(lake.resource, table, rule, now, apply):
+        for done in collect_runs(lake.resource, table, rule, now, apply):
             refused += len(done.kept)
             run = done.run
             rows.append(
                 [table, day_from_number(run.day), run.run_id, run.why, len(run.keys), size(run.bytes), len(done.kept)]
             )
             if apply and len(rows) % 20 == 0:
-                say(f"  {counted(len(rows), 'run')} collected")
+                say(f"  {tally(len(rows), 'run')} collected")
     title = "Collected" if apply else "Would be collected (--apply deletes them)"
     print_table(title, ("table", "day", "run", "why", "files", "size", "not deleted"), rows)
     say(
-        f"{counted(len(rows), 'run')}; kept are the newest {counted(rule.generations, 'commit')} of a day and "
-        f"{counted(rule.days, 'day')} of history."
+        f"{tally(len(rows), 'run')}; kept are the newest {tally(rule.generations, 'commit')} of a day and "
+        f"{tally(rule.days, 'day')} of history."
     )
     return refused
 
@@ -118,9 +118,7 @@ def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: 
     """Build the days of a range again that have something in quarantine, and tell what is loaded now."""
     before = dict(quarantined_days(lake, source, first, last))
     count = sum(map(len, before.values()))
-    say(
-        f"{source.title}: {counted(count, 'quarantined entry', 'quarantined entries')} on {counted(len(before), 'day')}"
-    )
+    say(f"{source.title}: {tally(count, 'quarantined entry', 'quarantined entries')} on {tally(len(before), 'day')}")
     results: list[DayResult] = []
     for window in windows(sorted(before), 31):
         results += build_range(lake, source, window[0], window[-1], say)
@@ -160,7 +158,7 @@ def requeue_messages(lake: CommandLake, say: Say) -> int:
         done = list(pool.map(lambda aside: _requeue_queue(sqs, *aside), asides))
     for (_, queue), (found, again) in zip(asides, done, strict=True):
         if found:
-            say(f"{again:,} of {counted(found, 'message')} of {queue} sent again; the others stay there")
+            say(f"{again:,} of {tally(found, 'message')} of {queue} sent again; the others stay there")
     return sum(again for _, again in done)
 
 
@@ -212,7 +210,7 @@ def message_keys(body: str) -> Sequence[str]:
         if "key" in document:
             return [str(document["key"])]
         event = document.get("requestPayload", document)  # Lambda's on-failure destination wraps the event
-        for created in objects_created(event):
+        for created in created_objects(event):
             keys.append(created.key)
     except (ValueError, KeyError, TypeError, AttributeError):  # whatever else it is, it names no further object
         pass

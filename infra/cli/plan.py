@@ -8,7 +8,7 @@ from infra.cli.terminal import print_table, size
 from loglake_assets.orchestration.plan_asset import plan_days, plan_sentence
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources.placement import days_argument, days_between
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import first_day as lake_first_day
 from resources.settings import loglake
 
@@ -23,5 +23,5 @@ def print_plan(lake: CommandLake, name: str, first: date, last: date, say: Calla
     if rows:
         print_table(f"{config.source.title}, to build", ("day", "objects", "stored", "brings", "state now"), rows)
     if len(found.to_build) > SHOWN:
-        say(f"and {counted(len(found.to_build) - SHOWN, 'day')} more")
+        say(f"and {tally(len(found.to_build) - SHOWN, 'day')} more")
     say(f"{plan_sentence(found)}. `{loglake(f'build {name} {days_argument(first, last)}')}` builds them.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, print_table
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.athena import Answer, Athena, AthenaError
 
 _WHOLE = {"tinyint", "smallint", "integer", "int", "bigint"}
@@ -54,8 +54,7 @@ def print_answer(answer: Answer, form: str) -> None:
     else:
         print_table("", answer.columns, answer.texts)
         print(
-            f"{counted(len(answer.texts), 'row')}, {counted(answer.bytes_scanned, 'byte')} scanned, "
-            f"{answer.seconds:.2f} s"
+            f"{tally(len(answer.texts), 'row')}, {tally(answer.bytes_scanned, 'byte')} scanned, {answer.seconds:.2f} s"
         )
 
 

@@ -8,7 +8,7 @@ from infra.cli.lake import CommandLake, warn
 from infra.cli.query import ask, print_answer
 from infra.cli.terminal import escape, print_table
 from loglake_assets.questions import Question, QuestionValueError, question, questions
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 PAGE_HEAD = """# Questions
 
@@ -38,7 +38,7 @@ def list_questions(words: Sequence[str], say: Callable[[str], None]) -> bool:
     if rows:
         print_table("", ("name", "of", "asked by", "ATT&CK", "question"), rows)
     say(
-        f"{len(found)} of {counted(len(questions()), 'question')}; `loglake ask-sql <name> --days "
+        f"{len(found)} of {tally(len(questions()), 'question')}; `loglake ask-sql <name> --days "
         "2026-11-01..2026-11-07` asks one"
     )
     return bool(found)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from infra.cli.lake import CommandLake
-from loglake_assets.orchestration.reconcile_job import send_missing, send_unplaced_commits
+from loglake_assets.orchestration.reconcile_job import send_gaps, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 
 WAIT_SECONDS = 60.0
 
@@ -22,7 +22,7 @@ def reconcile_all(lake: CommandLake, say: Callable[[str], None]) -> int:
 def _reconcile_review(lake: CommandLake, review: Review, say: Callable[[str], None]) -> int:
     def send() -> int:
         commits = sum(send_unplaced_commits(lake.resource, table.name) for table in review.tables)
-        say(f"{review.title}: {counted(commits, 'commit')} {agreed(commits, 'is', 'are')} not in the catalog")
+        say(f"{review.title}: {tally(commits, 'commit')} {inflect(commits, 'is', 'are')} not in the catalog")
         return commits
 
     return _until_nothing(send, say)
@@ -34,9 +34,9 @@ def _reconcile(lake: CommandLake, source: LogSource, say: Callable[[str], None])
         if not reports:
             say(f"{source.title}: no object has landed")
             return 0
-        prefixes, commits = send_missing(source, lake.resource, reports)
+        prefixes, commits = send_gaps(source, lake.resource, reports)
         say(
-            f"{source.title}: {counted(prefixes, 'raw prefix', 'raw prefixes')} and {counted(commits, 'commit')} "
+            f"{source.title}: {tally(prefixes, 'raw prefix', 'raw prefixes')} and {tally(commits, 'commit')} "
             "are not in the catalog"
         )
         return prefixes + commits

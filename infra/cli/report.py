@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.cli.lake import CommandLake
 from loglake_assets.report.figures import lake_figures, put_report
 from loglake_assets.report.page import report_page
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 
 def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
@@ -20,8 +20,8 @@ def make_report(lake: CommandLake, say: Callable[[str], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, encoding="utf-8")
     for log in found.logs:
-        days = f"{found.complete_days(log):,} of {counted(len(found.closed_days(log)), 'closed day')} complete"
-        say(f"{log.name}: {days}, {counted(len(log.problems), 'open problem')}")
+        days = f"{found.complete_days(log):,} of {tally(len(found.closed_days(log)), 'closed day')} complete"
+        say(f"{log.name}: {days}, {tally(len(log.problems), 'open problem')}")
     say(f"Report: {path.as_uri()}, kept as s3://{lake.settings.readready_bucket}/{key}")
     return path
 

@@ -16,8 +16,8 @@ from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.builder import load_builder
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
-from loglake_assets.reviews.masking import KINDS
-from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, load_unmasked
+from loglake_assets.reviews.secret_masks import KINDS
+from loglake_assets.reviews.session_activity.documents import MASKED_FIELDS, load_plain
 from loglake_assets.reviews.session_activity.facts import Keystrokes
 from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
 from loglake_assets.reviews.session_activity.packets import write_packets
@@ -26,7 +26,7 @@ from loglake_assets.reviews.session_activity.verdicts import Unreadable, packet_
 from loglake_assets.reviews.staleness import STALE, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number, day_number, days_argument
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.athena import sql_literal
 from resources.settings import loglake
 
@@ -58,7 +58,7 @@ def _days_with_input(lake: CommandLake, review: Review, asked: Sequence[date], s
     if len(days) < len(asked):
         left = len(asked) - len(days)
         say(
-            f"  {left} of {counted(len(asked), 'day')} {agreed(left, 'is', 'are')} not built in "
+            f"  {left} of {tally(len(asked), 'day')} {inflect(left, 'is', 'are')} not built in "
             f"{leading.readready.name}: nothing can be said of them"
         )
     return days
@@ -145,7 +145,7 @@ def write_review(
             f"{wanted.title}: no such session is in session_activity{scope}. Nothing was written. "
             f"{_days_to_try(lake, wanted)}"
         )
-    say(counted(len(rows), "session"))
+    say(tally(len(rows), "session"))
     return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
 
 
@@ -161,7 +161,7 @@ def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
         )
     build = loglake(f"build {review.name} {days_argument(days[0], days[-1])}")
     return (
-        f"{counted(len(days), 'day')} of the review {agreed(len(days), 'is', 'are')} not built and may hold it. "
+        f"{tally(len(days), 'day')} of the review {inflect(len(days), 'is', 'are')} not built and may hold it. "
         f"This builds them: {build}"
     )
 
@@ -220,7 +220,7 @@ def unmasked_document(lake: CommandLake, row: Mapping[str, Any], document: dict[
     """A packet's document without masks, from the tables. Raises ReviewError where they do not hold its log events."""
     events = {found["eventid"]: Keystrokes.of(found) for found in lake.resource.athena.ask(log_events_of(row)).rows}
     try:
-        return load_unmasked(document, row, events)
+        return load_plain(document, row, events)
     except KeyError:
         build = loglake(f"build session_activity {row['started'].date()}")
         raise ReviewError(

@@ -15,7 +15,7 @@ from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, days_argument
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import loglake
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
@@ -104,7 +104,7 @@ def _print_rest(source: str, found: SourceReport) -> None:
         for text in dict.fromkeys(remedy(finding, source, run[0], run[-1]) for run in runs[:_RUNS_SHOWN]):
             print_text(f"{word}: {text}")
         if len(runs) > _RUNS_SHOWN:
-            print_text(f"{word}: and {counted(len(runs) - _RUNS_SHOWN, 'more run')} of days, the last to {max(days)}")
+            print_text(f"{word}: and {tally(len(runs) - _RUNS_SHOWN, 'more run')} of days, the last to {max(days)}")
 
 
 def _row(day: DayReport) -> list[Any]:

@@ -8,7 +8,7 @@ from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 PAGE_HEAD = """# Tables and columns
 
@@ -48,12 +48,12 @@ def _entries_of_log(source: LogSource) -> Iterator[TableEntry]:
     yield TableEntry(
         raw.name,
         f"{source.title}, objects as delivered: {source.delivers}.",
-        tuple(map(_as_delivered, raw.columns)),
+        tuple(map(_raw_column, raw.columns)),
         raw.partition_keys,
     )
 
 
-def _as_delivered(column: Column) -> Column:
+def _raw_column(column: Column) -> Column:
     """A raw column with what it is: its declaration says so only where it is not the field of its name."""
     return column if column.comment else replace(column, comment="field of the record, as delivered")
 
@@ -79,7 +79,7 @@ def list_tables(words: Sequence[str], say: Callable[[str], None]) -> bool:
     if found:
         print_table("", ("table", "column", "type", "what it is"), found)
     tables = len({row[0] for row in found})
-    say(f"{counted(len(found), 'column')}, in {tables} of {counted(len(entries), 'table')}")
+    say(f"{tally(len(found), 'column')}, in {tables} of {tally(len(entries), 'table')}")
     return bool(found)
 
 

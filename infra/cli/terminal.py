@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -83,8 +83,8 @@ def print_table(
     _print_lines(title, [list(headings[:fitting]), *cells], width, output)
     if left := len(headings) - fitting if len(headings) > fitting else 0:
         print(
-            f"{left} of {counted(len(headings), 'column')} {agreed(left, 'is', 'are')} not shown, since "
-            f"{agreed(left, 'it does', 'they do')} not fit: name fewer.",
+            f"{left} of {tally(len(headings), 'column')} {inflect(left, 'is', 'are')} not shown, since "
+            f"{inflect(left, 'it does', 'they do')} not fit: name fewer.",
             file=output,
         )
 

@@ -30,10 +30,10 @@ from loglake_assets.reviews.session_activity.verdicts import (
     counts_by_status,
     facts_of,
     give_verdict,
-    reviews_and_owed,
+    reviews_with_backlog,
     session_reviews,
 )
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
 ROWS_SHOWN = 200
@@ -69,7 +69,7 @@ def print_reviews(
     """
     today = datetime.now(UTC).date()
     first, last = days or (today - timedelta(days=LOOK_BACK_DAYS), today)
-    asked = (session_reviews if days else reviews_and_owed)(lake.resource, first, last, days_to_review)
+    asked = (session_reviews if days else reviews_with_backlog)(lake.resource, first, last, days_to_review)
     found = [one for one in asked if is_seen_by(one.row, reviewer)]
     shown = [one for one in found if is_all or one.status(today) in OWED]
     rows = [_row(one, today) for one in sorted(shown, key=lambda one: (one.due, str(one.row["started"])))]
@@ -82,8 +82,8 @@ def print_reviews(
         say(f"And {len(rows) - ROWS_SHOWN:,} more, due from {rows[ROWS_SHOWN]['due']}: --format json has them all.")
     counts = ", ".join(f"{count:,} {status}" for status, count in counts_by_status(found, today).items() if count)
     before = sum(one.day < first for one in found)
-    owed = f", and {before:,} of days before that {agreed(before, 'owes', 'owe')} a verdict" if before else ""
-    said = f"{counted(len(found) - before, 'session')} from {first} to {last}{owed}"
+    owed = f", and {before:,} of days before that {inflect(before, 'owes', 'owe')} a verdict" if before else ""
+    said = f"{tally(len(found) - before, 'session')} from {first} to {last}{owed}"
     say(f"{said}{': ' if counts else ''}{counts}.")
     if rows:
         say(_how_to_judge(reviewer, reviewers))
@@ -149,7 +149,7 @@ def verdicts_in(folder: Path, reviewer: str) -> list[VerdictRequest]:
     """The verdicts that stand in the JSON files of a folder of packets. Raises VerdictError where there is none."""
     if not folder.is_dir():
         raise VerdictError(f"{folder} is no folder. Nothing was recorded.")
-    found = list(_filled_in(folder, reviewer))
+    found = list(_verdict_requests(folder, reviewer))
     if not found:
         raise VerdictError(
             f"No packet in {folder} has a verdict. Nothing was recorded. Write `verdict`, `note` and `reviewer` into "
@@ -158,7 +158,7 @@ def verdicts_in(folder: Path, reviewer: str) -> list[VerdictRequest]:
     return found
 
 
-def _filled_in(folder: Path, reviewer: str) -> Iterator[VerdictRequest]:
+def _verdict_requests(folder: Path, reviewer: str) -> Iterator[VerdictRequest]:
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

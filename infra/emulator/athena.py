@@ -46,7 +46,7 @@ def get_query_execution(request: Request) -> Response:
     """GetQueryExecution."""
     execution = athena_executions.find(request.get("QueryExecutionId"))
     if execution is None:
-        return _not_found(request)
+        return _not_found_response(request)
     return _answer({"QueryExecution": athena._execution_out(execution)})
 
 
@@ -54,7 +54,7 @@ def stop_query_execution(request: Request) -> Response:
     """StopQueryExecution. One that has ended stays as it ended."""
     execution = athena_executions.find(request.get("QueryExecutionId"))
     if execution is None:
-        return _not_found(request)
+        return _not_found_response(request)
     athena_executions.cancel(execution)
     return _answer({})
 
@@ -63,7 +63,7 @@ def get_query_results(request: Request) -> Response:
     """GetQueryResults: up to 1,000 rows a page. The header of a SELECT is the first row and counts as one."""
     execution = athena_executions.find(request.get("QueryExecutionId"))
     if execution is None:
-        return _not_found(request)
+        return _not_found_response(request)
     refusal = _results_refusal(execution, request)
     if refusal:
         return _invalid(refusal)
@@ -103,7 +103,7 @@ def _results_refusal(execution: Execution, request: Request) -> str:
     return "" if (request.get("NextToken") or "0").isdigit() else "NextToken is not one that GetQueryResults gave"
 
 
-def _not_found(request: Request) -> Response:
+def _not_found_response(request: Request) -> Response:
     return _invalid(f"QueryExecution {request.get('QueryExecutionId')} was not found")
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.emulator.processes import is_running, process_started, signal_session, write_atomically
+from infra.emulator.processes import is_running, process_start, signal_session, write_atomically
 
 KILL_AFTER_SECONDS = 5.0
 MESSAGE_LIMIT = 1000
@@ -74,7 +74,7 @@ def start_child(plan: RunPlan) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    record = {"pid": child.pid, "started": process_started(child.pid)}
+    record = {"pid": child.pid, "started": process_start(child.pid)}
     write_atomically(plan.directory / "pid.json", json.dumps(record))
     return child
 
@@ -112,7 +112,7 @@ def kill_leftover(directory: Path) -> bool:
     except (OSError, ValueError):
         return False
     pid, started = int(record["pid"]), record["started"]
-    now = process_started(pid)
+    now = process_start(pid)
     ours = now is None or now == started
     count = signal_session(pid, f"{_MARK}={directory.name}", signal.SIGKILL) if ours else 0
     while count and started and is_running(pid, started):

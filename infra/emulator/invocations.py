@@ -59,7 +59,7 @@ class Journal:
         with self._lock:
             self._done.append(number)
 
-    def ids_done(self) -> list[int]:
+    def finished_ids(self) -> list[int]:
         """What has ended by now; given to `forget` once a snapshot that began after this call is on disk."""
         with self._lock:
             return list(self._done)

@@ -58,7 +58,7 @@ def running_stack(home: Path) -> StackInfo | None:
         info = StackInfo(**json.loads((home / "stack.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return info if process_started(info.pid) == info.started and is_healthy(info.port) else None
+    return info if process_start(info.pid) == info.started and is_healthy(info.port) else None
 
 
 def start_stack(
@@ -124,7 +124,7 @@ def is_healthy(port: int) -> bool:
         connection.close()
 
 
-def process_started(pid: int) -> str | None:
+def process_start(pid: int) -> str | None:
     """When `pid` started, as text to compare and nothing else; None when there is no such process or it is a zombie."""
     if _PROC.joinpath("self").exists():
         fields = _stat_fields(pid)
@@ -138,12 +138,12 @@ def is_running(pid: int, started: str) -> bool:
     """Whether the very process that was started then is still there. Reaps it when it is our own child."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    return process_started(pid) == started
+    return process_start(pid) == started
 
 
 def send_signal(pid: int, started: str, number: signal.Signals) -> None:
     """Signal `pid` only while it is the process that was started then."""
-    if process_started(pid) == started:
+    if process_start(pid) == started:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 

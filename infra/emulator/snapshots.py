@@ -47,7 +47,7 @@ class Snapshots:
     def take(self) -> None:
         """Write each service whose state differs from what its file holds."""
         with self._lock:
-            finished = self._journal.ids_done()
+            finished = self._journal.finished_ids()
             states = app._build_persistence_save_dict()
             texts = {name: _serialize(name, states[name]) for name in sorted(states, key=lambda name: name != "sqs")}
             for name in reversed(texts):

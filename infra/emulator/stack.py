@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING
 
 from infra.emulator.browser_guard import App, Message, Receive, Send
 from infra.emulator.credentials import new_credentials
-from infra.emulator.processes import StackInfo, is_healthy, make_private, process_started, write_stack_info
+from infra.emulator.processes import StackInfo, is_healthy, make_private, process_start, write_stack_info
 
 if TYPE_CHECKING:
     from infra.emulator.replacements import Replacements
@@ -196,7 +196,7 @@ async def _announce(options: Options) -> None:
     while not await asyncio.to_thread(is_healthy, options.port):
         await asyncio.sleep(0.05)
     known = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
-    info = StackInfo(os.getpid(), options.port, process_started(os.getpid()) or "", *known)
+    info = StackInfo(os.getpid(), options.port, process_start(os.getpid()) or "", *known)
     write_stack_info(options.home, info)
     logger.info("The stack of %s is ready on %s.", options.home, info.endpoint_url)
 
@@ -221,12 +221,12 @@ def _recover_from(app: App, parts: "Replacements") -> App:
     """`app`, which after loading its state and before its first request recovers what an earlier stack left."""
 
     async def recover_first(scope: Message, receive: Receive, send: Send) -> None:
-        async def send_when_recovered(message: Message) -> None:
+        async def send_after_recovery(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 await asyncio.to_thread(_recover, parts)
             await send(message)
 
-        await app(scope, receive, send_when_recovered if scope["type"] == "lifespan" else send)
+        await app(scope, receive, send_after_recovery if scope["type"] == "lifespan" else send)
 
     return recover_first
 

@@ -26,7 +26,7 @@ from loglake_assets.lake.versions.commits import (
     Commit,
     commit_numbers,
     newest_record,
-    seq_shown,
+    shown_seq,
 )
 
 if TYPE_CHECKING:
@@ -156,17 +156,17 @@ class Consumer:
             created = self._create(placed, location, stamps)
             return "created" if created else self._place_commit(placed, commit, digest, location)
         known = existing.get("Parameters", {})
-        if seq_shown(known) == commit.seq and known.get(COMMIT_DIGEST, digest) != digest:
+        if shown_seq(known) == commit.seq and known.get(COMMIT_DIGEST, digest) != digest:
             raise CommitEditedError(
                 f"The record of commit {commit.seq} of {placed.table} {placed.values[0]} is not the one that was "
                 "placed: it was edited. The partition stays as it is; restore the record from the bucket's versions."
             )
-        if seq_shown(known) > commit.seq:
+        if shown_seq(known) > commit.seq:
             raise CommitGoneError(
                 f"Partition {list(placed.values)} of {placed.table} shows commit {known[COMMIT_SEQ]}, and the newest "
                 f"record is {commit.seq}: one was removed. Readers are not sent back; placement names the day."
             )
-        if seq_shown(known) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
+        if shown_seq(known) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
             return None
         self._update(placed, location, {**known, **stamps})
         return "moved"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.addapart.metrics import emit
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
 from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
-from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, objects_created
+from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, created_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -45,7 +45,7 @@ def produce(event: Any, settings: AddAPartSettings, sqs: "SQSClient", rules_text
     messages: dict[str, SendMessageBatchRequestEntryTypeDef] = {}
     fault = ""
     try:
-        for created in objects_created(event):
+        for created in created_objects(event):
             placed = placer(settings, created.bucket, created.key, rules_text)
             if isinstance(placed, PartitionPlacer):
                 counts["placed"] += 1

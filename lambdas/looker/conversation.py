@@ -42,7 +42,7 @@ from lambdas.looker.messages import (
 )
 from lambdas.looker.model import CONTEXT_EXCEEDED, Model, Response, StoppedError, TooLongError
 from lambdas.looker.settings import LookerSettings
-from loglake_assets.reviews.masking import masked_text
+from loglake_assets.reviews.secret_masks import masked_text
 
 _CUT_OFF = {
     "max_tokens": "The model's answer is cut off: it reached the most tokens of one call.",
@@ -197,7 +197,7 @@ class Conversation:
         given = use.get("input")
         sql = given.get("sql") if isinstance(given, dict) else None
         try:
-            return rows_result(use["toolUseId"], self._ran(sql))
+            return rows_result(use["toolUseId"], self._run_sql(sql))
         except QueryRefusedError as error:
             self._refused.append(Refused(sql[:SQL_CHARACTERS] if isinstance(sql, str) else "", str(error)))
             return error_result(use["toolUseId"], f"Refused: {error}")
@@ -205,7 +205,7 @@ class Conversation:
             self._failed.append(error.failed)
             return error_result(use["toolUseId"], f"Failed: {error}")
 
-    def _ran(self, sql: object) -> QueryResult:
+    def _run_sql(self, sql: object) -> QueryResult:
         if not isinstance(sql, str) or not sql.strip():
             raise QueryRefusedError(f"{TOOL} takes one argument, sql, which is text.")
         if len(sql) > SQL_CHARACTERS:

@@ -62,14 +62,14 @@ class KnownDays:
             return DayCoverage(card.name, day, UNBUILT, None)
         if not card.is_measured:
             return DayCoverage(card.name, day, BUILT, None)
-        measured = self._kept(coverage_of_commit, card.kept_in, _number(day), commit_seq)
+        measured = self._read_commit(coverage_of_commit, card.kept_in, _number(day), commit_seq)
         if measured and measured.pct is None:
             self.empty.add((card.name, day))
-        state = self._kept(state_of_commit, card.kept_in, _number(day), commit_seq)
+        state = self._read_commit(state_of_commit, card.kept_in, _number(day), commit_seq)
         state = state or odd_word(measured.findings if measured else ())
         return DayCoverage(card.name, day, state or BUILT, measured.pct if measured else None)
 
-    def _kept(self, read: Callable[[Table, int, int], T], table: str, day: int, commit_seq: int) -> T | None:
+    def _read_commit(self, read: Callable[[Table, int, int], T], table: str, day: int, commit_seq: int) -> T | None:
         """What the lake keeps of a commit; None where nothing is kept."""
         from botocore.exceptions import ClientError
 

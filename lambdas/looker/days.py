@@ -66,7 +66,7 @@ class _Reading:
         self.days[alias] = (max(first, days[0]), min(last, days[1]))
 
 
-def days_read(
+def days_of_select(
     select: exp.Select, tables: Mapping[str, str], with_day: frozenset[str], rule: DayRule
 ) -> dict[str, tuple[int, ...]]:
     """Every day (yyyymmdd) by alias for each of `tables`, alias to name. `with_day`: aliases of all sources that can

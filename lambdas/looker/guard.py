@@ -15,9 +15,9 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from lambdas.looker.days import DayRule, days_read, sources
+from lambdas.looker.days import DayRule, days_of_select, sources
 from lambdas.looker.functions import RefusedError, check_words, quote
-from lambdas.looker.joins import check_kind, check_tied
+from lambdas.looker.joins import check_kind, check_ties
 from lambdas.looker.scope import can_have, in_scope
 
 __all__ = ["Guarded", "Policy", "RefusedError", "check_statement"]
@@ -222,7 +222,7 @@ def _check(tree: exp.Expr, policy: Policy) -> dict[str, tuple[int, ...]]:
     read: dict[str, set[int]] = {}
     for select in tree.find_all(exp.Select):
         _check_depth(select, policy)
-        for table, days in _read_by(select, policy):
+        for table, days in _table_days(select, policy):
             read.setdefault(table, set()).update(days)
             if len(read[table]) > policy.max_days:
                 raise RefusedError(
@@ -280,7 +280,7 @@ def _check_tables(tree: exp.Expr, policy: Policy) -> None:
             )
 
 
-def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _table_days(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Each allowed table that this SELECT itself reads, with its days."""
     found: dict[str, exp.Expr] = {}
     for source in sources(select):
@@ -295,8 +295,8 @@ def _read_by(select: exp.Select, policy: Policy) -> Iterator[tuple[str, tuple[in
         a: s.name.lower() for a, s in found.items() if isinstance(s, exp.Table) and s.name.lower() in policy.tables
     }
     with_day = frozenset(alias for alias, source in found.items() if can_have(source, policy.day_column, policy.tables))
-    days = days_read(select, tables, with_day, DayRule(policy.day_column, policy.max_days))
-    check_tied(select, found, policy.tables)
+    days = days_of_select(select, tables, with_day, DayRule(policy.day_column, policy.max_days))
+    check_ties(select, found, policy.tables)
     yield from ((tables[alias], read) for alias, read in days.items())
 
 

@@ -22,7 +22,7 @@ from lambdas.looker.model import Model
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import GuardedSql, LakeQueries
 from lambdas.looker.settings import LookerSettings, looker_settings
-from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, ReviewersError, reviewer_named
+from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, ReviewersError, find_reviewer
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -37,7 +37,7 @@ MARGIN_SECONDS = 5.0  # of the function's own time, to answer in
 
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Lambda's entry point."""
-    return looker().answer(event, _seconds_left(context), datetime.now(UTC).date()).document()
+    return looker().answer(event, _remaining_seconds(context), datetime.now(UTC).date()).document()
 
 
 @functools.cache
@@ -76,7 +76,7 @@ class Looker:
     cards: Sequence[TableCard]
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
-    reviewer_named: Callable[[str], Reviewer] = reviewer_named
+    reviewer_named: Callable[[str], Reviewer] = find_reviewer
 
     def answer(self, event: Mapping[str, Any], seconds: float | None, today: date) -> Answer:
         """The answer to one event, within `seconds` and the settings'. Raises RuntimeError without any content."""
@@ -164,7 +164,7 @@ def _refusal(event: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _seconds_left(context: object) -> float | None:
+def _remaining_seconds(context: object) -> float | None:
     """What the function may still use up, less what it needs to answer; None where nothing says so."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     return max(remaining() / 1000 - MARGIN_SECONDS, 0) if callable(remaining) else None

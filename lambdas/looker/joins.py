@@ -24,7 +24,7 @@ def check_kind(join: exp.Join, day_column: str) -> None:
         raise RefusedError(f"USING ({day_column}) is not accepted: write it as ON a.{day_column} = b...")
 
 
-def check_tied(select: exp.Select, found: Mapping[str, exp.Expr], tables: Mapping[str, frozenset[str]]) -> None:
+def check_ties(select: exp.Select, found: Mapping[str, exp.Expr], tables: Mapping[str, frozenset[str]]) -> None:
     """Raises RefusedError where the sources of the SELECT, by alias in `found`, are not all tied together."""
 
     def aliases(node: exp.Expr) -> set[str]:

@@ -13,7 +13,7 @@ from itertools import groupby, islice
 from typing import Any
 
 from lambdas.looker.answer import DayCoverage, QueryResult
-from loglake_assets.reviews.masking import masked_text
+from loglake_assets.reviews.secret_masks import masked_text
 
 TOOL = "run_query"
 TOOL_CONFIG = {

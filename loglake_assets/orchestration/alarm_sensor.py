@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 MOST_EVENTS = 1_000
 _SUBJECT_LENGTH = 100  # SNS takes no longer one
@@ -115,7 +115,7 @@ def _publish(lake: Lake, lines: Sequence[str]) -> None:
 
     That subscribes a channel of Slack by https, and drops whatever is not of its own form.
     """
-    subject = f"Log lake {lake.settings.name}: {counted(len(lines), 'thing')} to look at"
+    subject = f"Log lake {lake.settings.name}: {tally(len(lines), 'thing')} to look at"
     content = {"title": subject, "description": _first(lines, _CHAT_LINES)}
     message = {
         "default": _first(lines, _LINES),

@@ -16,7 +16,7 @@ from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
 from loglake_assets.sources.placement import days_argument
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 BACKFILL = "backfill_everything"
 BACKFILL_TAG = "loglake/backfill"
@@ -64,7 +64,7 @@ def backfill_job(assets: Iterable[Any]) -> dg.JobDefinition:
         context.instance.add_run_tags(context.run_id, {BACKFILL_TAG: found.backfill_id})
         context.log.info(
             f"Backfill {found.backfill_id} was asked for: {days_argument(first, last)} of "
-            f"{counted(len(tables), 'table')}. It is followed, cancelled and taken up again on the page Runs > "
+            f"{tally(len(tables), 'table')}. It is followed, cancelled and taken up again on the page Runs > "
             "Backfills."
         )
 

@@ -15,7 +15,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.changes import fingerprint
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 HOURLY, DAILY, DELETING = "hourly_checks", "daily_checks", "delete_old_check_runs"
 FULL_EVERY_HOURS = 24
@@ -121,7 +121,7 @@ def delete_job() -> dg.JobDefinition:
     def delete(context: dg.OpExecutionContext, config: OldRuns) -> None:
         before = datetime.now(UTC) - timedelta(days=config.keep_days)
         count = delete_runs(context.instance, (HOURLY, DAILY, DELETING), before)
-        context.log.info(f"Deleted {counted(count, 'run')} of checks made before {before:%Y-%m-%d}.")
+        context.log.info(f"Deleted {tally(count, 'run')} of checks made before {before:%Y-%m-%d}.")
         context.add_output_metadata({"runs_deleted": count})
 
     @dg.job(

@@ -16,7 +16,7 @@ from loglake_assets.orchestration.console_links import file_pages
 from loglake_assets.orchestration.day_checks import COVERAGE, newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.words import agreed, counted, sentence
+from loglake_assets.sources.words import inflect, sentence, tally
 
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built
 
@@ -66,11 +66,11 @@ def short_days(
     They must be yielded in a run. Dagster stores one evaluation of a check and day that was reported without a run,
     and fails on the second.
     """
-    short = {day.day.isoformat(): day for day in found if day.named(Verdict.SHORT)}
+    short = {day.day.isoformat(): day for day in found if day.select(Verdict.SHORT)}
     targets = newest_materializations(instance, config.readready_key, list(short))
     for partition, day in short.items():
         if target := targets.get(partition):
-            files = day.named(Verdict.SHORT)
+            files = day.select(Verdict.SHORT)
             first = f"{files[0].name}: {files[0].detail}"
             remedy = day.remedy(Verdict.SHORT)
             yield dg.AssetCheckEvaluation(
@@ -91,8 +91,8 @@ def short_days(
 
 
 def _short_files(day: DayReport) -> str:
-    count = len(day.named(Verdict.SHORT))
-    return f"{counted(count, 'file')} of the build {agreed(count, 'is', 'are')} not as written"
+    count = len(day.select(Verdict.SHORT))
+    return f"{tally(count, 'file')} of the build {inflect(count, 'is', 'are')} not as written"
 
 
 def check_result(

@@ -11,7 +11,7 @@ from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.reasons import advice
-from loglake_assets.sources.words import agreed, counted, joined, sentence
+from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 from resources.settings import LakeSettings, program
 
 
@@ -20,10 +20,10 @@ def coverage_description(coverage: Coverage) -> str:
     day = day_from_number(coverage.day)
     share = "no events that day" if coverage.pct is None else f"{coverage.pct:.4f} %"
     if said := list(_losses(coverage)):
-        return sentence(f"{day}: {share}, {joined(said)}", remedy(coverage))
+        return sentence(f"{day}: {share}, {join_clauses(said)}", remedy(coverage))
     if not coverage.expected:
         return sentence(f"{day}: {share}")
-    all_of = f"{agreed(coverage.expected, 'the', 'every one of')} {counted(coverage.expected, 'event')}"
+    all_of = f"{inflect(coverage.expected, 'the', 'every one of')} {tally(coverage.expected, 'event')}"
     return sentence(f"{day}: {share}", f"{all_of} in raw is in readready")
 
 
@@ -36,18 +36,18 @@ def _losses(coverage: Coverage) -> Iterator[str]:
         yield _clause(coverage.missing, "event", "not in readready") + _first_in(coverage.missing_by_object)
     if coverage.unplaceable_records:
         has, belongs = ("has", "it belongs") if coverage.unplaceable_records == 1 else ("have", "they belong")
-        count = counted(coverage.unplaceable_records, "record")
+        count = tally(coverage.unplaceable_records, "record")
         yield f"{count} {has} no usable time, so {belongs} to no day{_first_in(coverage.unplaceable_by_object)}"
     if coverage.set_aside:
-        holds = f"that held {counted(coverage.set_aside_events, 'event')} " if coverage.set_aside_events else ""
-        read = f"not as the build read {agreed(len(coverage.set_aside), 'it', 'them')}"
+        holds = f"that held {tally(coverage.set_aside_events, 'event')} " if coverage.set_aside_events else ""
+        read = f"not as the build read {inflect(len(coverage.set_aside), 'it', 'them')}"
         yield _clause(len(coverage.set_aside), "object", read, holds) + _first_of(coverage.set_aside)
     if coverage.altered:
         yield _clause(len(coverage.altered), "file", "not as committed") + _first_of(coverage.altered)
 
 
 def _clause(count: int, noun: str, what: str, holds: str = "") -> str:
-    return f"{counted(count, noun)} {holds}{agreed(count, 'is', 'are')} {what}"
+    return f"{tally(count, noun)} {holds}{inflect(count, 'is', 'are')} {what}"
 
 
 def _first_of(names: Collection[str]) -> str:
@@ -86,10 +86,10 @@ def coverage_metadata(coverage: Coverage, settings: LakeSettings) -> dict[str, A
     }
     key = coverage_key(load_source(coverage.source).readready.name, coverage.day)
     all_names = file_page(settings, f"s3://{settings.readready_bucket}/{key}")
-    return check_metadata(remedy(coverage), WHAT_NAME_DETAIL, _named(coverage), figures, all_names)
+    return check_metadata(remedy(coverage), WHAT_NAME_DETAIL, _odd_rows(coverage), figures, all_names)
 
 
-def _named(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
+def _odd_rows(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
     """(what is wrong, object, file or event, detail), as far as a page shows them."""
     yield from _first_names("unreadable object", coverage.unreadable)
     yield from _first_names("events not in readready", coverage.missing_by_object)

@@ -26,7 +26,7 @@ from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.coverage_words import coverage_description, coverage_metadata
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.words import agreed, counted, joined, sentence
+from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 from resources.settings import LakeSettings
 
 COVERAGE = "coverage"
@@ -112,7 +112,7 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
     wrong = [measure for measure, count in counts.items() if count]
     day = day_from_number(coverage.day)
     remedy = "; ".join(finding_remedy(measure, coverage.source, day) for measure in wrong)
-    said = joined([_odd(counts[measure], *_GRAIN_WORDS[measure]) for measure in wrong])
+    said = join_clauses([_odd(counts[measure], *_GRAIN_WORDS[measure]) for measure in wrong])
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=GRAIN,
@@ -136,7 +136,7 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
 
 
 def _odd(count: int, noun: str, singular: str, plural: str) -> str:
-    return f"{counted(count, noun)} {agreed(count, singular, plural)}"
+    return f"{tally(count, noun)} {inflect(count, singular, plural)}"
 
 
 _GRAIN_WORDS = {
@@ -190,8 +190,8 @@ _DRIFT_REMEDY = "give what is new a column in the source's folder, or make it kn
 def _drift_description(partition: str, drift: Drift) -> str:
     said = [_odd(len(found), *words) for kind, words in _DRIFT_KINDS.items() if (found := drift.of_kind(kind))]
     if said:
-        return sentence(f"{partition}: {joined(said)}", f"nothing is lost by it: {_DRIFT_REMEDY}")
-    all_of = f"{agreed(drift.row_count, 'the', 'every one of')} {counted(drift.row_count, 'row')}"
+        return sentence(f"{partition}: {join_clauses(said)}", f"nothing is lost by it: {_DRIFT_REMEDY}")
+    all_of = f"{inflect(drift.row_count, 'the', 'every one of')} {tally(drift.row_count, 'row')}"
     return f"{partition}: {all_of} is as the lake knows this log."
 
 

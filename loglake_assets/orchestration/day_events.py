@@ -15,7 +15,7 @@ def tag_run(context: dg.AssetExecutionContext, what: str, name: str, days: Seque
     context.instance.add_run_tags(context.run_id, tags)
 
 
-def recorded_days(
+def day_materializations(
     context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Mapping[str, Mapping[str, Any]], is_whole: bool
 ) -> Iterator[Any]:
     """One materialization a day (by partition key); where a day failed, the good ones are recorded one by one."""
@@ -28,7 +28,7 @@ def recorded_days(
     yield dg.MaterializeResult(asset_key=key)
 
 
-def closed_checks(context: dg.AssetExecutionContext, checks: Sequence[str]) -> Iterator[dg.Output[None]]:
+def check_outputs(context: dg.AssetExecutionContext, checks: Sequence[str]) -> Iterator[dg.Output[None]]:
     """The outputs that check results stand for: a range run must close them though the results went another way."""
     names: Sequence[str] = list(context.op_execution_context.op_def.output_dict)
     for check in checks:

@@ -21,7 +21,7 @@ from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.digest_report import KINDS, DigestReport
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.words import agreed, counted, sentence
+from loglake_assets.sources.words import inflect, sentence, tally
 from resources.settings import LakeSettings
 
 CHECKED_DAYS = 2
@@ -105,14 +105,14 @@ def _description(reports: Sequence[DigestReport]) -> str:
     findings = [finding for report in reports for finding in report.findings]
     counts = Counter(kind for report in reports for kind in report.counts)
     if findings:
-        wrong = f"the digests of {counted(len(reports), 'day')} give {counted(len(findings), 'finding')}, the first is"
+        wrong = f"the digests of {tally(len(reports), 'day')} give {tally(len(findings), 'finding')}, the first is"
         return sentence(f"{wrong} {findings[0].sentence}", remedy(counts, {}))
     named = sum(report.files_named for report in reports)
     if not named:
-        return sentence(f"no digest names a file of {counted(len(reports), 'day')}", "nothing is proved or seen wrong")
+        return sentence(f"no digest names a file of {tally(len(reports), 'day')}", "nothing is proved or seen wrong")
     matching = sum(report.files_matching for report in reports)
     return sentence(
-        f"of {counted(named, 'file')} that digests name {matching:,} {agreed(matching, 'is', 'are')} unchanged"
+        f"of {tally(named, 'file')} that digests name {matching:,} {inflect(matching, 'is', 'are')} unchanged"
     )
 
 

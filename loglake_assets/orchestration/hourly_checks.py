@@ -26,12 +26,12 @@ from loglake_assets.orchestration.comparison import (
     report_result,
     short_days,
 )
-from loglake_assets.orchestration.older_days import OLDER_DAYS, older_days_found
+from loglake_assets.orchestration.older_days import OLDER_DAYS, check_older_days
 from loglake_assets.orchestration.raw_days import news_of
-from loglake_assets.orchestration.reconcile_job import send_missing
+from loglake_assets.orchestration.reconcile_job import send_gaps
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
-from loglake_assets.sources.words import agreed, counted, sentence
+from loglake_assets.sources.words import inflect, sentence, tally
 from resources.settings import program
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
@@ -143,7 +143,7 @@ def hourly_checks(source_config: SourceConfig, clock: Callable[[], datetime] = _
         now = clock()
         older: list[DayReport] = []
         if OLDER_DAYS in asked:
-            result, older = older_days_found(source_config, lake, now)
+            result, older = check_older_days(source_config, lake, now)
             yield result
         if not asked - {OLDER_DAYS}:
             return
@@ -168,9 +168,9 @@ def _mend(
     today: date,
 ) -> Iterator[dg.AssetMaterialization]:
     """Give AddAPart what the catalog misses; report raw days that a build did not reflect, if that is news."""
-    prefixes, commits = send_missing(config.source, lake, found)
+    prefixes, commits = send_gaps(config.source, lake, found)
     context.log.info(
-        f"Sent AddAPart {counted(prefixes, 'raw prefix', 'raw prefixes')} and {counted(commits, 'commit')} that "
+        f"Sent AddAPart {tally(prefixes, 'raw prefix', 'raw prefixes')} and {tally(commits, 'commit')} that "
         "the catalog did not show."
     )
     yield from news_of(context.instance, config, lake, [day.day for day in found if day.is_stale], today)
@@ -212,7 +212,7 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
     return check_result(
         config.checks_key,
         UNKNOWN_KEYS,
-        wrong=f"at least {counted(len(unknown), 'object')} {agreed(len(unknown), 'is', 'are')} in no table, the "
+        wrong=f"at least {tally(len(unknown), 'object')} {inflect(len(unknown), 'is', 'are')} in no table, the "
         f"first is {shown[0]}"
         if unknown
         else "",
@@ -227,17 +227,17 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
 def _verdict_result(
     config: SourceConfig, lake: Lake, check: VerdictCheck, found: Sequence[DayReport]
 ) -> dg.AssetCheckResult:
-    bad = [(day, judged) for day in found for judged in day.named(*check.verdicts)]
+    bad = [(day, judged) for day in found for judged in day.select(*check.verdicts)]
     days = list(dict.fromkeys(day.day for day, _ in bad))
     remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for day, j in bad[:NAMES_SHOWN]))
     listed = sum(day.listed_count for day in found)
     return check_result(
         config.checks_key,
         check.name,
-        wrong=f"found {counted(len(bad), 'object')} of {counted(len(days), 'day')}, the first is {bad[0][1].text}"
+        wrong=f"found {tally(len(bad), 'object')} of {tally(len(days), 'day')}, the first is {bad[0][1].text}"
         if bad
         else "",
-        right=f"Nothing is found among {counted(listed, 'object')} of {counted(len(found), 'day')}.",
+        right=f"Nothing is found among {tally(listed, 'object')} of {tally(len(found), 'day')}.",
         remedy=remedy,
         columns=("day", "object"),
         names=((day.day, judged.text) for day, judged in bad),
@@ -256,7 +256,7 @@ def _verdict_result(
 def objects_pct(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> float | str:
     """Percentage of the landed objects that have none of the verdicts, rounded down."""
     landed = sum(day.built + len(day.judged) for day in found)
-    bad = sum(len(day.named(*verdicts)) for day in found)
+    bad = sum(len(day.select(*verdicts)) for day in found)
     return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
 
 
@@ -266,7 +266,7 @@ def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dg.Table
         (day.day.isoformat(), str(v), len(objects), objects[0].detail)
         for day in found
         for v in verdicts
-        if (objects := day.named(v))
+        if (objects := day.select(v))
     ]
     return metadata_table({"day": TEXT, "verdict": TEXT, "objects": NUMBER, "detail": TEXT}, rows)
 
@@ -298,9 +298,9 @@ def _delivery_result(
         check_name=DELIVERED,
         passed=not is_odd,
         severity=dg.AssetCheckSeverity.WARN,
-        description=sentence(f"no objects are there of {counted(len(absent), 'closed day')}, {first_of}", expected)
+        description=sentence(f"no objects are there of {tally(len(absent), 'closed day')}, {first_of}", expected)
         if absent
-        else f"All closed days from the first with objects have some: {counted(len(landed), 'day')}.",
+        else f"All closed days from the first with objects have some: {tally(len(landed), 'day')}.",
         metadata=check_metadata(
             remedy if is_odd else "",
             ("day",),
@@ -326,11 +326,11 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.As
     return check_result(
         config.checks_key,
         PLACEMENT,
-        wrong=f"readers are not sent to the newest commit of {counted(len(odd), 'day')}, the first is "
-        f"{_text_of_placing(odd[0])}"
+        wrong=f"readers are not sent to the newest commit of {tally(len(odd), 'day')}, the first is "
+        f"{_placement_text(odd[0])}"
         if odd
         else "",
-        right=f"Readers are sent to the newest commit of each of {counted(len(found), 'day')}.",
+        right=f"Readers are sent to the newest commit of each of {tally(len(found), 'day')}.",
         remedy=remedy,
         columns=("day", "placing", "commit", "partition"),
         names=((day.day, day.placing, day.commit_seq, day.partition_seq) for day in odd),
@@ -338,5 +338,5 @@ def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.As
     )
 
 
-def _text_of_placing(day: DayReport) -> str:
+def _placement_text(day: DayReport) -> str:
     return f"{day.day}: {day.placing} (commit {day.commit_seq}, partition {day.partition_seq})"

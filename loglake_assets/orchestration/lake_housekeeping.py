@@ -20,7 +20,7 @@ from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.placement import day_from_number
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.settings import loglake
 
 LAKE = dg.AssetKey(["lake"])
@@ -83,13 +83,13 @@ def collect_job() -> dg.JobDefinition:
         totals: Counter[str] = Counter()
         kept: dict[str, str] = {}
         for table in table_names():
-            for done in collected_runs(lake, table, rule, now, config.apply):
+            for done in collect_runs(lake, table, rule, now, config.apply):
                 totals.update(runs=1, keys=done.deleted_count, bytes=done.run.bytes)
                 kept |= done.kept
                 verb = "Collected" if config.apply else "Would collect"
                 context.log.info(f"{verb} run {done.run.run_id} of {table} {done.run.day} ({done.run.why}).")
         if kept:
-            context.log.warning(f"S3 did not delete {counted(len(kept), 'key')}: {sorted(set(kept.values()))}.")
+            context.log.warning(f"S3 did not delete {tally(len(kept), 'key')}: {sorted(set(kept.values()))}.")
         shown = metadata_table({"key": TEXT, "why": TEXT}, list(kept.items())[:NAMES_SHOWN])
         context.add_output_metadata({**totals, "keys_not_deleted": len(kept), **({NAMES: shown} if kept else {})})
 
@@ -100,7 +100,7 @@ def collect_job() -> dg.JobDefinition:
     return collect_old_runs
 
 
-def collected_runs(lake: Lake, table: str, rule: RetentionRule, now: datetime, apply: bool) -> Iterator[Collected]:
+def collect_runs(lake: Lake, table: str, rule: RetentionRule, now: datetime, apply: bool) -> Iterator[Collected]:
     """Old runs of a table, collected; or only named, with nothing deleted."""
     bucket = lake.settings.readready_bucket
     old = old_runs(lake.table(table), rule, now, lake.run_of_partition)
@@ -133,22 +133,22 @@ def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> d
             yield failed_days_result({key: _with_source(lake, key, days) for key, days in found.items()})
         if REVIEWS_PLACED in asked:
             tables = review_tables()
-            yield reviews_placed_result({table: days_to_place(lake, table) for table in tables})
+            yield review_placement_result({table: days_to_place(lake, table) for table in tables})
             if config.mend:
                 sent = sum(send_unplaced_commits(lake, table) for table in tables)
-                context.log.info(f"Sent AddAPart {counted(sent, 'commit')} of reviews that the catalog did not show.")
+                context.log.info(f"Sent AddAPart {tally(sent, 'commit')} of reviews that the catalog did not show.")
 
     return checks
 
 
-def reviews_placed_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCheckResult:
+def review_placement_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCheckResult:
     """Red where the catalog does not show the newest commit of a review's day, naming table and day."""
     names = [f"{table} {day_from_number(c.day)}: commit {c.seq}" for table, commits in found.items() for c in commits]
     return check_result(
         LAKE,
         REVIEWS_PLACED,
-        wrong=f"the catalog does not show {counted(len(names), 'commit')}, the first is {names[0]}" if names else "",
-        right=f"The catalog shows the newest commits of {counted(len(found), 'review')}.",
+        wrong=f"the catalog does not show {tally(len(names), 'commit')}, the first is {names[0]}" if names else "",
+        right=f"The catalog shows the newest commits of {tally(len(found), 'review')}.",
         remedy=loglake("reconcile"),
         columns=("table", "day", "commit"),
         names=((table, day_from_number(c.day), c.seq) for table, commits in found.items() for c in commits),
@@ -177,10 +177,10 @@ def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCh
     return check_result(
         LAKE,
         NOTHING_LEFT_FAILED,
-        wrong=f"failed and not made since: {counted(len(failed), 'day')}, the first is {failed[0][1]} of {failed[0][0]}"
+        wrong=f"failed and not made since: {tally(len(failed), 'day')}, the first is {failed[0][1]} of {failed[0][0]}"
         if failed
         else "",
-        right=f"No day of {counted(len(found), 'asset')} was left failed.",
+        right=f"No day of {tally(len(found), 'asset')} was left failed.",
         remedy="read why in the asset's newest run, then backfill the named days",
         columns=("asset", "day"),
         names=failed,

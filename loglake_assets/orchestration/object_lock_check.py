@@ -20,7 +20,7 @@ from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.s3.pages import entries
-from loglake_assets.sources.words import agreed, counted, joined, sentence
+from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
@@ -87,7 +87,7 @@ def object_lock_check(config: SourceConfig) -> dg.AssetChecksDefinition:
 
 def object_lock_outcome(raw: LockResult, commits: LockResult) -> dg.AssetCheckResult:
     """Red when a bucket or a sampled object is less than promised; more than promised is told only."""
-    passed = raw.passed and commits.passed
+    passed = raw.is_conforming and commits.is_conforming
     return dg.AssetCheckResult(
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -95,7 +95,7 @@ def object_lock_outcome(raw: LockResult, commits: LockResult) -> dg.AssetCheckRe
         metadata=check_metadata(
             "" if passed else _REMEDY,
             WHAT_NAME_DETAIL,
-            [*_named(raw), *_named(commits)],
+            [*_odd_rows(raw), *_odd_rows(commits)],
             {**_figures("raw", raw), **_figures("commits", commits)},
         ),
     )
@@ -103,18 +103,18 @@ def object_lock_outcome(raw: LockResult, commits: LockResult) -> dg.AssetCheckRe
 
 def _description(raw: LockResult, commits: LockResult) -> str:
     """Of both buckets, how many sampled objects are less than promised, and what the buckets themselves lack."""
-    sampled = counted(len(raw.sampled) + len(commits.sampled), "sampled object")
-    if raw.passed and commits.passed:
+    sampled = tally(len(raw.sampled) + len(commits.sampled), "sampled object")
+    if raw.is_conforming and commits.is_conforming:
         return sentence(f"the locks of {sampled} are as configured" if raw.terms or commits.terms else _NO_LOCK)
     lacking = [f"{found.bucket}: {', '.join(found.bucket_faults)}" for found in (raw, commits) if found.bucket_faults]
     faulty = len(raw.faulty) + len(commits.faulty)
     return sentence(
-        joined([f"of {sampled} {faulty:,} {agreed(faulty, 'is', 'are')} locked less than configured", *lacking]),
+        join_clauses([f"of {sampled} {faulty:,} {inflect(faulty, 'is', 'are')} locked less than configured", *lacking]),
         _REMEDY,
     )
 
 
-def _named(result: LockResult) -> Iterator[tuple[str, str, str]]:
+def _odd_rows(result: LockResult) -> Iterator[tuple[str, str, str]]:
     """What is less than promised, and what is more, as far as a page shows it."""
     yield from (("bucket", result.bucket, fault) for fault in result.bucket_faults)
     for key, faults in list(result.faulty.items())[:NAMES_SHOWN]:

@@ -25,7 +25,7 @@ from loglake_assets.orchestration.comparison import (
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.sources.placement import day_number
-from loglake_assets.sources.words import counted, joined
+from loglake_assets.sources.words import join_clauses, tally
 from resources.settings import FIRST_DAY
 
 OLDER_DAYS = "older_days"
@@ -79,7 +79,7 @@ def _summary(day: DayReport) -> dict[str, Any]:
     return {**wrong, **placing}
 
 
-def older_days_found(config: SourceConfig, lake: Lake, now: datetime) -> tuple[dg.AssetCheckResult, list[DayReport]]:
+def check_older_days(config: SourceConfig, lake: Lake, now: datetime) -> tuple[dg.AssetCheckResult, list[DayReport]]:
     """The check's result, and the days of this run's turns as they were found."""
     before = now.date() - timedelta(days=LOOK_BACK_DAYS)
     state, hour = read_state(lake, config), int(now.timestamp() // 3600)
@@ -129,14 +129,14 @@ def _result(
             "prefix of such a day, and have the objects moved to the day of their delivery"
         )
     said = [
-        *([f"{counted(len(wrong), 'older day')} known to be wrong"] if wrong else []),
-        *([f"{counted(len(left_out), 'raw day')} before the lake's first day"] if left_out else []),
-        *([f"{counted(len(to_come), 'raw day')} after tomorrow"] if to_come else []),
+        *([f"{tally(len(wrong), 'older day')} known to be wrong"] if wrong else []),
+        *([f"{tally(len(left_out), 'raw day')} before the lake's first day"] if left_out else []),
+        *([f"{tally(len(to_come), 'raw day')} after tomorrow"] if to_come else []),
     ]
     return check_result(
         config.checks_key,
         OLDER_DAYS,
-        wrong=f"found {joined(said)}" if said else "",
+        wrong=f"found {join_clauses(said)}" if said else "",
         right="No older day is known to be wrong.",
         remedy="; ".join(remedies),
         columns=("day", "what"),
@@ -149,7 +149,7 @@ def _result(
             "days": len(wrong),
             "days_before_the_first": len(left_out),
             "days_to_come": len(to_come),
-            "compared_now": f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}"
+            "compared_now": f"{tally(len(days), 'day')} from {days[0]} to {days[-1]}"
             if days
             else "no day is older than the look-back",
             **cost(found),

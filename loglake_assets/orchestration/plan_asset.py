@@ -13,7 +13,7 @@ from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
 from loglake_assets.orchestration.planned_days import day_plan
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 
 DAYS_SHOWN = 100
 
@@ -61,9 +61,9 @@ def plan_sentence(found: BuildPlan) -> str:
         else f"about {seconds / 3600:,.2f} DPU-hours, {usd_of_dpu_seconds(seconds):,.2f} USD, by what its builds took"
     )
     return (
-        f"{len(found.to_build):,} of {counted(len(found.days), 'day')} "
-        f"{agreed(len(found.to_build), 'has', 'have')} anything to build: {counted(found.objects, 'object')}, "
-        f"{counted(found.bytes, 'byte')}, {counted(found.glue_runs, 'Glue run')}; {cost}"
+        f"{len(found.to_build):,} of {tally(len(found.days), 'day')} "
+        f"{inflect(len(found.to_build), 'has', 'have')} anything to build: {tally(found.objects, 'object')}, "
+        f"{tally(found.bytes, 'byte')}, {tally(found.glue_runs, 'Glue run')}; {cost}"
     )
 
 

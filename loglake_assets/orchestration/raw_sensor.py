@@ -16,7 +16,7 @@ import dagster as dg
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.raw_days import RawDay, known_versions, late_objects_by_day, raw_day_event, raw_days
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 HOT_DAYS = 45
 EVENTS_A_TICK = 500
@@ -62,7 +62,7 @@ def sense(context: dg.SensorEvaluationContext, config: SourceConfig, lake: Lake,
     hot = raw_days(config, lake, hot_start, today, late)
     known = dict(cursor.hot) or known_versions(context.instance, config, hot)
     changed = [d for d in hot if known.get(d.day.isoformat()) != d.version(today)][:EVENTS_A_TICK]
-    swept, next_sweep = _swept(
+    swept, next_sweep = _sweep(
         context.instance, config, lake, cursor, hot_start, today, late, EVENTS_A_TICK - len(changed)
     )
     told = {d.day.isoformat(): d.version(today) for d in changed}
@@ -79,10 +79,10 @@ def sense(context: dg.SensorEvaluationContext, config: SourceConfig, lake: Lake,
 
 def _tell(count: int, next_sweep: str | None) -> str:
     history = f"history looked at up to {next_sweep}" if next_sweep else "all history looked at"
-    return f"recorded {counted(count, 'new or changed raw day')}; {history}"
+    return f"recorded {tally(count, 'new or changed raw day')}; {history}"
 
 
-def _swept(
+def _sweep(
     instance: dg.DagsterInstance,
     config: SourceConfig,
     lake: Lake,

@@ -20,7 +20,7 @@ from loglake_assets.lake.versions.publish import LostInputError, PlacementError,
 from loglake_assets.orchestration.console_links import day_links
 from loglake_assets.orchestration.coverage_words import coverage_value
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, drift_evaluations, evaluations
-from loglake_assets.orchestration.day_events import closed_checks, recorded_days, tag_run
+from loglake_assets.orchestration.day_events import check_outputs, day_materializations, tag_run
 from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
 from loglake_assets.orchestration.planned_days import plan_beside_actual, plans_of
 from loglake_assets.orchestration.source_config import SourceConfig, engine
@@ -28,7 +28,7 @@ from loglake_assets.orchestration.stage_log import stage
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
 from loglake_assets.sources.placement import day_from_number, day_number
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 
 QUARANTINE_SHOWN = 20
@@ -55,7 +55,7 @@ class BuiltDay:
         """What became of the day, for the run's log; an error's text is told when the run ends."""
         if self.commit is None:
             return f"not committed ({type(self.error).__name__})"
-        rows, files = counted(self.commit.rows, "row"), counted(self.commit.files, "file")
+        rows, files = tally(self.commit.rows, "row"), tally(self.commit.files, "file")
         return f"commit {self.commit.seq} stands, with {rows} in {files}"
 
 
@@ -69,7 +69,7 @@ def build_days(
     tag_run(context, "log", config.source.name, days)
     run = glue_jobs.run_window(context, window, *how)
     plans = plans_of(context.instance, config, context.partition_keys)
-    with stage(context, f"Commit and placement of {counted(len(days), 'day')}, after {run.seconds:.0f} s of Glue,"):
+    with stage(context, f"Commit and placement of {tally(len(days), 'day')}, after {run.seconds:.0f} s of Glue,"):
         built = list(_publish_days(context, config, lake, days, run))
     committed = [b for b in built if b.commit]
     late = record_late(lake.s3, lake.settings.readready_bucket, [b.manifest for b in committed if b.manifest])
@@ -77,14 +77,14 @@ def build_days(
     if late:
         named = ", ".join(day.isoformat() for day in late_days)
         context.log.warning(
-            f"{counted(len(late), 'object')} {agreed(len(late), 'holds', 'hold')} events of days that did not read "
-            f"{agreed(len(late), 'it', 'them')}; recounted: {named}"
+            f"{tally(len(late), 'object')} {inflect(len(late), 'holds', 'hold')} events of days that did not read "
+            f"{inflect(len(late), 'it', 'them')}; recounted: {named}"
         )
     for day in committed:
         if day.note:
             context.log.info(day.note)
     recounted = [*(b.day for b in committed), *late_days]
-    with stage(context, f"Recount of {counted(len(recounted), 'day')} from storage"):
+    with stage(context, f"Recount of {tally(len(recounted), 'day')} from storage"):
         coverages, problem = _recount_or_reason(context, config, lake, recounted)
     problem += _keep_ledger_or_reason(lake, committed, run)
     metadata = {
@@ -94,7 +94,7 @@ def build_days(
         }
         for b in committed
     }
-    yield from recorded_days(context, config.readready_key, metadata, len(committed) == len(built))
+    yield from day_materializations(context, config.readready_key, metadata, len(committed) == len(built))
     yield from evaluations(
         context.instance,
         config.readready_key,
@@ -102,13 +102,13 @@ def build_days(
         config.coverage_error_below_pct,
         lake.settings,
     )
-    with stage(context, f"Drift of {counted(len(committed), 'day')}"):
+    with stage(context, f"Drift of {tally(len(committed), 'day')}"):
         drifted, odd = _drift_or_why_not(config, lake, [b.day for b in committed])
     problem += odd
     yield from drift_evaluations(context.instance, config.readready_key, drifted, lake.settings)
     if bad := [*(f"{b.day}: {b.error}" for b in built if b.error), *problem]:
         raise dg.Failure("; ".join(bad), allow_retries=False)
-    yield from closed_checks(context, (COVERAGE, GRAIN, DRIFT))
+    yield from check_outputs(context, (COVERAGE, GRAIN, DRIFT))
 
 
 def _keep_ledger_or_reason(lake: Lake, committed: Sequence[BuiltDay], run: GlueRun) -> list[str]:

@@ -43,7 +43,7 @@ def day_reports(source: LogSource, lake: Lake, days: Collection[date]) -> list[D
     return list(lake.reconciler(source).days(days, date.max))
 
 
-def send_missing(source: LogSource, lake: Lake, reports: Collection[DayReport]) -> tuple[int, int]:
+def send_gaps(source: LogSource, lake: Lake, reports: Collection[DayReport]) -> tuple[int, int]:
     """Send AddAPart what the catalog misses; returns (raw prefixes, commits) sent."""
     return send_prefixes(source, lake, reports), send_unplaced_commits(lake, source.readready.name)
 
@@ -82,7 +82,7 @@ def reconcile_job() -> dg.JobDefinition:
         for name in source_names():
             source = load_source(name)
             reports = day_reports(source, lake, days)
-            prefixes, commits = send_missing(source, lake, reports)
+            prefixes, commits = send_gaps(source, lake, reports)
             changed = [report.day for report in reports if report.is_stale]
             for event in news_of(context.instance, source_config(name, start_day=first_day()), lake, changed, today):
                 context.log_event(event)

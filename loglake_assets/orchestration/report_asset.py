@@ -10,11 +10,11 @@ import dagster as dg
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.orchestration.console_links import file_page
-from loglake_assets.report.charts import heat_map, standing_colours
+from loglake_assets.report.charts import heat_map, inline_colours
 from loglake_assets.report.figures import LakeFigures, LogFigures, lake_figures, put_report
 from loglake_assets.report.page import report_page
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 REPORT = dg.AssetKey(["report", "lake"])
 
@@ -52,7 +52,7 @@ def report_definitions(owners: Sequence[str]) -> dg.Definitions:
 def report_asset(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[Any]:
     found = lake_figures(lake, lake.settings.place, datetime.now(UTC))
     key = put_report(lake, found, report_page(found))
-    context.log.info(f"{counted(len(found.logs), 'log')}; kept as s3://{lake.settings.readready_bucket}/{key}")
+    context.log.info(f"{tally(len(found.logs), 'log')}; kept as s3://{lake.settings.readready_bucket}/{key}")
     yield dg.MaterializeResult(asset_key=REPORT, metadata=_metadata(lake, found, key))
 
 
@@ -68,5 +68,5 @@ def _metadata(lake: Lake, found: LakeFigures, key: str) -> dict[str, Any]:
 
 def _picture(log: LogFigures) -> str:
     """The heat map as markdown that holds its own picture, in colours that stand on light and on dark."""
-    svg = standing_colours(heat_map(log))
+    svg = inline_colours(heat_map(log))
     return f"![{log.title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -20,7 +20,7 @@ from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.orchestration.check_metadata import check_metadata
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.day_checks import newest_materializations
-from loglake_assets.orchestration.day_events import closed_checks, recorded_days, tag_run
+from loglake_assets.orchestration.day_events import check_outputs, day_materializations, tag_run
 from loglake_assets.orchestration.review_config import ReviewConfig
 from loglake_assets.reviews import Review
 from loglake_assets.reviews.builder import DayCheck, ReviewDay
@@ -49,14 +49,14 @@ def build_review_days(context: dg.AssetExecutionContext, config: ReviewConfig, l
     """The events of building the run's days: materializations and checks of the good ones; bad ones fail by name."""
     days = [date.fromisoformat(key) for key in context.partition_keys]
     tag_run(context, "review", config.review.name, days)
-    errors = _unbuilt(config.review, lake, days)
+    errors = _unbuilt_days(config.review, lake, days)
     built = list(_build(context, config, lake, [day for day in days if day not in errors], errors))
     metadata = {b.partition: _metadata(b, lake.settings) for b in built}
-    yield from recorded_days(context, config.key, metadata, len(built) == len(days))
+    yield from day_materializations(context, config.key, metadata, len(built) == len(days))
     yield from _evaluations(context, config, lake, built)
     if errors:
         raise dg.Failure("; ".join(f"{day}: {_tell(e)}" for day, e in sorted(errors.items())), allow_retries=False)
-    yield from closed_checks(context, list(config.builder.CHECKS))
+    yield from check_outputs(context, list(config.builder.CHECKS))
 
 
 def _tell(error: Exception) -> str:
@@ -70,7 +70,7 @@ def _tell(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
-def _unbuilt(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exception]:
+def _unbuilt_days(review: Review, lake: Lake, days: Sequence[date]) -> dict[date, Exception]:
     inputs = read_inputs(lake, load_source(review.leading_source), days)
     return {
         day: InputNotBuiltError(

@@ -48,7 +48,7 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
         ],
         owners=config.owners,
         tags={"loglake/review": review.name, "loglake/layer": "review"},
-        freshness_policy=built_once_its_logs_are(config),
+        freshness_policy=review_freshness(config),
         metadata={
             "dagster/table_name": review.table.name,
             "dagster/column_schema": column_schema((*review.table.all_columns, review.table.partition_key)),
@@ -63,7 +63,7 @@ def review_asset(config: ReviewConfig) -> dg.AssetsDefinition:
     return build_days
 
 
-def built_once_its_logs_are(config: ReviewConfig) -> dg.FreshnessPolicy:
+def review_freshness(config: ReviewConfig) -> dg.FreshnessPolicy:
     """Every night a day is built: from a night on which it waits for no log to one on which it waits longest."""
     longest = timedelta(days=1, minutes=config.wait_minutes)
     return dg.FreshnessPolicy.time_window(

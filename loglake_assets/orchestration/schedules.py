@@ -8,7 +8,7 @@ import dagster as dg
 from loglake_assets.orchestration.source_config import window_tags
 
 
-def built_every_night(hour: int) -> dg.FreshnessPolicy:
+def nightly_freshness(hour: int) -> dg.FreshnessPolicy:
     """The day just closed, which is built from this UTC hour on, is there two hours later."""
     return dg.FreshnessPolicy.cron(deadline_cron=f"0 {(hour + 2) % 24} * * *", lower_bound_delta=timedelta(hours=2))
 

@@ -20,7 +20,7 @@ from loglake_assets.orchestration.pools import GLUE_POOL
 from loglake_assets.orchestration.raw_sensor import raw_sensor
 from loglake_assets.orchestration.readready_days import build_days, measure_drift, recount_days
 from loglake_assets.orchestration.reconciliation_asset import reconciliation_asset
-from loglake_assets.orchestration.schedules import built_every_night, windows_schedule
+from loglake_assets.orchestration.schedules import nightly_freshness, windows_schedule
 from loglake_assets.orchestration.source_config import SourceConfig, windows
 from resources.glue_jobs import GlueJobs
 
@@ -99,7 +99,7 @@ def readready_asset(config: SourceConfig) -> dg.AssetsDefinition:
         },
         owners=config.owners,
         tags=config.tags("readready"),
-        freshness_policy=built_every_night(config.schedule_hour),
+        freshness_policy=nightly_freshness(config.schedule_hour),
         output_required=False,
     )
     def readready(

@@ -52,7 +52,7 @@ _STANDING = {
 }
 
 
-def standing_colours(svg: str) -> str:
+def inline_colours(svg: str) -> str:
     """A picture with colours of its own, for where the page's style is not."""
     for variable, colour in _STANDING.items():
         svg = svg.replace(variable, colour)

@@ -148,7 +148,7 @@ def write_pack(
     key = _signing_key(key_file) if key_file else None
     _refuse(asked, folder)
     now = datetime.now(UTC)
-    digests = _validated(lake, asked, now, digest_keys, say)
+    digests = _validate(lake, asked, now, digest_keys, say)
     folder.mkdir(parents=True)
     _write_report(lake, place, asked, folder, digests or {}, now)
     say("report.html: written")
@@ -169,7 +169,7 @@ def write_pack(
     return made
 
 
-def _validated(
+def _validate(
     lake: Lake, asked: Asked, now: datetime, keys: Path | None, say: Callable[[str], None]
 ) -> dict[date, DigestReport] | None:
     """What the log's digests prove of each day; None where it has none, or where there are no keys, which is said."""

@@ -33,7 +33,7 @@ from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.report.words import state_words
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review
-from loglake_assets.reviews.session_activity.verdicts import SessionReview, reviews_and_owed
+from loglake_assets.reviews.session_activity.verdicts import SessionReview, reviews_with_backlog
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
@@ -59,7 +59,7 @@ class Period:
     words: str
 
     @property
-    def compared(self) -> list[date]:
+    def compared_days(self) -> list[date]:
         """Days that are compared with storage by listing it."""
         return sorted({*self.recent, *self.shown[-LOOK_BACK_DAYS - 1 :]})
 
@@ -148,7 +148,7 @@ class LogFigures:
         return found
 
     @property
-    def excluded_by(self) -> dict[str, tuple[int, ExcludeRule | None]]:
+    def exclusions(self) -> dict[str, tuple[int, ExcludeRule | None]]:
         """Events left out by name of the rule, with the rule; None where rules.toml has it no longer."""
         counts = Counter[str]()
         for figure in self.days:
@@ -199,10 +199,10 @@ def lake_figures(lake: Lake, place: str, now: datetime, asked: tuple[date, date]
 
     Raises AthenaError where a review cannot be asked.
     """
-    period = period_of(now.date(), None if asked else _newest_built(lake, now.date()), asked)
+    period = period_of(now.date(), None if asked else _newest_built_day(lake, now.date()), asked)
     logs = tuple(log_figures(lake, load_source(name), now.date(), period) for name in source_names())
     first, last = period.recent[0], period.recent[-1]
-    reviews = reviews_and_owed(lake, first, last, days_to_review())
+    reviews = reviews_with_backlog(lake, first, last, days_to_review())
     tools = _ask(
         lake,
         "agent_tool_use",
@@ -224,7 +224,7 @@ def lake_figures(lake: Lake, place: str, now: datetime, asked: tuple[date, date]
     return replace(made, changes=tuple(_changes(states, made.states)), before=before)
 
 
-def _newest_built(lake: Lake, today: date) -> date | None:
+def _newest_built_day(lake: Lake, today: date) -> date | None:
     """The newest day until today that is built of any log; None where none is."""
     tables = (lake.table(load_source(name).readready.name) for name in source_names())
     days = (day for table in tables for day in sequences(table) if day <= day_number(today))
@@ -243,7 +243,7 @@ def log_figures(lake: Lake, source: LogSource, today: date, period: Period) -> L
     """One log over the days of a report."""
     days = period.shown
     table = lake.table(source.readready.name)
-    listed = {one.day: one for one in lake.reconciler(source).days(period.compared, today)}
+    listed = {one.day: one for one in lake.reconciler(source).days(period.compared_days, today)}
     delivered = delivered_days(lake.catalog, source, days_expression(days))
     commits = {day_from_number(day): commit for day, commit in heads(table).items()}
     late = late_counts(table)

@@ -16,7 +16,7 @@ from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
 from loglake_assets.sources.placement import days_argument
-from loglake_assets.sources.words import counted, joined
+from loglake_assets.sources.words import join_clauses, tally
 from resources.settings import loglake
 
 PROBLEMS_SHOWN = 100
@@ -42,7 +42,7 @@ def report_page(found: LakeFigures) -> str:
             report=found,
             logs=[(log, _pictures(log, months), months) for log, months in ((log, _months(log)) for log in found.logs)],
             days={log.name: _days(log) for log in found.logs},
-            compared=_compared(found),
+            compared=_comparison_words(found),
             kinds=KINDS,
             problems=problems,
             problem_count=sum(len(log.problems) for log in found.logs),
@@ -69,10 +69,10 @@ def _audit(found: LakeFigures, log: LogFigures) -> str:
     return loglake(f"digests {log.name} {days_argument(days[0], days[-1])}")
 
 
-def _compared(found: LakeFigures) -> str:
+def _comparison_words(found: LakeFigures) -> str:
     """The days that were compared with storage, as words."""
-    runs = runs_of_days(found.period.compared)
-    return joined([f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs])
+    runs = runs_of_days(found.period.compared_days)
+    return join_clauses([f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs])
 
 
 def _days(log: LogFigures) -> dict[str, list[DayFigure]]:
@@ -137,7 +137,7 @@ def _pages() -> Environment:
         "total": _total,
         "of_ledger": _of_ledger,
         "kind": kind_of,
-        "counted": counted,
+        "tally": tally,
         "status": _status,
         "finding": finding_words,
         "state": state_words,

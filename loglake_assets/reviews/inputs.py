@@ -8,7 +8,7 @@ from typing import Any
 from loglake_assets.lake.checks.coverage import coverage_of_commit
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days, partitions
-from loglake_assets.lake.versions.commits import commit_if_readable, seq_shown
+from loglake_assets.lake.versions.commits import commit_if_readable, shown_seq
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number, day_number
 
@@ -95,7 +95,7 @@ def read_inputs(lake: Lake, source: LogSource, days: Sequence[date]) -> dict[dat
 def _input(lake: Lake, table: str, day: date, parameters: Mapping[str, str] | None, is_delivered: bool) -> Input:
     if parameters is None:
         return Input(table, day, UNBUILT if is_delivered else NO_SOURCE)
-    seq = seq_shown(parameters)
+    seq = shown_seq(parameters)
     commit = commit_if_readable(lake.table(table), day_number(day), seq)
     coverage = coverage_of_commit(lake.table(table), day_number(day), seq)
     return Input(

@@ -72,7 +72,7 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count:,} {unit}" for count, unit in parts if count) or "0 s"
 
 
-def lasted(milliseconds: int) -> str:
+def duration_text(milliseconds: int) -> str:
     """As a duration; below a second in milliseconds."""
     return f"{milliseconds:,} ms" if milliseconds < 1_000 else duration(milliseconds / 1_000)
 

@@ -50,7 +50,7 @@ def _state(lake: Lake, review: Review, day: date, inputs: Mapping[str, Mapping[d
     near = {
         name: {d: entry for d, entry in entries.items() if _is_near(review, day, d)} for name, entries in inputs.items()
     }
-    read = _read_by_commit(lake, review, day)
+    read = _inputs_of_commit(lake, review, day)
     if read is None:
         return ReviewState(day, UNBUILT, (), near)
     changed = _changes(read, [entry for entries in near.values() for entry in entries.values()])
@@ -84,7 +84,7 @@ def _absent_details(lake: Lake, review: Review, day: date) -> Iterator[str]:
             yield f"{detail.name} has not been built of this day"
 
 
-def _read_by_commit(lake: Lake, review: Review, day: date) -> dict[str, str] | None:
+def _inputs_of_commit(lake: Lake, review: Review, day: date) -> dict[str, str] | None:
     """What the day's newest commit read, by table and day; None where there is no commit, or none that says so."""
     table = lake.table(review.table.name)
     commit = head(table, day_number(day))

@@ -40,7 +40,7 @@ def whole_object(
     **request: Any,
 ) -> dict[str, Any]:
     """GetObject's answer with all bytes as its `Body`. Raises CutObjectError, or what S3 refuses with, at once."""
-    cut_or_damaged = _cut_or_damaged()
+    cut_or_damaged = _damage_errors()
     for attempt in range(1, attempts + 1):
         try:
             return _read_once(s3, bucket, key, request)
@@ -92,7 +92,7 @@ def _read_once(s3: "S3Client", bucket: str, key: str, request: dict[str, Any]) -
     return {**answer, "Body": body}
 
 
-def _cut_or_damaged() -> tuple[type[Exception], ...]:
+def _damage_errors() -> tuple[type[Exception], ...]:
     from botocore import exceptions
 
     return (

@@ -61,13 +61,13 @@ def row_count(s3: "S3Client", bucket: str, key: str) -> int:
 
 
 def columns_of(s3: "S3Client", bucket: str, key: str, columns: Sequence[str | tuple[str, ...]]) -> list[list[Any]]:
-    """All values of some columns of an ORC file, a list a column; several names together are read as `first_known`."""
+    """All values of some columns of an ORC file, a list a column; several names together are read as `coalesce`."""
     wanted = [(names,) if isinstance(names, str) else names for names in columns]
     table = _open(s3, bucket, key).read(columns=[name for names in wanted for name in names])
-    return [first_known(table, names).to_pylist() for names in wanted]
+    return [coalesce(table, names).to_pylist() for names in wanted]
 
 
-def first_known(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+def coalesce(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
     """Of each row the first of the columns' values that is not null."""
     return pc.coalesce(*(table.column(name) for name in names))
 

@@ -18,7 +18,7 @@ from loglake_assets.sources.views import view_statements
 
 _NOT_OF_ROWS = frozenset({"__init__.py", "recount.py"})
 _SHARED = ("firehose.py", "identity.py", "record.py", "repetition.py")
-_JOB = ("day_views.py", "reading.py", "sql_on_arrow.py")
+_JOB = ("day_views.py", "object_reader.py", "sql_on_arrow.py")
 _S3 = ("arrow_types.py", "content_kind.py", "gzip_content.py")
 _SQL_COMMENT = re.compile(r"--[^\n]*")
 _PARSER = threading.Lock()

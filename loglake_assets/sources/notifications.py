@@ -27,7 +27,7 @@ class ObjectCreated:
     time: str | None = None
 
 
-def objects_created(event: Any) -> Iterator[ObjectCreated]:
+def created_objects(event: Any) -> Iterator[ObjectCreated]:
     """The objects a notification tells of; none for a TestEvent or a deletion.
 
     Raises NotANotificationError, after the objects of all the records that can be read.
@@ -74,7 +74,7 @@ def _from_message(text: Any) -> Iterator[ObjectCreated]:
     """A topic's message. A trail sends a sentence when it is given a topic, which tells of no object."""
     if isinstance(text, str) and _SENTENCE.fullmatch(text):
         return
-    yield from objects_created(_parse(text))
+    yield from created_objects(_parse(text))
 
 
 def _from_eventbridge(event: Mapping[str, Any]) -> Iterator[ObjectCreated]:
@@ -95,7 +95,7 @@ def _from_record(record: Any) -> Iterator[ObjectCreated]:
     elif "s3" in record:
         yield from _from_s3(record)
     elif "body" in record:  # SQS in front of the Lambda
-        yield from objects_created(_parse(record["body"]))
+        yield from created_objects(_parse(record["body"]))
     else:
         raise NotANotificationError("a record has none of s3, Sns, body")
 

@@ -111,7 +111,7 @@ def _parse_rules(source: str, text: str) -> Rules:
 
 
 def _deny(rule: Mapping[str, object]) -> DenyRule:
-    _refuse_unknown(rule, {"name", "source", "key_pattern", "accounts", "regions"})
+    _refuse_unknown_keys(rule, {"name", "source", "key_pattern", "accounts", "regions"})
     conditions = [key for key in ("key_pattern", "accounts", "regions") if rule.get(key)]
     if not conditions:
         raise RulesError(f"The deny rule {rule.get('name')!r} names no key_pattern, accounts or regions.")
@@ -136,7 +136,7 @@ _ABOUT = {"decided_by", "since", "why"}
 
 
 def _exclude(rule: Mapping[str, object], accepted: frozenset[str]) -> ExcludeRule:
-    _refuse_unknown(rule, {"name", "source", *_ABOUT, *accepted})
+    _refuse_unknown_keys(rule, {"name", "source", *_ABOUT, *accepted})
     fields = sorted(set(rule) - {"name", "source", *_ABOUT})
     if not fields:
         raise RulesError(f"The exclude rule {rule.get('name')!r} names no field: it would exclude everything.")
@@ -183,6 +183,6 @@ def _values(rule: Mapping[str, object], field: str) -> frozenset[str]:
     return frozenset(values)
 
 
-def _refuse_unknown(rule: Mapping[str, object], accepted: set[str]) -> None:
+def _refuse_unknown_keys(rule: Mapping[str, object], accepted: set[str]) -> None:
     if unknown := sorted(set(rule) - accepted):
         raise RulesError(f"Rule {rule.get('name')!r} says {unknown}; accepted: {sorted(accepted)}.")

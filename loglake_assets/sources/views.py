@@ -15,7 +15,7 @@ DUPLICATES_VIEW = "duplicates_as_view"
 _DUPLICATES = "20_duplicates_as_view.sql"
 
 
-def given_views(first: date, last: date, run_id: str) -> tuple[tuple[str, str], ...]:
+def window_views(first: date, last: date, run_id: str) -> tuple[tuple[str, str], ...]:
     """(view name, SELECT text): the window's bounds as a literal row, and the decoded records with their run."""
     bounds = (
         f"SELECT DATE '{first}' AS floor_as_date, DATE '{last}' AS ceiling_as_date, "

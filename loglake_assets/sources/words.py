@@ -1,17 +1,17 @@
 """Words that people read: counts beside their noun, and sentences of clauses. Standard library only."""
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def tally(count: int, noun: str, plural: str = "") -> str:
     """1 object, 2 objects; a plural of its own form is given."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
-def agreed(count: int, singular: str, plural: str) -> str:
+def inflect(count: int, singular: str, plural: str) -> str:
     """The form of a verb that agrees with a count: 1 is, 2 are."""
     return singular if count == 1 else plural
 
 
-def joined(clauses: list[str]) -> str:
+def join_clauses(clauses: list[str]) -> str:
     """a; a and b; a, b and c."""
     return " and ".join(filter(None, [", ".join(clauses[:-1]), *clauses[-1:]]))
 

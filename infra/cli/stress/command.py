@@ -14,7 +14,7 @@ from typing import Any
 from infra.cli.home import lake_home
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.stress.plot import plot
-from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, loss_sentence, percentile, scale_to, verdict, what_gave
+from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, failures, loss_sentence, percentile, scale_to, verdict
 from infra.cli.stress.run import Say, Stress, StressSettings
 from infra.cli.terminal import print_table
 from loglake_assets.sources import LogSource
@@ -108,11 +108,11 @@ def row(step: Step, bounds: Bounds) -> list[Any]:
         step.new_prefixes,
         _percentiles([seconds for _, seconds in step.latencies], 1, 3),
         max((depth.queued for depth in sending), default=0),
-        max((depth.unsent for depth in sending), default=0),
+        max((depth.backlog for depth in sending), default=0),
         f"{step.drain_seconds:.1f}",
         step.loss.total,
         "/".join(f"{used:.2f}" for used in step.cores.values()),
-        "no" if what_gave(step, bounds) else "yes",
+        "no" if failures(step, bounds) else "yes",
     ]
 
 
@@ -152,9 +152,9 @@ def _figures(step: Step, bounds: Bounds) -> dict[str, Any]:
         "new_prefix_count": step.new_prefixes,
         "put_seconds": {f"p{pct}": percentile(step.put_seconds, pct) for pct in (50, 95, 100)},
         "partition_seconds": {f"p{pct}": percentile(seconds, pct) for pct in (50, 95, 100)},
-        "queued_by_second": [[round(d.time - step.puts[0].due, 2), d.queued, d.unsent] for d in step.depths],
+        "queued_by_second": [[round(d.time - step.puts[0].due, 2), d.queued, d.backlog] for d in step.depths],
         "drain_seconds": step.drain_seconds,
         "loss": asdict(step.loss),
         "cores_used": step.cores,
-        "gave": what_gave(step, bounds),
+        "gave": failures(step, bounds),
     }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from infra.cli.stress.results import Bounds, Step, what_gave
+from infra.cli.stress.results import Bounds, Step, failures
 
 WIDTH, HEIGHT, LEFT, RIGHT = 1000, 230, 70, 20
 GAP = 60
@@ -22,7 +22,7 @@ def plot(title: str, steps: Sequence[Step], bounds: Bounds) -> str:
             "messages in the queue (blue); new prefixes not yet in it (orange)",
             [
                 (QUEUED, [(d.time - began, float(d.queued)) for s in steps for d in s.depths]),
-                (UNSENT, [(d.time - began, float(d.unsent)) for s in steps for d in s.depths]),
+                (UNSENT, [(d.time - began, float(d.backlog)) for s in steps for d in s.depths]),
             ],
             is_line=True,
         ),
@@ -90,7 +90,7 @@ def _shades(panel: _Panel, steps: Sequence[Step], began: float, bounds: Bounds) 
     for step in steps:
         left = panel.x(step.puts[0].due - began)
         right = panel.x(step.puts[0].due - began + step.span_seconds)
-        fill = "#fbe3e0" if what_gave(step, bounds) else "#eef4ea"
+        fill = "#fbe3e0" if failures(step, bounds) else "#eef4ea"
         yield f'<rect x="{left:.1f}" y="{panel.top}" width="{right - left:.1f}" height="{HEIGHT}" fill="{fill}"/>'
         yield _text((left + right) / 2, panel.top + 14, f"{step.rate:,.0f}/s", "middle")
 

@@ -36,7 +36,7 @@ class Depth:
     pending: int
 
     @property
-    def unsent(self) -> int:
+    def backlog(self) -> int:
         """New prefixes that are in no partition and in no queue: what the producer has not come to."""
         return max(0, self.pending - self.queued)
 
@@ -90,16 +90,16 @@ class Step:
     """Cores in use while sending, by who used them."""
 
     @property
-    def answered(self) -> list[Put]:
+    def answered_puts(self) -> list[Put]:
         return [put for put in self.puts if put.answered is not None]
 
     @property
     def errors(self) -> int:
-        return len(self.puts) - len(self.answered)
+        return len(self.puts) - len(self.answered_puts)
 
     @property
     def new_prefixes(self) -> int:
-        return sum(put.is_new for put in self.answered)
+        return sum(put.is_new for put in self.answered_puts)
 
     @property
     def put_seconds(self) -> list[float]:
@@ -116,11 +116,11 @@ class Step:
     @property
     def objects_per_second(self) -> float:
         """Objects a second that were stored."""
-        return len(self.answered) / self.span_seconds
+        return len(self.answered_puts) / self.span_seconds
 
     @property
     def events_a_second(self) -> float:
-        return sum(put.events for put in self.answered) / self.span_seconds
+        return sum(put.events for put in self.answered_puts) / self.span_seconds
 
     @property
     def depths_while_due(self) -> list[Depth]:
@@ -157,7 +157,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def what_gave(step: Step, bounds: Bounds) -> list[str]:
+def failures(step: Step, bounds: Bounds) -> list[str]:
     """What gave in a step, in the order of the path from put to partition; empty where the step was held."""
     found: list[str] = []
     late, p95 = step.late(bounds), percentile([seconds for _, seconds in step.latencies], 95)
@@ -169,9 +169,9 @@ def what_gave(step: Step, bounds: Bounds) -> list[str]:
             f"{step.objects_per_second:,.0f} objects/s were stored"
         )
     floor = bounds.floor(step.new_prefixes / step.seconds)
-    if grows([depth.unsent for depth in step.depths_while_due], floor):
+    if grows([depth.backlog for depth in step.depths_while_due], floor):
         found.append(
-            f"the producer fell behind: {max(d.unsent for d in step.depths_while_due):,} new prefixes before the queue"
+            f"the producer fell behind: {max(d.backlog for d in step.depths_while_due):,} new prefixes before the queue"
         )
     if grows([depth.queued for depth in step.depths_while_due], floor):
         found.append(
@@ -208,7 +208,7 @@ def next_rate(rate: float, factor: float, up_to: float | None) -> float | None:
 def verdict(steps: Sequence[Step], bounds: Bounds) -> str:
     """One sentence: what gave first, at which rate."""
     for step in steps:
-        if gave := what_gave(step, bounds):
+        if gave := failures(step, bounds):
             return f"At {step.rate:,.0f} objects/s gave first: {'; then '.join(gave)}."
     return f"Nothing gave up to {max((step.rate for step in steps), default=0):,.0f} objects/s."
 
@@ -219,8 +219,8 @@ def scale_to(steps: Sequence[Step], bounds: Bounds, new_prefix_pct: float) -> st
         f"The original's rule, the busiest day ({BUSIEST_DAY_FILES:,} files) within an hour, is {BUSIEST_RATE:,.0f} "
         f"objects/s; with {new_prefix_pct:g} % of them opening a prefix: "
     )
-    held = max((step for step in steps if not what_gave(step, bounds)), key=lambda step: step.rate, default=None)
-    broke = min((step for step in steps if what_gave(step, bounds)), key=lambda step: step.rate, default=None)
+    held = max((step for step in steps if not failures(step, bounds)), key=lambda step: step.rate, default=None)
+    broke = min((step for step in steps if failures(step, bounds)), key=lambda step: step.rate, default=None)
     if held is not None and held.rate >= math.floor(BUSIEST_RATE):
         return f"{rule}held at {held.rate:,.0f} objects/s, for {held.seconds:,.0f} s and not for the hour."
     if broke is not None and broke.rate <= math.ceil(BUSIEST_RATE):

@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.cli.local_lake import LocalLake
 from infra.cli.stress.plan import FAR_DAY, Replay, StressError
-from infra.cli.stress.results import Bounds, Depth, Put, Step, next_rate, percentile, what_gave
+from infra.cli.stress.results import Bounds, Depth, Put, Step, failures, next_rate, percentile
 from infra.cli.stress.send import Sending, stress_client
 from infra.cli.stress.watch import Cores, Values, Watch, latencies
 from loglake_assets.sources import LogSource
@@ -58,7 +58,7 @@ class Stress:
         rate: float | None = self.settings.rate
         while rate is not None:
             steps.append(self.step(rate))
-            gave = what_gave(steps[-1], self.settings.bounds)
+            gave = failures(steps[-1], self.settings.bounds)
             self._say(f"  {rate:,.0f}/s {'gave: ' + '; '.join(gave) if gave else 'held'}")
             rate = None if gave else next_rate(rate, self.settings.factor, self.settings.up_to)
         return steps
@@ -100,7 +100,7 @@ class Stress:
             rate,
             self.settings.seconds,
             puts,
-            _with_pending(depths + more, puts, latencies(puts, catalog)),
+            _count_pending(depths + more, puts, latencies(puts, catalog)),
             latencies(puts, catalog),
             drained,
             self._watch.loss(self._puts, catalog),
@@ -141,7 +141,7 @@ class Stress:
             puts = sending.puts[seen:]
             seen += len(puts)
             recent += puts
-            pending = self._watch.still_pending(pending + _new(puts))
+            pending = self._watch.find_pending(pending + _new(puts))
             depths.append(Depth(time.time(), self._watch.depth(), len(pending)))
             if time.monotonic() - told >= 1:
                 told = time.monotonic()
@@ -155,7 +155,7 @@ class Stress:
         moved = told = time.monotonic()
         before: tuple[int, int] | None = None
         while time.monotonic() - moved < self.settings.patience_seconds:
-            pending = self._watch.still_pending(pending)
+            pending = self._watch.find_pending(pending)
             depths.append(Depth(time.time(), self._watch.depth(), len(pending)))
             now = (depths[-1].queued, len(pending))
             if now == (0, 0):
@@ -173,7 +173,7 @@ def _new(puts: list[Put]) -> list[Values]:
     return [put.values for put in puts if put.is_new and put.answered is not None]
 
 
-def _with_pending(
+def _count_pending(
     depths: list[Depth], puts: tuple[Put, ...], placed: tuple[tuple[float, float], ...]
 ) -> tuple[Depth, ...]:
     """The looks with what was pending then, exactly: polls see a partition later than it came."""

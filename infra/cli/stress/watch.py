@@ -45,7 +45,7 @@ class Watch:
         answer = self._sqs.get_queue_attributes(QueueUrl=self._urls[what], AttributeNames=names)
         return sum(int(answer["Attributes"].get(name, 0)) for name in names)
 
-    def still_pending(self, pending: list[Values]) -> list[Values]:
+    def find_pending(self, pending: list[Values]) -> list[Values]:
         """Of partitions that were not there, those that still are not; only the first some hundred are asked for."""
         asked = pending[: _BATCH * _BATCHES_A_LOOK]
         there: set[Values] = set()

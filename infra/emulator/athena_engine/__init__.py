@@ -5,8 +5,8 @@ answered and a broken AddAPart would look healthy. Here the catalog decides, as 
 SQL to DuckDB's), pyarrow (ORC) and DuckDB (the query). No emulator is imported and no network is used: the catalog and
 the objects come in as two small protocols. In the order of reading: statements, grammar (what a SELECT may hold),
 functions (which), shows, views, query, scopes, expression_types, dialect and macros (Trino to DuckDB), json_paths,
-addresses, catalog, metadata, pruning, scan, formats, hive_types, results, reasons. docs/local-athena.md says what is
-accepted, refused and different.
+addresses, catalog, metadata, partition_predicates, scan, formats, hive_types, results, reasons.
+docs/local-athena.md says what is accepted, refused and different.
 """
 
 from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ def arrow_type(hive: str) -> pa.DataType:
     text = hive.strip().lower()
     head, _, inner = text.partition("<")
     if inner:
-        return _type_of_nested(head, inner.removesuffix(">"))
+        return _nested_type(head, inner.removesuffix(">"))
     name, _, arguments = text.partition("(")
     if name == "decimal":
         precision, _, scale = arguments.removesuffix(")").partition(",")
@@ -35,7 +35,7 @@ def arrow_type(hive: str) -> pa.DataType:
     return _SCALARS[name]
 
 
-def _type_of_nested(head: str, inner: str) -> pa.DataType:
+def _nested_type(head: str, inner: str) -> pa.DataType:
     if head == "array":
         return pa.list_(arrow_type(inner))
     if head == "map":

@@ -10,7 +10,7 @@ from infra.emulator.athena_engine.dialect import as_duckdb_means_it, name_column
 from infra.emulator.athena_engine.expression_types import Reading, add_types, check_types, drop_types
 from infra.emulator.athena_engine.failures import QueryFailed, place_of_identifier
 from infra.emulator.athena_engine.metadata import Metadata, metadata_table
-from infra.emulator.athena_engine.pruning import prune
+from infra.emulator.athena_engine.partition_predicates import prune
 from infra.emulator.athena_engine.scan import Scan
 from infra.emulator.athena_engine.scopes import (
     Used,

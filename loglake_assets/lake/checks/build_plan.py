@@ -73,11 +73,11 @@ class BuildPlan:
 def build_plan(reconciler: Reconciler, days: Sequence[date], first_open: date, days_per_run: int) -> BuildPlan:
     """The plan of building `days`; days from `first_open` on are still open. Lists their objects and opens none."""
     reports = {report.day: report for report in reconciler.days(days, first_open)}
-    planned = tuple(_planned(day, reports.get(day)) for day in sorted(set(days)))
+    planned = tuple(_planned_day(day, reports.get(day)) for day in sorted(set(days)))
     return BuildPlan(planned, days_per_run, _rate(reconciler.table))
 
 
-def _planned(day: date, report: DayReport | None) -> PlannedDay:
+def _planned_day(day: date, report: DayReport | None) -> PlannedDay:
     if report is None or not report.landed_count:
         return PlannedDay(day, 0, 0, "nothing", "nothing delivered" if report is None else report.state)
     brings = "new" if report.placing is Placing.NOT_COMMITTED else "change" if report.is_stale else "same"

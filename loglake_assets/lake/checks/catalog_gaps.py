@@ -17,7 +17,7 @@ from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import companions
 from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions
 from loglake_assets.lake.storage.table import Table
-from loglake_assets.lake.versions.commits import Commit, heads, seq_shown
+from loglake_assets.lake.versions.commits import Commit, heads, shown_seq
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, place
 
@@ -38,7 +38,7 @@ class UnregisteredPrefix:
 def unregistered_prefixes(source: LogSource, reports: Iterable[DayReport]) -> list[UnregisteredPrefix]:
     """Prefixes of the days that hold objects and have no raw partition; without those that a deny rule keeps out."""
     objects: dict[Placement, list[Judged]] = defaultdict(list)
-    for judged in (judged for report in reports for judged in report.named(Verdict.UNREGISTERED)):
+    for judged in (judged for report in reports for judged in report.select(Verdict.UNREGISTERED)):
         placement = place(source, judged.bucket, judged.key)
         if isinstance(placement, Placement):
             objects[placement].append(judged)
@@ -73,7 +73,7 @@ def _is_shown(bucket: str, commit: Commit, shown: Mapping[str, Mapping[int, tupl
 def _commits_on_show(catalog: Catalog, table: str) -> dict[int, tuple[int, str]]:
     """By day: the commit that the partition shows, and where it lies."""
     return {
-        int(p["Values"][0]): (seq_shown(p.get("Parameters", {})), p["StorageDescriptor"]["Location"])
+        int(p["Values"][0]): (shown_seq(p.get("Parameters", {})), p["StorageDescriptor"]["Location"])
         for p in partitions(catalog, table, ALL_DAYS)
     }
 

@@ -15,7 +15,7 @@ from loglake_assets.lake.checks.coverage import BESIDE, Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.sources.placement import day_number, days_argument
-from loglake_assets.sources.words import agreed, counted
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import program
 
 
@@ -172,13 +172,13 @@ class DayReport:
         others = Counter(str(j.verdict) for j in self.judged)
         return ({str(Verdict.BUILT): self.built} if self.built else {}) | dict(others)
 
-    def named(self, *verdicts: Verdict) -> list[Judged]:
+    def select(self, *verdicts: Verdict) -> list[Judged]:
         return [j for j in self.judged if j.verdict in verdicts]
 
     @property
     def landed_count(self) -> int:
         """Objects of the day that no deny rule keeps out."""
-        return self.listed_count - len(self.named(Verdict.EXCLUDED))
+        return self.listed_count - len(self.select(Verdict.EXCLUDED))
 
     @property
     def is_stale(self) -> bool:
@@ -188,11 +188,11 @@ class DayReport:
         """
         if self.run_id is None or self.is_rolled_back:
             return False
-        return self._has_broken_manifest or bool(self.named(*_BUILD_MENDS))
+        return self._has_broken_manifest or bool(self.select(*_BUILD_MENDS))
 
     @property
     def _has_broken_manifest(self) -> bool:
-        return any(j.detail.startswith(MANIFEST) for j in self.named(Verdict.UNREADABLE_RECORD))
+        return any(j.detail.startswith(MANIFEST) for j in self.select(Verdict.UNREADABLE_RECORD))
 
     @property
     def pct(self) -> float | None:
@@ -227,19 +227,19 @@ class DayReport:
     @property
     def words(self) -> tuple[str, ...]:
         """One word for the day, the gravest that holds; of a measured day, each word that the recount gives."""
-        if self.named(Verdict.UNREGISTERED):
+        if self.select(Verdict.UNREGISTERED):
             return ("unregistered",)
         if self.placing is Placing.NOT_COMMITTED:
-            return (next((word for verdict, word in _NOT_COMMITTED_WORDS.items() if self.named(verdict)), "excluded"),)
+            return (next((word for verdict, word in _NOT_COMMITTED_WORDS.items() if self.select(verdict)), "excluded"),)
         if self.placing not in IN_ORDER:
             return ("damaged",) if self.placing in _OF_RECORDS else ("unplaced",)
         if self.is_rolled_back:
             return ("rolled_back",)
-        if self.named(*_DAMAGE):
+        if self.select(*_DAMAGE):
             return ("damaged",)
         if self.is_stale:
             return ("stale",)
-        if self.named(Verdict.GONE):
+        if self.select(Verdict.GONE):
             return ("raw_gone",)
         return measure_words(self.coverage)
 
@@ -296,17 +296,17 @@ def _beside_reasons(coverage: Coverage) -> Iterator[str]:
     if coverage.surplus:
         named = ", ".join(coverage.surplus_events[:_NAMED])
         yield (
-            f"surplus: {counted(coverage.surplus, 'row')} of the table {agreed(coverage.surplus, 'is', 'are')} "
+            f"surplus: {tally(coverage.surplus, 'row')} of the table {inflect(coverage.surplus, 'is', 'are')} "
             f"in no raw log, such as {named}"
         )
     if coverage.repeated:
         yield (
-            f"repeated: {counted(coverage.repeated, 'row')} of the table "
-            f"{agreed(coverage.repeated, 'is', 'are')} there once already"
+            f"repeated: {tally(coverage.repeated, 'row')} of the table "
+            f"{inflect(coverage.repeated, 'is', 'are')} there once already"
         )
     if copies := coverage.differing:
         named = "; ".join(f"{event} in {where}" for event, where in sorted(copies.items())[:_NAMED])
         yield (
-            f"differing: {counted(len(copies), 'event')} {agreed(len(copies), 'has', 'have')} a copy with other "
+            f"differing: {tally(len(copies), 'event')} {inflect(len(copies), 'has', 'have')} a copy with other "
             f"content, which is no row: {named}"
         )

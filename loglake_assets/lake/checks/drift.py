@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.table import Table
-from loglake_assets.s3.orc import first_known, stripes_of
+from loglake_assets.s3.orc import coalesce, stripes_of
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
@@ -90,7 +90,7 @@ def drift(s3: "S3Client", source: LogSource, day: int, location: str) -> Drift:
     files = (key for key in keys(s3, bucket, prefix) if key.endswith(".orc"))
     for table in (stripe for key in files for stripe in stripes_of(s3, bucket, key, wanted)):
         rows += table.num_rows
-        events = first_known(table, source.readready.grain)
+        events = coalesce(table, source.readready.grain)
         if shape.version_column:
             _see_versions(seen, shape.versions, table.column(shape.version_column), events)
         if has_others:

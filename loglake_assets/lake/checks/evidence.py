@@ -216,7 +216,7 @@ class Examiner:
         if manifest is None:
             yield Statement("manifest", False, f"{commit.manifest} is not there, or cannot be read")
             return
-        yield _naming_statement(manifest, row, commit)
+        yield _manifest_statement(manifest, row, commit)
         differing = differences(commit, manifest)
         said = f"commit {commit.seq} and the manifest of its run; differing: {', '.join(differing) or 'none'}"
         yield Statement("commit is of this manifest", not differing, said)
@@ -260,7 +260,7 @@ def _is_what_was_read(row: Mapping[str, Any], body: bytes, etag: str) -> bool:
     return etag == row["raw_etag"] and named in {None, hashlib.sha256(body).hexdigest()}
 
 
-def _naming_statement(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Statement:
+def _manifest_statement(manifest: Manifest, row: Mapping[str, Any], commit: Commit) -> Statement:
     entry = next((o for o in manifest.objects if o.name == (row["raw_bucket"], row["raw_key"])), None)
     if entry is None:
         return Statement("manifest", False, f"{commit.manifest} does not name the raw object")

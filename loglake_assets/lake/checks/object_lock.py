@@ -134,7 +134,7 @@ class LockResult:
         return 100 * (len(self.sampled) - len(self.faulty)) / len(self.sampled)
 
     @property
-    def passed(self) -> bool:
+    def is_conforming(self) -> bool:
         return not self.bucket_faults and not self.faulty
 
 

@@ -16,7 +16,7 @@ from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
 from loglake_assets.lake.storage.raw_bucket import RawBucket
-from loglake_assets.lake.storage.raw_objects import RawObject, denying_rule, raw_objects_by_day
+from loglake_assets.lake.storage.raw_objects import RawObject, find_deny_rule, raw_objects_by_day
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ACCEPTING_LOSS, ROLLBACK, Commit, edited_records
@@ -35,7 +35,7 @@ from loglake_assets.sources import LogSource
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Reconciler:
     ) -> tuple[Verdict, str]:
         location = registered.get(found.placement.values)
         if location is None:
-            rule = denying_rule(self.rules, self.source, found)
+            rule = find_deny_rule(self.rules, self.source, found)
             return (Verdict.EXCLUDED, rule) if rule else (Verdict.UNREGISTERED, found.placement.location)
         if location != found.placement.location:
             return Verdict.UNREGISTERED, f"{found.placement.location}, and its partition lies at {location}"
@@ -237,7 +237,7 @@ class Reconciler:
         for before in range(1, self._reach.behind + 1):
             for found in landed.get(day - timedelta(days=before), ()):
                 is_read = self._reach.reads(day, found.placement.day, found.last_modified)
-                if found.name in known or not is_read or denying_rule(self.rules, self.source, found):
+                if found.name in known or not is_read or find_deny_rule(self.rules, self.source, found):
                     continue
                 said = "may hold events of this day, and was stored under an earlier prefix since the day was built"
                 yield Judged(Verdict.LATE, found.bucket, found.key, said)
@@ -255,10 +255,10 @@ class Reconciler:
             if self._etag(late.bucket, late.key) is None:
                 if is_accepted:
                     continue
-                said = f"held {counted(late.events, 'event')} of this day and was removed before its build read it"
+                said = f"held {tally(late.events, 'event')} of this day and was removed before its build read it"
                 yield Judged(Verdict.GONE, late.bucket, late.key, said)
             else:
-                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {counted(late.events, 'event')} of this day")
+                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {tally(late.events, 'event')} of this day")
         for key, why in broken_entries(self.table, manifest.day).items():
             yield Judged(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"entry of the late ledger: {why}")
 

@@ -19,7 +19,7 @@ from loglake_assets.lake.checks.event_keys import EventKeys, event_keys
 from loglake_assets.lake.checks.inflate import text_of
 from loglake_assets.lake.storage.keys import duplicates_prefix
 from loglake_assets.lake.storage.raw_bucket import RawBucket
-from loglake_assets.lake.storage.raw_objects import denying_rule, raw_objects
+from loglake_assets.lake.storage.raw_objects import find_deny_rule, raw_objects
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
@@ -89,7 +89,7 @@ class _Expected:
         read = self.read.get(content.name)
         return read is not None and read.etag != content.etag
 
-    def set_aside(self) -> dict[tuple[str, str], str]:
+    def find_set_aside(self) -> dict[tuple[str, str], str]:
         """What the build read and is not as it was: `changed`, `gone`, or why S3 withholds it, by name."""
         lost = self.read.keys() - self.unchanged
         changed = dict.fromkeys(self.changed, "changed")
@@ -100,7 +100,7 @@ class _Expected:
         objects = [self.read[name] for name in names]
         return sum(1 if one.reason else one.days.get(self.served.day, 0) for one in objects)
 
-    def own_objects_read(self) -> int:
+    def count_own_objects(self) -> int:
         """How many objects of the day's own prefixes the build read."""
         return sum(one.prefix_day == self.served.day for one in self.read.values())
 
@@ -165,7 +165,7 @@ class Recount:
         for raw in raw_objects(self.raw, delivered):
             if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
                 continue
-            rule = None if raw.placement.values in registered else denying_rule(self.rules, self.source, raw)
+            rule = None if raw.placement.values in registered else find_deny_rule(self.rules, self.source, raw)
             if rule is None:
                 names[raw.name] = day_number(raw.placement.day), raw.size
             elif day := found.get(day_number(raw.placement.day)):
@@ -257,7 +257,7 @@ class Recount:
         )
 
     def _compare(self, day: date, expected: _Expected, events: EventKeys) -> Coverage:
-        set_aside, altered = expected.set_aside(), self._find_altered_files(expected)
+        set_aside, altered = expected.find_set_aside(), self._find_altered_files(expected)
         compared = events.compare(day_number(day), self._rows_in_table(expected.served, set_aside, altered))
         altered_rows = compared.rows if altered else 0  # of what readers query; the copies are beside it
         differing = self._differences(expected, altered)
@@ -283,7 +283,7 @@ class Recount:
             checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
             set_aside={f"s3://{bucket}/{key}": why for (bucket, key), why in set_aside.items()},
             set_aside_events=expected.events_of(set_aside),
-            objects_read=expected.own_objects_read(),
+            objects_read=expected.count_own_objects(),
             altered=altered,
             altered_rows=altered_rows,
             differing=differing,

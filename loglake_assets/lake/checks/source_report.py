@@ -39,7 +39,7 @@ def source_report(reconciler: Reconciler, first_open: date) -> SourceReport:
     numbers = sequences(reconciler.table)
     days = sorted({*landed, *(day_from_number(day) for day in numbers)})
     reports = reconciler.days_of(landed, days, first_open)
-    for denied in (judged for report in reports for judged in report.named(Verdict.EXCLUDED)):
+    for denied in (judged for report in reports for judged in report.select(Verdict.EXCLUDED)):
         ignored[f"denied:{denied.detail}"] += 1
     of_the_lake = tuple(report for report in reports if report.landed_count or report.commit_seq or report.run_id)
     return SourceReport(of_the_lake, dict(ignored), tuple(unknown), frozenset(landed))

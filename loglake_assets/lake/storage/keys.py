@@ -108,7 +108,7 @@ def parse_run_key(table: str, key: str) -> RunDirectory | None:
     return None
 
 
-def key_of_collected(table: str, day: int, run_id: str) -> str:
+def collected_key(table: str, day: int, run_id: str) -> str:
     return f"collected/{table}/{day}/{run_id}.json"
 
 

@@ -46,7 +46,7 @@ class RawObject:
         return self.bucket, self.key
 
 
-def denying_rule(rules: Rules, source: LogSource, found: RawObject) -> str | None:
+def find_deny_rule(rules: Rules, source: LogSource, found: RawObject) -> str | None:
     """The name of the deny rule that keeps the object's prefix from a partition; None where there is none."""
     keys = tuple(column.name for column in source.raw.partition_keys)
     return rules.deny_rule(found.key, keys, found.placement)

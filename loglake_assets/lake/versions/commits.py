@@ -71,7 +71,7 @@ class SupersededError(RuntimeError):
         self.commit = commit
 
 
-def seq_shown(parameters: Mapping[str, str]) -> int:
+def shown_seq(parameters: Mapping[str, str]) -> int:
     """The commit that a partition shows by its parameters; 0 where it shows none."""
     return int(parameters.get(COMMIT_SEQ, "0"))
 

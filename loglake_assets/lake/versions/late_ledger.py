@@ -83,7 +83,7 @@ def record_late(s3: "S3Client", bucket: str, manifests: Iterable[Manifest]) -> l
     committed: dict[int, set[tuple[str, str, str]] | None] = {}
     for day, entry in events_of_other_days(built):
         if day not in committed:
-            committed[day] = _read_by_commit(Table(built[0].table, s3, bucket), day)
+            committed[day] = _inputs_of_commit(Table(built[0].table, s3, bucket), day)
         if _is_late(entry, day, committed[day], built[0].reach):
             found.append(_late_object(entry, day, built[0].run_id))
     for late in found:
@@ -104,7 +104,7 @@ def _is_late(entry: ManifestObject, day: int, read: set[tuple[str, str, str]] | 
     return (entry.bucket, entry.key, entry.etag) not in read or not is_promised(entry, day, reach)
 
 
-def _read_by_commit(table: Table, day: int) -> set[tuple[str, str, str]] | None:
+def _inputs_of_commit(table: Table, day: int) -> set[tuple[str, str, str]] | None:
     """What the day's newest commit read, or None when the day has none."""
     newest = head_if_readable(table, day)
     if newest is None:

@@ -21,7 +21,7 @@ from loglake_assets.lake.versions.commits import (
     Commit,
     append,
     commits,
-    seq_shown,
+    shown_seq,
 )
 from loglake_assets.lake.versions.manifests import (
     GONE_WHILE_READING,
@@ -146,14 +146,14 @@ class Publisher:
         sequence = list(commits(Table(manifest.table, self.s3, self.bucket), manifest.day))
         builds = [commit for commit in sequence if commit.reason != ROLLBACK]
         compared = {c.run_id: f"commit {c.seq}" for c in (*sequence[-1:], *builds[-1:])}
-        if run := self._run_shown(manifest):
+        if run := self._shown_run(manifest):
             compared.setdefault(run, "the partition that readers see")
         for run, name in compared.items():
             if lost := self._losses_against(manifest, run, name):
                 return lost
         return ""
 
-    def _run_shown(self, manifest: Manifest) -> str:
+    def _shown_run(self, manifest: Manifest) -> str:
         """The run that readers are sent to, by the catalog: also where no record of its commit can be read."""
         partition = partition_of_day(self.catalog, manifest.table, manifest.day)
         return str((partition or {}).get("Parameters", {}).get(RUN, ""))
@@ -169,7 +169,7 @@ class Publisher:
             )
         lost = lost_objects(manifest, theirs)
         if not lost:
-            return self._overwritten(manifest, theirs, before)
+            return self._overwrite_losses(manifest, theirs, before)
         shown = ", ".join(f"s3://{o.bucket}/{o.key}" for o in lost[:3])
         return (
             f"{named} does not have all of {sum(o.days.get(manifest.day, 0) for o in lost):,} events that "
@@ -179,7 +179,7 @@ class Publisher:
             f"{_anyway(manifest)}"
         )
 
-    def _overwritten(self, manifest: Manifest, theirs: Manifest, before: str) -> str:
+    def _overwrite_losses(self, manifest: Manifest, theirs: Manifest, before: str) -> str:
         """The same for objects that were overwritten since: by the rows, as there may be as many under the same keys.
 
         Where both runs made rows by the same code, a row must say the same in every column of the log; else its key
@@ -297,7 +297,7 @@ class Publisher:
             return Placed(0, "")
         parameters = found.get("Parameters", {})
         digest = parameters.get(COMMIT_DIGEST, "")
-        return Placed(seq_shown(parameters), found["StorageDescriptor"]["Location"], digest)
+        return Placed(shown_seq(parameters), found["StorageDescriptor"]["Location"], digest)
 
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""

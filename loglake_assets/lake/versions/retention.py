@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from loglake_assets.lake.storage.keys import RunDirectory, key_of_collected, parse_run_key, run_roots
+from loglake_assets.lake.storage.keys import RunDirectory, collected_key, parse_run_key, run_roots
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits
 from loglake_assets.lake.versions.manifests import Manifest, ManifestMissingError, read_manifest
@@ -85,7 +85,7 @@ def old_runs(table: Table, rule: RetentionRule, now: datetime, served: Served) -
     for day in {directory.day for directory in found}:
         sequence = list(commits(table, day))
         shown = served(table.name, day) - {""}
-        kept[day] = runs_kept(sequence, rule, edge) | shown
+        kept[day] = runs_to_keep(sequence, rule, edge) | shown
         committed[day] = {commit.run_id for commit in sequence}
         if _has_gap(sequence) or not shown <= committed[day]:
             kept[day] |= {directory.run_id for directory in found if directory.day == day}
@@ -101,7 +101,7 @@ def _has_gap(sequence: Sequence[Commit]) -> bool:
     return not known.issuperset(range(1, max(known, default=0)))
 
 
-def runs_kept(sequence: Sequence[Commit], rule: RetentionRule, edge: datetime) -> set[str]:
+def runs_to_keep(sequence: Sequence[Commit], rule: RetentionRule, edge: datetime) -> set[str]:
     """Runs of a day that stay: of its newest commits, and of every commit that readers saw at `edge` or later."""
     superseded_at = [datetime.fromisoformat(later.committed_at) for later in sequence[1:]]
     seen = [c for c, until in zip(sequence, superseded_at, strict=False) if until >= edge]
@@ -130,9 +130,9 @@ def collect(
     edge = now - timedelta(days=rule.days)
     for run in old:
         note = {**asdict(run), "collected_at": now.astimezone(UTC).isoformat(timespec="seconds")}
-        key = key_of_collected(run.table, run.day, run.run_id)
+        key = collected_key(run.table, run.day, run.run_id)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(note, sort_keys=True).encode())
-        if run.run_id in runs_kept(list(commits(Table(run.table, s3, bucket), run.day)), rule, edge):
+        if run.run_id in runs_to_keep(list(commits(Table(run.table, s3, bucket), run.day)), rule, edge):
             _delete(s3, bucket, [key])
             continue
         kept = _delete(s3, bucket, run.keys)
@@ -170,7 +170,7 @@ def run_to_roll_back_to(table: Table, day: int, run_id: str) -> Manifest:
 
 def is_collected(table: Table, day: int, run_id: str) -> bool:
     """Whether retention has taken what a run wrote for a day, or is about to."""
-    return any(True for _ in entries(table.s3, table.bucket, key_of_collected(table.name, day, run_id)))
+    return any(True for _ in entries(table.s3, table.bucket, collected_key(table.name, day, run_id)))
 
 
 def _runs(table: Table, day: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.table import Table
-from loglake_assets.lake.versions.commits import COMMIT_DIGEST, RUN, Commit, commit_numbers, newest_record, seq_shown
+from loglake_assets.lake.versions.commits import COMMIT_DIGEST, RUN, Commit, commit_numbers, newest_record, shown_seq
 
 if TYPE_CHECKING:
     from mypy_boto3_glue.type_defs import PartitionTypeDef
@@ -86,9 +86,9 @@ def _serve(
     table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: "PartitionTypeDef | None"
 ) -> Served:
     parameters = (partition or {}).get("Parameters", {})
-    partition_seq = seq_shown(parameters)
+    partition_seq = shown_seq(parameters)
     location = partition["StorageDescriptor"]["Location"] if partition else ""
-    placing = _judge_placing(commit, partition_seq, location if partition else None)
+    placing = _judge_placement(commit, partition_seq, location if partition else None)
     known = {*numbers, *(commit.acknowledged if commit else ())}
     if commit and not known.issuperset(range(1, commit.seq)):
         placing = Placing.COMMIT_MISSING
@@ -97,7 +97,7 @@ def _serve(
     return Served(table, day, placing, parameters.get(RUN), location, commit.seq if commit else 0, partition_seq, None)
 
 
-def _judge_placing(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:
+def _judge_placement(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:
     if location is None:
         return Placing.PARTITION_MISSING if commit else Placing.NOT_COMMITTED
     if commit is None or partition_seq > commit.seq:

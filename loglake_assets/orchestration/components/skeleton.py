@@ -170,10 +170,10 @@ def events(text: str) -> Iterator[CountedEvent]:
     if lines and not lines[0].lstrip(string.whitespace).startswith("{"):
         raise NotCountableError("not_json_lines")
     for line, identity in zip(lines, identities(text.encode()), strict=False):
-        yield _counted(line, identity)
+        yield _count(line, identity)
 
 
-def _counted(line: str, identity: str) -> CountedEvent:
+def _count(line: str, identity: str) -> CountedEvent:
     try:
         record = _DECODER.decode(line)
     except (ValueError, RecursionError):

@@ -17,8 +17,8 @@ from jinja2 import Environment
 from loglake_assets.reviews.agent_tool_use.calls import ToolCall, row_of
 from loglake_assets.reviews.builder import ReviewFile
 from loglake_assets.reviews.inputs import Input
-from loglake_assets.reviews.masking import masked_text
-from loglake_assets.reviews.page_text import iso, lasted, page_environment, twin_json
+from loglake_assets.reviews.page_text import duration_text, iso, page_environment, twin_json
+from loglake_assets.reviews.secret_masks import masked_text
 
 CALLS_SHOWN = 2_000
 """Calls on a page: more make none that anybody opens. The table has them all."""
@@ -149,5 +149,5 @@ def agent_page(document: Mapping[str, Any]) -> str:
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters["lasted"] = lasted
+    pages.filters["duration"] = duration_text
     return pages

@@ -19,7 +19,7 @@ from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import Input, read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number, days_between
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.athena import sql_literal
 from resources.settings import loglake
 
@@ -114,8 +114,8 @@ _ROWS_OF = {
 def _ask(lake: Lake, name: str, bounds: Mapping[str, Any], progress: Progress) -> list[dict[str, Any]]:
     folder = importlib.resources.files("loglake_assets.reviews.agent_tool_use") / "queries"
     answer = lake.athena.ask((folder / f"{name}.sql").read_text(encoding="utf-8").format(**bounds))
-    found = counted(len(answer.texts), *_ROWS_OF[name])
-    progress(f"{REVIEW.title}: {found} read, {counted(answer.bytes_scanned, 'byte')} scanned")
+    found = tally(len(answer.texts), *_ROWS_OF[name])
+    progress(f"{REVIEW.title}: {found} read, {tally(answer.bytes_scanned, 'byte')} scanned")
     return answer.rows
 
 

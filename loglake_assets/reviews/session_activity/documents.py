@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from loglake_assets.reviews.masking import Secret, masked_line, masked_text
 from loglake_assets.reviews.page_text import iso
+from loglake_assets.reviews.secret_masks import Secret, masked_line, masked_text
 from loglake_assets.reviews.session_activity.facts import Evidence, Keystrokes, Session, json_object
 from loglake_assets.sources import load_source
 
@@ -27,8 +27,8 @@ def row_of(session: Session, packet: str) -> dict[str, Any]:
     start = session.start
     return {
         **_identity(session),
-        "started": session.started,
-        "ended": session.ended,
+        "started": session.start_time,
+        "ended": session.end_time,
         "keystrokes_due": session.keystrokes_due,
         "start_eventid": session.of_row("eventid"),
         "claimed_arn": session.claimed_arn,
@@ -105,8 +105,8 @@ def document_of(session: Session, lake_name: str, made_at: datetime, is_masked: 
             **identity,
             "key": session.key,
             "day": session.day.isoformat(),
-            "started": iso(session.started),
-            "ended": iso(session.ended),
+            "started": iso(session.start_time),
+            "ended": iso(session.end_time),
             "keystroke_events": len(session.keystrokes),
             "transcript_lines": len(session.lines),
             "transcript_bytes": len("\n".join(session.lines).encode(errors="replace")),
@@ -132,7 +132,7 @@ def _mask(is_masked: bool, session: Session, in_fields: Sequence[tuple[str, Secr
     return {"is_masked": is_masked, "counts": dict(Counter(place["kind"] for place in places)), "places": places}
 
 
-def load_unmasked(document: dict[str, Any], row: Mapping[str, Any], events: Mapping[str, Keystrokes]) -> dict[str, Any]:
+def load_plain(document: dict[str, Any], row: Mapping[str, Any], events: Mapping[str, Keystrokes]) -> dict[str, Any]:
     """A packet's document without masks, from its session's row and its log events by id. Raises KeyError for an event
     that is not there."""
     timeline = [
@@ -164,7 +164,7 @@ def _identity(session: Session) -> dict[str, Any]:
         "sessionid": session.session_id,
         "state": session.state,
         "state_reason": session.state_reason or None,
-        "ended_how": session.ended_how,
+        "ended_how": session.end_reason,
         **{name: session.of_row(name) for name in from_start},
         "useridentity_arn": session.of_row("useridentity_arn"),
         "logaccountid": session.of_row("logaccountid") or session.of_keystrokes("logaccountid"),
@@ -202,7 +202,7 @@ def _gaps(session: Session) -> list[dict[str, Any]]:
 
 def _call(call: Mapping[str, Any], session: Session) -> dict[str, Any]:
     about = session.session_id is not None and call["about_session"] == session.key
-    after = session.ended is not None and call["eventtime"] > session.ended
+    after = session.end_time is not None and call["eventtime"] > session.end_time
     facts = {name: call[name] for name in _CALL}
     return {"time": iso(call["eventtime"]), **facts, "about_session": about, "after_session": after}
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from loglake_assets.reviews.inputs import Input
-from loglake_assets.reviews.masking import Secret, secrets_in
+from loglake_assets.reviews.secret_masks import Secret, secrets_in
 from loglake_assets.reviews.session_activity.flags import line_flags
 from loglake_assets.reviews.session_activity.transcripts import Block, event_lines, is_piece
 
@@ -162,7 +162,7 @@ class Session:
     lines: Sequence[str] = field(default_factory=list)
 
     @property
-    def started(self) -> datetime:
+    def start_time(self) -> datetime:
         moment: datetime = self.start["eventtime"] if self.start else self.keystrokes[0].time
         return moment
 
@@ -171,14 +171,14 @@ class Session:
         return self.keystrokes[-1].time if self.keystrokes else None
 
     @property
-    def ended(self) -> datetime | None:
+    def end_time(self) -> datetime | None:
         return self.terminated or self.last_keystrokes
 
     @property
-    def ended_how(self) -> str | None:
+    def end_reason(self) -> str | None:
         if self.terminated:
             return "terminated"
-        last = _as_typed(self.lines[-1]) if self.lines else ""
+        last = _plain_line(self.lines[-1]) if self.lines else ""
         return "exited" if last in {"exit", "logout"} else None
 
     @property
@@ -217,7 +217,7 @@ class Session:
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f]")
 
 
-def _as_typed(line: str) -> str:
+def _plain_line(line: str) -> str:
     """A line without control sequences."""
     return _CONTROL.sub("", line).strip()
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from loglake_assets.reviews.masking import secrets_in
+from loglake_assets.reviews.secret_masks import secrets_in
 from loglake_assets.reviews.terminal import HIDDEN_LETTERS, SEQUENCE, is_hidden
 
 FLAGS: Mapping[str, str] = MappingProxyType(

@@ -10,7 +10,7 @@ from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, group_facts
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number, days_between
-from loglake_assets.sources.words import counted
+from loglake_assets.sources.words import tally
 from resources.athena import Answer
 
 Progress = Callable[[str], None]
@@ -57,8 +57,8 @@ _ROWS_OF = {
 
 def _ask(lake: Lake, name: str, bounds: dict[str, int], progress: Progress) -> Answer:
     answer = lake.athena.ask(query_text(name).format(**bounds))
-    found = counted(len(answer.texts), *_ROWS_OF[name])
-    progress(f"{REVIEW.title}: {found} read, {counted(answer.bytes_scanned, 'byte')} scanned")
+    found = tally(len(answer.texts), *_ROWS_OF[name])
+    progress(f"{REVIEW.title}: {found} read, {tally(answer.bytes_scanned, 'byte')} scanned")
     return answer
 
 

@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, Template
 
 from loglake_assets.reviews.inputs import day_lacks
-from loglake_assets.reviews.masking import KINDS
 from loglake_assets.reviews.page_text import duration, moment, page_environment, twin_json
+from loglake_assets.reviews.secret_masks import KINDS
 from loglake_assets.reviews.session_activity.flags import FLAGS
 from loglake_assets.reviews.session_activity.states import STATES, State
 from loglake_assets.reviews.session_activity.verdicts import VERDICTS
@@ -241,7 +241,7 @@ def shortest_name(session: Mapping[str, Any]) -> str | None:
 @cache
 def _pages() -> Environment:
     pages = page_environment(__package__)
-    pages.filters |= {"runs": runs, "lasted": _duration, "who": shortest_name}
+    pages.filters |= {"runs": runs, "duration": _duration, "who": shortest_name}
     return pages
 
 

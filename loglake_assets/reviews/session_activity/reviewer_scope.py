@@ -84,7 +84,7 @@ def days_to_review(path: Path | None = None) -> int:
     return days
 
 
-def reviewer_named(name: str, path: Path | None = None) -> Reviewer:
+def find_reviewer(name: str, path: Path | None = None) -> Reviewer:
     """One reviewer. Raises ReviewersError naming those there are."""
     reviewers = load_reviewers(path)
     if name not in reviewers:

@@ -43,7 +43,7 @@ def build(
         yield ReviewDay(
             day=day,
             rows=rows,
-            inputs=_read_for(facts, day),
+            inputs=_inputs_of_day(facts, day),
             files=_packets(sessions, names, day, lake.settings.name, now, bool(options.get("mask_secrets", True))),
             checks=_checks(sessions, day, float(options.get("error_below_pct", 90))),
             counts={**counts, "flagged": sum(1 for row in rows if row["flags"])},
@@ -56,7 +56,7 @@ def build(
         )
 
 
-def _read_for(facts: Facts, day: date) -> list[Input]:
+def _inputs_of_day(facts: Facts, day: date) -> list[Input]:
     near = facts.around(day, REVIEW.look_back_days, REVIEW.look_ahead_days)
     return [*near.trail.values(), *near.typed.values()]
 

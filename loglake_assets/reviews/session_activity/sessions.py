@@ -69,7 +69,7 @@ def sessions_of(facts: Facts, day: date, now: datetime, rules: SessionRules) -> 
         if start["eventtime"].date() == day
     ]
     found += [_orphan(facts, key, events, rules) for key, events in _orphans(facts, own, day)]
-    return sorted(found, key=lambda s: (s.started, s.key))
+    return sorted(found, key=lambda s: (s.start_time, s.key))
 
 
 def _distinct_starts(starts: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -191,8 +191,8 @@ def _orphan(facts: Facts, key: str, events: Sequence[Keystrokes], rules: Session
 def _complete(facts: Facts, session: Session) -> Session:
     """The session with its transcript, and with what the lake held of all days that it may lie in."""
     found = blocks((event.lines, event.is_piece) for event in session.keystrokes)
-    last = max(filter(None, (session.terminated, session.last_keystrokes, session.started + timedelta(hours=1))))
-    first_day, last_day = (session.started - AROUND).date(), (last + AROUND).date()
+    last = max(filter(None, (session.terminated, session.last_keystrokes, session.start_time + timedelta(hours=1))))
+    first_day, last_day = (session.start_time - AROUND).date(), (last + AROUND).date()
     inputs = [i for by_day in (facts.trail, facts.typed) for i in by_day.values() if first_day <= i.day <= last_day]
     return replace(session, blocks=found, lines=transcript(found), inputs=inputs)
 
@@ -250,9 +250,9 @@ def _reasons_for_partly(
         yield "its last line is a piece, and what follows it is not there"
     if terminated and terminated - events[-1].time > rules.idle:
         yield f"nothing is recorded of the {_hours(terminated - events[-1].time)} before it was ended"
-    if unbuilt := _unbuilt(facts, start["eventtime"].date(), last.date(), {BUILT}):
+    if unbuilt := _unbuilt_days(facts, start["eventtime"].date(), last.date(), {BUILT}):
         yield f"days in which it went on are not built: {_name(unbuilt)}"
-    elif after := _unbuilt(
+    elif after := _unbuilt_days(
         facts, last.date(), (last + (UPLOAD if terminated else rules.idle)).date(), {BUILT, NO_SOURCE}
     ):
         end = "the last of it may lie" if terminated else "it is not seen to end, and may have gone on"
@@ -288,7 +288,7 @@ def _arrivals(name: str) -> list[datetime]:
         return []
 
 
-def _unbuilt(facts: Facts, first: date, last: date, explained: Collection[str]) -> list[str]:
+def _unbuilt_days(facts: Facts, first: date, last: date, explained: Collection[str]) -> list[str]:
     """Days from first to last that are not in one of the explained states, or beyond those that are read."""
     days = days_between(first, last)
     return [day.isoformat() for day in days if day not in facts.typed or facts.typed[day].status not in explained]
@@ -303,7 +303,7 @@ def _without_keystrokes(
     if now < due:
         return "awaiting", f"Keystrokes may still be on their way until {due:%Y-%m-%d %H:%M} UTC.", due
     first, last = start["eventtime"].date(), (horizon + UPLOAD).date()
-    if unbuilt := _unbuilt(facts, first, last, {BUILT, NO_SOURCE}):
+    if unbuilt := _unbuilt_days(facts, first, last, {BUILT, NO_SOURCE}):
         return "awaiting", f"Its keystrokes may be in days that are not built: {_name(unbuilt)}.", None
     days = [entry for day, entry in sorted(facts.typed.items()) if first <= day <= last]
     reason = (

@@ -122,7 +122,7 @@ def session_reviews(lake: Lake, first: date, last: date, days_to_review: int) ->
     return list(_reviews(lake, rows, newest, days_to_review))
 
 
-def reviews_and_owed(lake: Lake, first: date, last: date, days_to_review: int) -> list[SessionReview]:
+def reviews_with_backlog(lake: Lake, first: date, last: date, days_to_review: int) -> list[SessionReview]:
     """The sessions of a range of days and those of any day before it that owe a verdict, by time. Raises AthenaError.
 
     Nothing that is owed is over by waiting. Of days more than `COMPARED_DAYS` before the last, a session owes one where

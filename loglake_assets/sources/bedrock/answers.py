@@ -41,7 +41,7 @@ def _read(body: Json) -> Answer:
         return _choose([choice for choice in body["choices"] if isinstance(choice, dict)])
     output = body.get("output")
     if isinstance(output, list):
-        return Answer(output, _why_response_ended(body))
+        return Answer(output, _stop_of_response(body))
     message = output.get("message") if isinstance(output, dict) else None
     content = message_blocks(message if isinstance(message, dict) else body)
     return Answer(content, _text(body.get("stopReason")) or _text(body.get("stop_reason")))
@@ -99,7 +99,7 @@ def _call_block(call: Json) -> dict[str, Any]:
 def _choose(choices: list[dict[str, Any]]) -> Answer:
     """A chat completion. Where it has several choices, whoever asked may act on each: the content is of all."""
     contents = [message_blocks(c["message"]) for c in choices if isinstance(c.get("message"), dict)]
-    stop = next(filter(None, map(_why_chosen, choices)), None)
+    stop = next(filter(None, map(_stop_of_choice, choices)), None)
     return Answer(_join([[] if content is None else content for content in contents]), stop)
 
 
@@ -114,11 +114,11 @@ def _as_blocks(content: Json) -> list[Json]:
     return content if isinstance(content, list) else [{"type": "text", "text": content}]
 
 
-def _why_chosen(choice: dict[str, Any]) -> str | None:
+def _stop_of_choice(choice: dict[str, Any]) -> str | None:
     return _text(choice.get("finish_reason")) or _text(choice.get("stop_reason"))
 
 
-def _why_response_ended(response: dict[str, Any]) -> str | None:
+def _stop_of_response(response: dict[str, Any]) -> str | None:
     details = response.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, dict) else None
     return _text(reason) or _text(response.get("status"))
@@ -346,7 +346,7 @@ def _of_chunks(events: list[dict[str, Any]]) -> Answer:
         delta = choice.get("delta", choice.get("message"))
         if isinstance(delta, dict):
             messages.setdefault(index if isinstance(index, int) else 0, _Message()).add(delta)
-        stop = _why_chosen(choice) or stop
+        stop = _stop_of_choice(choice) or stop
     return Answer(_join([messages[index].content() for index in sorted(messages)]), stop)
 
 
@@ -368,7 +368,7 @@ def _of_response_events(events: list[dict[str, Any]]) -> Answer:
             pieces.setdefault(index, []).append(_spell(event.get("delta", "")))
         if isinstance(response := event.get("response"), dict):
             items.update(enumerate(_list(response.get("output"))))
-            stop = _why_response_ended(response) or stop
+            stop = _stop_of_response(response) or stop
     for index, parts in pieces.items():
         item = items.setdefault(index, {"type": "function_call"})
         if isinstance(item, dict) and not (item.get("arguments") or item.get("input")):

@@ -58,7 +58,7 @@ def _gzip(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=6, mtime=0)
 
 
-def _cut_short(body: bytes) -> bytes:
+def _truncate(body: bytes) -> bytes:
     return body[: len(body) * 2 // 3]
 
 
@@ -73,4 +73,4 @@ def _corrupt(body: bytes) -> bytes:
     raise AssertionError("the checksum lies in the last third, so there is such a byte")
 
 
-_ENDS = {"truncated": _cut_short, "corrupt": _corrupt}
+_ENDS = {"truncated": _truncate, "corrupt": _corrupt}

@@ -74,7 +74,7 @@ class Plan:
         self.repeated: set[int] = set()
         self._add_one_offs()
         self.ordinary_from = len(self.invocations)
-        self._add_invoked(invoked)
+        self._add_invocations(invoked)
         self._add_others()
         self._deliver()
         self._repeat(max(2, round(self.usable * _DUPLICATE_SHARE)))
@@ -113,7 +113,7 @@ class Plan:
                 if one_off.oddity == "output_elsewhere" and turn == 0:
                     invocation.stored = ("output",)
 
-    def _add_invoked(self, invoked: list[InvokedModel]) -> None:
+    def _add_invocations(self, invoked: list[InvokedModel]) -> None:
         """What CloudTrail knows of: neighbours of one identity and place are a conversation, some alone begin one."""
         room = self.usable - len(self.invocations) - len(invoked)
         for chain in _chains(invoked):

@@ -52,7 +52,7 @@ def judge_group(
     files = _files(digests, days)
     owners = {sha256: key for key, file in files.items() for sha256 in file.told}
     made = JudgedGroup(group, digests, findings, files, owners, [], Counter(), Counter())
-    _place_the_unnamed(made, logs, days)
+    _place_unnamed_files(made, logs, days)
     return made
 
 
@@ -104,7 +104,7 @@ def _day_of(key: str, digest_day: date) -> date:
     return own if own and timedelta(0) <= digest_day - own <= timedelta(days=1) else digest_day
 
 
-def _place_the_unnamed(made: JudgedGroup, logs: Iterable[str], days: Collection[date]) -> None:
+def _place_unnamed_files(made: JudgedGroup, logs: Iterable[str], days: Collection[date]) -> None:
     """Stored files that no digest names: injected where digests cover their hour, undecided or unproved elsewhere.
 
     In an hour that proved digests cover, being named by one that was made up is being named by none.

@@ -36,7 +36,7 @@ class JudgedDigest:
         return self.moved is not None and (self.is_proved or self.kind in {"", "unknown_public_key", "signature_lost"})
 
 
-def signatures_told(stored: Iterable[StoredDigest]) -> dict[str, str]:
+def repeated_signatures(stored: Iterable[StoredDigest]) -> dict[str, str]:
     """Signatures by the original key of their digest, as the digests that follow repeat them."""
     digests = (s.digest for s in stored if s.digest)
     return {d.previous_key: d.previous_signature for d in digests if d.previous_key and d.previous_signature}
@@ -44,7 +44,7 @@ def signatures_told(stored: Iterable[StoredDigest]) -> dict[str, str]:
 
 def judge(stored: Sequence[StoredDigest], keys: PublicKeys) -> list[JudgedDigest]:
     """Each digest of a group, judged; a signature that was lost in copying is taken from the digest that follows."""
-    told = signatures_told(stored)
+    told = repeated_signatures(stored)
     return [_judge(s, s.digest, keys, told) for s in stored]
 
 

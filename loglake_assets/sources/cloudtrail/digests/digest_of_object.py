@@ -29,14 +29,14 @@ def find_vouching_digest(
     stored: list[StoredDigest] = []
     for asked in (day, day + timedelta(days=1)):
         stored += stored_day(s3, bucket, group, asked, with_logs=False).digests
-    naming = list(_digests_naming(judge(stored, public_keys), key))
+    naming = list(_digests_of_key(judge(stored, public_keys), key))
     if not naming:
         return None
     digest, named = max(naming, key=lambda pair: pair[0].is_proved)
     return _vouch(s3, bucket, key, digest, named)
 
 
-def _digests_naming(digests: Sequence[JudgedDigest], key: str) -> Iterator[tuple[JudgedDigest, NamedFile]]:
+def _digests_of_key(digests: Sequence[JudgedDigest], key: str) -> Iterator[tuple[JudgedDigest, NamedFile]]:
     for digest in digests:
         for named in digest.stored.digest.files if digest.stored.digest else ():
             if key in candidate_keys(digest, named):

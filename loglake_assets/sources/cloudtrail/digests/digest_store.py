@@ -93,7 +93,7 @@ def _whole(s3: "S3Client", bucket: str, key: str) -> tuple[bytes, Mapping[str, s
         try:
             size = min(int(answer["ContentLength"]), LARGEST_DIGEST + 1)
             return b"".join(_so_much(answer["Body"], size)), answer["Metadata"]
-        except _cut_short():
+        except _truncation_errors():
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
@@ -121,7 +121,7 @@ def _content(s3: "S3Client", bucket: str, key: str) -> StoredContent:
             return _hash(answer["Body"], int(answer["ContentLength"]))
         except s3.exceptions.NoSuchKey:
             break
-        except _cut_short():
+        except _truncation_errors():
             if attempt == _ATTEMPTS - 1:
                 raise
     return StoredContent("", 0, "missing_file")
@@ -141,7 +141,7 @@ def _pieces(body: Any) -> Iterator[bytes]:
     return iter(lambda: body.read(_PIECE), b"")
 
 
-def _cut_short() -> tuple[type[Exception], ...]:
+def _truncation_errors() -> tuple[type[Exception], ...]:
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
     return IncompleteReadError, ReadTimeoutError, ResponseStreamingError

@@ -13,7 +13,7 @@ COMMON: dict[str, tuple[float, Callable[[Draft], None]]] = {  # kind: (weight, h
     "object_read": (8, calls.object_read),
     "denied_call": (2, calls.denied_call),
     "start_session": (1.2, sessions.start_session),
-    "start_session_denied": (0.15, sessions.start_session_denied),
+    "start_session_denied": (0.15, sessions.denied_session_start),
     "terminate_session": (0.9, sessions.terminate_session),
     "athena_session": (0.5, sessions.athena_session),
     "assume_role": (8, sessions.assume_role),
@@ -40,7 +40,7 @@ ODD: dict[str, tuple[int, Callable[[Draft], None]]] = {  # kind: (how many, how 
     "grave_call": (len(calls.GRAVE_CALLS), calls.grave_call),
     "athena_session": (2, sessions.athena_session),
     "start_session": (4, sessions.start_session),
-    "start_session_denied": (2, sessions.start_session_denied),
+    "start_session_denied": (2, sessions.denied_session_start),
 }
 UNUSABLE = {"without_event_time": "eventtime_missing", "epoch_event_time": "eventtime_implausible"}
 WRITERS: dict[str, Callable[[Draft], None]] = {

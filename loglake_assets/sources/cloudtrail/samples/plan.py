@@ -68,7 +68,7 @@ class Plan:
         for index, kind in enumerate(self.kinds):
             day = (index // 2) % self.days
             if kind == "shared":
-                self._place_shared(index, day, closing)
+                self._place_shared_event(index, day, closing)
             elif kind == "last_second" or self.rng.random() < _LATE_SHARE:
                 late[day + 1, self.groups[index]].append(index)
                 last = kind == "last_second" or self.rng.random() < 0.1
@@ -83,7 +83,7 @@ class Plan:
     def _at(self, day: int, second: int) -> int:
         return self.start + day * DAY_SECONDS + second
 
-    def _place_shared(self, index: int, day: int, closing: dict[tuple[int, int], list[int]]) -> None:
+    def _place_shared_event(self, index: int, day: int, closing: dict[tuple[int, int], list[int]]) -> None:
         """Both records of one action: same time and Region, two accounts."""
         pair = index // 2
         self.groups[index] = (index % 2 + pair % 3) * len(REGIONS) + pair % len(REGIONS)

@@ -57,7 +57,7 @@ def _opener(draft: Draft, person: str) -> Json:
     return identity_center_role(draft, person)
 
 
-def start_session_denied(draft: Draft) -> None:
+def denied_session_start(draft: Draft) -> None:
     start_session(draft)
     draft.deny("ssm:StartSession")
 

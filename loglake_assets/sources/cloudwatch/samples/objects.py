@@ -112,7 +112,7 @@ def _members(documents: list[bytes], delivery: Delivery) -> bytes:
     return b"".join(map(_gzip, documents))
 
 
-def _newline_delimited(documents: list[bytes], delivery: Delivery) -> bytes:
+def _newline_json(documents: list[bytes], delivery: Delivery) -> bytes:
     del delivery
     return _gzip(b"".join(document + b"\n" for document in documents))
 
@@ -131,7 +131,7 @@ def _gzip_of_gzip(documents: list[bytes], delivery: Delivery) -> bytes:
     return _gzip(_members(documents, delivery))
 
 
-def _cut_short(documents: list[bytes], delivery: Delivery) -> bytes:
+def _truncate(documents: list[bytes], delivery: Delivery) -> bytes:
     *whole, last = map(_gzip, documents)
     del delivery
     return b"".join(whole) + last[: len(last) * 2 // 3]
@@ -178,11 +178,11 @@ def _failure_record(document: bytes, time: int) -> bytes:
 
 
 _WRITERS = {
-    "newline_delimited": _newline_delimited,
+    "newline_delimited": _newline_json,
     "back_to_back": _back_to_back,
     "plain_text": _plain_text,
     "gzip_of_gzip": _gzip_of_gzip,
-    "truncated": _cut_short,
+    "truncated": _truncate,
     "corrupt": _corrupt,
     "processing_failed": _failure_object,
 }

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from glue_scripts.fetching import FetchedObject, ObjectRef
+from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.s3.arrow_types import ARROW
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate, utf8, without_lone_surrogates
 from loglake_assets.sources import LogSource, load_source

@@ -58,7 +58,7 @@ def fetch(
         if error.response["Error"]["Code"] in _GONE:
             return FetchedObject(ref, None)
         if reason := refusal(error):
-            return _withheld(s3, ref, reason)
+            return _withheld_object(s3, ref, reason)
         raise FetchError(_refusal_text(ref, error)) from error
     return FetchedObject(
         ref,
@@ -69,7 +69,7 @@ def fetch(
     )
 
 
-def _withheld(s3: "S3Client", ref: ObjectRef, reason: str) -> FetchedObject:
+def _withheld_object(s3: "S3Client", ref: ObjectRef, reason: str) -> FetchedObject:
     """An object that is there and that S3 does not give: its content is known by ETag only."""
     answer = s3.head_object(Bucket=ref.bucket, Key=ref.key)
     return FetchedObject(
