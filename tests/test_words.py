@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from glue_scripts.progress import Progress
+from infra.cli.terminal import pct_text
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
 from loglake_assets.orchestration.check_metadata import REMEDY
@@ -20,7 +21,7 @@ from loglake_assets.orchestration.object_lock_check import object_lock_outcome
 from loglake_assets.reviews.agent_tool_use import tool_use_builder
 from loglake_assets.reviews.session_activity import lake_queries
 from loglake_assets.sources import load_source
-from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
+from loglake_assets.sources.words import floor_pct, inflect, join_clauses, sentence, tally
 from resources.settings import LakeSettings
 from tests.reports import coverage
 
@@ -28,6 +29,21 @@ NO_BUCKET_LOCK = BucketLock("Suspended", False, "none")
 A_SENTENCE = re.compile(r"(?:[A-Z]|\d{4}-\d\d-\d\d: ).*[^.]\.", re.DOTALL)
 """It begins with a capital letter or with a day, and ends with one full stop."""
 DAY = coverage(20261125, 1, 1_928, 1_928)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "pct", "text"),
+    [
+        (3, 3, 100.0, "100.0000"),
+        (9_999_999, 10_000_000, 99.9999, "99.9999"),
+        (3, 1_000_000, 0.0003, "0.0003"),  # a second rounding of the same number has made it 0.0002
+        (2, 3, 66.6666, "66.6666"),
+        (0, 0, None, "n/a"),
+    ],
+)
+def test_only_all_is_100_percent(part: int, whole: int, pct: float | None, text: str) -> None:
+    assert floor_pct(part, whole) == pct
+    assert pct_text(pct) == text
 
 
 def test_a_count_agrees_with_its_noun_and_verb() -> None:

@@ -5,13 +5,13 @@ from datetime import date
 from typing import Any
 
 from infra.cli.dagster_home import write_dagster_home
-from infra.cli.dagster_runs import DayResult, InterruptedBuildError, coverage_text, print_errors, run_days
+from infra.cli.dagster_runs import DayResult, InterruptedBuildError, print_errors, run_days
 from infra.cli.day_argument import BuildError
 from infra.cli.lake import AwsLake, CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import build_review_range, print_review_days
 from infra.cli.submission import submit_days
-from infra.cli.terminal import print_table, size
+from infra.cli.terminal import pct_text, print_table, size
 from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
 from loglake_assets.lake.checks.day_report import measure_words
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
@@ -135,7 +135,7 @@ def _row(result: DayResult, coverage: Coverage | None) -> list[Any]:
         m["duplicates"],
         m["quarantined_records"],
         m["dagster/row_count"],
-        coverage_text(coverage.pct if coverage else m["coverage_pct"]),
+        pct_text(coverage.pct if coverage else m["coverage_pct"]),
         m["objects_read"],
         m["quarantined_objects"],
         size(m["raw_bytes"]),

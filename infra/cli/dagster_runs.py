@@ -48,13 +48,6 @@ class InterruptedBuildError(StoppedError):
         self.results = results
 
 
-def coverage_text(pct: float | str | None) -> str:
-    """A percentage that never rounds up to 100."""
-    if not isinstance(pct, int | float):
-        return "n/a"
-    return f"{int(pct * 10_000) / 10_000:.4f}"
-
-
 @contextmanager
 def dagster_instance(lake: CommandLake) -> Iterator[dg.DagsterInstance]:
     """The lake's own Dagster instance."""

@@ -200,4 +200,4 @@ def _say(day: DayCoverage) -> str:
         return "not built" if day.status == UNBUILT else day.status
     if day.coverage_pct is None:
         return "not measured since it was built"
-    return f"{int(day.coverage_pct * 10_000) / 10_000:.4f} % of its events"
+    return f"{day.coverage_pct:.4f} % of its events"

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from infra.cli.dagster_runs import coverage_text
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape, print_table, size
+from infra.cli.terminal import escape, pct_text, print_table, size
 from loglake_assets.lake.digest_audit import validate_digests
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.digest_report import DigestReport
@@ -98,7 +97,7 @@ def _row(report: DigestReport) -> list[object]:
         report.files_unvouched,
         report.files_undecided,
         sum(report.unproved.values()),
-        coverage_text(report.proved_pct),
+        pct_text(report.proved_pct),
         size(report.bytes_read),
         len(report.findings),
     ]

@@ -8,11 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.cli.dagster_runs import DayResult, coverage_text, print_errors, run_days
+from infra.cli.dagster_runs import DayResult, print_errors, run_days
 from infra.cli.day_argument import BuildError
 from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape, print_table
-from loglake_assets.lake.versions.commits import heads
+from infra.cli.terminal import escape, pct_text, print_table
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.builder import load_builder
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs
@@ -23,9 +22,9 @@ from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_e
 from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, matches
 from loglake_assets.reviews.session_activity.verdicts import Unreadable, packet_document, verdict_on
-from loglake_assets.reviews.staleness import STALE, review_states
+from loglake_assets.reviews.staleness import STALE, days_to_build, review_states
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_from_number, day_number, days_argument
+from loglake_assets.sources.placement import day_number, days_argument
 from loglake_assets.sources.words import inflect, tally
 from resources.athena import sql_literal
 from resources.settings import loglake
@@ -83,7 +82,7 @@ def _row(result: DayResult, names: Sequence[str], share: str) -> list[Any]:
     if not m:
         return [result.day, *[None] * (len(names) + 2), result.standing or "not built"]
     counts = (m[name] for name in names)
-    return [result.day, m["dagster/row_count"], *counts, coverage_text(m.get(share)), "built"]
+    return [result.day, m["dagster/row_count"], *counts, pct_text(m.get(share)), "built"]
 
 
 # --- packets ----------------------------------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ def write_review(
 def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
     """What to do where a session is not found: build the days that it may be of."""
     review = load_review("session_activity")
-    days = days_to_build(lake, review)
+    days = days_to_build(lake.resource, review)
     if wanted.first and wanted.last:
         days = [day for day in days if wanted.first <= day <= wanted.last]
     if not days:
@@ -164,12 +163,6 @@ def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
         f"{tally(len(days), 'day')} of the review {inflect(len(days), 'is', 'are')} not built and may hold it. "
         f"This builds them: {build}"
     )
-
-
-def days_to_build(lake: CommandLake, review: Review) -> list[date]:
-    """Days of which the leading log is built and the review is not, in order."""
-    leading = heads(lake.table(load_source(review.leading_source).readready.name))
-    return sorted(map(day_from_number, leading.keys() - heads(lake.table(review.table.name)).keys()))
 
 
 def _incomplete(lake: CommandLake, wanted: Wanted) -> list[str]:

@@ -3,16 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from infra.cli.dagster_runs import coverage_text
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
-from infra.cli.review import days_to_build
-from infra.cli.terminal import print_table, print_text, size
+from infra.cli.terminal import pct_text, print_table, print_text, size
 from loglake_assets.lake.checks.day_report import DayReport, Finding, remedy
 from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs, runs_of_days
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
-from loglake_assets.reviews.staleness import review_states
+from loglake_assets.reviews.staleness import days_to_build, review_states
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, days_argument
 from loglake_assets.sources.words import tally
@@ -69,7 +67,7 @@ def print_review(lake: CommandLake, review: Review) -> None:
     """The days of a review, with those that are stale and why."""
     commits = heads(lake.table(review.table.name))
     if not commits:
-        days_built = days_to_build(lake, review)
+        days_built = days_to_build(lake.resource, review)
         hint = f"It is made from days of {load_source(review.leading_source).title}, and none is built."
         if days_built:
             days_text = days_argument(days_built[0], days_built[-1])
@@ -119,6 +117,6 @@ def _row(day: DayReport) -> list[Any]:
         commit.run_id if commit else None,
         commit.rows if commit else None,
         size(commit.bytes) if commit else None,
-        coverage_text(day.coverage_pct) if commit else None,
+        pct_text(day.coverage_pct) if commit else None,
         day.state,
     ]

@@ -16,6 +16,11 @@ def escape(text: str) -> str:
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 
+def pct_text(pct: float | str | None) -> str:
+    """A percentage as `floor_pct` gives it, with all its decimals; what is none is not available."""
+    return f"{pct:.4f}" if isinstance(pct, int | float) else "n/a"
+
+
 PLAIN_WIDTH = 200
 """Columns of text where output is no terminal, such as a file or a pipe."""
 _LEAST = 8  # a cell narrower than this says nothing

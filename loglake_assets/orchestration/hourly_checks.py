@@ -31,7 +31,7 @@ from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.reconcile_job import send_gaps
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
-from loglake_assets.sources.words import inflect, sentence, tally
+from loglake_assets.sources.words import floor_pct, inflect, sentence, tally
 from resources.settings import program
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
@@ -257,7 +257,8 @@ def objects_pct(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> floa
     """Percentage of the landed objects that have none of the verdicts, rounded down."""
     landed = sum(day.built + len(day.judged) for day in found)
     bad = sum(len(day.select(*verdicts)) for day in found)
-    return int(1_000_000 * (landed - bad) / landed) / 10_000 if landed else "n/a: nothing landed"
+    pct = floor_pct(landed - bad, landed)
+    return "n/a: nothing landed" if pct is None else pct
 
 
 def _by_day(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> dg.TableMetadataValue:

@@ -73,7 +73,7 @@ def day_lacks(day: Mapping[str, Any]) -> list[str]:
         sentences.append("it was not measured how many of the day's events are here.")
     elif pct < 100:
         missing = f" ({day['missing_events']:,} missing)" if day["missing_events"] else ""
-        sentences.append(f"{int(pct * 10_000) / 10_000:g} % of the day's events are here{missing}.")
+        sentences.append(f"{pct:g} % of the day's events are here{missing}.")
     elif day["missing_events"]:
         sentences.append(f"{day['missing_events']:,} of the day's events are missing.")
     if count := day["unreadable_objects"]:

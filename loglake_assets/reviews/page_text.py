@@ -78,8 +78,8 @@ def duration_text(milliseconds: int) -> str:
 
 
 def percentage(pct: float | None) -> str | None:
-    """Rounded down, so that 100 % means all."""
-    return None if pct is None else f"{int(pct * 10_000) / 10_000:g} %"
+    """A percentage as `floor_pct` gives it."""
+    return None if pct is None else f"{pct:g} %"
 
 
 def style_source(style: str) -> Markup:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from loglake_assets.lake.lake import Lake
-from loglake_assets.lake.versions.commits import head
+from loglake_assets.lake.versions.commits import head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.reviews.day_writer import input_name, input_version
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input, read_inputs
 from loglake_assets.reviews.model import Review
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.placement import day_from_number, day_number, days_between
 
 STALE = "stale"
 
@@ -34,6 +34,12 @@ class ReviewState:
     def incomplete(self) -> list[str]:
         """A sentence for each log of the day itself of which not all is there."""
         return [sentence for days in self.inputs.values() for sentence in days[self.day].lacks()]
+
+
+def days_to_build(lake: Lake, review: Review) -> list[date]:
+    """Days of which the leading log is built and the review is not, in order."""
+    leading = heads(lake.table(load_source(review.leading_source).readready.name))
+    return sorted(map(day_from_number, leading.keys() - heads(lake.table(review.table.name)).keys()))
 
 
 def review_states(lake: Lake, review: Review, days: Sequence[date]) -> list[ReviewState]:

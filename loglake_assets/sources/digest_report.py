@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from loglake_assets.sources.words import floor_pct
+
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "missing_file": "a digest names it and nothing is stored there",
@@ -87,10 +89,8 @@ class DigestReport:
         It says nothing of files that no digest speaks of: `proved_pct` does.
         """
         wanted = self.digests_expected + self.backfills_found + self.files_named + self.files_unvouched
-        if wanted == 0:
-            return None
         proved = self.digests_valid + self.backfills_valid + self.files_matching
-        return int(10_000 * 100 * proved / wanted) / 10_000
+        return floor_pct(proved, wanted)
 
     @property
     def files(self) -> int:
@@ -100,7 +100,7 @@ class DigestReport:
     @property
     def proved_pct(self) -> float | None:
         """Percentage of all files that a valid digest proves, rounded down; None where there is no file."""
-        return int(10_000 * 100 * self.files_matching / self.files) / 10_000 if self.files else None
+        return floor_pct(self.files_matching, self.files)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -6,6 +6,11 @@ def tally(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def floor_pct(part: int, whole: int) -> float | None:
+    """How many percent a part is of the whole, to four decimals, rounded down: only all of it is 100. None of none."""
+    return 1_000_000 * part // whole / 10_000 if whole else None
+
+
 def inflect(count: int, singular: str, plural: str) -> str:
     """The form of a verb that agrees with a count: 1 is, 2 are."""
     return singular if count == 1 else plural

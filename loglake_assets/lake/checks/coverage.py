@@ -13,6 +13,7 @@ from loglake_assets.lake.storage.keys import check_key, coverage_key
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import json_record, known_fields
 from loglake_assets.s3.objects import object_if_any
+from loglake_assets.sources.words import floor_pct
 
 NAMES_SHOWN = 20
 WITHHELD = frozenset({"archived", "key_unavailable"})
@@ -82,10 +83,10 @@ class Coverage:
     @property
     def pct(self) -> float | None:
         """Percentage of the day's events that readready is shown to hold, rounded down so that 100 means all."""
-        if self.denominator == 0:
-            return 0.0 if self.altered else None
+        if self.denominator == 0 and self.altered:
+            return 0.0
         shown = max(self.expected - self.missing - max(self.altered_rows, bool(self.altered)), 0)
-        return int(10_000 * 100 * shown / self.denominator) / 10_000
+        return floor_pct(shown, self.denominator)
 
     @property
     def findings(self) -> tuple[Measure, ...]:

@@ -15,7 +15,7 @@ from loglake_assets.lake.checks.coverage import BESIDE, Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.sources.placement import day_number, days_argument
-from loglake_assets.sources.words import inflect, tally
+from loglake_assets.sources.words import floor_pct, inflect, tally
 from resources.settings import program
 
 
@@ -199,7 +199,7 @@ class DayReport:
         """Percentage of the day's objects that its build holds as they are now, rounded down; None for no object."""
         others = (j.verdict for j in self.judged)
         counted = self.built + sum(v in OF_OBJECTS and v not in _UNCOUNTED for v in others)
-        return int(1_000_000 * self.built / counted) / 10_000 if counted else None
+        return floor_pct(self.built, counted)
 
     @property
     def coverage_pct(self) -> float | None:

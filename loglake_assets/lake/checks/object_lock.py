@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from loglake_assets.sources.words import floor_pct
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -129,9 +131,7 @@ class LockResult:
     @property
     def conforming_pct(self) -> float | None:
         """Percentage of the sample that is locked as promised; None where nothing was promised or sampled."""
-        if not self.terms or not self.sampled:
-            return None
-        return 100 * (len(self.sampled) - len(self.faulty)) / len(self.sampled)
+        return floor_pct(len(self.sampled) - len(self.faulty), len(self.sampled)) if self.terms else None
 
     @property
     def is_conforming(self) -> bool:

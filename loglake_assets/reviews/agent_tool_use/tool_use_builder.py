@@ -19,7 +19,7 @@ from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import Input, read_inputs
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number, days_between
-from loglake_assets.sources.words import tally
+from loglake_assets.sources.words import floor_pct, tally
 from resources.athena import sql_literal
 from resources.settings import loglake
 
@@ -135,7 +135,7 @@ def _counts(calls: Sequence[ToolCall]) -> dict[str, int]:
 def _trace_check(calls: Sequence[ToolCall], read: Sequence[Input], day: date, error_below: float) -> DayCheck:
     """Whether CloudTrail has the event of each call's request; with what was read of the logs, to say what to do."""
     untraced = [call.key for call in calls if call.trail is None]
-    pct = None if not calls else int(10_000 * 100 * (len(calls) - len(untraced)) / len(calls)) / 10_000
+    pct = floor_pct(len(calls) - len(untraced), len(calls))
     return DayCheck(
         TRACED,
         passed=not untraced,

@@ -16,6 +16,7 @@ from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.lake_queries import read_facts
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
+from loglake_assets.sources.words import floor_pct
 from resources.settings import loglake
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
@@ -110,7 +111,7 @@ def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[
     partly = [s for s in sessions if s.state == "recorded_partly"]
     orphans = [s.key for s in sessions if s.state == "orphan"]
     should = have + len(lost)
-    pct = None if should == 0 else int(10_000 * 100 * have / should) / 10_000
+    pct = floor_pct(have, should)
     build = loglake(f"build {REVIEW.name} {day}")
     return [
         DayCheck(
