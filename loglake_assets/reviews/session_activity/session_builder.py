@@ -1,6 +1,7 @@
 """Days of sessions: the rows, a packet for each session, and the checks that name what was not recorded."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
@@ -131,8 +132,8 @@ def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[
             ),
             remedy=(
                 "look whether session logging to CloudWatch Logs was on for the named sessions, and its Firehose "
-                f"delivered; load and build what comes of it, then `{build}`; "
-                f"`{loglake('review --session <session> --out <folder>')}` shows what else they did"
+                f"delivered; load and build what comes of it, then `{build}`; what else was done in the first of them "
+                f"is shown by `{loglake(f'review --session {shlex.quote(lost[0].key)} --out session')}`"
                 if lost
                 else ""
             ),
