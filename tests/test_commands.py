@@ -1,5 +1,6 @@
 """The commands of a local lake as a person has them: mistyped, at once, interrupted, on a full disk, in little room."""
 
+import ast
 import csv
 import gzip
 import io
@@ -20,6 +21,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import typer.core
+import typer.main
 import yaml
 
 from infra.cli.dagster_home import write_dagster_home
@@ -37,13 +40,17 @@ from infra.cli.tables import list_tables, table_entries
 from infra.cli.terminal import PLAIN_WIDTH, print_pairs, print_pieces, print_table, print_text
 from infra.emulator.processes import running_stack, start_stack
 from lambdas.looker.prompt import table_cards
+from loglake_assets.lake.checks.day_report import REMEDIES
+from loglake_assets.lake.checks.day_report import remedy as finding_remedy
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.reasons import ADVICE, advice
 from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, sample_keys
 from resources.athena import Answer
+from resources.settings import COMMAND, loglake, program
 from tests.commands import PROGRAM, command, environment, named
 from tests.conftest import quiet
 from tests.waiting import until
@@ -544,6 +551,43 @@ def test_every_command_has_a_help_text_with_an_example(name: str, capsys: pytest
     assert main([name, "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert re.search(rf"Example: loglake (--lake prod )?{name}\b", out)
+
+
+def advised() -> Iterator[str]:
+    """Each command that the lake tells a person to give: of findings and reasons, and what is said in one place only.
+
+    What is filled in there is a day here, which is as good a text as any.
+    """
+    last = FIRST_DAY + timedelta(days=2)
+    findings = [finding_remedy(finding, "cloudtrail", FIRST_DAY, last, "run-1") for finding in REMEDIES]
+    reasons = [advice(reason, program(), "cloudtrail", FIRST_DAY, last) for reason in ADVICE]
+    for text in (*findings, *reasons):
+        yield from re.findall(r"loglake [^;,`]+", text)
+    for folder in ("loglake_assets", "infra"):
+        for file in (REPOSITORY / folder).rglob("*.py"):
+            for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                match call:
+                    case ast.Call(func=ast.Name("loglake"), args=[ast.JoinedStr() | ast.Constant() as said]):
+                        yield loglake(text_of(said))
+
+
+def text_of(said: ast.expr) -> str:
+    if isinstance(said, ast.JoinedStr):
+        return "".join(text_of(part) for part in said.values)
+    return str(said.value) if isinstance(said, ast.Constant) else str(FIRST_DAY)
+
+
+def test_every_command_that_is_advised_is_one_and_names_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COMMAND, "loglake --home 'a home'")
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    for text in (found := set(advised())):
+        assert text.startswith("loglake --home 'a home' ")
+        context = group.make_context("loglake", shlex.split(text)[1:])
+        name, command, rest = group.resolve_command(context, [*context.protected_args, *context.args])
+        assert command is not None
+        command.make_context(name, rest, parent=context)
+    assert len(found) > 20
 
 
 def test_the_command_says_what_its_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from loglake_assets.orchestration.object_lock_check import object_lock_outcome
 from loglake_assets.reviews.agent_tool_use import tool_use_builder
 from loglake_assets.reviews.session_activity import lake_queries
 from loglake_assets.sources import load_source
-from loglake_assets.sources.words import floor_pct, inflect, join_clauses, sentence, tally
+from loglake_assets.sources.words import floor_pct, inflect, join_clauses, plain_argument, sentence, tally
 from resources.settings import LakeSettings
 from tests.reports import coverage
 
@@ -114,3 +114,9 @@ def test_progress_tells_of_what_is_done_and_not_of_nothing() -> None:
 def test_the_rows_of_every_query_of_a_review_have_a_name_for_people(builder: ModuleType) -> None:
     queries = Path(str(builder.__file__)).parent / "queries"
     assert {path.stem for path in queries.glob("*.sql")} == builder._ROWS_OF.keys()
+
+
+@pytest.mark.parametrize("text", ["", "--help", "a b", "a;b", "$(id)", "`id`", "a'b", "a\nb", "a\u202eb", "x" * 201])
+def test_a_command_to_paste_holds_no_text_of_a_log_that_a_shell_reads(text: str) -> None:
+    assert plain_argument(text, "EVENT") == "EVENT"
+    assert plain_argument("0b0c3a8a-0000-4000-8000-000000000001", "EVENT").startswith("0b0c3a8a")

@@ -6,7 +6,7 @@ from typing import Any
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.terminal import pct_text, print_table, print_text, size
-from loglake_assets.lake.checks.day_report import DayReport, Finding, remedy
+from loglake_assets.lake.checks.day_report import DayReport, Finding
 from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs, runs_of_days
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
@@ -37,7 +37,7 @@ def print_status(lake: CommandLake) -> None:
             )
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
-        _print_rest(name, state)
+        _print_rest(state)
         _print_reasons(state)
         print_quarantine(lake, source, [day.day for day in state.days if "incomplete" in day.words])
         _print_days_without_raw_logs(lake, source, state)
@@ -85,13 +85,14 @@ def print_review(lake: CommandLake, review: Review) -> None:
             print_text(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
 
 
-def _print_rest(source: str, found: SourceReport) -> None:
+def _print_rest(found: SourceReport) -> None:
     """Objects that are in no table, by reason, and what mends each state that a day is in."""
     if ignored := found.ignored:
         print_text(
             "in the bucket, and in no table: "
             + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items()))
         )
+    reports = {day.day: day for day in found.days}
     days_of: dict[tuple[str, Finding], list[date]] = {}
     for day in found.days:
         for finding in day.findings:
@@ -99,7 +100,7 @@ def _print_rest(source: str, found: SourceReport) -> None:
             days_of.setdefault((word, finding), []).append(day.day)
     for (word, finding), days in sorted(days_of.items()):
         runs = list(runs_of_days(days))
-        for text in dict.fromkeys(remedy(finding, source, run[0], run[-1]) for run in runs[:_RUNS_SHOWN]):
+        for text in dict.fromkeys(reports[run[-1]].remedy(finding, run[0]) for run in runs[:_RUNS_SHOWN]):
             print_text(f"{word}: {text}")
         if len(runs) > _RUNS_SHOWN:
             print_text(f"{word}: and {tally(len(runs) - _RUNS_SHOWN, 'more run')} of days, the last to {max(days)}")

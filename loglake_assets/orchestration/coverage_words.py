@@ -117,7 +117,7 @@ def remedy(coverage: Coverage) -> str:
     """What mends a day of which something is missing or wrong: a sentence for each finding; empty where nothing is."""
     day, found = day_from_number(coverage.day), coverage.findings
     said = [
-        finding_remedy(finding, coverage.source, day)
+        finding_remedy(finding, coverage.source, day, coverage=coverage)
         for finding in found
         if finding is not Measure.WITHHELD and not (finding is Measure.MISSING and Measure.ALTERED in found)
     ]

@@ -27,7 +27,7 @@ from loglake_assets.orchestration.coverage_words import coverage_description, co
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
-from resources.settings import LakeSettings
+from resources.settings import LakeSettings, loglake
 
 COVERAGE = "coverage"
 GRAIN = "grain"
@@ -111,7 +111,7 @@ def _grain_evaluation(key: dg.AssetKey, partition: str, coverage: Coverage, targ
     }
     wrong = [measure for measure, count in counts.items() if count]
     day = day_from_number(coverage.day)
-    remedy = "; ".join(finding_remedy(measure, coverage.source, day) for measure in wrong)
+    remedy = "; ".join(finding_remedy(measure, coverage.source, day, coverage=coverage) for measure in wrong)
     said = join_clauses([_odd(counts[measure], *_GRAIN_WORDS[measure]) for measure in wrong])
     return dg.AssetCheckEvaluation(
         asset_key=key,
@@ -184,13 +184,17 @@ _DRIFT_KINDS = {
     UNSEEN_KEY: ("key", "was not seen before", "were not seen before"),
     DOES_NOT_FIT: ("value", "is of another type", "are of another type"),
 }
-_DRIFT_REMEDY = "give what is new a column in the source's folder, or make it known there, and build the days again"
+
+
+def _drift_remedy(drift: Drift) -> str:
+    build = loglake(f"build {drift.source} {day_from_number(drift.day)}")
+    return f"give what is new a column in the source's folder, or make it known there; then {build}"
 
 
 def _drift_description(partition: str, drift: Drift) -> str:
     said = [_odd(len(found), *words) for kind, words in _DRIFT_KINDS.items() if (found := drift.of_kind(kind))]
     if said:
-        return sentence(f"{partition}: {join_clauses(said)}", f"nothing is lost by it: {_DRIFT_REMEDY}")
+        return sentence(f"{partition}: {join_clauses(said)}", f"nothing is lost by it: {_drift_remedy(drift)}")
     all_of = f"{inflect(drift.row_count, 'the', 'every one of')} {tally(drift.row_count, 'row')}"
     return f"{partition}: {all_of} is as the lake knows this log."
 
@@ -202,7 +206,7 @@ def drift_metadata(drift: Drift, settings: LakeSettings) -> dict[str, Any]:
     kinds = {kind: count for kind in _DRIFT_KINDS if (count := len(drift.of_kind(kind)))}
     key = check_key(load_source(drift.source).readready.name, drift.day, DRIFT)
     return check_metadata(
-        _DRIFT_REMEDY if drift.found else "",
+        _drift_remedy(drift) if drift.found else "",
         ("kind", "name", "rows", "example"),
         rows,
         {"rows": drift.row_count, **kinds},

@@ -32,7 +32,7 @@ from loglake_assets.orchestration.reconcile_job import send_gaps
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources.words import floor_pct, inflect, sentence, tally
-from resources.settings import program
+from resources.settings import loglake
 
 DELIVERED, PLACEMENT, UNKNOWN_KEYS = "delivered", "placement", "unknown_keys"
 
@@ -205,7 +205,7 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
     """Objects that are delivered and in no table, by name: a prefix of a form that the log's key patterns lack."""
     remedy = (
         f"see the source's key patterns for the prefixes that {config.source.title} may have: deliver under one of "
-        f"them, or add a pattern or an ignore reason to the source's declaration; then {program()} reconcile"
+        f"them, or add a pattern or an ignore reason to the source's declaration; then {loglake('reconcile')}"
     )
     bucket = lake.settings.raw_bucket(config.source.name)
     shown = [f"s3://{bucket}/{key}" for key in unknown[:NAMES_SHOWN]]

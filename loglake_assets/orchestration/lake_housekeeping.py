@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import islice
 
 import dagster as dg
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
+from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
@@ -19,7 +21,7 @@ from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.placement import day_from_number, days_argument
 from loglake_assets.sources.words import tally
 from resources.settings import loglake
 
@@ -171,6 +173,18 @@ def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]
     return [day.isoformat() for day in lake.days_with_logs(source, asked)]
 
 
+def _builds(found: Mapping[dg.AssetKey, Sequence[str]]) -> Iterator[str]:
+    """What makes failed days anew: a command for each log and review, and Dagster for what no command builds."""
+    names = {load_source(name).readready.name: name for name in source_names()}
+    names |= {name: name for name in review_names()}
+    for key, days in found.items():
+        name = names.get(key.path[-1]) if key.path[0] in {"readready", "review"} else None
+        for run in runs_of_days([date.fromisoformat(day) for day in days]):
+            argument = days_argument(run[0], run[-1])
+            build = loglake(f"build {name} {argument}")
+            yield f"then {build if name else f'backfill {key.to_user_string()} in Dagster for {argument}'}"
+
+
 def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:
     """Red where a day is left failed, naming asset and day."""
     failed = [(key.to_user_string(), day) for key, days in found.items() for day in days]
@@ -181,7 +195,7 @@ def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCh
         if failed
         else "",
         right=f"No day of {tally(len(found), 'asset')} was left failed.",
-        remedy="read why in the asset's newest run, then backfill the named days",
+        remedy="; ".join(["read why in the asset's newest run", *islice(_builds(found), NAMES_SHOWN)]),
         columns=("asset", "day"),
         names=failed,
         figures={"failed_days": len(failed), "assets_looked_at": len(found)},

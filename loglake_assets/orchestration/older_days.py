@@ -5,18 +5,19 @@ mended: the check stays red for it meanwhile. The turn is kept as well, so that 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, RIGHT, DayReport, Verdict
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, RIGHT, DayReport, Finding, Verdict, remedy
+from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.partitions import delivered_days
-from loglake_assets.lake.versions.served_day import IN_ORDER
+from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.orchestration.comparison import (
     check_result,
     cost,
@@ -26,12 +27,13 @@ from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.words import join_clauses, tally
-from resources.settings import FIRST_DAY
+from resources.settings import FIRST_DAY, loglake
 
 OLDER_DAYS = "older_days"
 WEEK = 7
 WEEKS_A_RUN = 6  # at most: one for each hour since the last run, and no more than a run has time for
 _SHOWN_OUTSIDE = 5  # of the days that are no days of the lake, so that the others are named as well
+_FINDINGS: Mapping[str, Finding] = {str(finding): finding for finding in (*Verdict, *Placing)}
 _ALL_DAYS = 0  # the place among a table's results of what is about no single day
 
 
@@ -113,15 +115,17 @@ def _result(
 ) -> dg.AssetCheckResult:
     wrong = dict(sorted(state.wrong.items()))
     is_mild = not left_out and not to_come and all(set(said) <= {str(Verdict.OUTDATED)} for said in wrong.values())
-    remedies = []
+    remedies: list[str] = []
     if wrong:
+        remedies += _remedies_of(config, wrong)
         remedies.append(
             f"backfill {config.reconciliation_key.to_user_string()} for these days: it says what mends each"
         )
     if left_out:
         remedies.append(
             f"raw days before the lake's first day are built and checked by nothing: set {FIRST_DAY}={left_out[0]} "
-            "where Dagster runs and start it again (on one machine `loglake up` does both)"
+            "where Dagster runs and start it again (on one machine "
+            f"`{FIRST_DAY}={left_out[0]} {loglake('up')}` does both)"
         )
     if to_come:
         remedies.append(
@@ -156,6 +160,22 @@ def _result(
         },
         severity=dg.AssetCheckSeverity.WARN if is_mild else dg.AssetCheckSeverity.ERROR,
     )
+
+
+def _remedies_of(config: SourceConfig, wrong: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What mends each kind of thing that is wrong, for the first days that have it.
+
+    Without what needs the name of a run, which is not kept here.
+    """
+    days_of: dict[Finding, list[date]] = {}
+    for day, said in wrong.items():
+        for name, value in said.items():
+            if finding := _FINDINGS.get(value if name == "placing" else name):
+                days_of.setdefault(finding, []).append(date.fromisoformat(day))
+    for finding, days in days_of.items():
+        if finding is not Placing.COMMIT_MISSING:
+            run = next(runs_of_days(days))
+            yield remedy(finding, config.source.name, run[0], run[-1])
 
 
 def read_state(lake: Lake, config: SourceConfig) -> OlderDays:

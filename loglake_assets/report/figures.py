@@ -339,7 +339,7 @@ def _problems(source: str, known: Mapping[date, _KnownDay]) -> Iterator[Problem]
             run[0],
             run[-1],
             str(finding),
-            remedy(finding, source, run[0], run[-1], known[run[-1]].run_id),
+            remedy(finding, source, run[0], run[-1], known[run[-1]].run_id, known[run[-1]].coverage),
             tuple(name for day in run for name in known[day].names(finding))[:_NAMES_SHOWN],
         )
         for finding, days in days_of.items()

@@ -1,9 +1,19 @@
 """Words that people read: counts beside their noun, and sentences of clauses. Standard library only."""
 
+import re
+
 
 def tally(count: int, noun: str, plural: str = "") -> str:
     """1 object, 2 objects; a plural of its own form is given."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+_PLAIN_ARGUMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/=+@-]{0,199}")
+
+
+def plain_argument(text: str, placeholder: str) -> str:
+    """Text of a log as an argument of a command that people paste; the placeholder where a shell may do more with it."""
+    return text if _PLAIN_ARGUMENT.fullmatch(text) else placeholder
 
 
 def floor_pct(part: int, whole: int) -> float | None:

@@ -15,7 +15,7 @@ from loglake_assets.lake.checks.coverage import BESIDE, Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.sources.placement import day_number, days_argument
-from loglake_assets.sources.words import floor_pct, inflect, tally
+from loglake_assets.sources.words import floor_pct, inflect, plain_argument, tally
 from resources.settings import program
 
 
@@ -72,27 +72,27 @@ REMEDIES: Mapping[Finding, str] = {
     Verdict.LATE: _REBUILD,
     Verdict.OLDER_VERSION: "find out who overwrote it; then {build}",
     Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
-    Verdict.SHORT: "find out who changed the file; then {build}, which makes it anew from the raw objects",
+    Verdict.SHORT: "find out who changed the file; then `{build}`, which makes it anew from the raw objects",
     Verdict.ALTERED: f"find out who edited it and {_RESTORE}",
-    Verdict.UNREADABLE_RECORD: f"{_RESTORE}; if there are none, {{build}} --accept-loss builds a day without a "
+    Verdict.UNREADABLE_RECORD: f"{_RESTORE}; if there are none, `{{build}} --accept-loss` builds a day without a "
     "manifest anew, and building the days after it writes an entry of the late ledger anew",
     Verdict.OUTDATED: _REBUILD,
     Placing.PARTITION_MISSING: _RECONCILE,
     Placing.PARTITION_BEHIND: _RECONCILE,
     Placing.LOCATION_DIFFERS: "find out who moved the partition; then {loglake} reconcile",
-    Placing.COMMIT_BROKEN: f"{_RESTORE}; if there are none, {{build}} gives readers a new commit, and the record that "
-    "was cut stays named",
+    Placing.COMMIT_BROKEN: f"{_RESTORE}; if there are none, `{{build}}` gives readers a new commit, and the record "
+    "that was cut stays named",
     Placing.COMMIT_EDITED: f"find out who edited the record and {_RESTORE}",
     Placing.COMMIT_MISSING: "find out who removed the record; then {loglake} rollback {source} {day} {run}",
-    Choice.ROLLED_BACK: "as asked for by `{loglake} rollback`, until {build}",
+    Choice.ROLLED_BACK: "somebody rolled the day back, which stands until {build}",
     Measure.UNCHECKED: _REBUILD,
-    Measure.ALTERED: "files of the day are not as they were committed: find out who changed them; then {build}, which "
-    "makes them anew from the raw objects",
+    Measure.ALTERED: "files of the day are not as they were committed: find out who changed them; then `{build}`, "
+    "which makes them anew from the raw objects",
     Measure.MISSING: _REBUILD,
     Measure.SURPLUS: "rows that are in no raw log: find out who wrote them; then {build}",
     Measure.REPEATED: "rows that are there more than once: {build}",
     Measure.DIFFERING: "one event with two contents, an error of the log or a forgery: compare the objects that are "
-    "named with the row's own, which {loglake} evidence shows",
+    "named with the row's own, which `{loglake} evidence {event} --source {source} --day {day}` shows",
     Measure.SET_ASIDE: "objects that the build read are gone, overwritten or archived: restore them, what is gone from "
     "their bucket's versions",
     Measure.WITHHELD: "S3 holds objects and does not give them: the quarantine says by its reasons what mends that; "
@@ -100,7 +100,10 @@ REMEDIES: Mapping[Finding, str] = {
     Measure.UNREADABLE: _REQUEUE,
     Measure.UNPLACEABLE: "the quarantine table names the records without a usable time, each with the reason",
 }
-"""What mends each finding. `{build}` builds the days, `{days}` are they, `{loglake}` is how any command begins."""
+"""What mends each finding. `{build}` builds the days, `{days}` are they, `{loglake}` is how any command begins.
+
+`{day}`, `{run}` and `{event}` are the last day, its run and an event of it: one command is of one day.
+"""
 
 OF_OBJECTS = frozenset(Verdict) - {Verdict.SHORT, Verdict.ALTERED, Verdict.UNREADABLE_RECORD, Verdict.OUTDATED}
 """Verdicts of raw objects; the others are of what the build left."""
@@ -114,12 +117,23 @@ _NOT_COMMITTED_WORDS = {Verdict.UNBUILT: "unbuilt", Verdict.OPEN: "open"}
 _NAMED = 3  # event keys or objects of a reason
 
 
-def remedy(finding: Finding, source: str, first: date, last: date | None = None, run: str | None = None) -> str:
-    """What mends a finding of the days from `first` to `last`; "nothing to mend" for one that asks for nothing."""
+def remedy(
+    finding: Finding,
+    source: str,
+    first: date,
+    last: date | None = None,
+    run: str | None = None,
+    coverage: Coverage | None = None,
+) -> str:
+    """What mends a finding of the days from `first` to `last`; "nothing to mend" for one that asks for nothing.
+
+    `run` and `coverage` are of the last day.
+    """
+    event = plain_argument(next(iter(coverage.differing if coverage else ()), ""), "EVENT")
     days = days_argument(first, last or first)
     build = f"{program()} build {source} {days}"
-    text = REMEDIES.get(finding, "nothing to mend")
-    return text.format(loglake=program(), build=build, source=source, days=days, day=first, run=run)
+    text, day = REMEDIES.get(finding, "nothing to mend"), last or first
+    return text.format(loglake=program(), build=build, source=source, days=days, day=day, run=run, event=event)
 
 
 @dataclass(frozen=True)
@@ -253,8 +267,9 @@ class DayReport:
         beside = _beside_reasons(self.coverage) if self.coverage else ()
         return (*beside, *(judged.text for judged in self.judged if judged.verdict not in RIGHT))
 
-    def remedy(self, finding: Finding) -> str:
-        return remedy(finding, self.source, self.day, run=self.run_id)
+    def remedy(self, finding: Finding, first: date | None = None) -> str:
+        """What mends a finding of this day, and of those since `first` that have it too."""
+        return remedy(finding, self.source, first or self.day, self.day, self.run_id, self.coverage)
 
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""

@@ -16,7 +16,7 @@ from loglake_assets.reviews.session_activity.facts import Facts, Session
 from loglake_assets.reviews.session_activity.lake_queries import read_facts
 from loglake_assets.reviews.session_activity.packets import file_name, index_html, packet_html
 from loglake_assets.reviews.session_activity.sessions import STATES, SessionRules, sessions_of
-from loglake_assets.sources.words import floor_pct
+from loglake_assets.sources.words import floor_pct, plain_argument
 from resources.settings import loglake
 
 KEYSTROKES, ORPHANS = "keystroke_coverage", "orphans"
@@ -113,6 +113,7 @@ def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[
     should = have + len(lost)
     pct = floor_pct(have, should)
     build = loglake(f"build {REVIEW.name} {day}")
+    shown = plain_argument(lost[0].key if lost else "", "SESSION")
     return [
         DayCheck(
             KEYSTROKES,
@@ -132,8 +133,8 @@ def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[
             ),
             remedy=(
                 "look whether session logging to CloudWatch Logs was on for the named sessions, and its Firehose "
-                f"delivered; load and build what comes of it, then `{build}`; "
-                f"`{loglake('review --session <session> --out <folder>')}` shows what else they did"
+                f"delivered; load and build what comes of it, then `{build}`; what else was done in the first of them "
+                f"is shown by `{loglake(f'review --session {shown} --out session')}`"
                 if lost
                 else ""
             ),
