@@ -12,7 +12,7 @@ _PLAIN_ARGUMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/=+@-]{0,199}")
 
 
 def plain_argument(text: str, placeholder: str) -> str:
-    """Text of a log as an argument of a command that people paste; the placeholder where a shell may do more with it."""
+    """Text of a log as an argument of a command to paste; the placeholder where a shell may do more with it."""
     return text if _PLAIN_ARGUMENT.fullmatch(text) else placeholder
 
 
