@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pyarrow.orc as orc
 import pytest
 
 from infra.cli.build import build_range
+from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.local_lake import LocalLake
+from infra.cli.review import build_review_range
 from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.versions.commits import commit_numbers, head
@@ -24,14 +27,17 @@ from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.coverage_words import remedy as coverage_remedy
 from loglake_assets.orchestration.hourly_checks import hourly_results
-from loglake_assets.orchestration.reconcile_job import day_reports
+from loglake_assets.orchestration.lake_housekeeping import failed_days, failed_days_result, reviews_placed_result
+from loglake_assets.orchestration.older_days import older_days_found
+from loglake_assets.orchestration.reconcile_job import day_reports, days_to_place
 from loglake_assets.orchestration.source_config import source_config
+from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_number
 from tests import breaking
 from tests.conftest import quiet
 from tests.waiting import until
-from tests.written_day import at_noon
+from tests.written_day import at_noon, content
 
 DAY = date(2015, 6, 7)
 NUMBER = day_number(DAY)
@@ -81,17 +87,49 @@ class Mended:
         sql = f"SELECT eventid FROM {TABLE} WHERE logcalendarday = {NUMBER}"
         return {row["eventid"] for row in self.lake.resource.athena.ask(sql).rows}
 
+    def checked(self, check: str, key: dg.AssetKey | None = None) -> dg.AssetCheckEvaluation:
+        """What was said last of the day by a check of readready, or of another asset."""
+        key = key or source_config(self.source.name, start_day=DAY).readready_key
+        with dagster_instance(self.lake) as instance:
+            kept = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(key, check), limit=50)
+        found = [one.evaluation for one in kept if isinstance(one.evaluation, dg.AssetCheckEvaluation)]
+        return next(one for one in found if one.partition == DAY.isoformat())
+
+    def remedy_of(self, check: str, key: dg.AssetKey | None = None) -> str:
+        """The remedy of a check of the day that is red."""
+        found = self.checked(check, key)
+        assert not found.passed
+        return str(found.metadata[REMEDY].value)
+
+    def left_failed(self) -> dg.AssetCheckResult:
+        """The check of days that were left failed, of this log."""
+        key = source_config(self.source.name, start_day=DAY).readready_key
+        days = load_definitions(DAY).resolve_assets_def(key).partitions_def
+        assert days is not None
+        with dagster_instance(self.lake) as instance:
+            return failed_days_result({key: [day for day in failed_days(instance, key, days) if day == str(DAY)]})
+
+    def build(self, day: date = DAY) -> str | None:
+        """Build a day in this process; returns the error."""
+        (result,) = build_range(self.lake, self.source, day, day, quiet)
+        return result.error
+
     def paste(self, remedy: str) -> None:
         """The command in the remedy, as a person gives it to a shell."""
-        (command,) = set(re.findall(r"loglake [^;,`]+?(?=;|,|`| anew|$| builds)", remedy)) or {""}
+        (command,) = commands(remedy)
         done = subprocess.run(
-            ["bash", "-c", command.strip()],
+            ["bash", "-c", command],
             env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def commands(remedy: str) -> set[str]:
+    """The commands of a remedy: each ends with its clause or its quotation."""
+    return {found.strip() for found in re.findall(r"loglake [^;,`]+", remedy)}
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +140,17 @@ def mended(lake: LocalLake, source: LogSource) -> Iterator[Mended]:
     (result,) = build_range(lake, source, DAY, DAY, quiet)
     assert result.error is None
     yield made
-    for entry in made.s3.list_objects_v2(Bucket=made.raw, Prefix=FOLDER).get("Contents", ()):
+    for entry in made.s3.list_objects_v2(Bucket=made.raw, Prefix=FOLDER.removesuffix(f"{DAY:%m/%d}")).get(
+        "Contents", ()
+    ):
         made.s3.delete_object(Bucket=made.raw, Key=entry["Key"])
 
 
-def registered(lake: LocalLake) -> set[tuple[str, ...]]:
+def registered(lake: LocalLake, day: date = DAY) -> set[tuple[str, ...]]:
     from loglake_assets.lake.storage.partitions import registered_values
     from loglake_assets.sources import load_source
 
-    return registered_values(lake.catalog, load_source("cloudtrail"), [DAY])
+    return registered_values(lake.catalog, load_source("cloudtrail"), [day])
 
 
 def test_nothing_is_red_at_first(mended: Mended) -> None:
@@ -122,16 +162,41 @@ def test_a_lost_raw_partition_is_reconciled(mended: Mended) -> None:
     mended.lake.client("glue").delete_partition(
         DatabaseName=mended.lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=VALUES
     )
+    odd = {"Bucket": mended.raw, "Key": f"{FOLDER}-odd.json"}
+    mended.s3.put_object(**odd, Body=at_noon("odd", day=DAY))
     red = mended.red()
-    assert set(red) == {"catalog_lag"}
+    mended.s3.delete_object(**odd)  # who delivers it puts it elsewhere
+    assert set(red) == {"catalog_lag", "unknown_keys"}
+    assert commands(red["catalog_lag"]) == commands(red["unknown_keys"])
     mended.paste(red["catalog_lag"])
     assert mended.red() == {}
 
 
-def test_a_lost_readready_partition_is_reconciled(mended: Mended) -> None:
-    mended.lake.client("glue").delete_partition(
-        DatabaseName=mended.lake.settings.database, TableName=TABLE, PartitionValues=[str(NUMBER)]
-    )
+def reviews_placed(mended: Mended) -> dg.AssetCheckResult:
+    return reviews_placed_result({REVIEW.table.name: days_to_place(mended.lake.resource, REVIEW.table.name)})
+
+
+def test_lost_readready_partitions_are_reconciled(mended: Mended) -> None:
+    (review,) = build_review_range(mended.lake, REVIEW, DAY, DAY, quiet)
+    assert review.error is None
+    assert reviews_placed(mended).passed
+    for table in (TABLE, REVIEW.table.name):
+        mended.lake.client("glue").delete_partition(
+            DatabaseName=mended.lake.settings.database, TableName=table, PartitionValues=[str(NUMBER)]
+        )
+    red, of_review = mended.red(), reviews_placed(mended)
+    assert (set(red), of_review.passed) == ({"placement"}, False)
+    assert commands(str((of_review.metadata or {})[REMEDY].value)) == commands(red["placement"])
+    mended.paste(red["placement"])
+    assert mended.red() == {}
+    assert reviews_placed(mended).passed
+
+
+def test_a_partition_that_was_moved_is_reconciled(mended: Mended) -> None:
+    stored = breaking.stored_lake(mended.lake, mended.source)
+    moved = breaking.partition_input(stored, TABLE, [str(NUMBER)])
+    breaking.sent_to(f"s3://{stored.readready_bucket}/elsewhere/")(moved)
+    breaking.update(stored, TABLE, [str(NUMBER)], moved)
     red = mended.red()
     assert set(red) == {"placement"}
     mended.paste(red["placement"])
@@ -140,10 +205,14 @@ def test_a_lost_readready_partition_is_reconciled(mended: Mended) -> None:
 
 def test_an_object_that_arrived_later_is_built(mended: Mended) -> None:
     mended.put("later", "c")
-    red = mended.red()
+    config, later = source_config(mended.source.name, start_day=DAY), datetime(2015, 7, 20, tzinfo=UTC)
+    red, (older, _) = mended.red(), older_days_found(config, mended.lake.resource, later)
     assert set(red) == {"unbuilt"}
+    assert commands(red["unbuilt"]) <= commands(str((older.metadata or {})[REMEDY].value))
     mended.paste(red["unbuilt"])
     assert mended.red() == {}
+    older, _ = older_days_found(config, mended.lake.resource, later)
+    assert (older.metadata or {})["days"].value == 0
     assert "c" in mended.ids()
 
 
@@ -167,16 +236,31 @@ def test_a_day_of_another_definition_is_built_again(mended: Mended) -> None:
     assert mended.red() == {}
 
 
+def by_recount(mended: Mended) -> str:
+    (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
+    return coverage_remedy(coverage)
+
+
+def by_listing(mended: Mended) -> str:
+    (short,) = {judged.verdict for judged in mended.report.named(Verdict.SHORT)}
+    return mended.report.remedy(short)
+
+
 @pytest.mark.parametrize(
-    "spoil", [lambda rows: rows.slice(1), lambda rows: breaking.with_value(rows, "eventname", "Y")]
+    ("spoil", "remedy"),
+    [
+        (lambda rows: rows.slice(1), by_recount),
+        (lambda rows: breaking.with_value(rows, "eventname", "Y"), by_listing),
+    ],
 )
-def test_a_changed_file_is_built_anew(mended: Mended, spoil: Callable[[Any], Any]) -> None:
+def test_a_changed_file_is_built_anew(
+    mended: Mended, spoil: Callable[[Any], Any], remedy: Callable[[Mended], str]
+) -> None:
     before = mended.ids()
     day = breaking.Day(breaking.stored_lake(mended.lake, mended.source), NUMBER)
     rows = orc.ORCFile(io.BytesIO(breaking.body_of(mended.s3, day.stored.readready_bucket, day.orc_key) or b"")).read()
     mended.s3.put_object(Bucket=day.stored.readready_bucket, Key=day.orc_key, Body=breaking.orc_bytes(spoil(rows)))
-    (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
-    mended.paste(coverage_remedy(coverage))
+    mended.paste(remedy(mended))
     (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
     assert (coverage.pct, coverage.findings, mended.ids()) == (100, (), before)
 
@@ -205,3 +289,84 @@ def test_a_removed_commit_record_is_rolled_over(mended: Mended) -> None:
     mended.paste(red["placement"])
     assert "placement" not in mended.red()
     assert mended.run_id == body["run_id"] == manifest.run_id
+
+
+def test_a_manifest_that_was_cut_is_made_anew(mended: Mended) -> None:
+    day = breaking.Day(breaking.stored_lake(mended.lake, mended.source), NUMBER)
+    bucket, key, before = day.stored.readready_bucket, day.manifest_key, mended.ids()
+    with breaking.holding(mended.s3, bucket, key, b""):
+        red = mended.red()
+        assert "records" in red
+        mended.paste(red["records"])
+        assert mended.red() == {}
+    assert mended.ids() == before
+
+
+def test_a_commit_record_that_was_cut_is_followed_by_another(mended: Mended) -> None:
+    table = mended.lake.table(TABLE)
+    newest = commit_numbers(table, NUMBER)[-1]
+    with breaking.holding(mended.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
+        red = mended.red()
+        assert "placement" in red
+        mended.paste(red["placement"])
+        assert "placement" not in mended.red()
+        assert commit_numbers(table, NUMBER)[-1] == newest + 1
+
+
+def test_one_build_brings_what_was_late_archived_unknown_or_left_failed(mended: Mended) -> None:
+    later = DAY + timedelta(days=40)
+    unknown = content(*((one, f"{DAY}T12:00:00Z") for one in ("a", "odd"))).replace(b"1.11", b"9.99")
+    keys = {name: f"{FOLDER}/{name}.json" for name in ("archived", "unknown")}
+    mended.s3.put_object(Bucket=mended.raw, Key=keys["unknown"], Body=unknown)
+    mended.s3.put_object(Bucket=mended.raw, Key=keys["archived"], Body=at_noon("f", day=DAY), StorageClass="GLACIER")
+    assert mended.build() is None
+    red = {check: mended.remedy_of(check) for check in ("drift", "grain", "coverage")}
+    mended.paste(red.pop("grain"))
+    late = FOLDER.replace(f"{DAY:%Y/%m/%d}", f"{later:%Y/%m/%d}") + "/late.json"
+    mended.s3.put_object(Bucket=mended.raw, Key=late, Body=at_noon("g", day=DAY))
+    until(lambda: (*VALUES[:3], str(day_number(later))) in registered(mended.lake, later))
+    assert mended.build(later) is None
+    red |= mended.red()
+    first = f"{FOLDER}/first.json"
+    with breaking.holding(mended.s3, mended.raw, first, None):
+        assert "--accept-loss" in str(mended.build())
+    failed = mended.left_failed()
+    assert not failed.passed
+    red["nothing_left_failed"] = str((failed.metadata or {})[REMEDY].value)
+    mended.put("archived", "f")
+    assert set(red) == {"drift", "coverage", "unbuilt", "nothing_left_failed"}
+    assert [check for check, remedy in red.items() if not commands(red["unbuilt"]) <= commands(remedy)] == []
+    mended.paste(red["drift"])
+    assert mended.red() == {}
+    assert mended.checked("coverage").passed
+    assert not mended.checked("drift").passed, "it is as unknown as before: nobody made it known"
+    assert mended.left_failed().passed
+    assert mended.ids() >= {"f", "g", "odd"}
+
+
+def test_a_session_without_keystrokes_is_built_again_and_shown(
+    mended: Mended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {
+        "eventVersion": "1.11",
+        "eventID": "start",
+        "eventTime": f"{DAY}T12:00:00Z",
+        "eventSource": "ssm.amazonaws.com",
+        "eventName": "StartSession",
+        "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/Administrator/ann"},
+        "requestParameters": {"target": "i-0123456789abcdef0"},
+        "responseElements": {"sessionId": "ann-0123456789abcdef0"},
+    }
+    mended.s3.put_object(
+        Bucket=mended.raw, Key=f"{FOLDER}/session.json", Body=json.dumps({"Records": [record]}).encode()
+    )
+    assert mended.build() is None
+    (review,) = build_review_range(mended.lake, REVIEW, DAY, DAY, quiet)
+    assert review.error is None
+    asked = sorted(commands(mended.remedy_of("keystroke_coverage", dg.AssetKey(["review", REVIEW.name]))))
+    before = len(commit_numbers(mended.lake.table(REVIEW.table.name), NUMBER))
+    monkeypatch.chdir(tmp_path)
+    for command in asked:
+        mended.paste(command)
+    assert len(commit_numbers(mended.lake.table(REVIEW.table.name), NUMBER)) > before
+    assert [*(tmp_path / "session").glob("*.html")]
