@@ -27,8 +27,8 @@ from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.coverage_words import remedy as coverage_remedy
 from loglake_assets.orchestration.hourly_checks import hourly_results
-from loglake_assets.orchestration.lake_housekeeping import failed_days, failed_days_result, reviews_placed_result
-from loglake_assets.orchestration.older_days import older_days_found
+from loglake_assets.orchestration.lake_housekeeping import failed_days, failed_days_result, review_placement_result
+from loglake_assets.orchestration.older_days import check_older_days
 from loglake_assets.orchestration.reconcile_job import day_reports, days_to_place
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews.session_activity import REVIEW
@@ -173,7 +173,7 @@ def test_a_lost_raw_partition_is_reconciled(mended: Mended) -> None:
 
 
 def reviews_placed(mended: Mended) -> dg.AssetCheckResult:
-    return reviews_placed_result({REVIEW.table.name: days_to_place(mended.lake.resource, REVIEW.table.name)})
+    return review_placement_result({REVIEW.table.name: days_to_place(mended.lake.resource, REVIEW.table.name)})
 
 
 def test_lost_readready_partitions_are_reconciled(mended: Mended) -> None:
@@ -206,12 +206,12 @@ def test_a_partition_that_was_moved_is_reconciled(mended: Mended) -> None:
 def test_an_object_that_arrived_later_is_built(mended: Mended) -> None:
     mended.put("later", "c")
     config, later = source_config(mended.source.name, start_day=DAY), datetime(2015, 7, 20, tzinfo=UTC)
-    red, (older, _) = mended.red(), older_days_found(config, mended.lake.resource, later)
+    red, (older, _) = mended.red(), check_older_days(config, mended.lake.resource, later)
     assert set(red) == {"unbuilt"}
     assert commands(red["unbuilt"]) <= commands(str((older.metadata or {})[REMEDY].value))
     mended.paste(red["unbuilt"])
     assert mended.red() == {}
-    older, _ = older_days_found(config, mended.lake.resource, later)
+    older, _ = check_older_days(config, mended.lake.resource, later)
     assert (older.metadata or {})["days"].value == 0
     assert "c" in mended.ids()
 
@@ -242,7 +242,7 @@ def by_recount(mended: Mended) -> str:
 
 
 def by_listing(mended: Mended) -> str:
-    (short,) = {judged.verdict for judged in mended.report.named(Verdict.SHORT)}
+    (short,) = {judged.verdict for judged in mended.report.select(Verdict.SHORT)}
     return mended.report.remedy(short)
 
 
