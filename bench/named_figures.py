@@ -111,6 +111,7 @@ def orchestration_figures(told: Part) -> dict[str, Figure]:
     days, runs = told["backfill_days"], told["backfill_runs"]
     return {
         "orchestration.code_location_load_seconds": figure(told["code_location_load_seconds"], "s"),
+        "orchestration.help_over_dagster": figure(told["help_over_dagster"], "times"),
         "orchestration.sensor_idle_tick_seconds": figure(told["sensor_idle_tick_seconds"], "s a source"),
         "orchestration.sensor_busy_tick_seconds": figure(told["sensor_busy_tick_seconds"], "s a source"),
         "orchestration.materialize_to_glue_seconds": figure([told["materialize_to_glue_seconds"]], "s"),

@@ -1,5 +1,6 @@
 """What Dagster adds: loading the code location, a sensor's tick over five years, a backfill without its Glue runs."""
 
+import resource
 import subprocess
 import sys
 import time
@@ -26,12 +27,17 @@ _EVENTS_A_DAY = 600  # the least a sample day holds, and some
 _PARTITIONS_A_CALL = 100
 _TICKS_TO_QUIET = 40
 _LOADS = 3
+_STARTS = 7
 
 
 def time_orchestration(home: Path, backfill_days: int, say: Say) -> dict[str, Any]:
     """Measure on a private stack in `home`. Seconds; lists are repetitions."""
     say("  loading the code location")
     loads = [_seconds(_load_definitions) for _ in range(_LOADS)]
+    say("  loglake --help beside import dagster")
+    shares = [
+        _cpu_seconds("-m", "infra.cli.main", "--help") / _cpu_seconds("-c", "import dagster") for _ in range(_STARTS)
+    ]
     with local_lake(home, lambda text: None) as lake:
         say("  one object to its partition")
         probes = latencies(lake, load_source(SOURCE))
@@ -41,6 +47,7 @@ def time_orchestration(home: Path, backfill_days: int, say: Say) -> dict[str, An
         ticks = _measure_ticks(lake)
     return {
         "code_location_load_seconds": loads,
+        "help_over_dagster": shares,
         "addapart_cold_seconds": probes[0],
         "addapart_warm_seconds": probes[1:],
         **built,
@@ -52,6 +59,14 @@ def _seconds(work: Callable[[], Any]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
+
+
+def _cpu_seconds(*arguments: str) -> float:
+    """CPU of a Python that is started with the arguments and ends; none of them starts a process that it leaves."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-W", "ignore", *arguments], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _load_definitions() -> None:

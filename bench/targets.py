@@ -41,6 +41,7 @@ TARGETS = (
     Target("peak memory a core, by processes, 5 million events", "large_local.peak_mb_a_core", 512),
     Target("recount of 5 million events: memory of its process, MB", "recount.peak_mb", 1000),
     Target("our ORC over the delivered gzip", "size.ratio_delivered", 0.63, True),
+    Target("`loglake --help`: its CPU over that of `import dagster`", "orchestration.help_over_dagster", 0.20),
     Target("one session: raw over readready, wall", "query.one_session.speedup", 60, at_least=True),
 )
 
