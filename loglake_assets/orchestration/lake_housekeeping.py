@@ -80,7 +80,7 @@ def collect_job() -> dg.JobDefinition:
     """The job that deletes what runs wrote which nobody needs any more, in every table."""
 
     @dg.op(name="collect_old_runs_of_every_table")
-    def collect_runs(context: dg.OpExecutionContext, config: Retention, lake: dg.ResourceParam[Lake]) -> None:
+    def collect_from_tables(context: dg.OpExecutionContext, config: Retention, lake: dg.ResourceParam[Lake]) -> None:
         rule, now = RetentionRule(config.keep_days, config.keep_generations), datetime.now(UTC)
         totals: Counter[str] = Counter()
         kept: dict[str, str] = {}
@@ -97,7 +97,7 @@ def collect_job() -> dg.JobDefinition:
 
     @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
     def collect_old_runs() -> None:
-        collect_runs()
+        collect_from_tables()
 
     return collect_old_runs
 
