@@ -242,6 +242,10 @@ def test_old_runs_go_by_age_and_generations_and_what_is_referred_to_stays(
         roll_back(rebuilt.lake, "cloudtrail", DAY, superseded.run_id, quiet)
     assert collect_old_runs(rebuilt.lake, RetentionRule(), False, quiet) == 0
     assert "Would be collected" in capsys.readouterr().out
+    with dagster_instance(rebuilt.lake) as instance:
+        job = load_definitions().resolve_job_def("collect_old_runs").execute_in_process(instance=instance)
+    (output,) = job.filter_events(lambda event: event.event_type_value == "STEP_OUTPUT")
+    assert output.step_output_data.metadata["keys_not_deleted"].value == 0
 
 
 @pytest.mark.fault(49, "a rollback between listing and deleting", "its run stays")
