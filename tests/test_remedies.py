@@ -277,20 +277,6 @@ def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended: Mend
     assert "e" in mended.ids()
 
 
-def test_a_removed_commit_record_is_rolled_over(mended: Mended) -> None:
-    table = mended.lake.table(TABLE)
-    newest = commit_numbers(table, NUMBER)[-1]
-    manifest = read_manifest(table, NUMBER, mended.run_id)
-    key = commit_key(TABLE, NUMBER, newest)
-    body = json.loads(mended.s3.get_object(Bucket=table.bucket, Key=key)["Body"].read())
-    mended.s3.delete_object(Bucket=table.bucket, Key=key)
-    red = mended.red()
-    assert "placement" in red
-    mended.paste(red["placement"])
-    assert "placement" not in mended.red()
-    assert mended.run_id == body["run_id"] == manifest.run_id
-
-
 def test_a_manifest_that_was_cut_is_made_anew(mended: Mended) -> None:
     day = breaking.Day(breaking.stored_lake(mended.lake, mended.source), NUMBER)
     bucket, key, before = day.stored.readready_bucket, day.manifest_key, mended.ids()
@@ -370,3 +356,17 @@ def test_a_session_without_keystrokes_is_built_again_and_shown(
         mended.paste(command)
     assert len(commit_numbers(mended.lake.table(REVIEW.table.name), NUMBER)) > before
     assert [*(tmp_path / "session").glob("*.html")]
+
+
+def test_a_removed_commit_record_is_rolled_over(mended: Mended) -> None:
+    table = mended.lake.table(TABLE)
+    newest = commit_numbers(table, NUMBER)[-1]
+    manifest = read_manifest(table, NUMBER, mended.run_id)
+    key = commit_key(TABLE, NUMBER, newest)
+    body = json.loads(mended.s3.get_object(Bucket=table.bucket, Key=key)["Body"].read())
+    mended.s3.delete_object(Bucket=table.bucket, Key=key)
+    red = mended.red()
+    assert "placement" in red
+    mended.paste(red["placement"])
+    assert "placement" not in mended.red()
+    assert mended.run_id == body["run_id"] == manifest.run_id
