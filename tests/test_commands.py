@@ -453,7 +453,8 @@ def test_days_without_raw_logs_are_said_in_the_same_words_by_query_and_status(la
     s3.delete_object(Bucket=bucket, Key=key)
     words = (
         f"{FIRST} to {SECOND}: no raw logs are there for these days. If logs were expected, see whether "
-        f"{source.title} is delivered to s3://{bucket}; `loglake load` puts files there."
+        f"{source.title} is delivered to s3://{bucket}; on one machine `loglake load {source.name} folder` puts "
+        "files there."
     )
     assert f"Of {source.readready.name}, {words}" in asked.stdout.splitlines()
     assert words in status.stdout.splitlines()

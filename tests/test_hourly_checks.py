@@ -40,7 +40,7 @@ from loglake_assets.orchestration.report_asset import REPORT
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
 from loglake_assets.sources.placement import day_number
-from resources.settings import FIRST_DAY, SettingsError, first_day
+from resources.settings import FIRST_DAY, SettingsError, first_day, loglake
 from tests.breaking import put_back
 from tests.check_names import names_of
 from tests.conftest import FIRST, BuiltLake, quiet, run_asset
@@ -328,7 +328,7 @@ def test_a_local_lake_begins_with_its_first_raw_day(lake: LocalLake, tmp_path: P
     assert hidden_days_hint(tmp_path, date(2026, 1, 1)) is None, "no Dagster runs"
     note_first_day(tmp_path, date(2026, 11, 1))
     assert hidden_days_hint(tmp_path, date(2026, 11, 1)) is None
-    assert "from 2026-11-01 on. Stop `loglake up`" in str(hidden_days_hint(tmp_path, date(2026, 10, 1)))
+    assert f"from 2026-11-01 on. Stop `{loglake('up')}`" in str(hidden_days_hint(tmp_path, date(2026, 10, 1)))
 
 
 def unregister(lake: LocalLake, day: date) -> None:

@@ -8,7 +8,7 @@ from infra.cli.lake import CommandLake
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.sources import load_source, source_names
-from resources.settings import FIRST_DAY, first_day
+from resources.settings import FIRST_DAY, first_day, loglake
 
 _SHOWN = "dagster.first_day"
 
@@ -48,6 +48,6 @@ def hidden_days_hint(home: Path, first_loaded: date) -> str | None:
     if shown is None or first_loaded >= shown:
         return None
     return (
-        f"Dagster was started with days from {shown} on. Stop `loglake up` and start it again: it then shows days from "
-        f"{first_loaded} on. `loglake build` builds them now as well."
+        f"Dagster was started with days from {shown} on. Stop `{loglake('up')}` and start it again: it then shows days "
+        f"from {first_loaded} on. `loglake build` builds them now as well."
     )

@@ -9,6 +9,7 @@ from infra.cli.dagster_runs import days_per_run, days_until_now, job_and_asset, 
 from infra.cli.day_argument import BuildError
 from infra.cli.lake import AwsLake
 from loglake_assets.orchestration.source_config import window_tags, windows
+from resources.settings import loglake
 
 
 def submit_days(
@@ -24,7 +25,7 @@ def submit_days(
     for window in windows(days_until_now(job, name, first, last), days_per_run(definitions, key)):
         run_id = _submit(client, lake, job.name, {**tags, **window_tags(window)})
         say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")
-    say("Submitted to the lake's Dagster. `loglake status` shows what became of the days.")
+    say(f"Submitted to the lake's Dagster. `{loglake('status')}` shows what became of the days.")
     return 0
 
 

@@ -73,7 +73,8 @@ def no_raw_logs(days: Collection[date], raw: RawBucket) -> str:
     more = f" and {len(runs) - _RUNS_NAMED:,} more ranges" if len(runs) > _RUNS_NAMED else ""
     return (
         f"{named}{more}: no raw logs are there for {'this day' if len(days) == 1 else 'these days'}. If logs were "
-        f"expected, see whether {raw.source.title} is delivered to s3://{raw.name}; `loglake load` puts files there."
+        f"expected, see whether {raw.source.title} is delivered to s3://{raw.name}; on one machine "
+        f"`loglake load {raw.source.name} folder` puts files there."
     )
 
 
