@@ -44,6 +44,7 @@ DAY = coverage(20261125, 1, 1_928, 1_928)
 def test_only_all_is_100_percent(part: int, whole: int, pct: float | None, text: str) -> None:
     assert floor_pct(part, whole) == pct
     assert pct_text(pct) == text
+    assert pct_text(pct and pct + 0.00009) == text or pct == 100
 
 
 def test_a_count_agrees_with_its_noun_and_verb() -> None:

@@ -14,6 +14,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from infra.cli.lake import CommandLake
+from infra.cli.terminal import pct_text
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
 from lambdas.looker.coverage import KnownDays
 from lambdas.looker.days import DayRule, days_of_select, sources
@@ -200,4 +201,4 @@ def _say(day: DayCoverage) -> str:
         return "not built" if day.status == UNBUILT else day.status
     if day.coverage_pct is None:
         return "not measured since it was built"
-    return f"{day.coverage_pct:.4f} % of its events"
+    return f"{pct_text(day.coverage_pct)} % of its events"

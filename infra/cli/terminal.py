@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from loglake_assets.sources.words import inflect, tally
+from loglake_assets.sources.words import inflect, round_down, tally
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -17,8 +17,8 @@ def escape(text: str) -> str:
 
 
 def pct_text(pct: float | str | None) -> str:
-    """A percentage as `floor_pct` gives it, with all its decimals; what is none is not available."""
-    return f"{pct:.4f}" if isinstance(pct, int | float) else "n/a"
+    """A percentage with four decimals, rounded down; what is none is not available."""
+    return f"{round_down(pct):.4f}" if isinstance(pct, int | float) else "n/a"
 
 
 PLAIN_WIDTH = 200

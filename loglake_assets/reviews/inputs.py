@@ -11,6 +11,7 @@ from loglake_assets.lake.storage.partitions import days_expression, delivered_da
 from loglake_assets.lake.versions.commits import commit_if_readable, shown_seq
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.words import round_down
 
 BUILT, UNBUILT, NO_SOURCE = "built", "unbuilt", "no_source"
 
@@ -73,7 +74,7 @@ def day_lacks(day: Mapping[str, Any]) -> list[str]:
         sentences.append("it was not measured how many of the day's events are here.")
     elif pct < 100:
         missing = f" ({day['missing_events']:,} missing)" if day["missing_events"] else ""
-        sentences.append(f"{pct:g} % of the day's events are here{missing}.")
+        sentences.append(f"{round_down(pct):g} % of the day's events are here{missing}.")
     elif day["missing_events"]:
         sentences.append(f"{day['missing_events']:,} of the day's events are missing.")
     if count := day["unreadable_objects"]:

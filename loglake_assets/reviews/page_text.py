@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from loglake_assets.reviews.terminal import SEQUENCE, is_hidden
+from loglake_assets.sources.words import round_down
 
 _UNUSUAL = re.compile(f"({SEQUENCE.pattern}|[^\x20-\x7e])")
 _NOTATIONS = {"\x1b": r"\e", "\r": r"\r", "\n": r"\n", "\t": r"\t", "\b": r"\b", "\a": r"\a"}
@@ -78,8 +79,8 @@ def duration_text(milliseconds: int) -> str:
 
 
 def percentage(pct: float | None) -> str | None:
-    """A percentage as `floor_pct` gives it."""
-    return None if pct is None else f"{pct:g} %"
+    """Rounded down, so that 100 % means all."""
+    return None if pct is None else f"{round_down(pct):g} %"
 
 
 def style_source(style: str) -> Markup:

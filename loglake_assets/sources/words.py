@@ -21,6 +21,11 @@ def floor_pct(part: int, whole: int) -> float | None:
     return 1_000_000 * part // whole / 10_000 if whole else None
 
 
+def round_down(pct: float) -> float:
+    """A percentage to four decimals, none of which becomes more; one that has no more of them stays as it is."""
+    return int(pct * 10_000 + 1e-6) / 10_000  # 0.0003 times 10,000 is a little less than 3
+
+
 def inflect(count: int, singular: str, plural: str) -> str:
     """The form of a verb that agrees with a count: 1 is, 2 are."""
     return singular if count == 1 else plural
