@@ -44,7 +44,14 @@ DAY = coverage(20261125, 1, 1_928, 1_928)
 def test_only_all_is_100_percent(part: int, whole: int, pct: float | None, text: str) -> None:
     assert floor_pct(part, whole) == pct
     assert pct_text(pct) == text
-    assert pct_text(pct and pct + 0.00009) == text or pct == 100
+
+
+@pytest.mark.parametrize(
+    ("pct", "text"),
+    [(99.99999, "99.9999"), (99.99999999999, "99.9999"), (66.66669, "66.6666"), (0.00039, "0.0003")],
+)
+def test_a_percentage_of_more_decimals_is_not_rounded_up(pct: float, text: str) -> None:
+    assert pct_text(pct) == text
 
 
 def test_a_count_agrees_with_its_noun_and_verb() -> None:

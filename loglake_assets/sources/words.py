@@ -1,6 +1,9 @@
 """Words that people read: counts beside their noun, and sentences of clauses. Standard library only."""
 
 import re
+from decimal import ROUND_DOWN, Decimal
+
+_PCT_DIGITS = Decimal("0.0001")
 
 
 def tally(count: int, noun: str, plural: str = "") -> str:
@@ -23,7 +26,7 @@ def floor_pct(part: int, whole: int) -> float | None:
 
 def round_down(pct: float) -> float:
     """A percentage to four decimals, none of which becomes more; one that has no more of them stays as it is."""
-    return int(pct * 10_000 + 1e-6) / 10_000  # 0.0003 times 10,000 is a little less than 3
+    return float(Decimal(str(pct)).quantize(_PCT_DIGITS, ROUND_DOWN))  # as a float, 0.0003 times 10,000 is less than 3
 
 
 def inflect(count: int, singular: str, plural: str) -> str:
