@@ -20,7 +20,7 @@ from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
 from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_job, send_unplaced_commits
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names, tables_of
-from loglake_assets.sources import load_source, source_names
+from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.placement import day_from_number, days_argument
 from loglake_assets.sources.words import tally
 from resources.settings import loglake
@@ -164,9 +164,14 @@ def failed_days(instance: dg.DagsterInstance, key: dg.AssetKey, days: dg.Partiti
     return sorted(day for day, status in statuses.items() if status == dg.AssetPartitionStatus.FAILED)
 
 
+def _source_of(key: dg.AssetKey) -> LogSource | None:
+    """The log whose readready table an asset is, or is about."""
+    return next((s for s in map(load_source, source_names()) if s.readready.name == key.path[-1]), None)
+
+
 def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]:
     """Those of a readready table's days that have anything to be built from: `delivered` is about the others."""
-    source = next((s for s in map(load_source, source_names()) if s.readready.name == key.path[-1]), None)
+    source = _source_of(key)
     if source is None or not days:
         return list(days)
     asked = [date.fromisoformat(day) for day in days]
@@ -175,14 +180,21 @@ def _with_source(lake: Lake, key: dg.AssetKey, days: Sequence[str]) -> list[str]
 
 def _builds(found: Mapping[dg.AssetKey, Sequence[str]]) -> Iterator[str]:
     """What makes failed days anew: a command for each log and review, and Dagster for what no command builds."""
-    names = {load_source(name).readready.name: name for name in source_names()}
-    names |= {name: name for name in review_names()}
     for key, days in found.items():
-        name = names.get(key.path[-1]) if key.path[0] in {"readready", "review"} else None
+        name = _name_to_build(key)
         for run in runs_of_days([date.fromisoformat(day) for day in days]):
             argument = days_argument(run[0], run[-1])
-            build = loglake(f"build {name} {argument}")
-            yield f"then {build if name else f'backfill {key.to_user_string()} in Dagster for {argument}'}"
+            if name:
+                yield f"then {loglake(f'build {name} {argument}')}"
+            else:
+                yield f"then backfill {key.to_user_string()} in Dagster for {argument}"
+
+
+def _name_to_build(key: dg.AssetKey) -> str | None:
+    """The log or review that `loglake build` takes, of the asset of its table; None for another asset."""
+    if key.path[0] == "readready" and (source := _source_of(key)):
+        return source.name
+    return key.path[-1] if key.path[0] == "review" and key.path[-1] in review_names() else None
 
 
 def failed_days_result(found: Mapping[dg.AssetKey, Sequence[str]]) -> dg.AssetCheckResult:
