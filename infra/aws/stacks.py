@@ -118,7 +118,7 @@ class Stacks:
             if any(words in _say(error) for words in _NOTHING_CHANGES):
                 return None
             raise DeployError(_start_refusal(stack.name, _say(error))) from error
-        plan = StackPlan(stack, before is None, _changes(described), {}, made["Id"], made["StackId"])
+        plan = StackPlan(stack, before is None, _changes(described), change_set=made["Id"], stack_id=made["StackId"])
         if described["Status"] == "FAILED" or described["ExecutionStatus"] == "UNAVAILABLE":
             self.discard(plan)
             reason = str(described.get("StatusReason", "no reason given"))
