@@ -17,7 +17,7 @@ from infra.cli.load import await_partitions, put_objects, samples_to_put
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.tick import tick_raw_sensor
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import generate
 
 Say = Callable[[str], None]

@@ -21,8 +21,8 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.served_day import Placing, Served
 from loglake_assets.lake.versions.stored_rows import stored_hash
 from loglake_assets.sources import load_source
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import LOCAL
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
 
 _RUN, _READREADY = "bench", "readready"

@@ -11,7 +11,7 @@ from glue_scripts.orc_files import WrittenDay
 from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
 from loglake_assets.lake.storage.reach import Reach
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.words import tally
 
 

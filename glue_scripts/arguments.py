@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, load_source
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.model import ENGINES, SPARK
-from loglake_assets.sources.placement import day_from_number
 
 
 class WindowError(ValueError):

@@ -20,8 +20,8 @@ from glue_scripts.window import WindowObjects, slices, window_objects
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import commit_numbers
 from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import LOCAL
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.words import tally
 
 if TYPE_CHECKING:

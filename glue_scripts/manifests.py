@@ -10,8 +10,8 @@ from loglake_assets.lake.storage.keys import day_prefix, quarantine_prefix
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, put_of_run
 from loglake_assets.lake.versions.stored_rows import content_hash
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.s3.arrow_types import ARROW
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate, utf8, without_lone_surrogates
 from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.identity import has_keys_of_bytes, occurrence
 from loglake_assets.sources.modules import load_decoder, load_quick_decoder
-from loglake_assets.sources.placement import day_from_number, day_number, place
+from loglake_assets.sources.placement import place
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.record import (
     NotThisLogError,

@@ -9,7 +9,7 @@ from glue_scripts.progress import Report
 from glue_scripts.spark_sql import create_views
 from glue_scripts.tasks import Plan
 from glue_scripts.window import window_objects
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -26,8 +26,8 @@ from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.versions.row_hash import row_hashes
 from loglake_assets.lake.versions.stored_rows import orc_schema, stored_file
 from loglake_assets.sources import LogSource, load_source
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
-from loglake_assets.sources.placement import day_number
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 ACCOUNTS = 0

@@ -12,7 +12,8 @@ from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.s3.pages import entries
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.calendar_days import day_number
+from loglake_assets.sources.placement import Placement, place
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient

@@ -18,7 +18,7 @@ from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.pools import PREVIEW_POOL
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from resources.settings import loglake
 from resources.spark import use_this_environment
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -157,6 +158,11 @@ def program(environment: Mapping[str, str] | None = None) -> str:
     env = os.environ if environment is None else environment
     named = f"loglake --lake {env['LOGLAKE_NAME']}" if env.get("LOGLAKE_NAME") else "loglake"
     return env.get(COMMAND) or named
+
+
+def is_local() -> bool:
+    """Whether commands of this process are for the local lake, into which `loglake load` puts files."""
+    return "--lake" not in shlex.split(program())
 
 
 def loglake(command: str) -> str:

@@ -17,7 +17,7 @@ from infra.cli.home import REPOSITORY
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from infra.emulator.scripted_converse import demo_script, serve
 from lambdas.looker.prompt import table_cards
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import GroundTruth, generate
 from resources.settings import LakeSettings
 from tests.conftest import quiet

@@ -18,7 +18,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import Placement, day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
+from loglake_assets.sources.placement import Placement
 from loglake_assets.sources.rules import Rules, load_rules
 from tests.judged_day import JudgedDay
 from tests.raw_side import Progress, placements, raw_side

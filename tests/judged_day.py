@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 from tests.day_account import DayAccount
 from tests.raw_side import RawObject
 from tests.stored_day import StoredDay, same_location

@@ -15,7 +15,8 @@ import numpy as np
 
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
+from loglake_assets.sources.calendar_days import day_from_number, day_number
+from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.rules import Rules
 from tests.raw_events import RawEvent, UnreadableError, raw_events
 

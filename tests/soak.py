@@ -39,7 +39,8 @@ from loglake_assets.s3.orc import columns_of
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
+from loglake_assets.sources.calendar_days import day_from_number, day_number
+from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate, sample_keys
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed

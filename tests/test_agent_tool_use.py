@@ -25,7 +25,7 @@ from loglake_assets.reviews.agent_tool_use.bodies import look_up
 from loglake_assets.reviews.agent_tool_use.tool_use_builder import CHECKS, _bodies_check, _trace_remedy, build
 from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import SampleObject
 from resources.settings import loglake
 from tests.check_names import names_of

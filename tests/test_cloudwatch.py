@@ -22,10 +22,11 @@ from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import raw_objects
 from loglake_assets.s3.gzip_content import ContentLimits, UnreadableObjectError, inflate
 from loglake_assets.sources import load_source
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.cloudwatch import decode, recount
 from loglake_assets.sources.counted_event import CountedEvent, NotCountableError
 from loglake_assets.sources.identity import occurrence
-from loglake_assets.sources.placement import Ignored, Placement, day_number, place
+from loglake_assets.sources.placement import Ignored, Placement, place
 from loglake_assets.sources.sample_deliveries import generate
 from tests import test_views
 from tests.job_rows import job_rows

@@ -31,7 +31,7 @@ from infra.cli.day_argument import BuildError, days_of
 from infra.cli.day_range import days_of_statement
 from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.demo_arrivals import BURST_PREFIXES, PROBES, Arrivals, tell_burst, tell_latency
-from infra.cli.home import REPOSITORY
+from infra.cli.home import REPOSITORY, local_program
 from infra.cli.load import raw_partition_values
 from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
 from infra.cli.main import app, main
@@ -46,7 +46,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.reasons import ADVICE, advice
 from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, sample_keys
 from resources.athena import Answer
@@ -453,7 +453,7 @@ def test_days_without_raw_logs_are_said_in_the_same_words_by_query_and_status(la
     s3.delete_object(Bucket=bucket, Key=key)
     words = (
         f"{FIRST} to {SECOND}: no raw logs are there for these days. If logs were expected, see whether "
-        f"{source.title} is delivered to s3://{bucket}; on one machine `loglake load {source.name} folder` puts "
+        f"{source.title} is delivered to s3://{bucket}; `{local_program(lake.home)} load {source.name} FOLDER` puts "
         "files there."
     )
     assert f"Of {source.readready.name}, {words}" in asked.stdout.splitlines()

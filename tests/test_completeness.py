@@ -44,9 +44,9 @@ from loglake_assets.orchestration.readready_days import _publish
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.model import Column
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.glue_jobs import GlueRun
 from resources.settings import loglake

@@ -39,7 +39,7 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, GroundTruth, sample_keys
 from tests.conftest import quiet
 from tests.deployed_lake import DeployedLake, deployed_lake, scripted_model

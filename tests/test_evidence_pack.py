@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.questions import questions
 from loglake_assets.report.evidence_pack import Asked, Pack, PackError, write_pack
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
 

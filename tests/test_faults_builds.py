@@ -24,7 +24,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from tests.breaking import stored_lake
 from tests.conftest import Judged, JudgedDays
 from tests.faulting import FaultProxy, s3_error

@@ -15,7 +15,7 @@ from infra.cli.local_lake import LocalLake
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import append, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from tests.racing import commit_each, make_table, put_run
 from tests.stored_lake import placed_commits
 from tests.test_addapart import commit

@@ -14,7 +14,7 @@ from infra.cli.local_lake import ACCOUNT, NAME, REGION
 from infra.emulator.processes import StackInfo, start_stack, stop_stack
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import generate
 from tests.running_lake import BACKFILL, STATUS, RunningLake, command
 from tests.waiting import until

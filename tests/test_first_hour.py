@@ -13,7 +13,7 @@ import pytest
 
 from infra.cli.home import REPOSITORY, local_program
 from loglake_assets.orchestration.check_metadata import ALL_NAMES, NAMES, REMEDY
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from tests.browser import Browser, Page, start_browser
 from tests.commands import command
 from tests.conftest import Picture

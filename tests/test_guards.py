@@ -33,7 +33,7 @@ from loglake_assets.lake.versions.served_day import Placing, partition_of_day
 from loglake_assets.s3.objects import CutObjectError, whole_object
 from loglake_assets.s3.orc import S3RangeFile, columns_of, row_count
 from loglake_assets.s3.read_ahead import results_in_order
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from tests import breaking
 from tests.conftest import BuiltLake
 from tests.test_reconciliation import DAY, TABLE, newest, reconciled_day, s3

@@ -39,7 +39,7 @@ from loglake_assets.orchestration.older_days import OlderDays, put_state, read_s
 from loglake_assets.orchestration.report_asset import REPORT
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from resources.settings import FIRST_DAY, SettingsError, first_day, loglake
 from tests.breaking import put_back
 from tests.check_names import names_of

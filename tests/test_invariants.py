@@ -13,7 +13,7 @@ import pytest
 
 from loglake_assets.lake.storage.keys import commit_key, late_key, manifest_key
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.rules import load_rules
 from loglake_assets.sources.sample_deliveries import GroundTruth
 from tests.breaking import (

@@ -26,7 +26,7 @@ from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.publish import Publisher, VerificationError
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN
 from loglake_assets.orchestration.source_config import window_tags
-from loglake_assets.sources.placement import day_number, days_argument
+from loglake_assets.sources.calendar_days import day_number, days_argument
 from loglake_assets.sources.reasons import advice
 from resources.settings import loglake, program
 from tests.breaking import put_back

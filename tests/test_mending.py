@@ -23,7 +23,7 @@ from loglake_assets.lake.versions.retention import OldRun, RetentionRule, Rollba
 from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from tests.breaking import partition_input, stored_lake
 from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, BuiltLake, quiet

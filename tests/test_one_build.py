@@ -34,8 +34,9 @@ from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.row_hash import hash_sum
 from loglake_assets.orchestration.source_config import engine
 from loglake_assets.sources import COMPRESSIONS, LogSource, load_source, source_names
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import LOCAL, SPARK
-from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.sample_deliveries import generate
 from resources.settings import SettingsError
 from tests import test_bedrock_deliveries as deliveries

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from loglake_assets.sources import UnknownSourceError, load_source, source_names
-from loglake_assets.sources.placement import Ignored, Placement, day_from_number, day_number, place
+from loglake_assets.sources.calendar_days import day_from_number, day_number
+from loglake_assets.sources.placement import Ignored, Placement, place
 
 CLOUDTRAIL = load_source("cloudtrail")
 NAME = "111122223333_CloudTrail_eu-west-1_20240229T2355Z_AbCdEfGh12345678.json.gz"

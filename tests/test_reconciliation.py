@@ -26,8 +26,8 @@ from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.settings import loglake
 from tests import breaking

@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.orc as orc
 import pytest
 
 from infra.cli.build import build_range
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.local_lake import LocalLake
+from infra.cli.mend import roll_back
 from infra.cli.review import build_review_range
-from loglake_assets.lake.checks.day_report import DayReport, Verdict
-from loglake_assets.lake.storage.keys import commit_key
-from loglake_assets.lake.versions.commits import commit_numbers, head
+from loglake_assets.lake.checks.coverage import Measure
+from loglake_assets.lake.checks.day_report import Choice, DayReport, Verdict
+from loglake_assets.lake.storage.keys import commit_key, coverage_key
+from loglake_assets.lake.versions.commits import COMMIT_SEQ, commit_numbers, head
 from loglake_assets.lake.versions.manifests import read_manifest
+from loglake_assets.lake.versions.served_day import Placing
 from loglake_assets.orchestration.check_metadata import REMEDY
 from loglake_assets.orchestration.coverage_words import remedy as coverage_remedy
 from loglake_assets.orchestration.hourly_checks import hourly_results
@@ -33,7 +37,7 @@ from loglake_assets.orchestration.reconcile_job import day_reports, days_to_plac
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from tests import breaking
 from tests.check_names import names_of
 from tests.conftest import quiet
@@ -193,13 +197,26 @@ def test_lost_readready_partitions_are_reconciled(mended: Mended) -> None:
     assert reviews_placed(mended).passed
 
 
-def test_a_partition_that_was_moved_is_reconciled(mended: Mended) -> None:
+def at_no_commit(partition: dict[str, Any]) -> None:
+    partition["Parameters"][COMMIT_SEQ] = "0"
+
+
+@pytest.mark.parametrize(
+    ("change", "placing"),
+    [
+        (breaking.sent_to("s3://elsewhere/"), Placing.LOCATION_DIFFERS),
+        (at_no_commit, Placing.PARTITION_BEHIND),
+    ],
+)
+def test_a_partition_that_was_changed_is_reconciled(
+    mended: Mended, change: Callable[[dict[str, Any]], None], placing: Placing
+) -> None:
     stored = breaking.stored_lake(mended.lake, mended.source)
-    moved = breaking.partition_input(stored, TABLE, [str(NUMBER)])
-    breaking.sent_to(f"s3://{stored.readready_bucket}/elsewhere/")(moved)
-    breaking.update(stored, TABLE, [str(NUMBER)], moved)
+    changed = breaking.partition_input(stored, TABLE, [str(NUMBER)])
+    change(changed)
+    breaking.update(stored, TABLE, [str(NUMBER)], changed)
     red = mended.red()
-    assert set(red) == {"placement"}
+    assert (mended.report.placing, set(red)) == (placing, {"placement"})
     mended.paste(red["placement"])
     assert mended.red() == {}
 
@@ -259,7 +276,9 @@ def by_listing(mended: Mended) -> str:
     [
         (lambda rows: rows.slice(1), by_recount),
         (lambda rows: breaking.with_value(rows, "eventname", "Y"), by_listing),
+        (lambda rows: pa.concat_tables([rows, breaking.with_value(rows, "eventid", "odd")]), by_recount),
     ],
+    ids=["a row is gone", "a value is another", "rows are there again, and one that is nowhere else"],
 )
 def test_a_changed_file_is_built_anew(
     mended: Mended, spoil: Callable[[Any], Any], remedy: Callable[[Mended], str]
@@ -271,6 +290,24 @@ def test_a_changed_file_is_built_anew(
     mended.paste(remedy(mended))
     (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
     assert (coverage.pct, coverage.findings, mended.ids()) == (100, (), before)
+
+
+def test_a_day_that_was_rolled_back_is_built_again_once_that_is_wanted(mended: Mended) -> None:
+    before = mended.run_id
+    mended.put("second", "of the second")
+    assert mended.build() is None
+    roll_back(mended.lake, mended.source.name, DAY, before, quiet)
+    until(lambda: mended.red() == {})
+    assert (Choice.ROLLED_BACK in mended.report.findings, "of the second" in mended.ids()) == (True, False)
+    mended.paste(mended.report.remedy(Choice.ROLLED_BACK))
+    assert (mended.report.findings, "of the second" in mended.ids()) == ((), True)
+
+
+def test_a_day_that_nobody_counted_is_built_again(mended: Mended) -> None:
+    mended.s3.delete_object(Bucket=mended.lake.settings.readready_bucket, Key=coverage_key(TABLE, NUMBER))
+    assert mended.report.findings == (Measure.UNCHECKED,)
+    mended.paste(mended.report.remedy(Measure.UNCHECKED))
+    assert mended.report.findings == ()
 
 
 def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended: Mended) -> None:
@@ -375,6 +412,7 @@ def test_a_removed_commit_record_is_rolled_over(mended: Mended) -> None:
     mended.s3.delete_object(Bucket=table.bucket, Key=key)
     red = mended.red()
     assert "placement" in red
+    assert commands(red["placement"]) <= commands(str((older_days(mended).metadata or {})[REMEDY].value))
     mended.paste(red["placement"])
     assert "placement" not in mended.red()
     assert mended.run_id == body["run_id"] == manifest.run_id

@@ -50,7 +50,7 @@ from loglake_assets.report.page import report_page
 from loglake_assets.report.words import FINDINGS, SESSIONS, state_words
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import SessionReview
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.rules import ExcludeRule
 from resources.settings import loglake
 from tests.browser import start_browser

@@ -31,7 +31,7 @@ from loglake_assets.reviews.session_activity import session_builder
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import SessionTruth
 from resources.athena import sql_literal
 from resources.settings import loglake

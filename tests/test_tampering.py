@@ -14,7 +14,7 @@ import pytest
 
 from infra.cli.evidence import event_evidence
 from infra.cli.mend import roll_back
-from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
+from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict, remedies
 from loglake_assets.lake.storage.keys import commit_key, duplicates_prefix
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ROLLBACK
@@ -26,7 +26,8 @@ from loglake_assets.orchestration.day_checks import is_unwatched
 from loglake_assets.orchestration.older_days import remember, week_of_turn
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
+from resources.settings import loglake
 from tests import breaking
 from tests.conftest import BuiltLake, quiet
 from tests.test_mending import an_event, bucket, location
@@ -248,8 +249,18 @@ def test_what_is_wrong_with_an_older_day_stays_known_until_it_is_found_mended() 
     known = remember({}, [one, two], [found_day(one, Verdict.GONE), found_day(two, Verdict.QUARANTINED)])
     assert known == {"2026-01-01": {"gone_since_built": 1}}
     moved = remember(known, [two], [found_day(two, placing=Placing.LOCATION_DIFFERS)])
-    assert moved == {**known, "2026-01-02": {"placing": "location_differs"}}
+    assert moved == {**known, "2026-01-02": {"placing": "location_differs", "run": "r"}}
     assert remember(moved, [one, two], [found_day(one), found_day(two)]) == {}
+
+
+def test_neighbouring_days_are_mended_by_one_command_and_a_rollback_is_of_each_day() -> None:
+    days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4)]
+    unbuilt = [found_day(day, Verdict.UNBUILT, Verdict.UNBUILT) for day in days]
+    builds = [loglake("build x 2026-01-01..2026-01-02"), loglake("build x 2026-01-04")]
+    assert remedies((day, judged.verdict) for day in unbuilt for judged in day.judged) == builds
+    gone = [found_day(day, placing=Placing.COMMIT_MISSING) for day in days]
+    back = [loglake(f"rollback x {day} r") for day in days]
+    assert [text.split("; then ")[1] for text in remedies((day, day.placing) for day in gone)] == back
 
 
 def test_a_day_of_which_all_raw_objects_are_gone_is_not_complete(built: BuiltLake) -> None:

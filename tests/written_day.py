@@ -31,7 +31,7 @@ from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.lake.versions.served_day import Served, served_day
 from loglake_assets.lake.versions.stored_rows import orc_schema, stored_hash
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.rules import load_rules
 
 DAY = date(2013, 3, 5)

@@ -13,8 +13,8 @@ from infra.aws.findings import Deployment, Finding, bad, look_at
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.partitions import a_day_since, day_position
 from loglake_assets.reviews import views_of
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.companions import companion_tables
-from loglake_assets.sources.placement import day_number
 from resources.athena import Athena, AthenaError
 from resources.settings import loglake
 

@@ -14,10 +14,11 @@ from infra.cli.submission import submit_days
 from infra.cli.terminal import pct_text, print_table, size
 from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
 from loglake_assets.lake.checks.day_report import measure_words
+from loglake_assets.lake.checks.source_report import delivery_hint
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.calendar_days import day_number, days_between
 from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
@@ -52,7 +53,7 @@ def build_range(
 
     results = run_days(lake, source.name, source.readready.name, first, last, with_source, say, tags)
     asked = days_between(first, last)
-    _say_days_without_source(source, asked, {result.day for result in results}, say)
+    _say_days_without_source(lake, source, asked, {result.day for result in results}, say)
     return results
 
 
@@ -95,13 +96,15 @@ def days_with_source(lake: CommandLake, source: LogSource, days: list[date]) -> 
     return lake.resource.days_with_logs(source, days)
 
 
-def _say_days_without_source(source: LogSource, asked: list[date], built: Collection[date], say: Say) -> None:
+def _say_days_without_source(
+    lake: CommandLake, source: LogSource, asked: list[date], built: Collection[date], say: Say
+) -> None:
     absent = [day for day in asked if day not in built]
     if len(absent) == len(asked):
         raise BuildError(
             f"No day from {asked[0]} to {asked[-1]} has a source: {source.raw.name} has no partition for any of them. "
-            f"Nothing was built. If logs were delivered, `{loglake('reconcile')}` registers them; if not, see whether "
-            f"its raw bucket gets them; on one machine `loglake load {source.name} folder` puts files there."
+            f"Nothing was built. If logs were delivered, `{loglake('reconcile')}` registers them; if not, "
+            f"{delivery_hint(lake.raw_bucket(source))}."
         )
     if absent:
         say(

@@ -19,7 +19,7 @@ from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.reviews import review_names
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.calendar_days import day_number, days_between
 from loglake_assets.sources.words import inflect, tally
 from resources.settings import FIRST_DAY
 

@@ -28,7 +28,7 @@ from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import review_states
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from resources.settings import loglake
 
 DAY_COLUMN = "logcalendarday"

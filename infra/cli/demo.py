@@ -31,8 +31,8 @@ from infra.emulator.processes import running_stack, stop_stack
 from loglake_assets.questions import questions
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.sample_deliveries import (
     DAYS,
     FIRST_DAY,

@@ -7,7 +7,7 @@ from datetime import date
 
 from infra.cli.dagster_runs import DayResult
 from infra.cli.lake import CommandLake
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import GroundTruth, SessionTruth, ToolCallTruth
 
 

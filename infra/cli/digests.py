@@ -9,9 +9,9 @@ from infra.cli.lake import CommandLake
 from infra.cli.terminal import escape, pct_text, print_table, size
 from loglake_assets.lake.digest_audit import validate_digests
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.calendar_days import day_from_number, days_between
 from loglake_assets.sources.digest_report import DigestReport
 from loglake_assets.sources.modules import load_digests
-from loglake_assets.sources.placement import day_from_number, days_between
 
 HEADINGS = (
     *("day", "digests expected", "digests valid", "backfills", "files", "proved", "not as named", "named by none"),

@@ -16,9 +16,10 @@ from infra.cli.terminal import escape, print_pairs, print_pieces, print_text, te
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.lake.digest_audit import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.digest_report import Vouching
 from loglake_assets.sources.modules import load_digests
-from loglake_assets.sources.placement import Placement, day_from_number, day_number, place
+from loglake_assets.sources.placement import Placement, place
 from resources.athena import sql_literal
 from resources.settings import loglake
 

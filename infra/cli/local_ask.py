@@ -22,7 +22,7 @@ from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import load_source, source_names
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 
 STAND_IN = "scripted-stand-in"
 

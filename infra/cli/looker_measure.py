@@ -20,7 +20,7 @@ from infra.cli.ask import AskError
 from infra.cli.lake import CommandLake
 from infra.cli.query import QueryError, ask
 from infra.cli.terminal import print_table
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 
 GOAL_SECONDS = 60
 """The original answers more than half of its questions within it."""

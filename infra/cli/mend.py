@@ -23,8 +23,8 @@ from loglake_assets.orchestration.lake_housekeeping import collect_runs, table_n
 from loglake_assets.orchestration.source_config import windows
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, UnknownSourceError, load_source, source_names
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.notifications import created_objects
-from loglake_assets.sources.placement import day_from_number, day_number
 from loglake_assets.sources.words import tally
 
 Say = Callable[[str], None]

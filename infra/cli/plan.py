@@ -7,7 +7,7 @@ from infra.cli.lake import CommandLake
 from infra.cli.terminal import print_table, size
 from loglake_assets.orchestration.plan_asset import plan_days, plan_sentence
 from loglake_assets.orchestration.source_config import source_config
-from loglake_assets.sources.placement import days_argument, days_between
+from loglake_assets.sources.calendar_days import days_argument, days_between
 from loglake_assets.sources.words import tally
 from resources.settings import first_day as lake_first_day
 from resources.settings import loglake

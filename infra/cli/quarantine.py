@@ -9,7 +9,7 @@ from infra.cli.terminal import print_text
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.reasons import advice
 from resources.settings import program
 

@@ -24,7 +24,7 @@ from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, mat
 from loglake_assets.reviews.session_activity.verdicts import Unreadable, packet_document, verdict_on
 from loglake_assets.reviews.staleness import STALE, days_to_build, review_states
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number, days_argument
+from loglake_assets.sources.calendar_days import day_number, days_argument
 from loglake_assets.sources.words import inflect, tally
 from resources.athena import sql_literal
 from resources.settings import loglake

@@ -1,24 +1,25 @@
 """What the lake holds, day by day, for a person at a terminal."""
 
-from datetime import UTC, date, datetime, timedelta
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.terminal import pct_text, print_table, print_text, size
-from loglake_assets.lake.checks.day_report import DayReport, Finding
-from loglake_assets.lake.checks.source_report import SourceReport, no_raw_logs, runs_of_days
+from loglake_assets.lake.checks.day_report import DayReport, Finding, remedies
+from loglake_assets.lake.checks.source_report import SourceReport, delivery_hint, no_raw_logs
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.reviews.staleness import days_to_build, review_states
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number, days_argument
+from loglake_assets.sources.calendar_days import day_from_number, days_argument
 from loglake_assets.sources.words import tally
 from resources.settings import loglake
 
 _EXPLAINED = frozenset({"damaged", "stale", "raw_gone", "unregistered", "surplus", "repeated", "differing"})
 _REASONS_SHOWN = 3  # of a day
-_RUNS_SHOWN = 3  # of neighbouring days, for each state
+_REMEDIES_SHOWN = 3  # of a state, each of neighbouring days
 HEADINGS = ("day", "landed", "stored", "prefixes", "registered", "commit", "run", "rows", "ORC", "coverage %", "state")
 
 
@@ -29,12 +30,8 @@ def print_status(lake: CommandLake) -> None:
         source = load_source(name)
         state = lake.resource.source_report(source, datetime.now(UTC).date())
         if not state.days:
-            bucket = lake.settings.raw_bucket(name)
             print()
-            print_text(
-                f"{source.title}: no day yet. See whether it is delivered to s3://{bucket}; on one machine `loglake "
-                f"load {name} folder` puts files there."
-            )
+            print_text(f"{source.title}: no day yet; {delivery_hint(lake.raw_bucket(source))}.")
             continue
         print_table(source.title, HEADINGS, [_row(day) for day in state.days])
         _print_rest(state)
@@ -92,18 +89,18 @@ def _print_rest(found: SourceReport) -> None:
             "in the bucket, and in no table: "
             + ", ".join(f"{count:,} {reason}" for reason, count in sorted(ignored.items()))
         )
-    reports = {day.day: day for day in found.days}
-    days_of: dict[tuple[str, Finding], list[date]] = {}
+    found_of: dict[tuple[str, Finding], list[tuple[DayReport, Finding]]] = defaultdict(list)
     for day in found.days:
         for finding in day.findings:
             word = str(finding) if str(finding) in day.words else day.words[0]
-            days_of.setdefault((word, finding), []).append(day.day)
-    for (word, finding), days in sorted(days_of.items()):
-        runs = list(runs_of_days(days))
-        for text in dict.fromkeys(reports[run[-1]].remedy(finding, run[0]) for run in runs[:_RUNS_SHOWN]):
+            found_of[word, finding].append((day, finding))
+    for (word, _), pairs in sorted(found_of.items()):
+        texts = remedies(pairs)
+        for text in texts[:_REMEDIES_SHOWN]:
             print_text(f"{word}: {text}")
-        if len(runs) > _RUNS_SHOWN:
-            print_text(f"{word}: and {tally(len(runs) - _RUNS_SHOWN, 'more run')} of days, the last to {max(days)}")
+        if len(texts) > _REMEDIES_SHOWN:
+            more = tally(len(texts) - _REMEDIES_SHOWN, "more run")
+            print_text(f"{word}: and {more} of days, the last to {pairs[-1][0].day}")
 
 
 def _row(day: DayReport) -> list[Any]:

@@ -1,6 +1,7 @@
 """Verdicts on sessions from the command line: which sessions owe one and until when, and how one is given."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -91,14 +92,14 @@ def print_reviews(
 
 def _how_to_judge(reviewer: Reviewer | None, file: Path | None) -> str:
     """The command that records a verdict, with who may give one; or what to write so that somebody may."""
-    option = f" --reviewers {file}" if file else ""
+    option = f" --reviewers {shlex.quote(str(file))}" if file else ""
     if reviewer:
-        return f"Give a verdict: {loglake(f'verdict <session> appropriate --reviewer {reviewer.name}{option}')}"
+        return f"Give a verdict: {loglake(f'verdict SESSION appropriate --reviewer {reviewer.name}{option}')}"
     names = sorted(load_reviewers(file))
     if not names:
         return f"Nobody can give a verdict yet: {reviewers_file(file)} names no reviewer. {entry_to_add('dana')}"
-    command = loglake(f"verdict <session> appropriate --reviewer <name>{option}")
-    return f"Give a verdict: {command}; <name> is one of those in {reviewers_file(file)}: {', '.join(names)}"
+    command = loglake(f"verdict SESSION appropriate --reviewer NAME{option}")
+    return f"Give a verdict: {command}; NAME is one of those in {reviewers_file(file)}: {', '.join(names)}"
 
 
 def _row(one: SessionReview, today: date) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from loglake_assets.lake.versions.publish import Publisher
 from loglake_assets.lake.versions.served_day import Served, partition_of_day, served_day
 from loglake_assets.lake.versions.stored_rows import stored_hash
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.rules import load_rules
 from resources.access import LakeAccess
 

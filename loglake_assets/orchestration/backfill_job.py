@@ -15,7 +15,7 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
-from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.calendar_days import days_argument
 from loglake_assets.sources.words import tally
 
 BACKFILL = "backfill_everything"

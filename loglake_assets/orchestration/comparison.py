@@ -15,7 +15,7 @@ from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_
 from loglake_assets.orchestration.console_links import file_pages
 from loglake_assets.orchestration.day_checks import COVERAGE, newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.words import inflect, sentence, tally
 
 _GRACE_HOURS = 2  # after the hour in which the day just closed is built

@@ -9,7 +9,7 @@ from loglake_assets.lake.storage.keys import coverage_key
 from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_metadata
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.reasons import advice
 from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 from resources.settings import LakeSettings, program

@@ -25,7 +25,7 @@ from loglake_assets.orchestration.check_metadata import ALL_NAMES, WHAT_NAME_DET
 from loglake_assets.orchestration.console_links import file_page
 from loglake_assets.orchestration.coverage_words import coverage_description, coverage_metadata
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 from resources.settings import LakeSettings, loglake
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.calendar_days import days_argument
 
 
 def tag_run(context: dg.AssetExecutionContext, what: str, name: str, days: Sequence[date]) -> None:

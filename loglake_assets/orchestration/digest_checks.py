@@ -19,8 +19,8 @@ from loglake_assets.orchestration.console_links import file_pages
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.digest_report import KINDS, DigestReport
-from loglake_assets.sources.placement import day_from_number
 from loglake_assets.sources.words import inflect, sentence, tally
 from resources.settings import LakeSettings
 

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict, remedies
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import IN_ORDER
@@ -229,7 +229,7 @@ def _verdict_result(
 ) -> dg.AssetCheckResult:
     bad = [(day, judged) for day in found for judged in day.select(*check.verdicts)]
     days = list(dict.fromkeys(day.day for day, _ in bad))
-    remedy = "; ".join(dict.fromkeys(day.remedy(j.verdict) for day, j in bad[:NAMES_SHOWN]))
+    remedy = "; ".join(remedies((day, j.verdict) for day, j in bad)[:NAMES_SHOWN])
     listed = sum(day.listed_count for day in found)
     return check_result(
         config.checks_key,
@@ -322,7 +322,7 @@ def _was_built(config: SourceConfig, lake: Lake) -> bool:
 
 def _placement_result(config: SourceConfig, found: Sequence[DayReport]) -> dg.AssetCheckResult:
     odd = [day for day in found if day.placing not in IN_ORDER]
-    remedy = "; ".join(dict.fromkeys(day.remedy(day.placing) for day in odd[:NAMES_SHOWN]))
+    remedy = "; ".join(remedies((day, day.placing) for day in odd)[:NAMES_SHOWN])
     back = [d.day.isoformat() for d in found if d.is_rolled_back]
     return check_result(
         config.checks_key,

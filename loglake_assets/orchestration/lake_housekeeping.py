@@ -8,7 +8,6 @@ from itertools import islice
 import dagster as dg
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
-from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
@@ -21,7 +20,7 @@ from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number, days_argument
+from loglake_assets.sources.calendar_days import day_from_number, days_argument, runs_of_days
 from loglake_assets.sources.words import tally
 from resources.settings import loglake
 

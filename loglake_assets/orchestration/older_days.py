@@ -8,12 +8,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import dagster as dg
 
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, RIGHT, DayReport, Finding, Verdict, remedy
-from loglake_assets.lake.checks.source_report import runs_of_days
+from loglake_assets.lake.checks.coverage import NAMES_SHOWN
+from loglake_assets.lake.checks.day_report import (
+    LOOK_BACK_DAYS,
+    RIGHT,
+    DayReport,
+    Finding,
+    Verdict,
+    finding_runs,
+    remedy,
+)
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.lake.storage.partitions import delivered_days
@@ -25,7 +34,7 @@ from loglake_assets.orchestration.comparison import (
 )
 from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.words import join_clauses, tally
 from resources.settings import FIRST_DAY, loglake
 
@@ -75,9 +84,9 @@ def remember(
 
 
 def _summary(day: DayReport) -> dict[str, Any]:
-    """Counts by verdict and the placing of a day that is not as it must be; empty for one that is."""
+    """Counts by verdict, and the placing of a day that is not as it must be with its run; empty for one that is."""
     wrong = {verdict: n for verdict, n in day.counts.items() if Verdict(verdict) not in RIGHT}
-    placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing)}
+    placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing), "run": day.run_id}
     return {**wrong, **placing}
 
 
@@ -117,7 +126,7 @@ def _result(
     is_mild = not left_out and not to_come and all(set(said) <= {str(Verdict.OUTDATED)} for said in wrong.values())
     remedies: list[str] = []
     if wrong:
-        remedies += _remedies_of(config, wrong)
+        remedies += islice(dict.fromkeys(_remedies_of(config, wrong)), NAMES_SHOWN)
         remedies.append(
             f"backfill {config.reconciliation_key.to_user_string()} for these days: it says what mends each"
         )
@@ -163,19 +172,18 @@ def _result(
 
 
 def _remedies_of(config: SourceConfig, wrong: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What mends each kind of thing that is wrong, for the first days that have it.
+    """What mends each thing that is wrong, for neighbouring days together."""
+    findings = {date.fromisoformat(day): list(_findings(said)) for day, said in wrong.items()}
+    for finding, run in finding_runs(findings):
+        said = wrong[run[-1].isoformat()]
+        yield remedy(finding, config.source.name, run[0], run[-1], said.get("run"))
 
-    Without what needs the name of a run, which is not kept here.
-    """
-    days_of: dict[Finding, list[date]] = {}
-    for day, said in wrong.items():
-        for name, value in said.items():
-            if finding := _FINDINGS.get(value if name == "placing" else name):
-                days_of.setdefault(finding, []).append(date.fromisoformat(day))
-    for finding, days in days_of.items():
-        if finding is not Placing.COMMIT_MISSING:
-            run = next(runs_of_days(days))
-            yield remedy(finding, config.source.name, run[0], run[-1])
+
+def _findings(said: Mapping[str, Any]) -> Iterator[Finding]:
+    """The findings that a day's summary names."""
+    for name, value in said.items():
+        if finding := _FINDINGS.get(value if name == "placing" else name):
+            yield finding
 
 
 def read_state(lake: Lake, config: SourceConfig) -> OlderDays:

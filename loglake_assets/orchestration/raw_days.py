@@ -18,7 +18,7 @@ from loglake_assets.lake.storage.partitions import days_expression, raw_partitio
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.orchestration.day_checks import newest_materializations
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 
 _VERSION_TAG = "dagster/data_version"
 

@@ -27,7 +27,7 @@ from loglake_assets.orchestration.source_config import SourceConfig, engine
 from loglake_assets.orchestration.stage_log import stage
 from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.words import inflect, tally
 from resources.glue_jobs import GlueJobs, GlueRun, Window
 

@@ -19,7 +19,7 @@ from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import days_between
+from loglake_assets.sources.calendar_days import days_between
 from resources.settings import first_day
 
 RECONCILE = "reconcile"

@@ -27,7 +27,7 @@ from loglake_assets.reviews.builder import DayCheck, ReviewDay
 from loglake_assets.reviews.day_writer import put_review_day
 from loglake_assets.reviews.inputs import BUILT, read_inputs
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from resources.settings import LakeSettings, loglake
 
 

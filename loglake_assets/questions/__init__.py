@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 
 from loglake_assets.reviews import review_names
 from loglake_assets.sources import source_names
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from resources.athena import sql_literal
 
 ASKERS = ("compliance", "security", "operations")

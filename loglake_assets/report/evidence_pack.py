@@ -18,7 +18,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.digest_audit import DIGESTS, report_document, validate_digests
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, commits_prefix, coverage_key, manifest_key
@@ -30,8 +29,15 @@ from loglake_assets.reviews.page_text import notation
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.calendar_days import (
+    day_from_number,
+    day_number,
+    days_argument,
+    days_between,
+    days_text,
+    runs_of_days,
+)
 from loglake_assets.sources.digest_report import DigestReport, PublicKeysError
-from loglake_assets.sources.placement import day_from_number, day_number, days_argument, days_between
 from resources.settings import loglake
 
 SUMS, SIGNATURE, VERIFIER = "SHA256SUMS", "SHA256SUMS.sig", "verify.py"
@@ -189,7 +195,7 @@ def _validate(
 def _day_gaps(days: Collection[date], said: str) -> Iterator[str]:
     """A sentence for each run of days of which something is not here."""
     for run in runs_of_days(days):
-        yield f"{run[0]}{f' to {run[-1]}' if len(run) > 1 else ''}: {said}"
+        yield f"{days_text(run)}: {said}"
 
 
 def _digests_gap(asked: Asked, days: Mapping[date, Sequence[str]]) -> str:

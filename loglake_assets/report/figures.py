@@ -20,11 +20,11 @@ from loglake_assets.lake.checks.day_report import (
     Finding,
     Judged,
     Verdict,
+    finding_runs,
     measure_words,
     remedy,
 )
 from loglake_assets.lake.checks.ledger import LedgerDay, read_ledger_day
-from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key, report_key
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days
@@ -38,7 +38,7 @@ from loglake_assets.s3.json_records import json_record
 from loglake_assets.s3.objects import object_if_any
 from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.placement import day_from_number, day_number, days_between
+from loglake_assets.sources.calendar_days import day_from_number, day_number, days_between
 from loglake_assets.sources.rules import ExcludeRule, load_rules
 
 REPORT_DAYS = 365
@@ -330,10 +330,6 @@ def _of_delivery(is_delivered: bool, is_open: bool) -> _KnownDay:
 
 def _problems(source: str, known: Mapping[date, _KnownDay]) -> Iterator[Problem]:
     """What days ask for, the newest first; neighbouring days that ask for the same are one."""
-    days_of: dict[Finding, list[date]] = {}
-    for day, one in known.items():
-        for finding in one.findings:
-            days_of.setdefault(finding, []).append(day)
     found = [
         Problem(
             run[0],
@@ -342,8 +338,7 @@ def _problems(source: str, known: Mapping[date, _KnownDay]) -> Iterator[Problem]
             remedy(finding, source, run[0], run[-1], known[run[-1]].run_id, known[run[-1]].coverage),
             tuple(name for day in run for name in known[day].names(finding))[:_NAMES_SHOWN],
         )
-        for finding, days in days_of.items()
-        for run in runs_of_days(days)
+        for finding, run in finding_runs({day: one.findings for day, one in known.items()})
     ]
     yield from sorted(found, key=lambda problem: (problem.last, problem.first), reverse=True)
 

@@ -8,14 +8,13 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.report.charts import BROKEN, KINDS, PARTLY, WAITING, heat_map, kind_of, monthly_bars
 from loglake_assets.report.figures import NOTHING_DELIVERED, TOOLS_SHOWN, DayFigure, LakeFigures, LogFigures
 from loglake_assets.report.words import SESSIONS, finding_words, state_words
 from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status
-from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.calendar_days import days_argument, days_text, runs_of_days
 from loglake_assets.sources.words import join_clauses, tally
 from resources.settings import loglake
 
@@ -71,8 +70,7 @@ def _audit(found: LakeFigures, log: LogFigures) -> str:
 
 def _comparison_words(found: LakeFigures) -> str:
     """The days that were compared with storage, as words."""
-    runs = runs_of_days(found.period.compared_days)
-    return join_clauses([f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs])
+    return join_clauses([days_text(run) for run in runs_of_days(found.period.compared_days)])
 
 
 def _days(log: LogFigures) -> dict[str, list[DayFigure]]:

@@ -21,8 +21,8 @@ from loglake_assets.reviews.inputs import BUILT, Input
 from loglake_assets.reviews.model import Review
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import DEFAULT_COMPRESSION
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import ReadreadyTable
-from loglake_assets.sources.placement import day_number
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

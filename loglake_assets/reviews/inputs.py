@@ -10,7 +10,7 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days, partitions
 from loglake_assets.lake.versions.commits import commit_if_readable, shown_seq
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.words import round_down
 
 BUILT, UNBUILT, NO_SOURCE = "built", "unbuilt", "no_source"

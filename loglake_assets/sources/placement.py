@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import LogSource
 
 NOT_SAID = "-"
@@ -55,26 +56,3 @@ def ignore_reason(source: LogSource, key: str) -> str | None:
         if regex.search(key):
             return reason
     return None
-
-
-def day_number(day: date) -> int:
-    """A day as the lake's partition value: 2026-11-01 is 20261101."""
-    return day.year * 10000 + day.month * 100 + day.day
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """Every day from the first to the last, both included; none where the first is after the last."""
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def days_argument(first: date, last: date) -> str:
-    """Days as a `loglake` command takes them: 2026-11-01, or 2026-11-01..2026-11-03."""
-    return f"{first}" if first == last else f"{first}..{last}"
-
-
-def day_from_number(number: int | str) -> date:
-    """The day of a partition value such as 20261101. Raises ValueError for anything else."""
-    text = str(number)
-    if len(text) != 8 or not text.isdigit():
-        raise ValueError(f"{number!r} is not a day: expected yyyymmdd, such as 20261101")
-    return date(int(text[:4]), int(text[4:6]), int(text[6:]))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 
-from loglake_assets.sources.placement import days_argument
+from loglake_assets.sources.calendar_days import days_argument
 
 NOT_JSON = "not_json"
 """What a decoder and a recount say of content that they cannot parse; `form_of` says it better."""

@@ -8,8 +8,8 @@ import importlib.resources
 from collections.abc import Iterator
 from datetime import date
 
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.model import LogSource
-from loglake_assets.sources.placement import day_number
 
 DUPLICATES_VIEW = "duplicates_as_view"
 _DUPLICATES = "20_duplicates_as_view.sql"

@@ -13,10 +13,10 @@ from datetime import date
 from loglake_assets.lake.checks.day_report import DayReport
 from loglake_assets.lake.checks.ledger import read_ledger_day
 from loglake_assets.lake.checks.reconciliation import Reconciler
-from loglake_assets.lake.checks.source_report import runs_of_days
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import Placing
+from loglake_assets.sources.calendar_days import runs_of_days
 
 RATED_DAYS = 30
 LEAST_DPU_SECONDS = 120.0

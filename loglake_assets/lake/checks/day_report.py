@@ -5,7 +5,7 @@ Nothing is read here: the reconciler makes reports, and all who ask how a day is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -14,7 +14,7 @@ from typing import Any
 from loglake_assets.lake.checks.coverage import BESIDE, Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
-from loglake_assets.sources.placement import day_number, days_argument
+from loglake_assets.sources.calendar_days import day_number, days_argument, days_by_thing, runs_of_days
 from loglake_assets.sources.words import floor_pct, inflect, plain_argument, tally
 from resources.settings import program
 
@@ -70,7 +70,8 @@ REMEDIES: Mapping[Finding, str] = {
     Verdict.UNREGISTERED: _RECONCILE,
     Verdict.UNBUILT: _REBUILD,
     Verdict.LATE: _REBUILD,
-    Verdict.OLDER_VERSION: "find out who overwrote it; then {build}",
+    Verdict.OLDER_VERSION: "find out who overwrote it; then {build}; where events are gone from it, the build is "
+    "refused and says how to accept their loss",
     Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
     Verdict.SHORT: "find out who changed the file; then `{build}`, which makes it anew from the raw objects",
     Verdict.ALTERED: f"find out who edited it and {_RESTORE}",
@@ -134,6 +135,14 @@ def remedy(
     build = f"{program()} build {source} {days}"
     text, day = REMEDIES.get(finding, "nothing to mend"), last or first
     return text.format(loglake=program(), build=build, source=source, days=days, day=day, run=run, event=event)
+
+
+def finding_runs(findings: Mapping[date, Iterable[Finding]]) -> Iterator[tuple[Finding, list[date]]]:
+    """Each finding with neighbouring days that have it, as one remedy mends them: one day each where it is of a day."""
+    for finding, days in days_by_thing(findings).items():
+        is_of_a_day = "{day}" in REMEDIES.get(finding, "")
+        for run in runs_of_days(days):
+            yield from ((finding, part) for part in ([[day] for day in run] if is_of_a_day else [run]))
 
 
 @dataclass(frozen=True)
@@ -294,6 +303,17 @@ class DayReport:
             "listed_count": self.listed_count,
             "checked_at": self.checked_at,
         }
+
+
+def remedies(found: Iterable[tuple[DayReport, Finding]]) -> list[str]:
+    """What mends findings of days: each text once, neighbouring days of a finding in one command."""
+    findings: dict[date, list[Finding]] = defaultdict(list)
+    reports: dict[date, DayReport] = {}
+    for report, finding in found:
+        reports[report.day] = report
+        findings[report.day] += [] if finding in findings[report.day] else [finding]
+    runs = finding_runs(findings)
+    return list(dict.fromkeys(reports[run[-1]].remedy(finding, run[0]) for finding, run in runs))
 
 
 def measure_words(coverage: Coverage | None) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from loglake_assets.lake.versions.served_day import Served
 from loglake_assets.s3.objects import refusal, whole_object
 from loglake_assets.s3.urls import bucket_and_key, bucket_and_prefix
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.digest_report import PublicKeysError, Vouching
 from loglake_assets.sources.model import Column
-from loglake_assets.sources.placement import day_from_number
 
 
 class WithheldError(RuntimeError):

@@ -32,8 +32,8 @@ from loglake_assets.lake.versions.manifests import (
 )
 from loglake_assets.lake.versions.served_day import Placing, Served, served_day
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.rules import Rules
 from loglake_assets.sources.words import tally
 

@@ -32,10 +32,10 @@ from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.counted_event import CountedEvent, NotCountableError
 from loglake_assets.sources.identity import occurrence
 from loglake_assets.sources.modules import load_recount
-from loglake_assets.sources.placement import day_number
 from loglake_assets.sources.reasons import NOT_JSON, form_of
 from loglake_assets.sources.rules import Rules
 

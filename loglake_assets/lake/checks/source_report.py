@@ -1,10 +1,9 @@
 """All days of a source in one listing of its raw bucket: a report of each, and the objects that are in no table."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import date
 
 from loglake_assets.lake.checks.day_report import DayReport, Verdict
 from loglake_assets.lake.checks.reconciliation import Reconciler
@@ -12,7 +11,9 @@ from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.raw_objects import EXAMPLES, UNKNOWN_KEY, RawObject, raw_object, raw_objects_by_day
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.s3.pages import entries
-from loglake_assets.sources.placement import Ignored, day_from_number, place
+from loglake_assets.sources.calendar_days import day_from_number, days_text, runs_of_days
+from loglake_assets.sources.placement import Ignored, place
+from resources.settings import is_local, loglake
 
 _RUNS_NAMED = 10  # of neighbouring days
 
@@ -69,16 +70,13 @@ def days_without_raw_logs(raw: RawBucket, days: Collection[date]) -> list[date]:
 def no_raw_logs(days: Collection[date], raw: RawBucket) -> str:
     """The words for days without raw logs, and what to do if there should be some."""
     runs = list(runs_of_days(days))
-    named = ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:_RUNS_NAMED])
+    named = ", ".join(days_text(run) for run in runs[:_RUNS_NAMED])
     more = f" and {len(runs) - _RUNS_NAMED:,} more ranges" if len(runs) > _RUNS_NAMED else ""
-    return (
-        f"{named}{more}: no raw logs are there for {'this day' if len(days) == 1 else 'these days'}. If logs were "
-        f"expected, see whether {raw.source.title} is delivered to s3://{raw.name}; on one machine "
-        f"`loglake load {raw.source.name} folder` puts files there."
-    )
+    these = "this day" if len(days) == 1 else "these days"
+    return f"{named}{more}: no raw logs are there for {these}. If logs were expected, {delivery_hint(raw)}."
 
 
-def runs_of_days(days: Collection[date]) -> Iterator[list[date]]:
-    """Neighbouring days together, in order."""
-    for _, run in groupby(enumerate(sorted(days)), key=lambda at: at[1] - timedelta(days=at[0])):
-        yield [day for _, day in run]
+def delivery_hint(raw: RawBucket) -> str:
+    """What to do where no logs are: see whether they are delivered; on the local lake, put files there."""
+    hint = f"see whether {raw.source.title} is delivered to s3://{raw.name}"
+    return f"{hint}; `{loglake(f'load {raw.source.name} FOLDER')}` puts files there" if is_local() else hint

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.sources import LogSource
-from loglake_assets.sources.placement import day_from_number, day_number
+from loglake_assets.sources.calendar_days import day_from_number, day_number
 
 if TYPE_CHECKING:
     from mypy_boto3_glue.type_defs import PartitionTypeDef

@@ -22,7 +22,7 @@ from loglake_assets.lake.versions.manifests import (
 from loglake_assets.s3.json_records import json_record, known_fields
 from loglake_assets.s3.objects import whole_object
 from loglake_assets.s3.pages import keys
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

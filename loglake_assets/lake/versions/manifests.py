@@ -16,7 +16,7 @@ from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.s3.json_records import BrokenRecordError, json_record, known_fields
 from loglake_assets.s3.objects import ALREADY_THERE, put_once, whole_object
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -33,7 +33,7 @@ from loglake_assets.lake.versions.served_day import partition_of_day
 from loglake_assets.s3.orc import columns_of, row_count
 from loglake_assets.s3.pages import files
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_from_number
+from loglake_assets.sources.calendar_days import day_from_number
 from resources.settings import program
 
 if TYPE_CHECKING:

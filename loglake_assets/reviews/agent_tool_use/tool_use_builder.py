@@ -18,7 +18,7 @@ from loglake_assets.reviews.agent_tool_use.calls import ToolCall, event_rows, ro
 from loglake_assets.reviews.builder import DayCheck, Progress, ReviewDay
 from loglake_assets.reviews.inputs import Input, read_inputs
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.calendar_days import day_number, days_between
 from loglake_assets.sources.words import floor_pct, tally
 from resources.athena import sql_literal
 from resources.settings import loglake

@@ -9,7 +9,7 @@ from loglake_assets.reviews.inputs import read_inputs
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, group_facts
 from loglake_assets.sources import load_source
-from loglake_assets.sources.placement import day_number, days_between
+from loglake_assets.sources.calendar_days import day_number, days_between
 from loglake_assets.sources.words import tally
 from resources.athena import Answer
 

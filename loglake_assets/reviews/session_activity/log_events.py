@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from loglake_assets.sources.placement import day_number
+from loglake_assets.sources.calendar_days import day_number
 from resources.athena import sql_literal
 
 LOG_EVENTS = "from_cloudwatch_readready"

@@ -23,7 +23,7 @@ from loglake_assets.reviews.inputs import BUILT, NO_SOURCE
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.facts import Facts, Keystrokes, Session, json_object
 from loglake_assets.reviews.session_activity.transcripts import blocks, transcript
-from loglake_assets.sources.placement import days_between
+from loglake_assets.sources.calendar_days import days_between
 
 STATES = ("recorded", "recorded_partly", "not_loggable", "denied", "awaiting", "lost", "orphan")
 _STAMP = re.compile(r"-(\d{4})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-[^/-]+(?:-[^/-]+)*$")

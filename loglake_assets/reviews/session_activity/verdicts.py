@@ -22,7 +22,7 @@ from loglake_assets.s3.objects import put_once, whole_object
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.s3.urls import bucket_and_key
-from loglake_assets.sources.placement import day_from_number, day_number, days_between
+from loglake_assets.sources.calendar_days import day_from_number, day_number, days_between
 
 VERDICTS: Mapping[str, str] = {
     "appropriate": "Appropriate",

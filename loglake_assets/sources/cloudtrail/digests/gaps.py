@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
+from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.cloudtrail.digests.places import HOUR, DigestPlace, digest_place
 from loglake_assets.sources.digest_report import KINDS, DigestFinding
-from loglake_assets.sources.placement import day_from_number
 
 _MISSING = "missing_digest"
 _LONGEST_STEP = HOUR + timedelta(minutes=1)

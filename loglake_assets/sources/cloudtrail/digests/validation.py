@@ -12,13 +12,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from loglake_assets.s3.read_ahead import results_in_order
+from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.cloudtrail.digests.accounts import JudgedGroup, VouchedFile, judge_group
 from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest
 from loglake_assets.sources.cloudtrail.digests.digest_store import StoredContent, StoredDay, stored_content, stored_day
 from loglake_assets.sources.cloudtrail.digests.places import Group, groups
 from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys
 from loglake_assets.sources.model import LogSource
-from loglake_assets.sources.placement import Placement, day_number, place
+from loglake_assets.sources.placement import Placement, place
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
