@@ -24,9 +24,9 @@ from loglake_assets.reviews import Review, load_review
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate
-from tests.breaking import stored_lake
 from tests.browser import Page
-from tests.faulting import FaultProxy, fault_proxy
+from tests.damage import stored_lake
+from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed
 from tests.written_day import WrittenDay, written_day

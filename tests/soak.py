@@ -44,7 +44,7 @@ from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate, sample_keys
 from tests.invariants import judged
 from tests.stored_lake import StoredLake, listed
-from tests.waiting import until
+from tests.wait import until
 
 FIRST = date(2026, 11, 1)
 FAULTS = {"corrupt": 5, "truncated": 5, "without_event_time": 7, "epoch_event_time": 3, "very_late": 2}

@@ -17,7 +17,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, SupersededError, append, commits, head
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Ignored
-from tests.waiting import until
+from tests.wait import until
 
 YEAR = 2019  # a year of this file's own, so that the shared lake's other days are left alone
 

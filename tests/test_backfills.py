@@ -15,11 +15,11 @@ from loglake_assets.reviews import review_names
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.sample_deliveries import generate
 from resources.glue_jobs import ACTIVE
-from tests.breaking import stored_lake
 from tests.conftest import FIRST, quiet
+from tests.damage import stored_lake
 from tests.invariants import judged
 from tests.running_lake import RunningLake
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

@@ -75,7 +75,7 @@ def test_a_window_with_too_much_in_it_is_refused_and_never_cut_short(
     lake: LocalLake, source: LogSource, bound: list[str]
 ) -> None:
     from tests.test_addapart import partition
-    from tests.waiting import until
+    from tests.wait import until
 
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     for name in ("a", "b"):

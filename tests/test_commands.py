@@ -53,7 +53,7 @@ from resources.athena import Answer
 from resources.settings import COMMAND, loglake, program
 from tests.commands import PROGRAM, command, environment, named
 from tests.conftest import quiet
-from tests.waiting import until
+from tests.wait import until
 
 TODAY = datetime.now(UTC).date()
 FIRST = TODAY - timedelta(days=2)

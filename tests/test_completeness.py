@@ -50,13 +50,13 @@ from loglake_assets.sources.model import Column
 from loglake_assets.sources.rules import load_rules
 from resources.glue_jobs import GlueRun
 from resources.settings import loglake
-from tests import breaking
-from tests.breaking import holding, put_back
+from tests import damage
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.damage import holding, put_back
 from tests.reports import stale_days
-from tests.test_reading import record
+from tests.test_object_reader import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
-from tests.waiting import PLACEMENT_SECONDS, until
+from tests.wait import PLACEMENT_SECONDS, until
 from tests.written_day import NUMBER, WrittenDay
 
 HOURS = pa.scalar(timedelta(hours=3), pa.duration("us"))
@@ -238,12 +238,12 @@ def test_a_day_without_a_column_that_was_added_since_is_stale_by_its_name(built:
 
 
 def test_a_day_built_by_other_code_or_before_that_was_said_is_stale(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     for change, said in (
         ({"definition": "0" * 32}, "built by other views or another decoder"),
         ({"definition": ""}, "built before manifests said by which views and decoder"),
     ):
-        with breaking.manifest_saying(day, lambda document, change=change: document.update(change)):
+        with damage.manifest_saying(day, lambda document, change=change: document.update(change)):
             assert [j.detail for j in reconciled(built).select(Verdict.OUTDATED)] == [said]
 
 
@@ -299,12 +299,12 @@ def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLa
 
 def forged(rows: Any) -> bytes:
     """The same rows, but one says another event name."""
-    return breaking.orc_bytes(breaking.with_value(rows, "eventname", "DescribeNothing"))
+    return damage.orc_bytes(damage.with_value(rows, "eventname", "DescribeNothing"))
 
 
 @pytest.mark.fault(59, "a row's event name rewritten in place, ids kept", "files and rows are compared with the commit")
 def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     before = coverage_of(built)
     assert before.altered == {}
     with holding(s3(built), bucket(built), day.orc_key, forged(day.rows())):
@@ -322,7 +322,7 @@ def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltL
 
 @pytest.mark.fault(68, "the file's size and ETag forged in commit and manifest as well", "the rows' hash disagrees")
 def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     commit, body = newest(built, DAY), forged(day.rows())
     with holding(s3(built), bucket(built), day.orc_key, body):
         etag = s3(built).head_object(Bucket=bucket(built), Key=day.orc_key)["ETag"].strip('"')
@@ -331,7 +331,7 @@ def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(bui
             document["files"][0]["bytes"] = len(body)
 
         forged_commit = replace(commit, etags={**commit.etags, day.orc_key: etag})
-        with breaking.manifest_saying(day, change):
+        with damage.manifest_saying(day, change):
             manifest = manifest_if_any(Table(TABLE, s3(built), bucket(built)), day_number(DAY), commit.run_id)
             assert manifest
             record_body = json.dumps(
@@ -348,7 +348,7 @@ def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(bui
 
 @pytest.mark.fault(68, "forged rows in a directory of their own, partition and record edited", "seen, and not followed")
 def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     commit = newest(built, DAY)
     key, place = (
         commit_key(TABLE, day_number(DAY), commit.seq),
@@ -356,7 +356,7 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
     )
     file, location = f"{place}part-0.orc", f"s3://{bucket(built)}/{place}"
     s3(built).put_object(Bucket=bucket(built), Key=file, Body=forged(day.rows()))
-    partition = breaking.partition_input(day.stored, TABLE, [str(day_number(DAY))])
+    partition = damage.partition_input(day.stored, TABLE, [str(day_number(DAY))])
     edited = replace(commit, location=location, etags={})
     try:
         with holding(s3(built), bucket(built), key, json.dumps(asdict(edited)).encode()):
@@ -380,16 +380,16 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
     68, "an error code that the record lacks, and a time three hours later", "evidence names both columns"
 )
 def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     rows = day.rows()
     event, time = rows.column("eventid")[0].as_py(), rows.column("eventtime")
     assert event
     later = pa.concat_arrays([pc.add(time.slice(0, 1).combine_chunks(), HOURS), *time.slice(1).chunks])
-    changed = breaking.with_value(rows, "errorcode", "NotDenied")
+    changed = damage.with_value(rows, "errorcode", "NotDenied")
     changed = changed.set_column(changed.schema.get_field_index("eventtime"), "eventtime", later)
     (before,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     assert before.agrees
-    with holding(s3(built), bucket(built), day.orc_key, breaking.orc_bytes(changed)):
+    with holding(s3(built), bucket(built), day.orc_key, damage.orc_bytes(changed)):
         (after,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in after.statements}
     assert "differing: errorcode, eventtime" in said["record is this row"].said
@@ -400,15 +400,15 @@ def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> Non
 @pytest.mark.parametrize("column", ["useridentity_arn", "errorcode"])
 def test_a_manifest_that_lacks_a_column_hides_no_edit_of_it(built: BuiltLake, column: str) -> None:
     """Whoever forges a row may forge the list of columns with it."""
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     rows = day.rows()
     event = rows.column("eventid")[0].as_py()
-    changed = breaking.orc_bytes(breaking.with_value(rows, column, "somebody else"))
+    changed = damage.orc_bytes(damage.with_value(rows, column, "somebody else"))
 
     def lack(document: dict[str, Any]) -> None:
         document["columns"] = [name for name in document["columns"] if name not in (column, "vpcendpointid")]
 
-    with breaking.manifest_saying(day, lack), holding(s3(built), bucket(built), day.orc_key, changed):
+    with damage.manifest_saying(day, lack), holding(s3(built), bucket(built), day.orc_key, changed):
         (found,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in found.statements}
     assert said["record is this row"].agrees is False
@@ -502,8 +502,8 @@ def test_a_build_from_an_object_forged_under_the_same_ids_is_refused(built: Buil
 
 
 def test_a_manifest_that_was_edited_is_not_the_one_that_was_committed(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
-    with breaking.manifest_saying(day, lambda document: document["objects"].pop()):
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
+    with damage.manifest_saying(day, lambda document: document["objects"].pop()):
         (judged,) = reconciled(built).select(Verdict.ALTERED)
         assert judged.detail == "commit and manifest differ in manifest"
         assert coverage_of(built).pct == 0
@@ -519,8 +519,8 @@ def test_a_manifest_that_was_edited_is_not_the_one_that_was_committed(built: Bui
     ],
 )
 def test_a_manifest_whose_fields_are_of_other_types_cannot_be_read(built: BuiltLake, change: dict[str, Any]) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
-    with breaking.manifest_saying(day, lambda document: document.update(change)):
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
+    with damage.manifest_saying(day, lambda document: document.update(change)):
         with pytest.raises(BrokenManifestError):
             read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), newest(built, DAY).run_id)
 
@@ -686,7 +686,7 @@ def test_rows_of_an_object_that_was_archived_since_are_not_called_surplus(built:
 
 @pytest.mark.fault(83, "one damaged ORC file in a window of three days", "its day is named, the others are counted")
 def test_a_damaged_file_spoils_its_own_day_only(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     before = [one.pct for one in built.lake.resource.recount(built.source, 1).days(DAYS)]
     with put_back(s3(built), bucket(built), day.orc_key) as whole:
         s3(built).put_object(Bucket=bucket(built), Key=day.orc_key, Body=whole[: len(whole) // 2])
@@ -699,8 +699,8 @@ def test_a_damaged_file_spoils_its_own_day_only(built: BuiltLake) -> None:
     85, "a partition moved to a directory that holds run=<its run>", "reconciling sends it, and it is mended"
 )
 def test_a_partition_that_was_moved_to_a_directory_that_looks_right_is_mended(built: BuiltLake) -> None:
-    stored = breaking.stored_lake(built.lake, built.source)
-    partition, commit = breaking.partition_input(stored, TABLE, [str(day_number(DAY))]), newest(built, DAY)
+    stored = damage.stored_lake(built.lake, built.source)
+    partition, commit = damage.partition_input(stored, TABLE, [str(day_number(DAY))]), newest(built, DAY)
     location = f"s3://elsewhere/run={commit.run_id}/logcalendarday={day_number(DAY)}/"
     point(built, {**partition, "StorageDescriptor": {**partition["StorageDescriptor"], "Location": location}})
     table, catalog = built.lake.table(TABLE), built.lake.catalog

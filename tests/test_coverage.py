@@ -22,7 +22,7 @@ from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.s3.urls import bucket_and_prefix
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.rules import load_rules
-from tests.test_reading import record
+from tests.test_object_reader import record
 from tests.written_day import DAY as WRITTEN_DAY
 from tests.written_day import WrittenDay, content, raw_key
 

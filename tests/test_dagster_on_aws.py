@@ -45,7 +45,7 @@ from tests.conftest import quiet
 from tests.deployed_lake import DeployedLake, deployed_lake, scripted_model
 from tests.recorded_rights import decisions, differences, role_actions, role_rights, take_policies
 from tests.running_lake import Ui
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

@@ -270,7 +270,7 @@ def test_reconciling_registers_a_prefix_whose_notification_was_lost(lake: LocalL
     day = date(2016, 5, 5)
     assert reconcile(source, lake.resource, [day])[0] == 1
     from tests.test_addapart import partition
-    from tests.waiting import until
+    from tests.wait import until
 
     until(lambda: partition(lake, source.raw.name, ["AWSLogs", "111122223333", "eu-west-1", "20160505"]))
     assert reconcile(source, lake.resource, [day])[0] == 0

@@ -35,7 +35,7 @@ from loglake_assets.sources import load_source, source_names
 from resources.settings import LakeSettings
 from tests.deployed_lake import ACCOUNT, REGION, DeployedLake, deployed_lake
 from tests.recorded_rights import person, role_rights, take_policies
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

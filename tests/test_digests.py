@@ -28,9 +28,9 @@ from loglake_assets.sources.cloudtrail.digests import find_vouching_digest, trus
 from loglake_assets.sources.cloudtrail.digests.public_keys import GivenKeys
 from loglake_assets.sources.digest_report import KINDS, DigestReport, PublicKeysError
 from loglake_assets.sources.sample_deliveries import sample_keys
-from tests.breaking import put_back
 from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
+from tests.damage import put_back
 from tests.signed_trails import Trail, moment, signer
 
 DAY = date(2015, 3, 10)

@@ -24,10 +24,10 @@ from loglake_assets.orchestration.hourly_checks import hourly_results
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.placement import Ignored
-from tests.faulting import FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.reports import reconcile
 from tests.test_addapart import event, key_of, message, partition
-from tests.waiting import until
+from tests.wait import until
 
 GONE = {"service": "glue", "error": {"code": "InternalServiceException", "status": 500}}
 THROTTLED = {"service": "glue", "operation": "CreatePartition", "error": {"code": "ThrottlingException"}}

@@ -25,14 +25,14 @@ from loglake_assets.lake.versions.commits import Commit, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
-from tests.breaking import stored_lake
+from tests.answer_proxy import rewriting_proxy
 from tests.conftest import Judged, JudgedDays
-from tests.faulting import FaultProxy, s3_error
-from tests.rewriting import rewriting_proxy
+from tests.damage import stored_lake
+from tests.fault_proxy import FaultProxy, s3_error
 from tests.stored_lake import placed_commits
 from tests.test_addapart import partition
-from tests.test_reading import record
-from tests.waiting import PLACEMENT_SECONDS, until
+from tests.test_object_reader import record
+from tests.wait import PLACEMENT_SECONDS, until
 
 DAY = date(2020, 9, 1)
 EMPTY, LARGE = date(2020, 9, 11), date(2020, 9, 12)
@@ -67,7 +67,7 @@ class Days:
     def start(self, first: date, last: date, endpoint_url: str | None = None) -> "subprocess.Popen[str]":
         through = {"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.building_through", self.source.name, str(first), str(last)],
+            [sys.executable, "-W", "ignore", "-m", "tests.build_process", self.source.name, str(first), str(last)],
             cwd=REPOSITORY,
             env={**os.environ, "DAGSTER_HOME": str(self.dagster_home), **through},
             stdout=subprocess.PIPE,

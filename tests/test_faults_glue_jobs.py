@@ -15,8 +15,8 @@ from loglake_assets.lake.lake import Lake
 from resources.glue_jobs import GlueJobs, GlueRun, GlueRunError, Window
 from resources.glue_output import MOST_LINES
 from resources.settings import LakeSettings
-from tests.faulting import FaultProxy
-from tests.rewriting import rewriting_proxy
+from tests.answer_proxy import rewriting_proxy
+from tests.fault_proxy import FaultProxy
 
 WINDOW = Window("cloudtrail", date(2026, 11, 1), date(2026, 11, 2))
 SCRIPT = b"""

@@ -20,9 +20,9 @@ from loglake_assets.lake.versions.commits import CommitError, append, commits
 from loglake_assets.lake.versions.manifests import ManifestRefusedError, put_of_run
 from loglake_assets.s3.objects import CutObjectError
 from loglake_assets.sources import LogSource
-from tests.faulting import FaultProxy, s3_error
+from tests.fault_proxy import FaultProxy, s3_error
 from tests.test_addapart import commit
-from tests.test_reading import record
+from tests.test_object_reader import record
 
 DAY = date(2013, 12, 12)
 KEY = "AWSLogs/111122223333/CloudTrail/eu-west-1/2013/12/12/x.json.gz"

@@ -16,10 +16,10 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import append, commits, head, heads
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources.calendar_days import day_number
-from tests.racing import commit_each, make_table, put_run
+from tests.commit_race import commit_each, make_table, put_run
 from tests.stored_lake import placed_commits
 from tests.test_addapart import commit
-from tests.waiting import until
+from tests.wait import until
 
 ROUNDS = 100
 DAYS = [day_number(date(2012, 1, 1) + timedelta(days=n)) for n in range(ROUNDS)]

@@ -17,7 +17,7 @@ from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import generate
 from tests.running_lake import BACKFILL, STATUS, RunningLake, command
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

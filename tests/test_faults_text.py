@@ -20,8 +20,8 @@ from loglake_assets.sources.cloudtrail import decode
 from resources.athena import Answer
 from tests.conftest import quiet
 from tests.test_addapart import partition
-from tests.test_reading import record
-from tests.waiting import until
+from tests.test_object_reader import record
+from tests.wait import until
 
 DAY = date(2020, 10, 10)
 CANARY = "canary50"

@@ -18,7 +18,7 @@ from tests.browser import Browser, Page, start_browser
 from tests.commands import command
 from tests.conftest import Picture
 from tests.running_lake import RunningLake
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

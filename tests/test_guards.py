@@ -34,7 +34,7 @@ from loglake_assets.s3.objects import CutObjectError, whole_object
 from loglake_assets.s3.orc import S3RangeFile, columns_of, row_count
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources.calendar_days import day_number
-from tests import breaking
+from tests import damage
 from tests.conftest import BuiltLake
 from tests.test_reconciliation import DAY, TABLE, newest, reconciled_day, s3
 from tests.written_day import NUMBER, WrittenDay
@@ -68,9 +68,9 @@ def test_a_file_with_other_rows_than_its_manifest_says_is_not_committed(built: B
 
 
 def test_a_file_of_the_same_size_and_another_content_is_named(built: BuiltLake) -> None:
-    day = breaking.Day(breaking.stored_lake(built.lake, built.source), day_number(DAY))
+    day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     bucket = built.lake.settings.readready_bucket
-    with breaking.put_back(s3(built), bucket, day.orc_key) as body:
+    with damage.put_back(s3(built), bucket, day.orc_key) as body:
         other = bytearray(body)
         other[len(other) // 2] ^= 0xFF
         s3(built).put_object(Bucket=bucket, Key=day.orc_key, Body=bytes(other))
@@ -367,7 +367,7 @@ def test_a_commit_names_the_record_that_was_placed_and_not_what_was_made_of_it(
 def test_a_run_whose_file_is_not_as_its_manifest_says_is_not_verified(written: WrittenDay, body: bytes | None) -> None:
     manifest = written.run("r", (written.read("a", "1"),), [("1", "a")])
     assert written.publisher.verify(manifest).keys() == {manifest.files[0]["key"]}
-    breaking.put(written.s3, written.readready, manifest.files[0]["key"], body)
+    damage.put(written.s3, written.readready, manifest.files[0]["key"], body)
     with pytest.raises(VerificationError, match="files listed and named differ"):
         written.publisher.verify(manifest)
     if body is not None:

@@ -41,9 +41,9 @@ from loglake_assets.orchestration.source_config import SourceConfig, source_conf
 from loglake_assets.sources import source_names
 from loglake_assets.sources.calendar_days import day_number
 from resources.settings import FIRST_DAY, SettingsError, first_day, loglake
-from tests.breaking import put_back
 from tests.check_names import names_of
 from tests.conftest import FIRST, BuiltLake, quiet, run_asset
+from tests.damage import put_back
 from tests.test_definitions import register
 from tests.test_reconciliation import DAY, an_object, newest
 

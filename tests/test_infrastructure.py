@@ -41,7 +41,7 @@ from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables
 from loglake_assets.sources.model import Column
 from resources.settings import LakeSettings
-from tests.waiting import until
+from tests.wait import until
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = sorted((ROOT / "infra" / "aws" / "cloudformation").glob("*.yaml"))

@@ -16,7 +16,8 @@ from loglake_assets.sources import load_source
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.rules import load_rules
 from loglake_assets.sources.sample_deliveries import GroundTruth
-from tests.breaking import (
+from tests.conftest import FIRST, LAST, BuiltLake, ReviewedLake, ToolLake
+from tests.damage import (
     Day,
     body_of,
     catalog_saying,
@@ -28,7 +29,6 @@ from tests.breaking import (
     versions_of,
     with_value,
 )
-from tests.conftest import FIRST, LAST, BuiltLake, ReviewedLake, ToolLake
 from tests.invariants import judged, violations
 from tests.judged_day import gaps
 from tests.stored_lake import StoredLake, listed

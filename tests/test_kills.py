@@ -23,7 +23,7 @@ from loglake_assets.sources import load_source
 from loglake_assets.sources.sample_deliveries import generate
 from tests.conftest import Judged, JudgedDays
 from tests.stored_lake import StoredLake
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

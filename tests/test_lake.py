@@ -29,8 +29,8 @@ from loglake_assets.orchestration.source_config import window_tags
 from loglake_assets.sources.calendar_days import day_number, days_argument
 from loglake_assets.sources.reasons import advice
 from resources.settings import loglake, program
-from tests.breaking import put_back
 from tests.conftest import FIRST, LAST, BuiltLake, quiet, run_asset
+from tests.damage import put_back
 from tests.reports import stale_days
 
 TABLE = "from_cloudtrail_readready"

@@ -23,7 +23,7 @@ from infra.emulator.processes import free_port
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from tests.conftest import FIRST, LAST, ReviewedLake, ToolLake, quiet
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

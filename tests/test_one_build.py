@@ -42,8 +42,8 @@ from resources.settings import SettingsError
 from tests import test_bedrock_deliveries as deliveries
 from tests import test_cloudwatch, test_views
 from tests.conftest import FIRST, LAST, BuiltLake
-from tests.test_reading import body, record
-from tests.waiting import until
+from tests.test_object_reader import body, record
+from tests.wait import until
 from tests.written_day import raw_key
 
 pytestmark = [

@@ -16,7 +16,7 @@ from loglake_assets.sources.cloudtrail import decode, plain, recount
 from loglake_assets.sources.counted_event import NotCountableError
 from loglake_assets.sources.record import RecordError, plain_microseconds
 from tests.job_rows import job_rows
-from tests.test_reading import DAY, EXCLUDING, IDENTITY, KEY, body, record, sample_contents
+from tests.test_object_reader import DAY, EXCLUDING, IDENTITY, KEY, body, record, sample_contents
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMES = [name for name, _ in decode.FIELDS]

@@ -30,7 +30,7 @@ from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
 from loglake_assets.sources.rules import load_rules
 from resources.settings import loglake
-from tests import breaking
+from tests import damage
 from tests.check_names import names_of, rows_of
 from tests.conftest import FIRST, LAST, BuiltLake, run_asset
 from tests.test_lake import state_of
@@ -86,7 +86,7 @@ def an_object(built: BuiltLake) -> str:
 
 def put_back(built: BuiltLake, bucket: str, key: str) -> AbstractContextManager[bytes]:
     """The bytes of an object, which is the very version it was when the block is left."""
-    return breaking.put_back(s3(built), bucket, key)
+    return damage.put_back(s3(built), bucket, key)
 
 
 def test_nothing_is_red_while_nothing_is_wrong(built: BuiltLake, config: SourceConfig) -> None:
@@ -254,7 +254,7 @@ def test_a_day_that_need_not_be_built_yet_is_open(built: BuiltLake) -> None:
     bucket, key = built.lake.settings.raw_bucket("cloudtrail"), "AWSLogs/111122223333/CloudTrail/eu-west-1/2016/01/05/a"
     s3(built).put_object(Bucket=bucket, Key=key, Body=b"")
     try:
-        from tests.waiting import until
+        from tests.wait import until
 
         day = date(2016, 1, 5)
         until(lambda: not reconciled_day(built, day).select(Verdict.UNREGISTERED))

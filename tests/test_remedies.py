@@ -1,6 +1,5 @@
 """The remedy of each red check, pasted into a shell as a person does: it does what it says, and the check is green."""
 
-import io
 import json
 import os
 import re
@@ -14,7 +13,6 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.orc as orc
 import pytest
 
 from infra.cli.build import build_range
@@ -38,10 +36,10 @@ from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
-from tests import breaking
+from tests import damage
 from tests.check_names import names_of
 from tests.conftest import quiet
-from tests.waiting import until
+from tests.wait import until
 from tests.written_day import at_noon, content
 
 DAY = date(2015, 6, 7)
@@ -204,17 +202,17 @@ def at_no_commit(partition: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "placing"),
     [
-        (breaking.sent_to("s3://elsewhere/"), Placing.LOCATION_DIFFERS),
+        (damage.sent_to("s3://elsewhere/"), Placing.LOCATION_DIFFERS),
         (at_no_commit, Placing.PARTITION_BEHIND),
     ],
 )
 def test_a_partition_that_was_changed_is_reconciled(
     mended: Mended, change: Callable[[dict[str, Any]], None], placing: Placing
 ) -> None:
-    stored = breaking.stored_lake(mended.lake, mended.source)
-    changed = breaking.partition_input(stored, TABLE, [str(NUMBER)])
+    stored = damage.stored_lake(mended.lake, mended.source)
+    changed = damage.partition_input(stored, TABLE, [str(NUMBER)])
     change(changed)
-    breaking.update(stored, TABLE, [str(NUMBER)], changed)
+    damage.update(stored, TABLE, [str(NUMBER)], changed)
     red = mended.red()
     assert (mended.report.placing, set(red)) == (placing, {"placement"})
     mended.paste(red["placement"])
@@ -254,8 +252,8 @@ def test_a_day_of_another_definition_is_built_again(mended: Mended) -> None:
     def change(document: dict[str, Any]) -> None:
         document["definition"] = "0" * 32
 
-    day = breaking.Day(breaking.stored_lake(mended.lake, mended.source), NUMBER)
-    with breaking.manifest_saying(day, change):
+    day = damage.Day(damage.stored_lake(mended.lake, mended.source), NUMBER)
+    with damage.manifest_saying(day, change):
         # The record was edited with it, which is red as well; its remedy needs a person, and the other one mends both.
         mended.paste(mended.red()["outdated"])
     assert mended.red() == {}
@@ -275,8 +273,8 @@ def by_listing(mended: Mended) -> str:
     ("spoil", "remedy"),
     [
         (lambda rows: rows.slice(1), by_recount),
-        (lambda rows: breaking.with_value(rows, "eventname", "Y"), by_listing),
-        (lambda rows: pa.concat_tables([rows, breaking.with_value(rows, "eventid", "odd")]), by_recount),
+        (lambda rows: damage.with_value(rows, "eventname", "Y"), by_listing),
+        (lambda rows: pa.concat_tables([rows, damage.with_value(rows, "eventid", "odd")]), by_recount),
     ],
     ids=["a row is gone", "a value is another", "rows are there again, and one that is nowhere else"],
 )
@@ -284,9 +282,8 @@ def test_a_changed_file_is_built_anew(
     mended: Mended, spoil: Callable[[Any], Any], remedy: Callable[[Mended], str]
 ) -> None:
     before = mended.ids()
-    day = breaking.Day(breaking.stored_lake(mended.lake, mended.source), NUMBER)
-    rows = orc.ORCFile(io.BytesIO(breaking.body_of(mended.s3, day.stored.readready_bucket, day.orc_key) or b"")).read()
-    mended.s3.put_object(Bucket=day.stored.readready_bucket, Key=day.orc_key, Body=breaking.orc_bytes(spoil(rows)))
+    day = damage.Day(damage.stored_lake(mended.lake, mended.source), NUMBER)
+    mended.s3.put_object(Bucket=day.stored.readready_bucket, Key=day.orc_key, Body=damage.orc_bytes(spoil(day.rows())))
     mended.paste(remedy(mended))
     (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
     assert (coverage.pct, coverage.findings, mended.ids()) == (100, (), before)
@@ -323,9 +320,9 @@ def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended: Mend
 
 
 def test_a_manifest_that_was_cut_is_made_anew(mended: Mended) -> None:
-    day = breaking.Day(breaking.stored_lake(mended.lake, mended.source), NUMBER)
+    day = damage.Day(damage.stored_lake(mended.lake, mended.source), NUMBER)
     bucket, key, before = day.stored.readready_bucket, day.manifest_key, mended.ids()
-    with breaking.holding(mended.s3, bucket, key, b""):
+    with damage.holding(mended.s3, bucket, key, b""):
         red = mended.red()
         assert "records" in red
         mended.paste(red["records"])
@@ -336,7 +333,7 @@ def test_a_manifest_that_was_cut_is_made_anew(mended: Mended) -> None:
 def test_a_commit_record_that_was_cut_is_followed_by_another(mended: Mended) -> None:
     table = mended.lake.table(TABLE)
     newest = commit_numbers(table, NUMBER)[-1]
-    with breaking.holding(mended.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
+    with damage.holding(mended.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
         red = mended.red()
         assert "placement" in red
         mended.paste(red["placement"])
@@ -359,7 +356,7 @@ def test_one_build_brings_what_was_late_archived_unknown_or_left_failed(mended: 
     assert mended.build(later) is None
     red |= mended.red()
     first = f"{FOLDER}/first.json"
-    with breaking.holding(mended.s3, mended.raw, first, None):
+    with damage.holding(mended.s3, mended.raw, first, None):
         assert "--accept-loss" in str(mended.build())
     failed = mended.left_failed()
     assert not failed.passed

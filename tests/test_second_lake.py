@@ -34,7 +34,7 @@ from tests.recorded_rights import (
     role_actions,
 )
 from tests.running_lake import BACKFILL, STATUS, Ui
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

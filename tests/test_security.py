@@ -32,7 +32,7 @@ from infra.cli.local_lake import LocalLake, environment
 from infra.emulator.processes import HEALTH_PATH, StackInfo, free_port, running_stack, start_stack, stop_stack
 from infra.emulator.scripted_converse import Says, serve
 from tests.browser import Browser, Page, start_browser
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

@@ -37,7 +37,7 @@ from loglake_assets.s3.pages import keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.sample_deliveries import generate
 from resources.settings import loglake
-from tests.waiting import until
+from tests.wait import until
 
 DAY = date(2027, 3, 1)  # days of this file's own
 BOUNDS = Bounds()

@@ -21,7 +21,7 @@ from infra.emulator.processes import free_port, running_stack
 from loglake_assets.orchestration import components
 from loglake_assets.sources.sample_deliveries import generate
 from tests.running_lake import BACKFILL, STATUS, RunningLake, command
-from tests.waiting import until
+from tests.wait import until
 
 pytestmark = pytest.mark.stack
 

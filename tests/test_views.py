@@ -15,7 +15,7 @@ from infra.emulator.glue_child import java_home
 from loglake_assets.s3.gzip_content import ContentLimits
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.views import view_statements
-from tests.test_reading import body, record
+from tests.test_object_reader import body, record
 
 pytestmark = pytest.mark.stack
 

@@ -20,8 +20,8 @@ from infra.cli.local_lake import REGION, LocalLake
 from infra.emulator.processes import free_port
 from loglake_assets.lake.lake import Lake
 from resources.settings import LakeSettings
-from tests.rewriting import rewriting_proxy
-from tests.waiting import until
+from tests.answer_proxy import rewriting_proxy
+from tests.wait import until
 
 
 class FaultProxy:

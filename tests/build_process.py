@@ -1,6 +1,6 @@
 """Days built by a process of its own, so that it can be killed, with all it asks AWS for through AWS_ENDPOINT_URL.
 
-    python -m tests.building_through <source> <first day> <last day>
+    python -m tests.build_process <source> <first day> <last day>
 
 DAGSTER_HOME names its instance. Exits with 0 when its Dagster run succeeded; else its last line says why not.
 """

@@ -24,12 +24,12 @@ from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.lake_housekeeping import NOTHING_LEFT_FAILED, failed_days, failed_days_result
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.sources.calendar_days import day_number
-from tests.breaking import partition_input, stored_lake
 from tests.check_names import names_of
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
+from tests.damage import partition_input, stored_lake
 from tests.reports import stale_days
 from tests.test_reconciliation import TABLE, an_object, newest, put_back, s3
-from tests.waiting import until
+from tests.wait import until
 
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 DAY = FIRST + timedelta(days=1)

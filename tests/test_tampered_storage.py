@@ -28,11 +28,11 @@ from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources.calendar_days import day_number
 from resources.settings import loglake
-from tests import breaking
+from tests import damage
 from tests.conftest import BuiltLake, quiet
-from tests.test_mending import an_event, bucket, location
+from tests.test_mend import an_event, bucket, location
 from tests.test_reconciliation import DAY, TABLE, an_object, newest, point, reconciled_day, s3
-from tests.waiting import PLACEMENT_SECONDS, until
+from tests.wait import PLACEMENT_SECONDS, until
 from tests.written_day import NUMBER, WrittenDay
 
 
@@ -80,7 +80,7 @@ def test_an_object_that_could_not_be_read_does_not_vanish_by_being_deleted(built
 def test_without_the_manifest_of_what_readers_see_nothing_is_committed(built: BuiltLake) -> None:
     commit, publisher = newest(built, DAY), built.lake.resource.publisher()
     manifest = manifest_of(built)
-    with breaking.put_back(s3(built), bucket(built), commit.manifest):
+    with damage.put_back(s3(built), bucket(built), commit.manifest):
         s3(built).delete_object(Bucket=bucket(built), Key=commit.manifest)
         with pytest.raises(LostInputError, match=r"its manifest \S+ is gone"):
             publisher.publish(manifest)
@@ -164,14 +164,14 @@ def test_an_edited_row_is_seen_by_its_evidence_and_its_file_by_the_cheap_compari
     (whole,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     assert whole.agrees
     key = str(whole.row["orc_file"]).split("/", 3)[3]
-    with breaking.put_back(s3(built), bucket(built), key) as body:
+    with damage.put_back(s3(built), bucket(built), key) as body:
         table = orc.ORCFile(io.BytesIO(body)).read()
         values = [
             value if k == event else kept
             for k, kept in zip(table["eventid"].to_pylist(), table[column].to_pylist(), strict=True)
         ]
         at = table.schema.get_field_index(column)
-        changed = breaking.orc_bytes(table.set_column(at, column, pa.array(values, pa.string())))
+        changed = damage.orc_bytes(table.set_column(at, column, pa.array(values, pa.string())))
         s3(built).put_object(Bucket=bucket(built), Key=key, Body=changed)
         (edited,) = event_evidence(built.lake, event, "cloudtrail", DAY)
         said = {statement.what: statement for statement in edited.statements}
@@ -188,7 +188,7 @@ def test_one_id_with_two_contents_turns_grain_red_by_name(built: BuiltLake) -> N
     forged = {"eventkey": "id-1", "dropped_bucket": "b", "dropped_key": "AWSLogs/forged.json.gz", "same_content": False}
     try:
         rows = pa.Table.from_pylist([forged])
-        s3(built).put_object(Bucket=bucket(built), Key=key, Body=breaking.orc_bytes(rows))
+        s3(built).put_object(Bucket=bucket(built), Key=key, Body=damage.orc_bytes(rows))
         (coverage,) = built.lake.resource.recount(built.source, 1).days([DAY])
         assert coverage.differing == {"id-1": "s3://b/AWSLogs/forged.json.gz"}
     finally:
@@ -201,7 +201,7 @@ def test_a_table_of_copies_that_is_not_as_it_was_written_is_named(built: BuiltLa
     prefix = f"{duplicates_prefix(TABLE, newest(built, DAY).run_id)}logcalendarday={day_number(DAY)}/"
     url = f"s3://{bucket(built)}/{prefix}"
     (key,) = (found["Key"] for found in s3(built).list_objects_v2(Bucket=bucket(built), Prefix=prefix)["Contents"])
-    with breaking.put_back(s3(built), bucket(built), key) as whole:
+    with damage.put_back(s3(built), bucket(built), key) as whole:
         s3(built).delete_object(Bucket=bucket(built), Key=key)
         (removed,) = built.lake.resource.recount(built.source, 1).days([DAY])
         s3(built).put_object(Bucket=bucket(built), Key=key, Body=whole[: len(whole) // 2])
