@@ -8,6 +8,7 @@ import importlib.util
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ JOB_PACKAGES = frozenset({"dagster-pipes", "duckdb", "isal", "msgspec", "sqlglot
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MODE = 0o100644 << 16
 _SHIPPED_SUFFIXES = frozenset({".py", ".sql", ".toml"})  # defs.yaml is Dagster's alone
+_DEPLOYED_FOLDERS = ("infra/aws", "lambdas", "glue_scripts", "loglake_assets", "resources")
 _NOT_SHIPPED = ("samples",)  # package of a source that makes sample logs
 _SHIPPED_FOLDERS = ("s3", "lake", "lake/storage", "lake/addapart", "lake/versions")
 """Folders of `loglake_assets` whose modules go to Lambda and Glue, beside the declarations in `sources`."""
@@ -87,6 +89,19 @@ def bundle_key(kind: str, content: bytes) -> str:
 def script_key(content: bytes) -> str:
     """Key of the job's script in the artifacts bucket."""
     return f"scripts/readready-{_digest(content)}.py"
+
+
+def tree_digest(root: Path = ROOT) -> str:
+    """The digest of every file that a deployment may be made from, and of the version of the library it packs.
+
+    Equal digests are equal templates, bundles and declarations; it takes the time of reading the files.
+    """
+    digest = hashlib.sha256(version("sqlglot").encode())
+    files = (file for folder in _DEPLOYED_FOLDERS for file in (root / folder).rglob("*") if file.is_file())
+    for file in sorted(file for file in files if "__pycache__" not in file.parts):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _digest(content: bytes) -> str:

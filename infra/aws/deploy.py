@@ -112,7 +112,6 @@ def deploy(
     built = artifacts or artifacts_of_tree()
     api = Stacks(clients("cloudformation"), clients("s3"), settings, options)
     stacks = lake_stacks(settings, sources, parameters, built)
-    reviews = reviews_of(sources)
     _refuse_to_drop_tables(settings, clients("cloudformation"), sources)
     _refuse_to_set_back(settings, api, stacks)
     is_there = api.describe(stacks[0].name) is not None
@@ -125,9 +124,7 @@ def deploy(
     _say_unchanged_stacks(stacks, [*plans, *later], progress)
     api.execute([plan for plan in plans if plan.stack is stacks[0]], progress)
     _upload(clients("s3"), settings.artifacts_bucket, built, progress)
-    (catalog,) = (stack for stack in stacks if _phase(stack) == _CATALOG)
-    tables = resources(catalog.template, catalog.parameters, settings.account, settings.region)
-    restore_tables(settings, clients("cloudformation"), clients("glue"), tables, warn or progress)
+    _restore_dropped_tables(settings, clients, stacks, warn or progress)
     if not is_there:
         plans += [plan for stack in stacks[1:] if (plan := api.propose(stack))]
     # The catalog before AddAPart: a new consumer places partitions of tables that an older lake does not have. Dagster
@@ -136,12 +133,32 @@ def deploy(
     for part in (_CATALOG, "", _DAGSTER):
         api.execute([plan for plan in rest if _phase(plan.stack) == part], progress)
     api.protect([stack.name for stack in stacks])
-    _index_partitions(clients("glue"), settings.database, partition_indexes(sources, reviews), progress)
-    _create_views(clients("glue"), settings.database, reviews, progress)
-    subjects = {source.name for source in sources} | {review.name for review in reviews}
-    asked = [one for one in questions() if one.subject in subjects]
-    _save_questions(clients("athena"), settings, asked, progress)
+    _make_what_no_stack_can(settings, clients, sources, progress)
     return True
+
+
+def restore(
+    settings: LakeSettings,
+    clients: Clients,
+    sources: Sequence[LogSource],
+    parameters: Mapping[str, str],
+    progress: Progress,
+    warn: Progress,
+) -> None:
+    """Make again what somebody dropped from a lake that was deployed from this tree with these parameters.
+
+    Tables, of which `warn` is told, partition indexes, views and saved questions. CloudFormation is asked to change
+    nothing, which is most of the time that `deploy` takes where nothing changed.
+    """
+    stacks = lake_stacks(settings, sources, parameters, Artifacts(b"", b"", b""))
+    _restore_dropped_tables(settings, clients, stacks, warn)
+    _make_what_no_stack_can(settings, clients, sources, progress)
+
+
+def _restore_dropped_tables(settings: LakeSettings, clients: Clients, stacks: Sequence[Stack], warn: Progress) -> None:
+    (catalog,) = (stack for stack in stacks if _phase(stack) == _CATALOG)
+    tables = resources(catalog.template, catalog.parameters, settings.account, settings.region)
+    restore_tables(settings, clients("cloudformation"), clients("glue"), tables, warn)
 
 
 def _say_unchanged_stacks(stacks: Sequence[Stack], plans: Sequence[StackPlan], progress: Progress) -> None:
@@ -304,6 +321,18 @@ def _refuse_to_drop_tables(
 
 
 # --- what no stack can make -------------------------------------------------------------------------------------------
+
+
+def _make_what_no_stack_can(
+    settings: LakeSettings, clients: Clients, sources: Sequence[LogSource], progress: Progress
+) -> None:
+    """Partition indexes, views and saved questions, where they are not there as this tree has them."""
+    glue, reviews = clients("glue"), reviews_of(sources)
+    _index_partitions(glue, settings.database, partition_indexes(sources, reviews), progress)
+    _create_views(glue, settings.database, reviews, progress)
+    subjects = {source.name for source in sources} | {review.name for review in reviews}
+    asked = [one for one in questions() if one.subject in subjects]
+    _save_questions(clients("athena"), settings, asked, progress)
 
 
 def _upload(s3: "S3Client", bucket: str, built: Artifacts, progress: Progress) -> None:

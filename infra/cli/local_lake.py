@@ -4,6 +4,7 @@ A command that finds a stack running uses it and leaves it; one that has to star
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from infra.emulator.processes import (
     stop_stack,
     write_atomically,
 )
+from loglake_assets.s3.objects import object_if_any
 from loglake_assets.sources.model import ENGINE, LOCAL
 from resources.access import boto_client
 from resources.settings import COMMAND, LakeSettings
@@ -34,6 +36,9 @@ NEEDED_BYTES = 500_000_000  # the shuffle of a Glue run of a small day, with roo
 DIGEST_KEYS = "digest-keys.json"
 """In a lake's home: the public keys that came with samples, by fingerprint; digests are validated with them."""
 _ON_DEMAND = "on-demand"
+_PARAMETERS = {"RequireTls": "false", "looker:ModelId": "scripted-stand-in"}  # `loglake ask` says which model
+_DEPLOYMENT = "deployment"
+"""In the artifacts bucket of a local lake: the digest of the tree that was deployed last, with its parameters."""
 _OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
 
@@ -165,16 +170,29 @@ def environment(lake: LocalLake) -> dict[str, str]:
 
 
 def deploy_lake(lake: LocalLake, say: Callable[[str], None]) -> None:
-    """Bring the production templates to the local stack; nothing happens where nothing changed.
-
-    Tables that somebody dropped are made again, and that is said whatever `say` does.
+    """Bring the production templates to the local stack. What was deployed last is kept in the artifacts bucket: where
+    that is this tree, only what somebody dropped is made again, and that is said whatever `say` does.
     """
-    from infra.aws.deploy import deploy
+    from infra.aws.bundles import tree_digest
+    from infra.aws.deploy import deploy, restore
     from loglake_assets.sources import load_source, source_names
 
     sources = [load_source(name) for name in source_names()]
-    parameters = {
-        "RequireTls": "false",
-        "looker:ModelId": "scripted-stand-in",
-    }  # `loglake ask` says which
-    deploy(lake.settings, lake.client, sources, parameters, say, warn=warn)
+    wanted = f"{tree_digest()} {json.dumps(_PARAMETERS)}".encode()
+    s3, artifacts = lake.client("s3"), lake.settings.artifacts_bucket
+    last = _object_if_any(s3, artifacts, _DEPLOYMENT)
+    if last == wanted:
+        restore(lake.settings, lake.client, sources, _PARAMETERS, say, warn)
+        return
+    if last:  # a deployment that fails leaves a lake of no known tree
+        s3.delete_object(Bucket=artifacts, Key=_DEPLOYMENT)
+    deploy(lake.settings, lake.client, sources, _PARAMETERS, say, warn=warn)
+    s3.put_object(Bucket=artifacts, Key=_DEPLOYMENT, Body=wanted)
+
+
+def _object_if_any(s3: Any, bucket: str, key: str) -> bytes | None:
+    """An object's bytes; None where there is none, or no bucket yet."""
+    try:
+        return object_if_any(s3, bucket, key)
+    except s3.exceptions.NoSuchBucket:
+        return None
