@@ -29,7 +29,7 @@ OF_ONE_CONNECTION = {"host", "content-length", "transfer-encoding", "connection"
 OF_THE_SIGNATURE = {"authorization", "x-amz-date", "x-amz-security-token"}
 
 
-def _unchanged(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def _no_change(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return 200, answer
 
 
@@ -52,7 +52,7 @@ def sign_again(method: str, url: str, headers: Message, body: bytes) -> dict[str
 
 
 @contextmanager
-def rewriting_proxy(upstream: str, change: Change = _unchanged, heads: str | None = None) -> Iterator[str]:
+def rewriting_proxy(upstream: str, change: Change = _no_change, heads: str | None = None) -> Iterator[str]:
     """The URL of a proxy before `upstream` for as long as the block runs.
 
     HEAD requests go to `heads`: microburst loses the length that they ask for.

@@ -18,7 +18,7 @@ def environment(home: Path, **given: str) -> dict[str, str]:
     return {**inherited, **kept, "LOGLAKE_HOME": str(home), "LOGLAKE_ENGINE": "local", **given}
 
 
-def named(home: Path) -> str:
+def line_of_lake(home: Path) -> str:
     """The line on stderr by which a command says which lake it works on."""
     return f"lake loglake: {home}\n"
 
@@ -33,5 +33,5 @@ def command(home: Path, *arguments: str, **given: str) -> "subprocess.CompletedP
         text=True,
         check=False,
     )
-    done.stderr = done.stderr.removeprefix(named(home))
+    done.stderr = done.stderr.removeprefix(line_of_lake(home))
     return done

@@ -77,10 +77,10 @@ def commit_each(lake: dict[str, str], table: str, days: Sequence[int], input_ver
         run = f"reads-{input_version}"
         manifest = read_manifest(Table(table, publisher.s3, publisher.bucket), day, run)
         gate.wait(60)
-        committed(publisher, manifest)
+        commit_or_none(publisher, manifest)
 
 
-def committed(publisher: Publisher, manifest: Manifest) -> Commit | None:
+def commit_or_none(publisher: Publisher, manifest: Manifest) -> Commit | None:
     """The commit, or None where a newer one stands."""
     try:
         return publisher.commit(manifest)

@@ -27,8 +27,8 @@ from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, gener
 from tests.browser import Page
 from tests.damage import stored_lake
 from tests.fault_proxy import FaultProxy, fault_proxy
-from tests.invariants import judged
-from tests.stored_lake import StoredLake, listed
+from tests.invariants import verdict_of
+from tests.stored_lake import StoredLake, etags_below
 from tests.written_day import WrittenDay, written_day
 
 pytest_plugins = ["tests.fault_report"]
@@ -260,8 +260,8 @@ def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
     is_of_a_fault = request.node.get_closest_marker("fault") is not None
     days: Judged | None = request.getfixturevalue("judged_days") if is_of_a_fault else None
     before = days().stored if days else None
-    baseline = listed(before.s3, before.raw_bucket) if before else {}
+    baseline = etags_below(before.s3, before.raw_bucket) if before else {}
     yield
     if days:
         after = days()
-        assert judged(after.stored, baseline=baseline, closed_days=after.days).violations == []
+        assert verdict_of(after.stored, baseline=baseline, closed_days=after.days).violations == []

@@ -88,7 +88,7 @@ def put_back(s3: Any, bucket: str, key: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def holding(s3: Any, bucket: str, key: str, body: bytes | None) -> Iterator[None]:
+def content_of(s3: Any, bucket: str, key: str, body: bytes | None) -> Iterator[None]:
     """The object with other content, or gone, for as long as the block runs; then the very version it was."""
     before, versions = body_of(s3, bucket, key), versions_of(s3, bucket, key)
     try:
@@ -109,11 +109,11 @@ def versions_of(s3: Any, bucket: str, key: str) -> set[str]:
 
 
 @contextmanager
-def manifest_saying(day: Day, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+def changed_manifest(day: Day, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
     document = day.manifest
     change(document)
     body = gzip.compress(json.dumps(document).encode())
-    with holding(day.stored.s3, day.stored.readready_bucket, day.manifest_key, body):
+    with content_of(day.stored.s3, day.stored.readready_bucket, day.manifest_key, body):
         yield
 
 
@@ -130,7 +130,7 @@ def with_value(rows: Any, column: str, value: str) -> Any:
 
 
 @contextmanager
-def catalog_saying(
+def changed_partition(
     stored: StoredLake, table: str, values: list[str], change: Callable[[dict[str, Any]], None] | None
 ) -> Iterator[None]:
     """The partition changed, or gone (`change` None), for as long as the block runs."""
@@ -162,7 +162,7 @@ def update(stored: StoredLake, table: str, values: list[str], said: Mapping[str,
     assert not answer.get("Errors")
 
 
-def sent_to(location: str) -> Callable[[dict[str, Any]], None]:
+def relocation(location: str) -> Callable[[dict[str, Any]], None]:
     def change(partition: dict[str, Any]) -> None:
         partition["StorageDescriptor"]["Location"] = location
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tests.stored_day import StoredDay, same_location
-from tests.verdict import Violation, named
+from tests.verdict import Violation, violation_of
 
 _COUNTS = ("records_read", "written", "excluded", "duplicates", "quarantined_records")
 
@@ -22,7 +22,7 @@ class DayAccount:
         """Violations of I6; what can no longer be counted again is added to `pending`."""
         manifest, head, day = self.stored.manifest, self.stored.head, self.stored.day
         if manifest is None:
-            yield from named("I6", day, "newest commits have no manifest", [head["run_id"]] if head else ())
+            yield from violation_of("I6", day, "newest commits have no manifest", [head["run_id"]] if head else ())
             return
         said = {name: int(manifest["totals"][name]) for name in _COUNTS}
         accounted = sum(said[name] for name in _COUNTS[1:])
@@ -47,7 +47,11 @@ class DayAccount:
         """Whether raw is as the run read it, under the same rules."""
         entries = [e for e in manifest["objects"] if e["etag"]]  # one that was gone while the run read has none
         changed = [self.stored.uri(e["key"]) for e in entries if e["key"] not in self.stored.read]
-        why = [*named("I6", self.stored.day, "objects are not what the run read: raw cannot be counted again", changed)]
+        why = [
+            *violation_of(
+                "I6", self.stored.day, "objects are not what the run read: raw cannot be counted again", changed
+            )
+        ]
         if manifest["rules_version"] != self.stored.rules.version:
             why.append(Violation("I6", self.stored.day, "other rules stood at the build: raw cannot be counted again"))
         pending += why

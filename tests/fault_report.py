@@ -54,7 +54,7 @@ class FaultReport:
         """One line a fault, in order."""
         for fault in faults:
             claims = [claim for claim in self.claims if claim.number == fault.number]
-            yield f"{fault.number:>2}  {self.verdict(fault):<20}  {_told(fault, claims)}{self._tests(claims)}"
+            yield f"{fault.number:>2}  {self.verdict(fault):<20}  {_report_line(fault, claims)}{self._tests(claims)}"
 
     def verdict(self, fault: Fault) -> str:
         """`BROKE` if any of its tests failed, `held` if those that ran passed."""
@@ -79,7 +79,7 @@ def catalogue(path: Path = CATALOGUE) -> list[Fault]:
     return [Fault(**row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["fault"]]
 
 
-def _told(fault: Fault, claims: list[Claim]) -> str:
+def _report_line(fault: Fault, claims: list[Claim]) -> str:
     if not claims:
         return f"{fault.fault}: {fault.reason or 'no test of it was collected'}"
     done = "; ".join(dict.fromkeys(claim.done for claim in claims))

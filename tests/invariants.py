@@ -24,8 +24,8 @@ from loglake_assets.sources.rules import Rules, load_rules
 from tests.judged_day import JudgedDay
 from tests.raw_side import Progress, placements, raw_side
 from tests.stored_day import StoredDay, same_location
-from tests.stored_lake import CatalogPartition, StoredLake, listed
-from tests.verdict import Verdict, Violation, named
+from tests.stored_lake import CatalogPartition, StoredLake, etags_below
+from tests.verdict import Verdict, Violation, violation_of
 
 
 def _unheard(text: str) -> None:
@@ -36,10 +36,10 @@ def violations(
     s3: Any, glue: Any, database: str, source: LogSource, raw_bucket: str, readready_bucket: str, **options: Any
 ) -> list[Violation]:
     """What is broken, empty when nothing is; the options are those of `judged`."""
-    return judged(StoredLake(s3, glue, database, source, raw_bucket, readready_bucket), **options).violations
+    return verdict_of(StoredLake(s3, glue, database, source, raw_bucket, readready_bucket), **options).violations
 
 
-def judged(
+def verdict_of(
     lake: StoredLake,
     rules: Rules | None = None,
     baseline: Mapping[str, str] | None = None,
@@ -55,7 +55,7 @@ def judged(
     them every day with a commit or a partition is judged. `strict` makes violations of what is otherwise pending.
     """
     rules = rules or load_rules(lake.source.name)
-    etags = listed(lake.s3, lake.raw_bucket)
+    etags = etags_below(lake.s3, lake.raw_bucket)
     prefixes = _Prefixes(
         lake.source,
         rules,
@@ -80,9 +80,9 @@ def judged(
 
 def _raw_changed(baseline: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Violation]:
     """I4."""
-    yield from named("I4", None, "raw objects were removed", baseline.keys() - now.keys())
+    yield from violation_of("I4", None, "raw objects were removed", baseline.keys() - now.keys())
     changed = {key for key, etag in baseline.items() if now.get(key, etag) != etag}
-    yield from named("I4", None, "raw objects were changed", changed)
+    yield from violation_of("I4", None, "raw objects were changed", changed)
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class _Prefixes:
                 absent.add(placement.location)
             elif partition is not None and not same_location(partition.location, placement.location):
                 elsewhere.add(placement.location)
-        yield from named("I5", None, "delivery prefixes hold objects and have no partition", absent)
-        yield from named("I5", None, "delivery prefixes have a partition with another Location", elsewhere)
+        yield from violation_of("I5", None, "delivery prefixes hold objects and have no partition", absent)
+        yield from violation_of("I5", None, "delivery prefixes have a partition with another Location", elsewhere)
 
     def _is_denied(self, key: str, placement: Placement) -> bool:
         names = tuple(column.name for column in self.source.raw.partition_keys)

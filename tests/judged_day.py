@@ -16,7 +16,7 @@ from tests.day_account import DayAccount
 from tests.raw_side import RawObject
 from tests.stored_day import StoredDay, same_location
 from tests.stored_lake import CatalogPartition
-from tests.verdict import Verdict, Violation, named
+from tests.verdict import Verdict, Violation, violation_of
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,18 @@ class JudgedDay:
         missing = wanted[~np.isin(wanted["key"], self.stored.seen.digests)]
         waiting = {number: self._waits(number) for number in np.unique(missing["object"]).tolist()}
         lost = [self._name(event) for event in missing if waiting[int(event["object"])] is None]
-        yield from named("I1", self.stored.day, "records have an event that no row holds", lost)
+        yield from violation_of("I1", self.stored.day, "records have an event that no row holds", lost)
         for reason in sorted({reason for reason in waiting.values() if reason}):
             names = [self._name(event) for event in missing if waiting[int(event["object"])] == reason]
-            pending += named("I1", self.stored.day, f"records have an event that no row holds yet: {reason}", names)
+            pending += violation_of(
+                "I1", self.stored.day, f"records have an event that no row holds yet: {reason}", names
+            )
 
     def _repeated(self) -> Iterator[Violation]:
         """I1: no event has two rows."""
         keys, counts = np.unique(self.stored.seen.digests, return_counts=True)
         repeated = map(self._name, self.stored.of_day[np.isin(self.stored.of_day["key"], keys[counts > 1])])
-        yield from named("I1", self.stored.day, "records have an event that several rows hold", repeated)
+        yield from violation_of("I1", self.stored.day, "records have an event that several rows hold", repeated)
 
     def _name(self, event: Any) -> str:
         return self.stored.record(self.stored.raw.numbered[int(event["object"])], int(event["ordinal"]))
@@ -79,7 +81,7 @@ class JudgedDay:
             for key, etag, ordinal in rows
             if key in self.stored.raw.objects and self.stored.raw.objects[key].etag == etag
         ]
-        yield from named("I1", self.stored.day, "rows hold an event that their raw record is not", invented)
+        yield from violation_of("I1", self.stored.day, "rows hold an event that their raw record is not", invented)
 
     def _quarantine(self) -> Iterator[Violation]:
         """I1: what cannot be read is listed, and what is listed cannot be read."""
@@ -87,9 +89,13 @@ class JudgedDay:
         said = {(entry["key"], entry["ordinal"]) for entry in entries}
         delivered = [found for found in self.stored.raw.objects.values() if found.prefix_day == self.stored.day]
         bad = {name for found in delivered for name in _bad_parts(found)}
-        yield from named("I1", self.stored.day, "unreadable parts are not in quarantine", map(self._part, bad - said))
+        yield from violation_of(
+            "I1", self.stored.day, "unreadable parts are not in quarantine", map(self._part, bad - said)
+        )
         false = {name for name in said - bad if self._can_be_read(*name)}
-        yield from named("I1", self.stored.day, "parts are in quarantine and can be read", map(self._part, false))
+        yield from violation_of(
+            "I1", self.stored.day, "parts are in quarantine and can be read", map(self._part, false)
+        )
 
     def _can_be_read(self, key: str, ordinal: int | None) -> bool:
         """Whether a part that quarantine names is good, told only of objects that are as the run read them."""
@@ -105,11 +111,11 @@ class JudgedDay:
         rows = int(self.stored.head["rows"]) if self.stored.head else 0
         if rows and not self.stored.seen.row_count:
             yield Violation("I2", self.stored.day, f"readers see no row, the newest commit has {rows:,}")
-        yield from named("I2", self.stored.day, "files that readers see are no ORC", self.stored.seen.unreadable)
+        yield from violation_of("I2", self.stored.day, "files that readers see are no ORC", self.stored.seen.unreadable)
         if self.stored.shown is not None:
             yield from self._files(self.stored.shown.location)
         foreign = self.stored.seen.runs - {self.stored.run or ""}
-        yield from named("I2", self.stored.day, "other runs have rows among those that readers see", foreign)
+        yield from violation_of("I2", self.stored.day, "other runs have rows among those that readers see", foreign)
 
     def _files(self, location: str) -> Iterator[Violation]:
         manifest = self.stored.seen_manifest
@@ -118,25 +124,29 @@ class JudgedDay:
             return
         said = {file["key"]: int(file["rows"]) for file in manifest["files"]}
         odd = {key for key, _ in said.items() ^ self.stored.seen.rows.items()}
-        yield from named("I2", self.stored.day, "files that readers see differ from the run's manifest", odd)
+        yield from violation_of("I2", self.stored.day, "files that readers see differ from the run's manifest", odd)
 
     def _order(self) -> Iterator[Violation]:
         """I3."""
         known = {n for commit in self.stored.commits.values() for n in commit.get("acknowledged", ())}
         absent = [f"commit {number}" for number in gaps({*self.stored.commits, *known})]
-        yield from named("I3", self.stored.day, "commits are missing from the sequence", absent)
+        yield from violation_of("I3", self.stored.day, "commits are missing from the sequence", absent)
         names = {seq: (self.stored.lake.table, self.stored.day, seq) for seq in self.stored.commits}
         odd = [f"commit {s}" for s, c in self.stored.commits.items() if (c["table"], c["day"], c["seq"]) != names[s]]
-        yield from named("I3", self.stored.day, "commit records say another table, day or number than their key", odd)
+        yield from violation_of(
+            "I3", self.stored.day, "commit records say another table, day or number than their key", odd
+        )
         if self.stored.head is None:
             if self.stored.shown is not None:
                 yield Violation("I3", self.stored.day, "readers are sent to a day that no commit stands for")
         elif self.stored.shown is None:
             yield Violation("I3", self.stored.day, f"commit {max(self.stored.commits)} has no partition")
         else:
-            yield from self._placed(self.stored.shown, max(self.stored.commits), self.stored.head["location"])
+            yield from self._placement_violations(
+                self.stored.shown, max(self.stored.commits), self.stored.head["location"]
+            )
 
-    def _placed(self, shown: CatalogPartition, newest: int, location: str) -> Iterator[Violation]:
+    def _placement_violations(self, shown: CatalogPartition, newest: int, location: str) -> Iterator[Violation]:
         if not same_location(shown.location, location):
             what = f"the partition is not at the location of commit {newest}"
             yield Violation("I3", self.stored.day, what, (shown.location, location))

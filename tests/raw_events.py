@@ -70,14 +70,14 @@ def _members(body: bytes, several_members: bool, room: int) -> Iterator[bytes]:
         while not stream.eof:
             if at >= len(body):
                 raise UnreadableError("the gzip ends early")
-            piece = _fed(stream, body[at : at + _STEP], room)
+            piece = _feed(stream, body[at : at + _STEP], room)
             at, room = min(at + _STEP, len(body)) - len(stream.unused_data), room - len(piece)
             yield piece
     if body[at:].strip(b"\0"):
         raise UnreadableError("bytes behind the gzip")
 
 
-def _fed(stream: Any, piece: bytes, room: int) -> bytes:
+def _feed(stream: Any, piece: bytes, room: int) -> bytes:
     try:
         content: bytes = stream.decompress(piece, room + 1)
     except zlib.error:
@@ -87,7 +87,7 @@ def _fed(stream: Any, piece: bytes, room: int) -> bytes:
     return content
 
 
-def _refused(name: str) -> None:
+def _refuse(name: str) -> None:
     raise UnreadableError(f"{name} is no JSON")
 
 
@@ -96,7 +96,7 @@ def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) < 20 else None
 
 
-_JSON = json.JSONDecoder(parse_int=_integer, parse_constant=_refused)
+_JSON = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse)
 
 
 def _whole(text: str) -> Any:

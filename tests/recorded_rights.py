@@ -110,7 +110,7 @@ def role_actions(lake: DeployedLake) -> Actions:
             for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
         ]
         attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-        documents += [_document(iam, policy["PolicyArn"]) for policy in attached]
+        documents += [_policy_document(iam, policy["PolicyArn"]) for policy in attached]
         if logical := re.search(r"-([A-Za-z]+Role)-", role):
             found.setdefault(logical[1], set()).update(_actions(documents))
     return found
@@ -119,18 +119,18 @@ def role_actions(lake: DeployedLake) -> Actions:
 def policy_actions(lake: DeployedLake, *policies: str) -> set[str]:
     """The actions that managed policies of the lake allow together."""
     iam = lake.client("iam")
-    return _actions(_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies)
+    return _actions(_policy_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies)
 
 
 def put_places(lake: DeployedLake, *policies: str) -> set[str]:
     """Where managed policies of the lake let somebody put objects, as what follows the bucket's name."""
     iam = lake.client("iam")
-    documents = [_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies]
-    statements = [s for one in documents for s in one["Statement"] if "s3:PutObject" in _listed(s["Action"])]
-    return {place.split("/", 1)[1] for statement in statements for place in _listed(statement["Resource"])}
+    documents = [_policy_document(iam, f"arn:aws:iam::{ACCOUNT}:policy/{lake.name}-{policy}") for policy in policies]
+    statements = [s for one in documents for s in one["Statement"] if "s3:PutObject" in _as_list(s["Action"])]
+    return {place.split("/", 1)[1] for statement in statements for place in _as_list(statement["Resource"])}
 
 
-def _listed(given: str | list[str]) -> list[str]:
+def _as_list(given: str | list[str]) -> list[str]:
     return [given] if isinstance(given, str) else given
 
 
@@ -139,7 +139,7 @@ def reasons_of(*actions: str) -> dict[str, str]:
     return {action: UNUSED[action] for action in actions}
 
 
-def _document(iam: Any, arn: str) -> Mapping[str, Any]:
+def _policy_document(iam: Any, arn: str) -> Mapping[str, Any]:
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document: Mapping[str, Any] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     return document
@@ -147,7 +147,7 @@ def _document(iam: Any, arn: str) -> Mapping[str, Any]:
 
 def _actions(documents: Iterable[Mapping[str, Any]]) -> set[str]:
     statements = [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
-    return {action for statement in statements for action in _listed(statement["Action"])}
+    return {action for statement in statements for action in _as_list(statement["Action"])}
 
 
 def differences(asked: Actions, allowed: Actions, reasons: Mapping[str, str] = UNUSED) -> list[str]:

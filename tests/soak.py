@@ -42,8 +42,8 @@ from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.placement import Placement, place
 from loglake_assets.sources.sample_deliveries import GroundTruth, Samples, generate, sample_keys
-from tests.invariants import judged
-from tests.stored_lake import StoredLake, listed
+from tests.invariants import verdict_of
+from tests.stored_lake import StoredLake, etags_below
 from tests.wait import until
 
 FIRST = date(2026, 11, 1)
@@ -104,10 +104,10 @@ class Soak:
         self.load(source, samples, truth)
         self.build()
         with local_lake(self.home, self.say) as lake:
-            baseline = listed(lake.client("s3"), lake.settings.raw_bucket(source.name))
-            gone, marker = _removed(lake, source)
+            baseline = etags_below(lake.client("s3"), lake.settings.raw_bucket(source.name))
+            gone, marker = _remove_file(lake, source)
             self.compare(lake, source, truth, gone)
-            _restored(lake, source, gone, marker)
+            _restore_file(lake, source, gone, marker)
             self.bring_late(lake, source, samples, truth)
             baseline |= {sample.key: etag for sample, etag in _etags(lake, source, samples)}
             self.judge(lake, source, baseline)
@@ -129,7 +129,7 @@ class Soak:
             start_stack(self.home, log=self.say)
         with local_lake(self.home, self.say) as lake:
             put_objects(lake, source, samples_to_put(objects), self.say)
-            placed = frozenset(_placed(lake, source))
+            placed = frozenset(_partitions(lake, source))
             missing = await_partitions(lake, source, placed, self.say, 120)
             self.expect("raw partitions missing", len(missing), 0)
             self.expect("raw partitions", len(placed), truth.raw_partitions)
@@ -253,7 +253,7 @@ class Soak:
         named = lake.settings
         buckets = named.raw_bucket(source.name), named.readready_bucket
         stored = StoredLake(lake.client("s3"), lake.client("glue"), named.database, source, *buckets)
-        verdict = judged(stored, baseline=baseline, closed_days=self.days, strict=True, progress=self.say)
+        verdict = verdict_of(stored, baseline=baseline, closed_days=self.days, strict=True, progress=self.say)
         self.say(
             f"judged {verdict.object_count:,} objects, {verdict.record_count:,} records, {verdict.row_count:,} rows"
         )
@@ -262,7 +262,7 @@ class Soak:
         self.expect("invariants broken", verdict.broken, set())
 
 
-def _removed(lake: LocalLake, source: LogSource) -> tuple[str, str]:
+def _remove_file(lake: LocalLake, source: LogSource) -> tuple[str, str]:
     """Remove one delivered file that a digest names and that holds rows; its key, and its delete marker's version."""
     s3, bucket = lake.client("s3"), lake.settings.raw_bucket(source.name)
     prefix = f"AWSLogs/o-exampleorg1/111122223333/CloudTrail/us-east-1/{FIRST:%Y/%m/%d}/"
@@ -270,12 +270,12 @@ def _removed(lake: LocalLake, source: LogSource) -> tuple[str, str]:
     return key, s3.delete_object(Bucket=bucket, Key=key)["VersionId"]
 
 
-def _restored(lake: LocalLake, source: LogSource, key: str, marker: str) -> None:
+def _restore_file(lake: LocalLake, source: LogSource, key: str, marker: str) -> None:
     """Take the delete marker away: the version that was read is there again."""
     lake.client("s3").delete_object(Bucket=lake.settings.raw_bucket(source.name), Key=key, VersionId=marker)
 
 
-def _placed(lake: LocalLake, source: LogSource) -> Iterator[tuple[str, ...]]:
+def _partitions(lake: LocalLake, source: LogSource) -> Iterator[tuple[str, ...]]:
     bucket = lake.settings.raw_bucket(source.name)
     for key in keys(lake.client("s3"), bucket):
         if isinstance(placement := place(source, bucket, key), Placement):

@@ -24,7 +24,7 @@ from tests.raw_side import key_digest
 COMMIT_SEQ = "loglake.commit_seq"
 
 
-def listed(s3: Any, bucket: str, prefix: str = "") -> dict[str, str]:
+def etags_below(s3: Any, bucket: str, prefix: str = "") -> dict[str, str]:
     """ETag by key of every object under a prefix: taken of a raw bucket before a fault, the baseline of I4."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", ())}
@@ -75,7 +75,7 @@ class StoredLake:
     def commits(self) -> dict[int, dict[int, dict[str, Any]]]:
         """Commit records by day and by the sequence number of their key."""
         found: dict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
-        for key in listed(self.s3, self.readready_bucket, f"commits/{self.table}/"):
+        for key in etags_below(self.s3, self.readready_bucket, f"commits/{self.table}/"):
             if parts := parse_commit_key(key):
                 found[parts.day][parts.seq] = json.loads(self._body(key))
         return dict(found)
@@ -91,7 +91,7 @@ class StoredLake:
 
     def late_keys(self, day: int) -> set[str]:
         """Keys of the raw objects that the late ledger names for a day."""
-        ledger = listed(self.s3, self.readready_bucket, late_prefix(self.table, day))
+        ledger = etags_below(self.s3, self.readready_bucket, late_prefix(self.table, day))
         return {json.loads(self._body(key))["key"] for key in ledger}
 
     def stored_rows(self, location: str) -> StoredRows:
@@ -134,7 +134,7 @@ class StoredLake:
     def _files(self, location: str) -> Iterator[tuple[str, Any]]:
         """(key, ORC file or None where it cannot be read as one) of a location; connectors leave folder markers."""
         bucket, prefix = bucket_and_prefix(location)
-        for key in listed(self.s3, bucket, prefix):
+        for key in etags_below(self.s3, bucket, prefix):
             if not key.endswith("/"):
                 yield key, _orc(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 

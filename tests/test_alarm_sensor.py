@@ -65,10 +65,10 @@ def fail(instance: dg.DagsterInstance) -> str:
         raise ValueError("a line of a log")
 
     @dg.job
-    def broken() -> None:
+    def failing_job() -> None:
         break_down()
 
-    return broken.execute_in_process(instance=instance, raise_on_error=False).run_id
+    return failing_job.execute_in_process(instance=instance, raise_on_error=False).run_id
 
 
 def test_what_is_past_is_not_told(instance: dg.DagsterInstance) -> None:

@@ -17,7 +17,7 @@ from loglake_assets.sources.sample_deliveries import generate
 from resources.glue_jobs import ACTIVE
 from tests.conftest import FIRST, quiet
 from tests.damage import stored_lake
-from tests.invariants import judged
+from tests.invariants import verdict_of
 from tests.running_lake import RunningLake
 from tests.wait import until
 
@@ -107,7 +107,7 @@ def progress(up: RunningLake, backfill: str) -> Any:
     return up.ui.ask(PROGRESS, id=backfill)["partitionBackfillOrError"]
 
 
-def shown(lake: LocalLake, table: str, day: date) -> Placing:
+def placing_of(lake: LocalLake, table: str, day: date) -> Placing:
     return lake.resource.served_day(table, day).placing
 
 
@@ -130,7 +130,7 @@ def test_a_backfill_of_everything_is_cancelled_taken_up_again_and_whole(home: Lo
     assert not runs(*GOING)
     glue = home.client("glue").get_job_runs(JobName=home.settings.readready_job)["JobRuns"]
     assert not [run for run in glue if run["JobRunState"] in ACTIVE]
-    states = {(table, day): shown(home, table, day) for table in table_names() for day in DAYS}
+    states = {(table, day): placing_of(home, table, day) for table in table_names() for day in DAYS}
     assert set(states.values()) <= {Placing.PLACED, Placing.NOT_COMMITTED}
     assert Placing.NOT_COMMITTED in states.values(), "it was cancelled half-way"
 
@@ -144,9 +144,9 @@ def test_a_backfill_of_everything_is_cancelled_taken_up_again_and_whole(home: Lo
     assert ended["status"] == "COMPLETED_SUCCESS", ended
     for table in table_names():
         for day in DAYS:
-            assert shown(home, table, day) is Placing.PLACED, (table, day)
+            assert placing_of(home, table, day) is Placing.PLACED, (table, day)
     for source in map(load_source, source_names()):
-        assert judged(stored_lake(home, source), closed_days=DAYS).violations == []
+        assert verdict_of(stored_lake(home, source), closed_days=DAYS).violations == []
 
 
 def test_days_that_are_not_closed_are_refused_by_name(up: RunningLake) -> None:

@@ -57,7 +57,7 @@ def invocation(name: str = "r1", **changes: Any) -> dict[str, Any]:
     }
 
 
-def spelled(record: Any) -> str:
+def compact_json(record: Any) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -67,7 +67,7 @@ def log_event(message: Any, number: int = 0) -> dict[str, Any]:
 
 def document(*messages: Any, **changes: Any) -> bytes:
     """A document of a subscription, with a log event of each message."""
-    return spelled(
+    return compact_json(
         {
             "messageType": "DATA_MESSAGE",
             "owner": "111122223333",
@@ -115,7 +115,7 @@ def reasons_of_records(body: bytes) -> list[str | None]:
     64, "one invocation by CloudWatch Logs, with its document and without, and by S3", "the same row, a copy by its key"
 )
 def test_an_invocation_is_the_same_record_by_every_way_of_delivery() -> None:
-    text = spelled(invocation())
+    text = compact_json(invocation())
     ways = {
         BY_S3: gzip.compress(text.encode() + b"\n"),
         BY_FIREHOSE: members(document(text)),
@@ -133,8 +133,8 @@ def test_an_invocation_is_the_same_record_by_every_way_of_delivery() -> None:
 
 @pytest.mark.fault(64, "documents with a control message and with events of another log", "each counted under its name")
 def test_every_log_event_is_a_record_a_control_message_or_quarantined() -> None:
-    first, second = (spelled(invocation(name)) for name in ("r1", "r2"))
-    other = spelled({"level": "info", "timestamp": "2026-11-01T12:00:00Z"})
+    first, second = (compact_json(invocation(name)) for name in ("r1", "r2"))
+    other = compact_json({"level": "info", "timestamp": "2026-11-01T12:00:00Z"})
     body = members(document(first), control(), document("START RequestId: 1", other, 7, "{}", second))
     *records, closing = rows(body)
     assert [(row["raw_ordinal"], row["reason"] or row["requestid"]) for row in records] == [
@@ -157,14 +157,14 @@ def test_every_log_event_is_a_record_a_control_message_or_quarantined() -> None:
 
 
 def test_messages_without_delimiters_are_read_one_by_one() -> None:
-    texts = [spelled(invocation(f"r{n}")) for n in range(4)]
+    texts = [compact_json(invocation(f"r{n}")) for n in range(4)]
     body = f"{texts[0]}{texts[1]} {texts[2]}\n\n{texts[3]}".encode()
     assert [row["requestid"] for row in rows(body)[:-1]] == ["r0", "r1", "r2", "r3"]
     assert reasons_of_records(body) == [None] * 4
 
 
 def test_half_of_a_surrogate_pair_in_a_message_costs_no_record() -> None:
-    text = spelled(invocation()).replace("é", "\\ud83d")
+    text = compact_json(invocation()).replace("é", "\\ud83d")
     record, _ = rows(members(document(text)))
     assert (record["requestid"], record["body_flag"]) == ("r1", "characters_replaced")
     assert "\ufffd" in record["input_messages"]
@@ -178,8 +178,8 @@ def test_half_of_a_surrogate_pair_in_a_message_costs_no_record() -> None:
         (json.dumps([invocation()]).encode(), "json_array"),
         (json.dumps([invocation("a"), invocation("b")], indent=1).encode(), "json_array"),
         (b"START RequestId: 1\nEND RequestId: 1\n", "not_json"),
-        (spelled(invocation()).encode()[:-1], "not_json"),
-        (spelled(invocation()).encode() + b"\n" + spelled(invocation()).encode()[:-9], "not_json"),
+        (compact_json(invocation()).encode()[:-1], "not_json"),
+        (compact_json(invocation()).encode() + b"\n" + compact_json(invocation()).encode()[:-9], "not_json"),
         (b"[" * 100_000, "not_json"),
         (b'{"a":' * 100_000, "not_json"),
         (b'{"rawData":"eA==","errorCode":"x"}', "firehose_failed_records"),
@@ -216,30 +216,32 @@ def twice(text: str, said: str, again: str) -> str:
     62, "a key twice in an invocation, at every depth", "the record is quarantined, those beside it are not"
 )
 def test_a_key_that_stands_twice_hides_nothing(said: str, again: str) -> None:
-    text = twice(spelled(invocation()), said, again)
-    for body in (f"{text}\n{spelled(invocation('r2'))}".encode(), document(text, spelled(invocation("r2")))):
+    text = twice(compact_json(invocation()), said, again)
+    for body in (f"{text}\n{compact_json(invocation('r2'))}".encode(), document(text, compact_json(invocation("r2")))):
         assert reasons_of_records(body) == ["key_twice", None]
 
 
 @pytest.mark.fault(62, "log events twice in a document", "the object is quarantined")
 def test_a_document_that_has_a_key_twice_is_quarantined() -> None:
-    text = document(spelled(invocation())).decode()
+    text = document(compact_json(invocation())).decode()
     assert reason(twice(text, '"logEvents":[', '"logEvents":[]').encode()) == "key_twice"
     assert reason(twice(text, '"messageType":', '"messageType":"CONTROL_MESSAGE"').encode()) == "key_twice"
     assert reason(twice(text, '"message":', '"message":"hidden"').encode()) == "key_twice"
 
 
 def test_a_record_that_is_spelled_in_another_way_has_no_key_twice() -> None:
-    odd = spelled(invocation(x=[1.5, {"a": "BIG"}, 10**400], y="\\/")).replace("1.5", "1.50").replace("é", "\\u00e9")
+    odd = (
+        compact_json(invocation(x=[1.5, {"a": "BIG"}, 10**400], y="\\/")).replace("1.5", "1.50").replace("é", "\\u00e9")
+    )
     odd = odd.replace('"BIG"', "1e999")
     assert reasons_of_records(odd.replace(",", " ,\t").encode()) == [None]
 
 
 @pytest.mark.fault(73, "the Region that an inference profile chose", "a column, and no unseen key")
 def test_where_an_invocation_was_processed_has_a_column() -> None:
-    record, _ = rows(spelled(invocation(inferenceRegion="eu-north-1")).encode(), BY_S3)
+    record, _ = rows(compact_json(invocation(inferenceRegion="eu-north-1")).encode(), BY_S3)
     assert (record["inferenceregion"], record["otherfields"]) == ("eu-north-1", None)
-    odd, _ = rows(spelled(invocation(inferenceRegion=["eu-north-1"])).encode(), BY_S3)
+    odd, _ = rows(compact_json(invocation(inferenceRegion=["eu-north-1"])).encode(), BY_S3)
     assert (odd["inferenceregion"], json.loads(odd["otherfields"])) == (None, {"inferenceRegion": ["eu-north-1"]})
     assert "inferenceRegion" in decode.KNOWN_KEYS
 
@@ -276,7 +278,7 @@ def test_a_key_of_neither_way_is_ignored(key: str, why: str) -> None:
     assert place(SOURCE, "raw", key) == Ignored(why)
 
 
-def _mangled(rng: random.Random, content: bytes) -> bytes:
+def _mangle(rng: random.Random, content: bytes) -> bytes:
     """The content with a piece gone, doubled, or of other characters."""
     start, length = rng.randrange(len(content)), rng.choice((1, 1, 2, 5, 40))
     piece = content[start : start + length]
@@ -284,7 +286,7 @@ def _mangled(rng: random.Random, content: bytes) -> bytes:
     return content[:start] + other + content[start + length :]
 
 
-def _extracted(texts: list[str], rng: random.Random) -> bytes:
+def _join_texts(texts: list[str], rng: random.Random) -> bytes:
     return rng.choice(("\n", "", " ", "\r\n", "\n\n")).join(texts).encode()
 
 
@@ -293,7 +295,7 @@ def _documents(texts: list[str], rng: random.Random) -> bytes:
     return rng.choice((b"\n", b"", b" ")).join(documents)
 
 
-@pytest.mark.parametrize("made", [_extracted, _documents])
+@pytest.mark.parametrize("made", [_join_texts, _documents])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_job_the_recount_and_a_third_reader_agree_on_mangled_deliveries(
     made: Callable[[list[str], random.Random], bytes], seed: int
@@ -301,10 +303,10 @@ def test_the_job_the_recount_and_a_third_reader_agree_on_mangled_deliveries(
     rng = random.Random(seed)
     met: Counter[bool] = Counter()
     for _ in range(120):
-        texts = [spelled(invocation(f"r{n}")) for n in range(rng.randint(1, 4))]
+        texts = [compact_json(invocation(f"r{n}")) for n in range(rng.randint(1, 4))]
         content = made(texts, rng)
         for _ in range(rng.randint(0, 3)):
-            content = _mangled(rng, content)
+            content = _mangle(rng, content)
         *found, closing = rows(content)
         met[closing["reason"] is None] += 1
         keys = Counter(row["eventkey"] for row in found if row["kind"] == "record")
@@ -325,7 +327,7 @@ def test_the_job_the_recount_and_a_third_reader_agree_on_mangled_deliveries(
 
 
 def test_no_depth_of_a_body_stops_the_reading() -> None:
-    text = spelled(invocation()).replace('"input":{}', '"input":DEEP')
+    text = compact_json(invocation()).replace('"input":{}', '"input":DEEP')
     reasons = set()
     for depth in (*range(900, 1000, 3), 5_000):
         for body in (

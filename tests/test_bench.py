@@ -44,7 +44,7 @@ SERIAL = f"{DEFAULT_JAVA_OPTIONS} -XX:+UseSerialGC"
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Volume:
+def small_volume(tmp_path_factory: pytest.TempPathFactory) -> Volume:
     return volume(tmp_path_factory.mktemp("volumes"), VolumePlan(EVENTS, events_per_object=50))
 
 
@@ -102,34 +102,34 @@ def test_a_million_arrivals_cost_a_message_each_at_most() -> None:
     assert shared["sqs_usd"] == pytest.approx(dearest["sqs_usd"] / 100)
 
 
-def test_a_volume_holds_what_its_truth_says(given: Volume) -> None:
-    documents = [json.loads(text) for text in map(_content, given.paths())]
+def test_a_volume_holds_what_its_truth_says(small_volume: Volume) -> None:
+    documents = [json.loads(text) for text in map(_content, small_volume.paths())]
     records = [record for document in documents for record in document["Records"]]
-    assert len({record["eventID"] for record in records}) == len(records) == given.event_count == EVENTS
-    assert given.object_count == len(documents)
+    assert len({record["eventID"] for record in records}) == len(records) == small_volume.event_count == EVENTS
+    assert small_volume.object_count == len(documents)
     wanted = [r for r in records if r["eventName"] in NEEDLE_NAMES]
-    assert sum(r["recipientAccountId"] in given.needle_accounts for r in wanted) == given.needle_count > 0
-    assert all(f"/{given.first_day:%Y/%m/%d}/" in path for path in given.paths())
+    assert sum(r["recipientAccountId"] in small_volume.needle_accounts for r in wanted) == small_volume.needle_count > 0
+    assert all(f"/{small_volume.first_day:%Y/%m/%d}/" in path for path in small_volume.paths())
 
 
-def test_the_same_plan_makes_the_same_volume(given: Volume, tmp_path: Path) -> None:
-    again = volume(tmp_path, given.plan)
-    assert [Path(p).read_bytes() for p in again.paths()] == [Path(p).read_bytes() for p in given.paths()]
+def test_the_same_plan_makes_the_same_volume(small_volume: Volume, tmp_path: Path) -> None:
+    again = volume(tmp_path, small_volume.plan)
+    assert [Path(p).read_bytes() for p in again.paths()] == [Path(p).read_bytes() for p in small_volume.paths()]
 
 
 def _content(path: str) -> bytes:
     return gzip.decompress(Path(path).read_bytes())
 
 
-def test_the_job_is_bundled_with_rules_that_keep_the_needles_alone(given: Volume, tmp_path: Path) -> None:
-    rules = load_rules("cloudtrail", keep_only_needles(given))
-    kept = {"eventname": NEEDLE_NAMES[0], "recipientaccountid": given.needle_accounts[0]}
+def test_the_job_is_bundled_with_rules_that_keep_the_needles_alone(small_volume: Volume, tmp_path: Path) -> None:
+    rules = load_rules("cloudtrail", keep_only_needles(small_volume))
+    kept = {"eventname": NEEDLE_NAMES[0], "recipientaccountid": small_volume.needle_accounts[0]}
     assert rules.exclusion(kept) is None
     assert rules.exclusion({**kept, "eventname": "Decrypt"}) == "other_eventname"
-    other = next(a for a in given.account_ids if a not in given.needle_accounts)
+    other = next(a for a in small_volume.account_ids if a not in small_volume.needle_accounts)
     assert rules.exclusion({**kept, "recipientaccountid": other}) == "other_recipientaccountid"
     shipped = tmp_path / "glue.zip"
-    shipped.write_bytes(bundle(Task(given, tmp_path, needle=True)))
+    shipped.write_bytes(bundle(Task(small_volume, tmp_path, needle=True)))
     assert b"other_eventname" in zipfile.ZipFile(shipped).read(RULES)
 
 
@@ -186,7 +186,7 @@ end()
 """
 
 
-def _burned(how: str, seconds: float, counter: str, folder: Path) -> tuple[float, float]:
+def _burn(how: str, seconds: float, counter: str, folder: Path) -> tuple[float, float]:
     """CPU seconds (counted, burned): every process of the command writes down its own."""
     if counter == counters.CGROUP and counters.available() != counters.CGROUP:
         pytest.skip("no control group can be made here")
@@ -199,7 +199,7 @@ def _burned(how: str, seconds: float, counter: str, folder: Path) -> tuple[float
 @pytest.mark.fault(97, "a child that its parent never waits for uses a CPU second", "both counters count them")
 @pytest.mark.parametrize("counter", [counters.CGROUP, counters.SAMPLES])
 def test_cpu_of_a_child_that_its_parent_never_waits_for_is_counted(counter: str, tmp_path: Path) -> None:
-    counted, burned = _burned("unwaited", 1.0, counter, tmp_path)
+    counted, burned = _burn("unwaited", 1.0, counter, tmp_path)
     assert burned > 1.0
     assert counted == pytest.approx(burned, rel=0.1)
 
@@ -210,13 +210,13 @@ def test_cpu_of_a_child_that_its_parent_never_waits_for_is_counted(counter: str,
     ("how", "seconds"), [("ordinary", 0.3), ("many", 0.4), ("daemon", 0.3), ("below an unwaited one", 1.2)]
 )
 def test_cpu_of_every_other_child_is_counted_once(how: str, seconds: float, counter: str, tmp_path: Path) -> None:
-    counted, burned = _burned(how, seconds, counter, tmp_path)
+    counted, burned = _burn(how, seconds, counter, tmp_path)
     assert burned > seconds
     assert counted == pytest.approx(burned, rel=0.1)
 
 
 def test_cpu_of_many_short_children_that_nobody_waits_for_is_counted_by_a_control_group(tmp_path: Path) -> None:
-    counted, burned = _burned("many unwaited", 0.4, counters.CGROUP, tmp_path)
+    counted, burned = _burn("many unwaited", 0.4, counters.CGROUP, tmp_path)
     assert counted == pytest.approx(burned, rel=0.1)
 
 
@@ -236,8 +236,8 @@ def test_a_contender_that_fails_is_named_with_its_last_words(tmp_path: Path) -> 
         measure([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path / "failed.log")
 
 
-def test_wrong_output_is_shown_with_its_number(given: Volume) -> None:
-    runs = Runs(given, wanted=10)
+def test_wrong_output_is_shown_with_its_number(small_volume: Volume) -> None:
+    runs = Runs(small_volume, wanted=10)
     runs.outputs["right"] = Checked(10, 10, 1, 1, None)
     runs.outputs["twice"] = Checked(10, 9, 1, 1, None)
     runs.failures["absent"] = "No module named polars"
@@ -256,10 +256,12 @@ def test_notifications_become_a_message_each() -> None:
 
 
 @pytest.fixture(scope="module")
-def runs(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(small_volume: Volume, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Our job and one other, really run."""
     python = next(one for one in OTHERS if one.name == "python")
-    return compare((JOB, LOCAL, python), given, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None)
+    return compare(
+        (JOB, LOCAL, python), small_volume, False, 1, tmp_path_factory.mktemp("scratch"), SERIAL, lambda text: None
+    )
 
 
 def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
@@ -274,18 +276,18 @@ def test_our_job_and_a_loop_write_every_event_once(runs: Runs) -> None:
     assert all(cost.cpu_seconds > 0 and cost.peak_bytes > 0 for name in runs.costs for cost in runs.costs[name])
 
 
-def test_our_job_keeps_the_needles_and_nothing_else(given: Volume, tmp_path: Path) -> None:
-    found = compare((JOB,), given, True, 1, tmp_path, SERIAL, lambda text: None)
+def test_our_job_keeps_the_needles_and_nothing_else(small_volume: Volume, tmp_path: Path) -> None:
+    found = compare((JOB,), small_volume, True, 1, tmp_path, SERIAL, lambda text: None)
     assert found.verdict("job") == "right"
-    assert found.wanted == given.needle_count
+    assert found.wanted == small_volume.needle_count
 
 
 @pytest.mark.parametrize("name", ["polars", "chdb", "duckdb"])
-def test_a_library_that_is_installed_writes_the_same_columns(name: str, given: Volume, tmp_path: Path) -> None:
+def test_a_library_that_is_installed_writes_the_same_columns(name: str, small_volume: Volume, tmp_path: Path) -> None:
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} comes with `make bench`")
     contender: Contender = next(one for one in OTHERS if one.name == name)
-    found = compare((contender,), given, True, 1, tmp_path, SERIAL, lambda text: None)
+    found = compare((contender,), small_volume, True, 1, tmp_path, SERIAL, lambda text: None)
     assert found.verdict(name) == "right"
 
 
@@ -293,8 +295,8 @@ def test_columns_are_named_once() -> None:
     assert len(set(NAMES)) == len(NAMES) == 38
 
 
-def test_rows_that_are_missing_are_found_missing(given: Volume, tmp_path: Path) -> None:
-    assert check_answer(tmp_path, delivered_parameters(given)).rows == 0
+def test_rows_that_are_missing_are_found_missing(small_volume: Volume, tmp_path: Path) -> None:
+    assert check_answer(tmp_path, delivered_parameters(small_volume)).rows == 0
 
 
 def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
@@ -383,20 +385,20 @@ def test_every_layout_has_a_name_of_its_own_and_differs_from_the_present_one() -
 
 
 @pytest.fixture(scope="module")
-def layouts_told(given: Volume, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def layouts_result(small_volume: Volume, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A small day of our job, really written under every layout."""
     home = tmp_path_factory.mktemp("layouts")
-    partitions = given.folder / "partitions.json"
-    window = Window(SOURCE, given.files, partitions, given.first_day, given.last_day, home / "job")
+    partitions = small_volume.folder / "partitions.json"
+    window = Window(SOURCE, small_volume.files, partitions, small_volume.first_day, small_volume.last_day, home / "job")
     told = program("bench.layout_writer", str(build_rows(window, glue_bundle())), str(home / "out"), "1")
     run = {"bytes_read": 2e6, "cpu_seconds": 0.25, "wall_seconds": 0.5}
     questions = dict.fromkeys(QUESTIONS, run)
-    return {**told, "delivered_bytes": given.delivered_bytes, "questions": dict.fromkeys(names(), questions)}
+    return {**told, "delivered_bytes": small_volume.delivered_bytes, "questions": dict.fromkeys(names(), questions)}
 
 
-def test_layouts_hold_the_same_rows_and_their_columns_are_in_the_files(layouts_told: dict[str, Any]) -> None:
-    layouts, columns = layouts_told["layouts"], layouts_told["columns"]
-    assert layouts_told["events"] == EVENTS
+def test_layouts_hold_the_same_rows_and_their_columns_are_in_the_files(layouts_result: dict[str, Any]) -> None:
+    layouts, columns = layouts_result["layouts"], layouts_result["columns"]
+    assert layouts_result["events"] == EVENTS
     assert set(layouts) == set(names())
     assert layouts["present"]["bytes"] < layouts["zlib"]["bytes"] < layouts["snappy"]["bytes"]
     assert layouts["bloom_eventid"]["bytes"] > layouts["present"]["bytes"]
@@ -406,11 +408,11 @@ def test_layouts_hold_the_same_rows_and_their_columns_are_in_the_files(layouts_t
     assert columns["present"]["eventid"] >= 15 * EVENTS, "a UUID has 15 bytes that nothing predicts"
 
 
-def test_the_page_tells_each_layout_and_where_the_bytes_are(layouts_told: dict[str, Any]) -> None:
-    figures = layout_figures(layouts_told)
+def test_the_page_tells_each_layout_and_where_the_bytes_are(layouts_result: dict[str, Any]) -> None:
+    figures = layout_figures(layouts_result)
     assert figures["layout.zlib.size_ratio"].median > 1
     assert 20 < figures["layout.present.random_ids_pct"].median < 100
-    table, columns = layout_table(layouts_told), column_table(layouts_told)
+    table, columns = layout_table(layouts_result), column_table(layouts_result)
     assert [title for title in names().values() if f"| {title} |" not in table] == []
     assert "| 2.00 / 250 / 500 |" in table
     assert "| `eventid` |" in columns

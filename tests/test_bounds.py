@@ -22,33 +22,33 @@ TODAY = date(2026, 11, 22)
 NAMED = ["--source", "cloudtrail", "--run_id", "r", "--database", "d", "--readready_bucket", "b"]
 
 
-def parsed(*arguments: str) -> JobArguments:
+def parse(*arguments: str) -> JobArguments:
     return parse_arguments([*NAMED, *arguments], TODAY)
 
 
 def test_a_window_is_named_by_its_days_or_relative_to_today() -> None:
-    assert parsed("--first_day", "20261101", "--last_day", "20261103").days == (
+    assert parse("--first_day", "20261101", "--last_day", "20261103").days == (
         date(2026, 11, 1),
         date(2026, 11, 2),
         date(2026, 11, 3),
     )
-    assert parsed("--days_begin", "2", "--days_end", "1").days == (date(2026, 11, 20), date(2026, 11, 21))
+    assert parse("--days_begin", "2", "--days_end", "1").days == (date(2026, 11, 20), date(2026, 11, 21))
 
 
 def test_arguments_of_glue_itself_are_left_alone() -> None:
     extra = ["--JOB_NAME", "x", "--enable-metrics", "true", "--first_day", "20261101", "--last_day", "20261101"]
-    assert parsed(*extra).first_day == date(2026, 11, 1)
+    assert parse(*extra).first_day == date(2026, 11, 1)
 
 
 def test_the_last_prefix_read_is_the_look_ahead_after_the_last_day() -> None:
-    window = parsed("--first_day", "20261101", "--last_day", "20261103", "--look_ahead", "2")
+    window = parse("--first_day", "20261101", "--last_day", "20261103", "--look_ahead", "2")
     assert window.prefix_days == (date(2026, 11, 1), date(2026, 11, 5))
 
 
 def test_orc_is_zstd_unless_zlib_is_asked_for() -> None:
     days = ["--first_day", "20261101", "--last_day", "20261101"]
-    assert parsed(*days).compression == "zstd"
-    assert parsed(*days, "--compression", "zlib").compression == "zlib"
+    assert parse(*days).compression == "zstd"
+    assert parse(*days, "--compression", "zlib").compression == "zlib"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_orc_is_zstd_unless_zlib_is_asked_for() -> None:
 )
 def test_a_window_that_cannot_be_built_is_refused(arguments: list[str], said: str) -> None:
     with pytest.raises(WindowError, match=said):
-        parsed(*arguments)
+        parse(*arguments)
 
 
 @pytest.mark.parametrize("bound", [["--max_files", "1"], ["--max_bytes", "10"]])

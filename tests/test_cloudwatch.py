@@ -72,7 +72,7 @@ def members(*documents: Any) -> bytes:
     return b"".join(gzip.compress(body(d), mtime=0) for d in documents)
 
 
-def numbered(count: int) -> list[dict[str, Any]]:
+def many_documents(count: int) -> list[dict[str, Any]]:
     """Documents of one event each."""
     return [document(event(f"line {n}", id=f"{n:056}")) for n in range(count)]
 
@@ -115,7 +115,7 @@ def reason(content: bytes) -> str:
     return str(closing["reason"])
 
 
-def counted(content: bytes) -> list[CountedEvent]:
+def counted_events(content: bytes) -> list[CountedEvent]:
     """What the coverage check makes of it. Raises NotCountableError."""
     seen: Counter[str] = Counter()
     found = recount.events(text_of(content, SOURCE.several_gzip_members))
@@ -125,7 +125,7 @@ def counted(content: bytes) -> list[CountedEvent]:
 def uncountable(content: bytes) -> str | None:
     """Why the coverage check can make nothing of it; None where it can."""
     try:
-        counted(content)
+        counted_events(content)
     except NotCountableError as error:
         return error.reason
     return None
@@ -137,7 +137,7 @@ def assert_counted_alike(content: bytes, key: str = KEY, prefix_day: int = DAY) 
     assert (closing["reason"] is None) == (uncountable(content) is None), (closing["reason"], uncountable(content))
     if closing["reason"] is not None:
         return str(closing["reason"])
-    events = counted(content)
+    events = counted_events(content)
     kept = Counter[Any]((row["eventkey"], row["eventtime"].isoformat()) for row in found if row["kind"] == "record")
     assert kept + controls(closing) == Counter(
         seen_by_recount(e) for e in events if e.key is not None and is_plausible(e.time, prefix_day)
@@ -168,13 +168,15 @@ def is_plausible(time: str | None, prefix_day: int) -> bool:
 @pytest.mark.parametrize(
     "content",
     [
-        body(*numbered(3)),
-        members(*numbered(3)),
-        gzip.compress(members(*numbered(3))),
-        gzip.compress(body(*numbered(3))),
-        members(*numbered(3)) + bytes(40_000),
-        gzip.compress(b"") + members(*numbered(3)) + gzip.compress(b""),
-        b"".join(gzip.compress(body(*numbered(3))[n : n + 100]) for n in range(0, len(body(*numbered(3))), 100)),
+        body(*many_documents(3)),
+        members(*many_documents(3)),
+        gzip.compress(members(*many_documents(3))),
+        gzip.compress(body(*many_documents(3))),
+        members(*many_documents(3)) + bytes(40_000),
+        gzip.compress(b"") + members(*many_documents(3)) + gzip.compress(b""),
+        b"".join(
+            gzip.compress(body(*many_documents(3))[n : n + 100]) for n in range(0, len(body(*many_documents(3))), 100)
+        ),
     ],
     ids=["plain", "members", "gzip of members", "one gzip", "zero padding", "empty members", "cut anywhere"],
 )
@@ -187,9 +189,9 @@ def test_content_decides_how_an_object_is_read_not_its_name(content: bytes, key:
 @pytest.mark.long
 @pytest.mark.fault(25, "20,000 gzip members in an object of Firehose", "every one read")
 def test_every_one_of_20_000_members_is_read() -> None:
-    content = members(*numbered(20_000))
+    content = members(*many_documents(20_000))
     assert len({row["eventkey"] for row in rows(content)[:-1]}) == 20_000
-    assert len(counted(content)) == 20_000
+    assert len(counted_events(content)) == 20_000
 
 
 @pytest.mark.parametrize("size", [4_096, 8_192, 12_288, 16_384])
@@ -197,8 +199,8 @@ def test_members_end_anywhere_in_the_pieces_they_are_read_by(size: int) -> None:
     """Stored members, so that the first ends at each byte around the end of a piece."""
     overhead = len(gzip.compress(bytes(1000), 0)) - 1000
     for length in range(size - overhead - 30, size - overhead + 30):
-        content = gzip.compress(b" " * length, 0) + members(*numbered(2))
-        assert inflate(content, True) == text_of(content, True).encode() == b" " * length + body(*numbered(2))
+        content = gzip.compress(b" " * length, 0) + members(*many_documents(2))
+        assert inflate(content, True) == text_of(content, True).encode() == b" " * length + body(*many_documents(2))
 
 
 SPACES = (b"\n", b"\r\n", b" \t\n" * 20_000)
@@ -207,7 +209,7 @@ SPACES = (b"\n", b"\r\n", b" \t\n" * 20_000)
 @pytest.mark.parametrize("space", SPACES, ids=["line feed", "carriage return", "60,000 characters"])
 @pytest.mark.fault(89, "white space behind each gzip member, as a stream with a delimiter delivers", "every event read")
 def test_white_space_behind_each_member_is_a_delimiter(space: bytes) -> None:
-    delimited = b"".join(members(d) + space for d in numbered(3))
+    delimited = b"".join(members(d) + space for d in many_documents(3))
     for content in (delimited, gzip.compress(delimited), delimited + bytes(512), delimited.removesuffix(space)):
         assert messages(content) == ["line 0", "line 1", "line 2"]
         assert assert_counted_alike(content) is None
@@ -216,8 +218,8 @@ def test_white_space_behind_each_member_is_a_delimiter(space: bytes) -> None:
 
 @pytest.mark.fault(89, "a byte order mark before the first document", "passed over, in one member or in several")
 def test_a_byte_order_mark_is_passed_over() -> None:
-    marked = b"\xef\xbb\xbf" + body(*numbered(2))
-    for content in (marked, gzip.compress(marked), gzip.compress(b"\xef\xbb\xbf") + members(*numbered(2))):
+    marked = b"\xef\xbb\xbf" + body(*many_documents(2))
+    for content in (marked, gzip.compress(marked), gzip.compress(b"\xef\xbb\xbf") + members(*many_documents(2))):
         assert messages(content) == ["line 0", "line 1"]
         assert assert_counted_alike(content) is None
 
@@ -246,10 +248,10 @@ def test_a_log_event_that_says_a_key_twice_is_quarantined(said: str, spaces: boo
     first, second, closing = rows(content)
     assert (first["kind"], first["reason"], first["raw_ordinal"]) == ("quarantined", "key_twice", 0)
     assert (second["message"], closing["record_count"]) == ("b", 2)
-    assert [e.key is None for e in counted(content)] == [True, False]
+    assert [e.key is None for e in counted_events(content)] == [True, False]
 
 
-TWO = members(*numbered(2))
+TWO = members(*many_documents(2))
 
 
 @pytest.mark.parametrize(
@@ -261,8 +263,8 @@ TWO = members(*numbered(2))
         (TWO[:60] + bytes([TWO[60] ^ 1]) + TWO[61:], "corrupt_gzip"),
         (TWO + b"junk", "trailing_bytes"),
         (TWO + bytes(16_384) + TWO, "trailing_bytes"),
-        (TWO + body(*numbered(1)), "trailing_bytes"),
-        (body(*numbered(1)) + TWO, "not_json"),
+        (TWO + body(*many_documents(1)), "trailing_bytes"),
+        (body(*many_documents(1)) + TWO, "not_json"),
         (gzip.compress(TWO[:-1]), "truncated_gzip"),
         (gzip.compress(gzip.compress(gzip.compress(TWO))), "too_many_gzip_layers"),
         (gzip.compress(bytes(80 << 20)), "inflates_too_large"),
@@ -282,8 +284,8 @@ def test_no_flipped_bit_changes_what_is_read() -> None:
         for bit in range(8):
             content = TWO[:at] + bytes([TWO[at] ^ 1 << bit]) + TWO[at + 1 :]
             try:
-                assert inflate(content, True) == body(*numbered(2))
-                assert text_of(content, True).encode() == body(*numbered(2))
+                assert inflate(content, True) == body(*many_documents(2))
+                assert text_of(content, True).encode() == body(*many_documents(2))
             except UnreadableObjectError:
                 quarantined += 1
                 with pytest.raises(NotCountableError):
@@ -295,7 +297,7 @@ def test_no_flipped_bit_changes_what_is_read() -> None:
 def test_an_object_without_events_is_read_and_holds_none(content: bytes) -> None:
     (closing,) = rows(content)
     assert (closing["kind"], closing["record_count"], closing["reason"]) == ("object", 0, None)
-    assert counted(content) == []
+    assert counted_events(content) == []
 
 
 # --- documents back to back (fault 26) --------------------------------------------------------------------------------
@@ -536,7 +538,7 @@ def test_a_control_message_is_counted_and_excluded_by_name() -> None:
     other, closing = rows(content)
     assert (other["kind"], other["raw_ordinal"], closing["record_count"]) == ("record", 1, 2)
     assert closing["counts"] == [[DAY, None, 1], [DAY, "control_message", 1]]
-    assert [e.is_excluded for e in counted(content)] == [True, False]
+    assert [e.is_excluded for e in counted_events(content)] == [True, False]
     assert assert_counted_alike(content) is None
 
 
@@ -554,7 +556,7 @@ def test_an_exclusion_rule_holds_alike_for_both_counts() -> None:
     kept, closing = rows(content, rules)
     assert (kept["logaccountid"], kept["raw_ordinal"]) == ("2", 3)
     assert closing["counts"] == [[DAY, None, 1], [DAY, "noise", 3]]
-    owners = [e.fields["logaccountid"] for e in counted(content)]
+    owners = [e.fields["logaccountid"] for e in counted_events(content)]
     assert owners == [row["logaccountid"] for row in rows(content)[:-1]] == ["1", "", "", "2"]
 
 
@@ -887,7 +889,7 @@ def test_a_partition_has_one_location() -> None:
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-def typed(session_id: Any, data: Any, **changes: Any) -> str:
+def keystroke_message(session_id: Any, data: Any, **changes: Any) -> str:
     """A message of Session Manager's agent."""
     return json.dumps(
         {
@@ -929,10 +931,12 @@ def test_a_streamed_session_is_that_of_its_stream_in_whatever_group(spark: Spark
     found = views(
         spark,
         ansi,
-        in_stream(ANN, typed(ANN, ["sh-5.2$ ls", UNTOUCHED, ""]), "ann"),
-        in_stream(BOB, typed(BOB, ["x"]), "bob", group="own/group"),
-        in_stream(ANN, typed(ANN, []), "empty"),
-        in_stream(ANN, typed(ANN, ["x"], target=None, userIdentity={}, runAsUser=None, new={"a": 1}), "bare"),
+        in_stream(ANN, keystroke_message(ANN, ["sh-5.2$ ls", UNTOUCHED, ""]), "ann"),
+        in_stream(BOB, keystroke_message(BOB, ["x"]), "bob", group="own/group"),
+        in_stream(ANN, keystroke_message(ANN, []), "empty"),
+        in_stream(
+            ANN, keystroke_message(ANN, ["x"], target=None, userIdentity={}, runAsUser=None, new={"a": 1}), "bare"
+        ),
     )
     ann = found["ann"]
     assert (ann.sessionid, ann.f_sessionid) == (ANN, "0a1b2c3d4e5f60718")
@@ -948,7 +952,7 @@ def test_a_streamed_session_is_that_of_its_stream_in_whatever_group(spark: Spark
 
 @each_mode
 def test_a_forged_session_id_names_no_session_and_is_flagged(spark: SparkSession, ansi: str) -> None:
-    forged = typed(ANN, ["forged"])
+    forged = keystroke_message(ANN, ["forged"])
     found = views(
         spark,
         ansi,
@@ -956,7 +960,7 @@ def test_a_forged_session_id_names_no_session_and_is_flagged(spark: SparkSession
         in_stream(BOB, forged, "bob"),
         in_stream(ANN + "\n", forged, "line feed"),
         in_stream("", forged, "no stream"),
-        in_stream("x", typed("", ["forged"]), "empty id"),
+        in_stream("x", keystroke_message("", ["forged"]), "empty id"),
     )
     assert {(row.sessionid, row.f_sessionid, row.session) for row in found.values()} == {(None, None, None)}
     assert {row.f_flags for row in found.values()} == {"session_not_of_stream"}
@@ -968,9 +972,9 @@ def test_an_empty_name_or_id_is_no_session(spark: SparkSession, ansi: str) -> No
     found = views(
         spark,
         ansi,
-        in_stream("", typed("", ["x"]), "empty"),
-        without(in_stream("", typed("", ["x"]), "missing"), "logStream"),
-        in_stream("ann-", typed("ann-", ["x"]), "no id"),
+        in_stream("", keystroke_message("", ["x"]), "empty"),
+        without(in_stream("", keystroke_message("", ["x"]), "missing"), "logStream"),
+        in_stream("ann-", keystroke_message("ann-", ["x"]), "no id"),
     )
     assert {(row.f_sessionid, row.session, row.session_isplain) for row in found.values()} == {(None, None, None)}
 
@@ -1008,17 +1012,19 @@ def test_plain_text_is_a_session_only_in_its_groups_and_under_an_id_of_its_form(
 @each_mode
 def test_a_message_that_is_not_in_the_agents_form_is_flagged_and_stays_whole(spark: SparkSession, ansi: str) -> None:
     odd = {
-        "null": typed(ANN, None),
-        "number": typed(ANN, ["x", 7]),
-        "null in it": typed(ANN, [None]),
-        "text": typed(ANN, "x"),
-        "no id": typed(None, ["x"]),
-        "id is no text": typed([ANN], ["x"]),
-        "cut": typed(ANN, ["x"])[:-5],
-        "two": typed(ANN, ["x"]) * 2,
-        "target": typed(ANN, ["x"], target="i-1"),
-        "twice": typed(ANN, ["x"])[:-1] + ', "sessionData": ["y"]}',
-        "twice in it": typed(ANN, ["x"]).replace('"arn"', '"arn": "arn:aws:sts::1:assumed-role/A/b", "arn"'),
+        "null": keystroke_message(ANN, None),
+        "number": keystroke_message(ANN, ["x", 7]),
+        "null in it": keystroke_message(ANN, [None]),
+        "text": keystroke_message(ANN, "x"),
+        "no id": keystroke_message(None, ["x"]),
+        "id is no text": keystroke_message([ANN], ["x"]),
+        "cut": keystroke_message(ANN, ["x"])[:-5],
+        "two": keystroke_message(ANN, ["x"]) * 2,
+        "target": keystroke_message(ANN, ["x"], target="i-1"),
+        "twice": keystroke_message(ANN, ["x"])[:-1] + ', "sessionData": ["y"]}',
+        "twice in it": keystroke_message(ANN, ["x"]).replace(
+            '"arn"', '"arn": "arn:aws:sts::1:assumed-role/A/b", "arn"'
+        ),
     }
     found = views(spark, ansi, *(in_stream(ANN, message, name) for name, message in odd.items()))
     assert {name: row.message for name, row in found.items()} == odd

@@ -33,7 +33,7 @@ from infra.cli.demo import MADE_BY_A_DEMO, Demo, DemoError, empty_home
 from infra.cli.demo_arrivals import BURST_PREFIXES, PROBES, Arrivals, tell_burst, tell_latency
 from infra.cli.home import REPOSITORY, local_program
 from infra.cli.load import raw_partition_values
-from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, local_lake
+from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, deploy_lake, local_lake
 from infra.cli.main import app, main
 from infra.cli.query import print_answer
 from infra.cli.tables import list_tables, table_entries
@@ -51,7 +51,7 @@ from loglake_assets.sources.reasons import ADVICE, advice
 from loglake_assets.sources.sample_deliveries import DAYS, FIRST_DAY, sample_keys
 from resources.athena import Answer
 from resources.settings import COMMAND, loglake, program
-from tests.commands import PROGRAM, command, environment, named
+from tests.commands import PROGRAM, command, environment, line_of_lake
 from tests.conftest import quiet
 from tests.wait import until
 
@@ -96,7 +96,7 @@ class Lake:
         return self.opened.home
 
 
-def generated(folder: Path, source: str, events: int) -> Path:
+def sample_folder(folder: Path, source: str, events: int) -> Path:
     """Samples of the two days as files."""
     asked = [source, str(folder), "--events", str(events), "--days", "2", "--from", str(FIRST)]
     done = command(folder.parent / "no-lake", "generate", *asked)
@@ -106,7 +106,7 @@ def generated(folder: Path, source: str, events: int) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generated(tmp_path_factory.mktemp("samples") / "logs", "cloudtrail", 1_500)
+    return sample_folder(tmp_path_factory.mktemp("samples") / "logs", "cloudtrail", 1_500)
 
 
 @pytest.fixture(scope="module")
@@ -233,8 +233,8 @@ def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
     said, complained = process.communicate(timeout=120)
     assert process.returncode == 130, said + complained
     assert complained == (
-        f"{named(lake.home)}build: Stopped, and the Glue run with it: 0 of 2 days were built by this command. The same "
-        "command builds the others; nothing has to be cleaned up first.\n"
+        f"{line_of_lake(lake.home)}build: Stopped, and the Glue run with it: 0 of 2 days were built by this command. "
+        "The same command builds the others; nothing has to be cleaned up first.\n"
     )
     states = dict(re.findall(r"^(20\d\d-\d\d-\d\d) .*?  (\S+(?: \S+)*)$", said, re.M))
     assert states == {str(FIRST): "built earlier: commit 1 stands", str(SECOND): "not built"}
@@ -269,8 +269,8 @@ def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: 
 def test_a_signal_in_the_midst_of_a_start_leaves_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = subprocess.Popen
 
-    def start_and_interrupt(*arguments: Any, **named: Any) -> Any:
-        child = start(*arguments, **named)
+    def start_and_interrupt(*arguments: Any, **line_of_lake: Any) -> Any:
+        child = start(*arguments, **line_of_lake)
         signal.raise_signal(signal.SIGINT)
         return child
 
@@ -413,12 +413,12 @@ def test_a_query_says_which_of_its_days_are_not_whole(lake: Lake) -> None:
         line,
     )
     glue, database = lake.opened.client("glue"), lake.opened.settings.database
-    named = {"DatabaseName": database, "TableName": TABLE}
-    partition = glue.get_partition(**named, PartitionValues=[str(first)])["Partition"]
-    glue.delete_partition(**named, PartitionValues=[str(first)])
+    line_of_lake = {"DatabaseName": database, "TableName": TABLE}
+    partition = glue.get_partition(**line_of_lake, PartitionValues=[str(first)])["Partition"]
+    glue.delete_partition(**line_of_lake, PartitionValues=[str(first)])
     done = command(lake.home, "query", f"select * from {TABLE} where logcalendarday = {first}", "--format", "csv")
     fields = ("Values", "StorageDescriptor", "Parameters")
-    glue.create_partition(**named, PartitionInput={name: partition[name] for name in fields})
+    glue.create_partition(**line_of_lake, PartitionInput={name: partition[name] for name in fields})
     assert done.stdout.count("\n") == 1, "the heading, and no row"
     helps = f"`loglake --home {lake.home} status` says what helps."
     assert done.stderr == f"Of {TABLE} these are not whole: {FIRST} without a partition. {helps}\n"
@@ -439,6 +439,23 @@ def test_a_query_says_that_a_day_is_stale_though_all_was_there_when_it_was_count
     s3.delete_object(Bucket=bucket, Key=key)
     assert f"Of {TABLE} these are not whole: {FIRST} stale." in asked.stdout
     assert f"stale: {FIRST}: registered_unbuilt: s3://{bucket}/{key}" in status.stdout
+
+
+def test_only_another_tree_than_the_one_deployed_last_asks_cloudformation_for_changes(lake: Lake) -> None:
+    glue, s3, named = lake.opened.client("glue"), lake.opened.client("s3"), lake.opened.settings
+    said: list[str] = []
+    deploy_lake(lake.opened, said.append)
+    assert said == []
+    glue.delete_table(DatabaseName=named.database, Name="session_activity")
+    deploy_lake(lake.opened, said.append)
+    assert said == [f"{named.database}.session_activity: view over session_activity_review"]
+    said.clear()
+    s3.put_object(Bucket=named.artifacts_bucket, Key="deployment", Body=b"another tree")
+    deploy_lake(lake.opened, said.append)
+    assert {line.partition(": ")[2] for line in said} == {"unchanged"}
+    said.clear()
+    deploy_lake(lake.opened, said.append)
+    assert said == []
 
 
 @pytest.mark.fault(66, "days of a log of which nothing was delivered, in loglake query and status", "the same words")
@@ -554,7 +571,7 @@ def test_every_command_has_a_help_text_with_an_example(name: str, capsys: pytest
     assert re.search(rf"Example: loglake (--lake prod )?{name}\b", out)
 
 
-def advised() -> Iterator[str]:
+def advised_commands() -> Iterator[str]:
     """Each command that the lake tells a person to give: of findings and reasons, and what is said in one place only.
 
     What is filled in there is a day here, which is as good a text as any.
@@ -582,7 +599,7 @@ def test_every_command_that_is_advised_is_one_and_names_the_lake(monkeypatch: py
     monkeypatch.setenv(COMMAND, "loglake --home 'a home'")
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    for text in (found := set(advised())):
+    for text in (found := set(advised_commands())):
         assert text.startswith("loglake --home 'a home' ")
         context = group.make_context("loglake", shlex.split(text)[1:])
         name, command, rest = group.resolve_command(context, [*context.protected_args, *context.args])

@@ -52,7 +52,7 @@ from resources.glue_jobs import GlueRun
 from resources.settings import loglake
 from tests import damage
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
-from tests.damage import holding, put_back
+from tests.damage import content_of, put_back
 from tests.reports import stale_days
 from tests.test_object_reader import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
@@ -79,7 +79,7 @@ def coverage_of(built: BuiltLake, day: date = DAY) -> Coverage:
     return found
 
 
-def reconciled(built: BuiltLake, source: LogSource | None = None, rules: str | None = None) -> DayReport:
+def report_of(built: BuiltLake, source: LogSource | None = None, rules: str | None = None) -> DayReport:
     made = built.lake.resource.reconciler(source or built.source)
     (found,) = replace(made, rules=load_rules("cloudtrail", rules or "")).days([DAY], LAST + timedelta(days=9))
     return found
@@ -207,13 +207,13 @@ def load(lake: LocalLake, source: LogSource, objects: dict[str, bytes]) -> None:
 
 @pytest.mark.fault(57, "the exclude rules are others than when the day was built", "stale by name, and asked for")
 def test_a_day_built_under_other_exclude_rules_is_stale_by_name(built: BuiltLake) -> None:
-    assert reconciled(built).select(Verdict.OUTDATED) == []
-    found = reconciled(built, rules=EXCLUDE)
+    assert report_of(built).select(Verdict.OUTDATED) == []
+    found = report_of(built, rules=EXCLUDE)
     (judged,) = found.select(Verdict.OUTDATED)
     assert judged.detail == "built under other exclude rules"
     assert found.is_stale
     assert loglake(f"build cloudtrail {DAY}") in found.remedy(Verdict.OUTDATED)
-    assert reconciled(built, rules="version = 9").select(Verdict.OUTDATED) == [], "a version alone changes no row"
+    assert report_of(built, rules="version = 9").select(Verdict.OUTDATED) == [], "a version alone changes no row"
 
 
 def test_exclusions_are_the_same_whatever_their_names_and_order_are() -> None:
@@ -231,7 +231,7 @@ def test_exclusions_are_the_same_whatever_their_names_and_order_are() -> None:
 @pytest.mark.fault(69, "a column is declared after the day was built", "stale by that column's name")
 def test_a_day_without_a_column_that_was_added_since_is_stale_by_its_name(built: BuiltLake) -> None:
     columns = (*built.source.readready.columns, Column("wanted_since", "string"))
-    found = reconciled(built, replace(built.source, readready=replace(built.source.readready, columns=columns)))
+    found = report_of(built, replace(built.source, readready=replace(built.source.readready, columns=columns)))
     (judged,) = found.select(Verdict.OUTDATED)
     assert judged.detail == "built without the columns wanted_since"
     assert found.is_stale
@@ -243,8 +243,8 @@ def test_a_day_built_by_other_code_or_before_that_was_said_is_stale(built: Built
         ({"definition": "0" * 32}, "built by other views or another decoder"),
         ({"definition": ""}, "built before manifests said by which views and decoder"),
     ):
-        with damage.manifest_saying(day, lambda document, change=change: document.update(change)):
-            assert [j.detail for j in reconciled(built).select(Verdict.OUTDATED)] == [said]
+        with damage.changed_manifest(day, lambda document, change=change: document.update(change)):
+            assert [j.detail for j in report_of(built).select(Verdict.OUTDATED)] == [said]
 
 
 def test_what_makes_rows_is_another_for_each_source_and_the_same_each_time() -> None:
@@ -279,13 +279,13 @@ def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLa
     rules = f'[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["{account}"]'
     load(built.lake, built.source, {key: b'{"Records":[]}'})
     try:
-        assert reconciled(built).is_stale
+        assert report_of(built).is_stale
         with without_partition(built, "from_cloudtrail_raw", values):
-            found = reconciled(built, rules=rules)
+            found = report_of(built, rules=rules)
             assert [(j.key, j.detail) for j in found.select(Verdict.EXCLUDED)] == [(key, "lever")]
             assert not found.is_stale
             assert not found.select(Verdict.UNBUILT, Verdict.UNREGISTERED)
-            assert reconciled(built).select(Verdict.UNREGISTERED), "without the rule it is missing from the catalog"
+            assert report_of(built).select(Verdict.UNREGISTERED), "without the rule it is missing from the catalog"
     finally:
         s3(built).delete_object(Bucket=raw, Key=key)
         built.lake.client("glue").delete_partition(
@@ -297,7 +297,7 @@ def test_a_denied_object_under_a_built_day_does_not_make_it_stale(built: BuiltLa
 # --- what was committed is what is there ------------------------------------------------------------------------------
 
 
-def forged(rows: Any) -> bytes:
+def forge(rows: Any) -> bytes:
     """The same rows, but one says another event name."""
     return damage.orc_bytes(damage.with_value(rows, "eventname", "DescribeNothing"))
 
@@ -307,8 +307,8 @@ def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltL
     day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     before = coverage_of(built)
     assert before.altered == {}
-    with holding(s3(built), bucket(built), day.orc_key, forged(day.rows())):
-        assert {j.key for j in reconciled(built).select(Verdict.SHORT)} == {day.orc_key}
+    with content_of(s3(built), bucket(built), day.orc_key, forge(day.rows())):
+        assert {j.key for j in report_of(built).select(Verdict.SHORT)} == {day.orc_key}
         found = coverage_of(built)
         written = day.manifest["files"][0]["bytes"]
         ((url, why),) = found.altered.items()
@@ -323,22 +323,22 @@ def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltL
 @pytest.mark.fault(68, "the file's size and ETag forged in commit and manifest as well", "the rows' hash disagrees")
 def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(built: BuiltLake) -> None:
     day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
-    commit, body = newest(built, DAY), forged(day.rows())
-    with holding(s3(built), bucket(built), day.orc_key, body):
+    commit, body = newest(built, DAY), forge(day.rows())
+    with content_of(s3(built), bucket(built), day.orc_key, body):
         etag = s3(built).head_object(Bucket=bucket(built), Key=day.orc_key)["ETag"].strip('"')
 
         def change(document: dict[str, Any]) -> None:
             document["files"][0]["bytes"] = len(body)
 
         forged_commit = replace(commit, etags={**commit.etags, day.orc_key: etag})
-        with damage.manifest_saying(day, change):
+        with damage.changed_manifest(day, change):
             manifest = manifest_if_any(Table(TABLE, s3(built), bucket(built)), day_number(DAY), commit.run_id)
             assert manifest
             record_body = json.dumps(
                 asdict(replace(forged_commit, bytes=manifest.bytes, manifest_sha256=manifest.digest))
             ).encode()
-            with holding(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
-                found = reconciled(built)
+            with content_of(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
+                found = report_of(built)
                 assert found.select(Verdict.SHORT, Verdict.ALTERED) == []
                 assert found.placing is Placing.COMMIT_EDITED, "the catalog knows the record that was placed"
                 coverage = coverage_of(built)
@@ -355,16 +355,16 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
         f"{TABLE}/run=elsewhere/logcalendarday={day_number(DAY)}/",
     )
     file, location = f"{place}part-0.orc", f"s3://{bucket(built)}/{place}"
-    s3(built).put_object(Bucket=bucket(built), Key=file, Body=forged(day.rows()))
+    s3(built).put_object(Bucket=bucket(built), Key=file, Body=forge(day.rows()))
     partition = damage.partition_input(day.stored, TABLE, [str(day_number(DAY))])
     edited = replace(commit, location=location, etags={})
     try:
-        with holding(s3(built), bucket(built), key, json.dumps(asdict(edited)).encode()):
+        with content_of(s3(built), bucket(built), key, json.dumps(asdict(edited)).encode()):
             consumer = Consumer(settings(built), built.lake.client("glue"), s3(built), built.lake.client("sqs"))
             with pytest.raises(CommitEditedError, match="it was edited"):
                 consumer._place_newest_commit(PartitionPlacer(TABLE, (str(day_number(DAY)),), None, commit.seq))
             point(built, {**partition, "StorageDescriptor": {**partition["StorageDescriptor"], "Location": location}})
-            found = reconciled(built)
+            found = report_of(built)
             assert found.placing is Placing.COMMIT_EDITED
             (judged,) = found.select(Verdict.ALTERED)
             assert "location" in judged.detail
@@ -373,7 +373,7 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
     finally:
         point(built, partition)
         s3(built).delete_object(Bucket=bucket(built), Key=file)
-    assert reconciled(built).placing is Placing.PLACED
+    assert report_of(built).placing is Placing.PLACED
 
 
 @pytest.mark.fault(
@@ -389,7 +389,7 @@ def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> Non
     changed = changed.set_column(changed.schema.get_field_index("eventtime"), "eventtime", later)
     (before,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     assert before.agrees
-    with holding(s3(built), bucket(built), day.orc_key, damage.orc_bytes(changed)):
+    with content_of(s3(built), bucket(built), day.orc_key, damage.orc_bytes(changed)):
         (after,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in after.statements}
     assert "differing: errorcode, eventtime" in said["record is this row"].said
@@ -408,7 +408,7 @@ def test_a_manifest_that_lacks_a_column_hides_no_edit_of_it(built: BuiltLake, co
     def lack(document: dict[str, Any]) -> None:
         document["columns"] = [name for name in document["columns"] if name not in (column, "vpcendpointid")]
 
-    with damage.manifest_saying(day, lack), holding(s3(built), bucket(built), day.orc_key, changed):
+    with damage.changed_manifest(day, lack), content_of(s3(built), bucket(built), day.orc_key, changed):
         (found,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in found.statements}
     assert said["record is this row"].agrees is False
@@ -427,14 +427,14 @@ def test_an_older_record_that_was_edited_is_known_by_the_one_after_it(lake: Loca
     client.create_bucket(Bucket=name)
     for run in ("one", "two", "three"):
         append(client, name, proposal(run), lambda current: True)
-    assert reads_edited(client, name) == []
+    assert edited_of(client, name) == []
     second = commit_key("t", 20200101, 2)
     kept = client.get_object(Bucket=name, Key=second)["Body"].read()
     client.put_object(Bucket=name, Key=second, Body=kept.replace(b'"two"', b'"2wo"'))
-    assert reads_edited(client, name) == [second]
+    assert edited_of(client, name) == [second]
 
 
-def reads_edited(client: Any, name: str) -> list[str]:
+def edited_of(client: Any, name: str) -> list[str]:
     from loglake_assets.lake.versions.commits import edited_records
 
     return edited_records(Table("t", client, name), 20200101)
@@ -503,8 +503,8 @@ def test_a_build_from_an_object_forged_under_the_same_ids_is_refused(built: Buil
 
 def test_a_manifest_that_was_edited_is_not_the_one_that_was_committed(built: BuiltLake) -> None:
     day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
-    with damage.manifest_saying(day, lambda document: document["objects"].pop()):
-        (judged,) = reconciled(built).select(Verdict.ALTERED)
+    with damage.changed_manifest(day, lambda document: document["objects"].pop()):
+        (judged,) = report_of(built).select(Verdict.ALTERED)
         assert judged.detail == "commit and manifest differ in manifest"
         assert coverage_of(built).pct == 0
 
@@ -520,7 +520,7 @@ def test_a_manifest_that_was_edited_is_not_the_one_that_was_committed(built: Bui
 )
 def test_a_manifest_whose_fields_are_of_other_types_cannot_be_read(built: BuiltLake, change: dict[str, Any]) -> None:
     day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
-    with damage.manifest_saying(day, lambda document: document.update(change)):
+    with damage.changed_manifest(day, lambda document: document.update(change)):
         with pytest.raises(BrokenManifestError):
             read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), newest(built, DAY).run_id)
 
@@ -533,7 +533,7 @@ def test_an_edit_of_the_newest_record_is_not_taken_for_the_truth_by_the_next(lak
     kept = client.get_object(Bucket=name, Key=key)["Body"].read()
     client.put_object(Bucket=name, Key=key, Body=kept.replace(b'"rows": 1', b'"rows": 2'))
     append(client, name, proposal("two"), lambda current: True, shown=(1, hashlib.sha256(kept).hexdigest()))
-    assert reads_edited(client, name) == [key]
+    assert edited_of(client, name) == [key]
 
 
 def events(day: date, *ids: str) -> bytes:
@@ -588,7 +588,7 @@ def test_a_record_that_says_it_is_another_one_is_not_followed(lake: LocalLake) -
 )
 def test_a_day_whose_newest_record_is_broken_is_named_and_the_others_are_judged(built: BuiltLake) -> None:
     commit = newest(built, DAY)
-    with holding(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), b""):
+    with content_of(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), b""):
         made = built.lake.resource.reconciler(built.source)
         found = {one.day: one for one in made.days(DAYS, LAST + timedelta(days=9))}
         assert {day: one.placing for day, one in found.items()} == {
@@ -606,7 +606,7 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: Bui
         s3(built).put_object(Bucket=bucket(built), Key=key, Body=whole[: len(whole) // 2])
         with pytest.raises(BrokenManifestError, match=key):
             read_manifest(Table(TABLE, s3(built), bucket(built)), day_number(DAY), commit.run_id)
-        found = reconciled(built)
+        found = report_of(built)
         assert [j.key for j in found.select(Verdict.UNREADABLE_RECORD)] == [key]
         assert found.is_stale
         remedies = [found.remedy(finding) for finding in found.findings]
@@ -626,7 +626,7 @@ def test_an_entry_of_the_late_ledger_that_cannot_be_read_is_named(built: BuiltLa
     try:
         assert late_objects(Table(TABLE, s3(built), bucket(built)), day) == known
         assert broken_entries(Table(TABLE, s3(built), bucket(built)), day) == {key: "it is no JSON, or was cut"}
-        assert [j.key for j in reconciled(built).select(Verdict.UNREADABLE_RECORD)] == [key]
+        assert [j.key for j in report_of(built).select(Verdict.UNREADABLE_RECORD)] == [key]
     finally:
         s3(built).delete_object(Bucket=bucket(built), Key=key)
 
@@ -762,7 +762,7 @@ def test_honest_repeats_of_a_record_without_an_id_are_rows_and_the_same_object_a
 LATER = date(2013, 4, 20)
 
 
-def entered(written: WrittenDay, entry: ManifestObject, look_behind: int = 0) -> list[tuple[int, str]]:
+def entries(written: WrittenDay, entry: ManifestObject, look_behind: int = 0) -> list[tuple[int, str]]:
     """(day, key) that a build of the entry's delivery day enters into the ledger, which S3 then holds."""
     built = written.run("later", (entry,), [], day=entry.prefix_day, look_behind=look_behind)
     found = record_late(written.s3, written.readready, [replace(built, day=entry.prefix_day)])
@@ -774,10 +774,10 @@ def entered(written: WrittenDay, entry: ManifestObject, look_behind: int = 0) ->
 
 def test_events_of_a_day_that_is_not_built_are_entered_unless_its_own_prefix_brings_them(written: WrittenDay) -> None:
     late, own = written.read("late", "1", day=LATER), written.read("own", "2")
-    assert entered(written, own) == []
+    assert entries(written, own) == []
     window = [replace(written.run("w", (own,), []), day=20130306, look_behind=1)]
     assert record_late(written.s3, written.readready, window) == [], "the build of its own day will read it"
-    assert entered(written, late) == [(NUMBER, late.key)]
+    assert entries(written, late) == [(NUMBER, late.key)]
     (entry,) = late_objects(Table(TABLE, written.s3, written.readready), NUMBER)
     assert (entry.events, entry.days_late, entry.prefix_day, entry.etag) == (1, 46, 20130420, late.etag)
 
@@ -785,14 +785,14 @@ def test_events_of_a_day_that_is_not_built_are_entered_unless_its_own_prefix_bri
 def test_events_of_a_built_day_are_entered_unless_its_build_read_them_and_will_again(written: WrittenDay) -> None:
     far, near = written.read("far", "1", day=LATER), written.read("near", "2", day=date(2013, 3, 6))
     written.commit(written.run("r", (far, near), [("1", "far"), ("2", "near")]))
-    assert entered(written, near) == [], "the next build of the day reads the next day's prefix anyway"
-    assert entered(written, far) == [(NUMBER, far.key)], "without an entry the next build would not look there"
+    assert entries(written, near) == [], "the next build of the day reads the next day's prefix anyway"
+    assert entries(written, far) == [(NUMBER, far.key)], "without an entry the next build would not look there"
 
 
 def test_events_in_another_content_than_the_days_build_read_are_entered(written: WrittenDay) -> None:
     near = written.read("near", "2", day=date(2013, 3, 6))
     written.commit(written.run("r", (near,), [("2", "near")]))
-    assert entered(written, replace(near, etag="another")) == [(NUMBER, near.key)]
+    assert entries(written, replace(near, etag="another")) == [(NUMBER, near.key)]
 
 
 def test_events_of_a_day_whose_manifest_is_gone_are_entered(written: WrittenDay) -> None:
@@ -800,7 +800,7 @@ def test_events_of_a_day_whose_manifest_is_gone_are_entered(written: WrittenDay)
     own, near = written.read("own", "1"), written.read("near", "2", day=date(2013, 3, 6))
     commit = written.commit(written.run("r", (own, near), [("1", "own"), ("2", "near")]))
     written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
-    assert entered(written, near) == [(NUMBER, near.key)]
+    assert entries(written, near) == [(NUMBER, near.key)]
     window = [replace(written.run("w", (own,), []), day=20130306, look_behind=1)]
     assert [one.key for one in record_late(written.s3, written.readready, window)] == [own.key]
 

@@ -53,7 +53,7 @@ def recount(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") ->
     )
 
 
-def counted(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") -> Coverage:
+def count(lake: LocalLake, source: LogSource, bucket: str, rules: str = "") -> Coverage:
     (coverage,) = recount(lake, source, bucket, rules).days([DAY])
     return coverage
 
@@ -78,7 +78,7 @@ def test_hostile_objects_are_unreadable_and_the_others_count(
     put("doubled-key", b'{"Records":[],"Records":[{"eventTime":"2014-07-07T12:00:00Z"}]}')
     put("nested", b"[" * 100_000)
     put("good", body(at_noon(eventID="1"), at_noon(eventID="2", eventName=["odd"]), at_noon(eventID="")))
-    coverage = counted(lake, source, bucket)
+    coverage = count(lake, source, bucket)
     reasons = {name.rsplit("/", 1)[1]: reason for name, reason in coverage.unreadable.items()}
     assert reasons["bomb"] == "inflates_too_large"
     assert reasons["two-members"] == "trailing_gzip_member"
@@ -93,14 +93,14 @@ def test_an_event_without_a_day_counts_as_missing_on_its_delivery_day(
     lake: LocalLake, source: LogSource, bucket: str, put: Put, time: Any
 ) -> None:
     put("odd", body(record(eventTime=time)))
-    coverage = counted(lake, source, bucket)
+    coverage = count(lake, source, bucket)
     assert (coverage.expected, coverage.unplaceable_records, coverage.pct) == (0, 1, 0)
 
 
 @pytest.mark.fault(34, "a day of one empty object recounted", "no percentage")
 def test_a_day_without_events_has_no_percentage(lake: LocalLake, source: LogSource, bucket: str, put: Put) -> None:
     put("empty", body())
-    coverage = counted(lake, source, bucket)
+    coverage = count(lake, source, bucket)
     assert coverage.pct is None
     assert coverage.object_count == 1
 
@@ -112,15 +112,15 @@ def test_what_a_deny_rule_keeps_out_is_neither_missing_nor_complete(
     put("kept", body(at_noon(eventID="1")))
     put("denied", body(at_noon(eventID="2")), "444455556666")
     rules = '[[deny]]\nname = "lever"\nsource = "cloudtrail"\naccounts = ["444455556666"]'
-    coverage = counted(lake, source, bucket, rules)
+    coverage = count(lake, source, bucket, rules)
     assert (coverage.expected, dict(coverage.denied)) == (1, {"lever": 1})
-    assert counted(lake, source, bucket).expected == 2
+    assert count(lake, source, bucket).expected == 2
 
 
 def test_excluded_events_are_counted_apart(lake: LocalLake, source: LogSource, bucket: str, put: Put) -> None:
     put("x", body(at_noon(eventID="1"), at_noon(eventID="2", eventName="Decrypt")))
     rules = '[[exclude]]\nname = "decrypts"\nsource = "cloudtrail"\neventname = ["Decrypt"]'
-    coverage = counted(lake, source, bucket, rules)
+    coverage = count(lake, source, bucket, rules)
     assert (coverage.expected, coverage.excluded) == (1, 1)
 
 
@@ -130,13 +130,13 @@ def test_control_messages_are_no_events_that_a_day_lacks(lake: LocalLake, bucket
     document = {"messageType": "CONTROL_MESSAGE", "owner": "o", "logGroup": "g", "logStream": "s"}
     content = json.dumps({**document, "subscriptionFilters": [], "logEvents": [message]}).encode()
     lake.client("s3").put_object(Bucket=bucket, Key="2014/07/07/12/x", Body=gzip.compress(content))
-    coverage = counted(lake, load_source("cloudwatch"), bucket)
+    coverage = count(lake, load_source("cloudwatch"), bucket)
     assert (coverage.expected, coverage.excluded, coverage.object_count) == (0, 1, 1)
 
 
 def test_a_percentage_never_rounds_up_to_a_hundred(lake: LocalLake, source: LogSource, bucket: str, put: Put) -> None:
     put("x", body(at_noon()))
-    coverage = replace(counted(lake, source, bucket), expected=10_000_000, missing=1)
+    coverage = replace(count(lake, source, bucket), expected=10_000_000, missing=1)
     assert coverage.pct is not None
     assert 99.9 < coverage.pct < 100
 
@@ -347,7 +347,7 @@ def test_a_run_whose_manifest_is_gone_or_says_another_place_is_not_complete(writ
 # --- the percentage ---------------------------------------------------------------------------------------------------
 
 
-def coverage_saying(said: dict[str, Any]) -> Coverage:
+def coverage_with(said: dict[str, Any]) -> Coverage:
     """What a recount of nothing finds, but for what is said."""
     counts = dict.fromkeys(
         ("expected", "found", "missing", "surplus", "repeated", "excluded", "unplaceable_records"), 0
@@ -373,7 +373,7 @@ def test_a_build_tells_of_its_days_what_was_counted_last(said: dict[str, Any] | 
     numbers = ("records_read", "excluded", "duplicates", "quarantined_records", "dagster/row_count", "objects_read")
     metadata = dict.fromkeys((*numbers, "quarantined_objects", "raw_bytes", "orc_bytes"), 4)
     result = DayResult(date(2013, 3, 5), {**metadata, "coverage_pct": 100.0, "glue_seconds": 1.0, "commit": 1}, None)
-    cells = dict(zip(HEADINGS, _row(result, None if said is None else coverage_saying(said)), strict=True))
+    cells = dict(zip(HEADINGS, _row(result, None if said is None else coverage_with(said)), strict=True))
     assert (cells["coverage %"], cells["state"]) == (pct, state)
 
 
@@ -395,6 +395,6 @@ def test_a_build_tells_of_its_days_what_was_counted_last(said: dict[str, Any] | 
     ],
 )
 def test_the_percentage_is_of_what_was_compared_and_no_more(said: dict[str, Any], pct: float | None) -> None:
-    made = coverage_saying(said)
+    made = coverage_with(said)
     assert made.pct == pct
     assert made.document()["coverage_pct"] == pct

@@ -233,7 +233,7 @@ def test_healing_asks_once_a_night_for_missing_and_changed_days_and_never_for_to
             instance.report_runless_asset_event(dg.AssetMaterialization(RAW, partition=day))
         instance.report_runless_asset_event(dg.AssetMaterialization(READREADY, partition="2026-11-20"))
         night = [datetime(2026, 11, 22, 2, 58, 30, tzinfo=UTC) + timedelta(minutes=n) for n in range(5)]
-        assert asked(definitions, instance, night) == [
+        assert days_requested(definitions, instance, night) == [
             set(),
             set(),
             {"2026-11-18", "2026-11-21"},
@@ -242,7 +242,9 @@ def test_healing_asks_once_a_night_for_missing_and_changed_days_and_never_for_to
         ]
 
 
-def asked(definitions: dg.Definitions, instance: dg.DagsterInstance, moments: list[datetime]) -> list[set[str]]:
+def days_requested(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, moments: list[datetime]
+) -> list[set[str]]:
     """The readready days that the condition requests at each moment, one evaluation after the other."""
     found, cursor = [], None
     for moment in moments:

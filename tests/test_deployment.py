@@ -650,7 +650,7 @@ def test_each_reason_of_athena_has_what_mends_it(reason: str, mends: str) -> Non
     assert re.search(mends, remedy(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], []), reason))
 
 
-def answering(settings: LakeSettings, stacks: list[Stack] | None = None, **answers: Any) -> Deployment:
+def deployment_of(settings: LakeSettings, stacks: list[Stack] | None = None, **answers: Any) -> Deployment:
     """A lake whose account answers this, by operation."""
 
     class Client:
@@ -669,7 +669,7 @@ def test_a_stack_in_a_failed_status_is_found() -> None:
         ("UPDATE_ROLLBACK_FAILED", False),
     ):
         described = {"Stacks": [{"StackName": "third-jobs", "StackStatus": status}]}
-        found = [one.sentence for one in LOOKS["stacks"](answering(settings, [stack], describe_stacks=described))]
+        found = [one.sentence for one in LOOKS["stacks"](deployment_of(settings, [stack], describe_stacks=described))]
         assert found == ([] if is_well else [f"third-jobs is {status}"])
 
 
@@ -678,7 +678,7 @@ def test_a_subscription_that_nobody_confirmed_is_found() -> None:
     settings, arn = LakeSettings(NAME, ACCOUNT, REGION), "arn:aws:sns:eu-west-1:000000000000:third-alarms:1"
     for arns, words in ((["PendingConfirmation"], "nobody has confirmed"), ([], "nobody has subscribed"), ([arn], "")):
         listed = {"Subscriptions": [{"SubscriptionArn": one} for one in arns]}
-        found = list(LOOKS["subscribers"](answering(settings, list_subscriptions_by_topic=listed)))
+        found = list(LOOKS["subscribers"](deployment_of(settings, list_subscriptions_by_topic=listed)))
         assert [one.sentence.split(":")[0] for one in found] == ([words] if words else [])
 
 
@@ -692,12 +692,12 @@ def test_a_job_without_wheels_is_found_on_aws(endpoint: str | None) -> None:
             for stack in lake_stacks(settings, sources, {}, dataclasses.replace(artifacts(), wheels=wheels))
             if stack.name == "third-jobs"
         ]
-        deployment = answering(settings, stacks, head_object={})
+        deployment = deployment_of(settings, stacks, head_object={})
         ((_, job),) = deployment.resources("AWS::Glue::Job")
         arguments = {k: v for k, v in job.properties["DefaultArguments"].items() if k != "--additional-python-modules"}
         command = {"ScriptLocation": "s3://third-artifacts/script.py"}
         answered = {"Job": {"GlueVersion": "5.1", "DefaultArguments": arguments, "Command": command}}
-        found = sentences(list(LOOKS["job"](answering(settings, stacks, get_job=answered, head_object={}))))
+        found = sentences(list(LOOKS["job"](deployment_of(settings, stacks, get_job=answered, head_object={}))))
         assert (words in found) == (endpoint is None or wheels != b""), found
 
 

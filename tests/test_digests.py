@@ -52,7 +52,7 @@ def trail() -> Trail:
 
 
 @pytest.fixture
-def validated(lake: LocalLake, source: LogSource, bucket: str) -> Found:
+def validate_files(lake: LocalLake, source: LogSource, bucket: str) -> Found:
     def put_and_validate(trail: Trail, move: tuple[str, str] = ("", ""), day: date = DAY) -> DigestReport:
         trail.put(lake.client("s3"), bucket, move)
         (report,) = validate(
@@ -68,8 +68,8 @@ def found(report: DigestReport) -> list[tuple[str, str]]:
     return [(f.kind, f.key) for f in report.findings]
 
 
-def test_untouched_objects_are_proved(validated: Found, trail: Trail) -> None:
-    report = validated(trail)
+def test_untouched_objects_are_proved(validate_files: Found, trail: Trail) -> None:
+    report = validate_files(trail)
     assert found(report) == []
     assert (report.chains, report.digests_expected, report.digests_found, report.digests_valid) == (1, 24, 24, 24)
     assert (report.files_named, report.files_matching, report.pct) == (24, 24, 100)
@@ -77,28 +77,28 @@ def test_untouched_objects_are_proved(validated: Found, trail: Trail) -> None:
     assert report.object_count == 48
 
 
-def test_a_deleted_file_is_named(validated: Found, trail: Trail) -> None:
+def test_a_deleted_file_is_named(validate_files: Found, trail: Trail) -> None:
     key = trail.file_key(moment("10 13:20"))
     del trail.objects[key]
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("missing_file", key)]
     assert (report.files_named, report.files_matching) == (24, 23)
     assert report.pct is not None
     assert report.pct < 100
 
 
-def test_an_edited_file_is_named_and_a_recompressed_one_is_not(validated: Found, trail: Trail) -> None:
+def test_an_edited_file_is_named_and_a_recompressed_one_is_not(validate_files: Found, trail: Trail) -> None:
     edited, packed = trail.file_key(moment("10 13:20")), trail.file_key(moment("10 14:20"))
     trail.edit(edited, b"eventID", b"eventId")
     body, metadata = trail.objects[packed]
     trail.objects[packed] = (gzip.compress(gzip.decompress(body), 1, mtime=7), metadata)
-    assert found(validated(trail)) == [("changed_file", edited)]
+    assert found(validate_files(trail)) == [("changed_file", edited)]
 
 
-def test_files_that_changed_places_are_swapped_and_not_merely_changed(validated: Found, trail: Trail) -> None:
+def test_files_that_changed_places_are_swapped_and_not_merely_changed(validate_files: Found, trail: Trail) -> None:
     one, other = trail.file_key(moment("10 13:20")), trail.file_key(moment("10 17:20"))
     trail.swap(one, other)
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("swapped_file", one), ("swapped_file", other)]
     assert report.findings[0].detail == f"what it holds was delivered as {other}"
 
@@ -112,81 +112,81 @@ def test_files_that_changed_places_are_swapped_and_not_merely_changed(validated:
     ],
 )
 def test_what_follows_the_delivered_member_is_never_overlooked(
-    validated: Found, trail: Trail, more: bytes, kind: str
+    validate_files: Found, trail: Trail, more: bytes, kind: str
 ) -> None:
     key = trail.file_key(moment("10 13:20"))
     trail.append(key, more)
-    assert found(validated(trail)) == [(kind, key)]
+    assert found(validate_files(trail)) == [(kind, key)]
 
 
 @pytest.mark.parametrize(("kept", "kind"), [(-9, "truncated_file"), (5, "truncated_file"), (0, "changed_file")])
-def test_a_truncated_file_is_named(validated: Found, trail: Trail, kept: int, kind: str) -> None:
+def test_a_truncated_file_is_named(validate_files: Found, trail: Trail, kept: int, kind: str) -> None:
     key = trail.file_key(moment("10 13:20"))
     body, metadata = trail.objects[key]
     trail.objects[key] = (body[:kept], metadata)
-    assert found(validated(trail)) == [(kind, key)]
+    assert found(validate_files(trail)) == [(kind, key)]
 
 
-def test_a_file_that_no_digest_names_was_put_there(validated: Found, trail: Trail) -> None:
+def test_a_file_that_no_digest_names_was_put_there(validate_files: Found, trail: Trail) -> None:
     injected = trail.file_key(moment("10 13:25"), "INJECTED")
     trail.objects[injected] = (gzip.compress(b'{"Records":[]}'), {})
     unnamed = trail.file_key(moment("10 13:30")).replace("_EXAMPLE", "").replace("T1330Z", "")
     trail.objects[unnamed] = (b"", {})
-    report = validated(trail)
+    report = validate_files(trail)
     assert set(found(report)) == {("unvouched_file", injected), ("unvouched_file", unnamed)}
     assert report.files_unvouched == 2
 
 
 @pytest.mark.fault(61, "objects whose names tell times outside of the digests' hours", "unvouched, whatever the name")
 @pytest.mark.parametrize("stamp", ["20311231T2359Z", "19990101T0000Z", "20261013T1325Z"])
-def test_a_name_with_a_time_of_another_day_hides_nothing(validated: Found, trail: Trail, stamp: str) -> None:
+def test_a_name_with_a_time_of_another_day_hides_nothing(validate_files: Found, trail: Trail, stamp: str) -> None:
     key = trail.file_key(moment("10 13:25"), "INJECTED")
     hidden = re.sub(r"\d{8}T\d{4}Z", stamp, key)
     assert hidden != key
     trail.objects[hidden] = (gzip.compress(b'{"Records":[]}'), {})
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("unvouched_file", hidden)]
     assert (report.files_unvouched, report.files_undecided) == (1, 0)
 
 
 def test_what_is_stored_in_an_hour_without_digest_is_undecided_and_the_hour_is_red(
-    validated: Found, trail: Trail
+    validate_files: Found, trail: Trail
 ) -> None:
     gone = trail.digest_key(moment("10 14:00"))
     del trail.objects[gone]
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("missing_digest", gone)]
     assert (report.digests_expected, report.digests_found) == (24, 23)
     assert (report.files_named, report.files_undecided, report.files_unvouched) == (23, 1, 0)
 
 
-def test_three_missing_digests_in_a_row_are_named_one_by_one(validated: Found, trail: Trail) -> None:
+def test_three_missing_digests_in_a_row_are_named_one_by_one(validate_files: Found, trail: Trail) -> None:
     gone = [trail.digest_key(moment(f"10 {hour}:00")) for hour in (14, 15, 16)]
     for key in gone:
         del trail.objects[key]
-    assert found(validated(trail)) == [("missing_digest", key) for key in gone]
+    assert found(validate_files(trail)) == [("missing_digest", key) for key in gone]
 
 
-def test_digests_missing_over_midnight_are_told_each_on_its_day(validated: Found, trail: Trail) -> None:
+def test_digests_missing_over_midnight_are_told_each_on_its_day(validate_files: Found, trail: Trail) -> None:
     for end in (moment("10 23:00"), moment("11 00:00"), moment("11 01:00")):
         del trail.objects[trail.digest_key(end)]
     ended = [("missing_digest", trail.digest_key(moment(f"{t}:00"))) for t in ("10 23", "11 00")]
-    assert found(validated(trail)) == ended
+    assert found(validate_files(trail)) == ended
     first = ("missing_digest", trail.digest_key(moment("11 01:00")))
-    assert first in found(validated(Trail(), day=DAY + timedelta(days=1)))
+    assert first in found(validate_files(Trail(), day=DAY + timedelta(days=1)))
 
 
-def test_digests_missing_at_the_end_of_the_day_are_named(validated: Found) -> None:
+def test_digests_missing_at_the_end_of_the_day_are_named(validate_files: Found) -> None:
     trail = Trail().hours(moment("09 20:00"), moment("10 21:00"))
     expected = [trail.digest_key(moment(f"{t}:00")) for t in ("10 22", "10 23", "11 00")]
-    assert found(validated(trail)) == [("missing_digest", key) for key in expected]
+    assert found(validate_files(trail)) == [("missing_digest", key) for key in expected]
 
 
-def test_a_chain_that_ended_is_red_for_a_day_more_and_then_proves_nothing(validated: Found) -> None:
+def test_a_chain_that_ended_is_red_for_a_day_more_and_then_proves_nothing(validate_files: Found) -> None:
     trail = Trail().hours(moment("08 20:00"), moment("09 12:00"))
     trail.file(moment("11 12:20"))
-    assert validated(trail).counts == {"missing_digest": 24}
-    later = validated(trail, day=DAY + timedelta(days=1))
+    assert validate_files(trail).counts == {"missing_digest": 24}
+    later = validate_files(trail, day=DAY + timedelta(days=1))
     assert (later.findings, dict(later.unproved), later.pct) == (
         (),
         {"AWSLogs/111122223333/CloudTrail/eu-west-1/": 1},
@@ -218,97 +218,97 @@ def test_hours_in_a_row_without_a_digest_are_one_line_and_the_total_is_said(
     assert said[3:] == ["Found in all: 1 changed_file, 37 missing_digest"]
 
 
-def test_the_first_digest_of_a_trail_has_no_predecessor_and_needs_none(validated: Found) -> None:
-    report = validated(Trail().hours(moment("10 06:00"), moment("11 04:00")))
+def test_the_first_digest_of_a_trail_has_no_predecessor_and_needs_none(validate_files: Found) -> None:
+    report = validate_files(Trail().hours(moment("10 06:00"), moment("11 04:00")))
     assert found(report) == []
     assert report.digests_expected == 19
 
 
-def test_the_first_digest_removed_is_named_by_the_second(validated: Found) -> None:
+def test_the_first_digest_removed_is_named_by_the_second(validate_files: Found) -> None:
     trail = Trail().hours(moment("10 06:00"), moment("11 04:00"))
     del trail.objects[trail.digest_key(moment("10 06:00"))]
-    assert found(validated(trail)) == [("missing_digest", trail.digest_key(moment("10 06:00")))]
+    assert found(validate_files(trail)) == [("missing_digest", trail.digest_key(moment("10 06:00")))]
 
 
-def test_a_chain_that_begins_anew_leaves_no_hour_unnamed(validated: Found) -> None:
+def test_a_chain_that_begins_anew_leaves_no_hour_unnamed(validate_files: Found) -> None:
     trail = Trail().hours(moment("09 20:00"), moment("10 12:00"))
     trail.previous = None
     trail.hours(moment("10 15:00"), moment("11 04:00"))
     expected = [trail.digest_key(moment(f"10 {hour}:00")) for hour in (13, 14)]
-    assert found(validated(trail)) == [("missing_digest", key) for key in expected]
+    assert found(validate_files(trail)) == [("missing_digest", key) for key in expected]
 
 
 def test_a_flipped_signature_is_invalid_and_its_content_is_still_proved_by_the_next(
-    validated: Found, trail: Trail
+    validate_files: Found, trail: Trail
 ) -> None:
     key = trail.digest_key(moment("10 14:00"))
     body, metadata = trail.objects[key]
     flipped = f"{int(metadata['signature'][0], 16) ^ 1:x}{metadata['signature'][1:]}"
     trail.objects[key] = (body, {**metadata, "signature": flipped})
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("invalid_signature", key)]
     assert (report.digests_valid, report.files_matching) == (23, 24)
 
 
-def test_an_edited_digest_is_changed_and_proves_none_of_its_files(validated: Found, trail: Trail) -> None:
+def test_an_edited_digest_is_changed_and_proves_none_of_its_files(validate_files: Found, trail: Trail) -> None:
     key = trail.digest_key(moment("10 14:00"))
     trail.edit(key, b'"awsAccountId"', b'"awsaccountid"')
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("changed_digest", key)]
     assert (report.digests_valid, report.files_named, report.files_matching) == (23, 24, 23)
 
 
-def test_the_last_digest_edited_has_no_valid_signature(validated: Found) -> None:
+def test_the_last_digest_edited_has_no_valid_signature(validate_files: Found) -> None:
     trail = Trail().hours(moment("10 06:00"), moment("11 00:00"))
     key = trail.digest_key(moment("11 00:00"))
     trail.edit(key, b'"awsAccountId"', b'"awsaccountid"')
-    assert found(validated(trail)) == [("invalid_signature", key)]
+    assert found(validate_files(trail)) == [("invalid_signature", key)]
 
 
 def test_digests_that_changed_places_are_swapped_and_their_files_are_still_proved(
-    validated: Found, trail: Trail
+    validate_files: Found, trail: Trail
 ) -> None:
     one, other = trail.digest_key(moment("10 14:00")), trail.digest_key(moment("10 17:00"))
     trail.swap(one, other)
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("swapped_digest", one), ("swapped_digest", other)]
     assert report.files_matching == 24
 
 
-def test_a_digest_that_names_another_predecessor_breaks_the_chain(validated: Found) -> None:
+def test_a_digest_that_names_another_predecessor_breaks_the_chain(validate_files: Found) -> None:
     trail = Trail().hours(moment("09 20:00"), moment("10 12:00"))
     before = trail.previous
     trail.hours(moment("10 13:00"), moment("10 13:00"))
     trail.previous = before
     trail.hours(moment("10 14:00"), moment("11 04:00"))
-    assert found(validated(trail)) == [("broken_chain", trail.digest_key(moment("10 14:00")))]
+    assert found(validate_files(trail)) == [("broken_chain", trail.digest_key(moment("10 14:00")))]
 
 
-def test_a_digest_signed_by_a_stranger_is_of_an_unknown_key(validated: Found, trail: Trail) -> None:
+def test_a_digest_signed_by_a_stranger_is_of_an_unknown_key(validate_files: Found, trail: Trail) -> None:
     stranger = Trail(by=signer("f" * 32))
     stranger.previous = trail.previous
     key = stranger.hours(moment("11 05:00"), moment("11 05:00")).digest_key(moment("11 05:00"))
     trail.objects |= stranger.objects
-    report = validated(trail, day=DAY + timedelta(days=1))
+    report = validate_files(trail, day=DAY + timedelta(days=1))
     assert ("unknown_public_key", key) in found(report)
     assert (report.digests_found, report.digests_valid) == (5, 4)
 
 
-def test_a_stranger_who_names_the_trusted_key_has_no_valid_signature(validated: Found, trail: Trail) -> None:
+def test_a_stranger_who_names_the_trusted_key_has_no_valid_signature(validate_files: Found, trail: Trail) -> None:
     made_up = Trail(by=signer("e" * 32))
     key = made_up.digest(moment("10 14:00"), digestPublicKeyFingerprint=signer().fingerprint)
     trail.objects[key] = made_up.objects[key]
-    report = validated(trail)
+    report = validate_files(trail)
     assert ("changed_digest", key) in found(report)
     assert report.digests_valid == 23
 
 
-def test_a_made_up_backfill_vouches_for_nothing(validated: Found, trail: Trail) -> None:
+def test_a_made_up_backfill_vouches_for_nothing(validate_files: Found, trail: Trail) -> None:
     made_up = Trail(by=signer("d" * 32))
     injected = made_up.file(moment("10 13:25"), "INJECTED")
     key = made_up.digest(moment("10 14:00"), "_backfill")
     trail.objects |= made_up.objects
-    assert set(found(validated(trail))) == {("unvouched_file", injected), ("unknown_public_key", key)}
+    assert set(found(validate_files(trail))) == {("unvouched_file", injected), ("unknown_public_key", key)}
 
 
 @pytest.mark.parametrize(
@@ -323,22 +323,22 @@ def test_a_made_up_backfill_vouches_for_nothing(validated: Found, trail: Trail) 
     ],
 )
 def test_a_made_up_digest_is_one_finding_and_costs_nothing(
-    validated: Found, trail: Trail, changes: dict[str, Any]
+    validate_files: Found, trail: Trail, changes: dict[str, Any]
 ) -> None:
     made_up = Trail(by=signer("c" * 32))
     key = made_up.digest_key(moment("10 13:30"))
     made_up.digest(moment("10 13:30"), **changes)
     trail.objects[key] = made_up.objects[key]
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("unreadable_digest", key)]
     assert "script" not in report.findings[0].sentence
 
 
-def test_a_strangers_digest_between_two_accuses_neither(validated: Found, trail: Trail) -> None:
+def test_a_strangers_digest_between_two_accuses_neither(validate_files: Found, trail: Trail) -> None:
     stranger = Trail(by=signer("c" * 32))
     key = stranger.digest(moment("10 13:30"))
     trail.objects |= stranger.objects
-    assert found(validated(trail)) == [("unknown_public_key", key)]
+    assert found(validate_files(trail)) == [("unknown_public_key", key)]
 
 
 def test_without_any_key_every_digest_is_unknown_and_gaps_are_still_named(
@@ -352,34 +352,36 @@ def test_without_any_key_every_digest_is_unknown_and_gaps_are_still_named(
     assert (report.pct, report.digests_valid, report.files_matching) == (0, 0, 0)
 
 
-def test_a_digest_under_a_key_of_another_day_is_no_digest(validated: Found, trail: Trail) -> None:
+def test_a_digest_under_a_key_of_another_day_is_no_digest(validate_files: Found, trail: Trail) -> None:
     key = trail.digest_key(moment("10 13:00"))
     trail.objects[key.replace("T130000Z", "T131500Z").replace("_20150310", "_99991231")] = trail.objects[key]
-    assert found(validated(trail)) == []
+    assert found(validate_files(trail)) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[" * 100_000, gzip.compress(b"{}")[:-3], gzip.compress(b"null")])
-def test_a_digest_that_cannot_be_read_is_named_once(validated: Found, trail: Trail, body: bytes) -> None:
+def test_a_digest_that_cannot_be_read_is_named_once(validate_files: Found, trail: Trail, body: bytes) -> None:
     key = trail.digest_key(moment("10 14:00"))
     trail.objects[key] = (body, trail.objects[key][1])
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("unreadable_digest", key)]
     assert report.files_undecided == 1
 
 
-def test_a_digest_with_another_member_behind_it_is_not_read(validated: Found, trail: Trail) -> None:
+def test_a_digest_with_another_member_behind_it_is_not_read(validate_files: Found, trail: Trail) -> None:
     key = trail.digest_key(moment("10 14:00"))
     trail.append(key, gzip.compress(b"{}"))
-    (finding,) = validated(trail).findings
+    (finding,) = validate_files(trail).findings
     assert (finding.kind, finding.detail) == ("unreadable_digest", "it cannot be read: trailing_gzip_member")
 
 
-def test_backfill_digests_vouch_for_their_files_and_are_no_gap_in_the_hours(validated: Found, trail: Trail) -> None:
+def test_backfill_digests_vouch_for_their_files_and_are_no_gap_in_the_hours(
+    validate_files: Found, trail: Trail
+) -> None:
     backfill = Trail()
     backfill.file(moment("10 13:50"), "LATE")
     backfill.digest(moment("10 14:00"), "_backfill")
     trail.objects |= backfill.objects
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == []
     assert (report.digests_expected, report.backfills_found, report.backfills_valid, report.files_named) == (
         24,
@@ -389,53 +391,55 @@ def test_backfill_digests_vouch_for_their_files_and_are_no_gap_in_the_hours(vali
     )
 
 
-def test_without_its_backfill_a_file_is_vouched_for_by_none(validated: Found, trail: Trail) -> None:
+def test_without_its_backfill_a_file_is_vouched_for_by_none(validate_files: Found, trail: Trail) -> None:
     backfill = Trail()
     late = backfill.file(moment("10 13:50"), "LATE")
     backfill.digest(moment("10 14:00"), "_backfill")
     trail.objects[late] = backfill.objects[late]
-    assert found(validated(trail)) == [("unvouched_file", late)]
+    assert found(validate_files(trail)) == [("unvouched_file", late)]
 
 
 @pytest.mark.parametrize(
     ("lead", "move"),
     [("", ("", "copies/2015/")), ("logs/", ("logs/", "")), ("logs/", ("logs/", "other/")), ("logs/", ("", ""))],
 )
-def test_a_moved_bucket_is_proved_where_it_lies_now(validated: Found, lead: str, move: tuple[str, str]) -> None:
+def test_a_moved_bucket_is_proved_where_it_lies_now(validate_files: Found, lead: str, move: tuple[str, str]) -> None:
     trail = Trail(lead=lead).hours(moment("09 20:00"), moment("11 04:00"))
     gone = trail.file_key(moment("10 13:20"))
     del trail.objects[gone]
-    report = validated(trail, move)
+    report = validate_files(trail, move)
     assert found(report) == [("missing_file", move[1] + gone.removeprefix(move[0]))]
     assert report.digests_valid == 24
 
 
-def test_a_copy_without_metadata_takes_signatures_from_the_digests_that_follow(validated: Found, trail: Trail) -> None:
+def test_a_copy_without_metadata_takes_signatures_from_the_digests_that_follow(
+    validate_files: Found, trail: Trail
+) -> None:
     trail.objects = {key: (body, {}) for key, (body, _) in trail.objects.items()}
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == []
     assert (report.digests_valid, report.pct) == (24, 100)
 
 
-def test_of_a_copy_without_metadata_the_last_signature_is_lost(validated: Found) -> None:
+def test_of_a_copy_without_metadata_the_last_signature_is_lost(validate_files: Found) -> None:
     trail = Trail().hours(moment("10 06:00"), moment("11 00:00"))
     trail.objects = {key: (body, {}) for key, (body, _) in trail.objects.items()}
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("signature_lost", trail.digest_key(moment("11 00:00")))]
     assert report.digests_valid == report.digests_found - 1
 
 
-def test_a_file_of_the_late_evening_is_named_by_a_digest_of_the_next_day(validated: Found) -> None:
+def test_a_file_of_the_late_evening_is_named_by_a_digest_of_the_next_day(validate_files: Found) -> None:
     trail = Trail().hours(moment("09 20:30"), moment("11 04:30"))
     evening = trail.file_key(moment("10 23:50"))
-    assert found(validated(trail)) == []
+    assert found(validate_files(trail)) == []
     trail.edit(evening, b"eventID", b"eventId")
-    report = validated(trail)
+    report = validate_files(trail)
     assert found(report) == [("changed_file", evening)]
     assert report.files_named == 24
 
 
-def test_two_trails_of_one_account_are_two_chains(validated: Found, trail: Trail) -> None:
+def test_two_trails_of_one_account_are_two_chains(validate_files: Found, trail: Trail) -> None:
     class Second(Trail):
         def digest_key(self, end: datetime, suffix: str = "") -> str:
             return super().digest_key(end, suffix).replace("example-trail", "second_trail")
@@ -444,7 +448,7 @@ def test_two_trails_of_one_account_are_two_chains(validated: Found, trail: Trail
     second.file(moment("10 11:30"), "SECOND")
     second.hours(moment("10 12:00"), moment("11 04:00"))
     trail.objects = {**second.objects, **trail.objects}
-    report = validated(trail)
+    report = validate_files(trail)
     assert (found(report), report.chains, report.digests_expected) == ([], 2, 24 + 13)
 
 
@@ -466,11 +470,11 @@ def test_runs_of_days_are_read_once_and_told_by_day(lake: LocalLake, source: Log
 
 
 def test_files_without_digests_are_unproved_and_the_check_passes_with_a_note(
-    validated: Found, source: LogSource, lake: LocalLake
+    validate_files: Found, source: LogSource, lake: LocalLake
 ) -> None:
     trail = Trail()
     trail.file(moment("10 13:20"))
-    report = validated(trail)
+    report = validate_files(trail)
     result = digest_result(source, [report], lake.settings)
     assert result.passed
     assert str(result.metadata["valid_pct"].value).startswith("n/a")
@@ -479,11 +483,11 @@ def test_files_without_digests_are_unproved_and_the_check_passes_with_a_note(
 
 
 def test_the_check_is_red_with_names_counts_and_what_to_do(
-    validated: Found, trail: Trail, source: LogSource, lake: LocalLake
+    validate_files: Found, trail: Trail, source: LogSource, lake: LocalLake
 ) -> None:
     for hour in range(24):
         del trail.objects[trail.file_key(moment(f"10 {hour}:20"))]
-    result = digest_result(source, [validated(trail)], lake.settings)
+    result = digest_result(source, [validate_files(trail)], lake.settings)
     assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.ERROR
     assert result.metadata["missing_file_findings"].value == 24
@@ -611,9 +615,9 @@ def test_the_sample_days_are_as_delivered(built: BuiltLake, keys_file: Path) -> 
 
 
 def test_a_hundred_percent_is_said_where_every_file_is_proved_and_nowhere_else(
-    validated: Found, trail: Trail, source: LogSource, capsys: pytest.CaptureFixture[str]
+    validate_files: Found, trail: Trail, source: LogSource, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = validated(trail)
+    whole = validate_files(trail)
     assert (whole.files, whole.proved_pct) == (24, 100)
     strangers = replace(whole, unproved={f"AWSLogs/{n:012}/CloudTrail/us-east-1/": n for n in range(1, 12)})
     assert (strangers.files, strangers.pct) == (90, 100)
@@ -631,10 +635,10 @@ def test_a_hundred_percent_is_said_where_every_file_is_proved_and_nowhere_else(
     assert "and 8 more" in said
 
 
-def test_each_file_of_a_day_counts_once(validated: Found, trail: Trail) -> None:
+def test_each_file_of_a_day_counts_once(validate_files: Found, trail: Trail) -> None:
     del trail.objects[trail.file_key(moment("10 13:20"))]
     trail.objects[trail.file_key(moment("10 14:25"), "INJECTED")] = (gzip.compress(b'{"Records":[]}'), {})
-    report = validated(trail)
+    report = validate_files(trail)
     cells = dict(zip(HEADINGS, _row(report), strict=True))
     parts = ("proved", "not as named", "named by none", "hour without digest", "day without digest")
     assert [cells[name] for name in parts] == [23, 1, 1, 0, 0]

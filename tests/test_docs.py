@@ -129,7 +129,7 @@ RUNBOOKS = sorted((DOCS / "runbooks").glob("*.md"))
 RINGING = {"AWS::CloudWatch::Alarm": "AlarmName", "AWS::Events::Rule": "Name", "AWS::Budgets::Budget": "BudgetName"}
 
 
-def ringing() -> dict[str, dict[str, Any]]:
+def alarm_sources() -> dict[str, dict[str, Any]]:
     """What of the templates tells the topic of alarms, by its name without the lake's and the layer's."""
     found: dict[str, dict[str, Any]] = {}
     for file in (REPOSITORY / "infra" / "aws" / "cloudformation").glob("*.yaml"):
@@ -151,7 +151,7 @@ def unnamed(names: Iterable[str], index: str, pages: Mapping[str, str]) -> list[
 
 def test_a_runbook_says_what_to_do_about_each_alarm() -> None:
     pages = {page.name: page.read_text() for page in RUNBOOKS}
-    alarms = ringing()
+    alarms = alarm_sources()
     assert len(alarms) >= 11
     assert unnamed(alarms, pages["README.md"], pages) == []
     assert unnamed(["of-nobody"], pages["README.md"], pages) == ["of-nobody"]
@@ -161,7 +161,7 @@ def test_a_runbook_says_what_to_do_about_each_alarm() -> None:
 
 def test_each_alarm_names_the_page_that_is_about_it() -> None:
     index = (DOCS / "runbooks" / "README.md").read_text()
-    for name, described in ringing().items():
+    for name, described in alarm_sources().items():
         said = described.get("AlarmDescription", described.get("Description", ""))
         if said:
             (page,) = re.findall(r"docs/runbooks/([a-z-]+\.md)", said)
@@ -226,7 +226,7 @@ def test_the_statement_for_team_finds_the_person_and_nobody_else(built: BuiltLak
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def folder_address(folder: Path) -> Iterator[str]:
     """The address of a folder, served on this machine."""
 
     class Quiet(SimpleHTTPRequestHandler):
@@ -271,7 +271,7 @@ def test_no_page_of_the_site_names_anything_to_load_from_elsewhere(site: Path) -
 
 @pytest.mark.stack
 def test_a_browser_loads_the_site_from_its_own_place_alone(site: Path, tmp_path: Path) -> None:
-    with served(site) as address, start_browser(tmp_path / "profile", "--window-size=1280,900") as browser:
+    with folder_address(site) as address, start_browser(tmp_path / "profile", "--window-size=1280,900") as browser:
         for name in ("index.html", "docs/first-hour.html", "docs/tables.html", "docs/performance.html"):
             with browser.page(f"{address}/{name}") as page:
                 loaded = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")

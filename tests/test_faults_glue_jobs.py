@@ -84,7 +84,7 @@ def job(lake: LocalLake) -> SmallJob:
     return SmallJob(lake).make(sleep_seconds=0)
 
 
-def telling(state: str) -> Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]:
+def state_change(state: str) -> Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]:
     """Every run that succeeded is told as ended in another state."""
 
     def change(operation: str, answer: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -109,7 +109,7 @@ def telling(state: str) -> Callable[[str, dict[str, Any]], tuple[int, dict[str, 
     43, "a run that ends FAILED, TIMEOUT, STOPPED, EXPIRED or ERROR", "a failure with the state and what to do"
 )
 def test_every_end_but_success_is_a_failure_that_says_what_to_do(job: SmallJob, state: str, advice: str) -> None:
-    with rewriting_proxy(job.lake.info.endpoint_url, telling(state)) as url:
+    with rewriting_proxy(job.lake.info.endpoint_url, state_change(state)) as url:
         with pytest.raises(
             GlueRunError, match=f"ended {state} .*said of {state}.*No day of it was committed.*{advice}"
         ):
@@ -119,7 +119,7 @@ def test_every_end_but_success_is_a_failure_that_says_what_to_do(job: SmallJob, 
 def test_a_run_that_fails_on_aws_leads_to_its_glue_run_and_its_log(
     job: SmallJob, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with rewriting_proxy(job.lake.info.endpoint_url, telling("FAILED")) as url:
+    with rewriting_proxy(job.lake.info.endpoint_url, state_change("FAILED")) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         with pytest.raises(GlueRunError, match=r"Its log: https://\S+/log-events/jr_\w+$"):
             job.run_through(None)

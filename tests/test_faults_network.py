@@ -44,7 +44,7 @@ def ref(lake: LocalLake) -> ObjectRef:
     return ObjectRef(0, bucket, KEY, 20131212)
 
 
-def recounted(lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef) -> Coverage:
+def recount_day(lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef) -> Coverage:
     """The recount of the object's day, with all its requests through the proxy."""
     made = proxy.resource(lake).recount(source, 1)
     (coverage,) = replace(made, raw=replace(made.raw, name=ref.bucket), registered=lambda days: ()).days([DAY])
@@ -78,7 +78,7 @@ def test_a_recount_reads_a_cut_body_again(
     lake: LocalLake, proxy: FaultProxy, source: LogSource, ref: ObjectRef, rule: dict[str, Any]
 ) -> None:
     proxy.break_it({**rule, "times": 1})
-    coverage = recounted(lake, proxy, source, ref)
+    coverage = recount_day(lake, proxy, source, ref)
     assert (coverage.expected, dict(coverage.unreadable)) == (200, {})
     assert proxy.fired("GetObject") == 1
 
@@ -89,7 +89,7 @@ def test_a_recount_that_cannot_read_says_so_instead_of_counting_less(
 ) -> None:
     proxy.break_it(CUT)
     with pytest.raises(CutObjectError, match=ref.bucket):
-        recounted(lake, proxy, source, ref)
+        recount_day(lake, proxy, source, ref)
 
 
 @pytest.mark.fault(39, "three of four GetObject answered 503", "the job's reader waits them out: every record")
@@ -109,7 +109,7 @@ def test_a_storm_of_503_is_waited_out_by_the_recount(
 ) -> None:
     storm = {"sequence": {"fail": 2, "pass": 1}}
     proxy.break_it(s3_error("GetObject", "SlowDown", **storm), s3_error("ListObjectsV2", "ServiceUnavailable", **storm))
-    assert recounted(lake, proxy, source, ref).expected == 200
+    assert recount_day(lake, proxy, source, ref).expected == 200
     assert proxy.fired("GetObject") >= 2
     assert proxy.fired("ListObjectsV2") >= 2
 

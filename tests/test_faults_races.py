@@ -35,7 +35,7 @@ def table(lake: LocalLake) -> Iterator[str]:
     lake.client("glue").delete_table(DatabaseName=lake.settings.database, Name=name)
 
 
-def placed(lake: LocalLake, table: str) -> dict[int, int]:
+def placed_commits_of(lake: LocalLake, table: str) -> dict[int, int]:
     return placed_commits(lake.client("glue"), lake.settings.database, table)
 
 
@@ -64,7 +64,7 @@ def test_of_two_backfills_of_one_day_the_newer_input_wins_every_time(lake: Local
     won = Counter(tuple(c.run_id for c in commits(Table(table, s3, bucket), day)) for day in DAYS)
     assert set(won) <= {("reads-2",), ("reads-1", "reads-2")}, "one order of commits, without a gap, the newer one last"
     send_unplaced_commits(lake.resource, table)
-    until(lambda: placed(lake, table) == {day: found.seq for day, found in newest.items()}, 120)
+    until(lambda: placed_commits_of(lake, table) == {day: found.seq for day, found in newest.items()}, 120)
     pages = lake.client("glue").get_paginator("get_partitions")
     found = pages.paginate(DatabaseName=lake.settings.database, TableName=table)
     locations = {int(p["Values"][0]): p["StorageDescriptor"]["Location"] for page in found for p in page["Partitions"]}
@@ -124,7 +124,7 @@ def test_the_order_of_commits_is_their_sequence_whatever_clocks_say(lake: LocalL
     newest = head(Table(table, s3, bucket), day)
     assert newest is not None
     assert (newest.seq, newest.run_id) == (2, "behind")
-    until(lambda: placed(lake, table).get(day) == 2)
+    until(lambda: placed_commits_of(lake, table).get(day) == 2)
 
 
 @pytest.mark.fault(

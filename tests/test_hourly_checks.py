@@ -71,7 +71,7 @@ def hourly(lake: LocalLake, config: SourceConfig) -> dg.JobDefinition:
     ).resolve_job_def(HOURLY)
 
 
-def shown(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str:
+def status_in_ui(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str:
     """What the UI shows of a check: it leaves out a result that is older than the asset's newest materialization."""
     record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
     context = LoadingContextForTest(instance)
@@ -88,9 +88,9 @@ def test_a_red_check_stays_red_when_a_raw_day_is_reported(built: BuiltLake, conf
     with dagster_instance(built.lake) as instance, put_back(s3, bucket, key):
         s3.delete_object(Bucket=bucket, Key=key)
         hourly(built.lake, config).execute_in_process(instance=instance)
-        assert shown(instance, check) == "FAILED"
+        assert status_in_ui(instance, check) == "FAILED"
         instance.report_runless_asset_event(dg.AssetMaterialization(config.raw_key, partition=str(DAY)))
-        assert shown(instance, check) == "FAILED"
+        assert status_in_ui(instance, check) == "FAILED"
     names = {key for key in load_definitions().resolve_asset_graph().asset_check_keys if "checks" in key.asset_key.path}
     assert {key.name for key in names} >= {"changed_since_built", "digests", "object_lock", "older_days"}
 
@@ -491,4 +491,4 @@ def test_old_runs_of_checks_are_deleted_and_their_newest_and_builds_are_kept(lak
         assert {run.run_id for run in instance.get_runs()} == {runs[-1], build.run_id}
         assert files - bytes_under(tmp_path) > 100_000, "the runs' files are gone as well"
         key = dg.AssetCheckKey(dg.AssetKey(["checks", "bedrock"]), "catalog_lag")
-        assert shown(instance, key) == "SUCCEEDED"
+        assert status_in_ui(instance, key) == "SUCCEEDED"

@@ -248,15 +248,15 @@ def _allowed() -> Iterator[tuple[str, str, Any]]:
     """(policy, action, resource) of everything that is allowed to a role."""
     for name, document in _policies().items():
         for statement in (s for s in _statements(document) if s["Effect"] == "Allow"):
-            for action in _listed(statement["Action"]):
-                yield from ((name, action, resource) for resource in _listed(statement["Resource"]))
+            for action in _as_list(statement["Action"]):
+                yield from ((name, action, resource) for resource in _as_list(statement["Resource"]))
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     """The values of a list, of either side of a condition, or a value alone."""
     if isinstance(value, dict) and set(value) == {"Fn::If"}:
-        return [one for side in value["Fn::If"][1:] for one in _listed(side) if one != {"Ref": "AWS::NoValue"}]
-    return [found for one in value for found in _listed(one)] if isinstance(value, list) else [value]
+        return [one for side in value["Fn::If"][1:] for one in _as_list(side) if one != {"Ref": "AWS::NoValue"}]
+    return [found for one in value for found in _as_list(one)] if isinstance(value, list) else [value]
 
 
 def cfn_lint(*templates: Path) -> subprocess.CompletedProcess[str]:
@@ -318,7 +318,7 @@ def _allowed_to(resource: Resource) -> set[tuple[str, str]]:
     documents = [one["PolicyDocument"] for one in resource.properties.get("Policies", [])]
     documents += [resource.properties["PolicyDocument"]] if "PolicyDocument" in resource.properties else []
     statements = [one for document in documents for one in document["Statement"] if one["Effect"] == "Allow"]
-    return {(a, r) for one in statements for a in _listed(one["Action"]) for r in _listed(one["Resource"])}
+    return {(a, r) for one in statements for a in _as_list(one["Action"]) for r in _as_list(one["Resource"])}
 
 
 KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key"
@@ -830,7 +830,7 @@ def test_credentials_of_another_account_are_refused(endpoint: Endpoint) -> None:
 
 
 @pytest.fixture(scope="module")
-def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def iam_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An emulator that enforces IAM, with a lake."""
     for endpoint in _emulator(tmp_path_factory.mktemp("enforcing"), auth=True):
         endpoint.deploy("lake", **{"looker:ModelId": "example.model"})
@@ -841,20 +841,20 @@ def _roles(endpoint: Endpoint, part: str) -> list[str]:
     return [r["RoleName"] for r in endpoint.client("iam").list_roles()["Roles"] if part in r["RoleName"]]
 
 
-def test_the_functions_may_do_what_they_must(enforcing: Endpoint) -> None:
-    lake, s3, table = enforcing.settings("lake"), enforcing.client("s3"), SOURCES[0].readready.name
+def test_the_functions_may_do_what_they_must(iam_endpoint: Endpoint) -> None:
+    lake, s3, table = iam_endpoint.settings("lake"), iam_endpoint.client("s3"), SOURCES[0].readready.name
     location = f"s3://{lake.readready_bucket}/{table}/run=r/logcalendarday=20261101/"
     commit = Commit(table, 20261101, 1, "r", location, "m", 1, 1, 1, "h", "2026-11-02T00:00:00Z")
     record = json.dumps(dataclasses.asdict(commit)).encode()
     s3.put_object(Bucket=lake.readready_bucket, Key=commit_key(table, 20261101, 1), Body=record)
-    glue = enforcing.client("glue")
+    glue = iam_endpoint.client("glue")
     (placed,) = until(lambda: glue.get_partitions(DatabaseName="lake", TableName=table)["Partitions"], 60)
     assert placed["StorageDescriptor"]["Location"] == location
 
 
-def test_the_job_may_write_rows_but_neither_commit_nor_delete_them(enforcing: Endpoint) -> None:
-    lake = enforcing.settings("lake")
-    s3 = _client_as(enforcing, _roles(enforcing, "ReadreadyRole")[0], "s3")
+def test_the_job_may_write_rows_but_neither_commit_nor_delete_them(iam_endpoint: Endpoint) -> None:
+    lake = iam_endpoint.settings("lake")
+    s3 = _client_as(iam_endpoint, _roles(iam_endpoint, "ReadreadyRole")[0], "s3")
     rows = f"{SOURCES[0].readready.name}/run=r/logcalendarday=20261101/part.orc"
     s3.put_object(Bucket=lake.readready_bucket, Key=rows, Body=b"rows")
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -865,9 +865,9 @@ def test_the_job_may_write_rows_but_neither_commit_nor_delete_them(enforcing: En
         s3.put_object(Bucket=lake.raw_bucket(SOURCES[0].name), Key="any", Body=b"")
 
 
-def test_looker_may_read_readready_and_reviews_and_nothing_else(enforcing: Endpoint) -> None:
-    lake, role = enforcing.settings("lake"), _roles(enforcing, "LookerRole")[0]
-    own, s3 = enforcing.client("s3"), _client_as(enforcing, role, "s3")
+def test_looker_may_read_readready_and_reviews_and_nothing_else(iam_endpoint: Endpoint) -> None:
+    lake, role = iam_endpoint.settings("lake"), _roles(iam_endpoint, "LookerRole")[0]
+    own, s3 = iam_endpoint.client("s3"), _client_as(iam_endpoint, role, "s3")
     table = SOURCES[0].readready.name
     readable = [f"{table}/run=r/part.orc", f"{REVIEWS[0].table.name}/run=r/part.orc", f"checks/{table}/1/coverage.json"]
     hidden = [f"commits/{table}/20261105/00000001.json", "packets/any/1.html", f"manifests/{table}/1/r.json.gz"]
@@ -884,7 +884,7 @@ def test_looker_may_read_readready_and_reviews_and_nothing_else(enforcing: Endpo
         lambda: s3.put_object(Bucket=lake.results_bucket, Key="results/any", Body=b"y"),
         lambda: s3.get_object(Bucket=lake.results_bucket, Key="dagster/any.csv"),
     ]
-    glue, athena = _client_as(enforcing, role, "glue"), _client_as(enforcing, role, "athena")
+    glue, athena = _client_as(iam_endpoint, role, "glue"), _client_as(iam_endpoint, role, "athena")
     assert glue.get_table(DatabaseName="lake", Name=table)["Table"]["Name"] == table
     refused += [
         lambda: glue.delete_table(DatabaseName="lake", Name=table),

@@ -91,13 +91,13 @@ class KilledLake:
         return run
 
 
-def finished(process: "subprocess.Popen[str]") -> str:
+def wait_for(process: "subprocess.Popen[str]") -> str:
     output, _ = process.communicate(timeout=600)
     return output
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
+def lake_under_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
     """A lake with two days built without faults."""
     lake = KilledLake(tmp_path_factory.mktemp("killed"))
     files = tmp_path_factory.mktemp("files")
@@ -108,10 +108,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
             path.write_bytes(sample.body)
     start_stack(lake.home, log=lambda text: None)
     loading = lake.command("load", "cloudtrail", str(files))
-    assert "partitions registered" in finished(loading)
+    assert "partitions registered" in wait_for(loading)
     assert loading.returncode == 0
     building = lake.build()
-    output = finished(building)
+    output = wait_for(building)
     assert building.returncode == 0, output
     yield lake
     if info := running_stack(lake.home):
@@ -119,74 +119,76 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
 
 
 @pytest.fixture
-def judged_days(killed: KilledLake) -> Judged:
+def judged_days(lake_under_kill: KilledLake) -> Judged:
     source = load_source("cloudtrail")
     names = f"{NAME}-raw-{source.name}-{ACCOUNT}", f"{NAME}-readready-{ACCOUNT}"
     days = tuple(date.fromisoformat(day) for day in DAYS)
-    return lambda: JudgedDays(StoredLake(killed.client("s3"), killed.client("glue"), NAME, source, *names), days)
+    return lambda: JudgedDays(
+        StoredLake(lake_under_kill.client("s3"), lake_under_kill.client("glue"), NAME, source, *names), days
+    )
 
 
 @pytest.mark.fault(13, "kill -9 of Spark in mid-build", "no commit, the old day whole, another build the same rows")
-def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(killed: KilledLake) -> None:
-    before, commits = killed.hashes(), killed.heads()
-    building = killed.build()
-    run = killed.running(len(killed.runs()))
-    pid = json.loads((killed.home / "runs" / run["Id"] / "pid.json").read_text())["pid"]
+def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(lake_under_kill: KilledLake) -> None:
+    before, commits = lake_under_kill.hashes(), lake_under_kill.heads()
+    building = lake_under_kill.build()
+    run = lake_under_kill.running(len(lake_under_kill.runs()))
+    pid = json.loads((lake_under_kill.home / "runs" / run["Id"] / "pid.json").read_text())["pid"]
     os.killpg(pid, signal.SIGKILL)
-    output = finished(building)
+    output = wait_for(building)
     assert building.returncode == 1
     assert "ended FAILED" in output
     assert "No day of it was committed" in output
-    assert killed.heads() == commits
-    again = killed.build()
-    finished(again)
+    assert lake_under_kill.heads() == commits
+    again = lake_under_kill.build()
+    wait_for(again)
     assert again.returncode == 0
-    assert killed.hashes() == before
+    assert lake_under_kill.hashes() == before
 
 
 @pytest.mark.fault(
     16, "kill -9 of Dagster while its Glue run goes on", "the next one adopts the run; one run, one commit"
 )
 @pytest.mark.fault(45, "kill -9 of Dagster in mid-build", "the run that goes on is adopted")
-def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(killed: KilledLake) -> None:
-    before, count = killed.hashes(), len(killed.runs())
-    building = killed.build()
-    run = killed.running(count)
+def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(lake_under_kill: KilledLake) -> None:
+    before, count = lake_under_kill.hashes(), len(lake_under_kill.runs())
+    building = lake_under_kill.build()
+    run = lake_under_kill.running(count)
     building.kill()
     building.communicate()
-    assert killed.run(run["Id"])["JobRunState"] == "RUNNING", "the Glue run goes on by itself"
-    again = killed.build()
-    output = finished(again)
+    assert lake_under_kill.run(run["Id"])["JobRunState"] == "RUNNING", "the Glue run goes on by itself"
+    again = lake_under_kill.build()
+    output = wait_for(again)
     assert again.returncode == 0, output
     assert f"Adopting Glue run {run['Id']}" in output
-    assert len(killed.runs()) == count + 1, "no second run for the same days"
-    assert killed.hashes() == before
+    assert len(lake_under_kill.runs()) == count + 1, "no second run for the same days"
+    assert lake_under_kill.hashes() == before
 
 
 @pytest.mark.fault(43, "a build cancelled by SIGINT", "its Glue run is STOPPED, no commit")
-def test_a_cancelled_build_stops_its_run(killed: KilledLake) -> None:
-    commits, count = killed.heads(), len(killed.runs())
-    building = killed.build()
-    run = killed.running(count)
+def test_a_cancelled_build_stops_its_run(lake_under_kill: KilledLake) -> None:
+    commits, count = lake_under_kill.heads(), len(lake_under_kill.runs())
+    building = lake_under_kill.build()
+    run = lake_under_kill.running(count)
     building.send_signal(signal.SIGINT)
-    finished(building)
+    wait_for(building)
     assert building.returncode != 0
-    assert until(lambda: killed.run(run["Id"])["JobRunState"] == "STOPPED")
-    assert killed.heads() == commits
+    assert until(lambda: lake_under_kill.run(run["Id"])["JobRunState"] == "STOPPED")
+    assert lake_under_kill.heads() == commits
 
 
 @pytest.mark.fault(13, "kill -9 of the whole stack in mid-build", "everything comes back, another build the same rows")
-def test_a_killed_stack_comes_back_with_everything_and_builds_again(killed: KilledLake) -> None:
-    before, count = killed.hashes(), len(killed.runs())
-    building = killed.build()
-    run = killed.running(count)
-    os.kill(killed.info.pid, signal.SIGKILL)
-    finished(building)
+def test_a_killed_stack_comes_back_with_everything_and_builds_again(lake_under_kill: KilledLake) -> None:
+    before, count = lake_under_kill.hashes(), len(lake_under_kill.runs())
+    building = lake_under_kill.build()
+    run = lake_under_kill.running(count)
+    os.kill(lake_under_kill.info.pid, signal.SIGKILL)
+    wait_for(building)
     assert building.returncode != 0
-    start_stack(killed.home, log=lambda text: None)
-    assert killed.run(run["Id"])["JobRunState"] == "FAILED"
-    assert killed.hashes() == before
-    again = killed.build()
-    output = finished(again)
+    start_stack(lake_under_kill.home, log=lambda text: None)
+    assert lake_under_kill.run(run["Id"])["JobRunState"] == "FAILED"
+    assert lake_under_kill.hashes() == before
+    again = lake_under_kill.build()
+    output = wait_for(again)
     assert again.returncode == 0, output
-    assert killed.hashes() == before
+    assert lake_under_kill.hashes() == before

@@ -58,7 +58,7 @@ def stored_rows(built: BuiltLake, commit: Commit) -> list[dict[str, Any]]:
     return rows
 
 
-def recounted(built: BuiltLake, *days: date) -> dict[date, Coverage]:
+def coverage_by_day(built: BuiltLake, *days: date) -> dict[date, Coverage]:
     recount = built.lake.resource.recount(built.source, 1)
     return dict(zip(sorted(days), recount.days(days), strict=True))
 
@@ -235,7 +235,7 @@ def test_each_day_of_a_window_has_check_results_of_its_own(built: BuiltLake) -> 
 
 @pytest.mark.fault(22, "a day with a corrupt object recounted", "below 100 %, the object named")
 def test_the_day_with_an_unreadable_object_is_below_100_and_names_it(built: BuiltLake) -> None:
-    for day, coverage in recounted(built, *DAYS).items():
+    for day, coverage in coverage_by_day(built, *DAYS).items():
         names = {key for key in built.truth.quarantined_objects if f"/{day:%Y/%m/%d}/" in key}
         assert {name.split("/", 3)[3] for name in coverage.unreadable} == names
         assert coverage.missing == coverage.surplus == coverage.repeated == 0
@@ -280,7 +280,7 @@ def test_one_event_missing_from_one_orc_file_is_found_by_name(built: BuiltLake) 
     orc.write_table(table.slice(1), short)
     try:
         s3.put_object(Bucket=bucket, Key=key, Body=short.getvalue())
-        coverage = recounted(built, LAST)[LAST]
+        coverage = coverage_by_day(built, LAST)[LAST]
         assert coverage.missing_events == (table.column("eventid")[0].as_py(),)
         assert coverage.missing_by_object == {
             f"s3://{table.column('raw_bucket')[0].as_py()}/{table.column('raw_key')[0].as_py()}": 1
@@ -311,7 +311,7 @@ def test_a_row_without_its_event_is_found_by_name(built: BuiltLake) -> None:
     orc.write_table(pa.concat_tables([table, forged]), longer)
     try:
         s3.put_object(Bucket=bucket, Key=key, Body=longer.getvalue())
-        coverage = recounted(built, LAST)[LAST]
+        coverage = coverage_by_day(built, LAST)[LAST]
         assert coverage.surplus_events == ("00000000-made-up",)
         assert coverage.missing == coverage.repeated == 0
     finally:
@@ -378,7 +378,7 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     assert sum(e.events for e in entries) == sum(built.truth.very_late_by_day.values())
     sql = "SELECT day, prefix_day, days_late, key FROM from_cloudtrail_late WHERE day = 20261101"
     assert ask(built.lake, sql).texts == [["20261101", "20261104", "3", entry.key] for entry in entries]
-    assert recounted(built, FIRST)[FIRST].missing == sum(built.truth.very_late_by_day.values())
+    assert coverage_by_day(built, FIRST)[FIRST].missing == sum(built.truth.very_late_by_day.values())
     red = check_history(built, COVERAGE)[FIRST.isoformat()]
     assert not red.passed, "the build that found the late events turned their day red"
     assert red.metadata["missing"].value == sum(built.truth.very_late_by_day.values())
@@ -386,7 +386,7 @@ def test_a_late_object_makes_its_day_stale_and_a_rebuild_whole(built: BuiltLake)
     assert state_of(built, FIRST) == "stale"
     (rebuilt,) = build_range(built.lake, built.source, FIRST, FIRST, quiet)
     assert rebuilt.metadata["dagster/row_count"] == before.rows + sum(built.truth.very_late_by_day.values())
-    assert recounted(built, FIRST)[FIRST].missing == 0
+    assert coverage_by_day(built, FIRST)[FIRST].missing == 0
     assert state_of(built, FIRST) in {"complete", "incomplete"}
 
 

@@ -93,7 +93,7 @@ def stacks(name: str) -> list[Stack]:
     return lake_stacks(LakeSettings(name, ACCOUNT, REGION), sources, given, Artifacts(b"", b"", b"", b"", b""))
 
 
-def declared(name: str) -> list[Resource]:
+def resources_of(name: str) -> list[Resource]:
     return [
         one for stack in stacks(name) for one in resources(stack.template, stack.parameters, ACCOUNT, REGION).values()
     ]
@@ -102,7 +102,7 @@ def declared(name: str) -> list[Resource]:
 def physical_names(name: str) -> set[str]:
     """What everything of a lake is called: stacks, and resources that have names of their own; of a path its part."""
     found = {stack.name for stack in stacks(name)}
-    for one in declared(name):
+    for one in resources_of(name):
         found |= {one.properties[key] for key in (*NAMES, "Name", "ClusterName", "Family") if key in one.properties}
     found = {one for one in found if isinstance(one, str) and not re.fullmatch(r"(Consumer|Producer)(\.Arn)?", one)}
     parts = {one: [part for part in one.split("/") if re.match(rf"{name}(-|$)", part)] for one in found}
@@ -127,22 +127,22 @@ def test_whatever_is_called_after_a_lake_is_not_accepted_as_a_name_of_another() 
 
 def arns(name: str) -> set[str]:
     """The resources that any statement of a lake allows something on, where they name the lake."""
-    text = json.dumps([one.properties for one in declared(name)])
+    text = json.dumps([one.properties for one in resources_of(name)])
     return {one for one in re.findall(r'"(arn:aws:[^"]+)"', text) if re.search(rf"[:/]{name}\b", one)}
 
 
 def test_a_block_with_an_environment_of_its_own_has_its_own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3 keeps those that it finds first, and a process may work on two lakes, one after the other."""
 
-    def signed() -> str:
+    def sign() -> str:
         return boto3.client("s3", region_name="us-east-1").generate_presigned_url("list_buckets")
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "keyone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
     with own_environment():
         os.environ["AWS_ACCESS_KEY_ID"] = "keytwo"
-        assert "keytwo" in signed()
-    assert "keyone" in signed()
+        assert "keytwo" in sign()
+    assert "keyone" in sign()
     with own_environment():
         os.environ["AWS_ACCESS_KEY_ID"] = "keythree"
-        assert "keythree" in signed()
+        assert "keythree" in sign()

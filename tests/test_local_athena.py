@@ -117,16 +117,16 @@ def table_input(name: str, columns: str, keys: str, serde: str, **storage: Any) 
     return {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": declared(keys),
+        "PartitionKeys": parse_columns(keys),
         "StorageDescriptor": {
-            "Columns": declared(columns),
+            "Columns": parse_columns(columns),
             "SerdeInfo": {"SerializationLibrary": serde, "Parameters": parameters},
             **storage,
         },
     }
 
 
-def declared(text: str) -> list[dict[str, str]]:
+def parse_columns(text: str) -> list[dict[str, str]]:
     named = [word.partition(":") for word in text.split()]
     return [{"Name": name, "Type": kind or "string"} for name, _, kind in named]
 
@@ -496,12 +496,12 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     info = start_stack(tmp_path_factory.mktemp("athena"))
     try:
-        yield filled(connected(info))
+        yield two_days(stack_of(info))
     finally:
         stop_stack(info)
 
 
-def connected(info: StackInfo) -> Stack:
+def stack_of(info: StackInfo) -> Stack:
     def client(name: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]
             name, endpoint_url=info.endpoint_url, region_name="us-east-1", **info.credentials
@@ -510,7 +510,7 @@ def connected(info: StackInfo) -> Stack:
     return Stack(client("s3"), client("glue"), client("athena"))
 
 
-def filled(stack: Stack) -> Stack:
+def two_days(stack: Stack) -> Stack:
     """Two stored days of CloudTrail; one is in the catalog."""
     stack.s3.create_bucket(Bucket=LAKE)
     stack.glue.create_database(DatabaseInput={"Name": DB})

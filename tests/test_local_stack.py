@@ -92,7 +92,7 @@ def until(true: Callable[[], bool], what: str, seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def refused(code: str, call: Callable[..., Any], **given: Any) -> str:
+def refusal(code: str, call: Callable[..., Any], **given: Any) -> str:
     with pytest.raises(ClientError) as caught:
         call(**given)
     assert caught.value.response["Error"]["Code"] == code
@@ -181,7 +181,7 @@ def test_one_run_too_many_is_refused_until_the_first_is_stopped(lake: Lake) -> N
     lake.make_job("slow", "import time; time.sleep(600)", ExecutionProperty={"MaxConcurrentRuns": 1})
     assert glue.get_job(JobName="slow")["Job"]["ExecutionProperty"] == {"MaxConcurrentRuns": 1}
     first = lake.start("slow")
-    refused("ConcurrentRunsExceededException", glue.start_job_run, JobName="slow")
+    refusal("ConcurrentRunsExceededException", glue.start_job_run, JobName="slow")
     until(lambda: lake.run("slow", first)["JobRunState"] == "RUNNING", "it runs")
     pid = json.loads((lake.home / "runs" / first / "pid.json").read_text())["pid"]
     answer = glue.batch_stop_job_run(JobName="slow", JobRunIds=[first, "jr_unknown"])
@@ -210,8 +210,8 @@ def test_a_run_beyond_its_timeout_is_ended_with_all_it_started(lake: Lake) -> No
 
 def test_unknown_jobs_and_runs_are_not_found(lake: Lake) -> None:
     glue = lake.client("glue")
-    refused("EntityNotFoundException", glue.start_job_run, JobName="nobody")
-    refused("EntityNotFoundException", glue.get_job_run, JobName="nobody", RunId="jr_1")
+    refusal("EntityNotFoundException", glue.start_job_run, JobName="nobody")
+    refusal("EntityNotFoundException", glue.get_job_run, JobName="nobody", RunId="jr_1")
 
 
 def test_a_spark_script_reaches_s3_from_its_executors(lake: Lake) -> None:
@@ -255,14 +255,14 @@ def test_an_expression_that_is_none_is_refused(lake: Lake) -> None:
     lake.make_table("refusing")
     ask = lake.client("glue").get_partitions
     for expression in ("day =", "nokey = 1", "region = 1", "day = 'x'", "upper(region) = 'EU'", "day = " + "1" * 2048):
-        refused("InvalidInputException", ask, DatabaseName="lake", TableName="refusing", Expression=expression)
+        refusal("InvalidInputException", ask, DatabaseName="lake", TableName="refusing", Expression=expression)
 
 
 def test_pages_of_partitions_end_and_repeat_nothing(lake: Lake) -> None:
     lake.make_table("paged")
     glue = lake.client("glue")
     inputs = [{"Values": ["eu", str(day), "2026-11-01"]} for day in range(100)]
-    refused(
+    refusal(
         "ValidationException",
         glue.batch_create_partition,
         DatabaseName="lake",
@@ -286,10 +286,10 @@ def test_a_partition_needs_its_table_and_a_value_a_key(lake: Lake) -> None:
     create = glue.create_partition
     values = ["eu", "1", "2026-11-01"]
     named = {"DatabaseName": "lake", "TableName": "strict"}
-    refused("EntityNotFoundException", create, DatabaseName="lake", TableName="no", PartitionInput={"Values": values})
-    refused("InvalidInputException", create, **named, PartitionInput={"Values": ["eu"]})
+    refusal("EntityNotFoundException", create, DatabaseName="lake", TableName="no", PartitionInput={"Values": values})
+    refusal("InvalidInputException", create, **named, PartitionInput={"Values": ["eu"]})
     lake.add("strict", *values)
-    refused("AlreadyExistsException", create, **named, PartitionInput={"Values": values})
+    refusal("AlreadyExistsException", create, **named, PartitionInput={"Values": values})
     moved = {"Values": values, "StorageDescriptor": {"Location": "s3://lake/new/"}}
     update = [{"PartitionValueList": values, "PartitionInput": moved}]
     for _ in range(2):
@@ -297,8 +297,8 @@ def test_a_partition_needs_its_table_and_a_value_a_key(lake: Lake) -> None:
     partition = glue.get_partition(**named, PartitionValues=values)["Partition"]
     assert partition["StorageDescriptor"]["Location"] == "s3://lake/new/"
     glue.delete_partition(**named, PartitionValues=values)
-    refused("EntityNotFoundException", glue.get_partition, **named, PartitionValues=values)
-    refused("EntityNotFoundException", glue.delete_partition, **named, PartitionValues=values)
+    refusal("EntityNotFoundException", glue.get_partition, **named, PartitionValues=values)
+    refusal("EntityNotFoundException", glue.delete_partition, **named, PartitionValues=values)
 
 
 def test_null_partitions_match_is_null_and_no_comparison() -> None:
@@ -352,7 +352,7 @@ def make_producer(lake: Lake, gate: Path, bucket: str, reserved: int | None = No
     return queue
 
 
-def received(lake: Lake, queue: str, count: int) -> set[str]:
+def keys_received(lake: Lake, queue: str, count: int) -> set[str]:
     keys: set[str] = set()
 
     def enough() -> bool:
@@ -372,7 +372,7 @@ def test_a_burst_of_objects_loses_no_notification_although_its_lambda_is_throttl
     s3 = lake.client("s3")
     for name in names:
         s3.put_object(Bucket="burst", Key=name, Body=b"{}")
-    assert received(lake, queue, len(names)) == names
+    assert keys_received(lake, queue, len(names)) == names
 
 
 def test_a_killed_stack_comes_back_with_everything_it_answered(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_a_killed_stack_comes_back_with_everything_it_answered(tmp_path: Path) -
         run = lake.run("slow", run_id)
         assert run["JobRunState"] == "FAILED"
         assert run["ErrorMessage"] == "the stack stopped while this run was going; start it again"
-        assert received(lake, queue, 1) == {"waiting"}
+        assert keys_received(lake, queue, 1) == {"waiting"}
     finally:
         stop_stack(lake.info)
 

@@ -761,12 +761,12 @@ def test_nothing_of_prompts_rows_or_the_models_words_is_logged(
 
 
 def test_a_fault_of_lookers_own_is_raised_without_content(capsys: pytest.CaptureFixture[str]) -> None:
-    def faulty(sql: str) -> Guarded:
+    def fail(sql: str) -> Guarded:
         raise KeyError(sql)
 
     with serve([call(SECRET)]) as server, function(server) as looker:
         with pytest.raises(RuntimeError, match=r"KeyError at test_looker.py:\d+") as raised:
-            replace(looker, guard=faulty).answer({"prompt_from_user": SECRET}, 60, DAY)
+            replace(looker, guard=fail).answer({"prompt_from_user": SECRET}, 60, DAY)
     assert SECRET not in str(raised.value)
     assert raised.value.__suppress_context__
     assert raised.value.__cause__ is None

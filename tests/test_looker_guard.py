@@ -184,7 +184,7 @@ def test_mutations_are_refused_or_read_allowed_tables_only() -> None:
     statements = [case["sql"] for case in (*_REFUSED, *_ACCEPTED * 4) if len(case["sql"]) < 2_000]
     passed = 0
     for _ in range(3_000):
-        sql = _mutated(chance, statements)
+        sql = _mutate(chance, statements)
         try:
             accepted = check_statement(sql, POLICY)
         except RefusedError:
@@ -194,7 +194,7 @@ def test_mutations_are_refused_or_read_allowed_tables_only() -> None:
     assert passed >= 100
 
 
-def _mutated(chance: random.Random, statements: list[str]) -> str:
+def _mutate(chance: random.Random, statements: list[str]) -> str:
     one, other = chance.choice(statements), chance.choice(statements)
     words, others = re.split(r"(\W)", one), re.split(r"(\W)", other)
     at, to = chance.randrange(len(words)), chance.randrange(len(others))

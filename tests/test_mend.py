@@ -65,11 +65,11 @@ def test_what_was_not_loaded_is_a_table(built: BuiltLake) -> None:
     ).texts
     assert {key: reason for key, ordinal, reason, _ in rows if ordinal is None} == built.truth.quarantined_objects
     assert Counter(reason for _, ordinal, reason, _ in rows if ordinal) == built.truth.quarantined_records
-    etags = {e["Key"]: e["ETag"].strip('"') for e in _listed(built)}
+    etags = {e["Key"]: e["ETag"].strip('"') for e in _entries(built)}
     assert all(etags[str(key)] == etag for key, _, _, etag in rows)
 
 
-def _listed(built: BuiltLake) -> Iterator[dict[str, Any]]:
+def _entries(built: BuiltLake) -> Iterator[dict[str, Any]]:
     pages = s3(built).get_paginator("list_objects_v2").paginate(Bucket=built.lake.settings.raw_bucket("cloudtrail"))
     return (entry for page in pages for entry in page["Contents"])
 
@@ -391,7 +391,7 @@ def test_evidence_leads_from_a_row_to_the_bytes_it_was_made_from(
     assert document["record"].encode("latin-1") == found.record
 
 
-def differing(built: BuiltLake, event: str) -> set[str]:
+def differences(built: BuiltLake, event: str) -> set[str]:
     (found,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     return {s.what for s in found.statements if s.agrees is False}
 
@@ -402,13 +402,13 @@ def test_evidence_says_what_no_longer_agrees(rebuilt: BuiltLake) -> None:
     raw, key = str(found.row["raw_bucket"]), str(found.row["raw_key"])
     with put_back(rebuilt, raw, key) as body:
         s3(rebuilt).put_object(Bucket=raw, Key=key, Body=body + b"\0")
-        assert "raw object" in differing(rebuilt, event)
+        assert "raw object" in differences(rebuilt, event)
         s3(rebuilt).delete_object(Bucket=raw, Key=key)
-        assert "raw object" in differing(rebuilt, event)
+        assert "raw object" in differences(rebuilt, event)
     assert found.commit is not None
     with put_back(rebuilt, bucket(rebuilt), found.commit.manifest):
         s3(rebuilt).delete_object(Bucket=bucket(rebuilt), Key=found.commit.manifest)
-        assert differing(rebuilt, event) == {"manifest"}
+        assert differences(rebuilt, event) == {"manifest"}
 
 
 def test_the_version_that_was_read_stands_in_for_an_overwritten_object(rebuilt: BuiltLake) -> None:

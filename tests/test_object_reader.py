@@ -136,7 +136,7 @@ def twice(end: str, within: str, spaces: bool) -> str:
     return text.replace(first, first + within)[:-1] + end
 
 
-def counted(content: bytes) -> list[str | None]:
+def event_keys(content: bytes) -> list[str | None]:
     """Keys by the recount, which is another path; None is what can be no row."""
     return [event.key for event in recount.events(text_of(content, False))]
 
@@ -157,7 +157,7 @@ def test_what_a_record_says_first_does_not_vanish_behind_what_it_says_then(end: 
     content = f'{{"Records":[{good},{twice(end, within, spaces)},{good}]}}'.encode()
     found = [(row["kind"], row["reason"]) for row in rows(content)]
     assert found == [("record", None), ("quarantined", "key_twice"), ("record", None), ("object", None)]
-    assert counted(content) == ["good", None, "good"]
+    assert event_keys(content) == ["good", None, "good"]
     assert [row["reason"] for row in rows(content, rules=HARMLESS)] == [None, "key_twice", None, None]
 
 
@@ -171,7 +171,7 @@ def test_an_object_that_says_records_twice_is_not_read_at_all(again: str) -> Non
     (closing,) = rows(content)
     assert (closing["kind"], closing["reason"]) == ("object", "key_twice")
     with pytest.raises(NotCountableError, match="key_twice"):
-        counted(content)
+        event_keys(content)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_an_object_that_says_records_twice_is_not_read_at_all(again: str) -> Non
 def test_a_key_is_not_said_twice_by_what_looks_like_it(odd: dict[str, Any], form: dict[str, Any]) -> None:
     content = json.dumps({"Records": [record(**odd, other={"Records": [1]})], "other": "Records"}, **form).encode()
     assert [row["kind"] for row in rows(content)] == ["record", "object"]
-    assert counted(content) == [record()["eventID"]]
+    assert event_keys(content) == [record()["eventID"]]
 
 
 def test_a_key_twice_in_a_block_that_no_column_is_made_of_stays_in_its_text() -> None:
@@ -248,7 +248,7 @@ def test_wide_characters_are_named_without_a_byte_order_mark_too(encoding: str) 
 def test_a_byte_order_mark_is_passed_over(content: bytes) -> None:
     marked = content if content[:2] == b"\x1f\x8b" else b"\xef\xbb\xbf" + content
     assert only(marked)["eventname"] == "GetObject"
-    assert counted(marked) == [record()["eventID"]]
+    assert event_keys(marked) == [record()["eventID"]]
 
 
 LINE = b'{"eventID":"a","eventTime":"2026-11-01T12:00:00Z"}'
@@ -434,7 +434,7 @@ def test_an_odd_identity_loses_nothing(identity: Any) -> None:
     assert json.loads(only(body(record(userIdentity=identity)))["useridentity"]) == identity
 
 
-def reassembled(row: dict[str, Any]) -> dict[str, Any]:
+def reassemble(row: dict[str, Any]) -> dict[str, Any]:
     """The record a row came from, from the row alone."""
     found: dict[str, Any] = json.loads(row["otherfields"] or "{}")
     for key, column in (decode.TEXT | decode.BOOLEAN).items():
@@ -467,7 +467,7 @@ def test_a_row_misses_nothing_of_its_record() -> None:
         for row in (r for r in rows(content) if r["kind"] == "record"):
             original = records[row["raw_ordinal"]]
             nulls = {k for k, v in original.items() if v is None and k in decode.KNOWN_KEYS}
-            assert reassembled(row) == {k: v for k, v in original.items() if k not in nulls}
+            assert reassemble(row) == {k: v for k, v in original.items() if k not in nulls}
             compared += 1
     assert compared > 2_000
 
@@ -476,13 +476,13 @@ def test_the_recount_finds_the_events_that_the_job_finds() -> None:
     for content in sample_contents():
         found = rows(content)
         try:
-            counted = [e.key for e in recount.events(gzip.decompress(content).decode(errors="replace"))]
+            event_keys = [e.key for e in recount.events(gzip.decompress(content).decode(errors="replace"))]
         except (NotCountableError, OSError):
             assert found[-1]["reason"]
             continue
         keys = [r["eventkey"] for r in found if r["kind"] == "record"]
-        assert not Counter(keys) - Counter(counted)
-        assert len(counted) == found[-1]["record_count"]
+        assert not Counter(keys) - Counter(event_keys)
+        assert len(event_keys) == found[-1]["record_count"]
 
 
 EXCLUDING = """

@@ -119,7 +119,7 @@ def store(lake: LocalLake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         s3.delete_bucket(Bucket=bucket)
 
 
-def asked(source: LogSource, way: str = LOCAL, last: date = DAY) -> JobArguments:
+def arguments_of(source: LogSource, way: str = LOCAL, last: date = DAY) -> JobArguments:
     engine = LOCAL if way == LOCAL else SPARK
     return JobArguments(source.name, DAY, last, f"{way}-{uuid4().hex[:8]}", "db", READREADY, engine=engine)
 
@@ -146,7 +146,7 @@ class Built:
 
 
 def built_by(way: str, store: Store, source: LogSource, objects: WindowObjects) -> Built:
-    arguments = asked(source, way, date(2026, 11, 2))
+    arguments = arguments_of(source, way, date(2026, 11, 2))
     with pytest.MonkeyPatch.context() as patch:
         if way == SQL:
             patch.setattr("glue_scripts.day_views.check_views", refuse)
@@ -197,12 +197,14 @@ TEXTS = (
 
 @pytest.mark.usefixtures("spark")
 def test_every_way_makes_the_same_of_hostile_events_of_the_trail(store: Store) -> None:
-    started = [test_views.started(eventID=f"t{n}", responseElements={"sessionId": t}) for n, t in enumerate(TEXTS)]
+    started = [
+        test_views.session_start(eventID=f"t{n}", responseElements={"sessionId": t}) for n, t in enumerate(TEXTS)
+    ]
     odd: list[Any] = [None, 7, 0, "7", True, False, [], ["odd"], {}, {"other": 1.5}, {"sessionId": None}, "text", 1.5]
     odd += [{"sessionId": value} for value in (7, 10**30, True, False)]
     records = [
         *started,
-        *(test_views.started(eventID=f"o{n}", responseElements=value) for n, value in enumerate(odd)),
+        *(test_views.session_start(eventID=f"o{n}", responseElements=value) for n, value in enumerate(odd)),
         *(
             record(eventID=f"m{n}", userIdentity=mfa(v))
             for n, v in enumerate(("TRUE", "False", "tRuE", "\u0130", "\u03c2", 1))
@@ -215,7 +217,7 @@ def test_every_way_makes_the_same_of_hostile_events_of_the_trail(store: Store) -
         record(eventID="before", eventTime="2026-10-31T23:59:59.999999Z"),
         record(eventID="edge", eventTime="2026-11-02T23:59:59.999999Z"),
     ]
-    twice = b'{"Records":[%s]}' % json.dumps(test_views.started(eventID="k")).encode().replace(
+    twice = b'{"Records":[%s]}' % json.dumps(test_views.session_start(eventID="k")).encode().replace(
         b'"k"', b'"k","responseElements":{"sessionId":null,"sessionId":"a-b","sessionId":"c-d"}'
     )
     contents = {"a.json": body(*records), "b.json": body(*records[::-1]), "c.json": twice, "d.json": b"{", "e": b""}
@@ -276,9 +278,9 @@ def test_every_way_makes_the_same_of_invocations_by_every_way_of_delivery(store:
 @pytest.mark.usefixtures("spark")
 def test_a_value_that_jackson_would_spell_anew_is_left_to_spark_sql(store: Store, value: Any) -> None:
     source = load_source("cloudtrail")
-    odd = body(test_views.started(eventID="x", responseElements={"sessionId": value}))
+    odd = body(test_views.session_start(eventID="x", responseElements={"sessionId": value}))
     objects = store.put(source, {f"{test_views.FOLDER}/a.json": odd, f"{test_views.FOLDER}/b.json": body(record())})
-    (account,) = store.build(asked(source), objects)
+    (account,) = store.build(arguments_of(source), objects)
     assert "A view failed on Arrow (InvalidInputException). Spark SQL builds the window." in store.said
     assert account.totals()["written"] == 2
     assert account.written
@@ -288,9 +290,11 @@ def test_a_value_that_jackson_would_spell_anew_is_left_to_spark_sql(store: Store
 @pytest.mark.parametrize("value", [-0.0, 1e400, ["a"], -7], ids=lambda value: ascii(value))
 def test_such_a_value_is_refused_before_anything_is_stored(store: Store, value: Any) -> None:
     source = load_source("cloudtrail")
-    odd = body(test_views.started(eventID="x", responseElements={"sessionId": value})).replace(b"Infinity", b"1e400")
+    odd = body(test_views.session_start(eventID="x", responseElements={"sessionId": value})).replace(
+        b"Infinity", b"1e400"
+    )
     objects = store.put(source, {f"{test_views.FOLDER}/a.json": odd})
-    plan = job._plan(asked(source), objects, "us-east-1")
+    plan = job._plan(arguments_of(source), objects, "us-east-1")
     given = list(tasks.ReadSlice(plan)(0, objects.refs))
     assert {partition for partition, _ in given} == {tasks.ACCOUNTS}
     (account,) = tasks.read_accounts(tasks.ACCOUNTS, [payload for _, payload in given])
@@ -316,7 +320,7 @@ def test_a_view_of_ones_own_that_only_spark_knows_is_built_by_spark(
     events = [record(eventID=f"e{n}", eventName="DescribeKey") for n in range(3)]
     contents = {"a.json": body(*events), "b.json": body(events[0], record(eventID="x", eventName="ssm"))}
     objects = store.put(source, {f"{test_views.FOLDER}/{name}": content for name, content in contents.items()})
-    arguments = asked(source, way)
+    arguments = arguments_of(source, way)
     (account,) = store.build(arguments, objects)
     why = "View identified_as_view uses Upper, which is not known on Arrow."
     assert f"{why} Spark SQL builds the window." in store.said
@@ -454,7 +458,7 @@ def test_a_window_beyond_the_bound_is_left_to_spark(store: Store, monkeypatch: p
     monkeypatch.setattr("glue_scripts.job.local_runner", None)
     source = load_source("cloudtrail")
     objects = store.put(source, {f"{test_views.FOLDER}/a.json": body(record())})
-    arguments = replace(asked(source), local_max_bytes=objects.total_bytes - 1)
+    arguments = replace(arguments_of(source), local_max_bytes=objects.total_bytes - 1)
     (account,) = store.build(arguments, objects)
     assert account.totals()["written"] == 1
 
@@ -465,7 +469,7 @@ def test_a_preview_has_at_most_the_rows_that_were_asked_for(store: Store, way: s
     source = load_source("cloudtrail")
     contents = {f"{n}.json": body(*(record(eventID=f"{n}-{m}") for m in range(4))) for n in range(5)}
     objects = store.put(source, {f"{test_views.FOLDER}/{name}": content for name, content in contents.items()})
-    arguments = replace(asked(source, way), max_rows=7)
+    arguments = replace(arguments_of(source, way), max_rows=7)
     with pytest.MonkeyPatch.context() as patch:
         if way == SQL:
             patch.setattr("glue_scripts.day_views.check_views", refuse)
@@ -476,7 +480,7 @@ def test_a_preview_has_at_most_the_rows_that_were_asked_for(store: Store, way: s
 
 def test_a_run_is_never_written_over(store: Store) -> None:
     source = load_source("cloudtrail")
-    objects, arguments = store.put(source, {f"{test_views.FOLDER}/a.json": body(record())}), asked(source)
+    objects, arguments = store.put(source, {f"{test_views.FOLDER}/a.json": body(record())}), arguments_of(source)
     first = store.build(arguments, objects)
     assert store.build(arguments, objects) == first, "the same bytes: an answer was lost, or a task was repeated"
     objects = store.put(source, {f"{test_views.FOLDER}/a.json": body(record(eventID="other"))})
@@ -489,7 +493,7 @@ def test_either_compression_gives_the_same_rows_and_the_same_hash(store: Store) 
     source, days = load_source("cloudtrail"), []
     objects = store.put(source, {f"{test_views.FOLDER}/{n}": content for n, content in test_views.CONTENTS.items()})
     for name in COMPRESSIONS:
-        arguments = replace(asked(source), compression=name)
+        arguments = replace(arguments_of(source), compression=name)
         (account,) = store.build(arguments, objects)
         days.append(account.written)
         bodies = [
@@ -541,15 +545,15 @@ def run_job(lake: LocalLake, way: str, first: date = FIRST, last: date = LAST) -
     """Build the lake's days as they lie there now, without a commit; what the run said."""
     glue, name = lake.client("glue"), lake.settings.readready_job
     days = {"--first_day": str(day_number(first)), "--last_day": str(day_number(last))}
-    asked = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
-    run = glue.start_job_run(JobName=name, Arguments=asked)["JobRunId"]
-    state = until(lambda: ended(glue, name, run), 180)
+    arguments_of = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
+    run = glue.start_job_run(JobName=name, Arguments=arguments_of)["JobRunId"]
+    state = until(lambda: final_state(glue, name, run), 180)
     log = (lake.home / "runs" / run / "output.log").read_text()
     assert state == "SUCCEEDED", log
     return log
 
 
-def ended(glue: Any, name: str, run: str) -> str | None:
+def final_state(glue: Any, name: str, run: str) -> str | None:
     state = glue.get_job_run(JobName=name, RunId=run)["JobRun"]["JobRunState"]
     return state if state in {"SUCCEEDED", "FAILED"} else None
 

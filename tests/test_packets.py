@@ -158,12 +158,12 @@ def sample(lines: list[str] | None = None) -> Document:
                 "ordinals": [0, 1],
             },
         ],
-        "coverage": [covered("cloudtrail_readready"), covered("cloudwatch_readready")],
+        "coverage": [coverage_document("cloudtrail_readready"), coverage_document("cloudwatch_readready")],
         "verdict": {"reviewer": None, "verdict": None, "note": None},
     }
 
 
-def covered(table: str, **changes: Any) -> Document:
+def coverage_document(table: str, **changes: Any) -> Document:
     day = {
         "table": table,
         "day": "2026-11-01",
@@ -193,10 +193,10 @@ def partly() -> Document:
     document["gaps"] = [{"after": "2026-11-01T10:12:30Z", "before": "2026-11-01T10:44:00Z", "seconds": 1890}]
     unread = {"coverage_pct": None, "commit_seq": None, "run_id": None, "committed_at": None}
     document["coverage"] = [
-        covered("cloudtrail_readready", coverage_pct=None),
-        covered("cloudwatch_readready", coverage_pct=99.99999, missing_events=3, unreadable_objects=1),
-        covered("cloudwatch_readready", day="2026-11-02", status="unbuilt", **unread),
-        covered("bedrock_readready", status="no_source", **unread),
+        coverage_document("cloudtrail_readready", coverage_pct=None),
+        coverage_document("cloudwatch_readready", coverage_pct=99.99999, missing_events=3, unreadable_objects=1),
+        coverage_document("cloudwatch_readready", day="2026-11-02", status="unbuilt", **unread),
+        coverage_document("bedrock_readready", status="no_source", **unread),
     ]
     document["api_calls_not_shown"] = 1200
     return document
@@ -205,15 +205,15 @@ def partly() -> Document:
 def hostile(text: str) -> Document:
     """`partly` with the text in every field that is one, names of states and kinds excepted."""
 
-    def poisoned(value: Any, name: str = "") -> Any:
+    def poison(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):
-            return {key: poisoned(inner, key) for key, inner in value.items()}
+            return {key: poison(inner, key) for key, inner in value.items()}
         if isinstance(value, list):
-            return [poisoned(inner, name) for inner in value]
+            return [poison(inner, name) for inner in value]
         known = {"state", "kind", "status", "coverage_pct", "commit_seq"}
         return text if name not in known and (value is None or isinstance(value, str)) else value
 
-    return {**poisoned(partly()), "kind": "session_review_packet"}
+    return {**poison(partly()), "kind": "session_review_packet"}
 
 
 class Page(HTMLParser):

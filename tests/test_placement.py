@@ -12,7 +12,7 @@ CLOUDTRAIL = load_source("cloudtrail")
 NAME = "111122223333_CloudTrail_eu-west-1_20240229T2355Z_AbCdEfGh12345678.json.gz"
 
 
-def placed(key: str) -> Placement:
+def placement_of(key: str) -> Placement:
     placement = place(CLOUDTRAIL, "logs", key)
     assert isinstance(placement, Placement), placement
     return placement
@@ -31,7 +31,7 @@ def placed(key: str) -> Placement:
 @pytest.mark.fault(10, "prefixes with spaces, umlauts, +, = and %3D", "the prefix as it is")
 def test_a_partition_is_its_delivery_prefix(prefix: str, first_value: str) -> None:
     folder = f"{prefix}/111122223333/CloudTrail/eu-west-1/2024/02/29"
-    placement = placed(f"{folder}/{NAME}")
+    placement = placement_of(f"{folder}/{NAME}")
     assert placement.values == (first_value, "111122223333", "eu-west-1", "20240229")
     assert placement.location == f"s3://logs/{folder}/"
     assert placement.day == date(2024, 2, 29)
@@ -43,24 +43,24 @@ def test_a_partition_is_its_delivery_prefix(prefix: str, first_value: str) -> No
 )
 def test_network_activity_events_are_events_beside_the_others(prefix: str) -> None:
     folder = f"{prefix}/111122223333/CloudTrail-NetworkActivity/eu-west-1/2024/02/29"
-    placement = placed(
+    placement = placement_of(
         f"{folder}/111122223333_CloudTrail-NetworkActivity_eu-west-1_20240229T2355Z_AbCdEfGh12345678.json.gz"
     )
     own = f"{prefix}/111122223333/CloudTrail-NetworkActivity"
     assert placement.values == (own, "111122223333", "eu-west-1", "20240229")
     assert placement.location == f"s3://logs/{folder}/"
-    others = placed(f"{prefix}/111122223333/CloudTrail/eu-west-1/2024/02/29/x")
+    others = placement_of(f"{prefix}/111122223333/CloudTrail/eu-west-1/2024/02/29/x")
     assert others.values == (prefix, *placement.values[1:])
 
 
 @pytest.mark.parametrize("name", ["copy.json", "no-suffix", "x.json.gz"])
 def test_the_file_name_does_not_matter(name: str) -> None:
-    assert placed(f"AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/{name}").day == date(2024, 2, 29)
+    assert placement_of(f"AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/29/{name}").day == date(2024, 2, 29)
 
 
 def test_two_trails_in_one_bucket_get_partitions_of_their_own() -> None:
     day = "111122223333/CloudTrail/eu-west-1/2024/02/29"
-    assert placed(f"AWSLogs/{day}/a").values != placed(f"AWSLogs/o-abcd1234ef/{day}/a").values
+    assert placement_of(f"AWSLogs/{day}/a").values != placement_of(f"AWSLogs/o-abcd1234ef/{day}/a").values
 
 
 @pytest.mark.parametrize(

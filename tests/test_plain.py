@@ -34,7 +34,7 @@ def quick(raw: msgspec.Raw) -> dict[str, Any] | None:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def decoded(raw: msgspec.Raw) -> dict[str, Any] | None:
+def decode_record(raw: msgspec.Raw) -> dict[str, Any] | None:
     try:
         return {name: value for name, value in decode.decode(raw).fields.items() if value is not None}
     except RecordError:
@@ -51,7 +51,7 @@ def test_every_sample_record_is_decoded_alike_and_nearly_all_are_plain() -> None
         for raw in records:
             found = quick(raw)
             seen[found is not None] += 1
-            assert found in (None, decoded(raw))
+            assert found in (None, decode_record(raw))
     assert seen[True] > 2_000
     assert seen[False] < seen[True] / 20
 
@@ -80,7 +80,7 @@ def test_whatever_a_record_holds_the_quick_way_gives_the_same_or_nothing(seed: i
         raw = msgspec.Raw(text.encode())
         found = quick(raw)
         seen["plain" if found is not None else "left"] += 1
-        assert found in (None, decoded(raw))
+        assert found in (None, decode_record(raw))
     assert min(seen["plain"], seen["left"]) > 300
 
 

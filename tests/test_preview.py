@@ -13,7 +13,7 @@ from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.preview_asset import ROWS, SparkNotHereError, start_session
 from tests.conftest import FIRST, BuiltLake, run_asset
-from tests.stored_lake import listed
+from tests.stored_lake import etags_below
 
 
 def materialize(built: BuiltLake, key: dg.AssetKey) -> tuple[str, dict[str, Any]]:
@@ -29,7 +29,7 @@ def materialize(built: BuiltLake, key: dg.AssetKey) -> tuple[str, dict[str, Any]
 def test_a_preview_holds_rows_of_the_build_and_dagster_none_of_them(built: BuiltLake) -> None:
     lake, source = built.lake.resource, built.source
     key = source_config(source.name, start_day=FIRST).preview_key
-    commits, stored = sequences(lake.table(source.readready.name)), listed(lake.s3, lake.settings.readready_bucket)
+    commits, stored = sequences(lake.table(source.readready.name)), etags_below(lake.s3, lake.settings.readready_bucket)
     with ProcessPoolExecutor(1, get_context("spawn")) as own_process:
         run_id, metadata = own_process.submit(materialize, built, key).result()
     bucket, _, file = metadata["rows_file"].removeprefix("s3://").partition("/")
@@ -53,7 +53,7 @@ def test_a_preview_holds_rows_of_the_build_and_dagster_none_of_them(built: Built
     for row in rows:
         assert not [value for value in (row["eventid"], row["useridentity"]) if value and value in kept]
     assert sequences(lake.table(source.readready.name)) == commits
-    assert listed(lake.s3, lake.settings.readready_bucket) == stored, "nothing is built"
+    assert etags_below(lake.s3, lake.settings.readready_bucket) == stored, "nothing is built"
 
 
 def test_a_machine_without_java_is_said_and_quotes_nothing() -> None:

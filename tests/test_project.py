@@ -20,26 +20,26 @@ LOCKS = ("bench/requirements.lock", "requirements.lock")
 IMAGE_LOCK = "infra/aws/dagster/requirements.lock"
 
 
-def locked(repository: Path, locks: Iterable[str] = LOCKS) -> dict[str, str]:
+def pinned_versions(repository: Path, locks: Iterable[str] = LOCKS) -> dict[str, str]:
     """Version by name, as locks pin it; by default everybody's, and what `make bench` needs besides."""
     text = "".join((repository / lock).read_text() for lock in locks)
     return {canonicalize_name(m[1]): m[2] for m in re.finditer(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", text, re.M)}
 
 
-def declared(repository: Path) -> Iterator[Requirement]:
+def declared_requirements(repository: Path) -> Iterator[Requirement]:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     for text in [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]:
         yield Requirement(text)
 
 
 def test_the_lock_pins_everything_that_is_declared(repository: Path) -> None:
-    pins = locked(repository)
-    for requirement in declared(repository):
+    pins = pinned_versions(repository)
+    for requirement in declared_requirements(repository):
         assert pins.get(canonicalize_name(requirement.name)) in requirement.specifier, f"{requirement}: make lock"
 
 
 def test_the_lock_holds_all_that_its_packages_need(repository: Path) -> None:
-    pins = locked(repository)
+    pins = pinned_versions(repository)
     for name in pins:
         try:
             needed = importlib.metadata.requires(name) or []
@@ -53,7 +53,7 @@ def test_the_lock_holds_all_that_its_packages_need(repository: Path) -> None:
 
 
 def test_the_image_has_the_versions_that_are_tested_and_all_that_dagster_needs(repository: Path) -> None:
-    pins, tested = locked(repository, [IMAGE_LOCK]), locked(repository)
+    pins, tested = pinned_versions(repository, [IMAGE_LOCK]), pinned_versions(repository)
     assert {name: tested.get(name) for name in pins} == pins, "make lock"
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["production"]]

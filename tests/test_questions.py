@@ -53,7 +53,7 @@ def test_there_are_sixty_and_each_says_what_it_is_for() -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLake]:
+def sample_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLake]:
     """A lake of the samples that `loglake demo --events 5000` has, of its own: nothing else happens to its days."""
     with local_lake(tmp_path_factory.mktemp("asked"), quiet) as lake:
         for source in map(load_source, source_names()):
@@ -111,8 +111,8 @@ def test_an_unknown_question_names_those_that_are_near_and_one_of_two_is_named_w
 
 def test_a_question_is_asked_up_to_another_number_of_rows_than_its_own() -> None:
     assert all(one.limit for one in QUESTIONS), "each has an end for people"
-    asked = question("root_use").statement(FIRST, LAST, 1_001)
-    assert (asked.count("LIMIT"), asked.splitlines()[-1]) == (1, "LIMIT 1001")
+    sample_lake = question("root_use").statement(FIRST, LAST, 1_001)
+    assert (sample_lake.count("LIMIT"), sample_lake.splitlines()[-1]) == (1, "LIMIT 1001")
     without = parse_question("any", "anylog", "-- Who?\n-- Why: so\n-- Asked by: security\n{first_day}{last_day}")
     assert (without.limit, without.statement(FIRST, LAST, 3).splitlines()[-1]) == (None, "LIMIT 3")
 
@@ -131,9 +131,9 @@ def test_they_are_listed_and_searched(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.stack
 def test_every_question_finds_something_on_the_sample_lake_and_the_page_of_answers_is_theirs(
-    asked: LocalLake, repository: Path
+    sample_lake: LocalLake, repository: Path
 ) -> None:
-    page = "\n".join(answers_page(asked, FIRST, LAST))
+    page = "\n".join(answers_page(sample_lake, FIRST, LAST))
     empty = [part.split("\n")[0] for part in page.split("\n## ")[1:] if " 0 rows." in part]
     assert empty == []
     assert page.count("\n## ") == len(QUESTIONS)
@@ -142,9 +142,9 @@ def test_every_question_finds_something_on_the_sample_lake_and_the_page_of_answe
 
 
 @pytest.mark.stack
-def test_every_saved_query_finds_something_on_the_day_after_the_last_that_is_built(asked: LocalLake) -> None:
+def test_every_saved_query_finds_something_on_the_day_after_the_last_that_is_built(sample_lake: LocalLake) -> None:
     """As it is saved on AWS, and there only days that are over are built: a query of today finds nothing."""
-    athena, workgroup = asked.client("athena"), asked.settings.workgroup
+    athena, workgroup = sample_lake.client("athena"), sample_lake.settings.workgroup
     pages = athena.get_paginator("list_named_queries").paginate(WorkGroup=workgroup)
     saved = {
         found["Name"]: found["QueryString"]
@@ -156,17 +156,17 @@ def test_every_saved_query_finds_something_on_the_day_after_the_last_that_is_bui
     for name, sql in saved.items():
         assert "current_date" in sql, name
         on_that_day = sql.replace("current_date", f"DATE '{LAST + timedelta(days=1)}'")
-        if not ask(asked, with_parameters(on_that_day, ["''"] * len(question(name).parameters))).texts:
+        if not ask(sample_lake, with_parameters(on_that_day, ["''"] * len(question(name).parameters))).texts:
             empty.append(name)
     assert empty == []
 
 
 @pytest.mark.stack
-def test_a_question_is_asked_about_what_it_takes_and_no_value_becomes_sql(asked: LocalLake) -> None:
+def test_a_question_is_asked_about_what_it_takes_and_no_value_becomes_sql(sample_lake: LocalLake) -> None:
     of_team = question("team_session_activity")
 
     def rows(**values: str) -> list[tuple[str | None, ...]]:
-        return [tuple(row) for row in ask(asked, of_team.statement(FIRST, LAST, 10_000, values)).texts]
+        return [tuple(row) for row in ask(sample_lake, of_team.statement(FIRST, LAST, 10_000, values)).texts]
 
     everything = rows()
     assert 0 < len(rows(principal="dave@example.com")) < len(everything)
@@ -209,9 +209,9 @@ def test_days_are_said_once_and_values_have_names() -> None:
 
 @pytest.mark.stack
 def test_one_is_asked_by_the_command_with_the_coverage_of_its_days(
-    asked: LocalLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sample_lake: LocalLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("LOGLAKE_HOME", str(asked.home))
+    monkeypatch.setenv("LOGLAKE_HOME", str(sample_lake.home))
     days = f"{FIRST}..{LAST}"
     assert days_of(days) == (FIRST, LAST)
     assert main(["ask-sql", "root_use", "--days", days, "--format", "jsonl"]) == 0

@@ -58,7 +58,7 @@ def source_of(pattern: str, *variants: str) -> LogSource:
     return replace(load_source("cloudwatch"), key_pattern=KeyPattern(pattern, ignored, variants))
 
 
-def listed(source: LogSource, keys: Sequence[str], days: Sequence[date]) -> list[str]:
+def keys_of(source: LogSource, keys: Sequence[str], days: Sequence[date]) -> list[str]:
     return sorted(raw.key for raw in raw_objects(RawBucket(Listing(keys), source, "logs"), days))
 
 
@@ -71,9 +71,9 @@ def test_what_is_placed_on_a_day_is_listed_on_it_however_the_pattern_spells_a_da
     source = source_of(pattern)
     keys = [spelling.format(day, number) for day in DAYS for number in range(3)]
     assert all(isinstance(place(source, "logs", key), Placement) for key in keys)
-    assert listed(source, keys, [FIRST]) == sorted(spelling.format(FIRST, n) for n in range(3))
+    assert keys_of(source, keys, [FIRST]) == sorted(spelling.format(FIRST, n) for n in range(3))
     window = DAYS[1:35]
-    assert listed(source, keys, window) == sorted(spelling.format(day, n) for day in window for n in range(3))
+    assert keys_of(source, keys, window) == sorted(spelling.format(day, n) for day in window for n in range(3))
     by_day = dict(raw_objects_by_day(RawBucket(Listing(keys), source, "logs"), window))
     assert {day: len(found) for day, found in by_day.items()} == dict.fromkeys(window, 3)
     assert unknown_keys(RawBucket(Listing(keys), source, "logs"), window) == []
@@ -84,7 +84,7 @@ def test_several_patterns_of_one_log_are_listed_together() -> None:
     other, other_spelling = PATTERNS["a day with dashes"]
     source = source_of(pattern, other)
     keys = [text.format(day, "x") for day in DAYS for text in (spelling, other_spelling)]
-    assert listed(source, keys, [FIRST]) == sorted([spelling.format(FIRST, "x"), other_spelling.format(FIRST, "x")])
+    assert keys_of(source, keys, [FIRST]) == sorted([spelling.format(FIRST, "x"), other_spelling.format(FIRST, "x")])
 
 
 @pytest.mark.parametrize("name", ["cloudtrail", "cloudwatch", "bedrock"])
@@ -158,7 +158,7 @@ def test_a_pattern_without_a_day_is_refused() -> None:
 def test_prefixes_that_firehose_writes_are_placed_and_listed(key: str, values: tuple[str, ...], location: str) -> None:
     source = load_source("cloudwatch")
     assert place(source, "logs", key) == Placement(values, f"s3://logs/{location}/", FIRST)
-    assert listed(source, [key], [FIRST]) == [key]
+    assert keys_of(source, [key], [FIRST]) == [key]
 
 
 def test_an_object_that_another_pattern_places_on_another_day_is_named_and_not_of_its_folders_day() -> None:
@@ -177,4 +177,4 @@ def test_an_object_that_another_pattern_places_on_another_day_is_named_and_not_o
     (of_day,) = raw_objects_by_day(RawBucket(Listing([own, foreign]), source, "logs"), [FIRST], unknown)
     assert (of_day[0], [raw.key for raw in of_day[1]]) == (FIRST, [own])
     assert unknown == [foreign]
-    assert listed(source, [own, foreign], [date(2026, 11, 2)]) == [foreign]
+    assert keys_of(source, [own, foreign], [date(2026, 11, 2)]) == [foreign]

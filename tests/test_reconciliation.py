@@ -59,7 +59,7 @@ def newest(built: BuiltLake, day: date) -> Commit:
     return found
 
 
-def red(built: BuiltLake, config: SourceConfig) -> dict[str, str]:
+def red_checks(built: BuiltLake, config: SourceConfig) -> dict[str, str]:
     """Every check that is red over the sample days, cheap and full, with what it names."""
     found = {
         str(result.check_name): "\n".join([str((result.metadata or {})[REMEDY].value), *rows_of(result.metadata)])
@@ -90,14 +90,14 @@ def put_back(built: BuiltLake, bucket: str, key: str) -> AbstractContextManager[
 
 
 def test_nothing_is_red_while_nothing_is_wrong(built: BuiltLake, config: SourceConfig) -> None:
-    assert red(built, config) == {}
+    assert red_checks(built, config) == {}
 
 
 def test_a_removed_raw_object_turns_only_its_check_red(built: BuiltLake, config: SourceConfig) -> None:
     bucket, key = built.lake.settings.raw_bucket("cloudtrail"), an_object(built)
     with put_back(built, bucket, key):
         s3(built).delete_object(Bucket=bucket, Key=key)
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {"changed_since_built"}
         assert f"gone_since_built: s3://{bucket}/{key}" in found["changed_since_built"]
         assert "restore the object" in found["changed_since_built"]
@@ -114,7 +114,7 @@ def test_an_edited_byte_of_a_raw_object_turns_only_its_check_red(
         edited = bytearray(body)
         edited[position] ^= 0x55
         s3(built).put_object(Bucket=bucket, Key=key, Body=bytes(edited))
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {"changed_since_built"}
         assert f"built_from_older_version: s3://{bucket}/{key}" in found["changed_since_built"]
 
@@ -127,7 +127,7 @@ def test_an_event_missing_from_an_orc_file_turns_only_coverage_red(built: BuiltL
         table, short = orc.ORCFile(io.BytesIO(whole)).read(), io.BytesIO()
         orc.write_table(table.slice(1), short)
         s3(built).put_object(Bucket=bucket, Key=key, Body=short.getvalue())
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {"coverage"}
         assert table.column("eventid")[0].as_py() in found["coverage"]
         (judged,) = reconciled_day(built, DAY).select(Verdict.SHORT)
@@ -151,7 +151,7 @@ def without_partition(built: BuiltLake, table: str, values: list[str]) -> Iterat
 def test_a_removed_raw_partition_turns_only_catalog_lag_red(built: BuiltLake, config: SourceConfig) -> None:
     values = ["AWSLogs/o-exampleorg1", "111122223333", "us-east-1", str(day_number(DAY))]
     with without_partition(built, "from_cloudtrail_raw", values) as location:
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {"catalog_lag"}
         assert location in found["catalog_lag"]
         assert loglake("reconcile") in found["catalog_lag"]
@@ -159,7 +159,7 @@ def test_a_removed_raw_partition_turns_only_catalog_lag_red(built: BuiltLake, co
 
 def test_a_removed_readready_partition_turns_only_placement_red(built: BuiltLake, config: SourceConfig) -> None:
     with without_partition(built, TABLE, [str(day_number(DAY))]):
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {PLACEMENT}
         assert f"{DAY}: partition_missing" in found[PLACEMENT]
 
@@ -174,7 +174,7 @@ def test_a_partition_that_was_moved_turns_only_placement_red(built: BuiltLake, c
     ):
         try:
             point(built, {**kept, **odd})
-            assert set(found := red(built, config)) == {PLACEMENT}
+            assert set(found := red_checks(built, config)) == {PLACEMENT}
             assert f"{DAY}: {placing}" in found[PLACEMENT]
         finally:
             point(built, kept)
@@ -198,7 +198,7 @@ def test_a_removed_commit_turns_only_placement_red_and_rolling_back_mends_it(
     key = commit_key(TABLE, day, removed.seq)
     with put_back(built, bucket, key):
         s3(built).delete_object(Bucket=bucket, Key=key)
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {PLACEMENT}
         assert f"{DAY}: commit_missing" in found[PLACEMENT]
         assert loglake(f"rollback cloudtrail {DAY} {sequence[-1].run_id}") in found[PLACEMENT]
@@ -210,7 +210,7 @@ def test_objects_that_no_build_read_turn_only_unbuilt_red(built: BuiltLake, conf
     key = an_object(built).rpartition("/")[0] + "/111122223333_CloudTrail_us-east-1_arrived_later.json.gz"
     try:
         s3(built).put_object(Bucket=bucket, Key=key, Body=b'{"Records":[]}')
-        found = red(built, config)
+        found = red_checks(built, config)
         assert set(found) == {"unbuilt"}
         assert f"registered_unbuilt: s3://{bucket}/{key}" in found["unbuilt"]
         assert loglake(f"build cloudtrail {DAY}") in found["unbuilt"]
@@ -318,20 +318,20 @@ def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_look
 # --- a day that is written by hand ------------------------------------------------------------------------------------
 
 
-def named(written: WrittenDay, **where: Any) -> list[tuple[Verdict, str]]:
+def odd_objects(written: WrittenDay, **where: Any) -> list[tuple[Verdict, str]]:
     """(verdict, key) of all that is not built, but what a manifest that is written by hand always lacks."""
     found = written.reconciled(**where).judged
     return [(one.verdict, one.key) for one in found if one.verdict is not Verdict.OUTDATED]
 
 
-def gone(entry: ManifestObject) -> ManifestObject:
+def gone_object(entry: ManifestObject) -> ManifestObject:
     """What a run says of an object that was listed and not there any more when it was read."""
     return replace(entry, etag="", reason=GONE_WHILE_READING, records=0, days={})
 
 
 def test_nothing_is_said_of_a_day_that_holds_what_landed(written: WrittenDay) -> None:
     written.commit(written.run("r", (written.read("a", "1"),), [("1", "a")]))
-    assert named(written) == []
+    assert odd_objects(written) == []
     assert written.reconciled().pct == 100
 
 
@@ -369,28 +369,28 @@ def test_objects_whose_partition_lies_elsewhere_are_in_no_table(written: Written
 
 
 def test_an_object_that_is_back_after_it_was_gone_while_reading_is_unbuilt(written: WrittenDay) -> None:
-    written.commit(written.run("r", (gone(written.read("a", "1")),), []))
-    assert named(written) == [(Verdict.UNBUILT, raw_key("a"))], "it was never read, so it is no older version"
+    written.commit(written.run("r", (gone_object(written.read("a", "1")),), []))
+    assert odd_objects(written) == [(Verdict.UNBUILT, raw_key("a"))], "it was never read, so it is no older version"
     assert written.reconciled().is_stale
 
 
 def test_an_object_that_was_gone_while_reading_is_not_missed_as_one_that_was_read(written: WrittenDay) -> None:
-    entry = gone(written.read("a", "1"))
+    entry = gone_object(written.read("a", "1"))
     written.s3.delete_object(Bucket=written.raw, Key=entry.key)
     written.commit(written.run("r", (entry,), []))
-    assert named(written) == []
+    assert odd_objects(written) == []
 
 
 def test_a_late_object_that_its_build_found_gone_is_a_loss_until_a_person_accepts_it(written: WrittenDay) -> None:
-    entry = gone(written.read("a", "1", day=date(2013, 4, 20)))
+    entry = gone_object(written.read("a", "1", day=date(2013, 4, 20)))
     manifest = written.run("r", (entry,), [])
     written.commit(manifest)
     written.late(entry.key, "e", 1)
-    assert named(written) == [(Verdict.LATE, entry.key)], "it is back, and no build has read it"
+    assert odd_objects(written) == [(Verdict.LATE, entry.key)], "it is back, and no build has read it"
     written.s3.delete_object(Bucket=written.raw, Key=entry.key)
-    assert named(written) == [(Verdict.GONE, entry.key)]
+    assert odd_objects(written) == [(Verdict.GONE, entry.key)]
     written.commit(manifest, ACCEPTING_LOSS)
-    assert named(written) == []
+    assert odd_objects(written) == []
 
 
 def test_a_late_object_is_unbuilt_until_its_content_or_a_later_one_was_read(written: WrittenDay) -> None:
@@ -398,9 +398,9 @@ def test_a_late_object_is_unbuilt_until_its_content_or_a_later_one_was_read(writ
     written.commit(written.run("r", (entry,), [("1", "a")]))
     written.late(entry.key, entry.etag, 1)
     written.late(entry.key, "of an older content", 1, last_modified=entry.last_modified)
-    assert named(written) == []
+    assert odd_objects(written) == []
     written.late(entry.key, "of a newer content", 1, last_modified=entry.last_modified + 1)
-    assert named(written) == [(Verdict.LATE, entry.key)]
+    assert odd_objects(written) == [(Verdict.LATE, entry.key)]
 
 
 @pytest.mark.parametrize("name", ["stray.orc", "_SUCCESS"])
@@ -432,13 +432,13 @@ def test_an_object_that_was_read_ahead_matters_to_the_day_by_the_events_it_gave(
     after = date(2013, 3, 6)
     gave, none = written.read("gave", "1", day=after), written.read("none", day=after)
     written.commit(written.run("r", (gave, none), [("1", "gave")]))
-    assert named(written) == []
+    assert odd_objects(written) == []
     for name in ("gave", "none"):
         written.land(name, at_noon("another"), after)
-    assert named(written) == [(Verdict.OLDER_VERSION, gave.key)]
+    assert odd_objects(written) == [(Verdict.OLDER_VERSION, gave.key)]
     for entry in (gave, none):
         written.s3.delete_object(Bucket=written.raw, Key=entry.key)
-    assert named(written) == [(Verdict.GONE, gave.key)]
+    assert odd_objects(written) == [(Verdict.GONE, gave.key)]
 
 
 def test_an_object_of_the_day_that_has_changed_is_named_once_and_one_without_events_too(written: WrittenDay) -> None:
@@ -446,10 +446,10 @@ def test_an_object_of_the_day_that_has_changed_is_named_once_and_one_without_eve
     written.commit(written.run("r", (full, empty), [("1", "full")]))
     for name in ("full", "empty"):
         written.land(name, at_noon("another"))
-    assert sorted(named(written)) == [(Verdict.OLDER_VERSION, raw_key(name)) for name in ("empty", "full")]
+    assert sorted(odd_objects(written)) == [(Verdict.OLDER_VERSION, raw_key(name)) for name in ("empty", "full")]
     for entry in (full, empty):
         written.s3.delete_object(Bucket=written.raw, Key=entry.key)
-    assert sorted(named(written)) == [(Verdict.GONE, raw_key(name)) for name in ("empty", "full")]
+    assert sorted(odd_objects(written)) == [(Verdict.GONE, raw_key(name)) for name in ("empty", "full")]
 
 
 def test_what_is_in_quarantine_is_named_with_its_reason_and_is_not_built(written: WrittenDay) -> None:
@@ -461,9 +461,9 @@ def test_what_is_in_quarantine_is_named_with_its_reason_and_is_not_built(written
 
 def test_objects_without_a_partition_are_in_no_table_whether_the_day_is_built_or_not(written: WrittenDay) -> None:
     entry = written.read("a", "1")
-    assert named(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
+    assert odd_objects(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
     written.commit(written.run("r", (entry,), [("1", "a")]))
-    assert named(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
+    assert odd_objects(written, registered=False) == [(Verdict.UNREGISTERED, entry.key)]
 
 
 def test_an_object_without_a_partition_is_excluded_where_a_rule_wants_it_so(written: WrittenDay) -> None:
@@ -488,7 +488,7 @@ def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:
     key = commit_key(TABLE, NUMBER, first.seq)
     body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
     written.s3.put_object(Bucket=written.readready, Key=key, Body=body.replace(b'"rows": 1', b'"rows": 9'))
-    assert named(written) == [(Verdict.ALTERED, key)]
+    assert odd_objects(written) == [(Verdict.ALTERED, key)]
 
 
 # --- what verdicts mean for a day -------------------------------------------------------------------------------------

@@ -136,10 +136,10 @@ def commands(remedy: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def mended(lake: LocalLake, source: LogSource) -> Iterator[Mended]:
+def mended_day(lake: LocalLake, source: LogSource) -> Iterator[Mended]:
     made = Mended(lake, source)
     made.put("first", "a", "b")
-    until(lambda: tuple(VALUES) in registered(lake))
+    until(lambda: tuple(VALUES) in raw_partitions(lake))
     (result,) = build_range(lake, source, DAY, DAY, quiet)
     assert result.error is None
     yield made
@@ -149,124 +149,124 @@ def mended(lake: LocalLake, source: LogSource) -> Iterator[Mended]:
         made.s3.delete_object(Bucket=made.raw, Key=entry["Key"])
 
 
-def registered(lake: LocalLake, day: date = DAY) -> set[tuple[str, ...]]:
+def raw_partitions(lake: LocalLake, day: date = DAY) -> set[tuple[str, ...]]:
     from loglake_assets.lake.storage.partitions import registered_values
     from loglake_assets.sources import load_source
 
     return registered_values(lake.catalog, load_source("cloudtrail"), [day])
 
 
-def test_nothing_is_red_at_first(mended: Mended) -> None:
-    assert mended.red() == {}
-    assert mended.report.findings == ()
+def test_nothing_is_red_at_first(mended_day: Mended) -> None:
+    assert mended_day.red() == {}
+    assert mended_day.report.findings == ()
 
 
-def test_a_lost_raw_partition_is_reconciled(mended: Mended) -> None:
-    mended.lake.client("glue").delete_partition(
-        DatabaseName=mended.lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=VALUES
+def test_a_lost_raw_partition_is_reconciled(mended_day: Mended) -> None:
+    mended_day.lake.client("glue").delete_partition(
+        DatabaseName=mended_day.lake.settings.database, TableName="from_cloudtrail_raw", PartitionValues=VALUES
     )
-    odd = {"Bucket": mended.raw, "Key": f"{FOLDER}-odd.json"}
-    mended.s3.put_object(**odd, Body=at_noon("odd", day=DAY))
-    red = mended.red()
-    mended.s3.delete_object(**odd)  # who delivers it puts it elsewhere
+    odd = {"Bucket": mended_day.raw, "Key": f"{FOLDER}-odd.json"}
+    mended_day.s3.put_object(**odd, Body=at_noon("odd", day=DAY))
+    red = mended_day.red()
+    mended_day.s3.delete_object(**odd)  # who delivers it puts it elsewhere
     assert set(red) == {"catalog_lag", "unknown_keys"}
     assert commands(red["catalog_lag"]) == commands(red["unknown_keys"])
-    mended.paste(red["catalog_lag"])
-    assert mended.red() == {}
+    mended_day.paste(red["catalog_lag"])
+    assert mended_day.red() == {}
 
 
-def reviews_placed(mended: Mended) -> dg.AssetCheckResult:
-    return review_placement_result({REVIEW.table.name: days_to_place(mended.lake.resource, REVIEW.table.name)})
+def reviews_placed(mended_day: Mended) -> dg.AssetCheckResult:
+    return review_placement_result({REVIEW.table.name: days_to_place(mended_day.lake.resource, REVIEW.table.name)})
 
 
-def test_lost_readready_partitions_are_reconciled(mended: Mended) -> None:
-    (review,) = build_review_range(mended.lake, REVIEW, DAY, DAY, quiet)
+def test_lost_readready_partitions_are_reconciled(mended_day: Mended) -> None:
+    (review,) = build_review_range(mended_day.lake, REVIEW, DAY, DAY, quiet)
     assert review.error is None
-    assert reviews_placed(mended).passed
+    assert reviews_placed(mended_day).passed
     for table in (TABLE, REVIEW.table.name):
-        mended.lake.client("glue").delete_partition(
-            DatabaseName=mended.lake.settings.database, TableName=table, PartitionValues=[str(NUMBER)]
+        mended_day.lake.client("glue").delete_partition(
+            DatabaseName=mended_day.lake.settings.database, TableName=table, PartitionValues=[str(NUMBER)]
         )
-    red, of_review = mended.red(), reviews_placed(mended)
+    red, of_review = mended_day.red(), reviews_placed(mended_day)
     assert (set(red), of_review.passed) == ({"placement"}, False)
     assert commands(str((of_review.metadata or {})[REMEDY].value)) == commands(red["placement"])
-    mended.paste(red["placement"])
-    assert mended.red() == {}
-    assert reviews_placed(mended).passed
+    mended_day.paste(red["placement"])
+    assert mended_day.red() == {}
+    assert reviews_placed(mended_day).passed
 
 
-def at_no_commit(partition: dict[str, Any]) -> None:
+def without_commit(partition: dict[str, Any]) -> None:
     partition["Parameters"][COMMIT_SEQ] = "0"
 
 
 @pytest.mark.parametrize(
     ("change", "placing"),
     [
-        (damage.sent_to("s3://elsewhere/"), Placing.LOCATION_DIFFERS),
-        (at_no_commit, Placing.PARTITION_BEHIND),
+        (damage.relocation("s3://elsewhere/"), Placing.LOCATION_DIFFERS),
+        (without_commit, Placing.PARTITION_BEHIND),
     ],
 )
 def test_a_partition_that_was_changed_is_reconciled(
-    mended: Mended, change: Callable[[dict[str, Any]], None], placing: Placing
+    mended_day: Mended, change: Callable[[dict[str, Any]], None], placing: Placing
 ) -> None:
-    stored = damage.stored_lake(mended.lake, mended.source)
+    stored = damage.stored_lake(mended_day.lake, mended_day.source)
     changed = damage.partition_input(stored, TABLE, [str(NUMBER)])
     change(changed)
     damage.update(stored, TABLE, [str(NUMBER)], changed)
-    red = mended.red()
-    assert (mended.report.placing, set(red)) == (placing, {"placement"})
-    mended.paste(red["placement"])
-    assert mended.red() == {}
+    red = mended_day.red()
+    assert (mended_day.report.placing, set(red)) == (placing, {"placement"})
+    mended_day.paste(red["placement"])
+    assert mended_day.red() == {}
 
 
-def older_days(mended: Mended) -> dg.AssetCheckResult:
+def older_days(mended_day: Mended) -> dg.AssetCheckResult:
     """What the check of older days says six weeks on, looking at every week whatever earlier looks left as its turn."""
-    lake, config = mended.lake.resource, source_config(mended.source.name, start_day=DAY)
+    lake, config = mended_day.lake.resource, source_config(mended_day.source.name, start_day=DAY)
     put_state(lake, config, replace(read_state(lake, config), hour=None))
     result, _ = check_older_days(config, lake, datetime(2015, 7, 20, tzinfo=UTC))
     return result
 
 
-def test_an_object_that_arrived_later_is_built(mended: Mended) -> None:
-    mended.put("later", "c")
-    red, older = mended.red(), older_days(mended)
+def test_an_object_that_arrived_later_is_built(mended_day: Mended) -> None:
+    mended_day.put("later", "c")
+    red, older = mended_day.red(), older_days(mended_day)
     assert set(red) == {"unbuilt"}
     assert str(DAY) in names_of(older.metadata, "day")
     assert commands(red["unbuilt"]) <= commands(str((older.metadata or {})[REMEDY].value))
-    mended.paste(red["unbuilt"])
-    assert mended.red() == {}
-    assert str(DAY) not in names_of(older_days(mended).metadata, "day"), "other tests have days of their own there"
-    assert "c" in mended.ids()
+    mended_day.paste(red["unbuilt"])
+    assert mended_day.red() == {}
+    assert str(DAY) not in names_of(older_days(mended_day).metadata, "day"), "other tests have days of their own there"
+    assert "c" in mended_day.ids()
 
 
-def test_an_overwritten_object_is_built_again(mended: Mended) -> None:
-    mended.put("first", "a", "b", "d")
-    red = mended.red()
+def test_an_overwritten_object_is_built_again(mended_day: Mended) -> None:
+    mended_day.put("first", "a", "b", "d")
+    red = mended_day.red()
     assert set(red) == {"changed_since_built"}
-    mended.paste(red["changed_since_built"])
-    assert mended.red() == {}
-    assert "d" in mended.ids()
+    mended_day.paste(red["changed_since_built"])
+    assert mended_day.red() == {}
+    assert "d" in mended_day.ids()
 
 
-def test_a_day_of_another_definition_is_built_again(mended: Mended) -> None:
+def test_a_day_of_another_definition_is_built_again(mended_day: Mended) -> None:
     def change(document: dict[str, Any]) -> None:
         document["definition"] = "0" * 32
 
-    day = damage.Day(damage.stored_lake(mended.lake, mended.source), NUMBER)
-    with damage.manifest_saying(day, change):
+    day = damage.Day(damage.stored_lake(mended_day.lake, mended_day.source), NUMBER)
+    with damage.changed_manifest(day, change):
         # The record was edited with it, which is red as well; its remedy needs a person, and the other one mends both.
-        mended.paste(mended.red()["outdated"])
-    assert mended.red() == {}
+        mended_day.paste(mended_day.red()["outdated"])
+    assert mended_day.red() == {}
 
 
-def by_recount(mended: Mended) -> str:
-    (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
+def by_recount(mended_day: Mended) -> str:
+    (coverage,) = mended_day.lake.resource.recount(mended_day.source, 1).days([DAY])
     return coverage_remedy(coverage)
 
 
-def by_listing(mended: Mended) -> str:
-    (short,) = {judged.verdict for judged in mended.report.select(Verdict.SHORT)}
-    return mended.report.remedy(short)
+def by_listing(mended_day: Mended) -> str:
+    (short,) = {judged.verdict for judged in mended_day.report.select(Verdict.SHORT)}
+    return mended_day.report.remedy(short)
 
 
 @pytest.mark.parametrize(
@@ -279,101 +279,105 @@ def by_listing(mended: Mended) -> str:
     ids=["a row is gone", "a value is another", "rows are there again, and one that is nowhere else"],
 )
 def test_a_changed_file_is_built_anew(
-    mended: Mended, spoil: Callable[[Any], Any], remedy: Callable[[Mended], str]
+    mended_day: Mended, spoil: Callable[[Any], Any], remedy: Callable[[Mended], str]
 ) -> None:
-    before = mended.ids()
-    day = damage.Day(damage.stored_lake(mended.lake, mended.source), NUMBER)
-    mended.s3.put_object(Bucket=day.stored.readready_bucket, Key=day.orc_key, Body=damage.orc_bytes(spoil(day.rows())))
-    mended.paste(remedy(mended))
-    (coverage,) = mended.lake.resource.recount(mended.source, 1).days([DAY])
-    assert (coverage.pct, coverage.findings, mended.ids()) == (100, (), before)
+    before = mended_day.ids()
+    day = damage.Day(damage.stored_lake(mended_day.lake, mended_day.source), NUMBER)
+    mended_day.s3.put_object(
+        Bucket=day.stored.readready_bucket, Key=day.orc_key, Body=damage.orc_bytes(spoil(day.rows()))
+    )
+    mended_day.paste(remedy(mended_day))
+    (coverage,) = mended_day.lake.resource.recount(mended_day.source, 1).days([DAY])
+    assert (coverage.pct, coverage.findings, mended_day.ids()) == (100, (), before)
 
 
-def test_a_day_that_was_rolled_back_is_built_again_once_that_is_wanted(mended: Mended) -> None:
-    before = mended.run_id
-    mended.put("second", "of the second")
-    assert mended.build() is None
-    roll_back(mended.lake, mended.source.name, DAY, before, quiet)
-    until(lambda: mended.red() == {})
-    assert (Choice.ROLLED_BACK in mended.report.findings, "of the second" in mended.ids()) == (True, False)
-    mended.paste(mended.report.remedy(Choice.ROLLED_BACK))
-    assert (mended.report.findings, "of the second" in mended.ids()) == ((), True)
+def test_a_day_that_was_rolled_back_is_built_again_once_that_is_wanted(mended_day: Mended) -> None:
+    before = mended_day.run_id
+    mended_day.put("second", "of the second")
+    assert mended_day.build() is None
+    roll_back(mended_day.lake, mended_day.source.name, DAY, before, quiet)
+    until(lambda: mended_day.red() == {})
+    assert (Choice.ROLLED_BACK in mended_day.report.findings, "of the second" in mended_day.ids()) == (True, False)
+    mended_day.paste(mended_day.report.remedy(Choice.ROLLED_BACK))
+    assert (mended_day.report.findings, "of the second" in mended_day.ids()) == ((), True)
 
 
-def test_a_day_that_nobody_counted_is_built_again(mended: Mended) -> None:
-    mended.s3.delete_object(Bucket=mended.lake.settings.readready_bucket, Key=coverage_key(TABLE, NUMBER))
-    assert mended.report.findings == (Measure.UNCHECKED,)
-    mended.paste(mended.report.remedy(Measure.UNCHECKED))
-    assert mended.report.findings == ()
+def test_a_day_that_nobody_counted_is_built_again(mended_day: Mended) -> None:
+    mended_day.s3.delete_object(Bucket=mended_day.lake.settings.readready_bucket, Key=coverage_key(TABLE, NUMBER))
+    assert mended_day.report.findings == (Measure.UNCHECKED,)
+    mended_day.paste(mended_day.report.remedy(Measure.UNCHECKED))
+    assert mended_day.report.findings == ()
 
 
-def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended: Mended) -> None:
+def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended_day: Mended) -> None:
     key = f"{FOLDER}/cut.json"
-    mended.s3.put_object(Bucket=mended.raw, Key=key, Body=b'{"Records":[{"eventID"')
-    mended.paste(mended.red()["unbuilt"])
-    (quarantined,) = mended.report.select(Verdict.QUARANTINED)
+    mended_day.s3.put_object(Bucket=mended_day.raw, Key=key, Body=b'{"Records":[{"eventID"')
+    mended_day.paste(mended_day.red()["unbuilt"])
+    (quarantined,) = mended_day.report.select(Verdict.QUARANTINED)
     assert quarantined.key == key
-    mended.put("cut", "e")
-    mended.paste(mended.report.remedy(quarantined.verdict))
-    assert mended.red() == {}
-    assert "e" in mended.ids()
+    mended_day.put("cut", "e")
+    mended_day.paste(mended_day.report.remedy(quarantined.verdict))
+    assert mended_day.red() == {}
+    assert "e" in mended_day.ids()
 
 
-def test_a_manifest_that_was_cut_is_made_anew(mended: Mended) -> None:
-    day = damage.Day(damage.stored_lake(mended.lake, mended.source), NUMBER)
-    bucket, key, before = day.stored.readready_bucket, day.manifest_key, mended.ids()
-    with damage.holding(mended.s3, bucket, key, b""):
-        red = mended.red()
+def test_a_manifest_that_was_cut_is_made_anew(mended_day: Mended) -> None:
+    day = damage.Day(damage.stored_lake(mended_day.lake, mended_day.source), NUMBER)
+    bucket, key, before = day.stored.readready_bucket, day.manifest_key, mended_day.ids()
+    with damage.content_of(mended_day.s3, bucket, key, b""):
+        red = mended_day.red()
         assert "records" in red
-        mended.paste(red["records"])
-        assert mended.red() == {}
-    assert mended.ids() == before
+        mended_day.paste(red["records"])
+        assert mended_day.red() == {}
+    assert mended_day.ids() == before
 
 
-def test_a_commit_record_that_was_cut_is_followed_by_another(mended: Mended) -> None:
-    table = mended.lake.table(TABLE)
+def test_a_commit_record_that_was_cut_is_followed_by_another(mended_day: Mended) -> None:
+    table = mended_day.lake.table(TABLE)
     newest = commit_numbers(table, NUMBER)[-1]
-    with damage.holding(mended.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
-        red = mended.red()
+    with damage.content_of(mended_day.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
+        red = mended_day.red()
         assert "placement" in red
-        mended.paste(red["placement"])
-        assert "placement" not in mended.red()
+        mended_day.paste(red["placement"])
+        assert "placement" not in mended_day.red()
         assert commit_numbers(table, NUMBER)[-1] == newest + 1
 
 
-def test_one_build_brings_what_was_late_archived_unknown_or_left_failed(mended: Mended) -> None:
+def test_one_build_brings_what_was_late_archived_unknown_or_left_failed(mended_day: Mended) -> None:
     later = DAY + timedelta(days=40)
     unknown = content(*((one, f"{DAY}T12:00:00Z") for one in ("a", "odd"))).replace(b"1.11", b"9.99")
     keys = {name: f"{FOLDER}/{name}.json" for name in ("archived", "unknown")}
-    mended.s3.put_object(Bucket=mended.raw, Key=keys["unknown"], Body=unknown)
-    mended.s3.put_object(Bucket=mended.raw, Key=keys["archived"], Body=at_noon("f", day=DAY), StorageClass="GLACIER")
-    assert mended.build() is None
-    red = {check: mended.remedy_of(check) for check in ("drift", "grain", "coverage")}
-    mended.paste(red.pop("grain"))
+    mended_day.s3.put_object(Bucket=mended_day.raw, Key=keys["unknown"], Body=unknown)
+    mended_day.s3.put_object(
+        Bucket=mended_day.raw, Key=keys["archived"], Body=at_noon("f", day=DAY), StorageClass="GLACIER"
+    )
+    assert mended_day.build() is None
+    red = {check: mended_day.remedy_of(check) for check in ("drift", "grain", "coverage")}
+    mended_day.paste(red.pop("grain"))
     late = FOLDER.replace(f"{DAY:%Y/%m/%d}", f"{later:%Y/%m/%d}") + "/late.json"
-    mended.s3.put_object(Bucket=mended.raw, Key=late, Body=at_noon("g", day=DAY))
-    until(lambda: (*VALUES[:3], str(day_number(later))) in registered(mended.lake, later))
-    assert mended.build(later) is None
-    red |= mended.red()
+    mended_day.s3.put_object(Bucket=mended_day.raw, Key=late, Body=at_noon("g", day=DAY))
+    until(lambda: (*VALUES[:3], str(day_number(later))) in raw_partitions(mended_day.lake, later))
+    assert mended_day.build(later) is None
+    red |= mended_day.red()
     first = f"{FOLDER}/first.json"
-    with damage.holding(mended.s3, mended.raw, first, None):
-        assert "--accept-loss" in str(mended.build())
-    failed = mended.left_failed()
+    with damage.content_of(mended_day.s3, mended_day.raw, first, None):
+        assert "--accept-loss" in str(mended_day.build())
+    failed = mended_day.left_failed()
     assert not failed.passed
     red["nothing_left_failed"] = str((failed.metadata or {})[REMEDY].value)
-    mended.put("archived", "f")
+    mended_day.put("archived", "f")
     assert set(red) == {"drift", "coverage", "unbuilt", "nothing_left_failed"}
     assert [check for check, remedy in red.items() if not commands(red["unbuilt"]) <= commands(remedy)] == []
-    mended.paste(red["drift"])
-    assert mended.red() == {}
-    assert mended.checked("coverage").passed
-    assert not mended.checked("drift").passed, "it is as unknown as before: nobody made it known"
-    assert mended.left_failed().passed
-    assert mended.ids() >= {"f", "g", "odd"}
+    mended_day.paste(red["drift"])
+    assert mended_day.red() == {}
+    assert mended_day.checked("coverage").passed
+    assert not mended_day.checked("drift").passed, "it is as unknown as before: nobody made it known"
+    assert mended_day.left_failed().passed
+    assert mended_day.ids() >= {"f", "g", "odd"}
 
 
 def test_a_session_without_keystrokes_is_built_again_and_shown(
-    mended: Mended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mended_day: Mended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = {
         "eventVersion": "1.11",
@@ -385,31 +389,31 @@ def test_a_session_without_keystrokes_is_built_again_and_shown(
         "requestParameters": {"target": "i-0123456789abcdef0"},
         "responseElements": {"sessionId": "ann-0123456789abcdef0"},
     }
-    mended.s3.put_object(
-        Bucket=mended.raw, Key=f"{FOLDER}/session.json", Body=json.dumps({"Records": [record]}).encode()
+    mended_day.s3.put_object(
+        Bucket=mended_day.raw, Key=f"{FOLDER}/session.json", Body=json.dumps({"Records": [record]}).encode()
     )
-    assert mended.build() is None
-    (review,) = build_review_range(mended.lake, REVIEW, DAY, DAY, quiet)
+    assert mended_day.build() is None
+    (review,) = build_review_range(mended_day.lake, REVIEW, DAY, DAY, quiet)
     assert review.error is None
-    asked = sorted(commands(mended.remedy_of("keystroke_coverage", dg.AssetKey(["review", REVIEW.name]))))
-    before = len(commit_numbers(mended.lake.table(REVIEW.table.name), NUMBER))
+    asked = sorted(commands(mended_day.remedy_of("keystroke_coverage", dg.AssetKey(["review", REVIEW.name]))))
+    before = len(commit_numbers(mended_day.lake.table(REVIEW.table.name), NUMBER))
     monkeypatch.chdir(tmp_path)
     for command in asked:
-        mended.paste(command)
-    assert len(commit_numbers(mended.lake.table(REVIEW.table.name), NUMBER)) > before
+        mended_day.paste(command)
+    assert len(commit_numbers(mended_day.lake.table(REVIEW.table.name), NUMBER)) > before
     assert [*(tmp_path / "session").glob("*.html")]
 
 
-def test_a_removed_commit_record_is_rolled_over(mended: Mended) -> None:
-    table = mended.lake.table(TABLE)
+def test_a_removed_commit_record_is_rolled_over(mended_day: Mended) -> None:
+    table = mended_day.lake.table(TABLE)
     newest = commit_numbers(table, NUMBER)[-1]
-    manifest = read_manifest(table, NUMBER, mended.run_id)
+    manifest = read_manifest(table, NUMBER, mended_day.run_id)
     key = commit_key(TABLE, NUMBER, newest)
-    body = json.loads(mended.s3.get_object(Bucket=table.bucket, Key=key)["Body"].read())
-    mended.s3.delete_object(Bucket=table.bucket, Key=key)
-    red = mended.red()
+    body = json.loads(mended_day.s3.get_object(Bucket=table.bucket, Key=key)["Body"].read())
+    mended_day.s3.delete_object(Bucket=table.bucket, Key=key)
+    red = mended_day.red()
     assert "placement" in red
-    assert commands(red["placement"]) <= commands(str((older_days(mended).metadata or {})[REMEDY].value))
-    mended.paste(red["placement"])
-    assert "placement" not in mended.red()
-    assert mended.run_id == body["run_id"] == manifest.run_id
+    assert commands(red["placement"]) <= commands(str((older_days(mended_day).metadata or {})[REMEDY].value))
+    mended_day.paste(red["placement"])
+    assert "placement" not in mended_day.red()
+    assert mended_day.run_id == body["run_id"] == manifest.run_id

@@ -54,12 +54,12 @@ class Recount:
         return dict(sorted(counts.items()))
 
 
-def inflated(body: bytes) -> bytes:
+def inflate(body: bytes) -> bytes:
     """Raises EOFError where the gzip is cut, zlib.error or BadGzipFile where it is damaged."""
     return gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
 
 
-def recounted(objects: list[SampleObject]) -> Recount:
+def recount_of(objects: list[SampleObject]) -> Recount:
     recount = Recount()
     for item in objects:
         if isinstance(place(SOURCE, "bucket", item.key), Placement):
@@ -69,7 +69,7 @@ def recounted(objects: list[SampleObject]) -> Recount:
 
 def _read(item: SampleObject, recount: Recount) -> None:
     try:
-        content = inflated(item.body)
+        content = inflate(item.body)
     except EOFError:
         recount.unreadable[item.key] = "truncated_gzip"
         return
@@ -114,7 +114,7 @@ def truth() -> GroundTruth:
 
 @pytest.fixture(scope="module")
 def recount(objects: list[SampleObject]) -> Recount:
-    return recounted(objects)
+    return recount_of(objects)
 
 
 def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() -> None:
@@ -169,7 +169,7 @@ def test_an_independent_reader_finds_what_the_ground_truth_says(recount: Recount
 def test_the_counts_add_up_exactly(days: int, events: int, seed: int, faults: dict[str, int]) -> None:
     samples = generate("cloudtrail", date(2024, 2, 28), days, events, seed, **faults)
     truth = samples.ground_truth()
-    found = recounted(list(samples.objects()))
+    found = recount_of(list(samples.objects()))
     distinct, duplicates = sum(truth.distinct_by_day.values()), sum(truth.duplicates_by_day.values())
     assert truth.records_in_readable_objects == distinct + duplicates + sum(truth.quarantined_records.values())
     assert distinct + sum(truth.events_in_unreadable_objects.values()) == events
@@ -182,7 +182,7 @@ def test_what_an_unreadable_object_held_is_known_by_day() -> None:
     """The plan is the same but for the fault, so the difference between both runs is what was lost."""
     whole = generate("cloudtrail", events=EVENTS, corrupt=0, without_event_time=0, epoch_event_time=0)
     damaged = generate("cloudtrail", events=EVENTS, corrupt=1, without_event_time=0, epoch_event_time=0).ground_truth()
-    lost = Counter(recounted(list(whole.objects())).distinct_by_day())
+    lost = Counter(recount_of(list(whole.objects())).distinct_by_day())
     lost.subtract(damaged.distinct_by_day)
     assert {day: count for day, count in lost.items() if count} == damaged.events_in_unreadable_objects
 
@@ -255,7 +255,7 @@ def test_the_promised_oddities_are_there(recount: Recount, truth: GroundTruth, o
     assert any(r["userIdentity"] == {"type": "AWSService", "invokedBy": "glue.amazonaws.com"} for r in records)
     assert any("onBehalfOf" in r["userIdentity"] for r in records)
     assert any(_global_service_elsewhere(recount, event) for event in recount.keys_of_event)
-    times = [r.get("eventTime", "") for r in json.loads(inflated(objects[0].body))["Records"]]
+    times = [r.get("eventTime", "") for r in json.loads(inflate(objects[0].body))["Records"]]
     assert times != sorted(times)
 
 
@@ -280,7 +280,7 @@ def test_shared_event_ids_link_two_accounts_at_one_time(recount: Recount, truth:
 def test_objects_are_odd_where_they_say_so(objects: list[SampleObject]) -> None:
     by_kind = {item.kind: item for item in objects}
     assert by_kind["zero_byte"].body == b""
-    assert inflated(by_kind["empty_records"].body) == b'{"Records":[]}'
+    assert inflate(by_kind["empty_records"].body) == b'{"Records":[]}'
     assert by_kind["gzip_without_suffix"].body[:2] == b"\x1f\x8b"
     assert by_kind["plain_json"].body[:1] == b"{"
     assert by_kind["gzip_without_suffix"].key.endswith(".json")
@@ -290,10 +290,10 @@ def test_objects_are_odd_where_they_say_so(objects: list[SampleObject]) -> None:
 def test_digests_name_every_file_of_their_account_and_region_with_its_hash(objects: list[SampleObject]) -> None:
     bodies = {item.key: item.body for item in objects}
     damaged = {item.key for item in objects if item.kind in ("corrupt", "truncated")}
-    digests = [json.loads(inflated(item.body)) for item in objects if item.kind == "digest"]
+    digests = [json.loads(inflate(item.body)) for item in objects if item.kind == "digest"]
     named = {file["s3Object"]: file["hashValue"] for digest in digests for file in digest["logFiles"]}
     for key, value in named.items():
-        assert key in damaged or hashlib.sha256(inflated(bodies[key])).hexdigest() == value
+        assert key in damaged or hashlib.sha256(inflate(bodies[key])).hexdigest() == value
     prefix = "AWSLogs/o-exampleorg1/111122223333/CloudTrail/us-east-1/"
     assert set(named) == {key for key in bodies if key.startswith(prefix) and "/2026/11/04/" not in key}
     for earlier, later in itertools.pairwise(digests):
@@ -305,7 +305,7 @@ def test_very_late_objects_come_apart_and_hold_the_first_day(truth: GroundTruth,
     assert len(late) == truth.very_late_objects == 1
     assert not {item.key for item in late} & {item.key for item in objects}
     assert {prefix_day(item.key) for item in late} == {"2026-11-04"}
-    assert recounted(late).distinct_by_day() == truth.very_late_by_day
+    assert recount_of(late).distinct_by_day() == truth.very_late_by_day
     assert list(truth.very_late_by_day) == ["2026-11-01"]
     assert not list(generate("cloudtrail", events=EVENTS).late_objects())
 
@@ -315,7 +315,7 @@ def test_the_ground_truth_is_json(truth: GroundTruth) -> None:
 
 
 def test_only_example_accounts_and_keys_are_used(objects: list[SampleObject]) -> None:
-    text = b"".join(inflated(item.body) for item in objects if item.kind == "log").decode()
+    text = b"".join(inflate(item.body) for item in objects if item.kind == "log").decode()
     for marker in ("AKIA", "ASIA", "AROA", "AIDA"):
         assert text.count(marker) == text.count(f"{marker}EXAMPLE") > 0
 

@@ -68,7 +68,7 @@ def day_of(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
 
 
-def inflated(body: bytes) -> bytes:
+def inflate(body: bytes) -> bytes:
     """All gzip members, and what is gzip inside of that."""
     content, rest = [], body
     while rest[:2] == b"\x1f\x8b":
@@ -83,11 +83,11 @@ def inflated(body: bytes) -> bytes:
     if not content:
         return body
     assert not rest
-    return inflated(b"".join(content))
+    return inflate(b"".join(content))
 
 
 def documents(body: bytes) -> list[dict[str, Any]]:
-    text, position, found = inflated(body).decode(), 0, []
+    text, position, found = inflate(body).decode(), 0, []
     while text[position:].strip():
         position += len(text[position:]) - len(text[position:].lstrip()) if text[position].isspace() else 0
         document, position = json.JSONDecoder().raw_decode(text, position)
@@ -100,7 +100,7 @@ def documents(body: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def recounted(objects: list[SampleObject]) -> Recount:
+def recount_of(objects: list[SampleObject]) -> Recount:
     recount = Recount()
     for item in objects:
         if not isinstance(place(SOURCE, "bucket", item.key), Placement):
@@ -154,7 +154,7 @@ def truth() -> GroundTruth:
 
 @pytest.fixture(scope="module")
 def recount(objects: list[SampleObject]) -> Recount:
-    return recounted(objects)
+    return recount_of(objects)
 
 
 def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() -> None:
@@ -212,7 +212,7 @@ def test_the_counts_add_up_exactly(days: int, events: int, seed: int, faults: di
     first_day = date(2024, 2, 28)
     samples = generate("cloudwatch", first_day, days, events, seed, **faults)
     truth = samples.ground_truth()
-    found = recounted(list(samples.objects()))
+    found = recount_of(list(samples.objects()))
     distinct, duplicates = sum(truth.distinct_by_day.values()), sum(truth.duplicates_by_day.values())
     others = sum(truth.excluded_by_day.values()) + sum(truth.quarantined_records.values())
     assert truth.records_in_readable_objects == distinct + duplicates + others
@@ -220,7 +220,7 @@ def test_the_counts_add_up_exactly(days: int, events: int, seed: int, faults: di
     assert (found.distinct_by_day(), found.duplicates_by_day()) == (truth.distinct_by_day, truth.duplicates_by_day)
     assert found.record_count == truth.records_in_readable_objects
     assert found.unreadable == truth.quarantined_objects
-    assert sessions_known(found, first_day, days, events, seed) == seen(truth)
+    assert sessions_known(found, first_day, days, events, seed) == truth_rows(truth)
 
 
 def test_every_key_is_placed_or_ignored_as_counted(objects: list[SampleObject], truth: GroundTruth) -> None:
@@ -241,7 +241,7 @@ def cloudtrail_sessions(
     for item in generate("cloudtrail", first_day, days, events, seed).objects():
         if "/CloudTrail/" not in item.key or not item.body or item.kind == "corrupt":
             continue
-        for record in json.loads(inflated(item.body))["Records"]:
+        for record in json.loads(inflate(item.body))["Records"]:
             name = record["eventName"] if record["eventSource"] == "ssm.amazonaws.com" else ""
             if name == "StartSession" and "errorCode" in record:
                 denied.add(record["eventID"])
@@ -300,7 +300,7 @@ def time_in(key: str) -> float:
     return seconds(f"{match[1]}T{match[2]}:{match[3]}:{match[4]}Z")
 
 
-def seen(truth: GroundTruth) -> list[tuple[Any, ...]]:
+def truth_rows(truth: GroundTruth) -> list[tuple[Any, ...]]:
     return sorted(
         ("", "denied") if s.state == "denied" else (s.session_id, s.day, s.state, s.lines, s.events)
         for s in truth.sessions
@@ -309,7 +309,7 @@ def seen(truth: GroundTruth) -> list[tuple[Any, ...]]:
 
 def test_sessions_are_those_of_cloudtrail_and_read_as_the_truth_says(recount: Recount, truth: GroundTruth) -> None:
     """The state found from bytes knows nothing of what is missing, and still agrees: see `state_of`."""
-    assert sessions_known(recount, FIRST_DAY, DAYS, EVENTS, 1) == seen(truth)
+    assert sessions_known(recount, FIRST_DAY, DAYS, EVENTS, 1) == truth_rows(truth)
 
 
 def test_every_kind_and_every_state_of_a_session_occurs(truth: GroundTruth) -> None:
@@ -426,7 +426,7 @@ def test_very_late_objects_come_apart_and_hold_the_first_day(truth: GroundTruth,
     assert len(late) == truth.very_late_objects == 1
     assert not {item.key for item in late} & {item.key for item in objects}
     assert late[0].key.startswith("2026/11/04/12/")
-    assert recounted(late).distinct_by_day() == truth.very_late_by_day == {"2026-11-01": 25}
+    assert recount_of(late).distinct_by_day() == truth.very_late_by_day == {"2026-11-01": 25}
     assert not list(generate("cloudwatch", events=EVENTS).late_objects())
 
 

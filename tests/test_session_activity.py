@@ -43,7 +43,7 @@ DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 ALL_DAYS = f"logcalendarday BETWEEN {day_number(FIRST)} AND {day_number(LAST)}"
 
 
-def asked(reviewed: ReviewedLake, sql: str) -> list[dict[str, Any]]:
+def rows_of_query(reviewed: ReviewedLake, sql: str) -> list[dict[str, Any]]:
     return reviewed.lake.resource.athena.ask(sql).rows
 
 
@@ -61,7 +61,7 @@ def test_every_session_has_its_state_and_all_its_lines(reviewed: ReviewedLake) -
 
 
 def test_transcripts_are_what_was_typed_line_by_line(reviewed: ReviewedLake) -> None:
-    rows = asked(reviewed, f"SELECT f_sessionid, transcript FROM session_activity WHERE {ALL_DAYS}")
+    rows = rows_of_query(reviewed, f"SELECT f_sessionid, transcript FROM session_activity WHERE {ALL_DAYS}")
     found = {row["f_sessionid"]: row["transcript"] for row in rows if row["transcript"] is not None}
     wanted = {s.f_sessionid: "\n".join(s.lines) for s in sessions(reviewed) if s.lines}
     assert found == wanted
@@ -70,7 +70,7 @@ def test_transcripts_are_what_was_typed_line_by_line(reviewed: ReviewedLake) -> 
 
 
 def test_lines_are_a_table_of_their_own_that_sql_can_search(reviewed: ReviewedLake) -> None:
-    rows = asked(
+    rows = rows_of_query(
         reviewed,
         f"SELECT l.*, raw_key, raw_ordinal FROM session_lines_review l WHERE {ALL_DAYS} ORDER BY session_key, line",
     )
@@ -80,12 +80,12 @@ def test_lines_are_a_table_of_their_own_that_sql_can_search(reviewed: ReviewedLa
         assert row["line"] == len(found[row["session_key"]])
     assert found == {s.f_sessionid: list(s.lines) for s in sessions(reviewed) if s.lines}
     assert all(row["raw_key"] and row["raw_ordinal"] >= 0 and row["eventid"] for row in rows)
-    of_lines = asked(
+    of_lines = rows_of_query(
         reviewed,
         "SELECT session_key, count(*) AS lines, max(useridentity_arn) AS arn FROM session_lines "
         f"WHERE {ALL_DAYS} AND flags LIKE '%sudo%' GROUP BY session_key",
     )
-    of_sessions = asked(
+    of_sessions = rows_of_query(
         reviewed,
         f"SELECT session_key, useridentity_arn AS arn FROM session_activity WHERE {ALL_DAYS} AND flags LIKE '%sudo%'",
     )
@@ -106,12 +106,12 @@ def test_the_query_of_the_original_returns_the_same_sessions(reviewed: ReviewedL
  FROM {database}.from_cloudwatch_readready w
  inner join {database}.from_cloudtrail_readready t
 on  w.f_sessionid=t.f_sessionid"""
-    joined = asked(reviewed, sql)
+    joined = rows_of_query(reviewed, sql)
     typed = [row for row in joined if row["eventname"] == "StartSession"]
     wanted = [s for s in sessions(reviewed) if s.state in {"recorded", "recorded_partly"}]
     assert len(typed) == sum(s.events for s in wanted)
     assert {row["loggroup"] for row in typed} == {"/aws/ssm/sessionlogs"}
-    counted = asked(
+    counted = rows_of_query(
         reviewed,
         "SELECT w.f_sessionid, count(*) AS events FROM from_cloudwatch_readready w JOIN from_cloudtrail_readready t "
         f"ON w.f_sessionid = t.f_sessionid WHERE t.eventname = 'StartSession' AND t.{ALL_DAYS} GROUP BY 1",
@@ -120,7 +120,7 @@ on  w.f_sessionid=t.f_sessionid"""
 
 
 def test_a_row_says_who_it_was_and_where(reviewed: ReviewedLake) -> None:
-    rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    rows = rows_of_query(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
     for row in rows:
         if row["state"] in {"recorded", "recorded_partly", "not_loggable", "lost"}:
             assert row["useridentity_arn"]
@@ -139,7 +139,7 @@ def test_calls_of_the_same_principal_stand_around_the_session(reviewed: Reviewed
         "SELECT f_sessionid, useridentity_arn, started, api_calls, api_call_count FROM session_activity "
         f"WHERE {ALL_DAYS} AND f_sessionid IS NOT NULL AND state <> 'orphan'"
     )
-    for row in asked(reviewed, sql):
+    for row in rows_of_query(reviewed, sql):
         calls = json.loads(row["api_calls"])
         assert len(calls) == row["api_call_count"]
         own = [c for c in calls if c["eventname"] == "StartSession" and c["about_session"]]
@@ -156,7 +156,9 @@ def packet(reviewed: ReviewedLake, address: str) -> str:
 
 
 def test_every_session_has_its_packet_and_an_index_leads_to_all(reviewed: ReviewedLake) -> None:
-    rows = asked(reviewed, f"SELECT session_key, state, packet FROM session_activity WHERE logcalendarday = {20261102}")
+    rows = rows_of_query(
+        reviewed, f"SELECT session_key, state, packet FROM session_activity WHERE logcalendarday = {20261102}"
+    )
     metadata = reviewed.results[1].metadata
     index = packet(reviewed, metadata["packets"])
     assert len(rows) == metadata["dagster/row_count"] == sum(s.day == "2026-11-02" for s in sessions(reviewed))
@@ -172,7 +174,7 @@ def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
     from loglake_assets.sources.cloudwatch import decode
 
     name = next(s.f_sessionid for s in sessions(reviewed) if s.kind == "long" and s.state == "recorded")
-    (row,) = asked(reviewed, f"SELECT packet FROM session_activity WHERE f_sessionid = '{name}' AND {ALL_DAYS}")
+    (row,) = rows_of_query(reviewed, f"SELECT packet FROM session_activity WHERE f_sessionid = '{name}' AND {ALL_DAYS}")
     document = json.loads(packet(reviewed, row["packet"].removesuffix(".html") + ".json"))
     entry = next(o for o in document["objects"] if o["table"] == "from_cloudwatch_readready")
     body = reviewed.lake.client("s3").get_object(Bucket=entry["bucket"], Key=entry["key"])
@@ -200,7 +202,7 @@ def test_packets_of_one_session_and_of_a_person(reviewed: ReviewedLake, tmp_path
 
 
 def test_everybodys_sessions_are_all_of_the_table_also_those_of_nobody(reviewed: ReviewedLake, tmp_path: Path) -> None:
-    rows = asked(reviewed, f"SELECT session_key, state FROM session_activity WHERE {ALL_DAYS}")
+    rows = rows_of_query(reviewed, f"SELECT session_key, state FROM session_activity WHERE {ALL_DAYS}")
     assert "orphan" in {row["state"] for row in rows}
     everybody = Reviewer("dana", frozenset(), ("*",))
     for number, who_reads in enumerate((None, everybody)):
@@ -224,7 +226,7 @@ DANA = Reviewer("dana", frozenset({"alice"}), ("arn:aws:iam::*:user/alice",), fr
 
 
 def test_a_reviewer_gets_nobody_elses_sessions_however_they_ask(reviewed: ReviewedLake, tmp_path: Path) -> None:
-    rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    rows = rows_of_query(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
     own = {r["session_key"] for r in rows if DANA.reviews(r["useridentity_sourceidentity"], r["useridentity_arn"])}
     assert 0 < len(own) < len(rows)
     everything = Wanted(who="*", first=FIRST, last=LAST)
@@ -250,7 +252,7 @@ def test_lookers_guard_shows_a_reviewer_the_sessions_of_their_people_alone(
     reviewed: ReviewedLake,
 ) -> None:
     alice = Reviewer("dana", frozenset({"alice"}), ())
-    everything = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    everything = rows_of_query(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
     wanted = {
         row["session_key"]
         for row in everything
@@ -264,16 +266,16 @@ def test_lookers_guard_shows_a_reviewer_the_sessions_of_their_people_alone(
         f"SELECT s.session_key FROM session_activity s WHERE s.{ALL_DAYS} AND s.session_key IS NOT NULL",
         f"WITH w AS (SELECT session_key FROM session_activity WHERE {ALL_DAYS}) SELECT session_key FROM w",
     ):
-        found = asked(reviewed, check_statement(sql, policy).sql)
+        found = rows_of_query(reviewed, check_statement(sql, policy).sql)
         assert {row["session_key"] for row in found} == wanted
 
 
 def test_a_reviewers_view_holds_what_the_mapping_says(reviewed: ReviewedLake) -> None:
-    rows = asked(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
+    rows = rows_of_query(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
     rest = Reviewer("rest", frozenset(), ("*",), frozenset({"alice"}))
     for reviewer in (DANA, rest, Reviewer("nobody", frozenset(), ())):
-        asked(reviewed, reviewer.view_sql())
-        seen = asked(reviewed, f"SELECT session_key FROM session_activity_of_{reviewer.name} WHERE {ALL_DAYS}")
+        rows_of_query(reviewed, reviewer.view_sql())
+        seen = rows_of_query(reviewed, f"SELECT session_key FROM session_activity_of_{reviewer.name} WHERE {ALL_DAYS}")
         wanted = {
             r["session_key"] for r in rows if reviewer.reviews(r["useridentity_sourceidentity"], r["useridentity_arn"])
         }
@@ -287,7 +289,7 @@ def test_a_condition_says_what_the_mapping_says_whatever_characters_are_in_it(
     reviewer = Reviewer("odd", frozenset({"it's"}), ("*/b_b!%'*",), frozenset({"o'hara"}))
     for identity in (None, "it's", "its", "o'hara"):
         names = [f"CAST({'NULL' if v is None else sql_literal(v)} AS varchar)" for v in (identity, arn)]
-        (row,) = asked(
+        (row,) = rows_of_query(
             reviewed,
             f"SELECT count(*) AS seen FROM (SELECT {names[0]} AS useridentity_sourceidentity, {names[1]} AS "
             f"useridentity_arn) t WHERE {reviewer.condition()}",

@@ -382,7 +382,7 @@ CENTRAL = "555566667777"
 TRUSTED = SessionRules(central_accounts=frozenset({CENTRAL}))
 
 
-def copied(time: datetime, lines: str, number: int, of_account: Any = "111122223333", **changed: Any) -> Keystrokes:
+def forwarded(time: datetime, lines: str, number: int, of_account: Any = "111122223333", **changed: Any) -> Keystrokes:
     extracted = json.dumps({"@aws.account": of_account, "@aws.region": "eu-west-1"})
     return keys(time, lines, number, **{"logaccountid": CENTRAL, "extractedfields": extracted, **changed})
 
@@ -397,7 +397,7 @@ def states(found: Facts, rules: SessionRules = TRUSTED) -> dict[str, tuple[str, 
     "each event is one of the account it was copied from, once",
 )
 def test_an_event_of_a_trusted_central_account_is_one_of_the_account_it_was_copied_from() -> None:
-    only_there = [copied(EARLY.time, "sh$ ls", 7), copied(LAST.time, "sh$ exit", 8)]
+    only_there = [forwarded(EARLY.time, "sh$ ls", 7), forwarded(LAST.time, "sh$ exit", 8)]
     both = [EARLY, LAST, *only_there]
     in_part = [EARLY, *only_there]
     for typed in (only_there, both, in_part, both[::-1]):
@@ -409,7 +409,7 @@ def test_an_event_of_a_trusted_central_account_is_one_of_the_account_it_was_copi
 )
 def test_what_was_honestly_there_twice_is_there_twice_whatever_was_copied() -> None:
     own = [keys(EARLY.time, "sh$ ls", n) for n in range(2)]
-    copies = [copied(EARLY.time, "sh$ ls", n) for n in range(5, 8)]
+    copies = [forwarded(EARLY.time, "sh$ ls", n) for n in range(5, 8)]
     assert states(facts(start(), typed=[*own, *copies[:2]])) == {F_ID: ("recorded", ["sh$ ls"] * 2)}
     assert states(facts(start(), typed=[*own[:1], *copies])) == {F_ID: ("recorded", ["sh$ ls"] * 3)}
 
@@ -419,7 +419,7 @@ def test_what_was_honestly_there_twice_is_there_twice_whatever_was_copied() -> N
 )
 @pytest.mark.parametrize("owner", ["888877776666", CENTRAL])
 def test_whoever_writes_into_an_account_that_is_not_trusted_claims_no_session(owner: str) -> None:
-    forged = copied(EARLY.time, "sh$ harmless", 5, logaccountid=owner)
+    forged = forwarded(EARLY.time, "sh$ harmless", 5, logaccountid=owner)
     rules = SessionRules() if owner == CENTRAL else TRUSTED
     assert states(facts(start(), typed=[forged]), rules) == {
         F_ID: ("lost", []),
@@ -432,7 +432,7 @@ def test_whoever_writes_into_an_account_that_is_not_trusted_claims_no_session(ow
 )
 def test_an_event_of_a_central_account_that_names_no_account_is_its_own(fields: str | None) -> None:
     own = start(logaccountid=CENTRAL)
-    event = copied(EARLY.time, "sh$", 1, extractedfields=fields)
+    event = forwarded(EARLY.time, "sh$", 1, extractedfields=fields)
     assert states(facts(own, typed=[event])) == {F_ID: ("recorded", ["sh$"])}
     assert states(facts(start(), typed=[event]))[F_ID] == ("lost", [])
 
@@ -442,7 +442,7 @@ def test_an_event_of_a_central_account_that_names_no_account_is_its_own(fields: 
 EXEC_ID = "ecs-execute-command-0fedcba9876543210"
 
 
-def executed(**changed: Any) -> dict[str, Any]:
+def execution(**changed: Any) -> dict[str, Any]:
     request = {"cluster": "shop", "command": "/bin/bash -l", "container": "web", "task": "f" * 32, "interactive": True}
     response = {
         "session": {"sessionId": EXEC_ID},
@@ -465,7 +465,7 @@ def executed(**changed: Any) -> dict[str, Any]:
 )
 def test_ecs_exec_is_a_session_with_its_command_container_and_task() -> None:
     typed = {EXEC_ID.rsplit("-", 1)[1]: [keys(EARLY.time, "# id", session=EXEC_ID, session_target=None)]}
-    session = only(facts(executed(), typed=typed))
+    session = only(facts(execution(), typed=typed))
     row, document = row_of(session, ""), document_of(session, "loglake", LATER)["session"]
     assert (session.state, list(session.lines)) == ("recorded", ["# id"])
     for found in (row, document):
@@ -476,7 +476,7 @@ def test_ecs_exec_is_a_session_with_its_command_container_and_task() -> None:
 
 @pytest.mark.fault(63, "a refused ExecuteCommand", "a denied session that names the call")
 def test_a_refused_execute_command_is_denied() -> None:
-    row = executed(errorcode="AccessDeniedException", responseelements=None, f_sessionid=None)
+    row = execution(errorcode="AccessDeniedException", responseelements=None, f_sessionid=None)
     session = only(facts(row))
     assert (session.state, "ExecuteCommand failed" in session.state_reason) == ("denied", True)
     assert row_of(session, "")["container"] == "web"
@@ -484,7 +484,7 @@ def test_a_refused_execute_command_is_denied() -> None:
 
 def test_execute_command_says_more_than_the_start_that_ecs_makes_for_it() -> None:
     started = start(NOON - timedelta(seconds=1), session=EXEC_ID)
-    session = only(facts(started, executed()))
+    session = only(facts(started, execution()))
     assert session.of_row("eventname") == "ExecuteCommand"
 
 
@@ -530,17 +530,17 @@ def test_a_line_that_was_cut_is_one_line_again() -> None:
 
 def test_whole_lines_that_fill_an_event_are_not_joined() -> None:
     full = ("x" * 16_000, "y" * 17_000)
-    assert transcript(joined(full, ("z",))) == [*full, "z"]
+    assert transcript(joined_blocks(full, ("z",))) == [*full, "z"]
 
 
 def test_an_event_without_lines_changes_nothing() -> None:
-    assert transcript(joined(("a",), (), ("b",))) == ["a", "b"]
-    assert transcript(joined(("x" * PIECE_BYTES,), (), ("b",))) == ["x" * PIECE_BYTES + "b"]
+    assert transcript(joined_blocks(("a",), (), ("b",))) == ["a", "b"]
+    assert transcript(joined_blocks(("x" * PIECE_BYTES,), (), ("b",))) == ["x" * PIECE_BYTES + "b"]
 
 
 @pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES + 7, 40_000])
 def test_a_long_line_that_is_no_piece_is_not_joined_with_the_next(size: int) -> None:
-    assert transcript(joined(("x" * size,), ("b",))) == ["x" * size, "b"]
+    assert transcript(joined_blocks(("x" * size,), ("b",))) == ["x" * size, "b"]
 
 
 def test_text_that_was_uploaded_whole_is_never_joined() -> None:
@@ -549,7 +549,7 @@ def test_text_that_was_uploaded_whole_is_never_joined() -> None:
     assert (list(session.lines), session.state) == (["x" * PIECE_BYTES, "b"], "recorded")
 
 
-def joined(*events: tuple[str, ...]) -> list[Block]:
+def joined_blocks(*events: tuple[str, ...]) -> list[Block]:
     return blocks((lines, is_piece(lines)) for lines in events)
 
 

@@ -52,7 +52,7 @@ def without(manifest: Manifest, key: str) -> Manifest:
     return replace(manifest, objects=tuple(o for o in manifest.objects if o.key != key))
 
 
-def saying(manifest: Manifest, key: str, **changes: Any) -> Manifest:
+def with_object(manifest: Manifest, key: str, **changes: Any) -> Manifest:
     changed = tuple(replace(o, **changes) if o.key == key else o for o in manifest.objects)
     return replace(manifest, objects=changed)
 
@@ -64,16 +64,16 @@ def test_every_way_of_having_less_than_before_is_seen(built: BuiltLake) -> None:
     events = next(o for o in before.objects if o.key == key).days[day]
     for now in (
         without(before, key),
-        saying(before, key, reason="gone_while_reading", days={}),
-        saying(before, key, reason="corrupt_gzip", days={}),
-        saying(before, key, days={day: events - 1}),
+        with_object(before, key, reason="gone_while_reading", days={}),
+        with_object(before, key, reason="corrupt_gzip", days={}),
+        with_object(before, key, days={day: events - 1}),
     ):
         assert [o.key for o in lost_objects(now, before)] == [key]
-    assert lost_objects(saying(before, key, days={day: events + 1}), before) == []
+    assert lost_objects(with_object(before, key, days={day: events + 1}), before) == []
 
 
 def test_an_object_that_could_not_be_read_does_not_vanish_by_being_deleted(built: BuiltLake) -> None:
-    before = saying(manifest_of(built), an_object(built), reason="corrupt_gzip", days={})
+    before = with_object(manifest_of(built), an_object(built), reason="corrupt_gzip", days={})
     assert [o.key for o in lost_objects(without(before, an_object(built)), before)] == [an_object(built)]
 
 

@@ -82,11 +82,11 @@ def test_a_backfill_from_the_ui_builds_and_checks_its_days(up: RunningLake) -> N
     )["launchPartitionBackfill"]
     assert started["__typename"] == "LaunchBackfillSuccess", started
 
-    def ended() -> Any:
+    def final_status() -> Any:
         found = up.ui.ask(STATUS, id=started["backfillId"])["partitionBackfillOrError"]
         return found if found["status"] not in {"REQUESTED", "IN_PROGRESS"} else None
 
-    assert until(ended, 180) == {"status": "COMPLETED_SUCCESS", "numPartitions": 2}
+    assert until(final_status, 180) == {"status": "COMPLETED_SUCCESS", "numPartitions": 2}
     node = up.ui.ask(CHECKS, key={"path": ["readready", "from_cloudtrail_readready"]})["assetNodeOrError"]
     checks = {c["name"]: c["partitionStatuses"]["ranges"] for c in node["assetChecksOrError"]["checks"]}
     assert {r["startKey"] for r in checks["coverage"]} | {r["endKey"] for r in checks["coverage"]} == {

@@ -45,7 +45,7 @@ def spark() -> Iterator[SparkSession]:
     session.stop()
 
 
-def decoded(spark: SparkSession, source: LogSource, contents: dict[str, bytes]) -> DataFrame:
+def decoded_frame(spark: SparkSession, source: LogSource, contents: dict[str, bytes]) -> DataFrame:
     """The decoded rows of objects given by file name."""
     fetched = [
         FetchedObject(ObjectRef(n, "logs", f"{FOLDER}/{name}", 20261101), content, "e", None, 1.0)
@@ -62,21 +62,21 @@ def create_views(spark: SparkSession, source: LogSource, contents: dict[str, byt
         "20261101 ceiling_as_int"
     )
     bounds.createOrReplaceTempView("mybounds_as_view")
-    decoded(spark, source, contents).createOrReplaceTempView("decoded_as_view")
+    decoded_frame(spark, source, contents).createOrReplaceTempView("decoded_as_view")
     spark.sql("SELECT *, 'r' AS f_run FROM decoded_as_view").createOrReplaceTempView("records_as_view")
     for name, statement in view_statements(source):
         spark.sql(statement).createOrReplaceTempView(name)
 
 
-def started(**changes: Any) -> dict[str, Any]:
+def session_start(**changes: Any) -> dict[str, Any]:
     return record(eventSource="ssm.amazonaws.com", eventName="StartSession", **changes)
 
 
 CONTENTS = {
     "a.json": body(
-        started(eventID="s1", responseElements={"sessionId": "ann-o'neil@x.y-0a1b2c3d4e5f60718"}),
-        started(eventID="s2", responseElements={"sessionId": "a.b-c-abcdefghijklmnopqrstuvwxyz"}),
-        started(eventID="s3", responseElements=None, errorCode="AccessDenied"),
+        session_start(eventID="s1", responseElements={"sessionId": "ann-o'neil@x.y-0a1b2c3d4e5f60718"}),
+        session_start(eventID="s2", responseElements={"sessionId": "a.b-c-abcdefghijklmnopqrstuvwxyz"}),
+        session_start(eventID="s3", responseElements=None, errorCode="AccessDenied"),
         record(
             eventID="s4",
             eventSource="athena.amazonaws.com",
@@ -89,8 +89,8 @@ CONTENTS = {
             eventName="TerminateSession",
             requestParameters={"sessionId": "ann-0a1b2c3d4e5f60718"},
         ),
-        started(eventID="s6", responseElements={"sessionId": 7}),
-        started(eventID="s7", responseElements=["odd"]),
+        session_start(eventID="s6", responseElements={"sessionId": 7}),
+        session_start(eventID="s7", responseElements=["odd"]),
     ),
     "b.json": body(record(eventID="d1"), record(eventID="d2", eventTime="2026-10-31T23:59:59Z")),
     "c.json": body(record(eventID="d1"), record(eventID="d1", awsRegion="changed")),

@@ -41,7 +41,7 @@ PROMISED_COMMITS = {"commit_lock_mode": "GOVERNANCE", "commit_lock_days": 10}
 START = date(2026, 1, 1)
 
 
-def configured(**settings: Any) -> SourceConfig:
+def config_with(**settings: Any) -> SourceConfig:
     return source_config("cloudtrail", start_day=START, **settings)
 
 
@@ -123,7 +123,7 @@ def test_exactly_the_objects_that_are_locked_less_than_promised_are_named(locked
     shorter = locked.put("shorter", **retention("COMPLIANCE", 29))
     weaker = locked.put("weaker", **retention("GOVERNANCE", 31))
     both = locked.put("both", **retention("GOVERNANCE", 3))
-    result = raw_lock_result(configured(**PROMISED), locked.resource, today())
+    result = raw_lock_result(config_with(**PROMISED), locked.resource, today())
     assert result.faulty == {
         before: [UNLOCKED],
         shorter: [SHORTER_RETENTION],
@@ -141,7 +141,7 @@ def test_all_that_the_default_retention_locks_is_as_promised(locked: LockedLake)
     default_retention(locked.s3, locked.raw, "COMPLIANCE", 30)
     for n in range(3):
         locked.put(f"object-{n}")
-    result = raw_lock_result(configured(**PROMISED), locked.resource, today())
+    result = raw_lock_result(config_with(**PROMISED), locked.resource, today())
     assert (result.conforming_pct, result.beyond, result.is_conforming) == (100, [], True)
     assert str(result.bucket_lock) == "Object Lock, by default COMPLIANCE for 30 days; versioning Enabled"
 
@@ -149,7 +149,7 @@ def test_all_that_the_default_retention_locks_is_as_promised(locked: LockedLake)
 def test_the_current_version_is_judged_and_not_one_below_it(locked: LockedLake) -> None:
     locked.put("overwritten", **retention("COMPLIANCE", 31))
     key = locked.put("overwritten")
-    assert raw_lock_result(configured(**PROMISED), locked.resource, today()).faulty == {key: [UNLOCKED]}
+    assert raw_lock_result(config_with(**PROMISED), locked.resource, today()).faulty == {key: [UNLOCKED]}
 
 
 def test_a_stricter_mode_satisfies_a_weaker_promise_and_is_told(locked: LockedLake) -> None:
@@ -157,7 +157,7 @@ def test_a_stricter_mode_satisfies_a_weaker_promise_and_is_told(locked: LockedLa
     stricter = locked.commit(2, **retention("COMPLIANCE", 10))
     missing = locked.commit(3)
     locked.s3.put_object(Bucket=locked.readready, Key="commits/from_cloudtrail_readready/x.txt", Body=b"")
-    result = commit_lock_result(configured(**PROMISED_COMMITS), locked.resource, today())
+    result = commit_lock_result(config_with(**PROMISED_COMMITS), locked.resource, today())
     assert {o.key for o in result.sampled} == {right, stricter, missing}
     assert result.faulty == {missing: [UNLOCKED]}
     assert result.beyond == [stricter]
@@ -165,7 +165,7 @@ def test_a_stricter_mode_satisfies_a_weaker_promise_and_is_told(locked: LockedLa
 
 def test_a_legal_hold_is_told_and_makes_up_for_no_retention(locked: LockedLake) -> None:
     key = locked.put("held", ObjectLockLegalHoldStatus="ON")
-    result = raw_lock_result(configured(**PROMISED), locked.resource, today())
+    result = raw_lock_result(config_with(**PROMISED), locked.resource, today())
     assert result.faulty == {key: [UNLOCKED]}
     assert result.legal_hold_count == 1
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -173,7 +173,7 @@ def test_a_legal_hold_is_told_and_makes_up_for_no_retention(locked: LockedLake) 
 
 
 def test_a_bucket_without_versions_and_lock_fails_though_it_is_empty(unlocked: LockedLake) -> None:
-    result = raw_lock_result(configured(**PROMISED), unlocked.resource, today())
+    result = raw_lock_result(config_with(**PROMISED), unlocked.resource, today())
     assert result.bucket_faults == [BUCKET_NOT_VERSIONED, BUCKET_WITHOUT_LOCK]
     assert result.conforming_pct is None
     assert not result.is_conforming
@@ -183,7 +183,7 @@ def test_objects_of_a_bucket_without_lock_are_unlocked(unlocked: LockedLake) -> 
     unlocked.s3.put_bucket_versioning(Bucket=unlocked.raw, VersioningConfiguration={"Status": "Enabled"})
     key = unlocked.put("object")
     try:
-        result = raw_lock_result(configured(**PROMISED), unlocked.resource, today())
+        result = raw_lock_result(config_with(**PROMISED), unlocked.resource, today())
         assert result.bucket_faults == [BUCKET_WITHOUT_LOCK]
         assert result.faulty == {key: [UNLOCKED]}
     finally:
@@ -204,7 +204,7 @@ def test_a_locked_version_cannot_be_deleted_and_a_delete_marker_hides_it(locked:
             delete_version(locked, key, **bypass)
     delete_version(locked, governance, BypassGovernanceRetention=True)
     locked.s3.delete_object(Bucket=locked.raw, Key=compliance)
-    assert raw_lock_result(configured(**PROMISED), locked.resource, today()).sampled == ()
+    assert raw_lock_result(config_with(**PROMISED), locked.resource, today()).sampled == ()
     versions = locked.s3.list_object_versions(Bucket=locked.raw)["Versions"]
     assert [v["Key"] for v in versions] == [compliance]
 
@@ -223,7 +223,7 @@ def test_a_bucket_that_cannot_be_asked_is_an_error_with_what_to_do(bare: LockedL
 # --- in Dagster -------------------------------------------------------------------------------------------------------
 
 
-def checked(lake: LockedLake, config: SourceConfig) -> tuple[bool, dict[str, Any]]:
+def run_check(lake: LockedLake, config: SourceConfig) -> tuple[bool, dict[str, Any]]:
     """The check run alone; whether it passed, and what it tells."""
     resources = {**lake_resources(), "lake": lake.resource}
     key = dg.AssetCheckKey(config.checks_key, "object_lock")
@@ -243,7 +243,7 @@ def test_the_check_names_what_is_less_than_promised(locked: LockedLake) -> None:
     locked.put("right")
     key = locked.put("weaker", **retention("GOVERNANCE", 31))
     locked.commit(1, **retention("GOVERNANCE", 10))
-    passed, told = checked(locked, configured(**PROMISED, **PROMISED_COMMITS))
+    passed, told = run_check(locked, config_with(**PROMISED, **PROMISED_COMMITS))
     assert not passed
     assert names_of(told, "what") == ["object locked less"]
     assert names_of(told) == [f"s3://{locked.raw}/{key}"]
@@ -257,7 +257,7 @@ def test_the_check_names_what_is_less_than_promised(locked: LockedLake) -> None:
 
 def test_without_a_promise_the_check_passes_and_tells_what_the_buckets_have(unlocked: LockedLake) -> None:
     unlocked.put("object")
-    passed, told = checked(unlocked, configured())
+    passed, told = run_check(unlocked, config_with())
     assert passed
     for layer in ("raw", "commits"):
         assert told[f"{layer}_conforming_pct"] == "n/a: no lock is configured"
@@ -268,7 +268,7 @@ def test_without_a_promise_the_check_passes_and_tells_what_the_buckets_have(unlo
 def test_without_a_promise_what_is_locked_anyway_is_told(locked: LockedLake) -> None:
     default_retention(locked.s3, locked.raw, "COMPLIANCE", 30)
     key = locked.put("locked-by-somebody")
-    passed, told = checked(locked, configured())
+    passed, told = run_check(locked, config_with())
     assert passed
     assert told["raw_conforming_pct"] == "n/a: no lock is configured"
     assert told["raw_bucket_has"].startswith("Object Lock, by default COMPLIANCE for 30 days")
@@ -302,7 +302,7 @@ def test_the_check_has_a_daily_job_and_is_in_no_other() -> None:
 )
 def test_an_odd_promise_is_refused_with_what_is_accepted(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        configured(**settings)
+        config_with(**settings)
 
 
 @pytest.mark.parametrize(
@@ -329,10 +329,10 @@ def test_a_sample_has_the_newest_the_oldest_and_others_between_each_day() -> Non
 
 def test_the_look_back_is_as_long_as_the_lock_and_begins_with_the_lake() -> None:
     day = date(2026, 11, 20)
-    assert look_back(configured(), LockTerms(), day)[0] == day - timedelta(days=35)
-    assert look_back(configured(), LockTerms("COMPLIANCE", 100), day)[0] == day - timedelta(days=100)
-    assert look_back(configured(), LockTerms("COMPLIANCE", 3650), day)[0] == START
-    assert look_back(configured(), LockTerms(), START - timedelta(days=9)) == [START - timedelta(days=9)]
+    assert look_back(config_with(), LockTerms(), day)[0] == day - timedelta(days=35)
+    assert look_back(config_with(), LockTerms("COMPLIANCE", 100), day)[0] == day - timedelta(days=100)
+    assert look_back(config_with(), LockTerms("COMPLIANCE", 3650), day)[0] == START
+    assert look_back(config_with(), LockTerms(), START - timedelta(days=9)) == [START - timedelta(days=9)]
 
 
 # --- the template, whose properties are looked at in test_infrastructure.py -------------------------------------------

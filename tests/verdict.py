@@ -33,7 +33,7 @@ class Verdict:
         return {violation.invariant for violation in self.violations}
 
 
-def named(invariant: str, day: int | None, what: str, names: Iterable[str]) -> Iterator[Violation]:
+def violation_of(invariant: str, day: int | None, what: str, names: Iterable[str]) -> Iterator[Violation]:
     """One violation for all the names, none where there are none; `what` follows their number."""
     if found := sorted(set(names)):
         yield Violation(invariant, day, f"{len(found):,} {what}", tuple(found[:NAMES_SHOWN]))
