@@ -22,7 +22,7 @@ _PROBES = 15
 _PATIENCE_SECONDS = 30
 
 
-class Collecting:
+class CountingQueue:
     """An SQS client that takes everything and counts it."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ def rates(notifications: int, silently: Any) -> list[float]:
     found = []
     for _ in range(_ROUNDS):
         events = [notification(number, settings.bucket) for number in range(notifications)]
-        sqs: Any = Collecting()
+        sqs: Any = CountingQueue()
         started = time.monotonic()
         with silently():
             for event in events:

@@ -15,7 +15,7 @@ from loglake_assets.s3.gzip_content import inflate
 
 
 @dataclass(frozen=True)
-class Checked:
+class RowCheck:
     """What was found below a contender's rows. `verbatim_pct` is None where blocks are no text at all."""
 
     rows: int
@@ -48,7 +48,7 @@ def delivered_parameters(volume: Volume) -> dict[str, str]:
     return found
 
 
-def check_answer(rows: Path, delivered: Mapping[str, str]) -> Checked:
+def check_answer(rows: Path, delivered: Mapping[str, str]) -> RowCheck:
     """Read what was written back. `delivered` is what `delivered_parameters` gave of the volume."""
     files = sorted(path for path in rows.rglob("*.orc") if not path.name.startswith("."))
     ids: set[str] = set()
@@ -63,4 +63,4 @@ def check_answer(rows: Path, delivered: Mapping[str, str]) -> Checked:
             if isinstance(text, str) and event_id in delivered:
                 compared, same = compared + 1, same + (text == delivered[event_id])
     size = sum(path.stat().st_size for path in files)
-    return Checked(count, len(ids), size, len(files), 100 * same / compared if compared else None)
+    return RowCheck(count, len(ids), size, len(files), 100 * same / compared if compared else None)

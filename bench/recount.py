@@ -18,7 +18,7 @@ from loglake_assets.lake.checks.recount import Recount
 from loglake_assets.lake.storage.keys import run_prefix
 from loglake_assets.lake.storage.raw_bucket import RawBucket
 from loglake_assets.lake.storage.table import Table
-from loglake_assets.lake.versions.served_day import Placing, Served
+from loglake_assets.lake.versions.served_day import Placing, ServedDay
 from loglake_assets.lake.versions.stored_rows import stored_hash
 from loglake_assets.sources import load_source
 from loglake_assets.sources.calendar_days import day_number
@@ -58,10 +58,10 @@ def recount(given: Volume, home: Path) -> dict[str, int]:
     source, s3 = load_source(SOURCE), cast(Any, _Storage(home / "buckets"))
     table = Table(source.readready.name, s3, _READREADY)
 
-    def served_day(day: Any) -> Served:
+    def served_day(day: Any) -> ServedDay:
         number = day_number(day)
         location = f"s3://{_READREADY}/{run_prefix(table.name, _RUN)}logcalendarday={number}/"
-        return Served(table.name, number, Placing.PLACED, _RUN, location, 1, 1, None)
+        return ServedDay(table.name, number, Placing.PLACED, _RUN, location, 1, 1, None)
 
     check = Recount(
         raw=RawBucket(s3, source, RAW_BUCKET),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.answer_check import Checked, check_answer, delivered_parameters
+from bench.answer_check import RowCheck, check_answer, delivered_parameters
 from bench.process_tree import ContenderFailedError, Cost, measure
 from bench.volumes import NEEDLE_NAMES, Volume
 from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
@@ -64,7 +64,7 @@ class Runs:
     volume: Volume
     wanted: int
     costs: dict[str, list[Cost]] = field(default_factory=lambda: defaultdict(list))
-    outputs: dict[str, Checked] = field(default_factory=dict)
+    outputs: dict[str, RowCheck] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def cpu(self, name: str) -> list[float]:

@@ -32,7 +32,7 @@ class ObjectAccount:
 
 
 @dataclass(frozen=True)
-class Quarantined:
+class QuarantineEntry:
     """An object (`ordinal` None) or one record of it that is not loaded, and why."""
 
     ref: ObjectRef
@@ -46,7 +46,7 @@ class DayAccount:
 
     day: int
     objects: tuple[ObjectAccount, ...]
-    quarantine: tuple[Quarantined, ...]
+    quarantine: tuple[QuarantineEntry, ...]
     excluded_by: Mapping[str, int]
     written: WrittenDay | None
     has_source: bool
@@ -102,8 +102,8 @@ def day_accounts(
     """
     found = sorted(read, key=lambda one: one.ref.number)
     counts, rules = _counts(found, duplicates)
-    quarantine = [Quarantined(one.ref, ordinal, reason) for one in found for ordinal, reason in one.quarantined]
-    quarantine += [Quarantined(one.ref, None, one.reason) for one in found if one.reason]
+    quarantine = [QuarantineEntry(one.ref, ordinal, reason) for one in found for ordinal, reason in one.quarantined]
+    quarantine += [QuarantineEntry(one.ref, None, one.reason) for one in found if one.reason]
     accounts = []
     for day in (day_number(d) for d in arguments.days):
         seen = [

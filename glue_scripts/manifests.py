@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from glue_scripts.accounts import DayAccount, ObjectAccount, Quarantined
+from glue_scripts.accounts import DayAccount, ObjectAccount, QuarantineEntry
 from glue_scripts.arguments import JobArguments
 from loglake_assets.lake.storage.keys import day_prefix, quarantine_prefix
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, put_of_run
@@ -75,7 +75,7 @@ def _put_quarantine(s3: "S3Client", source: LogSource, arguments: JobArguments, 
         put_of_run(s3, arguments.readready_bucket, f"{prefix}quarantine.json", "\n".join(lines).encode())
 
 
-def _quarantine_row(entry: Quarantined, version: ObjectAccount | None) -> dict[str, Any]:
+def _quarantine_row(entry: QuarantineEntry, version: ObjectAccount | None) -> dict[str, Any]:
     return {
         "raw_bucket": entry.ref.bucket,
         "raw_key": entry.ref.key,
@@ -102,5 +102,5 @@ def _object(account: ObjectAccount) -> ManifestObject:
     )
 
 
-def _quarantine(entry: Quarantined) -> dict[str, Any]:
+def _quarantine(entry: QuarantineEntry) -> dict[str, Any]:
     return {"bucket": entry.ref.bucket, "key": entry.ref.key, "ordinal": entry.ordinal, "reason": entry.reason}

@@ -241,12 +241,12 @@ class JudgedDays:
     days: tuple[date, ...]
 
 
-Judged = Callable[[], JudgedDays]
+JudgeDays = Callable[[], JudgedDays]
 """Asked before and after a test: a stack that was killed comes back on another port."""
 
 
 @pytest.fixture
-def judged_days(request: pytest.FixtureRequest) -> Judged | None:
+def judged_days(request: pytest.FixtureRequest) -> JudgeDays | None:
     """The sample days, where a test works on them; modules with days or a lake of their own say theirs."""
     built = request.getfixturevalue("built") if "built" in request.fixturenames else None
     if not isinstance(built, BuiltLake):
@@ -258,7 +258,7 @@ def judged_days(request: pytest.FixtureRequest) -> Judged | None:
 def invariants_hold(request: pytest.FixtureRequest) -> Iterator[None]:
     """After every test about a fault, the six invariants of the days it worked on, judged from storage alone."""
     is_of_a_fault = request.node.get_closest_marker("fault") is not None
-    days: Judged | None = request.getfixturevalue("judged_days") if is_of_a_fault else None
+    days: JudgeDays | None = request.getfixturevalue("judged_days") if is_of_a_fault else None
     before = days().stored if days else None
     baseline = etags_below(before.s3, before.raw_bucket) if before else {}
     yield

@@ -14,8 +14,8 @@ import pytest
 
 from bench import cost, counters
 from bench.__main__ import merge_earlier_parts
-from bench.addapart import Collecting, notification, rates
-from bench.answer_check import Checked, check_answer, delivered_parameters
+from bench.addapart import CountingQueue, notification, rates
+from bench.answer_check import RowCheck, check_answer, delivered_parameters
 from bench.contenders.columns import NAMES, Task
 from bench.contenders.job import RULES, Window, build_rows, bundle, keep_only_needles
 from bench.figures import figure, growth_exponent, per_million, ratio, slope
@@ -238,8 +238,8 @@ def test_a_contender_that_fails_is_named_with_its_last_words(tmp_path: Path) -> 
 
 def test_wrong_output_is_shown_with_its_number(small_volume: Volume) -> None:
     runs = Runs(small_volume, wanted=10)
-    runs.outputs["right"] = Checked(10, 10, 1, 1, None)
-    runs.outputs["twice"] = Checked(10, 9, 1, 1, None)
+    runs.outputs["right"] = RowCheck(10, 10, 1, 1, None)
+    runs.outputs["twice"] = RowCheck(10, 9, 1, 1, None)
     runs.failures["absent"] = "No module named polars"
     assert runs.verdict("right") == "right"
     assert runs.verdict("twice") == "WRONG: 10 rows, 9 ids of 10"
@@ -248,7 +248,7 @@ def test_wrong_output_is_shown_with_its_number(small_volume: Volume) -> None:
 
 def test_notifications_become_a_message_each() -> None:
     settings = AddAPartSettings("raw-cloudtrail", "cloudtrail", "loglake", "bench", "queue", "quarantine")
-    sqs = Collecting()
+    sqs = CountingQueue()
     with silence():
         assert produce(notification(1, "bench"), settings, sqs) == {"placed": 1}
     assert sqs.count == 1

@@ -392,7 +392,7 @@ def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> Non
     with content_of(s3(built), bucket(built), day.orc_key, damage.orc_bytes(changed)):
         (after,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in after.statements}
-    assert "differing: errorcode, eventtime" in said["record is this row"].said
+    assert "differing: errorcode, eventtime" in said["record is this row"].detail
     assert said["rows of the day"].agrees is False
     assert said["ORC file"].agrees is False
 
@@ -412,10 +412,10 @@ def test_a_manifest_that_lacks_a_column_hides_no_edit_of_it(built: BuiltLake, co
         (found,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in found.statements}
     assert said["record is this row"].agrees is False
-    assert f"differing: {column}" in said["record is this row"].said
+    assert f"differing: {column}" in said["record is this row"].detail
     if said.get("other columns"):
         assert said["other columns"].agrees is None
-        assert "vpcendpointid" in said["other columns"].said
+        assert "vpcendpointid" in said["other columns"].detail
 
 
 def settings(built: BuiltLake) -> AddAPartSettings:

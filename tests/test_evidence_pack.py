@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.questions import questions
-from loglake_assets.report.evidence_pack import Asked, Pack, PackError, write_pack
+from loglake_assets.report.evidence_pack import Pack, PackError, PackRequest, write_pack
 from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.sample_deliveries import sample_keys
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
@@ -47,7 +47,7 @@ def whole(built: BuiltLake, unbuilt: date, key: Path, tmp_path_factory: pytest.T
     keys = key.with_name("digest-keys.json")
     keys.write_text(json.dumps(sample_keys(built.source.name)))
     folder = tmp_path_factory.mktemp("packs") / "pack"
-    return write_pack(built.lake.resource, "here", Asked(built.source, FIRST, unbuilt), folder, key, quiet, keys)
+    return write_pack(built.lake.resource, "here", PackRequest(built.source, FIRST, unbuilt), folder, key, quiet, keys)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_its_days_digests_are_validated_when_it_is_made(whole: Pack, pack: Path,
 def test_what_is_cut_or_was_not_validated_is_said_wherever_somebody_looks(built: BuiltLake, tmp_path: Path) -> None:
     keys, said = tmp_path / "keys.json", list[str]()
     keys.write_text("{}")
-    asked = Asked(built.source, FIRST, FIRST)
+    asked = PackRequest(built.source, FIRST, FIRST)
     pack_folder = write_pack(
         built.lake.resource, "here", asked, tmp_path / "pack", None, said.append, keys, most_rows=2
     )
@@ -258,12 +258,12 @@ def test_a_first_commit_that_was_taken_away_is_missed(pack: Path) -> None:
 def test_what_cannot_be_made_is_refused_before_anything_is_written(built: BuiltLake, key: Path, tmp_path: Path) -> None:
     lake, source, folder = built.lake.resource, built.source, tmp_path / "pack"
     for asked, key_file, said in (
-        (Asked(source, LAST, FIRST), None, "Swap them"),
-        (Asked(source, FIRST, FIRST + timedelta(days=400)), None, "366 at most"),
-        (Asked(source, FIRST, LAST), tmp_path / "none.pem", "FileNotFoundError"),
+        (PackRequest(source, LAST, FIRST), None, "Swap them"),
+        (PackRequest(source, FIRST, FIRST + timedelta(days=400)), None, "366 at most"),
+        (PackRequest(source, FIRST, LAST), tmp_path / "none.pem", "FileNotFoundError"),
     ):
         with pytest.raises(PackError, match=said):
             write_pack(lake, "here", asked, folder, key_file, quiet)
     assert not folder.exists()
     with pytest.raises(PackError, match="is there already"):
-        write_pack(lake, "here", Asked(source, FIRST, LAST), tmp_path, key, quiet)
+        write_pack(lake, "here", PackRequest(source, FIRST, LAST), tmp_path, key, quiet)

@@ -26,7 +26,7 @@ from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
 from tests.answer_proxy import rewriting_proxy
-from tests.conftest import Judged, JudgedDays
+from tests.conftest import JudgedDays, ObjectVerdict
 from tests.damage import stored_lake
 from tests.fault_proxy import FaultProxy, s3_error
 from tests.stored_lake import placed_commits
@@ -124,7 +124,7 @@ def days(
 
 
 @pytest.fixture
-def judged_days(days: Days) -> Judged:
+def judged_days(days: Days) -> ObjectVerdict:
     def of_here() -> JudgedDays:
         built = heads(Table(days.table, days.lake.client("s3"), days.lake.settings.readready_bucket))
         committed = tuple(day for day in (DAY, EMPTY, LARGE) if day_number(day) in built)

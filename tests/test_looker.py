@@ -607,7 +607,7 @@ def test_a_query_runs_in_lookers_workgroup_with_the_coverage_of_its_days() -> No
     )
     athena = SmallAthena(rows=[["1"], [None]])
     days = {"from_x_readready": (20261101, 20261102, 20261103), "session_activity": (20261101, 20261102)}
-    queries = LakeQueries(SETTINGS, athena, s3, lambda sql: Guarded("SELECT 1", tuple(days), days), CARDS)
+    queries = LakeQueries(SETTINGS, athena, s3, lambda sql: SafeQuery("SELECT 1", tuple(days), days), CARDS)
     result = queries("select 1", 60)
     assert [(c.table[:7], c.day.day, c.status, c.coverage_pct) for c in result.coverage] == [
         ("from_x_", 1, "built", 100.0),
@@ -628,7 +628,7 @@ def test_a_query_runs_in_lookers_workgroup_with_the_coverage_of_its_days() -> No
 def test_a_result_at_the_limit_may_not_be_all() -> None:
     athena = SmallAthena(rows=[["1"]] * 3)
     queries = LakeQueries(
-        replace(SETTINGS, row_limit=3), athena, StoredObjects({}), lambda sql: Guarded(sql, (), {}), CARDS
+        replace(SETTINGS, row_limit=3), athena, StoredObjects({}), lambda sql: SafeQuery(sql, (), {}), CARDS
     )
     assert queries("select 1", 60).truncated
 
@@ -637,7 +637,13 @@ def test_a_query_over_its_time_is_stopped() -> None:
     clock = Clock()
     athena = SmallAthena(states=["RUNNING"] * 1_000)
     queries = LakeQueries(
-        SETTINGS, athena, StoredObjects({}), lambda sql: Guarded(sql, (), {}), CARDS, clock=clock, pause=clock.pass_by
+        SETTINGS,
+        athena,
+        StoredObjects({}),
+        lambda sql: SafeQuery(sql, (), {}),
+        CARDS,
+        clock=clock,
+        pause=clock.pass_by,
     )
     with pytest.raises(QueryFailedError, match="told to stop") as failed:
         queries("select 1", 10)
@@ -679,7 +685,7 @@ def test_a_query_that_cannot_be_looked_at_is_stopped() -> None:
 @pytest.mark.parametrize(("size", "is_read"), [(20_000_000, True), (20_000_001, False), (None, True)])
 def test_a_result_too_large_to_hold_is_not_fetched(size: int | None, is_read: bool) -> None:
     athena, s3 = SmallAthena(rows=[["1"]]), StoredObjects({}, {"looker/q-1.csv": size} if size else {})
-    queries = LakeQueries(SETTINGS, athena, s3, lambda sql: Guarded(sql, (), {}), CARDS)
+    queries = LakeQueries(SETTINGS, athena, s3, lambda sql: SafeQuery(sql, (), {}), CARDS)
     if is_read:
         assert queries("select 1", 10).rows == [["1"]]
         return
@@ -692,14 +698,14 @@ def test_a_result_too_large_to_hold_is_not_fetched(size: int | None, is_read: bo
 def test_coverage_that_is_not_there_or_not_to_be_listed_is_not_measured(code: str) -> None:
     s3 = StoredObjects({"commits/from_x_readready/20261101/00000001.json": {}}, absent=code)
     days = {"from_x_readready": (20261101,)}
-    result = LakeQueries(SETTINGS, SmallAthena(), s3, lambda sql: Guarded(sql, (), days), CARDS)("select 1", 10)
+    result = LakeQueries(SETTINGS, SmallAthena(), s3, lambda sql: SafeQuery(sql, (), days), CARDS)("select 1", 10)
     assert [(c.status, c.coverage_pct) for c in result.coverage] == [("built", None)]
 
 
 def test_only_the_days_that_are_read_are_looked_up() -> None:
     s3 = StoredObjects({f"commits/from_x_readready/{day}/00000001.json": {} for day in (19700101, 20261101, 29991231)})
     days = {"from_x_readready": (19700101, 19700102, 29991231)}
-    result = LakeQueries(SETTINGS, SmallAthena(), s3, lambda sql: Guarded(sql, (), days), CARDS)("select 1", 10)
+    result = LakeQueries(SETTINGS, SmallAthena(), s3, lambda sql: SafeQuery(sql, (), days), CARDS)("select 1", 10)
     assert [(c.day.year, c.day.day, c.status) for c in result.coverage] == [
         (1970, 1, "built"),
         (1970, 2, "unbuilt"),
@@ -710,14 +716,14 @@ def test_only_the_days_that_are_read_are_looked_up() -> None:
 
 def test_what_aws_denies_is_a_failed_query() -> None:
     athena = SmallAthena(denied="AccessDeniedException")
-    queries = LakeQueries(SETTINGS, athena, StoredObjects({}), lambda sql: Guarded(sql, (), {}), CARDS)
+    queries = LakeQueries(SETTINGS, athena, StoredObjects({}), lambda sql: SafeQuery(sql, (), {}), CARDS)
     with pytest.raises(QueryFailedError, match="StartQueryExecution was answered with AccessDeniedException"):
         queries("select 1", 10)
 
 
 def test_a_day_that_is_none_is_refused() -> None:
     days = {"session_activity": (20261131,)}
-    queries = LakeQueries(SETTINGS, SmallAthena(), StoredObjects({}), lambda sql: Guarded(sql, (), days), CARDS)
+    queries = LakeQueries(SETTINGS, SmallAthena(), StoredObjects({}), lambda sql: SafeQuery(sql, (), days), CARDS)
     with pytest.raises(QueryRefusedError, match="20261131 is no day"):
         queries("select 1", 10)
 
@@ -761,7 +767,7 @@ def test_nothing_of_prompts_rows_or_the_models_words_is_logged(
 
 
 def test_a_fault_of_lookers_own_is_raised_without_content(capsys: pytest.CaptureFixture[str]) -> None:
-    def fail(sql: str) -> Guarded:
+    def fail(sql: str) -> SafeQuery:
         raise KeyError(sql)
 
     with serve([call(SECRET)]) as server, function(server) as looker:
@@ -1093,7 +1099,7 @@ def _result(
 
 
 @dataclass(frozen=True)
-class Guarded:
+class SafeQuery:
     """In the guard's shape."""
 
     sql: str
@@ -1113,14 +1119,14 @@ def _queries(athena: "SmallAthena") -> LakeQueries:
     return LakeQueries(SETTINGS, athena, StoredObjects({}), select_any, CARDS, pause=lambda seconds: None)
 
 
-def select_any(sql: str) -> Guarded:
-    return Guarded(sql, (), {})
+def select_any(sql: str) -> SafeQuery:
+    return SafeQuery(sql, (), {})
 
 
-def select_only(sql: str) -> Guarded:
+def select_only(sql: str) -> SafeQuery:
     if not sql.startswith("SELECT"):
         raise QueryRefusedError("only SELECT runs here")
-    return Guarded(sql, (), {})
+    return SafeQuery(sql, (), {})
 
 
 @contextmanager

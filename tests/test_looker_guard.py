@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from lambdas.looker.guard import Guarded, Policy, RefusedError, check_statement
+from lambdas.looker.guard import Policy, RefusedError, SafeQuery, check_statement
 from loglake_assets.reviews import load_review, review_views
 from loglake_assets.sources import load_source
 from resources.athena import AthenaError
@@ -212,7 +212,7 @@ def _mutate(chance: random.Random, statements: list[str]) -> str:
     )
 
 
-def _independently_safe(accepted: Guarded) -> bool:
+def _independently_safe(accepted: SafeQuery) -> bool:
     """Another look at what runs, which knows no more than names: it must not share a mistake with the guard."""
     (tree,) = sqlglot.parse(accepted.sql, read="trino")
     assert isinstance(tree, (exp.Select, exp.SetOperation))

@@ -7,8 +7,8 @@ import pytest
 
 from infra.cli.local_ask import ask_locally
 from infra.cli.looker_measure import (
-    Measured,
     MeasureQuestion,
+    QuestionResult,
     holds,
     measure,
     measure_questions,
@@ -89,7 +89,7 @@ def test_a_model_is_judged_by_the_rows_of_its_queries(reviewed: ReviewedLake, to
 def test_the_report_says_what_share_is_right_how_long_it_took_and_what_it_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = [Measured("a", True, 10.0, 100, 10, 1, 0), Measured("b", False, 70.0, 50, 5, 0, 2, "turns")]
+    found = [QuestionResult("a", True, 10.0, 100, 10, 1, 0), QuestionResult("b", False, 70.0, 50, 5, 0, 2, "turns")]
     said: list[str] = []
     print_results(found, "some-model", "table", said.append)
     assert said == [

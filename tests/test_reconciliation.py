@@ -13,7 +13,7 @@ import pytest
 
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from loglake_assets.lake.checks.coverage import Measure
-from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, Judged, Verdict, remedy
+from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, ObjectVerdict, Verdict, remedy
 from loglake_assets.lake.checks.reconciliation import input_change
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.table import Table
@@ -243,7 +243,7 @@ def test_a_day_counts_every_object_under_one_verdict(built: BuiltLake) -> None:
     for day in DAYS:
         found = reconciled_day(built, day)
         assert found.placing is Placing.PLACED
-        assert sum(found.counts.values()) == found.listed_count == found.built + len({j.name for j in found.judged})
+        assert sum(found.counts.values()) == found.listed_count == found.built + len({j.name for j in found.verdicts})
         quarantined = {key for key in built.truth.quarantined_objects if f"/{day:%Y/%m/%d}/" in key}
         assert {j.key for j in found.select(Verdict.QUARANTINED)} == quarantined
         assert found.pct is not None
@@ -320,7 +320,7 @@ def test_the_full_mode_has_a_schedule_of_its_own_over_the_days_that_healing_look
 
 def odd_objects(written: WrittenDay, **where: Any) -> list[tuple[Verdict, str]]:
     """(verdict, key) of all that is not built, but what a manifest that is written by hand always lacks."""
-    found = written.reconciled(**where).judged
+    found = written.reconciled(**where).verdicts
     return [(one.verdict, one.key) for one in found if one.verdict is not Verdict.OUTDATED]
 
 
@@ -468,16 +468,16 @@ def test_objects_without_a_partition_are_in_no_table_whether_the_day_is_built_or
 
 def test_an_object_without_a_partition_is_excluded_where_a_rule_wants_it_so(written: WrittenDay) -> None:
     written.read("a", "1")
-    (judged,) = written.reconciled(registered=False, rules=DENY).judged
+    (judged,) = written.reconciled(registered=False, rules=DENY).verdicts
     assert (judged.verdict, judged.detail) == (Verdict.EXCLUDED, "lever")
-    (judged,) = written.reconciled(rules=DENY).judged
+    (judged,) = written.reconciled(rules=DENY).verdicts
     assert judged.verdict is Verdict.UNBUILT, "it has a partition, so readers of raw see it"
 
 
 def test_an_object_of_a_day_that_is_not_built_is_unbuilt_once_the_day_is_due(written: WrittenDay) -> None:
     entry = written.read("a", "1")
-    assert [(j.verdict, j.key) for j in written.reconciled(is_due=False).judged] == [(Verdict.OPEN, entry.key)]
-    assert [(j.verdict, j.key) for j in written.reconciled().judged] == [(Verdict.UNBUILT, entry.key)]
+    assert [(j.verdict, j.key) for j in written.reconciled(is_due=False).verdicts] == [(Verdict.OPEN, entry.key)]
+    assert [(j.verdict, j.key) for j in written.reconciled().verdicts] == [(Verdict.UNBUILT, entry.key)]
     written.commit(written.run("r", (), []))
     assert [j.key for j in written.reconciled(is_due=False).select(Verdict.UNBUILT)] == [entry.key], "it was built"
 
@@ -494,13 +494,13 @@ def test_an_older_commit_that_was_edited_is_named(written: WrittenDay) -> None:
 # --- what verdicts mean for a day -------------------------------------------------------------------------------------
 
 
-def day_of(*judged: Judged, built: int = 0, run_id: str | None = "r", is_rolled_back: bool = False) -> DayReport:
+def day_of(*judged: ObjectVerdict, built: int = 0, run_id: str | None = "r", is_rolled_back: bool = False) -> DayReport:
     return DayReport("cloudtrail", DAY, Placing.PLACED, 1, 1, run_id, is_rolled_back, judged, built)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_day_is_stale_by_what_a_build_mends_and_by_nothing_else(verdict: Verdict) -> None:
-    found = day_of(Judged(verdict, "b", "k"), built=1)
+    found = day_of(ObjectVerdict(verdict, "b", "k"), built=1)
     mended = {Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION, Verdict.OUTDATED}
     assert found.is_stale == (verdict in mended)
     assert not replace(found, is_rolled_back=True).is_stale
@@ -508,7 +508,7 @@ def test_a_day_is_stale_by_what_a_build_mends_and_by_nothing_else(verdict: Verdi
 
 
 def test_a_day_whose_manifest_cannot_be_read_is_stale_and_one_with_a_broken_entry_of_the_ledger_is_not() -> None:
-    broken = Judged(Verdict.UNREADABLE_RECORD, "b", "k", f"{MANIFEST} is gone")
+    broken = ObjectVerdict(Verdict.UNREADABLE_RECORD, "b", "k", f"{MANIFEST} is gone")
     assert day_of(broken).is_stale
     assert not day_of(broken, is_rolled_back=True).is_stale
     assert not day_of(replace(broken, detail="entry of the late ledger: it is empty")).is_stale
@@ -519,7 +519,7 @@ def test_a_day_whose_manifest_cannot_be_read_is_stale_and_one_with_a_broken_entr
 def test_the_percentage_is_of_the_objects_that_a_build_should_hold(verdict: Verdict) -> None:
     short = {Verdict.QUARANTINED, Verdict.UNREGISTERED, Verdict.UNBUILT, Verdict.LATE, Verdict.OLDER_VERSION}
     counted = {Verdict.BUILT, Verdict.GONE} | short
-    judged = Judged(verdict, "b", "k")
+    judged = ObjectVerdict(verdict, "b", "k")
     assert day_of(judged, built=2).pct == (66.6666 if verdict in counted else 100), "rounded down"
     assert day_of(judged).pct == (0 if verdict in counted else None)
     assert day_of(judged).counts == {str(verdict): 1}

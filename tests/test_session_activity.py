@@ -14,7 +14,7 @@ from dagster import AssetCheckKey, DagsterInstance
 from infra.cli.build import build_range
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from infra.cli.demo_truth import session_problems
-from infra.cli.review import ReviewError, Wanted, build_review_range, write_review
+from infra.cli.review import ReviewError, WhichSessions, build_review_range, write_review
 from infra.cli.status import print_review
 from lambdas.looker.guard import Policy, check_statement
 from lambdas.looker.prompt import table_cards
@@ -191,10 +191,10 @@ def test_a_packet_leads_back_to_raw_bytes(reviewed: ReviewedLake) -> None:
 def test_packets_of_one_session_and_of_a_person(reviewed: ReviewedLake, tmp_path: Path) -> None:
     chosen = next(s for s in sessions(reviewed) if s.state == "recorded")
     for number, name in enumerate((chosen.f_sessionid, chosen.session_id)):
-        written = write_review(reviewed.lake, Wanted(session=name), None, tmp_path / str(number), quiet)
+        written = write_review(reviewed.lake, WhichSessions(session=name), None, tmp_path / str(number), quiet)
         names = {f"{chosen.f_sessionid}.html", f"{chosen.f_sessionid}.json", "index.html"}
         assert {path.name for path in written} == names
-    person = Wanted(who="*/alice", first=FIRST, last=LAST)
+    person = WhichSessions(who="*/alice", first=FIRST, last=LAST)
     written = write_review(reviewed.lake, person, None, tmp_path / "person", quiet)
     documents = [json.loads(path.read_text()) for path in written if path.suffix == ".json"]
     assert len(documents) > 1
@@ -206,7 +206,7 @@ def test_everybodys_sessions_are_all_of_the_table_also_those_of_nobody(reviewed:
     assert "orphan" in {row["state"] for row in rows}
     everybody = Reviewer("dana", frozenset(), ("*",))
     for number, who_reads in enumerate((None, everybody)):
-        wanted = Wanted(who="*", first=FIRST, last=LAST)
+        wanted = WhichSessions(who="*", first=FIRST, last=LAST)
         written = write_review(reviewed.lake, wanted, who_reads, tmp_path / str(number), quiet)
         documents = [json.loads(path.read_text()) for path in written if path.suffix == ".json"]
         assert {d["session"]["key"] for d in documents} == {row["session_key"] for row in rows}
@@ -218,7 +218,7 @@ def test_a_session_that_is_not_there_is_refused_whatever_its_name(
     reviewed: ReviewedLake, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(ReviewError, match="Nothing was written"):
-        write_review(reviewed.lake, Wanted(session=name), None, tmp_path / "out", quiet)
+        write_review(reviewed.lake, WhichSessions(session=name), None, tmp_path / "out", quiet)
     assert not (tmp_path / "out").exists()
 
 
@@ -229,18 +229,18 @@ def test_a_reviewer_gets_nobody_elses_sessions_however_they_ask(reviewed: Review
     rows = rows_of_query(reviewed, f"SELECT * FROM session_activity WHERE {ALL_DAYS}")
     own = {r["session_key"] for r in rows if DANA.reviews(r["useridentity_sourceidentity"], r["useridentity_arn"])}
     assert 0 < len(own) < len(rows)
-    everything = Wanted(who="*", first=FIRST, last=LAST)
+    everything = WhichSessions(who="*", first=FIRST, last=LAST)
     written = write_review(reviewed.lake, everything, DANA, tmp_path / "all", quiet)
     documents = [json.loads(path.read_text()) for path in written if path.suffix == ".json"]
     assert {d["session"]["key"] for d in documents} == own
     other = next(r for r in rows if r["session_key"] not in own and r["f_sessionid"])
     for name in (other["f_sessionid"], other["sessionid"], other["session_key"]):
         with pytest.raises(ReviewError):
-            write_review(reviewed.lake, Wanted(session=name), DANA, tmp_path / "other", quiet)
+            write_review(reviewed.lake, WhichSessions(session=name), DANA, tmp_path / "other", quiet)
     with pytest.raises(ReviewError):
         write_review(
             reviewed.lake,
-            Wanted(who=other["useridentity_arn"], first=FIRST, last=LAST),
+            WhichSessions(who=other["useridentity_arn"], first=FIRST, last=LAST),
             DANA,
             tmp_path / "other",
             quiet,
@@ -416,7 +416,7 @@ def test_a_day_is_stale_and_says_why_until_it_is_built_again(
 
 @pytest.mark.fault(93, "packets into a folder that holds somebody else's", "refused, and what is there stays")
 def test_a_folder_that_is_not_empty_is_refused(reviewed: ReviewedLake, tmp_path: Path) -> None:
-    everything, folder = Wanted(who="*", first=FIRST, last=FIRST), tmp_path / "out"
+    everything, folder = WhichSessions(who="*", first=FIRST, last=FIRST), tmp_path / "out"
     folder.mkdir()
     written = write_review(reviewed.lake, everything, DANA, folder, quiet)
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -431,7 +431,9 @@ def test_a_folder_that_is_not_empty_is_refused(reviewed: ReviewedLake, tmp_path:
 def test_packets_over_days_that_are_not_built_say_so(reviewed: ReviewedLake, tmp_path: Path) -> None:
     said: list[str] = []
     after = LAST + timedelta(days=1)
-    written = write_review(reviewed.lake, Wanted(who="*", first=LAST, last=after), None, tmp_path / "out", said.append)
+    written = write_review(
+        reviewed.lake, WhichSessions(who="*", first=LAST, last=after), None, tmp_path / "out", said.append
+    )
     sentences = [text for text in said if text.startswith("NOT COMPLETE: ")]
     assert any(f"session_activity, {after}: this day has not been built" in text for text in sentences)
     assert any(f"from_cloudwatch_readready, {after}: " in text for text in sentences)
@@ -449,7 +451,7 @@ def test_packets_are_masked_unless_somebody_asks_for_what_was_typed(reviewed: Re
     for is_masked in (True, False):
         said: list[str] = []
         folder = tmp_path / str(is_masked)
-        write_review(reviewed.lake, Wanted(session=name), None, folder, said.append, is_masked)
+        write_review(reviewed.lake, WhichSessions(session=name), None, folder, said.append, is_masked)
         document = json.loads((folder / f"{name}.json").read_text())
         typed = [line for e in document["timeline"] if e["kind"] == "keystrokes" for line in e["lines"]]
         found.append((document["masked"]["is_masked"], typed == lines, any("Nothing is masked" in t for t in said)))

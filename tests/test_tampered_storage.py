@@ -14,7 +14,7 @@ import pytest
 
 from infra.cli.evidence import event_evidence
 from infra.cli.mend import roll_back
-from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict, remedies
+from loglake_assets.lake.checks.day_report import DayReport, ObjectVerdict, Verdict, remedies
 from loglake_assets.lake.storage.keys import commit_key, duplicates_prefix
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import ROLLBACK
@@ -176,7 +176,7 @@ def test_an_edited_row_is_seen_by_its_evidence_and_its_file_by_the_cheap_compari
         (edited,) = event_evidence(built.lake, event, "cloudtrail", DAY)
         said = {statement.what: statement for statement in edited.statements}
         assert said[what].agrees is False
-        assert names in said[what].said
+        assert names in said[what].detail
         assert said["ORC file"].agrees is False
         assert [j.key for j in reconciled_day(built, DAY).select(Verdict.SHORT)] == [key]
 
@@ -240,7 +240,7 @@ def test_every_older_week_has_its_turn_and_none_is_left_out() -> None:
 
 
 def found_day(day: date, *verdicts: Verdict, placing: Placing = Placing.PLACED) -> DayReport:
-    judged = tuple(Judged(verdict, "b", f"k{n}") for n, verdict in enumerate(verdicts))
+    judged = tuple(ObjectVerdict(verdict, "b", f"k{n}") for n, verdict in enumerate(verdicts))
     return DayReport("x", day, placing, 1, 1, "r", False, judged, built=1)
 
 
@@ -257,7 +257,7 @@ def test_neighbouring_days_are_mended_by_one_command_and_a_rollback_is_of_each_d
     days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4)]
     unbuilt = [found_day(day, Verdict.UNBUILT, Verdict.UNBUILT) for day in days]
     builds = [loglake("build x 2026-01-01..2026-01-02"), loglake("build x 2026-01-04")]
-    assert remedies((day, judged.verdict) for day in unbuilt for judged in day.judged) == builds
+    assert remedies((day, judged.verdict) for day in unbuilt for judged in day.verdicts) == builds
     gone = [found_day(day, placing=Placing.COMMIT_MISSING) for day in days]
     back = [loglake(f"rollback x {day} r") for day in days]
     assert [text.split("; then ")[1] for text in remedies((day, day.placing) for day in gone)] == back

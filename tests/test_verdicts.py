@@ -12,7 +12,7 @@ import pytest
 from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
-from infra.cli.review import Wanted, write_review
+from infra.cli.review import WhichSessions, write_review
 from infra.cli.verdicts import VerdictRequest, record_verdicts, verdicts_in
 from loglake_assets.lake.storage.keys import judged_packet_key, verdict_key, verdicts_prefix
 from loglake_assets.report.figures import LakeFigures, lake_figures, period_of
@@ -188,7 +188,7 @@ def test_verdicts_are_kept_beside_each_other_and_the_newest_counts(
     kept = lake.client("s3").get_object(Bucket=bucket, Key=first)["Body"].read()
 
     folder = tmp_path / "packets"
-    write_review(lake, Wanted(session=one["session_key"]), dana, folder, quiet)
+    write_review(lake, WhichSessions(session=one["session_key"]), dana, folder, quiet)
     (path,) = folder.glob(f"*{one['session_key']}*.json")
     packet = json.loads(path.read_text())
     assert packet["verdict_before"]["note"] == "why sudo?"

@@ -28,7 +28,7 @@ from loglake_assets.lake.versions.commits import BUILD, COMMIT_DIGEST, COMMIT_SE
 from loglake_assets.lake.versions.late_ledger import LateObject
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
 from loglake_assets.lake.versions.publish import Publisher
-from loglake_assets.lake.versions.served_day import Served, served_day
+from loglake_assets.lake.versions.served_day import ServedDay, served_day
 from loglake_assets.lake.versions.stored_rows import orc_schema, stored_hash
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
@@ -174,7 +174,7 @@ class WrittenDay:
         return key
 
     @property
-    def served(self) -> Served:
+    def served(self) -> ServedDay:
         return served_day(self.written_table, self.lake.catalog, NUMBER)
 
     @property
@@ -211,7 +211,7 @@ class WrittenDay:
     def counted_days(self, *days: date, rules: str = "", registered: bool = False) -> list[Coverage]:
         values = {(*_VALUES, str(NUMBER))} if registered else set()
 
-        def served(day: date) -> Served:
+        def served(day: date) -> ServedDay:
             return served_day(self.written_table, self.lake.catalog, day_number(day))
 
         raw = RawBucket(self.s3, self.source, self.raw)

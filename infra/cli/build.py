@@ -130,7 +130,7 @@ def _last_coverage(lake: CommandLake, source: LogSource, result: DayResult) -> C
 def _row(result: DayResult, coverage: Coverage | None) -> list[Any]:
     m = result.metadata
     if not m:
-        return [result.day, *[None] * (len(HEADINGS) - 2), result.standing or "not built"]
+        return [result.day, *[None] * (len(HEADINGS) - 2), result.newest_commit or "not built"]
     return [
         result.day,
         m["records_read"],

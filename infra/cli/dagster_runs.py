@@ -31,7 +31,7 @@ class DayResult:
     day: date
     metadata: dict[str, Any]
     error: str | None
-    standing: str = ""
+    newest_commit: str = ""
     """What readers see of a day that was not built now, where an earlier commit stands."""
 
 
@@ -188,8 +188,8 @@ def run_days(
     def take(window: Sequence[date], run_id: str, error: str | None) -> None:
         for day in window:
             metadata = metadata_of_run(instance, key, day, run_id)
-            standing = "" if metadata else newest_commit(lake, table, day, started)
-            results[day] = DayResult(day, metadata, error, standing)
+            commit = "" if metadata else newest_commit(lake, table, day, started)
+            results[day] = DayResult(day, metadata, error, commit)
 
     with dagster_instance(lake) as instance:
         while days := [day for day in days_to_run(asked) if day not in results]:

@@ -18,13 +18,13 @@ from infra.cli.digest_keys import keep_keys
 from infra.cli.digests import print_digests, validate_days
 from infra.cli.evidence import event_evidence
 from infra.cli.home import REPOSITORY, home_text, lake_home, own_environment
-from infra.cli.load import Loaded, await_partitions, put_objects, samples_to_put
+from infra.cli.load import LoadResult, await_partitions, put_objects, samples_to_put
 from infra.cli.local_ask import ask_locally
 from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
 from infra.cli.report import make_report
-from infra.cli.review import Wanted, build_review_range, print_review_days, write_review
+from infra.cli.review import WhichSessions, build_review_range, print_review_days, write_review
 from infra.cli.terminal import escape
 from infra.cli.tick import tick_raw_sensor
 from infra.emulator.processes import running_stack, stop_stack
@@ -174,7 +174,7 @@ def _evidence_problems(lake: LocalLake, source: LogSource, say: Say) -> list[str
     (found,) = event_evidence(lake, event_id, source.name, FIRST_DAY)
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
     for statement in found.statements:
-        say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escape(statement.said)}")
+        say(f"   {statement.what:<18} {marks[statement.agrees]:<9}  {escape(statement.detail)}")
     return [] if found.agrees else [f"the evidence of one row of {source.title} does not agree"]
 
 
@@ -198,7 +198,9 @@ def _demo_review(lake: LocalLake, review: Review, truths: dict[str, GroundTruth]
     _answer_question(lake, review.name, say)
     if any("packets" in r.metadata for r in results):
         folder = lake.home / "packets" / review.name
-        written = write_review(lake, Wanted(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None)
+        written = write_review(
+            lake, WhichSessions(who="*", first=FIRST_DAY, last=FIRST_DAY), None, folder, lambda text: None
+        )
         say(f"   packets of {FIRST_DAY}, to open in a browser: {home_text(written[-1])}")
     problems = [f"{r.day}: {r.error}" for r in results if r.error]
     truth = [truths[name] for name in review.sources if name in truths]
@@ -217,7 +219,7 @@ def _last_day() -> date:
     return FIRST_DAY + timedelta(days=DAYS - 1)
 
 
-def _load(lake: LocalLake, source: LogSource, samples: Samples, say: Demo) -> tuple[Loaded, set[tuple[str, ...]]]:
+def _load(lake: LocalLake, source: LogSource, samples: Samples, say: Demo) -> tuple[LoadResult, set[tuple[str, ...]]]:
     say.step(f"Sample logs of {source.title}, as they are delivered, through S3 and AddAPart")
     keep_keys(lake, sample_keys(source.name))
     loaded = put_objects(lake, source, samples_to_put(samples.objects()), say)
@@ -263,7 +265,7 @@ def _answer_question(lake: LocalLake, subject: str, say: Demo) -> None:
         print_answer(ask(lake, chosen.statement(FIRST_DAY, _last_day())), "table")
 
 
-def _load_problems(truth: GroundTruth, loaded: Loaded, missing: set[tuple[str, ...]]) -> list[str]:
+def _load_problems(truth: GroundTruth, loaded: LoadResult, missing: set[tuple[str, ...]]) -> list[str]:
     problems = [f"partition {'/'.join(values)} was not registered" for values in sorted(missing)]
     if len(loaded.partitions) != truth.raw_partitions:
         problems.append(f"{len(loaded.partitions)} raw partitions, expected {truth.raw_partitions}")

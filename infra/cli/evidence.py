@@ -17,7 +17,7 @@ from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.lake.digest_audit import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.calendar_days import day_from_number, day_number
-from loglake_assets.sources.digest_report import Vouching
+from loglake_assets.sources.digest_report import DigestVouch
 from loglake_assets.sources.modules import load_digests
 from loglake_assets.sources.placement import Placement, place
 from resources.athena import sql_literal
@@ -83,7 +83,7 @@ def _prefix_day(source: LogSource, row: Mapping[str, Any]) -> int:
 def _voucher(lake: CommandLake, source: LogSource, day: date, keys: Path | None) -> Vouch:
     """What asks the log's own digests of an object, with the keys of that time."""
 
-    def vouch(bucket: str, key: str) -> Vouching | None:
+    def vouch(bucket: str, key: str) -> DigestVouch | None:
         trusted = digest_keys(source, lake.resource, day, datetime.now(UTC), keys)
         return load_digests(source).find_vouching_digest(lake.client("s3"), source, bucket, key, trusted)
 
@@ -136,7 +136,7 @@ def _print_one(evidence: Evidence) -> None:
         print_pieces(text[:_RECORD_SHOWN] + (" ... (--format json has all of it)" if cut else ""))
     print()
     marks = {True: "agrees", False: "DIFFERS", None: "not known"}
-    statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.said) for s in evidence.statements]
+    statements = [(f"{s.what:<18} {marks[s.agrees]:<9}", s.detail) for s in evidence.statements]
     print_pairs("What stands behind it", statements)
     print_text(conclusion(evidence))
 

@@ -28,7 +28,7 @@ class LoadError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadResult:
     """What was put: objects by the partition they mean, and ignored keys by reason."""
 
     objects: int
@@ -63,7 +63,7 @@ def samples_to_put(objects: Iterable[SampleObject]) -> Iterator[ToPut]:
     return ((sample.key, sample.body.__bytes__, sample.metadata) for sample in objects)
 
 
-def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], say: Callable[[str], None]) -> Loaded:
+def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], say: Callable[[str], None]) -> LoadResult:
     """Put every (key, body, metadata if it has any) into the source's raw bucket, a few at a time, telling the rate."""
     bucket, s3 = lake.settings.raw_bucket(source.name), lake.client("s3")
 
@@ -85,7 +85,7 @@ def put_objects(lake: LocalLake, source: LogSource, objects: Iterable[ToPut], sa
     return _summary(source, bucket, keys, total, time.monotonic() - started)
 
 
-def _summary(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> Loaded:
+def _summary(source: LogSource, bucket: str, keys: list[str], total: int, seconds: float) -> LoadResult:
     placements = [place(source, bucket, key) for key in keys]
     placed = [p for p in placements if isinstance(p, Placement)]
     ignored: dict[str, int] = {}
@@ -93,7 +93,7 @@ def _summary(source: LogSource, bucket: str, keys: list[str], total: int, second
         if isinstance(placement, Ignored):
             ignored[placement.reason] = ignored.get(placement.reason, 0) + 1
     days = tuple(sorted({p.day.isoformat() for p in placed}))
-    return Loaded(len(keys), total, seconds, frozenset(p.values for p in placed), days, ignored)
+    return LoadResult(len(keys), total, seconds, frozenset(p.values for p in placed), days, ignored)
 
 
 def await_partitions(

@@ -48,7 +48,7 @@ class MeasureQuestion:
 
 
 @dataclass(frozen=True)
-class Measured:
+class QuestionResult:
     """What became of one question. `seconds` are from the question to the answer's last word."""
 
     question: str
@@ -69,7 +69,7 @@ def measure_questions() -> list[MeasureQuestion]:
 
 def measure(
     lake: CommandLake, looker: Looker, first: date, last: date, questions: Sequence[MeasureQuestion], say: Say
-) -> Iterator[Measured]:
+) -> Iterator[QuestionResult]:
     """Ask each question, one after another. Raises QueryError where the lake cannot give the right answer itself."""
     for number, one in enumerate(questions, 1):
         right = None if one.right is None else _rows(lake, one.statement(first, last))
@@ -80,7 +80,7 @@ def measure(
         try:
             found = _result(lake, one, looker(one.words(first, last)), right, began)
         except (AskError, QueryError, ClientError, BotoCoreError) as error:  # the others are paid for
-            found = Measured(one.ask, False, time.monotonic() - began, stopped_by=type(error).__name__)
+            found = QuestionResult(one.ask, False, time.monotonic() - began, stopped_by=type(error).__name__)
         say(f"{number} of {len(questions)}, {found.seconds:.1f} s: {'right' if found.is_right else 'WRONG'}: {one.ask}")
         yield found
 
@@ -91,10 +91,10 @@ def _result(
     answer: dict[str, Any],
     right: list[list[str | None]] | None,
     began: float,
-) -> Measured:
+) -> QuestionResult:
     seconds, queries = time.monotonic() - began, answer["queries"]
     is_right = not queries if right is None else any(holds(_rows(lake, query["sql"]), right) for query in queries)
-    return Measured(
+    return QuestionResult(
         question.ask,
         is_right and answer["stopped_by"] is None,
         seconds,
@@ -145,7 +145,7 @@ def _value(text: str | None) -> str:
         return text.strip()
 
 
-def print_results(found: Sequence[Measured], model: str, form: str, say: Say) -> None:
+def print_results(found: Sequence[QuestionResult], model: str, form: str, say: Say) -> None:
     """A line a question and what they come to; as JSON for programs."""
     if form == "json":
         print(json.dumps({"model": model, **summary(found), "questions": [asdict(one) for one in found]}, indent=1))
@@ -171,7 +171,7 @@ def print_results(found: Sequence[Measured], model: str, form: str, say: Say) ->
     )
 
 
-def summary(found: Sequence[Measured]) -> dict[str, Any]:
+def summary(found: Sequence[QuestionResult]) -> dict[str, Any]:
     """What the questions come to; percentages of all questions."""
     seconds = sorted(one.seconds for one in found)
 

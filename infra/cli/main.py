@@ -89,10 +89,10 @@ def choose_lake(
     if home is not None and lake == LOCAL:
         os.environ["LOGLAKE_HOME"] = str(home)
     os.environ[COMMAND] = local_program(lake_home()) if lake == LOCAL else f"loglake --lake {lake}"
-    context.obj = _Asked(lake, profile, region)
+    context.obj = _LakeChoice(lake, profile, region)
 
 
-class _Asked:
+class _LakeChoice:
     """Which lake the options name."""
 
     def __init__(self, name: str, profile: str | None, region: str | None) -> None:
@@ -416,10 +416,10 @@ def evidence_pack(
     Example: loglake evidence-pack cloudtrail 2026-11-01..2026-11-30 --out november
     """
     from infra.cli.day_argument import days_of
-    from loglake_assets.report.evidence_pack import Asked, write_pack
+    from loglake_assets.report.evidence_pack import PackRequest, write_pack
     from loglake_assets.sources import load_source
 
-    asked = Asked(load_source(source), *days_of(days))
+    asked = PackRequest(load_source(source), *days_of(days))
     with context.obj.open() as lake:
         made = write_pack(lake.resource, lake.place, asked, out, sign, _say, keys)
     for sentence in made.sentences:
@@ -580,14 +580,14 @@ def review(
     Example: loglake review --who ann --days 2026-11-01..2026-11-07 --out pages/
     """
     from infra.cli.day_argument import days_of
-    from infra.cli.review import Wanted, write_review
+    from infra.cli.review import WhichSessions, write_review
     from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
     from loglake_assets.sources.words import tally
 
     if bool(session) == bool(who) or bool(who) != bool(days):
         raise UsageError("Give --session with an id, or --who with a person and --days with a range of days.")
     span = days_of(days) if days else None
-    wanted = Wanted(session, who, *span) if span else Wanted(session)
+    wanted = WhichSessions(session, who, *span) if span else WhichSessions(session)
     who_reads = None if reviewer is None else find_reviewer(reviewer, reviewers)
     with context.obj.open() as lake:
         written = write_review(lake, wanted, who_reads, out, _say, not unmask)

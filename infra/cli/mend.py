@@ -106,7 +106,7 @@ def collect_old_runs(lake: CommandLake, rule: RetentionRule, apply: bool, say: S
 
 
 @dataclass(frozen=True)
-class Requeued:
+class RequeueResult:
     """What became of the quarantine of some days: entries before, and those that are still not loaded."""
 
     before: int
@@ -114,7 +114,7 @@ class Requeued:
     results: tuple[DayResult, ...]
 
 
-def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: Say) -> Requeued:
+def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: Say) -> RequeueResult:
     """Build the days of a range again that have something in quarantine, and tell what is loaded now."""
     before = dict(quarantined_days(lake, source, first, last))
     count = sum(map(len, before.values()))
@@ -127,7 +127,7 @@ def requeue(lake: CommandLake, source: LogSource, first: date, last: date, say: 
         still = set(after.get(day, ()))
         for entry in entries:
             say(escape(f"  {day}: {'still quarantined' if entry in still else 'loaded now'}: {entry}"))
-    return Requeued(sum(map(len, before.values())), sum(map(len, after.values())), tuple(results))
+    return RequeueResult(sum(map(len, before.values())), sum(map(len, after.values())), tuple(results))
 
 
 def quarantined_days(lake: CommandLake, source: LogSource, first: date, last: date) -> Iterator[tuple[date, list[str]]]:

@@ -80,7 +80,7 @@ def print_review_days(review: Review, results: Sequence[DayResult]) -> None:
 def _row(result: DayResult, names: Sequence[str], share: str) -> list[Any]:
     m = result.metadata
     if not m:
-        return [result.day, *[None] * (len(names) + 2), result.standing or "not built"]
+        return [result.day, *[None] * (len(names) + 2), result.newest_commit or "not built"]
     counts = (m[name] for name in names)
     return [result.day, m["dagster/row_count"], *counts, pct_text(m.get(share)), "built"]
 
@@ -93,7 +93,7 @@ class ReviewError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WhichSessions:
     """Which sessions: one, or all of a person (source identity or arn, * for anything) on days of a range."""
 
     session: str | None = None
@@ -116,7 +116,12 @@ class Wanted:
 
 
 def write_review(
-    lake: CommandLake, wanted: Wanted, reviewer: Reviewer | None, folder: Path, say: Say, is_masked: bool = True
+    lake: CommandLake,
+    wanted: WhichSessions,
+    reviewer: Reviewer | None,
+    folder: Path,
+    say: Say,
+    is_masked: bool = True,
 ) -> list[Path]:
     """Write the packets of the sessions asked for, of a reviewer's own people only, and say which days are not whole.
 
@@ -148,7 +153,7 @@ def write_review(
     return write_packets(folder, _documents(lake, rows, is_masked, incomplete, say), wanted.title, incomplete)
 
 
-def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
+def _days_to_try(lake: CommandLake, wanted: WhichSessions) -> str:
     """What to do where a session is not found: build the days that it may be of."""
     review = load_review("session_activity")
     days = days_to_build(lake.resource, review)
@@ -165,7 +170,7 @@ def _days_to_try(lake: CommandLake, wanted: Wanted) -> str:
     )
 
 
-def _incomplete(lake: CommandLake, wanted: Wanted) -> list[str]:
+def _incomplete(lake: CommandLake, wanted: WhichSessions) -> list[str]:
     """Of a range of days: those that are not built, that are stale, or of whose logs not all is there."""
     if not wanted.first or not wanted.last:
         return []

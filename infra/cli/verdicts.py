@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.lake import CommandLake
-from infra.cli.review import Wanted, is_seen_by
+from infra.cli.review import WhichSessions, is_seen_by
 from infra.cli.terminal import escape, print_table
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.reviews.session_activity import REVIEW
@@ -136,7 +136,7 @@ def record_verdicts(lake: CommandLake, asked: Sequence[VerdictRequest], reviewer
 
 
 def _session(lake: CommandLake, session: str) -> dict[str, Any]:
-    condition = Wanted(session).condition()
+    condition = WhichSessions(session).condition()
     rows = lake.resource.athena.ask(f"SELECT {', '.join(COLUMNS)} FROM {REVIEW.name} WHERE {condition}").rows
     if len(rows) != 1:
         raise VerdictError(

@@ -44,7 +44,7 @@ class QueryRun:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refusal:
     """SQL that was not run, and why."""
 
     sql: str
@@ -52,7 +52,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Failed:
+class Failure:
     """A query that Athena was given and did not finish. It may have scanned nevertheless."""
 
     sql: str
@@ -102,7 +102,7 @@ class QueryFailedError(RuntimeError):
 
     def __init__(self, reason: str, sql: str = "", query_id: str = "", bytes_scanned: int = 0) -> None:
         super().__init__(reason)
-        self.failed = Failed(sql, query_id, reason, bytes_scanned)
+        self.failed = Failure(sql, query_id, reason, bytes_scanned)
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class Answer:
 
     final_response: str
     queries: tuple[QueryRun, ...] = ()
-    refused: tuple[Refused, ...] = ()
-    failed: tuple[Failed, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    failed: tuple[Failure, ...] = ()
     coverage: tuple[DayCoverage, ...] = ()
     masked: tuple[MaskCount, ...] = ()
     """What looked like a secret. The rows were masked before the model read them."""

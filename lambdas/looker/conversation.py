@@ -14,13 +14,13 @@ from lambdas.looker.answer import (
     PROGRAM,
     Answer,
     DayCoverage,
-    Failed,
+    Failure,
     MaskCount,
     QueryFailedError,
     QueryRefusedError,
     QueryResult,
     QueryRun,
-    Refused,
+    Refusal,
     evidence_text,
     model_next_step,
     partial_answer,
@@ -75,8 +75,8 @@ class Conversation:
     _deadline: float = field(init=False)
     _messages: list[Message] = field(init=False, default_factory=list)
     _queries: list[QueryRun] = field(init=False, default_factory=list)
-    _refused: list[Refused] = field(init=False, default_factory=list)
-    _failed: list[Failed] = field(init=False, default_factory=list)
+    _refused: list[Refusal] = field(init=False, default_factory=list)
+    _failed: list[Failure] = field(init=False, default_factory=list)
     _coverage: dict[tuple[str, Any], DayCoverage] = field(init=False, default_factory=dict)
     _masks: list[MaskCount] = field(init=False, default_factory=list)
     _turns: int = field(init=False, default=0)
@@ -199,7 +199,7 @@ class Conversation:
         try:
             return rows_result(use["toolUseId"], self._run_sql(sql))
         except QueryRefusedError as error:
-            self._refused.append(Refused(sql[:SQL_CHARACTERS] if isinstance(sql, str) else "", str(error)))
+            self._refused.append(Refusal(sql[:SQL_CHARACTERS] if isinstance(sql, str) else "", str(error)))
             return error_result(use["toolUseId"], f"Refused: {error}")
         except QueryFailedError as error:
             self._failed.append(error.failed)

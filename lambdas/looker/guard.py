@@ -20,7 +20,7 @@ from lambdas.looker.functions import RefusedError, check_words, quote
 from lambdas.looker.joins import check_kind, check_ties
 from lambdas.looker.scope import can_have, in_scope
 
-__all__ = ["Guarded", "Policy", "RefusedError", "check_statement"]
+__all__ = ["Policy", "RefusedError", "SafeQuery", "check_statement"]
 
 _MAX_OFFSET = 1_000
 _MAX_BRACKETS = 60
@@ -49,7 +49,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Guarded:
+class SafeQuery:
     """A statement that may run: its text, the tables it reads, and the days (yyyymmdd, ascending) of each."""
 
     sql: str
@@ -57,7 +57,7 @@ class Guarded:
     days: Mapping[str, tuple[int, ...]]
 
 
-def check_statement(sql: str, policy: Policy) -> Guarded:
+def check_statement(sql: str, policy: Policy) -> SafeQuery:
     """The statement as it may run. Raises RefusedError, and nothing else, whatever the text."""
     try:
         with _quiet_sqlglot():
@@ -72,7 +72,7 @@ def check_statement(sql: str, policy: Policy) -> Guarded:
         raise RefusedError(f"the statement cannot be understood ({type(error).__name__}); write it plainer") from None
 
 
-def _guard(sql: str, policy: Policy) -> Guarded:
+def _guard(sql: str, policy: Policy) -> SafeQuery:
     given = _parse(sql, policy)
     days = _check(given, policy)
     _limit(given, policy.row_limit)
@@ -81,7 +81,7 @@ def _guard(sql: str, policy: Policy) -> Guarded:
     again = _parse(text, policy)
     if again != tree or _check(again, policy) != days:
         raise RefusedError("the statement reads differently when it is written back; use plainer clauses")
-    return Guarded(_render(_only_rows(tree, policy)), tuple(sorted(days)), days)
+    return SafeQuery(_render(_only_rows(tree, policy)), tuple(sorted(days)), days)
 
 
 def _only_rows(tree: exp.Expr, policy: Policy) -> exp.Expr:

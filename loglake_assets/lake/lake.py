@@ -14,7 +14,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import RUN
 from loglake_assets.lake.versions.late_ledger import late_counts
 from loglake_assets.lake.versions.publish import Publisher
-from loglake_assets.lake.versions.served_day import Served, partition_of_day, served_day
+from loglake_assets.lake.versions.served_day import ServedDay, partition_of_day, served_day
 from loglake_assets.lake.versions.stored_rows import stored_hash
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
@@ -70,7 +70,7 @@ class Lake(LakeAccess):
         """Every day of a source, in one listing of its raw bucket; days from `first_open` on are not due."""
         return source_report(self.reconciler(source), first_open)
 
-    def served_day(self, table: str, day: date) -> Served:
+    def served_day(self, table: str, day: date) -> ServedDay:
         """Which run of a day readers are sent to."""
         return served_day(self.table(table), self.catalog, day_number(day))
 

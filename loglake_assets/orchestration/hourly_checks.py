@@ -255,7 +255,7 @@ def _verdict_result(
 
 def objects_pct(found: Sequence[DayReport], verdicts: Sequence[Verdict]) -> float | str:
     """Percentage of the landed objects that have none of the verdicts, rounded down."""
-    landed = sum(day.built + len(day.judged) for day in found)
+    landed = sum(day.built + len(day.verdicts) for day in found)
     bad = sum(len(day.select(*verdicts)) for day in found)
     pct = floor_pct(landed - bad, landed)
     return "n/a: nothing landed" if pct is None else pct

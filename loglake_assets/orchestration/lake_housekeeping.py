@@ -10,7 +10,7 @@ import dagster as dg
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
-from loglake_assets.lake.versions.retention import Collected, RetentionRule, collect, old_runs
+from loglake_assets.lake.versions.retention import CollectedRun, RetentionRule, collect, old_runs
 from loglake_assets.orchestration.alarm_sensor import alarm_sensor
 from loglake_assets.orchestration.check_jobs import HOURLY
 from loglake_assets.orchestration.check_metadata import NAMES
@@ -101,14 +101,14 @@ def collect_job() -> dg.JobDefinition:
     return collect_old_runs
 
 
-def collect_runs(lake: Lake, table: str, rule: RetentionRule, now: datetime, apply: bool) -> Iterator[Collected]:
+def collect_runs(lake: Lake, table: str, rule: RetentionRule, now: datetime, apply: bool) -> Iterator[CollectedRun]:
     """Old runs of a table, collected; or only named, with nothing deleted."""
     bucket = lake.settings.readready_bucket
     old = old_runs(lake.table(table), rule, now, lake.run_of_partition)
     if apply:
         yield from collect(lake.s3, bucket, old, rule, now)
     else:
-        yield from (Collected(run, 0, {}) for run in old)
+        yield from (CollectedRun(run, 0, {}) for run in old)
 
 
 def lake_checks(assets: Mapping[dg.AssetKey, dg.PartitionsDefinition[str]]) -> dg.AssetChecksDefinition:

@@ -42,7 +42,7 @@ def reconciliation_asset(config: SourceConfig) -> dg.AssetsDefinition:
 
 def day_metadata(day: DayReport, in_full: dg.MetadataValue[Any] | None) -> dict[str, Any]:
     """Counts, keys and ids of one day: never content of a log."""
-    bad = day.judged
+    bad = day.verdicts
     figures = {
         "objects_pct": day.pct if day.pct is not None else "n/a: no object that day",
         "objects_listed": day.listed_count,

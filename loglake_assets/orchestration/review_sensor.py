@@ -76,7 +76,7 @@ class _Look:
 
 
 @dataclass(frozen=True)
-class LookedUp:
+class LookUp:
     """Days to build, each with the version of what it would read now, and days that wait for a log, with a sentence."""
 
     to_build: Mapping[date, str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def changed_days(config: ReviewConfig, lake: Lake, today: date) -> dict[date, st
     return dict(look_up(config, lake, datetime.now(UTC), today).to_build)
 
 
-def look_up(config: ReviewConfig, lake: Lake, now: datetime, today: date | None = None) -> LookedUp:
+def look_up(config: ReviewConfig, lake: Lake, now: datetime, today: date | None = None) -> LookUp:
     """Closed days of the look-back to build, and those that wait.
 
     The leading table gates a day, by being built and by its coverage. A day that was never built waits for the logs of
@@ -112,7 +112,7 @@ def look_up(config: ReviewConfig, lake: Lake, now: datetime, today: date | None 
             ends.append(end)
         else:
             to_build[state.day] = "".join(sorted(entry.version for entry in state.near))
-    return LookedUp(to_build, waiting, tuple(ends))
+    return LookUp(to_build, waiting, tuple(ends))
 
 
 def end_of_wait(config: ReviewConfig, state: ReviewState, now: datetime) -> datetime | None:

@@ -77,7 +77,7 @@ class PackError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class PackRequest:
     """What a pack is of: a log and its UTC days, both included."""
 
     source: LogSource
@@ -90,7 +90,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answered:
+class PackAnswer:
     """The answer of one question: how many of its rows are in the pack, and whether it has more."""
 
     rows: int
@@ -101,10 +101,10 @@ class Answered:
 class Pack:
     """What a pack holds. `days` are the files of each day; `digests` are None where they were not validated."""
 
-    asked: Asked
+    asked: PackRequest
     folder: Path
     days: Mapping[date, Sequence[str]]
-    answers: Mapping[str, Answered]
+    answers: Mapping[str, PackAnswer]
     digests: Mapping[date, DigestReport] | None
 
     @property
@@ -139,7 +139,7 @@ class Pack:
 def write_pack(
     lake: Lake,
     place: str,
-    asked: Asked,
+    asked: PackRequest,
     folder: Path,
     key_file: Path | None,
     say: Callable[[str], None],
@@ -176,7 +176,7 @@ def write_pack(
 
 
 def _validate(
-    lake: Lake, asked: Asked, now: datetime, keys: Path | None, say: Callable[[str], None]
+    lake: Lake, asked: PackRequest, now: datetime, keys: Path | None, say: Callable[[str], None]
 ) -> dict[date, DigestReport] | None:
     """What the log's digests prove of each day; None where it has none, or where there are no keys, which is said."""
     if asked.source.digests is None:
@@ -198,7 +198,7 @@ def _day_gaps(days: Collection[date], said: str) -> Iterator[str]:
         yield f"{days_text(run)}: {said}"
 
 
-def _digests_gap(asked: Asked, days: Mapping[date, Sequence[str]]) -> str:
+def _digests_gap(asked: PackRequest, days: Mapping[date, Sequence[str]]) -> str:
     """Why the digests were not validated, without a word of this machine, and what to do."""
     kept = sum("digests.json" in names for names in days.values())
     command = loglake(f"digests {asked.source.name} {days_argument(asked.first, asked.last)}")
@@ -211,7 +211,7 @@ def _digests_gap(asked: Asked, days: Mapping[date, Sequence[str]]) -> str:
 
 
 def _write_report(
-    lake: Lake, place: str, asked: Asked, folder: Path, digests: Mapping[date, DigestReport], now: datetime
+    lake: Lake, place: str, asked: PackRequest, folder: Path, digests: Mapping[date, DigestReport], now: datetime
 ) -> None:
     """The report of the pack's days, compared with storage now, which says of digests what was found just now."""
     figures = lake_figures(lake, place, now, (asked.first, asked.last))
@@ -221,7 +221,7 @@ def _write_report(
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
-def _refuse(asked: Asked, folder: Path) -> None:
+def _refuse(asked: PackRequest, folder: Path) -> None:
     if asked.last < asked.first:
         raise PackError(
             f"The first day, {asked.first}, is after the last, {asked.last}. Nothing was written. Swap them."
@@ -272,7 +272,7 @@ def _write_day(lake: Lake, source: LogSource, day: date, folder: Path, own: Mapp
     return found
 
 
-def _write_questions(lake: Lake, asked: Asked, folder: Path, most: int) -> Iterator[tuple[str, Answered]]:
+def _write_questions(lake: Lake, asked: PackRequest, folder: Path, most: int) -> Iterator[tuple[str, PackAnswer]]:
     """Ask the log's questions of compliance and security over the days, up to `most` rows and not to their own end."""
     folder.mkdir()
     for one in questions():
@@ -281,7 +281,7 @@ def _write_questions(lake: Lake, asked: Asked, folder: Path, most: int) -> Itera
         yield one.name, _write_answer(lake, asked, one, folder, most)
 
 
-def _write_answer(lake: Lake, asked: Asked, one: Question, folder: Path, most: int) -> Answered:
+def _write_answer(lake: Lake, asked: PackRequest, one: Question, folder: Path, most: int) -> PackAnswer:
     """A question, as it was asked, beside its answer. One row more than `most` is asked for, to know of more."""
     sql = one.statement(asked.first, asked.last, most + 1)
     answer = lake.athena.ask(sql)
@@ -292,7 +292,7 @@ def _write_answer(lake: Lake, asked: Asked, one: Question, folder: Path, most: i
     writer.writerows([None if cell is None else _inert(cell) for cell in row] for row in rows)
     (folder / f"{one.name}.sql").write_text(sql, encoding="utf-8")
     (folder / f"{one.name}.csv").write_text(text.getvalue(), encoding="utf-8")
-    return Answered(len(rows), len(answer.texts) > most)
+    return PackAnswer(len(rows), len(answer.texts) > most)
 
 
 def _inert(cell: str) -> str:

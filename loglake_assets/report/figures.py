@@ -18,7 +18,7 @@ from loglake_assets.lake.checks.day_report import (
     Choice,
     DayReport,
     Finding,
-    Judged,
+    ObjectVerdict,
     Verdict,
     finding_runs,
     measure_words,
@@ -294,7 +294,7 @@ class _KnownDay:
     state: str
     findings: tuple[Finding, ...] = ()
     coverage: Coverage | None = None
-    judged: tuple[Judged, ...] = ()
+    verdicts: tuple[ObjectVerdict, ...] = ()
     run_id: str | None = None
 
     def names(self, finding: Finding) -> list[str]:
@@ -305,12 +305,12 @@ class _KnownDay:
             return list(self.coverage.missing_by_object)
         if self.coverage and finding is Measure.UNPLACEABLE:
             return list(self.coverage.unplaceable_by_object)
-        return [judged.name for judged in self.judged if judged.verdict == finding]
+        return [judged.name for judged in self.verdicts if judged.verdict == finding]
 
 
 def _of_report(found: DayReport) -> _KnownDay:
     """A day that was compared with storage."""
-    return _KnownDay(found.state, found.findings, found.coverage, found.judged, found.run_id)
+    return _KnownDay(found.state, found.findings, found.coverage, found.verdicts, found.run_id)
 
 
 def _of_commit(commit: Commit, coverage: Coverage | None) -> _KnownDay:

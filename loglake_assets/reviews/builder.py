@@ -17,15 +17,15 @@ Progress = Callable[[str], None]
 class DayCheck:
     """The result of one check of one day. A check that did not pass warns, or is an error.
 
-    `said` is what was found, in one sentence with its counts, also where all is well; `remedy` is what to do about it,
-    empty where it passed.
+    `summary` is what was found, in one sentence with its counts, also where all is well; `remedy` is what to do about
+    it, empty where it passed.
     """
 
     name: str
     passed: bool
     is_error: bool
     metadata: Mapping[str, Any]
-    said: str
+    summary: str
     remedy: str
     names: Sequence[str] = ()
     """Everything that the check names; shown in part, kept whole beside the day."""
@@ -33,7 +33,7 @@ class DayCheck:
     @property
     def description(self) -> str:
         """One line for whoever sees that it is red: what was found, and what to do."""
-        return self.said if self.passed else f"{self.said}; {self.remedy}"
+        return self.summary if self.passed else f"{self.summary}; {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def content(
     Raises GzipError: truncated_gzip, corrupt_gzip, inflates_too_large (more than `largest` bytes),
     trailing_gzip_member or trailing_bytes.
     """
-    stored = _Stored(pieces)
+    stored = _PieceReader(pieces)
     if stored.head() != GZIP_MAGIC:
         yield from stored
         return
@@ -55,7 +55,7 @@ def content(
         raise GzipError("trailing_bytes")
 
 
-class _Stored:
+class _PieceReader:
     """Bytes that are still to be read: a piece in the hand, and those that follow."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -87,7 +87,7 @@ class _Stored:
                 return
 
 
-def _member(stored: _Stored, room: int) -> Iterator[bytes]:
+def _member(stored: _PieceReader, room: int) -> Iterator[bytes]:
     """The content of one member; what follows it is put back."""
     stream = zlib.decompressobj(31)
     while not stream.eof:

@@ -117,7 +117,7 @@ class DigestReport:
 
 
 @dataclass(frozen=True)
-class Vouching:
+class DigestVouch:
     """What the digest that names a raw object says of it."""
 
     bucket: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from loglake_assets.sources.counted_event import CountedEvent
 from loglake_assets.sources.delivery import Delivery
-from loglake_assets.sources.digest_report import DigestFinding, DigestReport, PublicKeys, Vouching
+from loglake_assets.sources.digest_report import DigestFinding, DigestReport, DigestVouch, PublicKeys
 from loglake_assets.sources.model import LogSource
 from loglake_assets.sources.record import DecodedRecord, PlainRecords
 
@@ -80,7 +80,7 @@ class DigestValidation(Protocol):
 
     def find_vouching_digest(
         self, s3: "S3Client", source: LogSource, bucket: str, key: str, public_keys: PublicKeys, /
-    ) -> Vouching | None:
+    ) -> DigestVouch | None:
         """What the digest that names a stored object says of it; None where none does."""
 
     def finding_lines(self, findings: Iterable[DigestFinding], /) -> Iterator[str]:

@@ -27,7 +27,7 @@ class StressError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class Offer:
     """One object to be put, and the raw partition it means."""
 
     key: str
@@ -60,11 +60,11 @@ class Replay:
         self.warm = self._opened = len(self._templates)
         self._objects = 0
 
-    def warm_objects(self) -> list[Offered]:
+    def warm_objects(self) -> list[Offer]:
         """One object for each prefix that is there before the first step."""
         return [self._object(number, True) for number in range(self.warm)]
 
-    def objects(self, count: int, new_prefix_pct: float) -> Iterator[Offered]:
+    def objects(self, count: int, new_prefix_pct: float) -> Iterator[Offer]:
         """`count` objects, of which `new_prefix_pct` percent, evenly spread, each open a prefix."""
         for position in range(count):
             if int((position + 1) * new_prefix_pct / 100) > int(position * new_prefix_pct / 100):
@@ -78,7 +78,7 @@ class Replay:
         last = (self._opened - 1) // len(self._templates)
         return [self._first_day + timedelta(days=n) for n in range(last + 1)]
 
-    def _object(self, prefix_number: int, is_new: bool) -> Offered:
+    def _object(self, prefix_number: int, is_new: bool) -> Offer:
         template = self._templates[prefix_number % len(self._templates)]
         day = self._first_day + timedelta(days=prefix_number // len(self._templates))
         if day > LAST_DAY:
@@ -90,7 +90,7 @@ class Replay:
         self._objects += 1
         placement = place(self.source, self.bucket, key)
         assert isinstance(placement, Placement), "a template is placed on any day, as it was when it was chosen"
-        return Offered(key, body, events, placement.values, is_new)
+        return Offer(key, body, events, placement.values, is_new)
 
 
 def _key(sample_key: str, sample_day: date, day: date, folder: str, mark: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from infra.cli.local_lake import LocalLake
 from infra.cli.stress.plan import FAR_DAY, Replay, StressError
 from infra.cli.stress.results import Bounds, Depth, Put, Step, failures, next_rate, percentile
-from infra.cli.stress.send import Sending, stress_client
+from infra.cli.stress.send import Sender, stress_client
 from infra.cli.stress.watch import Cores, Values, Watch, latencies
 from loglake_assets.sources import LogSource
 
@@ -65,7 +65,7 @@ class Stress:
 
     def warm_up(self) -> None:
         """Fill the prefixes that all steps deliver to, and have the functions warm."""
-        warming = Sending(self._put_object, self._replay.warm_objects(), 20.0)
+        warming = Sender(self._put_object, self._replay.warm_objects(), 20.0)
         warming.start()
         while not warming.is_done:
             time.sleep(0.05)
@@ -82,7 +82,7 @@ class Stress:
     def step(self, rate: float) -> Step:
         """Offer one rate, drain, and measure what came of it."""
         count = max(1, round(rate * self.settings.seconds))
-        sending = Sending(self._put_object, self._replay.objects(count, self.settings.new_prefix_pct), rate)
+        sending = Sender(self._put_object, self._replay.objects(count, self.settings.new_prefix_pct), rate)
         cores = Cores(self.lake.info.pid)
         try:
             sending.start()
@@ -130,7 +130,7 @@ class Stress:
     def _put_object(self, key: str, body: bytes) -> None:
         self._s3.put_object(Bucket=self._watch.bucket, Key=key, Body=body)
 
-    def _watch_queue(self, sending: Sending) -> tuple[list[Depth], list[Values]]:
+    def _watch_queue(self, sending: Sender) -> tuple[list[Depth], list[Values]]:
         """Look each half second until all is sent, telling of each second; returns what is then not placed yet."""
         depths: list[Depth] = []
         pending: list[Values] = []
@@ -183,7 +183,7 @@ def _count_pending(
     return tuple(replace(d, pending=bisect_right(answered, d.time) - bisect_right(created, d.time)) for d in depths)
 
 
-def _progress(sending: Sending, seen: int, recent: list[Put], depth: Depth, bounds: Bounds) -> str:
+def _progress(sending: Sender, seen: int, recent: list[Put], depth: Depth, bounds: Bounds) -> str:
     """A line of the last second; only the count of puts is of the whole step."""
     late = sum(put.started - put.due > bounds.late_seconds for put in recent)
     p95 = percentile([put.answered - put.started for put in recent if put.answered is not None], 95)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from infra.cli.stress.plan import Offered
+from infra.cli.stress.plan import Offer
 from infra.cli.stress.results import Put
 
 SENDERS = 32
@@ -27,11 +27,11 @@ def stress_client(endpoint_url: str, region: str) -> Any:
     return session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
 
 
-class Sending:
+class Sender:
     """A step's objects on their way, from a thread of its own. `puts` grows as they are answered."""
 
     def __init__(
-        self, put_object: Callable[[str, bytes], Any], offered: Iterable[Offered], rate: float, senders: int = SENDERS
+        self, put_object: Callable[[str, bytes], Any], offered: Iterable[Offer], rate: float, senders: int = SENDERS
     ) -> None:
         self._put_object, self._offered, self._rate = put_object, list(offered), rate
         self._pool = ThreadPoolExecutor(senders, "stress")
@@ -68,7 +68,7 @@ class Sending:
         while not self._stopping.is_set() and not all(future.done() for future in sent):
             time.sleep(0.02)
 
-    def _put(self, offered: Offered, due: float) -> None:
+    def _put(self, offered: Offer, due: float) -> None:
         started, answered, error = time.time(), None, ""
         try:
             self._put_object(offered.key, offered.body)

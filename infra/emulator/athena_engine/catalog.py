@@ -52,7 +52,7 @@ class WithoutPartitions:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredTable:
     """A table as the catalog declares it, names in lower case."""
 
     database: str
@@ -82,7 +82,7 @@ class Declared:
         return [] if self.glue.get("f_empty") else [{"Values": [], "StorageDescriptor": self.storage}]
 
 
-def location_of(partition: GluePartition, declared: Declared) -> str:
+def location_of(partition: GluePartition, declared: DeclaredTable) -> str:
     """Where a partition lies. Raises QueryFailed where the catalog does not say."""
     location = (partition.get("StorageDescriptor") or {}).get("Location") or ""
     if not re.match(r"s3[an]?://[^/]+", location):
@@ -91,7 +91,7 @@ def location_of(partition: GluePartition, declared: Declared) -> str:
     return location
 
 
-def key_value(partition: GluePartition, position: int, declared: Declared) -> Any:
+def key_value(partition: GluePartition, position: int, declared: DeclaredTable) -> Any:
     """A partition's value of its key number `position`, in the key's type; None for Hive's default partition."""
     name, kind = list(declared.keys.items())[position]
     values = partition.get("Values") or []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.emulator.athena_engine.catalog import Catalog, Declared, GlueTable
+from infra.emulator.athena_engine.catalog import Catalog, DeclaredTable, GlueTable
 from infra.emulator.athena_engine.hive_types import arrow_type, coerce, split_outside_brackets
 
 CATALOG, SCHEMA = "awsdatacatalog", "information_schema"
@@ -23,7 +23,7 @@ _TYPES = {"string": "varchar", "int": "integer", "binary": "varbinary", "float":
 
 
 @dataclass(frozen=True)
-class Metadata(Declared):
+class Metadata(DeclaredTable):
     """A table whose rows are the catalog's own entries."""
 
     found: tuple[tuple[Any, ...], ...] = ()

@@ -6,14 +6,14 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from infra.emulator.athena_engine.catalog import Declared, GluePartition, key_value
+from infra.emulator.athena_engine.catalog import DeclaredTable, GluePartition, key_value
 from infra.emulator.athena_engine.failures import QueryFailed, place_of_identifier
 from infra.emulator.athena_engine.hive_types import arrow_type
 
 
 def prune(
     table: exp.Table,
-    declared: Declared,
+    declared: DeclaredTable,
     partitions: list[GluePartition],
     connection: duckdb.DuckDBPyConnection,
 ) -> list[GluePartition]:
@@ -55,7 +55,7 @@ def _split_and(predicate: exp.Expr) -> Iterator[exp.Expr]:
     yield from _split_and(inner.right)
 
 
-def _speaks_of_keys(predicate: exp.Expr, table: exp.Table, declared: Declared) -> bool:
+def _speaks_of_keys(predicate: exp.Expr, table: exp.Table, declared: DeclaredTable) -> bool:
     """Whether the predicate can be decided by partition values alone. A key compared with the wrong type fails here."""
     columns = list(predicate.find_all(exp.Column))
     names = {"", table.alias_or_name.lower()}
@@ -77,7 +77,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 }
 
 
-def _check_key_type(predicate: exp.Expr, declared: Declared) -> None:
+def _check_key_type(predicate: exp.Expr, declared: DeclaredTable) -> None:
     """`logcalendarday = '20240601'` on an int key fails in Athena, and would pass in DuckDB."""
     operator, side, literal = _OPERATORS.get(type(predicate)), predicate.this, predicate.args.get("expression")
     if operator is None or not isinstance(side, exp.Column) or not isinstance(literal, exp.Literal):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import duckdb
 from sqlglot import exp
 
-from infra.emulator.athena_engine.catalog import Catalog, Declared
+from infra.emulator.athena_engine.catalog import Catalog, DeclaredTable
 from infra.emulator.athena_engine.dialect import as_duckdb_means_it, name_columns, unnest_like_trino
 from infra.emulator.athena_engine.expression_types import Reading, add_types, check_types, drop_types
 from infra.emulator.athena_engine.failures import QueryFailed, place_of_identifier
@@ -13,7 +13,7 @@ from infra.emulator.athena_engine.metadata import Metadata, metadata_table
 from infra.emulator.athena_engine.partition_predicates import prune
 from infra.emulator.athena_engine.scan import Scan
 from infra.emulator.athena_engine.scopes import (
-    Used,
+    UsedColumns,
     drop_database_from_columns,
     hide_path_from_stars,
     means_a_with_query,
@@ -32,7 +32,7 @@ class Query:
     catalog: Catalog
     connection: duckdb.DuckDBPyConnection
     scan: Scan
-    declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
+    declared: dict[tuple[str, str], DeclaredTable] = field(default_factory=dict)
 
     def prepare(self, tree: Reading) -> str:
         """DuckDB's SQL for the statement, with every table it names loaded."""
@@ -45,7 +45,7 @@ class Query:
         tables = [table for table in tree.find_all(exp.Table) if table.db]
         unnest_like_trino(tree, self._column_types(tables))
         drop_types(tree)
-        used = Used.by(tree)
+        used = UsedColumns.by(tree)
         for position, table in enumerate(tables):
             self._load(table, f"_table{position}", used)
         if used.path:
@@ -73,7 +73,7 @@ class Query:
             if self._find(table).is_view:
                 table.replace(self._view(table, depth))
 
-    def _find(self, table: exp.Table) -> Declared:
+    def _find(self, table: exp.Table) -> DeclaredTable:
         key = (table.db, table.name.lower())
         if key not in self.declared:
             here = table.catalog.lower() in ("", "awsdatacatalog")
@@ -85,7 +85,7 @@ class Query:
                 reason = f"Table '{'.'.join(key)}' does not exist"
                 raise QueryFailed(f"TABLE_NOT_FOUND: {place_of_identifier(table.args['db'])}: {reason}")
             else:
-                self.declared[key] = Declared(*key, glue)
+                self.declared[key] = DeclaredTable(*key, glue)
         return self.declared[key]
 
     def _view(self, table: exp.Table, depth: int) -> exp.Expr:
@@ -97,7 +97,7 @@ class Query:
         alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
         return exp.Subquery(this=inner, alias=alias)
 
-    def _load(self, table: exp.Table, name: str, used: Used) -> None:
+    def _load(self, table: exp.Table, name: str, used: UsedColumns) -> None:
         """Register the rows of the partitions the statement can touch, and point the table there."""
         declared = self._find(table)
         if isinstance(declared, Metadata):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from infra.emulator.athena_engine.catalog import Declared, GluePartition, Objects, key_value, location_of
+from infra.emulator.athena_engine.catalog import DeclaredTable, GluePartition, Objects, key_value, location_of
 from infra.emulator.athena_engine.failures import QueryFailed
 from infra.emulator.athena_engine.formats import StoredObject, reader_of
 from infra.emulator.athena_engine.hive_types import arrow_type
-from infra.emulator.athena_engine.scopes import Used
+from infra.emulator.athena_engine.scopes import UsedColumns
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Scan:
     bytes_limit: int | None
     bytes_scanned: int = 0
 
-    def rows(self, declared: Declared, partitions: list[GluePartition], used: Used) -> pa.Table:
+    def rows(self, declared: DeclaredTable, partitions: list[GluePartition], used: UsedColumns) -> pa.Table:
         """The rows of the partitions: columns the statement can mean, then keys, then `$path` where it is named."""
         columns = {name: kind for name, kind in declared.columns.items() if used.has(name)}
         wanted = [pa.field(name, arrow_type(kind)) for name, kind in columns.items()]
@@ -33,7 +33,7 @@ class Scan:
         return pa.concat_tables(loaded) if loaded else schema.empty_table()
 
     def _partition(
-        self, declared: Declared, partition: GluePartition, wanted: pa.Schema, schema: pa.Schema
+        self, declared: DeclaredTable, partition: GluePartition, wanted: pa.Schema, schema: pa.Schema
     ) -> Iterator[pa.Table]:
         """The rows of one partition: the objects below its Location, and nothing else."""
         storage = {**declared.storage, **_without_empty(partition.get("StorageDescriptor") or {})}

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 
 @dataclass(frozen=True)
-class Used:
+class UsedColumns:
     """Which columns a statement can mean: every name in it, or all of them where a star stands."""
 
     names: frozenset[str]
@@ -14,7 +14,7 @@ class Used:
     path: bool
 
     @classmethod
-    def by(cls, tree: exp.Expr) -> "Used":
+    def by(cls, tree: exp.Expr) -> "UsedColumns":
         names = frozenset(node.name.lower() for node in tree.find_all(exp.Identifier))
         stars = [star for star in tree.find_all(exp.Star) if not isinstance(star.parent, exp.Count)]
         return cls(names, bool(stars), "$path" in names)

@@ -25,31 +25,31 @@ def show(sql: str, database: str, catalog: Catalog) -> QueryResult | None:
     raise not_here(f"{words} in this form")
 
 
-Asked = dict[str, str]
+Clauses = dict[str, str]
 
 
-def _show_partitions(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _show_partitions(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     schema, name, table = _table(asked, database, catalog)
     keys = [key["Name"] for key in table.get("PartitionKeys") or []]
     found = [dict(zip(keys, part["Values"], strict=True)) for part in catalog.partitions(schema, name)]
     return _lines("partition", sorted("/".join(f"{key}={value}" for key, value in values.items()) for values in found))
 
 
-def _show_tables(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _show_tables(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     return _lines("tab_name", _name(catalog.tables(_schema(asked, database)), asked))
 
 
-def _show_views(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _show_views(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     schema = _schema(asked, database)
     views = [n for n in catalog.tables(schema) if (catalog.table(schema, n) or {}).get("TableType") == "VIRTUAL_VIEW"]
     return _lines("views", _name(views, asked))
 
 
-def _show_databases(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _show_databases(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     return _lines("database_name", _name(catalog.databases(), asked))
 
 
-def _name(names: list[str], asked: Asked) -> list[str]:
+def _name(names: list[str], asked: Clauses) -> list[str]:
     """Names in order that fit the pattern, where one is given: `*` or `.*` is anything, `|` is or."""
     pattern = "|".join(
         ".*".join(re.escape(part) for part in re.split(r"\.?\*", either))
@@ -58,7 +58,7 @@ def _name(names: list[str], asked: Asked) -> list[str]:
     return sorted(name for name in names if re.fullmatch(pattern, name, re.IGNORECASE))
 
 
-def _describe(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _describe(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     """Columns and partition keys with types and comments: as in Athena, a row is one text with tabs."""
     _, _, table = _table(asked, database, catalog)
     columns = [*table["StorageDescriptor"].get("Columns", ()), *(table.get("PartitionKeys") or ())]
@@ -68,7 +68,7 @@ def _describe(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
     return QueryResult([("col_name", "string"), ("data_type", "string"), ("comment", "string")], rows, 0)
 
 
-def _show_create_view(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _show_create_view(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     schema, name, table = _table(asked, database, catalog)
     if table.get("TableType") != "VIRTUAL_VIEW":
         raise QueryFailed(f"NOT_SUPPORTED: line 1:1: Relation '{schema}.{name}' is a table, not a view")
@@ -76,7 +76,7 @@ def _show_create_view(asked: Asked, database: str, catalog: Catalog) -> QueryRes
     return _lines("Create View", [f"CREATE VIEW {schema}.{name} AS", *select.splitlines()])
 
 
-def _show_create_table(asked: Asked, database: str, catalog: Catalog) -> QueryResult:
+def _show_create_table(asked: Clauses, database: str, catalog: Catalog) -> QueryResult:
     schema, name, table = _table(asked, database, catalog)
     if table.get("TableType") == "VIRTUAL_VIEW":
         raise QueryFailed(f"NOT_SUPPORTED: line 1:1: Relation '{schema}.{name}' is a view, not a table")
@@ -114,11 +114,11 @@ def _lines(name: str, lines: list[str]) -> QueryResult:
     return QueryResult([(name, "string")], [[line] for line in lines], 0)
 
 
-def _schema(asked: Asked, database: str) -> str:
+def _schema(asked: Clauses, database: str) -> str:
     return re.sub(r"[`\"]", "", asked.get("database", database).lower())
 
 
-def _table(asked: Asked, database: str, catalog: Catalog) -> tuple[str, str, dict[str, Any]]:
+def _table(asked: Clauses, database: str, catalog: Catalog) -> tuple[str, str, dict[str, Any]]:
     schema, _, name = re.sub(r"[`\"]", "", asked["table"].lower()).rpartition(".")
     table = catalog.table(schema or database, name)
     if table is None:
@@ -126,7 +126,7 @@ def _table(asked: Asked, database: str, catalog: Catalog) -> tuple[str, str, dic
     return schema or database, name, table
 
 
-_STATEMENTS: tuple[tuple[str, Callable[[Asked, str, Catalog], QueryResult]], ...] = (
+_STATEMENTS: tuple[tuple[str, Callable[[Clauses, str, Catalog], QueryResult]], ...] = (
     (rf"(?:DESCRIBE|DESC|SHOW\s+COLUMNS\s+(?:IN|FROM))\s+{_NAME}", _describe),
     (rf"SHOW\s+PARTITIONS\s+{_NAME}", _show_partitions),
     (rf"SHOW\s+TABLES{_LIST}{_PATTERN}", _show_tables),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loglake_assets.lake.addapart.messages import send_key
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
-from loglake_assets.lake.checks.day_report import DayReport, Judged, Verdict
+from loglake_assets.lake.checks.day_report import DayReport, ObjectVerdict, Verdict
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import companions
 from loglake_assets.lake.storage.partitions import ALL_DAYS, TableMissingError, partitions
@@ -37,7 +37,7 @@ class UnregisteredPrefix:
 
 def unregistered_prefixes(source: LogSource, reports: Iterable[DayReport]) -> list[UnregisteredPrefix]:
     """Prefixes of the days that hold objects and have no raw partition; without those that a deny rule keeps out."""
-    objects: dict[Placement, list[Judged]] = defaultdict(list)
+    objects: dict[Placement, list[ObjectVerdict]] = defaultdict(list)
     for judged in (judged for report in reports for judged in report.select(Verdict.UNREGISTERED)):
         placement = place(source, judged.bucket, judged.key)
         if isinstance(placement, Placement):

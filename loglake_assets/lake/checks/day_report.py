@@ -146,7 +146,7 @@ def finding_runs(findings: Mapping[date, Iterable[Finding]]) -> Iterator[tuple[F
 
 
 @dataclass(frozen=True)
-class Judged:
+class ObjectVerdict:
     """One object under its verdict; for a verdict that is not of objects, a file or a record of the build."""
 
     verdict: Verdict
@@ -166,7 +166,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class DayReport:
-    """One delivery day of one source. `judged` are the objects that are not `built`, of which `built` is the number.
+    """One delivery day of one source. `built` is how many objects are built, `verdicts` are of all others.
 
     `rules` counts records that the build excluded, by rule. `coverage` is None where the newest commit was not
     measured. Bytes and prefixes are without objects that a deny rule keeps out.
@@ -179,7 +179,7 @@ class DayReport:
     partition_seq: int
     run_id: str | None
     is_rolled_back: bool
-    judged: tuple[Judged, ...]
+    verdicts: tuple[ObjectVerdict, ...]
     built: int = 0
     rules: Mapping[str, int] = field(default_factory=dict)
     listed_count: int = 0
@@ -192,11 +192,11 @@ class DayReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        others = Counter(str(j.verdict) for j in self.judged)
+        others = Counter(str(j.verdict) for j in self.verdicts)
         return ({str(Verdict.BUILT): self.built} if self.built else {}) | dict(others)
 
-    def select(self, *verdicts: Verdict) -> list[Judged]:
-        return [j for j in self.judged if j.verdict in verdicts]
+    def select(self, *verdicts: Verdict) -> list[ObjectVerdict]:
+        return [j for j in self.verdicts if j.verdict in verdicts]
 
     @property
     def landed_count(self) -> int:
@@ -220,7 +220,7 @@ class DayReport:
     @property
     def pct(self) -> float | None:
         """Percentage of the day's objects that its build holds as they are now, rounded down; None for no object."""
-        others = (j.verdict for j in self.judged)
+        others = (j.verdict for j in self.verdicts)
         counted = self.built + sum(v in OF_OBJECTS and v not in _UNCOUNTED for v in others)
         return floor_pct(self.built, counted)
 
@@ -232,7 +232,7 @@ class DayReport:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything that asks for something, each once, in the order in which it is mended."""
-        verdicts = {j.verdict for j in self.judged} - RIGHT
+        verdicts = {j.verdict for j in self.verdicts} - RIGHT
         placing: list[Finding] = [] if self.placing in IN_ORDER else [self.placing]
         if self.is_rolled_back:  # building it would bring it something, which is not wanted
             verdicts -= set(_BUILD_MENDS)
@@ -274,7 +274,7 @@ class DayReport:
     def reasons(self) -> tuple[str, ...]:
         """A sentence for each thing that is not as it must be: counts, keys of events and objects, never content."""
         beside = _beside_reasons(self.coverage) if self.coverage else ()
-        return (*beside, *(judged.text for judged in self.judged if judged.verdict not in RIGHT))
+        return (*beside, *(judged.text for judged in self.verdicts if judged.verdict not in RIGHT))
 
     def remedy(self, finding: Finding, first: date | None = None) -> str:
         """What mends a finding of this day, and of those since `first` that have it too."""
@@ -283,7 +283,7 @@ class DayReport:
     def document(self) -> dict[str, Any]:
         """As JSON, with every name."""
         names: dict[str, list[dict[str, str]]] = defaultdict(list)
-        for judged in self.judged:
+        for judged in self.verdicts:
             names[judged.verdict].append({"name": judged.name, "detail": judged.detail})
         return {
             "source": self.source,

@@ -32,7 +32,7 @@ _DISTINCT = 1_000  # names kept of a day; more say that keys are values, which o
 
 
 @dataclass
-class Drifted:
+class DriftCount:
     """One way in which rows differ: how many, and the event key of an example."""
 
     count: int
@@ -46,10 +46,10 @@ class Drift:
     source: str
     day: int
     row_count: int
-    found: Mapping[tuple[str, str], Drifted] = field(default_factory=dict)
+    found: Mapping[tuple[str, str], DriftCount] = field(default_factory=dict)
     unnamed: int = 0
 
-    def of_kind(self, kind: str) -> dict[str, Drifted]:
+    def of_kind(self, kind: str) -> dict[str, DriftCount]:
         """Differences of one kind by name, the most frequent first."""
         named = {name: drifted for (of, name), drifted in self.found.items() if of == kind}
         return dict(sorted(named.items(), key=lambda item: (-item[1].count, item[0])))
@@ -65,7 +65,7 @@ class _Seen:
     """Differences being counted."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], Drifted] = {}
+        self.found: dict[tuple[str, str], DriftCount] = {}
         self.unnamed = 0
 
     def add(self, kind: str, name: str, example: str, count: int = 1) -> None:
@@ -73,7 +73,7 @@ class _Seen:
         if entry in self.found:
             self.found[entry].count += count
         elif len(self.found) < _DISTINCT:
-            self.found[entry] = Drifted(count, example)
+            self.found[entry] = DriftCount(count, example)
         else:
             self.unnamed += count
 

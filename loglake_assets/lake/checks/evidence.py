@@ -13,12 +13,12 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, commits, edited_records
 from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import Manifest, manifest_if_any
-from loglake_assets.lake.versions.served_day import Served
+from loglake_assets.lake.versions.served_day import ServedDay
 from loglake_assets.s3.objects import refusal, whole_object
 from loglake_assets.s3.urls import bucket_and_key, bucket_and_prefix
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_from_number
-from loglake_assets.sources.digest_report import PublicKeysError, Vouching
+from loglake_assets.sources.digest_report import DigestVouch, PublicKeysError
 from loglake_assets.sources.model import Column
 
 
@@ -36,18 +36,18 @@ None where the record is no row of that day; raises RuntimeError where that cann
 ContentHash = Callable[[LogSource, str, Sequence[str]], str]
 """From a source, a bucket and keys of ORC files to the hash of their rows, as manifests spell it."""
 _LARGEST_DAY = 1 << 30  # bytes of ORC that are hashed for one row
-Vouch = Callable[[str, str], Vouching | None]
+Vouch = Callable[[str, str], DigestVouch | None]
 """From bucket and key of a raw object to the digest that names it."""
 _NO_VERSION = frozenset({None, "", "null"})
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One thing that was compared: `agrees` None where it cannot be known. `said` holds keys, hashes and numbers."""
+    """One thing that was compared: `agrees` None where it cannot be known. `detail` holds keys, hashes and numbers."""
 
     what: str
     agrees: bool | None
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Evidence:
     row: Mapping[str, Any]
     record: bytes | None
     commit: Commit | None
-    vouching: Vouching | None
+    vouching: DigestVouch | None
     statements: tuple[Statement, ...]
 
     @property
@@ -75,7 +75,7 @@ class Examiner:
 
     table: Table
     source: LogSource
-    served: Served
+    served: ServedDay
     records: Records
     expected: ExpectedRow
     content_hash: ContentHash
@@ -239,7 +239,7 @@ class Examiner:
         )
         return Statement("rows of the day", found == manifest.content_hash, said)
 
-    def _vouch(self, row: Mapping[str, Any]) -> tuple[Vouching | None, list[Statement]]:
+    def _vouch(self, row: Mapping[str, Any]) -> tuple[DigestVouch | None, list[Statement]]:
         if self.vouch is None:
             return None, [Statement("digest", None, "this log is delivered without digests")]
         try:

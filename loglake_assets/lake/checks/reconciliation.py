@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from loglake_assets.lake.checks.coverage import COMPARISON, Coverage, coverage_of_commit
-from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, Judged, Verdict
+from loglake_assets.lake.checks.day_report import MANIFEST, DayReport, ObjectVerdict, Verdict
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import check_key, commit_key, manifest_key
 from loglake_assets.lake.storage.partitions import registered_locations
@@ -30,7 +30,7 @@ from loglake_assets.lake.versions.manifests import (
     ManifestObject,
     read_manifest,
 )
-from loglake_assets.lake.versions.served_day import Placing, Served, served_day
+from loglake_assets.lake.versions.served_day import Placing, ServedDay, served_day
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
@@ -109,10 +109,10 @@ class Reconciler:
                 held = {d: found for d, found in held.items() if d > day - behind}
                 day = next(due, None)
 
-    def _serve(self, day: date) -> Served:
+    def _serve(self, day: date) -> ServedDay:
         return served_day(self.table, self.catalog, day_number(day))
 
-    def _manifest(self, served: Served) -> Manifest | Judged | None:
+    def _manifest(self, served: ServedDay) -> Manifest | ObjectVerdict | None:
         """The manifest of the run that readers see; a verdict where it cannot be had, None where there is no run."""
         if served.run_id is None:
             return None
@@ -121,14 +121,14 @@ class Reconciler:
             return read_manifest(self.table, served.day, served.run_id)
         except (ManifestMissingError, BrokenManifestError) as error:
             why = "is gone" if isinstance(error, ManifestMissingError) else "cannot be read"
-            return Judged(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"{MANIFEST} {why}")
+            return ObjectVerdict(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"{MANIFEST} {why}")
 
     def _day(
         self,
         day: date,
         landed: Mapping[date, list[RawObject]],
         registered: Mapping[tuple[str, ...], str],
-        served: Served,
+        served: ServedDay,
         is_due: bool,
     ) -> DayReport:
         found, own = self._manifest(served), landed.get(day, [])
@@ -139,7 +139,7 @@ class Reconciler:
         built = len(own) - len(judged)
         landed_own = [o for o, one in zip(own, verdicts, strict=True) if not one or one.verdict is not Verdict.EXCLUDED]
         prefixes = {o.placement.values for o in landed_own}
-        if isinstance(found, Judged):
+        if isinstance(found, ObjectVerdict):
             judged.append(found)
         if manifest:
             listing = {o.name: o.etag for objects in landed.values() for o in objects}
@@ -155,7 +155,7 @@ class Reconciler:
             partition_seq=served.partition_seq,
             run_id=served.run_id,
             is_rolled_back=bool(served.commit and served.commit.reason == ROLLBACK),
-            judged=tuple(judged),
+            verdicts=tuple(judged),
             built=built,
             rules=manifest.excluded_by if manifest else {},
             listed_count=len(own),
@@ -167,7 +167,7 @@ class Reconciler:
             coverage=self._coverage(served),
         )
 
-    def _coverage(self, served: Served) -> Coverage | None:
+    def _coverage(self, served: ServedDay) -> Coverage | None:
         if served.commit is None:
             return None
         return coverage_of_commit(self.table, served.day, served.commit.seq)
@@ -178,10 +178,10 @@ class Reconciler:
         registered: Mapping[tuple[str, ...], str],
         read: Mapping[tuple[str, str], ManifestObject] | None,
         is_due: bool,
-    ) -> Judged | None:
+    ) -> ObjectVerdict | None:
         """The object under its verdict; None where it is built as it is now."""
         verdict, detail = self._verdict(found, registered, read, is_due)
-        return None if verdict is Verdict.BUILT else Judged(verdict, found.bucket, found.key, detail)
+        return None if verdict is Verdict.BUILT else ObjectVerdict(verdict, found.bucket, found.key, detail)
 
     def _verdict(
         self,
@@ -207,7 +207,7 @@ class Reconciler:
 
     def _changes_elsewhere(
         self, day: date, manifest: Manifest, listing: Mapping[tuple[str, str], str]
-    ) -> Iterator[Judged]:
+    ) -> Iterator[ObjectVerdict]:
         """What the build read and is no longer there; and what it read under later prefixes and has changed since."""
         for entry in manifest.objects:
             if entry.reason == GONE_WHILE_READING:
@@ -217,9 +217,9 @@ class Reconciler:
                 continue  # read ahead, and held nothing of this day
             etag = listing.get(entry.name) or self._etag(entry.bucket, entry.key)
             if etag is None:
-                yield Judged(Verdict.GONE, entry.bucket, entry.key, f"read as {entry.etag}")
+                yield ObjectVerdict(Verdict.GONE, entry.bucket, entry.key, f"read as {entry.etag}")
             elif etag != entry.etag and not own:
-                yield Judged(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
+                yield ObjectVerdict(Verdict.OLDER_VERSION, entry.bucket, entry.key, f"read as {entry.etag}, now {etag}")
 
     def _unread_before(
         self,
@@ -227,7 +227,7 @@ class Reconciler:
         manifest: Manifest,
         landed: Mapping[date, list[RawObject]],
         known: Collection[tuple[str, str]],
-    ) -> Iterator[Judged]:
+    ) -> Iterator[ObjectVerdict]:
         """What lies under an earlier prefix, was stored since this day began, and the day's build did not read.
 
         Whether it holds events of the day is not known before it is read: so the day is not known to be whole. `known`
@@ -240,9 +240,9 @@ class Reconciler:
                 if found.name in known or not is_read or find_deny_rule(self.rules, self.source, found):
                     continue
                 said = "may hold events of this day, and was stored under an earlier prefix since the day was built"
-                yield Judged(Verdict.LATE, found.bucket, found.key, said)
+                yield ObjectVerdict(Verdict.LATE, found.bucket, found.key, said)
 
-    def _late(self, manifest: Manifest, commit: Commit | None) -> Iterator[Judged]:
+    def _late(self, manifest: Manifest, commit: Commit | None) -> Iterator[ObjectVerdict]:
         """Entries of the late ledger that the build did not read: to be built, or gone before it could.
 
         What is gone is a person's concern no longer where the day was built with that loss accepted.
@@ -256,11 +256,13 @@ class Reconciler:
                 if is_accepted:
                     continue
                 said = f"held {tally(late.events, 'event')} of this day and was removed before its build read it"
-                yield Judged(Verdict.GONE, late.bucket, late.key, said)
+                yield ObjectVerdict(Verdict.GONE, late.bucket, late.key, said)
             else:
-                yield Judged(Verdict.LATE, late.bucket, late.key, f"holds {tally(late.events, 'event')} of this day")
+                yield ObjectVerdict(
+                    Verdict.LATE, late.bucket, late.key, f"holds {tally(late.events, 'event')} of this day"
+                )
         for key, why in broken_entries(self.table, manifest.day).items():
-            yield Judged(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"entry of the late ledger: {why}")
+            yield ObjectVerdict(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"entry of the late ledger: {why}")
 
     def _etag(self, bucket: str, key: str) -> str | None:
         """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
@@ -273,27 +275,27 @@ class Reconciler:
                 return None
             raise
 
-    def _short(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+    def _short(self, manifest: Manifest, served: ServedDay) -> Iterator[ObjectVerdict]:
         """Files of the build that are not as they were verified."""
         for key, why in altered_files(self.table.s3, served.commit, manifest).items():
-            yield Judged(Verdict.SHORT, bucket_of(manifest), key, why)
+            yield ObjectVerdict(Verdict.SHORT, bucket_of(manifest), key, why)
 
-    def _check_records(self, manifest: Manifest, served: Served) -> Iterator[Judged]:
+    def _check_records(self, manifest: Manifest, served: ServedDay) -> Iterator[ObjectVerdict]:
         """Where commit and manifest do not say the same, or an earlier record is not what the next one knows of it."""
         table, day = manifest.table, manifest.day
         if served.commit and (differing := differences(served.commit, manifest)):
             key = commit_key(table, day, served.commit.seq)
             said = f"commit and manifest differ in {', '.join(differing)}"
-            yield Judged(Verdict.ALTERED, self.table.bucket, key, said)
+            yield ObjectVerdict(Verdict.ALTERED, self.table.bucket, key, said)
         for key in edited_records(self.table, day):
             said = "the commit after it knows it by another digest"
-            yield Judged(Verdict.ALTERED, self.table.bucket, key, said)
+            yield ObjectVerdict(Verdict.ALTERED, self.table.bucket, key, said)
 
-    def _check_input(self, manifest: Manifest) -> Iterator[Judged]:
+    def _check_input(self, manifest: Manifest) -> Iterator[ObjectVerdict]:
         """Where the rules, the columns or the code are others than when the day was built."""
         key = manifest_key(manifest.table, manifest.day, manifest.run_id)
         for said in input_change(manifest, self.source, self.rules):
-            yield Judged(Verdict.OUTDATED, self.table.bucket, key, said)
+            yield ObjectVerdict(Verdict.OUTDATED, self.table.bucket, key, said)
 
 
 def input_change(manifest: Manifest, source: LogSource, rules: Rules) -> Iterator[str]:

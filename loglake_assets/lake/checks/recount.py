@@ -25,7 +25,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.integrity import altered_files, bucket_of, differences
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
-from loglake_assets.lake.versions.served_day import Served
+from loglake_assets.lake.versions.served_day import ServedDay
 from loglake_assets.s3.objects import CutObjectError, refusal, whole_object
 from loglake_assets.s3.orc import columns_of
 from loglake_assets.s3.pages import keys
@@ -71,7 +71,7 @@ class _Expected:
     was met again as it was.
     """
 
-    served: Served
+    served: ServedDay
     manifest: Manifest | None
     read: Mapping[tuple[str, str], ManifestObject]
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Recount:
     rules: Rules
     registered: Callable[[Collection[date]], Collection[tuple[str, ...]]]
     """Values of the raw partitions of delivery days; asked only while a deny rule stands."""
-    served: Callable[[date], Served]
+    served: Callable[[date], ServedDay]
     """Which run of a day readers are sent to."""
     content_hash: ContentHash
     look_ahead: int = 1
@@ -151,7 +151,7 @@ class Recount:
         concerning = (o for o in objects if o.prefix_day == number or o.days.get(number))
         return _Expected(served, manifest, {o.name: o for o in concerning if o.etag})
 
-    def _manifest(self, served: Served) -> Manifest | None:
+    def _manifest(self, served: ServedDay) -> Manifest | None:
         if served.run_id is None:
             return None
         return manifest_if_any(self.table, served.day, served.run_id)
@@ -304,7 +304,7 @@ class Recount:
         named = {f"s3://{bucket_of(manifest)}/{key}": why for key, why in found.items()}
         return named or self._find_altered_rows(served, manifest)
 
-    def _find_altered_rows(self, served: Served, manifest: Manifest) -> dict[str, str]:
+    def _find_altered_rows(self, served: ServedDay, manifest: Manifest) -> dict[str, str]:
         """The rows' hash against the commit's; of a day that was built with other columns it says nothing."""
         columns = [column.name for column in self.source.readready.all_columns]
         if manifest.columns and list(manifest.columns) != columns:
@@ -342,7 +342,7 @@ class Recount:
         return differing
 
     def _rows_in_table(
-        self, served: Served, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
+        self, served: ServedDay, set_aside: Collection[tuple[str, str]], altered: dict[str, str]
     ) -> Iterator[tuple[str, bool]]:
         """(event key, whether its raw object is there to be judged by) of each row.
 

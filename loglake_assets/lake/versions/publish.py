@@ -57,7 +57,7 @@ class LostInputError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Placed:
+class ShownCommit:
     """What a day's partition shows: 0 and no location where there is none."""
 
     seq: int
@@ -290,14 +290,14 @@ class Publisher:
             f"queue, then `{program()} reconcile`, which sends it again."
         )
 
-    def placement_of(self, table: str, day: int) -> Placed:
+    def placement_of(self, table: str, day: int) -> ShownCommit:
         """The commit that the catalog's partition of a day shows, and where it sends readers."""
         found = partition_of_day(self.catalog, table, day)
         if found is None:
-            return Placed(0, "")
+            return ShownCommit(0, "")
         parameters = found.get("Parameters", {})
         digest = parameters.get(COMMIT_DIGEST, "")
-        return Placed(shown_seq(parameters), found["StorageDescriptor"]["Location"], digest)
+        return ShownCommit(shown_seq(parameters), found["StorageDescriptor"]["Location"], digest)
 
     def send_again(self, commit: Commit) -> None:
         """Tell AddAPart of a commit once more."""

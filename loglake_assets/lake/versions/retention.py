@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
-Served = Callable[[str, int], set[str]]
+ServedDay = Callable[[str, int], set[str]]
 """From a table and a day (yyyymmdd) to the run that the catalog's partition names; empty where there is none."""
 _BATCH = 1000  # DeleteObjects takes no more
 
@@ -59,7 +59,7 @@ class OldRun:
 
 
 @dataclass(frozen=True)
-class Collected:
+class CollectedRun:
     """What became of one old run. `kept` are keys that S3 would not delete, such as locked ones, by error code."""
 
     run: OldRun
@@ -67,7 +67,7 @@ class Collected:
     kept: Mapping[str, str]
 
 
-def old_runs(table: Table, rule: RetentionRule, now: datetime, served: Served) -> list[OldRun]:
+def old_runs(table: Table, rule: RetentionRule, now: datetime, served: ServedDay) -> list[OldRun]:
     """What the rule lets go of a table's runs. Lists the table's directories and reads its commits; deletes nothing.
 
     `served` says which run the catalog sends readers of a day to: it stays, whatever the commits say. Of a day whose
@@ -121,7 +121,7 @@ def _old_run(table: str, directory: RunDirectory, stored: Sequence[Mapping[str, 
 
 def collect(
     s3: "S3Client", bucket: str, old: Sequence[OldRun], rule: RetentionRule, now: datetime
-) -> Iterator[Collected]:
+) -> Iterator[CollectedRun]:
     """Delete what old runs wrote, one run after the other, each noted before its first key goes.
 
     The day's commits are read again after the note: a rollback made before it keeps its run, one made after it finds
@@ -138,7 +138,7 @@ def collect(
         kept = _delete(s3, bucket, run.keys)
         if len(kept) == len(run.keys):
             _delete(s3, bucket, [key])  # nothing went, so the run can be rolled back to
-        yield Collected(run, len(run.keys) - len(kept), kept)
+        yield CollectedRun(run, len(run.keys) - len(kept), kept)
 
 
 def _delete(s3: "S3Client", bucket: str, keys: Sequence[str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ IN_ORDER = frozenset({Placing.PLACED, Placing.NOT_COMMITTED})
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedDay:
     """A day as it is read: `run_id` and `location` of the newest commit, or of the partition where its record is gone.
 
     `run_id` is None where there is neither. Sequence numbers are 0 where there is none. `commit` is the record of
@@ -62,13 +62,13 @@ def partition_of_day(catalog: Catalog, table: str, day: int) -> "PartitionTypeDe
     return answer["Partition"]
 
 
-def served_day(table: Table, catalog: Catalog, day: int) -> Served:
+def served_day(table: Table, catalog: Catalog, day: int) -> ServedDay:
     """One day of a table. What is out of order is looked at twice: a commit may be on its way to the catalog."""
     served = _look_at(table, catalog, day)
     return served if served.placing in IN_ORDER else _look_at(table, catalog, day)
 
 
-def _look_at(table: Table, catalog: Catalog, day: int) -> Served:
+def _look_at(table: Table, catalog: Catalog, day: int) -> ServedDay:
     """The partition is asked first: a commit that it shows has its record by then."""
     partition = partition_of_day(catalog, table.name, day)
     numbers = commit_numbers(table, day)
@@ -84,7 +84,7 @@ def _look_at(table: Table, catalog: Catalog, day: int) -> Served:
 
 def _serve(
     table: str, day: int, commit: Commit | None, numbers: Sequence[int], partition: "PartitionTypeDef | None"
-) -> Served:
+) -> ServedDay:
     parameters = (partition or {}).get("Parameters", {})
     partition_seq = shown_seq(parameters)
     location = partition["StorageDescriptor"]["Location"] if partition else ""
@@ -93,8 +93,10 @@ def _serve(
     if commit and not known.issuperset(range(1, commit.seq)):
         placing = Placing.COMMIT_MISSING
     if commit and partition_seq <= commit.seq:
-        return Served(table, day, placing, commit.run_id, commit.location, commit.seq, partition_seq, commit)
-    return Served(table, day, placing, parameters.get(RUN), location, commit.seq if commit else 0, partition_seq, None)
+        return ServedDay(table, day, placing, commit.run_id, commit.location, commit.seq, partition_seq, commit)
+    return ServedDay(
+        table, day, placing, parameters.get(RUN), location, commit.seq if commit else 0, partition_seq, None
+    )
 
 
 def _judge_placement(commit: Commit | None, partition_seq: int, location: str | None) -> Placing:

@@ -144,7 +144,7 @@ def _trace_check(calls: Sequence[ToolCall], read: Sequence[Input], day: date, er
             "trail_coverage_pct": pct if pct is not None else "n/a: no tool call that day",
             "tool_calls_without_trail_event": len(untraced),
         },
-        said=(
+        summary=(
             f"{len(untraced):,} of {len(calls):,} tool calls have no event of their request in CloudTrail"
             if untraced
             else "each tool call has the event of its request in CloudTrail"
@@ -184,7 +184,7 @@ def _bodies_check(rows: Sequence[Mapping[str, Any]], bodies: Mapping[str, Body],
             "bodies_absent": len(absent),
             "bodies_not_followed": len(unknown),
         },
-        said=(
+        summary=(
             f"of {len(paths):,} large bodies that invocations refer to, {len(absent):,} are not there and "
             f"{len(unknown):,} lie in a bucket that is not followed"
             if absent or unknown

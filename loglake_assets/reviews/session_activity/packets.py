@@ -25,7 +25,7 @@ from loglake_assets.reviews.session_activity.verdicts import VERDICTS
 
 
 @dataclass(frozen=True)
-class Flagged:
+class FlagRuns:
     """One flag and the runs of lines (first, last, whether the first is on the page) that raised it."""
 
     name: str
@@ -150,7 +150,7 @@ def _missing_names(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Masked:
+class MaskSummary:
     """What the page says of masks: how many of which kind, and where they stand."""
 
     count: int
@@ -159,14 +159,14 @@ class Masked:
     fields: tuple[str, ...]
 
 
-def _masks(document: Mapping[str, Any], shown_numbers: set[int]) -> Masked | None:
+def _masks(document: Mapping[str, Any], shown_numbers: set[int]) -> MaskSummary | None:
     """None where nothing was masked because nobody was to mask. A packet of before has no masks at all."""
     found = document.get("masked", {"is_masked": False})
     if not found["is_masked"]:
         return None
     places = found["places"]
     lines = runs(place["line"] for place in places if "line" in place)
-    return Masked(
+    return MaskSummary(
         len(places),
         tuple((KINDS.get(kind, kind), count) for kind, count in found["counts"].items()),
         tuple((first, last, first in shown_numbers) for first, last in lines),
@@ -196,14 +196,14 @@ def _numbers_on_page(document: Mapping[str, Any]) -> Iterator[int]:
             yield from range(entry["first_line"], entry["first_line"] + len(entry["lines"]))
 
 
-def _flags(flags: Iterable[Mapping[str, Any]], shown_numbers: set[int]) -> list[Flagged]:
+def _flags(flags: Iterable[Mapping[str, Any]], shown_numbers: set[int]) -> list[FlagRuns]:
     """What to look at first, in the order of `FLAGS`; a name that is not there comes last."""
     lines: dict[str, set[int]] = defaultdict(set)
     for flag in flags:
         lines[flag["flag"]].add(flag["line"])
     order = [*(name for name in FLAGS if name in lines), *(name for name in lines if name not in FLAGS)]
     return [
-        Flagged(
+        FlagRuns(
             name,
             FLAGS.get(name, "A flag that this packet does not know."),
             len(lines[name]),

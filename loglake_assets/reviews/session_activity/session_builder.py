@@ -126,7 +126,7 @@ def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[
                 "of_these_in_part": len(partly),
                 "awaiting": sum(s.state == "awaiting" for s in sessions),
             },
-            said=(
+            summary=(
                 f"{len(lost):,} of {should:,} sessions that should have keystrokes have none"
                 if lost
                 else "each session that should have keystrokes has them"
@@ -145,7 +145,7 @@ def _checks(sessions: Sequence[Session], day: date, error_below: float) -> list[
             passed=not orphans,
             is_error=False,
             metadata={"orphans": len(orphans)},
-            said=(
+            summary=(
                 f"{len(orphans):,} log streams of keystrokes belong to no StartSession that CloudTrail has"
                 if orphans
                 else "all keystrokes belong to a session that CloudTrail knows"

@@ -9,7 +9,7 @@ from loglake_assets.sources.cloudtrail.digests.digest_judge import JudgedDigest,
 from loglake_assets.sources.cloudtrail.digests.digest_store import StoredDigest, stored_content, stored_day
 from loglake_assets.sources.cloudtrail.digests.documents import NamedFile
 from loglake_assets.sources.cloudtrail.digests.places import log_day, log_group
-from loglake_assets.sources.digest_report import PublicKeys, Vouching
+from loglake_assets.sources.digest_report import DigestVouch, PublicKeys
 from loglake_assets.sources.model import LogSource
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def find_vouching_digest(
     s3: "S3Client", source: LogSource, bucket: str, key: str, public_keys: PublicKeys
-) -> Vouching | None:
+) -> DigestVouch | None:
     """What the digest that names a stored object says of it; None where it is no log file or no digest names it.
 
     Of several that name it, one with a valid signature is preferred.
@@ -43,10 +43,10 @@ def _digests_of_key(digests: Sequence[JudgedDigest], key: str) -> Iterator[tuple
                 yield digest, named
 
 
-def _vouch(s3: "S3Client", bucket: str, key: str, digest: JudgedDigest, named: NamedFile) -> Vouching:
+def _vouch(s3: "S3Client", bucket: str, key: str, digest: JudgedDigest, named: NamedFile) -> DigestVouch:
     _, found = stored_content(s3, bucket, (key,))
     fault = found.kind or ("changed_file" if found.sha256 != named.sha256 else digest.kind)
-    return Vouching(
+    return DigestVouch(
         bucket,
         key,
         digest.stored.place.key,
