@@ -714,7 +714,10 @@ def test_a_job_without_wheels_is_found_on_aws(endpoint: str | None) -> None:
 def test_a_dagster_that_is_switched_off_is_found(repositories: list[tuple[str, str]] | None, words: str) -> None:
     nodes = [
         {
-            "schedules": [{"name": "hourly", "scheduleState": {"status": schedule}}],
+            "schedules": [
+                {"name": "hourly", "scheduleState": {"status": schedule}},
+                {"name": "collect_old_runs", "scheduleState": {"status": "STOPPED"}},
+            ],
             "sensors": [{"name": "alarms", "sensorState": {"status": sensor}}],
         }
         for schedule, sensor in repositories or []

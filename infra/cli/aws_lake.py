@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infra.cli.home import own_environment
+from infra.cli.home import aws_home, aws_program, own_environment
 from infra.cli.lake import AwsLake
-from infra.cli.lake_file import LakeFileError, lake_file, lakes_folder
+from infra.cli.lake_file import LakeFileError, lake_file
 from resources.settings import COMMAND, FIRST_DAY, RAW_BUCKETS
 
 
@@ -23,7 +23,7 @@ def aws_lake(name: str, profile: str | None = None, region: str | None = None) -
     found = lake_file(name)
     if region and region != found.settings.region:
         raise LakeFileError(f"The lake {name} lies in {found.settings.region}, and --region is {region}.")
-    home = lakes_folder().parent / f".loglake-{name}"
+    home = aws_home(name)
     lake = AwsLake(home, found.settings, found.dagster, found)
     with own_environment():
         os.environ.update(_environment(lake, name, profile))
@@ -40,7 +40,7 @@ def _environment(lake: AwsLake, name: str, profile: str | None) -> dict[str, str
         "AWS_REGION": lake.settings.region,
         "AWS_DEFAULT_REGION": lake.settings.region,
         "DAGSTER_HOME": str(lake.dagster_home),
-        COMMAND: f"loglake --lake {name}",
+        COMMAND: aws_program(name, profile),
     }
     if lake.file and lake.file.first_day:
         named[FIRST_DAY] = lake.file.first_day

@@ -31,7 +31,7 @@ from infra.emulator.processes import running_stack, stop_stack
 from loglake_assets.questions import questions
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
-from loglake_assets.sources.calendar_days import day_number
+from loglake_assets.sources.calendar_days import day_number, days_argument
 from loglake_assets.sources.model import ENGINE, LOCAL, SPARK
 from loglake_assets.sources.sample_deliveries import (
     DAYS,
@@ -80,12 +80,12 @@ def demo_home() -> Path:
 def empty_home(home: Path) -> None:
     """Remove what an earlier demo left in `home`. Raises DemoError where something else is there."""
     if home.exists() and not home.is_dir():
-        raise DemoError(f"{home} is no folder. Nothing was changed; name a home with LOGLAKE_HOME, or none.")
+        raise DemoError(f"{home} is no folder. Nothing was changed; name another with --keep, or none.")
     if home.exists() and any(home.iterdir()):
         if not (home / MADE_BY_A_DEMO).exists():
             raise DemoError(
                 f"{home} is not empty and no demo made it. Nothing was changed: a demo removes the lake that it finds. "
-                "Name another home with LOGLAKE_HOME, or none: then it is .loglake-demo/."
+                "Name another folder with --keep, or none: then it is .loglake-demo/."
             )
         if info := running_stack(home):
             stop_stack(info)
@@ -261,7 +261,8 @@ def _answer_question(lake: LocalLake, subject: str, say: Demo) -> None:
     names = [one for one in questions() if one.subject == subject]
     chosen = next((one for one in names if one.name in ASKED), names[0] if names else None)
     if chosen:
-        say.step(f"{chosen.title}   (Athena API; loglake ask-sql {chosen.name}; one of {len(names)} on {subject})")
+        command = loglake(f"ask-sql {chosen.name} --days {days_argument(FIRST_DAY, _last_day())}")
+        say.step(f"{chosen.title}   (Athena API; {command}; one of {len(names)} on {subject})")
         print_answer(ask(lake, chosen.statement(FIRST_DAY, _last_day())), "table")
 
 

@@ -8,18 +8,22 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+from resources.settings import is_local, loglake
+
 _OURS = ("infra.", "loglake_assets.", "resources.", "lambdas.", "__main__")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_OF_THE_NETWORK = {"ConnectTimeoutError", "ReadTimeoutError", "EndpointConnectionError", "ConnectionClosedError"}
 _FREE = "Free some, then give the command again; what was written before stands."
 
 
 def sentence(error: BaseException, home: Path) -> str:
-    """The sentence for an error that ended a command on the lake of `home`."""
+    """The sentence for an error that ended a command on the lake that keeps its files in `home`."""
+    is_ours = type(error).__module__.startswith(_OURS)
     for cause in _chain(error):
-        if said := _of_the_machine(cause, home):
+        if said := _of_the_machine(cause, home, is_ours):
             return said
-    if type(error).__module__.startswith(_OURS):
+    if is_ours:
         return str(error)
     return f"{type(error).__name__}: {error} (LOGLAKE_TRACEBACK=1 shows where)"
 
@@ -31,7 +35,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
 
 
-def _of_the_machine(error: BaseException, home: Path) -> str | None:
+def _of_the_machine(error: BaseException, home: Path, is_said: bool) -> str | None:
+    """The sentence for an error of the machine or the network. `is_said` where ours says already what was asked."""
     if type(error).__module__.startswith(_OURS):
         return None
     if isinstance(error, OSError) and error.errno is not None:
@@ -41,15 +46,18 @@ def _of_the_machine(error: BaseException, home: Path) -> str | None:
         return _of_the_database(text, home)
     if kind == "ClientError" and "InsufficientStorage" in text:
         return text.partition("operation: ")[2] or text
+    if kind in _OF_THE_NETWORK and not is_local():
+        hint = "See whether the network and the lake's Region are right, then give the command again."
+        return None if is_said else f"AWS did not answer ({kind}). {hint}"
     if kind in {"ConnectTimeoutError", "ReadTimeoutError"}:
         return (
             f"The stack of {home} did not answer in time ({kind}). Trying again can help; its log is "
             f"{home / 'stack.log'}."
         )
-    if kind in {"EndpointConnectionError", "ConnectionClosedError"}:
+    if kind in _OF_THE_NETWORK:
         return (
-            f"The stack of {home} does not answer any more ({kind}): it was stopped or killed, as `loglake down` does. "
-            f"Give the command again, which starts it; its log is {home / 'stack.log'}."
+            f"The stack of {home} does not answer any more ({kind}): it was stopped or killed, as `{loglake('down')}` "
+            f"does. Give the command again, which starts it; its log is {home / 'stack.log'}."
         )
     return None
 
@@ -72,8 +80,7 @@ def _of_the_database(text: str, home: Path) -> str:
     if "locked" in text:
         return (
             f"Dagster's database under {where} is locked: another process has held it for longer than a command waits. "
-            "Trying again helps once that has ended; `loglake down` ends a lake that is up, and a backup or a SQLite "
-            "shell may hold it too."
+            "Trying again helps once that has ended: a lake that is up, a backup or a SQLite shell may hold it."
         )
     if "disk is full" in text or "disk I/O error" in text:
         return f"Dagster's database under {where} cannot be written: the disk is full or failing. {_FREE}"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_HOME = REPOSITORY / ".loglake"
+LAKES = "LOGLAKE_LAKES"
+"""Names the folder of lake files, lakes/ of the repository without it."""
 
 
 def lake_home() -> Path:
@@ -24,6 +26,21 @@ def home_text(home: Path) -> str:
 def local_program(home: Path) -> str:
     """How a command for the lake of a home begins."""
     return "loglake" if home == DEFAULT_HOME else f"loglake --home {shlex.quote(home_text(home))}"
+
+
+def aws_home(name: str) -> Path:
+    """Where this machine keeps what commands on a lake of AWS leave, such as the records of their runs."""
+    return lakes_folder().parent / f".loglake-{name}"
+
+
+def lakes_folder() -> Path:
+    """The folder of the lakes' files: LOGLAKE_LAKES, or lakes/ in the repository."""
+    return Path(os.environ.get(LAKES) or REPOSITORY / "lakes").expanduser().resolve()
+
+
+def aws_program(name: str, profile: str | None = None) -> str:
+    """How a command for a lake of AWS begins."""
+    return f"loglake --lake {name}" + (f" --profile {shlex.quote(profile)}" if profile else "")
 
 
 @contextmanager

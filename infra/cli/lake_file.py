@@ -1,6 +1,5 @@
 """Files of lakes/: which lakes there are on AWS, and how each is deployed."""
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -8,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.cli.home import REPOSITORY
+from infra.cli.home import lakes_folder
 from resources.settings import RAW_BUCKETS, LakeSettings, lake_settings
 
-LAKES = "LOGLAKE_LAKES"
-"""Names the folder of lake files, lakes/ of the repository without it."""
 _TEXTS = ("account", "region", "name", "dagster", "endpoint_url", "wheels", "first_day")
 _LISTS = ("rollback_alarms",)
 _TABLES = ("parameters", "tags", "buckets")
@@ -40,11 +37,6 @@ class LakeFile:
     tags: Mapping[str, str] = field(default_factory=dict)
     rollback_alarms: tuple[str, ...] = ()
     termination_protection: bool = False
-
-
-def lakes_folder() -> Path:
-    """Where lakes are described."""
-    return Path(os.environ.get(LAKES) or REPOSITORY / "lakes").expanduser().resolve()
 
 
 def lake_file(name: str) -> LakeFile:

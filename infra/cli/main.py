@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 import typer
 
-from infra.cli.home import lake_home, local_program, own_environment
+from infra.cli.home import aws_home, aws_program, lake_home, local_program, own_environment
 from resources.settings import COMMAND
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130  # as a shell has it for Ctrl-C
 LOCAL = "local"
+_LAKE = "LOGLAKE_LAKE"
 
 app = typer.Typer(
     name="loglake",
@@ -30,8 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Audit logs in S3 as complete, provable, fast tables. Commands work on the lake of this machine, or with "
     "--lake on one that lakes/<name>.toml describes.",
-    epilog="Exit codes: 0 done; 1 what was asked for failed or does not hold; 2 refused, nothing was done; "
-    "130 stopped by Ctrl-C.",
+    epilog="Exit codes: 0 done; 1 what was asked for failed or does not hold; 2 refused, or stopped by an "
+    "error that says what was done; 130 stopped by Ctrl-C.",
 )
 
 
@@ -65,9 +66,7 @@ class Place(StrEnum):
 @app.callback()
 def choose_lake(
     context: typer.Context,
-    lake: Annotated[
-        str, typer.Option(envvar="LOGLAKE_LAKE", help="Name of the lake: a file of lakes/, or local.")
-    ] = LOCAL,
+    lake: Annotated[str, typer.Option(envvar=_LAKE, help="Name of the lake: a file of lakes/, or local.")] = LOCAL,
     home: Annotated[
         Path | None, typer.Option(envvar="LOGLAKE_HOME", help="Folder of the local lake; .loglake/ without it.")
     ] = None,
@@ -88,7 +87,8 @@ def choose_lake(
         raise UsageError("--profile and --region are of a lake on AWS. Name it with --lake, or leave them out.")
     if home is not None and lake == LOCAL:
         os.environ["LOGLAKE_HOME"] = str(home)
-    os.environ[COMMAND] = local_program(lake_home()) if lake == LOCAL else f"loglake --lake {lake}"
+    os.environ[COMMAND] = local_program(lake_home()) if lake == LOCAL else aws_program(lake, profile)
+    os.environ[_LAKE] = lake
     context.obj = _LakeChoice(lake, profile, region)
 
 
@@ -880,7 +880,8 @@ def _exit_code(given: Sequence[str]) -> int:
             raise
         from infra.cli.failures import sentence
 
-        print(f"{command}: {sentence(error, lake_home())}", file=sys.stderr)
+        lake = os.environ.get(_LAKE, LOCAL)
+        print(f"{command}: {sentence(error, lake_home() if lake == LOCAL else aws_home(lake))}", file=sys.stderr)
         return EXIT_REFUSED
     if code == EXIT_INTERRUPTED:  # typer's word for KeyboardInterrupt
         print(f"{command}: stopped. What it had started was stopped too.", file=sys.stderr)

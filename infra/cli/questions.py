@@ -9,10 +9,11 @@ from infra.cli.query import ask, print_answer
 from infra.cli.terminal import escape, print_table
 from loglake_assets.questions import Question, QuestionValueError, question, questions
 from loglake_assets.sources.words import tally
+from resources.settings import loglake
 
 PAGE_HEAD = """# Questions
 
-Made by `loglake questions --page`. Each is asked with `loglake ask-sql <name> --days 2026-11-01..2026-11-07`, or with
+Made by `loglake questions --page`. Each is asked with `loglake ask-sql NAME --days 2026-11-01..2026-11-07`, or with
 `--from 2026-11-01 --to 2026-11-07`, which says under the answer which of the days it read are not whole. On AWS it is a
 saved query of the lake's workgroup, over the seven days that ended yesterday by UTC. Yesterday is built at night: until
 then nothing in it is seen for the first time.
@@ -38,8 +39,8 @@ def list_questions(words: Sequence[str], say: Callable[[str], None]) -> bool:
     if rows:
         print_table("", ("name", "of", "asked by", "ATT&CK", "question"), rows)
     say(
-        f"{len(found)} of {tally(len(questions()), 'question')}; `loglake ask-sql <name> --days "
-        "2026-11-01..2026-11-07` asks one"
+        f"{len(found)} of {tally(len(questions()), 'question')}; "
+        f"`{loglake('ask-sql NAME --days 2026-11-01..2026-11-07')}` asks one"
     )
     return bool(found)
 
@@ -72,7 +73,7 @@ def ask_question(
     if len(answer.texts) == chosen.limit:
         tell(
             f"These are the first {chosen.limit:,} rows, at which this question ends: there may be more. Ask for fewer "
-            "days, or ask its SQL with another LIMIT by `loglake query`."
+            f"days, or ask its SQL with another LIMIT by `{loglake('query')}`."
         )
     warn_of_days(lake, sql, tell)
 

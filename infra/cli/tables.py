@@ -12,7 +12,7 @@ from loglake_assets.sources.words import tally
 
 PAGE_HEAD = """# Tables and columns
 
-Made by `loglake tables --page` from the declarations of logs and reviews. `loglake tables <words>` finds columns by
+Made by `loglake tables --page` from the declarations of logs and reviews. `loglake tables WORDS` finds columns by
 name or by what they are. Bound every query by `logcalendarday`: it is the partition, and days that are not read cost
 nothing.
 """
@@ -68,7 +68,7 @@ def list_tables(words: Sequence[str], say: Callable[[str], None]) -> bool:
     entries = table_entries()
     if not words:
         print_table("", ("table", "columns", "what it is"), [[c.name, len(c.all_columns), c.what] for c in entries])
-        say("`loglake tables <words>` finds columns; docs/tables.md has all of them")
+        say("`loglake tables WORDS` finds columns; docs/tables.md has all of them")
         return True
     found = [
         [entry.name, column.name, column.type, column.comment or None]

@@ -20,7 +20,7 @@ from infra.cli.first_day import lake_first_day
 from infra.cli.home import REPOSITORY
 from infra.cli.lake import CommandLake
 from infra.cli.orphaned_runs import end_orphaned_runs
-from resources.settings import FIRST_DAY, loglake
+from resources.settings import FIRST_DAY, is_local, loglake
 
 DEFAULT_UI_PORT = 3000
 LARGEST_PORT = 65_535
@@ -62,8 +62,13 @@ def refuse_second(home: Path) -> None:
             return
         raise UpError(
             f"The lake in {home} is up already, with its Dagster UI at http://127.0.0.1:{known.read().strip()}. "
-            "Use that one; `loglake down` or Ctrl-C where it runs stops it."
+            f"Use that one; {_how_to_stop()} stops it."
         )
+
+
+def _how_to_stop() -> str:
+    by_hand = "Ctrl-C where it runs"
+    return f"`{loglake('down')}` or {by_hand}" if is_local() else by_hand
 
 
 @contextmanager
@@ -168,7 +173,8 @@ def run_dagster(
     try:
         while child.poll() is None:
             if not is_lake_there():
-                say("The stack was stopped, by `loglake down` or a kill, and Dagster with it: `loglake up` starts both")
+                how = f"by `{loglake('down')}` or a kill"
+                say(f"The stack was stopped, {how}, and Dagster with it: `{loglake('up')}` starts both")
                 return 1
             time.sleep(2)
         return child.returncode

@@ -36,7 +36,7 @@ from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.s3.json_records import json_record
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.words import join_clauses, tally
-from resources.settings import FIRST_DAY, loglake
+from resources.settings import FIRST_DAY, is_local, loglake
 
 OLDER_DAYS = "older_days"
 WEEK = 7
@@ -128,13 +128,11 @@ def _result(
     if wrong:
         remedies += islice(dict.fromkeys(_remedies_of(config, wrong)), NAMES_SHOWN)
         remedies.append(
-            f"backfill {config.reconciliation_key.to_user_string()} for these days: it says what mends each"
+            f"in Dagster, backfill {config.reconciliation_key.to_user_string()} for these days: it says what mends each"
         )
     if left_out:
         remedies.append(
-            f"raw days before the lake's first day are built and checked by nothing: set {FIRST_DAY}={left_out[0]} "
-            "where Dagster runs and start it again (on one machine "
-            f"`{FIRST_DAY}={left_out[0]} {loglake('up')}` does both)"
+            f"raw days before the lake's first day are built and checked by nothing: {_earlier_first_day(left_out[0])}"
         )
     if to_come:
         remedies.append(
@@ -169,6 +167,13 @@ def _result(
         },
         severity=dg.AssetCheckSeverity.WARN if is_mild else dg.AssetCheckSeverity.ERROR,
     )
+
+
+def _earlier_first_day(day: date) -> str:
+    """How the lake is given an earlier first day."""
+    if is_local():
+        return f"stop the lake where it is up, and start it by `{FIRST_DAY}={day} {loglake('up')}`"
+    return f'write first_day = "{day}" into the file of the lake in lakes/; then `{loglake("deploy")}`'
 
 
 def _remedies_of(config: SourceConfig, wrong: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
