@@ -29,7 +29,6 @@ class JobArguments:
     max_days: int = 31
     max_files: int = 2_000_000
     max_bytes: int = 2 << 40
-    max_rows: int | None = None
     compression: str = DEFAULT_COMPRESSION
     code_version: str = "unknown"
     region: str | None = None
@@ -51,10 +50,6 @@ class JobArguments:
         delivered = self.reach.prefix_days(self.days)
         return delivered[0], delivered[-1]
 
-    @property
-    def is_preview(self) -> bool:
-        return self.max_rows is not None
-
 
 def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
     """The run that `argv` asks for: days as yyyymmdd, or relative to `today` as the original's days_begin/days_end.
@@ -74,7 +69,6 @@ def parse_arguments(argv: Sequence[str], today: date) -> JobArguments:
         max_days=known.max_days,
         max_files=known.max_files,
         max_bytes=known.max_bytes,
-        max_rows=known.max_rows,
         compression=known.compression,
         code_version=known.code_version,
         region=known.region,
@@ -98,7 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max_days", type=int, default=31)
     parser.add_argument("--max_files", type=int, default=2_000_000)
     parser.add_argument("--max_bytes", type=int, default=2 << 40)
-    parser.add_argument("--max_rows", type=int, help="preview: at most so many rows, which cannot be committed")
     parser.add_argument("--compression", default=DEFAULT_COMPRESSION, help=f"of ORC: {' or '.join(COMPRESSIONS)}")
     parser.add_argument("--code_version", default="unknown")
     parser.add_argument("--region", help="AWS Region of the lake; without it, the environment's")

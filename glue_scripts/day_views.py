@@ -54,7 +54,7 @@ def check_views(source: LogSource) -> None:
     delivered = {name for name, _ in decoded_fields(source)}
     for name, statement in own_statements(source):
         in_duckdb(name, statement)
-        if changed := delivered & column_aliases(statement):
+        if changed := delivered & column_aliases(name, statement):
             raise OnlySparkError(f"View {name} gives {min(changed)} another meaning, which is not known on Arrow.")
     in_duckdb(DUPLICATES_VIEW, duplicates_statement(), windows=True)
     for column in source.readready.all_columns:
@@ -75,7 +75,7 @@ class DayViews:
         self._given, self._own = window_views(first_day, last_day, run_id), own_statements(source)
         self._run_id, self._connection = run_id, connect(_MEMORY_MEGABYTES)
         self._columns = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
-        by_views = {name for _, statement in self._own for name in column_aliases(statement)}
+        by_views = {name for view, statement in self._own for name in column_aliases(view, statement)}
         self._derived = {c.name: c.sql or c.name for c in table.all_columns if c.sql or c.name in by_views}
         columns = ", ".join([_PLACE, *(f"{sql} AS {name}" for name, sql in self._derived.items())])
         self._statement = in_duckdb("readready_as_view", f"SELECT {columns} FROM identified_as_view")

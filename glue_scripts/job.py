@@ -6,16 +6,14 @@ orchestrator has verified and committed it. Where it runs, and what spreads its 
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glue_scripts.accounts import DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
 from glue_scripts.manifests import put_manifests
-from glue_scripts.orc_files import PartOfDay, written_days
+from glue_scripts.orc_files import written_days
 from glue_scripts.progress import Report
-from glue_scripts.runners import Partitions, Runner, Slice, SparkRunner, local_runner
+from glue_scripts.runners import Runner, Slice, SparkRunner, local_runner
 from glue_scripts.window import WindowObjects, slices, window_objects
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import commit_numbers
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from pyspark.sql import SparkSession
 
-    from glue_scripts.tasks import Copies, Plan
+    from glue_scripts.tasks import Plan
 
 
 def run_job(arguments: JobArguments, report: Report) -> None:
@@ -46,9 +44,6 @@ def run_job(arguments: JobArguments, report: Report) -> None:
         {"objects": len(objects.refs), "bytes": objects.total_bytes},
     )
     accounts = build(arguments, objects, s3.meta.region_name, report)
-    if arguments.is_preview:
-        report("Preview written; a preview has no manifest and cannot be committed.", {})
-        return
     put_manifests(s3, source, arguments, accounts, bases, listed_at)
     for account in accounts:
         report(account.sentence(), account.totals())
@@ -69,17 +64,17 @@ def build(arguments: JobArguments, objects: WindowObjects, region: str, report: 
     The processes of one machine build what fits it, where the arguments say so; Spark builds the rest.
     """
     os.environ.setdefault(*_MEMORY_POOL)  # of the processes that are started from here
-    try:
-        from glue_scripts.day_views import check_views
-        from glue_scripts.sql_on_arrow import OnlySparkError
-    except ImportError as error:
-        report(f"{error.name} is not installed here. Spark SQL builds the window.", {})
-        return _build_by_sql(arguments, objects, region, report)
+    from glue_scripts.day_views import check_views
+    from glue_scripts.sql_on_arrow import OnlySparkError
+
     try:
         check_views(load_source(arguments.source))
         if arguments.engine == LOCAL and objects.total_bytes <= arguments.local_max_bytes:
             with local_runner(report) as runner:
                 return _build_by_tasks(runner, arguments, objects, region)
+        if arguments.engine == LOCAL:
+            most = tally(arguments.local_max_bytes, "byte")
+            report(f"More than the {most} that processes of one machine build at once. Spark builds the window.", {})
         return _build_by_tasks(SparkRunner(_session(arguments), report), arguments, objects, region)
     except OnlySparkError as error:
         report(f"{error} Spark SQL builds the window.", {})
@@ -89,7 +84,7 @@ def build(arguments: JobArguments, objects: WindowObjects, region: str, report: 
 def _build_by_tasks(runner: Runner, arguments: JobArguments, objects: WindowObjects, region: str) -> list[DayAccount]:
     """The account of each day. Raises OnlySparkError, with nothing stored, where a value is for Spark SQL only."""
     from glue_scripts.sql_on_arrow import OnlySparkError
-    from glue_scripts.tasks import ACCOUNTS, FindCopies, ReadSlice, read_accounts
+    from glue_scripts.tasks import ACCOUNTS, FindCopies, ReadSlice, WritePart, ids_in_order, read_accounts
 
     plan = _plan(arguments, objects, region)
     partitions = runner.read(ReadSlice(plan), _slices(runner, objects), plan.partitions)
@@ -97,24 +92,10 @@ def _build_by_tasks(runner: Runner, arguments: JobArguments, objects: WindowObje
     if refusals := [found.refusal for found in accounts if found.refusal]:
         raise OnlySparkError(refusals[0])
     copies = partitions.run(FindCopies(plan), plan.copy_partitions, "searches for copies done")
-    parts = _write(partitions, plan, copies)
+    written = partitions.run(WritePart(plan, ids_in_order(copies)), plan.day_partitions, "parts of days written")
     dropped = [count for found in copies for count in found.counts]
     read = (one for found in accounts for one in found.objects)
-    return day_accounts(arguments, objects, read, dropped, written_days(parts))
-
-
-def _write(partitions: Partitions, plan: "Plan", copies: "Sequence[Copies]") -> list[PartOfDay]:
-    from glue_scripts.tasks import WritePart, ids_in_order
-
-    dropped = ids_in_order(copies)
-    if plan.max_rows is None:
-        return partitions.run(WritePart(plan, dropped), plan.day_partitions, "parts of days written")
-    parts: list[PartOfDay] = []
-    for partition in plan.day_partitions:
-        left = plan.max_rows - sum(part.file.rows for part in parts)
-        if left > 0:
-            parts += partitions.run(WritePart(replace(plan, max_rows=left), dropped), [partition], "parts written")
-    return parts
+    return day_accounts(arguments, objects, read, dropped, written_days(written))
 
 
 def _build_by_sql(arguments: JobArguments, objects: WindowObjects, region: str, report: Report) -> list[DayAccount]:
@@ -137,7 +118,6 @@ def _plan(arguments: JobArguments, objects: WindowObjects, region: str) -> "Plan
         region=region,
         bucket=arguments.readready_bucket,
         compression=arguments.compression,
-        max_rows=arguments.max_rows,
     )
 
 

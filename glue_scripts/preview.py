@@ -33,8 +33,10 @@ class Preview:
     quarantined: int
 
 
-def preview(spark: "SparkSession", clients: tuple[Any, Any], asked: JobArguments, report: Report) -> Preview:
-    """At most `max_rows` rows of the first day that is asked for; `clients` are of Glue and S3.
+def preview(
+    spark: "SparkSession", clients: tuple[Any, Any], asked: JobArguments, most_rows: int, report: Report
+) -> Preview:
+    """At most `most_rows` rows of the first day that is asked for; `clients` are of Glue and S3.
 
     Copies are known within the objects that are read. Raises WindowError, FetchError, or what Spark raises.
     """
@@ -52,7 +54,7 @@ def preview(spark: "SparkSession", clients: tuple[Any, Any], asked: JobArguments
     refs = [ref for ref in window_objects(glue, s3, plan.source, asked).refs if ref.prefix_day == day]
     accounts = create_views(spark, plan, [(0, refs[:OBJECTS_READ])], report)
     found = spark.table("readready_as_view")
-    rows = found.where(found[DAY] == day).orderBy("raw_key", "raw_ordinal").limit(asked.max_rows or 0).collect()
+    rows = found.where(found[DAY] == day).orderBy("raw_key", "raw_ordinal").limit(most_rows).collect()
     return Preview(
         rows=tuple(row.asDict(recursive=True) for row in rows),
         columns=tuple(found.columns),

@@ -26,6 +26,8 @@ Slice = tuple[int, Sequence[ObjectRef]]
 First = Callable[[int, Sequence[ObjectRef]], Iterator[tuple[int, bytes]]]
 T = TypeVar("T")
 Second = Callable[[int, Iterable[bytes]], Iterator[T]]
+Numbered = tuple[int, int, bytes]
+"""(slice, place in it, payload)"""
 _LENGTH_BYTES = 8
 _FOLDER_OF_SOCKETS = "/tmp"
 
@@ -175,6 +177,17 @@ def _payloads(folder: Path) -> Iterator[bytes]:
                 yield file.read(int.from_bytes(length, "big"))
 
 
+def _numbered(task: First, number: int, refs: Sequence[ObjectRef]) -> Iterator[tuple[int, Numbered]]:
+    """What a first task gives, each payload with the numbers of its slice and of its place in it."""
+    for place, (partition, payload) in enumerate(task(number, refs)):
+        yield partition, (number, place, payload)
+
+
+def payloads_in_order(found: Iterable[Numbered]) -> Iterator[bytes]:
+    """Payloads in the order of slices. A shuffle gives them in any, and a repeated task must write the same files."""
+    return (payload for _, _, payload in sorted(found))
+
+
 class SparkRunner:
     """Spark's executors. What is shuffled is bytes; the shuffle's files stay, so that objects are read once."""
 
@@ -189,21 +202,21 @@ class SparkRunner:
 
     def read(self, task: First, slices: Sequence[Slice], partitions: int) -> "SparkPartitions":
         context = self._spark.sparkContext
-        dealt = context.parallelize(slices, max(1, len(slices))).flatMap(lambda hand: task(*hand))
+        dealt = context.parallelize(slices, max(1, len(slices))).flatMap(lambda hand: _numbered(task, *hand))
         return SparkPartitions(self._spark, self._report, dealt.partitionBy(partitions, int))
 
 
 class SparkPartitions:
     """Partitions of an RDD behind a shuffle, which Spark runs when the first task asks for it."""
 
-    def __init__(self, spark: "SparkSession", report: Report, rdd: "RDD[tuple[int, bytes]]") -> None:
+    def __init__(self, spark: "SparkSession", report: Report, rdd: "RDD[tuple[int, Numbered]]") -> None:
         self._spark, self._report, self._rdd = spark, report, rdd
 
     def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
         shared = self._spark.sparkContext.broadcast(task)
 
-        def run_partition(number: int, pairs: Iterable[tuple[int, bytes]]) -> Iterator[T]:
-            return shared.value(number, (payload for _, payload in pairs))
+        def run_partition(number: int, pairs: Iterable[tuple[int, Numbered]]) -> Iterator[T]:
+            return shared.value(number, payloads_in_order(payload for _, payload in pairs))
 
         with spark_progress(self._spark, self._report, what):
             rdd = self._rdd.mapPartitionsWithIndex(run_partition)

@@ -45,11 +45,9 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
     accounts = create_views(spark, plan, slices, report)
     dropped = [(row[0], row[1], row[2]) for row in spark.sql(_DROPPED).collect()]
     rows = spark.table("readready_as_view")
-    if plan.max_rows is not None:
-        rows = rows.limit(plan.max_rows)
     with spark_progress(spark, report, "tasks of the write done"):
         parts = _collect(rows.repartition(max(1, plan.parts * len(plan.days)), DAY, "raw_key"), WriteRows(plan))
-    if plan.max_rows is None and dropped:
+    if dropped:
         _collect(spark.table(DUPLICATES_VIEW).repartition(1), WriteDuplicates(plan))
     return SqlResult(accounts, dropped, parts)
 

@@ -1,7 +1,7 @@
 """A source's Spark SQL on Arrow tables, without a JVM: the same rows as Spark gives, or a refusal.
 
 DuckDB evaluates. A statement is carried over only where it consists of what is listed here, each part with the same
-meaning in both (`tests/test_sql_on_arrow.py` holds them against Spark). Where the meaning hangs on the value, as with
+meaning in both (`tests/test_one_build.py` holds them against Spark). Where the meaning hangs on the value, as with
 numbers in JSON, the value is refused when it is met. What is refused is built by Spark SQL.
 """
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import sqlglot
 from duckdb.func import FunctionNullHandling
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 _OF_ROWS = (
     *(exp.Select, exp.Star, exp.From, exp.Where, exp.Join, exp.Subquery, exp.Table, exp.TableAlias, exp.Alias),
@@ -91,14 +92,19 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
 
     Without `windows`, each row of the view is made of one row of what it reads, whatever other rows there are.
     """
-    tree = sqlglot.parse_one(statement, read="spark")
+    tree = _parse(name, statement)
     found: list[exp.Expr] = list(tree.find_all(*_ANEW))
     for node in reversed(found):  # what stands inside of another first
         node.replace(_ANEW[type(node)](node))
     known = (*_OF_ROWS, *_OF_WINDOWS) if windows else _OF_ROWS
     for node in tree.walk():
-        if not isinstance(node, known) and node.name not in _IN_DUCKDB:
+        is_ours = isinstance(node, exp.Anonymous) and node.name in _IN_DUCKDB
+        if not isinstance(node, known) and not is_ours:
             raise OnlySparkError(f"View {name} uses {type(node).__name__}, which is not known on Arrow.")
+        if _asks_other_rows(node):
+            raise OnlySparkError(
+                f"View {name} asks other rows in an expression, which on Arrow would be those at hand."
+            )
         if isinstance(node, exp.Star) and any(node.args.values()):
             raise OnlySparkError(f"View {name} takes columns out of a star, which is not known on Arrow.")
         if isinstance(node, exp.Join) and not _is_of_bounds(node):
@@ -106,9 +112,23 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
     return tree.sql("duckdb", comments=False)
 
 
-def column_aliases(statement: str) -> set[str]:
-    """The names that a statement gives to what it computes, at any depth; all others pass through unchanged."""
-    return {node.alias.lower() for node in sqlglot.parse_one(statement, read="spark").find_all(exp.Alias)}
+def column_aliases(name: str, statement: str) -> set[str]:
+    """The names that view `name` gives to what it computes, at any depth; all others pass through unchanged."""
+    return {node.alias.lower() for node in _parse(name, statement).find_all(exp.Alias)}
+
+
+def _parse(name: str, statement: str) -> exp.Expr:
+    try:
+        return sqlglot.parse_one(statement, read="spark")
+    except SqlglotError:
+        raise OnlySparkError(f"View {name} is not understood on Arrow.") from None
+
+
+def _asks_other_rows(node: exp.Expr) -> bool:
+    """Whether a part of an expression is a query: tables at hand are a few thousand records and not the window's."""
+    if isinstance(node, exp.In):
+        return node.args.get("query") is not None
+    return isinstance(node, exp.Subquery) and not isinstance(node.parent, exp.From)
 
 
 def _is_of_bounds(join: exp.Join) -> bool:

@@ -52,7 +52,6 @@ class Plan:
     compression: str
     parts: int
     copies: int
-    max_rows: int | None = None
 
     @classmethod
     def of(cls, total_bytes: int, **values: Any) -> "Plan":
@@ -92,9 +91,7 @@ class Plan:
 
     @property
     def prefix(self) -> str:
-        """Where the run's rows go; a preview's are in no run."""
-        if self.max_rows is not None:
-            return f"preview/{self.run_id}/"
+        """Where the run's rows go."""
         return run_prefix(self.source.readready.name, self.run_id)
 
     def client(self) -> Any:
@@ -187,8 +184,7 @@ class FindCopies:
         found = find_copies(pa.concat_tables(tables)) if tables else KEYS.empty_table()
         if not len(found):
             return
-        if self.plan.max_rows is None:
-            write_duplicates(self.plan, partition, found)
+        write_duplicates(self.plan, partition, found)
         counts = found.group_by(["object_number", DAY]).aggregate([([], "count_all")])
         yield Copies(
             tuple(row_ids(found).to_pylist()),
@@ -221,13 +217,9 @@ def write_day(plan: Plan, day: int, name: str, tables: Iterable[pa.Table]) -> It
     """Rows of one day as files below the run's prefix, whose names begin with `name`, each read back from storage."""
     source, s3 = plan.source, plan.client()
     schema, sort_by = orc_schema(source.readready.all_columns), (*source.readready.sort_by, *_LAST_RESORTS)
-    left = plan.max_rows
     number = -1  # not by enumerate, which would hold the rows while they are read back
     for rows in portions(table for table in tables if len(table)):
         number += 1
-        if left is not None:
-            rows = rows.slice(0, left)
-            left -= len(rows)
         key = f"{plan.prefix}{DAY}={day}/{name}-{number:03d}.{plan.compression}.orc"
         put_orc(s3, plan.bucket, key, orc_body(rows, schema, sort_by, plan.compression))
         del rows

@@ -63,7 +63,7 @@ def preview_asset(config: SourceConfig) -> dg.AssetsDefinition:
 
         session = start_session(spark)
         try:
-            found = preview(session, (lake.glue, lake.s3), asked, lambda text, _: context.log.info(text))
+            found = preview(session, (lake.glue, lake.s3), asked, ROWS, lambda text, _: context.log.info(text))
         except Exception as error:  # Spark's texts may quote a record
             if type(error).__module__.startswith(("glue_scripts.", "loglake_assets.")):
                 raise
@@ -116,7 +116,6 @@ def _arguments(config: SourceConfig, lake: Lake, day: date, run_id: str) -> "Job
         database=named.database,
         readready_bucket=named.readready_bucket,
         look_ahead=config.look_ahead_days,
-        max_rows=ROWS,
         region=named.region,
     )
 

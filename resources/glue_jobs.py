@@ -220,7 +220,7 @@ class GlueJobs(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resour
         for run in self._runs():
             arguments = run.get("Arguments", {})
             same = all(arguments.get(name) == value for name, value in wanted.items())
-            if run["JobRunState"] in ACTIVE - {"STOPPING"} and same and "--max_rows" not in arguments:
+            if run["JobRunState"] in ACTIVE - {"STOPPING"} and same:
                 return run
         return None
 
