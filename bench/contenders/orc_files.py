@@ -1,4 +1,4 @@
-"""ORC ZLIB through pyarrow, for contenders that write none themselves."""
+"""ORC ZSTD through pyarrow, for contenders that write none themselves."""
 
 from collections.abc import Iterable
 from pathlib import Path

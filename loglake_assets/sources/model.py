@@ -69,8 +69,6 @@ class ReadreadyTable:
     grain: tuple[str, ...]
     sort_by: tuple[str, ...]
     evidence: tuple[Column, ...] = EVIDENCE
-    unrepeated: tuple[str, ...] = ()
-    """Text columns of which hardly a value repeats, beside the grain: ORC need not try a dictionary for them."""
     partition_key: Column = Column("logcalendarday", "int", "UTC day of the event, yyyymmdd")
 
     @property

@@ -54,7 +54,6 @@ SOURCE = LogSource(
     readready=ReadreadyTable(
         name="from_bedrock_readready",
         grain=("f_eventkey",),
-        unrepeated=("requestid",),
         sort_by=("useridentity_arn", "f_conversation", "request_time"),
         columns=(
             Column("f_eventkey", "string", "account:requestid:time as delivered, which is unique", sql="eventkey"),

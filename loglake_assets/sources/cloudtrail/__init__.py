@@ -69,7 +69,6 @@ SOURCE = LogSource(
     readready=ReadreadyTable(
         name="from_cloudtrail_readready",
         grain=("f_eventkey", "eventid"),
-        unrepeated=("eventid", "requestid"),
         sort_by=("eventname", "useridentity_arn", "raw_key", "raw_ordinal"),
         columns=(
             Column(

@@ -46,7 +46,6 @@ SOURCE = LogSource(
     readready=ReadreadyTable(
         name="from_cloudwatch_readready",
         grain=("f_eventkey",),
-        unrepeated=("eventid",),
         sort_by=("loggroup", "logstream", "eventtime", "eventid"),
         columns=(
             Column("f_eventkey", "string", "owner:log group:log stream:id, which is unique", sql="eventkey"),
