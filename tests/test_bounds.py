@@ -150,7 +150,7 @@ def test_a_dagster_that_does_not_answer_is_said_with_its_address(tmp_path: Path)
         BuildError,
         match=rf"lake at {address} did not take a run of cloudtrail_readready .*nothing of this window was started",
     ):
-        submit_days(lake, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), {}, print)
+        submit_days(lake, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), lambda days: days, {}, print)
     odd = AwsLake(tmp_path, lake.settings, "dagster.example")
     with pytest.raises(BuildError, match="is no address of a Dagster"):
-        submit_days(odd, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), {}, print)
+        submit_days(odd, "cloudtrail", date(2026, 11, 1), date(2026, 11, 1), lambda days: days, {}, print)

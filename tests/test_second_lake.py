@@ -389,10 +389,11 @@ def test_every_runbook_has_commands_that_run_with_an_operators_policies(second: 
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"key": key}))
     assert len(commands) >= 15
     for line in commands:
-        words = shlex.split(line.replace("<run>", _newest_run(second)).replace("<event id>", event))
+        words = shlex.split(line.replace("RUN", _newest_run(second)).replace("EVENT_ID", event))
         assert words[:3] == ["loglake", "--lake", "prod"], f"{line}: for the lake prod"
-        if words[3] in ("review", "evidence-pack"):
-            words += ["--out", str(tmp_path / words[3])]
+        assert ("--out" in words) == (words[3] in ("review", "evidence-pack")), f"{line}: where its files go"
+        if "--out" in words:
+            words[-1] = str(tmp_path / words[-1])
         rights = {} if words[3] in ADMINISTRATORS else credentials
         done = second.run(*words[3:], environment={"LOGLAKE_DIGEST_KEYS": str(second.folder / "keys.json"), **rights})
         allowed = (0, 1) if words[3] in MAY_FIND else (0,)

@@ -109,11 +109,13 @@ def _function(lake: Deployment, name: str) -> Iterator[Finding]:
         yield needs_deployment("functions", f"{name} is not there")
     elif name.endswith("-consumer"):
         found = api.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        if not any(one["State"] in ("Enabled", "Enabling") for one in found):
+        if not found:
+            yield needs_deployment("functions", f"{name} takes no messages: it has no event source mapping")
+        elif not any(one["State"] in ("Enabled", "Enabling") for one in found):
             yield bad(
                 "functions",
                 f"{name} takes no messages: its event source mapping is off",
-                "turn the mapping on, then watch its queue empty",
+                f"`aws lambda update-event-source-mapping --enabled --uuid {found[0]['UUID']}`; then its queue empties",
             )
 
 
@@ -224,7 +226,11 @@ def _workgroup(lake: Deployment, name: str) -> Iterator[Finding]:
     if found is None:
         yield needs_deployment("workgroups", f"the Athena workgroup {name} is not there")
     elif found["WorkGroup"].get("State") != "ENABLED":
-        yield bad("workgroups", f"the Athena workgroup {name} is off", f"turn on {name}")
+        yield bad("workgroups", f"the Athena workgroup {name} is off", _turn_on(name))
+
+
+def _turn_on(workgroup: str) -> str:
+    return f"`aws athena update-work-group --state ENABLED --work-group {workgroup}`"
 
 
 def _alarms(lake: Deployment) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ def read_tables(lake: Deployment) -> Iterator[Finding]:
     found = answer(lake.clients("athena").get_work_group, WorkGroup=lake.settings.workgroup)
     if found is None or found["WorkGroup"].get("State") != "ENABLED":
         sentence = f"no table was read: the Athena workgroup {lake.settings.workgroup} is off or not there"
-        yield bad("reads", sentence, f"what mends the workgroup, then {loglake('doctor')}")
+        yield bad("reads", sentence, f"do what stands under workgroups, then `{loglake('doctor')}`")
         return
     reads = list(_reads(lake))
     with ThreadPoolExecutor(_AT_ONCE) as pool:

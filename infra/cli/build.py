@@ -18,7 +18,7 @@ from loglake_assets.lake.checks.source_report import delivery_hint
 from loglake_assets.orchestration.readready_days import ACCEPT_LOSS_TAG
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source
-from loglake_assets.sources.calendar_days import day_number, days_between
+from loglake_assets.sources.calendar_days import day_number, days_between, days_text
 from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
@@ -62,9 +62,11 @@ def build_days(lake: CommandLake, name: str, first: date, last: date, accept_los
 
     Raises InterruptedBuildError after printing the days that were built.
     """
+    if accept_loss and name in review_names():
+        raise BuildError(f"--accept-loss is for logs: {name} is made from tables, and takes nothing from raw objects.")
     tags = {ACCEPT_LOSS_TAG: "true"} if accept_loss else {}
     if isinstance(lake, AwsLake) and lake.dagster:
-        return submit_days(lake, name, first, last, tags, say)
+        return submit_days(lake, name, first, last, _filter_by_source(lake, name), tags, say)
     if isinstance(lake, AwsLake):
         write_dagster_home(lake.dagster_home)
         say(f"Built here; Dagster records the runs in {lake.dagster_home}, since lakes/ names no Dagster of this lake.")
@@ -91,6 +93,14 @@ def _build_review(lake: CommandLake, review: Review, first: date, last: date, sa
     return 1 if any(r.error for r in results) else 0
 
 
+def _filter_by_source(lake: CommandLake, name: str) -> Callable[[list[date]], list[date]]:
+    """What leaves of days those that have a source; a review says itself which days it can be made of."""
+    if name in review_names():
+        return lambda days: days
+    source = load_source(name)
+    return lambda days: days_with_source(lake, source, days)
+
+
 def days_with_source(lake: CommandLake, source: LogSource, days: list[date]) -> list[date]:
     """Those of the days that have a raw partition or an object in the late ledger."""
     return lake.resource.days_with_logs(source, days)
@@ -102,14 +112,14 @@ def _say_days_without_source(
     absent = [day for day in asked if day not in built]
     if len(absent) == len(asked):
         raise BuildError(
-            f"No day from {asked[0]} to {asked[-1]} has a source: {source.raw.name} has no partition for any of them. "
+            f"No raw logs are known for {days_text(asked)}: {source.raw.name} has no partition for any of these days. "
             f"Nothing was built. If logs were delivered, `{loglake('reconcile')}` registers them; if not, "
             f"{delivery_hint(lake.raw_bucket(source))}."
         )
     if absent:
         say(
-            f"  {len(absent)} of {tally(len(asked), 'day')} {inflect(len(absent), 'has', 'have')} no source (no "
-            f"raw partition), the first is {absent[0]}: not built"
+            f"  {len(absent)} of {tally(len(asked), 'day')} {inflect(len(absent), 'has', 'have')} no raw logs (no "
+            f"partition), the first is {absent[0]}: not built"
         )
 
 

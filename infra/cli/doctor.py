@@ -44,7 +44,12 @@ def examine_dagster(address: str | None) -> Iterator[Finding]:
         answer.raise_for_status()
         found = answer.json()["data"]["repositoriesOrError"]
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-        yield Finding(False, "dagster", f"{address} does not answer ({type(error).__name__})", "start its services")
+        yield Finding(
+            False,
+            "dagster",
+            f"{address} does not answer ({type(error).__name__})",
+            "see that its tasks run: the stack dagster",
+        )
         return
     repositories = found.get("nodes", [])
     off = sorted(_stopped_automation(repositories))

@@ -174,7 +174,7 @@ def demo(
 @app.command()
 def up(
     context: Context,
-    port: Annotated[str | None, typer.Option(show_default=False, help="Of Dagster's UI; 3000 without it.")] = None,
+    port: Annotated[str | None, typer.Option(show_default=False, help="Port of Dagster's UI; 3000 without it.")] = None,
 ) -> None:
     """The lake with Dagster's UI and daemon at 127.0.0.1, until Ctrl-C. With --lake: the UI here, the lake on AWS.
 
@@ -250,9 +250,12 @@ def stress(
     rate: Annotated[
         float | None, typer.Option(show_default=False, min=0.1, max=10_000, help="Objects a second at first.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(show_default=False, min=1, max=86_400, help="Of each step.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(show_default=False, min=1, max=86_400, help="Seconds of each step.")
+    ] = None,
     new_prefix_pct: Annotated[
-        float | None, typer.Option(show_default=False, min=0, max=100, help="Objects under a new prefix.")
+        float | None,
+        typer.Option(show_default=False, min=0, max=100, help="Percent of objects that open a new prefix."),
     ] = None,
     up_to: Annotated[
         float | None, typer.Option(show_default=False, min=0.1, max=10_000, help="Objects a second at most.")
@@ -506,7 +509,7 @@ def collect(
     keep_generations: Annotated[int, typer.Option(min=1, help="So many newest runs of a day stay.")] = 3,
     apply: Annotated[bool, typer.Option("--apply", help="Delete them; without it they are named only.")] = False,
 ) -> None:
-    """Old runs that retention lets go.
+    """Name old runs that nobody needs, or with --apply delete them.
 
     Example: loglake collect --keep-days 60 --apply
     """
@@ -545,7 +548,7 @@ def evidence(
 
 @app.command()
 def digests(context: Context, source: Log, days: Days, keys: Keys = None) -> None:
-    """Stored files of a log against its own signed digests.
+    """Check a log's stored files against its own signed digests.
 
     Example: loglake digests cloudtrail 2026-11-01..2026-11-07
     """

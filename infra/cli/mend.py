@@ -26,6 +26,7 @@ from loglake_assets.sources import LogSource, UnknownSourceError, load_source, s
 from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.notifications import created_objects
 from loglake_assets.sources.words import tally
+from resources.settings import loglake
 
 Say = Callable[[str], None]
 _WAIT_SECONDS = 2  # without it SQS asks some of its servers only, and an empty answer says little
@@ -72,7 +73,8 @@ def _roll_table_back(lake: CommandLake, table: Table, day: date, run_id: str) ->
         if before:
             publisher.roll_back(read_manifest(table, day_number(day), before.run_id))
         raise RollbackError(
-            f"Retention took up run {run_id} of {table.name} {day} meanwhile; readers see what they saw."
+            f"Retention began to delete run {run_id} of {table.name} {day} meanwhile; readers see what they saw. Name "
+            f"another run: `{loglake('status')}` shows the days."
         )
     return commit
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from infra.cli.lake import CommandLake
+from loglake_assets.lake.checks.day_report import first_open_day
 from loglake_assets.orchestration.reconcile_job import send_gaps, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names
 from loglake_assets.sources import LogSource, load_source, source_names
@@ -30,7 +31,7 @@ def _reconcile_review(lake: CommandLake, review: Review, say: Callable[[str], No
 
 def _reconcile(lake: CommandLake, source: LogSource, say: Callable[[str], None]) -> int:
     def send() -> int:
-        reports = lake.resource.source_report(source, datetime.now(UTC).date()).days
+        reports = lake.resource.source_report(source, first_open_day(datetime.now(UTC))).days
         if not reports:
             say(f"{source.title}: no object has landed")
             return 0

@@ -7,7 +7,7 @@ from typing import Any
 from infra.cli.lake import CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.terminal import pct_text, print_table, print_text, size
-from loglake_assets.lake.checks.day_report import DayReport, Finding, remedies
+from loglake_assets.lake.checks.day_report import DayReport, Finding, first_open_day, remedies
 from loglake_assets.lake.checks.source_report import SourceReport, delivery_hint, no_raw_logs
 from loglake_assets.lake.versions.commits import heads
 from loglake_assets.reviews import Review, load_review, review_names
@@ -28,7 +28,7 @@ def print_status(lake: CommandLake) -> None:
     print(f"Lake {lake.settings.name}: {lake.place}")
     for name in source_names():
         source = load_source(name)
-        state = lake.resource.source_report(source, datetime.now(UTC).date())
+        state = lake.resource.source_report(source, first_open_day(datetime.now(UTC)))
         if not state.days:
             print()
             print_text(f"{source.title}: no day yet; {delivery_hint(lake.raw_bucket(source))}.")
@@ -79,7 +79,7 @@ def print_review(lake: CommandLake, review: Review) -> None:
     for state in states:
         for reason in state.reasons[:3]:
             build = loglake(f"build {review.name} {state.day}")
-            print_text(f"{state.status}: {state.day}: {reason}. {build} builds it again.")
+            print_text(f"{state.status}: {state.day}: {reason}. `{build}` builds it again.")
 
 
 def _print_rest(found: SourceReport) -> None:
@@ -99,7 +99,7 @@ def _print_rest(found: SourceReport) -> None:
         for text in texts[:_REMEDIES_SHOWN]:
             print_text(f"{word}: {text}")
         if len(texts) > _REMEDIES_SHOWN:
-            more = tally(len(texts) - _REMEDIES_SHOWN, "more run")
+            more = tally(len(texts) - _REMEDIES_SHOWN, "more range")
             print_text(f"{word}: and {more} of days, the last to {pairs[-1][0].day}")
 
 

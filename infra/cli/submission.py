@@ -9,22 +9,38 @@ from infra.cli.dagster_runs import days_per_run, days_until_now, job_and_asset, 
 from infra.cli.day_argument import BuildError
 from infra.cli.lake import AwsLake
 from loglake_assets.orchestration.source_config import window_tags, windows
+from loglake_assets.sources.calendar_days import days_text
+from loglake_assets.sources.words import tally
 from resources.settings import loglake
 
 
 def submit_days(
-    lake: AwsLake, name: str, first: date, last: date, tags: Mapping[str, str], say: Callable[[str], None]
+    lake: AwsLake,
+    name: str,
+    first: date,
+    last: date,
+    with_source: Callable[[list[date]], list[date]],
+    tags: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> int:
-    """Submit a run for each window of the days; returns 0 once all are with Dagster. Raises BuildError.
+    """Submit a run for each window of the days that have a source; returns 0 once all are with Dagster.
+
+    Raises BuildError.
 
     Dagster starts them in its own time; nothing is waited for.
     """
     definitions = load_definitions(first)
     job, key = job_and_asset(definitions, name)
     client = _client(str(lake.dagster))
-    for window in windows(days_until_now(job, name, first, last), days_per_run(definitions, key)):
+    asked = days_until_now(job, name, first, last)
+    days = with_source(asked)
+    if len(days) < len(asked):
+        say(f"  {len(asked) - len(days)} of {tally(len(asked), 'day')} have nothing to be built from: not submitted")
+    for window in windows(days, days_per_run(definitions, key)):
         run_id = _submit(client, lake, job.name, {**tags, **window_tags(window)})
         say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")
+    if not days:
+        raise BuildError(f"No raw logs are known for {days_text(asked)}, so nothing was submitted.")
     say(f"Submitted to the lake's Dagster. `{loglake('status')}` shows what became of the days.")
     return 0
 

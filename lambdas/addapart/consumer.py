@@ -164,7 +164,8 @@ class Consumer:
         if shown_seq(known) > commit.seq:
             raise CommitGoneError(
                 f"Partition {list(placed.values)} of {placed.table} shows commit {known[COMMIT_SEQ]}, and the newest "
-                f"record is {commit.seq}: one was removed. Readers are not sent back; placement names the day."
+                f"record is {commit.seq}: one was removed. Readers are not sent back; the check `placement` names "
+                "the day."
             )
         if shown_seq(known) == commit.seq and existing["StorageDescriptor"]["Location"] == location:
             return None

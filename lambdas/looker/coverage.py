@@ -5,8 +5,7 @@ Clients are passed in. Standard library only.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import date
 from typing import TYPE_CHECKING, TypeVar
 
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
@@ -14,6 +13,7 @@ from lambdas.looker.prompt import TableCard
 from loglake_assets.lake.checks.coverage import coverage_of_commit, odd_word, state_of_commit
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX, commits_prefix, parse_commit_key
 from loglake_assets.lake.storage.table import Table
+from loglake_assets.sources.calendar_days import day_number, runs_of_days
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,9 +37,9 @@ class KnownDays:
     def coverage(self, table: str, days: Sequence[date]) -> Iterator[DayCoverage]:
         """Each of the days of a table or view, which come oldest first."""
         card = next(card for card in self.cards if card.name == table)
-        for run in _runs([day for day in days if (table, day) not in self._known]):
+        for run in runs_of_days([day for day in days if (table, day) not in self._known]):
             commits = self._newest_commits(card.kept_in, run[0], run[-1])
-            self._known |= {(table, day): self._day_coverage(card, day, commits.get(_number(day))) for day in run}
+            self._known |= {(table, day): self._day_coverage(card, day, commits.get(day_number(day))) for day in run}
         yield from (self._known[table, day] for day in days)
 
     def _newest_commits(self, table: str, first: date, last: date) -> dict[int, int]:
@@ -48,10 +48,10 @@ class KnownDays:
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket,
             Prefix=f"{COMMITS_PREFIX}{table}/",
-            StartAfter=commits_prefix(table, _number(first)),
+            StartAfter=commits_prefix(table, day_number(first)),
         )
         for parts in (parse_commit_key(entry["Key"]) for page in pages for entry in page.get("Contents", ())):
-            if parts and parts.day > _number(last):
+            if parts and parts.day > day_number(last):
                 break
             if parts:
                 newest[parts.day] = parts.seq
@@ -62,10 +62,10 @@ class KnownDays:
             return DayCoverage(card.name, day, UNBUILT, None)
         if not card.is_measured:
             return DayCoverage(card.name, day, BUILT, None)
-        measured = self._read_commit(coverage_of_commit, card.kept_in, _number(day), commit_seq)
+        measured = self._read_commit(coverage_of_commit, card.kept_in, day_number(day), commit_seq)
         if measured and measured.pct is None:
             self.empty.add((card.name, day))
-        state = self._read_commit(state_of_commit, card.kept_in, _number(day), commit_seq)
+        state = self._read_commit(state_of_commit, card.kept_in, day_number(day), commit_seq)
         state = state or odd_word(measured.findings if measured else ())
         return DayCoverage(card.name, day, state or BUILT, measured.pct if measured else None)
 
@@ -79,13 +79,3 @@ class KnownDays:
             if error.response["Error"]["Code"] in _NOT_TO_BE_LISTED:
                 return None
             raise
-
-
-def _runs(days: Sequence[date]) -> Iterator[list[date]]:
-    """Neighbouring days together, such that what lies between others is not listed."""
-    for _, run in groupby(enumerate(days), key=lambda at: at[1] - timedelta(days=at[0])):
-        yield [day for _, day in run]
-
-
-def _number(day: date) -> int:
-    return day.year * 10_000 + day.month * 100 + day.day

@@ -18,17 +18,10 @@ from loglake_assets.orchestration.source_config import SourceConfig
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.words import inflect, sentence, tally
 
-_GRACE_HOURS = 2  # after the hour in which the day just closed is built
-
 
 def look_back(now: datetime, days: int = LOOK_BACK_DAYS) -> list[date]:
     """The delivery days that the hourly checks compare, today among them."""
     return [now.date() - timedelta(days=n) for n in range(days, -1, -1)]
-
-
-def first_open_day(now: datetime, schedule_hour: int) -> date:
-    """The first day that need not be built yet: closed days get until their schedule's hour, and two hours more."""
-    return (now - timedelta(hours=schedule_hour + _GRACE_HOURS)).date()
 
 
 def report_result(

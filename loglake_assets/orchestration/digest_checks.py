@@ -171,8 +171,8 @@ def remedy(counts: Mapping[str, int], unproved: Mapping[str, int]) -> str:
         )
     if counts:
         return (
-            "Take it as tampering until it is explained: keep the objects as they are, look for earlier versions, and "
-            "restore what is named from the account that it was delivered to."
+            "Take it as tampering until it is explained: change nothing, and read docs/runbooks/digest.md; then "
+            "restore what is named from the bucket's versions, and build its days again."
         )
     if unproved:
         return "Nothing is wrong that could be seen. Turn on log file validation where there are no digests."

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
-from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict, remedies
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS, DayReport, Verdict, first_open_day, remedies
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import sequences
 from loglake_assets.lake.versions.served_day import IN_ORDER
@@ -21,7 +21,6 @@ from loglake_assets.orchestration.comparison import (
     all_names,
     check_result,
     cost,
-    first_open_day,
     look_back,
     report_result,
     short_days,
@@ -43,16 +42,20 @@ class VerdictCheck:
 
     name: str
     description: str
+    wrong: str
+    """What is wrong with objects that have one of the verdicts, behind their number."""
     verdicts: tuple[Verdict, ...]
     severity: dg.AssetCheckSeverity
     shown: tuple[Verdict, ...] = ()
     """Verdicts that it counts and names as well without turning red."""
+    noun: str = "object"
 
 
 VERDICT_CHECKS = (
     VerdictCheck(
         "catalog_lag",
         f"Every delivery prefix of the last {LOOK_BACK_DAYS} days that holds objects has its partition.",
+        "under a prefix without a partition",
         (Verdict.UNREGISTERED,),
         dg.AssetCheckSeverity.ERROR,
         shown=(Verdict.EXCLUDED,),
@@ -60,26 +63,32 @@ VERDICT_CHECKS = (
     VerdictCheck(
         "unbuilt",
         f"Every object of the last {LOOK_BACK_DAYS} closed days was read by its day's build.",
+        "not read by a build of the day",
         (Verdict.UNBUILT, Verdict.LATE),
         dg.AssetCheckSeverity.WARN,
     ),
     VerdictCheck(
         "changed_since_built",
         f"Every object that a build of the last {LOOK_BACK_DAYS} days read is there, and is as it was read.",
+        "gone or otherwise than a build read it",
         (Verdict.OLDER_VERSION, Verdict.GONE),
         dg.AssetCheckSeverity.ERROR,
     ),
     VerdictCheck(
         "outdated",
         f"Every day of the last {LOOK_BACK_DAYS} was built under the exclude rules, columns and code there are now.",
+        "under other rules, columns or code than there are now",
         (Verdict.OUTDATED,),
         dg.AssetCheckSeverity.WARN,
+        noun="build",
     ),
     VerdictCheck(
         "records",
         f"Commit records, manifests and the late ledger of the last {LOOK_BACK_DAYS} days can be read and agree.",
+        "unreadable, or at odds with others",
         (Verdict.ALTERED, Verdict.UNREADABLE_RECORD),
         dg.AssetCheckSeverity.ERROR,
+        noun="record",
     ),
 )
 
@@ -234,10 +243,11 @@ def _verdict_result(
     return check_result(
         config.checks_key,
         check.name,
-        wrong=f"found {tally(len(bad), 'object')} of {tally(len(days), 'day')}, the first is {bad[0][1].text}"
+        wrong=f"{tally(len(bad), check.noun)} of {tally(len(days), 'day')} {inflect(len(bad), 'is', 'are')} "
+        f"{check.wrong}, the first is {bad[0][1].text}"
         if bad
         else "",
-        right=f"Nothing is found among {tally(listed, 'object')} of {tally(len(found), 'day')}.",
+        right=f"All is in order: {tally(listed, 'object')} of {tally(len(found), 'day')}.",
         remedy=remedy,
         columns=("day", "object"),
         names=((day.day, judged.text) for day, judged in bad),

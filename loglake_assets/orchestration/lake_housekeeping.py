@@ -149,7 +149,7 @@ def review_placement_result(found: Mapping[str, Sequence[Commit]]) -> dg.AssetCh
         LAKE,
         REVIEWS_PLACED,
         wrong=f"the catalog does not show {tally(len(names), 'commit')}, the first is {names[0]}" if names else "",
-        right=f"The catalog shows the newest commits of {tally(len(found), 'review')}.",
+        right=f"The catalog shows the newest commits of {tally(len(found), 'review table')}.",
         remedy=loglake("reconcile"),
         columns=("table", "day", "commit"),
         names=((table, day_from_number(c.day), c.seq) for table, commits in found.items() for c in commits),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
+from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.checks.object_lock import BEYOND, LockResult, LockTerms, bucket_lock, lock_result
 from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
@@ -28,14 +29,13 @@ if TYPE_CHECKING:
 CHECK = "object_lock"
 SAMPLE_COUNT = 30  # of raw objects and of commits each: 60 to 120 small requests a day
 _DAYS_LISTED = 24  # of the look-back: the hourly checks list 36
-_LEAST_LOOK_BACK_DAYS = 35
 _REMEDY = "see docs/worm.md: what to do when the check is red"
 _NO_LOCK = "no lock is configured, so none is looked for"
 
 
 def look_back(config: SourceConfig, terms: LockTerms, today: date) -> list[date]:
     """The days whose objects must still be locked, at least the last 35; none before the lake's first."""
-    first = min(today, max(config.start_day, today - timedelta(days=max(terms.days, _LEAST_LOOK_BACK_DAYS))))
+    first = min(today, max(config.start_day, today - timedelta(days=max(terms.days, LOOK_BACK_DAYS))))
     return [first + timedelta(days=n) for n in range((today - first).days + 1)]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.checks.build_plan import BuildPlan, build_plan
+from loglake_assets.lake.checks.day_report import first_open_day
 from loglake_assets.lake.lake import Lake
-from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
 from loglake_assets.orchestration.planned_days import day_plan
 from loglake_assets.orchestration.source_config import SourceConfig

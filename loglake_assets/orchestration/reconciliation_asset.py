@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
-from loglake_assets.lake.checks.day_report import DayReport
+from loglake_assets.lake.checks.day_report import DayReport, first_open_day
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.check_metadata import check_metadata
-from loglake_assets.orchestration.comparison import all_names, first_open_day, report_result, short_days
+from loglake_assets.orchestration.comparison import all_names, report_result, short_days
 from loglake_assets.orchestration.source_config import SourceConfig
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster.components import Model, Resolvable, Resolver
 from pydantic import ConfigDict, Field, SkipValidation, model_validator
 
+from loglake_assets.lake.checks.day_report import SCHEDULE_HOUR
 from loglake_assets.lake.checks.object_lock import LOCK_MODES, NO_LOCK, LockTerms
 from loglake_assets.sources import COMPRESSIONS, DEFAULT_COMPRESSION, LogSource, load_source
 from loglake_assets.sources.model import ENGINE, ENGINES, SPARK
@@ -32,7 +33,7 @@ class SourceSettings(Model, Resolvable):
     look_ahead_days: int = Field(1, description="delivery days after a day that may still hold its events")
     compression: str = Field(DEFAULT_COMPRESSION, description=f"of the ORC files: {' or '.join(COMPRESSIONS)}")
     coverage_error_below_pct: float = Field(90.0, description="below it the coverage check is an error, else a warning")
-    schedule_hour: int = Field(2, description="UTC hour in which the day just closed is built")
+    schedule_hour: int = Field(SCHEDULE_HOUR, description="UTC hour in which the day just closed is built")
     heal_days: int = Field(35, description="how far back missing and changed days are rebuilt by themselves")
     recount_cron: str = Field(
         "0 5 * * 0", description="when the closed days of heal_days are counted again in full, UTC"

@@ -116,8 +116,8 @@ def audit_asset(config: SourceConfig) -> dg.AssetsDefinition:
     @dg.asset(
         key=config.audit_key,
         deps=[config.raw_key, config.readready_key],
-        description=f"Which percentage of {config.source.title} is in no row, counted again from the stored objects "
-        "and the rows. It builds nothing; a backfill of it checks many days again.",
+        description=f"What percentage of the events of {config.source.title} its table holds, counted again from raw "
+        "objects and rows. It builds nothing; a backfill of it checks many days again.",
         partitions_def=config.closed_days,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
         group_name=config.source.name,

@@ -21,6 +21,7 @@ from loglake_assets.lake.checks.day_report import (
     ObjectVerdict,
     Verdict,
     finding_runs,
+    first_open_day,
     measure_words,
     remedy,
 )
@@ -200,7 +201,7 @@ def lake_figures(lake: Lake, place: str, now: datetime, asked: tuple[date, date]
     Raises AthenaError where a review cannot be asked.
     """
     period = period_of(now.date(), None if asked else _newest_built_day(lake, now.date()), asked)
-    logs = tuple(log_figures(lake, load_source(name), now.date(), period) for name in source_names())
+    logs = tuple(log_figures(lake, load_source(name), first_open_day(now), period) for name in source_names())
     first, last = period.recent[0], period.recent[-1]
     reviews = reviews_with_backlog(lake, first, last, days_to_review())
     tools = _ask(
@@ -239,11 +240,11 @@ def _ask(lake: Lake, review: str, sql: str) -> list[dict[str, Any]]:
     return lake.athena.ask(sql).rows
 
 
-def log_figures(lake: Lake, source: LogSource, today: date, period: Period) -> LogFigures:
-    """One log over the days of a report."""
+def log_figures(lake: Lake, source: LogSource, first_open: date, period: Period) -> LogFigures:
+    """One log over the days of a report; days from `first_open` on need not be built yet."""
     days = period.shown
     table = lake.table(source.readready.name)
-    listed = {one.day: one for one in lake.reconciler(source).days(period.compared_days, today)}
+    listed = {one.day: one for one in lake.reconciler(source).days(period.compared_days, first_open)}
     delivered = delivered_days(lake.catalog, source, days_expression(days))
     commits = {day_from_number(day): commit for day, commit in heads(table).items()}
     late = late_counts(table)
@@ -257,7 +258,7 @@ def log_figures(lake: Lake, source: LogSource, today: date, period: Period) -> L
         if day in listed
         else _of_commit(commits[day], measured[day])
         if day in commits
-        else _of_delivery(day in delivered, day >= today)
+        else _of_delivery(day in delivered, day >= first_open)
         for day in days
     }
 

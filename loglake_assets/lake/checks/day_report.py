@@ -7,7 +7,7 @@ Nothing is read here: the reconciler makes reports, and all who ask how a day is
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -56,13 +56,23 @@ class Choice(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
+SCHEDULE_HOUR = 2
+"""UTC hour in which the day just closed is built, where a log's defs.yaml says no other."""
+_GRACE_HOURS = 2  # after that hour
+
+
+def first_open_day(now: datetime, schedule_hour: int = SCHEDULE_HOUR) -> date:
+    """The first day that need not be built yet: closed days get until their schedule's hour, and two hours more."""
+    return (now - timedelta(hours=schedule_hour + _GRACE_HOURS)).date()
+
+
 Finding = Verdict | Placing | Measure | Choice
 """What may be said of a day: of an object of it, of where its readers are sent, of what was measured or wanted."""
 
-_REBUILD = "{build}"
-_RECONCILE = "{loglake} reconcile"
+_REBUILD = "`{build}`"
+_RECONCILE = "`{loglake} reconcile`"
 _RESTORE = "restore it from the bucket's versions"
-_REQUEUE = "restore the object or mend its reader, then {loglake} requeue {source} {days}"
+_REQUEUE = "restore the object or mend its reader, then `{loglake} requeue {source} {days}`"
 
 REMEDIES: Mapping[Finding, str] = {
     Verdict.QUARANTINED: _REQUEUE,
@@ -70,9 +80,10 @@ REMEDIES: Mapping[Finding, str] = {
     Verdict.UNREGISTERED: _RECONCILE,
     Verdict.UNBUILT: _REBUILD,
     Verdict.LATE: _REBUILD,
-    Verdict.OLDER_VERSION: "find out who overwrote it; then {build}; where events are gone from it, the build is "
+    Verdict.OLDER_VERSION: "find out who overwrote it; then `{build}`; where events are gone from it, the build is "
     "refused and says how to accept their loss",
-    Verdict.GONE: "restore the object from its bucket's versions; a build without it is refused",
+    Verdict.GONE: "restore the object from its bucket's versions; where there is none, a build without it is "
+    "refused, and says how to accept the loss",
     Verdict.SHORT: "find out who changed the file; then `{build}`, which makes it anew from the raw objects",
     Verdict.ALTERED: f"find out who edited it and {_RESTORE}",
     Verdict.UNREADABLE_RECORD: f"{_RESTORE}; if there are none, `{{build}} --accept-loss` builds a day without a "
@@ -80,24 +91,24 @@ REMEDIES: Mapping[Finding, str] = {
     Verdict.OUTDATED: _REBUILD,
     Placing.PARTITION_MISSING: _RECONCILE,
     Placing.PARTITION_BEHIND: _RECONCILE,
-    Placing.LOCATION_DIFFERS: "find out who moved the partition; then {loglake} reconcile",
+    Placing.LOCATION_DIFFERS: "find out who moved the partition; then `{loglake} reconcile`",
     Placing.COMMIT_BROKEN: f"{_RESTORE}; if there are none, `{{build}}` gives readers a new commit, and the record "
     "that was cut stays named",
     Placing.COMMIT_EDITED: f"find out who edited the record and {_RESTORE}",
-    Placing.COMMIT_MISSING: "find out who removed the record; then {loglake} rollback {source} {day} {run}",
-    Choice.ROLLED_BACK: "somebody rolled the day back, which stands until {build}",
+    Placing.COMMIT_MISSING: "find out who removed the record; then `{loglake} rollback {source} {day} {run}`",
+    Choice.ROLLED_BACK: "somebody rolled the day back, which stands until `{build}`",
     Measure.UNCHECKED: _REBUILD,
     Measure.ALTERED: "files of the day are not as they were committed: find out who changed them; then `{build}`, "
     "which makes them anew from the raw objects",
     Measure.MISSING: _REBUILD,
-    Measure.SURPLUS: "rows that are in no raw log: find out who wrote them; then {build}",
-    Measure.REPEATED: "rows that are there more than once: {build}",
+    Measure.SURPLUS: "rows that are in no raw log: find out who wrote them; then `{build}`",
+    Measure.REPEATED: "rows that are there more than once: `{build}`",
     Measure.DIFFERING: "one event with two contents, an error of the log or a forgery: compare the objects that are "
     "named with the row's own, which `{loglake} evidence {event} --source {source} --day {day}` shows",
-    Measure.SET_ASIDE: "objects that the build read are gone, overwritten or archived: restore them, what is gone from "
-    "their bucket's versions",
+    Measure.SET_ASIDE: "objects that the build read are gone, overwritten or archived: restore them, what is gone or "
+    "overwritten from the bucket's versions; then `{build}`",
     Measure.WITHHELD: "S3 holds objects and does not give them: the quarantine says by its reasons what mends that; "
-    "then {build}",
+    "then `{build}`",
     Measure.UNREADABLE: _REQUEUE,
     Measure.UNPLACEABLE: "the quarantine table names the records without a usable time, each with the reason",
 }
