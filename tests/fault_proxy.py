@@ -44,7 +44,7 @@ class FaultProxy:
         self._ask("rules", "POST", list(rules))
         self._ask("fired", "DELETE")
 
-    def count_of_firings(self, operation: str) -> int:
+    def firings(self, operation: str) -> int:
         """How often a rule fired on an operation since the rules were set."""
         return sum(event["operation"] == operation for event in self._ask("fired?limit=2000"))
 

@@ -201,7 +201,7 @@ def test_a_throttled_consumer_gives_its_message_back_and_none_dies(
         proxy.break_it({**THROTTLED, "times": 3})
         layer.put(day)
         until(lambda: layer.partition(day))
-        assert proxy.fired("CreatePartition") == 3
+        assert proxy.firings("CreatePartition") == 3
         until(lambda: layer.count(".fifo") == 0)
     assert layer.count("-dead.fifo") == 0
 

@@ -26,7 +26,7 @@ from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
 from tests.answer_proxy import rewriting_proxy
-from tests.conftest import JudgedDays, ObjectVerdict
+from tests.conftest import JudgedDays, JudgeDays
 from tests.damage import stored_lake
 from tests.fault_proxy import FaultProxy, s3_error
 from tests.stored_lake import placed_commits
@@ -124,7 +124,7 @@ def days(
 
 
 @pytest.fixture
-def judged_days(days: Days) -> ObjectVerdict:
+def judged_days(days: Days) -> JudgeDays:
     def of_here() -> JudgedDays:
         built = heads(Table(days.table, days.lake.client("s3"), days.lake.settings.readready_bucket))
         committed = tuple(day for day in (DAY, EMPTY, LARGE) if day_number(day) in built)
@@ -156,7 +156,7 @@ def killed_at(days: Days, proxy: FaultProxy, operation: str, **rule: Any) -> Ite
     """A build of DAY that is killed with its request of `operation` on the way, after the block looked at it."""
     proxy.break_it({"service": "s3", "operation": operation, "timeout_ms": HOLD_MS, **rule})
     building = days.start(DAY, DAY, days.through)
-    until(lambda: proxy.fired(operation) or building.poll() is not None, 120)
+    until(lambda: proxy.firings(operation) or building.poll() is not None, 120)
     assert building.poll() is None, building.communicate()[0]
     yield building
     building.kill()

@@ -170,7 +170,7 @@ def test_throttled_polls_are_tried_again(job: SmallJob, proxy: FaultProxy) -> No
     throttled = {"service": "glue", "operation": "GetJobRun", "error": {"code": "ThrottlingException"}, "times": 3}
     proxy.break_it(throttled)
     job.run_through(proxy.url)
-    assert proxy.fired("GetJobRun") == 3
+    assert proxy.firings("GetJobRun") == 3
     assert len(job.runs()) == 1
 
 
@@ -188,7 +188,7 @@ def test_throttled_polls_are_tried_again(job: SmallJob, proxy: FaultProxy) -> No
 def test_a_start_without_an_answer_is_one_run(job: SmallJob, proxy: FaultProxy, rule: dict[str, Any]) -> None:
     proxy.break_it({"service": "glue", "operation": "StartJobRun", "times": 1, **rule})
     made = job.run_through(proxy.url)
-    assert proxy.fired("StartJobRun") == 1
+    assert proxy.firings("StartJobRun") == 1
     (run,) = job.runs()
     assert (run["Id"], run["Arguments"]["--run_id"]) == (made.job_run_id, made.run_id)
 

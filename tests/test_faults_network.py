@@ -58,7 +58,7 @@ def test_a_body_that_comes_cut_or_damaged_is_read_again(
 ) -> None:
     proxy.break_it({**rule, "times": 2})
     assert fetch(proxy.client("s3"), ref, pause_seconds=0.01).body == CONTENT
-    assert proxy.fired("GetObject") == 2
+    assert proxy.firings("GetObject") == 2
 
 
 @pytest.mark.parametrize("rule", [CUT, DAMAGED])
@@ -69,7 +69,7 @@ def test_a_body_that_comes_cut_or_damaged_every_time_fails_by_name(
     proxy.break_it(rule)
     with pytest.raises(FetchError, match=rf"s3://{ref.bucket}/{KEY} was cut or damaged 4 times.*Nothing was committed"):
         fetch(proxy.client("s3"), ref, pause_seconds=0.01)
-    assert proxy.fired("GetObject") == 4
+    assert proxy.firings("GetObject") == 4
 
 
 @pytest.mark.parametrize("rule", [CUT, DAMAGED])
@@ -80,7 +80,7 @@ def test_a_recount_reads_a_cut_body_again(
     proxy.break_it({**rule, "times": 1})
     coverage = recount_day(lake, proxy, source, ref)
     assert (coverage.expected, dict(coverage.unreadable)) == (200, {})
-    assert proxy.fired("GetObject") == 1
+    assert proxy.firings("GetObject") == 1
 
 
 @pytest.mark.fault(40, "every body cut before the recount", "it fails by name and counts nothing as missing")
@@ -100,7 +100,7 @@ def test_a_storm_of_503_is_waited_out_by_the_job(
     proxy.break_it(s3_error("GetObject", "SlowDown", sequence={"fail": 3, "pass": 1}))
     (batch,) = ObjectReader("cloudtrail", "us-east-1").batches(fetch_all(boto3.client("s3"), [ref]))
     assert (batch.records.num_rows, [account.record_count for account in batch.accounts]) == (200, [200])
-    assert proxy.fired("GetObject") == 3
+    assert proxy.firings("GetObject") == 3
 
 
 @pytest.mark.fault(39, "503 for listings and objects while days are recounted", "waited out: every event counted")
@@ -110,8 +110,8 @@ def test_a_storm_of_503_is_waited_out_by_the_recount(
     storm = {"sequence": {"fail": 2, "pass": 1}}
     proxy.break_it(s3_error("GetObject", "SlowDown", **storm), s3_error("ListObjectsV2", "ServiceUnavailable", **storm))
     assert recount_day(lake, proxy, source, ref).expected == 200
-    assert proxy.fired("GetObject") >= 2
-    assert proxy.fired("ListObjectsV2") >= 2
+    assert proxy.firings("GetObject") >= 2
+    assert proxy.firings("ListObjectsV2") >= 2
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_commit_survives_a_storm_of_503(lake: LocalLake, proxy: FaultProxy) ->
     s3, bucket = proxy.resource(lake).s3, lake.settings.readready_bucket
     assert append(s3, bucket, commit(20131201, "stormy"), lambda head: True).seq == 1
     assert append(s3, bucket, commit(20131201, "next"), lambda head: True).seq == 2
-    assert proxy.fired("PutObject") == 4
+    assert proxy.firings("PutObject") == 4
 
 
 @pytest.mark.fault(39, "the answer to a commit's write is lost", "the repeated write finds its own commit: one commit")
@@ -146,7 +146,7 @@ def test_a_commit_whose_answer_is_lost_is_one_commit(lake: LocalLake, proxy: Fau
     proxy.break_it({"service": "s3", "operation": "PutObject", "times": 1, "response": {"abort_bytes": 0}})
     s3, bucket = proxy.resource(lake).s3, lake.settings.readready_bucket
     made = append(s3, bucket, commit(20131202, "lost"), lambda head: True)
-    assert proxy.fired("PutObject") == 1
+    assert proxy.firings("PutObject") == 1
     assert [c.run_id for c in commits(Table(made.table, s3, bucket), 20131202)] == ["lost"]
     assert made.seq == 1
 

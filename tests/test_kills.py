@@ -21,7 +21,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source
 from loglake_assets.sources.sample_deliveries import generate
-from tests.conftest import JudgedDays, ObjectVerdict
+from tests.conftest import JudgedDays, JudgeDays
 from tests.stored_lake import StoredLake
 from tests.wait import until
 
@@ -119,7 +119,7 @@ def lake_under_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed
 
 
 @pytest.fixture
-def judged_days(lake_under_kill: KilledLake) -> ObjectVerdict:
+def judged_days(lake_under_kill: KilledLake) -> JudgeDays:
     source = load_source("cloudtrail")
     names = f"{NAME}-raw-{source.name}-{ACCOUNT}", f"{NAME}-readready-{ACCOUNT}"
     days = tuple(date.fromisoformat(day) for day in DAYS)

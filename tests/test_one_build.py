@@ -253,9 +253,9 @@ def test_every_way_makes_the_same_of_hostile_log_streams(store: Store) -> None:
 
 @pytest.mark.usefixtures("spark")
 def test_every_way_makes_the_same_of_invocations_by_every_way_of_delivery(store: Store) -> None:
-    texts = [deliveries.spelled(deliveries.invocation(f"r{n}", inferenceRegion="eu-north-1")) for n in range(3)]
+    texts = [deliveries.compact_json(deliveries.invocation(f"r{n}", inferenceRegion="eu-north-1")) for n in range(3)]
     odd = [
-        deliveries.spelled(deliveries.invocation(f"o{n}", accountId=account, region=region))
+        deliveries.compact_json(deliveries.invocation(f"o{n}", accountId=account, region=region))
         for n, (account, region) in enumerate(((None, None), ("", ""), ("-", "-"), (1, ["x"])))
     ]
     contents = {

@@ -13,7 +13,16 @@ import pytest
 
 from infra.cli.dagster_runs import dagster_instance, load_definitions
 from loglake_assets.lake.checks.coverage import Measure
-from loglake_assets.lake.checks.day_report import MANIFEST, REMEDIES, Choice, DayReport, ObjectVerdict, Verdict, remedy
+from loglake_assets.lake.checks.day_report import (
+    MANIFEST,
+    REMEDIES,
+    Choice,
+    DayReport,
+    ObjectVerdict,
+    Verdict,
+    first_open_day,
+    remedy,
+)
 from loglake_assets.lake.checks.reconciliation import input_change
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.lake.storage.table import Table
@@ -22,7 +31,6 @@ from loglake_assets.lake.versions.integrity import differences
 from loglake_assets.lake.versions.manifests import GONE_WHILE_READING, ManifestObject, read_manifest
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
 from loglake_assets.orchestration.check_metadata import REMEDY
-from loglake_assets.orchestration.comparison import first_open_day
 from loglake_assets.orchestration.hourly_checks import PLACEMENT, hourly_results
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.sources import source_names
