@@ -134,7 +134,7 @@ def test_a_failed_run_is_told_without_the_text_of_its_error(instance: dg.Dagster
     cursor = tick(instance, topic, cursor)
     tick(instance, topic, cursor)
     (message,) = topic.messages
-    assert message["default"] == f"Run {run_id} of broken failed. Its page in Dagster says why."
+    assert message["default"] == f"Run {run_id} of failing_job failed. Its page in Dagster says why."
 
 
 def test_what_could_not_be_told_is_told_at_the_next_tick(instance: dg.DagsterInstance) -> None:

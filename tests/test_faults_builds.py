@@ -26,7 +26,7 @@ from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
 from tests.answer_proxy import rewriting_proxy
-from tests.conftest import JudgedDays, JudgeDays
+from tests.conftest import JudgeDays, JudgedDays
 from tests.damage import stored_lake
 from tests.fault_proxy import FaultProxy, s3_error
 from tests.stored_lake import placed_commits

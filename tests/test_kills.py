@@ -21,7 +21,7 @@ from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source
 from loglake_assets.sources.sample_deliveries import generate
-from tests.conftest import JudgedDays, JudgeDays
+from tests.conftest import JudgeDays, JudgedDays
 from tests.stored_lake import StoredLake
 from tests.wait import until
 

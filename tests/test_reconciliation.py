@@ -565,6 +565,6 @@ def test_every_finding_that_asks_for_something_has_its_remedy() -> None:
     assert set(REMEDIES) == set(wanted)
     said = {finding: remedy(finding, "cloudtrail", DAY, DAY, "run-1") for finding in wanted}
     assert not [finding for finding, text in said.items() if "{" in text or text == "nothing to mend"]
-    assert remedy(Verdict.UNBUILT, "cloudtrail", DAY) == loglake(f"build cloudtrail {DAY}")
+    assert remedy(Verdict.UNBUILT, "cloudtrail", DAY) == f"`{loglake(f'build cloudtrail {DAY}')}`"
     ranged = remedy(Verdict.UNBUILT, "cloudtrail", DAY, DAY + timedelta(days=2))
-    assert ranged == loglake(f"build cloudtrail {DAY}..{DAY + timedelta(days=2)}")
+    assert ranged == f"`{loglake(f'build cloudtrail {DAY}..{DAY + timedelta(days=2)}')}`"

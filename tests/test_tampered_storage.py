@@ -256,10 +256,10 @@ def test_what_is_wrong_with_an_older_day_stays_known_until_it_is_found_mended() 
 def test_neighbouring_days_are_mended_by_one_command_and_a_rollback_is_of_each_day() -> None:
     days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4)]
     unbuilt = [found_day(day, Verdict.UNBUILT, Verdict.UNBUILT) for day in days]
-    builds = [loglake("build x 2026-01-01..2026-01-02"), loglake("build x 2026-01-04")]
+    builds = [f"`{loglake(f'build x {of}')}`" for of in ("2026-01-01..2026-01-02", "2026-01-04")]
     assert remedies((day, judged.verdict) for day in unbuilt for judged in day.verdicts) == builds
     gone = [found_day(day, placing=Placing.COMMIT_MISSING) for day in days]
-    back = [loglake(f"rollback x {day} r") for day in days]
+    back = [f"`{loglake(f'rollback x {day} r')}`" for day in days]
     assert [text.split("; then ")[1] for text in remedies((day, day.placing) for day in gone)] == back
 
 

@@ -49,5 +49,5 @@ def hidden_days_hint(home: Path, first_loaded: date) -> str | None:
         return None
     return (
         f"Dagster was started with days from {shown} on. Stop `{loglake('up')}` and start it again: it then shows days "
-        f"from {first_loaded} on. `{loglake('build')}` builds them now as well."
+        f"from {first_loaded} on. `{loglake(f'build LOG {first_loaded}')}` builds them now as well."
     )
