@@ -39,7 +39,7 @@ from loglake_assets.lake.versions.manifests import (
 )
 from loglake_assets.lake.versions.publish import LostInputError
 from loglake_assets.lake.versions.served_day import Placing, served_day
-from loglake_assets.orchestration.coverage_words import remedy
+from loglake_assets.orchestration.coverage_words import coverage_remedy
 from loglake_assets.orchestration.readready_days import _publish
 from loglake_assets.orchestration.reconcile_job import send_unplaced_commits
 from loglake_assets.orchestration.source_config import source_config
@@ -611,7 +611,7 @@ def test_a_manifest_that_cannot_be_read_is_named_and_its_day_is_stale(built: Bui
         assert found.is_stale
         remedies = [found.remedy(finding) for finding in found.findings]
         assert remedies[0].startswith("restore it")
-        assert not [text for text in remedies if text == loglake(f"build {built.source.name} {DAY}")], "it is refused"
+        assert f"`{loglake(f'build {built.source.name} {DAY}')}`" not in remedies, "it is refused"
         assert coverage_of(built).pct == 0
         made = built.lake.resource.reconciler(built.source)
         assert [one.day for one in made.days(DAYS, LAST + timedelta(days=9)) if one.is_stale] == [DAY]
@@ -655,7 +655,7 @@ def test_an_archived_object_is_in_quarantine_and_the_other_days_are_built(built:
         assert [(q["key"], q["reason"]) for q in manifest.quarantine] == [(key, "archived")]
         found = coverage_of(built, first)
         assert found.unreadable == {f"s3://{raw}/{key}": "archived"}
-        assert f"restore it, then `{loglake(f'build cloudtrail {first}')}`." in remedy(found)
+        assert f"restore it, then `{loglake(f'build cloudtrail {first}')}`." in coverage_remedy(found)
     finally:
         s3(built).delete_object(Bucket=raw, Key=key)
 
@@ -681,7 +681,7 @@ def test_rows_of_an_object_that_was_archived_since_are_not_called_surplus(built:
     assert (found.surplus, found.missing, found.unreadable) == (0, 0, {})
     assert found.set_aside == {f"s3://{raw}/{key}.json": "archived"}
     assert (found.set_aside_events, found.pct) == (1, 50)
-    assert "archived: restore them" in remedy(found)
+    assert "archived: restore them" in coverage_remedy(found)
 
 
 @pytest.mark.fault(83, "one damaged ORC file in a window of three days", "its day is named, the others are counted")

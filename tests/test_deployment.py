@@ -22,7 +22,7 @@ from infra.aws.deploy import Artifacts, artifacts_of_tree, lake_stacks
 from infra.aws.examination import LOOKS, examine
 from infra.aws.findings import Deployment, Finding, look_at, merge
 from infra.aws.stacks import DeployError, Stack
-from infra.aws.table_reads import remedy
+from infra.aws.table_reads import athena_remedy
 from infra.aws.undeploy import lake_buckets, lake_parts, undeploy
 from infra.cli.aws_lake import aws_lake
 from infra.cli.doctor import examine_dagster
@@ -647,7 +647,7 @@ def test_each_reason_of_athena_has_what_mends_it(reason: str, mends: str) -> Non
     def refuse(service: str) -> Any:
         raise NoCredentialsError
 
-    assert re.search(mends, remedy(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], []), reason))
+    assert re.search(mends, athena_remedy(Deployment(LakeSettings(NAME, ACCOUNT, REGION), refuse, [], []), reason))
 
 
 def deployment_of(settings: LakeSettings, stacks: list[Stack] | None = None, **answers: Any) -> Deployment:

@@ -20,7 +20,7 @@ from infra.cli.local_lake import LocalLake
 from infra.cli.main import main
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.check_metadata import ALL_NAMES, REMEDY
-from loglake_assets.orchestration.digest_checks import digest_check, digest_result, remedy
+from loglake_assets.orchestration.digest_checks import digest_check, digest_remedy, digest_result
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.s3.gzip_stream import GzipError, content
 from loglake_assets.sources import LogSource, source_names
@@ -494,7 +494,7 @@ def test_the_check_is_red_with_names_counts_and_what_to_do(
     assert names_of(result.metadata, "what") == ["missing_file"] * 20
     assert result.metadata["valid_pct"].value == 50
     assert "tampering" in str(result.metadata[REMEDY].value)
-    assert "LOGLAKE_DIGEST_KEYS" in remedy({"unknown_public_key": 1}, {})
+    assert "LOGLAKE_DIGEST_KEYS" in digest_remedy({"unknown_public_key": 1}, {})
 
 
 # --- one object, and keys ---------------------------------------------------------------------------------------------

@@ -342,9 +342,9 @@ def test_drift_is_what_the_samples_hold_of_it_and_no_more(built: BuiltLake, day:
 
 
 def test_keys_that_drift_are_shown_in_ascii_and_bounded() -> None:
-    from loglake_assets.lake.checks.drift import _Seen
+    from loglake_assets.lake.checks.drift import _DriftCounter
 
-    seen = _Seen()
+    seen = _DriftCounter()
     seen.add("unseen_key", "\u001b[31m" + "x" * 1000 + "\u202e", "id-1")
     ((_, name),) = seen.found
     assert name.isascii()

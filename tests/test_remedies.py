@@ -27,7 +27,7 @@ from loglake_assets.lake.versions.commits import COMMIT_SEQ, commit_numbers, hea
 from loglake_assets.lake.versions.manifests import read_manifest
 from loglake_assets.lake.versions.served_day import Placing
 from loglake_assets.orchestration.check_metadata import REMEDY
-from loglake_assets.orchestration.coverage_words import remedy as coverage_remedy
+from loglake_assets.orchestration.coverage_words import coverage_remedy
 from loglake_assets.orchestration.hourly_checks import hourly_results
 from loglake_assets.orchestration.lake_housekeeping import failed_days, failed_days_result, review_placement_result
 from loglake_assets.orchestration.older_days import check_older_days, put_state, read_state

@@ -30,8 +30,8 @@ from loglake_assets.reviews.session_activity.verdicts import (
     OVERDUE,
     RECORDING_AWAITED,
     UNREADABLE,
+    BrokenVerdict,
     SessionReview,
-    Unreadable,
     Verdict,
     VerdictError,
     check_verdict,
@@ -80,11 +80,11 @@ def verdict(**changes: Any) -> Verdict:
         ({"state": "awaiting"}, None, DAY + timedelta(days=8), RECORDING_AWAITED),
         ({}, verdict(), DAY + timedelta(days=8), "appropriate"),
         ({"transcript_lines": 4}, verdict(), DAY, CHANGED),
-        ({}, Unreadable("verdicts/k", "it is empty"), DAY, UNREADABLE),
+        ({}, BrokenVerdict("verdicts/k", "it is empty"), DAY, UNREADABLE),
     ],
 )
 def test_a_session_owes_a_verdict_until_one_is_given_on_its_present_record(
-    row: dict[str, Any], given: Verdict | Unreadable | None, today: date, status: str
+    row: dict[str, Any], given: Verdict | BrokenVerdict | None, today: date, status: str
 ) -> None:
     assert SessionReview({**ROW, **row}, DAY + timedelta(days=7), given).status(today) == status
 
@@ -295,7 +295,7 @@ def test_a_record_that_is_not_what_its_key_says_is_unreadable_and_stops_nothing(
     if why is None:
         assert isinstance(found, Verdict)
     else:
-        assert isinstance(found, Unreadable)
+        assert isinstance(found, BrokenVerdict)
         assert why in found.why
 
 

@@ -30,7 +30,7 @@ from loglake_assets.lake.checks.sample import spread
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import commit_key
 from loglake_assets.orchestration.lake_resource import lake_resources
-from loglake_assets.orchestration.object_lock_check import commit_lock_result, look_back, raw_lock_result
+from loglake_assets.orchestration.object_lock_check import commit_lock_result, locked_days, raw_lock_result
 from loglake_assets.orchestration.source_config import SourceConfig, source_config
 from loglake_assets.orchestration.source_definitions import build_source
 from resources.settings import LakeSettings
@@ -329,10 +329,10 @@ def test_a_sample_has_the_newest_the_oldest_and_others_between_each_day() -> Non
 
 def test_the_look_back_is_as_long_as_the_lock_and_begins_with_the_lake() -> None:
     day = date(2026, 11, 20)
-    assert look_back(config_with(), LockTerms(), day)[0] == day - timedelta(days=35)
-    assert look_back(config_with(), LockTerms("COMPLIANCE", 100), day)[0] == day - timedelta(days=100)
-    assert look_back(config_with(), LockTerms("COMPLIANCE", 3650), day)[0] == START
-    assert look_back(config_with(), LockTerms(), START - timedelta(days=9)) == [START - timedelta(days=9)]
+    assert locked_days(config_with(), LockTerms(), day)[0] == day - timedelta(days=35)
+    assert locked_days(config_with(), LockTerms("COMPLIANCE", 100), day)[0] == day - timedelta(days=100)
+    assert locked_days(config_with(), LockTerms("COMPLIANCE", 3650), day)[0] == START
+    assert locked_days(config_with(), LockTerms(), START - timedelta(days=9)) == [START - timedelta(days=9)]
 
 
 # --- the template, whose properties are looked at in test_infrastructure.py -------------------------------------------

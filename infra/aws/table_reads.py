@@ -108,10 +108,10 @@ def _read(lake: Deployment, one: _Read) -> Iterator[Finding]:
     except AthenaError as error:
         reason = error.reason[:_SHOWN_CHARACTERS]
         of_day = f" of {day}" if day else ""
-        yield bad("reads", f"{one.name}{of_day}: Athena says {reason}", remedy(lake, error.reason))
+        yield bad("reads", f"{one.name}{of_day}: Athena says {reason}", athena_remedy(lake, error.reason))
 
 
-def remedy(lake: Deployment, reason: str) -> str:
+def athena_remedy(lake: Deployment, reason: str) -> str:
     """What mends it where Athena gives this reason."""
     for words, step in _REMEDIES:
         if re.search(words, reason):

@@ -40,7 +40,7 @@ class GenerateError(ValueError):
 
 
 @dataclass(frozen=True)
-class Written:
+class SampleFiles:
     """What was written; objects that no file can be are counted by kind in `skipped_by_kind`."""
 
     files: int
@@ -88,7 +88,7 @@ def beside(folder: Path, suffix: str) -> Path:
 
 def write_samples(
     source_name: str, folder: Path, first_day: date, days: int, events: int, faults: dict[str, int], say: Say
-) -> Written:
+) -> SampleFiles:
     """Write the deliveries below `folder`, those that come very late below `<folder>.late`, and the truth about them.
 
     Raises GenerateError where one of the two holds files already: the truth would not be true of them.
@@ -107,7 +107,7 @@ def write_samples(
     document = {"source": source_name, **asdict(truth_of_files(truth, skipped))}
     truth_path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     _write_beside(folder, PUBLIC_KEYS, sample_keys(source_name))
-    return Written(files, size + late_size, late_files, dict(skipped), truth_path, late_folder)
+    return SampleFiles(files, size + late_size, late_files, dict(skipped), truth_path, late_folder)
 
 
 def refuse_files_in(folder: Path) -> None:

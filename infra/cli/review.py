@@ -21,7 +21,7 @@ from loglake_assets.reviews.session_activity.facts import Keystrokes
 from loglake_assets.reviews.session_activity.log_events import LOG_EVENTS, log_events_of
 from loglake_assets.reviews.session_activity.packets import write_packets
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, matches
-from loglake_assets.reviews.session_activity.verdicts import Unreadable, packet_document, verdict_on
+from loglake_assets.reviews.session_activity.verdicts import BrokenVerdict, packet_document, verdict_on
 from loglake_assets.reviews.staleness import STALE, days_to_build, review_states
 from loglake_assets.sources import load_source
 from loglake_assets.sources.calendar_days import day_number, days_argument
@@ -199,7 +199,7 @@ def _documents(
             say(f"NOT COMPLETE: {sentence}")
         found = document if is_masked else unmasked_document(lake, row, document)
         verdict = verdict_on(lake.resource, row["session_key"], row["logcalendarday"])
-        if isinstance(verdict, Unreadable):
+        if isinstance(verdict, BrokenVerdict):
             say(escape(f"The verdict on {row['session_key']} cannot be read: {verdict.key}: {verdict.why}."))
         elif verdict:
             found["verdict_before"] = {

@@ -24,8 +24,8 @@ from loglake_assets.reviews.session_activity.verdicts import (
     COLUMNS,
     FACTS,
     OWED,
+    BrokenVerdict,
     SessionReview,
-    Unreadable,
     VerdictError,
     check_verdict,
     counts_by_status,
@@ -112,7 +112,7 @@ def _row(one: SessionReview, today: date) -> dict[str, Any]:
         "started": f"{row['started']:%Y-%m-%d %H:%M:%S}",
         "record": row["state"],
         "flags": row["flags"],
-        "reviewer": None if verdict is None or isinstance(verdict, Unreadable) else verdict.reviewer,
+        "reviewer": None if verdict is None or isinstance(verdict, BrokenVerdict) else verdict.reviewer,
     }
 
 

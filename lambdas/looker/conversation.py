@@ -56,7 +56,7 @@ _NO_ANSWER = {
 }
 
 
-class RunsQueries(Protocol):
+class QueryRunner(Protocol):
     """Guards and runs one statement. Raises QueryRefusedError or QueryFailedError."""
 
     def __call__(self, sql: str, seconds_left: float) -> QueryResult: ...
@@ -68,7 +68,7 @@ class Conversation:
 
     settings: LookerSettings
     model: Model
-    run_query: RunsQueries
+    run_query: QueryRunner
     system: str
     clock: Callable[[], float] = time.monotonic
     seconds: float | None = None

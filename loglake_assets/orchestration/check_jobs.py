@@ -88,7 +88,7 @@ def hourly_schedule(job: Any) -> dg.ScheduleDefinition:
         except (ClientError, BotoCoreError) as error:  # then nobody knows, and the checks are to say so
             seen = f"unknown: {type(error).__name__}"
         else:
-            if found := is_running(context.instance, seen, now):
+            if found := run_of_unchanged_lake(context.instance, seen, now):
                 return dg.SkipReason(
                     f"Nothing changed since run {found}; without a change they run every {FULL_EVERY_HOURS} hours."
                 )
@@ -97,7 +97,7 @@ def hourly_schedule(job: Any) -> dg.ScheduleDefinition:
     return schedule
 
 
-def is_running(instance: dg.DagsterInstance, seen: str, now: datetime) -> str | None:
+def run_of_unchanged_lake(instance: dg.DagsterInstance, seen: str, now: datetime) -> str | None:
     """The newest run of the hourly checks, where it was asked for of this same lake, recently, and did not fail."""
     for run in instance.get_runs(filters=dg.RunsFilter(job_name=HOURLY), limit=1):
         failed = run.status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}

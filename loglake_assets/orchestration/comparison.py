@@ -19,7 +19,7 @@ from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.words import inflect, sentence, tally
 
 
-def look_back(now: datetime, days: int = LOOK_BACK_DAYS) -> list[date]:
+def hourly_days(now: datetime, days: int = LOOK_BACK_DAYS) -> list[date]:
     """The delivery days that the hourly checks compare, today among them."""
     return [now.date() - timedelta(days=n) for n in range(days, -1, -1)]
 

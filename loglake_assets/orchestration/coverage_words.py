@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN, WITHHELD, Coverage, Measure
-from loglake_assets.lake.checks.day_report import remedy as finding_remedy
+from loglake_assets.lake.checks.day_report import remedy
 from loglake_assets.lake.storage.keys import coverage_key
 from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_metadata
 from loglake_assets.orchestration.console_links import file_page
@@ -20,7 +20,7 @@ def coverage_description(coverage: Coverage) -> str:
     day = day_from_number(coverage.day)
     share = "no events that day" if coverage.pct is None else f"{coverage.pct:.4f} %"
     if said := list(_losses(coverage)):
-        return sentence(f"{day}: {share}, {join_clauses(said)}", remedy(coverage))
+        return sentence(f"{day}: {share}, {join_clauses(said)}", coverage_remedy(coverage))
     if not coverage.expected:
         return sentence(f"{day}: {share}")
     all_of = f"{inflect(coverage.expected, 'the', 'every one of')} {tally(coverage.expected, 'event')}"
@@ -86,7 +86,7 @@ def coverage_metadata(coverage: Coverage, settings: LakeSettings) -> dict[str, A
     }
     key = coverage_key(load_source(coverage.source).readready.name, coverage.day)
     all_names = file_page(settings, f"s3://{settings.readready_bucket}/{key}")
-    return check_metadata(remedy(coverage), WHAT_NAME_DETAIL, _odd_rows(coverage), figures, all_names)
+    return check_metadata(coverage_remedy(coverage), WHAT_NAME_DETAIL, _odd_rows(coverage), figures, all_names)
 
 
 def _odd_rows(coverage: Coverage) -> Iterator[tuple[str, str, str]]:
@@ -113,11 +113,11 @@ def coverage_value(coverage: Coverage | None, has_source: bool = True) -> float 
     return "n/a: no events that day" if has_source else "n/a: nothing was delivered"
 
 
-def remedy(coverage: Coverage) -> str:
+def coverage_remedy(coverage: Coverage) -> str:
     """What mends a day of which something is missing or wrong: a sentence for each finding; empty where nothing is."""
     day, found = day_from_number(coverage.day), coverage.findings
     said = [
-        finding_remedy(finding, coverage.source, day, coverage=coverage)
+        remedy(finding, coverage.source, day, coverage=coverage)
         for finding in found
         if finding is not Measure.WITHHELD and not (finding is Measure.MISSING and Measure.ALTERED in found)
     ]

@@ -106,7 +106,7 @@ def _description(reports: Sequence[DigestReport]) -> str:
     counts = Counter(kind for report in reports for kind in report.counts)
     if findings:
         wrong = f"the digests of {tally(len(reports), 'day')} give {tally(len(findings), 'finding')}, the first is"
-        return sentence(f"{wrong} {findings[0].sentence}", remedy(counts, {}))
+        return sentence(f"{wrong} {findings[0].sentence}", digest_remedy(counts, {}))
     named = sum(report.files_named for report in reports)
     if not named:
         return sentence(f"no digest names a file of {tally(len(reports), 'day')}", "nothing is proved or seen wrong")
@@ -132,7 +132,7 @@ def report_metadata(source: LogSource, reports: Sequence[DigestReport], settings
     }
     keys = (check_key(source.raw.name, report.day, DIGESTS) for report in reports)
     return check_metadata(
-        remedy(counts, unproved),
+        digest_remedy(counts, unproved),
         ("day", "what", "name", "detail"),
         ((day_from_number(f.day), f.kind, f.name, f.detail or KINDS[f.kind]) for f in findings[:NAMES_SHOWN]),
         figures,
@@ -162,7 +162,7 @@ def _pct(reports: Sequence[DigestReport]) -> float | str:
     return min(known) if known else "n/a: no digests, so nothing is proved"
 
 
-def remedy(counts: Mapping[str, int], unproved: Mapping[str, int]) -> str:
+def digest_remedy(counts: Mapping[str, int], unproved: Mapping[str, int]) -> str:
     """What to do about findings; empty where there is nothing to do."""
     if set(counts) & {"unknown_public_key", "signature_lost"}:
         return (

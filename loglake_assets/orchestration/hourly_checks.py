@@ -21,7 +21,7 @@ from loglake_assets.orchestration.comparison import (
     all_names,
     check_result,
     cost,
-    look_back,
+    hourly_days,
     report_result,
     short_days,
 )
@@ -157,7 +157,7 @@ def hourly_checks(source_config: SourceConfig, clock: Callable[[], datetime] = _
         if not asked - {OLDER_DAYS}:
             return
         first_open = first_open_day(now, source_config.schedule_hour)
-        days = [day for day in look_back(now) if day >= source_config.start_day]
+        days = [day for day in hourly_days(now) if day >= source_config.start_day]
         unknown: list[str] = []
         found = report_result(source_config, lake, days, first_open, unknown)
         made = results(source_config, lake, found, days, first_open, unknown)

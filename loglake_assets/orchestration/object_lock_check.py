@@ -33,7 +33,7 @@ _REMEDY = "see docs/worm.md: what to do when the check is red"
 _NO_LOCK = "no lock is configured, so none is looked for"
 
 
-def look_back(config: SourceConfig, terms: LockTerms, today: date) -> list[date]:
+def locked_days(config: SourceConfig, terms: LockTerms, today: date) -> list[date]:
     """The days whose objects must still be locked, at least the last 35; none before the lake's first."""
     first = min(today, max(config.start_day, today - timedelta(days=max(terms.days, LOOK_BACK_DAYS))))
     return [first + timedelta(days=n) for n in range((today - first).days + 1)]
@@ -42,7 +42,7 @@ def look_back(config: SourceConfig, terms: LockTerms, today: date) -> list[date]
 def raw_lock_result(config: SourceConfig, lake: Lake, today: date) -> LockResult:
     """A sample of the raw objects of days spread over the look-back, which are listed whole."""
     s3, bucket, terms = lake.s3, lake.settings.raw_bucket(config.source.name), config.raw_lock
-    days = spread(look_back(config, terms, today), _DAYS_LISTED, str(today), date.toordinal, str)
+    days = spread(locked_days(config, terms, today), _DAYS_LISTED, str(today), date.toordinal, str)
     found = bucket_lock(s3, bucket)
     sample = []
     if terms or found.enabled:
@@ -57,7 +57,7 @@ def commit_lock_result(config: SourceConfig, lake: Lake, today: date) -> LockRes
     found = bucket_lock(s3, bucket)
     sample = []
     if terms or found.enabled:
-        commits = _commits(lake.table(config.source.readready.name), look_back(config, terms, today)[0])
+        commits = _commits(lake.table(config.source.readready.name), locked_days(config, terms, today)[0])
         sample = spread(
             commits, SAMPLE_COUNT, str(today), lambda c: c["LastModified"].timestamp(), lambda c: str(c["Key"])
         )

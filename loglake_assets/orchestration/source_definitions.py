@@ -9,7 +9,7 @@ import dagster as dg
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.code_references import code_references
 from loglake_assets.orchestration.columns import column_schema, readready_lineage
-from loglake_assets.orchestration.comparison import look_back
+from loglake_assets.orchestration.comparison import hourly_days
 from loglake_assets.orchestration.coverage_words import coverage_metadata
 from loglake_assets.orchestration.day_checks import check_specs, drift_evaluations, evaluations
 from loglake_assets.orchestration.digest_checks import digest_audit_asset, digest_check
@@ -178,7 +178,7 @@ def recount_schedule(config: SourceConfig, audit: dg.AssetsDefinition) -> dg.Sch
         dg.AssetSelection.assets(audit),
         config.recount_cron,
         lambda now: windows(
-            [day for day in look_back(now, config.heal_days)[:-1] if day >= config.start_day], config.days_per_run
+            [day for day in hourly_days(now, config.heal_days)[:-1] if day >= config.start_day], config.days_per_run
         ),
     )
 

@@ -61,7 +61,7 @@ class Drift:
         return {"source": self.source, "day": self.day, "rows": self.row_count, "unnamed": self.unnamed, **shown}
 
 
-class _Seen:
+class _DriftCounter:
     """Differences being counted."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class _Seen:
 
 def drift(s3: "S3Client", source: LogSource, day: int, location: str) -> Drift:
     """The differences of a day (yyyymmdd) as its rows under `location` show them."""
-    seen, rows = _Seen(), 0
+    seen, rows = _DriftCounter(), 0
     bucket, prefix = bucket_and_prefix(location)
     shape = source.shape
     blocks = dict(shape.blocks)
@@ -105,13 +105,15 @@ def known_keys(source: LogSource) -> frozenset[str]:
     return frozenset(load_decoder(source).KNOWN_KEYS)
 
 
-def _see_versions(seen: _Seen, known: Iterable[str], versions: pa.ChunkedArray, events: pa.ChunkedArray) -> None:
+def _see_versions(
+    seen: _DriftCounter, known: Iterable[str], versions: pa.ChunkedArray, events: pa.ChunkedArray
+) -> None:
     for entry in pc.value_counts(versions).to_pylist():
         if (version := entry["values"]) is not None and version not in known:
             seen.add(UNKNOWN_VERSION, version, _first(events, pc.equal(versions, version)), entry["counts"])
 
 
-def _see_others(seen: _Seen, known: frozenset[str], others: pa.ChunkedArray, events: pa.ChunkedArray) -> None:
+def _see_others(seen: _DriftCounter, known: frozenset[str], others: pa.ChunkedArray, events: pa.ChunkedArray) -> None:
     present = pc.is_valid(others)
     pairs = zip(others.filter(present).to_pylist(), events.filter(present).to_pylist(), strict=True)
     for text, event in pairs:
@@ -134,7 +136,7 @@ def _names(text: str, known: frozenset[str]) -> Iterator[tuple[str, bool]]:
             yield key, inner or key in known
 
 
-def _see_block(seen: _Seen, column: str, opening: str, texts: pa.ChunkedArray, events: pa.ChunkedArray) -> None:
+def _see_block(seen: _DriftCounter, column: str, opening: str, texts: pa.ChunkedArray, events: pa.ChunkedArray) -> None:
     """A block of JSON that is of another type than it always was: it is kept whole, and its columns are empty."""
     odd = pc.invert(pc.starts_with(pc.utf8_ltrim_whitespace(texts), opening))
     if count := pc.sum(odd).as_py():

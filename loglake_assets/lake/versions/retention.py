@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
-ServedDay = Callable[[str, int], set[str]]
+RunsOnShow = Callable[[str, int], set[str]]
 """From a table and a day (yyyymmdd) to the run that the catalog's partition names; empty where there is none."""
 _BATCH = 1000  # DeleteObjects takes no more
 
@@ -67,7 +67,7 @@ class CollectedRun:
     kept: Mapping[str, str]
 
 
-def old_runs(table: Table, rule: RetentionRule, now: datetime, served: ServedDay) -> list[OldRun]:
+def old_runs(table: Table, rule: RetentionRule, now: datetime, served: RunsOnShow) -> list[OldRun]:
     """What the rule lets go of a table's runs. Lists the table's directories and reads its commits; deletes nothing.
 
     `served` says which run the catalog sends readers of a day to: it stays, whatever the commits say. Of a day whose

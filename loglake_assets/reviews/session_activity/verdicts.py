@@ -74,7 +74,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class BrokenVerdict:
     """The newest verdict on a session is no record that can be read: its key, and why."""
 
     key: str
@@ -90,7 +90,7 @@ class SessionReview:
 
     row: Mapping[str, Any]
     due: date
-    verdict: Verdict | Unreadable | None = None
+    verdict: Verdict | BrokenVerdict | None = None
     is_same_packet: bool = True
 
     @property
@@ -100,7 +100,7 @@ class SessionReview:
 
     def status(self, today: date) -> str:
         """The verdict, or what a reviewer still owes."""
-        if isinstance(self.verdict, Unreadable):
+        if isinstance(self.verdict, BrokenVerdict):
             return UNREADABLE
         if self.verdict:
             is_same = self.is_same_packet and facts_of(self.row) == self.verdict.facts
@@ -164,7 +164,7 @@ def _prefix(row: Mapping[str, Any]) -> str:
     return verdicts_prefix(REVIEW.name, row["logcalendarday"], row["session_key"])
 
 
-def _is_same_packet(lake: Lake, row: Mapping[str, Any], verdict: Verdict | Unreadable | None) -> bool:
+def _is_same_packet(lake: Lake, row: Mapping[str, Any], verdict: Verdict | BrokenVerdict | None) -> bool:
     """Whether the session's packet is the one that was judged, or one made again of the same records."""
     if not isinstance(verdict, Verdict):
         return True
@@ -187,7 +187,7 @@ def objects_sha256(document: bytes) -> str:
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
-def verdict_on(lake: Lake, session_key: str, day: int) -> Verdict | Unreadable | None:
+def verdict_on(lake: Lake, session_key: str, day: int) -> Verdict | BrokenVerdict | None:
     """The newest verdict on a session of a day (yyyymmdd); None where there is none."""
     prefix = verdicts_prefix(REVIEW.name, day, session_key)
     newest = max(keys(lake.s3, lake.settings.readready_bucket, prefix), default=None)
@@ -208,18 +208,18 @@ def _newest_keys(found: Iterable[str]) -> dict[str, str]:
     return {f"{key.rpartition('/')[0]}/": key for key in found}
 
 
-def _verdict_or_problem(lake: Lake, key: str) -> Verdict | Unreadable:
+def _verdict_or_problem(lake: Lake, key: str) -> Verdict | BrokenVerdict:
     try:
         body = whole_object(lake.s3, lake.settings.readready_bucket, key)["Body"]
         found = Verdict(**known_fields(Verdict, json_record(body)))
         own = verdict_key(REVIEW.name, found.day, found.session_key, datetime.fromisoformat(found.given_at))
     except ValueError as error:
-        return Unreadable(key, str(error))
+        return BrokenVerdict(key, str(error))
     except (TypeError, AttributeError):
-        return Unreadable(key, "a field is of another kind than it must be")
+        return BrokenVerdict(key, "a field is of another kind than it must be")
     if own != key or datetime.fromisoformat(found.given_at) > datetime.now(UTC) + _CLOCKS_APART:
-        return Unreadable(key, "its key is of another session or time, or of the future")
-    return found if found.verdict in [*VERDICTS] else Unreadable(key, "it has a verdict that is none")
+        return BrokenVerdict(key, "its key is of another session or time, or of the future")
+    return found if found.verdict in [*VERDICTS] else BrokenVerdict(key, "it has a verdict that is none")
 
 
 def give_verdict(lake: Lake, row: Mapping[str, Any], verdict: str, note: str, who: Reviewer, given_by: str) -> Verdict:
