@@ -18,6 +18,7 @@ from bench.plots import growth_plot
 from bench.rounds import JOB, LOCAL
 from bench.sizes import SIZES
 from bench.suite import Bench
+from infra.aws.bundles import bundle_key, glue_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".loglake" / "bench"
@@ -69,6 +70,7 @@ def _measure(asked: argparse.Namespace, target: Path) -> dict[str, Any]:
         "java_options": size.java_options,
         "own_java_options": JOB.java,
         "machine": machine(),
+        "bundle": bundle_key("glue", glue_bundle()),
         "rounds": asked.rounds,
         "begun": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "meanings": MEANINGS,
@@ -107,7 +109,7 @@ def merge_earlier_parts(begun: dict[str, Any], path: Path) -> dict[str, Any]:
 def _different_conditions(kept: Mapping[str, Any], begun: Mapping[str, Any]) -> list[str]:
     """What two runs must have in common for their figures to stand on one page, and these have not."""
     conditions = [{**run, **run["machine"], "load_average_before": None} for run in (kept, begun)]
-    names = ("size", "java_options", "own_java_options", *begun["machine"])
+    names = ("size", "java_options", "own_java_options", "bundle", *begun["machine"])
     return [name for name in names if conditions[0].get(name) != conditions[1].get(name)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -70,8 +70,17 @@ def fetch(
 
 
 def _withheld_object(s3: "S3Client", ref: ObjectRef, reason: str) -> FetchedObject:
-    """An object that is there and that S3 does not give: its content is known by ETag only."""
-    answer = s3.head_object(Bucket=ref.bucket, Key=ref.key)
+    """An object that is there and that S3 does not give: its content is known by ETag only.
+
+    Of one whose key its writer kept, S3 gives no head either; the listing names its ETag all the same.
+    """
+    try:
+        answer: Any = s3.head_object(Bucket=ref.bucket, Key=ref.key)
+    except ClientError:
+        found = s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=1).get("Contents", [])
+        if not found or found[0]["Key"] != ref.key:
+            return FetchedObject(ref, None)
+        answer = found[0]
     return FetchedObject(
         ref,
         None,

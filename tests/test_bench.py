@@ -336,14 +336,16 @@ def test_the_page_and_the_model_say_what_was_measured(runs: Runs) -> None:
 
 def test_parts_of_an_earlier_run_stay_only_if_it_ran_in_the_same_conditions(tmp_path: Path) -> None:
     machine = {"cores": 2, "cpu_counter": "an abacus", "load_average_before": 0.5}
-    begun = {"size": "small", "java_options": "-X", "own_java_options": "-Y", "machine": machine, "begun": "today"}
+    begun = {"size": "small", "java_options": "-X", "own_java_options": "-Y", "machine": machine, "bundle": "one"}
+    begun["begun"] = "today"
     results = tmp_path / "results.json"
     assert merge_earlier_parts(begun, results)["parts"] == {}
     earlier = {**begun, "begun": "yesterday", "parts": {"tiny": {"begun": "yesterday"}}, "figures": {"tiny": 1}}
     results.write_text(json.dumps({**earlier, "machine": {**machine, "load_average_before": 9.0}}))
     kept = merge_earlier_parts(begun, results)
     assert (kept["begun"], kept["parts"], kept["figures"]) == ("today", earlier["parts"], {"tiny": 1})
-    for other in ({"size": "full"}, {"java_options": "-Z"}, {"machine": {**machine, "cpu_counter": "fingers"}}):
+    counter = {"machine": {**machine, "cpu_counter": "fingers"}}
+    for other in ({"size": "full"}, {"java_options": "-Z"}, {"bundle": "two"}, counter):
         results.write_text(json.dumps({**earlier, **other}))
         assert merge_earlier_parts(begun, results)["figures"] == {}
 

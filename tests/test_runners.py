@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from glue_scripts.runners import LostProcessError, Slice, local_runner
-from glue_scripts.whole_objects import ObjectRef
+from glue_scripts.whole_objects import ObjectRef, fetch
 
 PARTITIONS = 3
 
@@ -121,3 +124,28 @@ def test_a_process_that_is_killed_fails_the_run_and_says_what_to_do() -> None:
         local_runner(lambda text, numbers: None, processes=2) as runner,
     ):
         runner.read(die, hands(4), PARTITIONS)
+
+
+class KeyKeptByItsWriter:
+    """S3, of an object encrypted with a key that its writer kept (SSE-C), as far as a build asks it."""
+
+    def __init__(self, *listed: str) -> None:
+        self.listed = listed
+
+    def get_object(self, **request: str) -> None:
+        raise ClientError({"Error": {"Code": "InvalidRequest", "Message": ""}}, "GetObject")
+
+    def head_object(self, **request: str) -> None:
+        raise ClientError({"Error": {"Code": "400", "Message": "Bad Request"}}, "HeadObject")
+
+    def list_objects_v2(self, **request: Any) -> dict[str, Any]:
+        found = [{"Key": key, "ETag": '"e1"', "LastModified": datetime(2026, 11, 1, tzinfo=UTC)} for key in self.listed]
+        return {"Contents": found} if found else {}
+
+
+def test_an_object_whose_key_its_writer_kept_is_withheld_and_ends_no_build() -> None:
+    ref = ObjectRef(0, "b", "k", 20261101)
+    found = fetch(cast(Any, KeyKeptByItsWriter("k")), ref)
+    assert (found.body, found.reason, found.etag) == (None, "key_unavailable", "e1")
+    for listed in ((), ("k2",)):
+        assert fetch(cast(Any, KeyKeptByItsWriter(*listed)), ref).reason == "gone_while_reading"
