@@ -12,7 +12,7 @@ from typing import Any
 from bench.cost import addapart_usd
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.producer import produce
-from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.placement import Placement, place
 

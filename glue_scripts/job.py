@@ -8,9 +8,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from glue_scripts.accounts import DayAccount, day_accounts
 from glue_scripts.arguments import JobArguments
-from glue_scripts.manifests import put_manifests
+from glue_scripts.day_accounts import DayAccount, day_accounts
+from glue_scripts.manifest_writer import put_manifests
 from glue_scripts.orc_files import written_days
 from glue_scripts.progress import Report
 from glue_scripts.runners import Runner, Slice, SparkRunner, local_runner

@@ -11,8 +11,8 @@ from infra.cli.local_lake import LocalLake
 from infra.cli.mend import message_keys
 from lambdas.addapart.consumer import Consumer
 from lambdas.addapart.producer import produce
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
-from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, SupersededError, append, commits, head
 from loglake_assets.sources import LogSource

@@ -33,7 +33,7 @@ from bench.volumes import NEEDLE_NAMES, SOURCE, Volume, VolumePlan, volume
 from infra.aws.bundles import glue_bundle
 from infra.emulator.glue_child import DEFAULT_JAVA_OPTIONS
 from lambdas.addapart.producer import produce
-from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.sources import load_source
 from loglake_assets.sources.rules import load_rules
 

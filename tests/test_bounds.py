@@ -8,11 +8,11 @@ import pytest
 
 from glue_scripts.arguments import JobArguments, WindowError, parse_arguments
 from glue_scripts.window import slices, window_objects
+from infra.cli.command_lake import AwsLake
 from infra.cli.day_argument import BuildError, day_of, days_of
-from infra.cli.lake import AwsLake
 from infra.cli.local_lake import LakeHomeError, LocalLake, refuse_full_disk
 from infra.cli.submission import submit_days
-from infra.cli.terminal import escape
+from infra.cli.terminal_output import escape
 from infra.emulator.processes import free_port
 from loglake_assets.orchestration.source_config import windows
 from loglake_assets.sources import LogSource

@@ -37,7 +37,7 @@ from infra.cli.local_lake import DIGEST_KEYS, LakeHomeError, LocalLake, deploy_l
 from infra.cli.main import app, main
 from infra.cli.query import print_answer
 from infra.cli.tables import list_tables, table_entries
-from infra.cli.terminal import PLAIN_WIDTH, print_pairs, print_pieces, print_table, print_text
+from infra.cli.terminal_output import PLAIN_WIDTH, print_pairs, print_pieces, print_table, print_text
 from infra.emulator.processes import running_stack, start_stack
 from lambdas.looker.prompt import table_cards
 from loglake_assets.lake.checks.day_report import REMEDIES

@@ -20,8 +20,8 @@ from infra.cli.load import await_partitions, put_objects
 from infra.cli.local_lake import LocalLake
 from infra.cli.status import print_status
 from lambdas.addapart.consumer import CommitEditedError, Consumer
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
-from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.catalog_gaps import unplaced_commits
 from loglake_assets.lake.checks.coverage import Coverage, put_coverage
 from loglake_assets.lake.checks.day_report import DayReport, Verdict

@@ -27,12 +27,12 @@ from botocore.exceptions import ClientError
 
 from infra.aws.template import read_template
 from infra.cli.aws_lake import aws_lake
+from infra.cli.command_lake import AwsLake
 from infra.cli.dagster_runs import DayResult
 from infra.cli.demo import ASKED, QUESTION
 from infra.cli.demo_truth import build_problems, review_problems
 from infra.cli.digests import validate_days
 from infra.cli.home import REPOSITORY, own_environment
-from infra.cli.lake import AwsLake
 from infra.emulator.processes import free_port
 from loglake_assets.lake.checks.coverage import coverage_of_commit
 from loglake_assets.lake.versions.commits import head

@@ -18,8 +18,8 @@ import pytest
 from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.producer import produce
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
-from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.orchestration.hourly_checks import hourly_results
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources import LogSource, load_source
@@ -265,7 +265,7 @@ KILLED = """
 import json, os, signal, sys
 import boto3
 from lambdas.addapart.consumer import Consumer
-from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 settings, queue = AddAPartSettings(**json.loads(sys.argv[1])), sys.argv[2]
 sqs = boto3.client("sqs")
 (found,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MessageSystemAttributeNames=["All"])["Messages"]

@@ -9,8 +9,8 @@ import pytest
 
 from infra.cli.local_lake import LocalLake
 from lambdas.addapart.consumer import CommitGoneError, Consumer
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer
-from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.checks.day_report import Verdict
 from loglake_assets.lake.storage.catalog import Catalog
 from loglake_assets.lake.storage.keys import commit_key

@@ -111,7 +111,7 @@ def test_a_circle_is_found_within_functions_too() -> None:
         ("resources.access", "from loglake_assets.sources import load_source"),
         ("infra.emulator.stack", "from resources.settings import LakeSettings"),
         ("lambdas.looker.handler", "from glue_scripts.job import run_job"),
-        ("infra.aws.deploy", "from infra.cli.terminal import print_table"),
+        ("infra.aws.deploy", "from infra.cli.terminal_output import print_table"),
     ],
 )
 def test_an_import_that_runs_back_up_is_found(module: str, text: str) -> None:

@@ -40,13 +40,13 @@ from lambdas.looker.answer import (
     model_next_step,
     text_hash,
 )
+from lambdas.looker.bedrock_model import Model
 from lambdas.looker.conversation import Conversation
 from lambdas.looker.handler import Looker, handle, looker, sql_guard
-from lambdas.looker.messages import result_document
-from lambdas.looker.model import Model
+from lambdas.looker.looker_settings import Guardrail, LookerSettings, LookerSettingsError, looker_settings
+from lambdas.looker.model_messages import result_document
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import LakeQueries
-from lambdas.looker.settings import Guardrail, LookerSettings, LookerSettingsError, looker_settings
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.sources import load_source, source_names

@@ -18,8 +18,8 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from glue_scripts import job, tasks
-from glue_scripts.accounts import DayAccount
 from glue_scripts.arguments import JobArguments, parse_arguments
+from glue_scripts.day_accounts import DayAccount
 from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
 from glue_scripts.job import build
 from glue_scripts.runners import LocalRunner, payloads_in_order

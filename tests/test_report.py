@@ -47,7 +47,7 @@ from loglake_assets.report.figures import (
     put_report,
 )
 from loglake_assets.report.page import report_page
-from loglake_assets.report.words import FINDINGS, SESSIONS, state_words
+from loglake_assets.report.report_words import FINDINGS, SESSIONS, state_words
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import SessionReview
 from loglake_assets.sources.calendar_days import day_number

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from glue_scripts.progress import Progress
-from infra.cli.terminal import pct_text
+from infra.cli.terminal_output import pct_text
 from loglake_assets.lake.checks.coverage import Coverage
 from loglake_assets.lake.checks.object_lock import BucketLock, LockResult, LockTerms
 from loglake_assets.orchestration.check_metadata import REMEDY

@@ -35,7 +35,7 @@ def looker_bundle(root: Path = ROOT) -> bytes:
     """The zip of Log Lake Looker: its modules, the declarations of tables and reviews, and sqlglot."""
     own = [root / "lambdas" / "__init__.py", *(root / "lambdas" / "looker").glob("*.py")]
     reviews = root / "loglake_assets" / "reviews"
-    shared = [reviews / f"{name}.py" for name in ("__init__", "model", "secret_masks", "terminal")]
+    shared = [reviews / f"{name}.py" for name in ("__init__", "review_model", "secret_masks", "terminal_sequences")]
     checks = root / "loglake_assets" / "lake" / "checks"
     shared += [checks / "__init__.py", checks / "coverage.py"]
     scope = reviews / "session_activity" / "reviewer_scope.py"

@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape, print_table
+from infra.cli.command_lake import CommandLake
+from infra.cli.terminal_output import escape, print_table
 from loglake_assets.reviews.secret_masks import KINDS
 from loglake_assets.sources.words import tally
 

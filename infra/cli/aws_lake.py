@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from infra.cli.command_lake import AwsLake
 from infra.cli.home import aws_home, aws_program, own_environment
-from infra.cli.lake import AwsLake
 from infra.cli.lake_file import LakeFileError, lake_file
 from resources.settings import COMMAND, FIRST_DAY, RAW_BUCKETS
 

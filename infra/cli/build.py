@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from infra.cli.command_lake import AwsLake, CommandLake
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_runs import DayResult, InterruptedBuildError, print_errors, run_days
 from infra.cli.day_argument import BuildError
-from infra.cli.lake import AwsLake, CommandLake
 from infra.cli.quarantine import print_quarantine
 from infra.cli.review import build_review_range, print_review_days
 from infra.cli.submission import submit_days
-from infra.cli.terminal import pct_text, print_table, size
+from infra.cli.terminal_output import pct_text, print_table, size
 from loglake_assets.lake.checks.coverage import Coverage, coverage_of_commit
 from loglake_assets.lake.checks.day_report import measure_words
 from loglake_assets.lake.checks.source_report import delivery_hint

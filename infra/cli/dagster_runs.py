@@ -10,10 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from infra.cli.command_lake import CommandLake
 from infra.cli.day_argument import BuildError
 from infra.cli.first_day import lake_first_day
 from infra.cli.home import own_environment
-from infra.cli.lake import CommandLake
 from infra.cli.signals import StoppedError
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.orchestration.source_config import window_tags, windows

@@ -13,12 +13,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import pct_text
+from infra.cli.command_lake import CommandLake
+from infra.cli.terminal_output import pct_text
 from lambdas.looker.answer import BUILT, UNBUILT, DayCoverage
-from lambdas.looker.coverage import KnownDays
 from lambdas.looker.days import DayRule, days_of_select, sources
 from lambdas.looker.functions import RefusedError
+from lambdas.looker.known_days import KnownDays
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.scope import can_have
 from loglake_assets.lake.checks.coverage import odd_word

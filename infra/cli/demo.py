@@ -25,7 +25,7 @@ from infra.cli.quarantine import print_quarantine
 from infra.cli.query import ask, print_answer
 from infra.cli.report import make_report
 from infra.cli.review import WhichSessions, build_review_range, print_review_days, write_review
-from infra.cli.terminal import escape
+from infra.cli.terminal_output import escape
 from infra.cli.tick import tick_raw_sensor
 from infra.emulator.processes import running_stack, stop_stack
 from loglake_assets.questions import questions

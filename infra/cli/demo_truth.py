@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import date
 
+from infra.cli.command_lake import CommandLake
 from infra.cli.dagster_runs import DayResult
-from infra.cli.lake import CommandLake
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.sample_deliveries import GroundTruth, SessionTruth, ToolCallTruth
 

@@ -10,9 +10,9 @@ from infra.aws.deploy import artifacts_of_tree, deploy
 from infra.aws.stacks import DeployError, StackOptions, StackPlan
 from infra.aws.template import Grant
 from infra.aws.undeploy import Remains, lake_buckets, lake_parts, undeploy
-from infra.cli.lake import AwsLake
+from infra.cli.command_lake import AwsLake
 from infra.cli.lake_file import LakeFile
-from infra.cli.terminal import escape, print_table, size
+from infra.cli.terminal_output import escape, print_table, size
 from loglake_assets.sources import load_source, source_names
 from resources.settings import loglake
 

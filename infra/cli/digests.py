@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape, pct_text, print_table, size
+from infra.cli.command_lake import CommandLake
+from infra.cli.terminal_output import escape, pct_text, print_table, size
 from loglake_assets.lake.digest_audit import validate_digests
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.calendar_days import day_from_number, days_between

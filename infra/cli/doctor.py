@@ -6,8 +6,8 @@ from typing import Any
 from infra.aws.deploy import artifacts_of_tree, lake_stacks
 from infra.aws.examination import examine
 from infra.aws.findings import Deployment, Finding
-from infra.cli.lake import AwsLake
-from infra.cli.terminal import escape
+from infra.cli.command_lake import AwsLake
+from infra.cli.terminal_output import escape
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.words import tally
 

@@ -11,8 +11,8 @@ from typing import Any
 from glue_scripts.expected_rows import expected_row
 from glue_scripts.object_reader import records_of
 from glue_scripts.whole_objects import FetchedObject, ObjectRef
-from infra.cli.lake import CommandLake, warn
-from infra.cli.terminal import escape, print_pairs, print_pieces, print_text, terminal_width
+from infra.cli.command_lake import CommandLake, warn
+from infra.cli.terminal_output import escape, print_pairs, print_pieces, print_text, terminal_width
 from loglake_assets.lake.checks.evidence import Evidence, Examiner, Vouch
 from loglake_assets.lake.digest_audit import digest_keys
 from loglake_assets.sources import LogSource, load_source, source_names

@@ -4,7 +4,7 @@ import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from infra.cli.lake import CommandLake
+from infra.cli.command_lake import CommandLake
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.lake.storage.partitions import delivered_days
 from loglake_assets.sources import load_source, source_names

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from infra.cli.command_lake import CommandLake, warn
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.home import home_text, local_program, own_environment
-from infra.cli.lake import CommandLake, warn
 from infra.emulator.disk_reserve import free_bytes
 from infra.emulator.processes import (
     StackInfo,

@@ -17,9 +17,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.ask import AskError
-from infra.cli.lake import CommandLake
+from infra.cli.command_lake import CommandLake
 from infra.cli.query import QueryError, ask
-from infra.cli.terminal import print_table
+from infra.cli.terminal_output import print_table
 from loglake_assets.sources.calendar_days import day_number
 
 GOAL_SECONDS = 60

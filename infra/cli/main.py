@@ -16,7 +16,7 @@ from infra.cli.home import aws_home, aws_program, lake_home, local_program, own_
 from resources.settings import COMMAND
 
 if TYPE_CHECKING:
-    from infra.cli.lake import CommandLake
+    from infra.cli.command_lake import CommandLake
 
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
@@ -101,7 +101,7 @@ class _LakeChoice:
     @contextmanager
     def open(self) -> Iterator["CommandLake"]:
         """The lake, which is there already. Its name and place go to stderr: what is printed is of this lake."""
-        from infra.cli.lake import warn
+        from infra.cli.command_lake import warn
 
         with self._local() if self.name == LOCAL else self._on_aws() as lake:
             warn(f"lake {lake.settings.name}: {lake.place}")
@@ -672,8 +672,8 @@ def query(
 
     Example: loglake query "select eventname, count(*) from from_cloudtrail_readready group by 1" --format csv
     """
+    from infra.cli.command_lake import warn
     from infra.cli.day_range import warn_of_days
-    from infra.cli.lake import warn
     from infra.cli.query import ask, print_answer, statement
 
     text = statement(sql, file)
@@ -769,7 +769,7 @@ def mcp(
 
     Example: loglake mcp
     """
-    from infra.cli.lake import warn
+    from infra.cli.command_lake import warn
     from infra.cli.mcp_server import serve
     from loglake_assets.reviews.session_activity.reviewer_scope import find_reviewer
 
@@ -809,8 +809,8 @@ def measure_looker(
 
     Example: loglake measure-looker --days 2026-11-01..2026-11-03
     """
+    from infra.cli.command_lake import warn
     from infra.cli.day_argument import days_of
-    from infra.cli.lake import warn
     from infra.cli.looker_measure import measure, measure_questions, print_results
 
     first, last = days_of(days)
@@ -901,7 +901,7 @@ def _warn_of_a_full_disk() -> None:
     """A command that failed on a full disk may say so in other words: of what it waited for in vain."""
     if "infra.cli.local_lake" not in sys.modules:  # a lake on AWS writes nothing to this disk
         return
-    from infra.cli.lake import warn
+    from infra.cli.command_lake import warn
     from infra.emulator.disk_reserve import RESERVE_BYTES, free_bytes
 
     home = lake_home()

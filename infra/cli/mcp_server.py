@@ -20,15 +20,15 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from infra.cli.command_lake import CommandLake
 from infra.cli.day_range import compare_days
 from infra.cli.evidence import EventNotFoundError, event_evidence
-from infra.cli.lake import CommandLake
 from lambdas.looker.answer import DayCoverage, QueryFailedError, QueryRefusedError, QueryResult
-from lambdas.looker.coverage import KnownDays
 from lambdas.looker.handler import SESSION_COLUMNS, sql_guard
+from lambdas.looker.known_days import KnownDays
+from lambdas.looker.looker_settings import LookerSettings
 from lambdas.looker.prompt import TableCard, table_cards
 from lambdas.looker.queries import LakeQueries
-from lambdas.looker.settings import LookerSettings
 from loglake_assets.questions import QuestionValueError, UnknownQuestionError, question, questions
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer
 from loglake_assets.sources import UnknownSourceError, load_source

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from infra.cli.build import build_range
+from infra.cli.command_lake import CommandLake
 from infra.cli.dagster_runs import DayResult
-from infra.cli.lake import CommandLake
 from infra.cli.quarantine import entry_name
-from infra.cli.terminal import escape, print_table, size
+from infra.cli.terminal_output import escape, print_table, size
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.lake.addapart.messages import send_key
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
-from loglake_assets.lake.addapart.settings import AddAPartSettings
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any, read_manifest

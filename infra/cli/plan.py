@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import date
 
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import print_table, size
+from infra.cli.command_lake import CommandLake
+from infra.cli.terminal_output import print_table, size
 from loglake_assets.orchestration.plan_asset import plan_days, plan_sentence
 from loglake_assets.orchestration.source_config import source_config
 from loglake_assets.sources.calendar_days import days_argument, days_between

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import print_text
+from infra.cli.command_lake import CommandLake
+from infra.cli.terminal_output import print_text
 from loglake_assets.lake.versions.commits import head
 from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.sources import LogSource

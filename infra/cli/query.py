@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape, print_table
+from infra.cli.command_lake import CommandLake
+from infra.cli.terminal_output import escape, print_table
 from loglake_assets.sources.words import tally
 from resources.athena import Answer, Athena, AthenaError
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
+from infra.cli.command_lake import CommandLake, warn
 from infra.cli.day_range import warn_of_days
-from infra.cli.lake import CommandLake, warn
 from infra.cli.query import ask, print_answer
-from infra.cli.terminal import escape, print_table
+from infra.cli.terminal_output import escape, print_table
 from loglake_assets.questions import Question, QuestionValueError, question, questions
 from loglake_assets.sources.words import tally
 from resources.settings import loglake

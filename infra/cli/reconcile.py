@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from infra.cli.lake import CommandLake
+from infra.cli.command_lake import CommandLake
 from loglake_assets.lake.checks.day_report import first_open_day
 from loglake_assets.orchestration.reconcile_job import send_gaps, send_unplaced_commits
 from loglake_assets.reviews import Review, load_review, review_names

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.cli.lake import CommandLake
+from infra.cli.command_lake import CommandLake
 from loglake_assets.report.figures import lake_figures, put_report
 from loglake_assets.report.page import report_page
 from loglake_assets.sources.words import tally

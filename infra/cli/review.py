@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from infra.cli.command_lake import CommandLake
 from infra.cli.dagster_runs import DayResult, print_errors, run_days
 from infra.cli.day_argument import BuildError
-from infra.cli.lake import CommandLake
-from infra.cli.terminal import escape, pct_text, print_table
+from infra.cli.terminal_output import escape, pct_text, print_table
 from loglake_assets.reviews import Review, load_review
 from loglake_assets.reviews.builder import load_builder
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, read_inputs

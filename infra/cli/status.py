@@ -4,9 +4,9 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.cli.lake import CommandLake
+from infra.cli.command_lake import CommandLake
 from infra.cli.quarantine import print_quarantine
-from infra.cli.terminal import pct_text, print_table, print_text, size
+from infra.cli.terminal_output import pct_text, print_table, print_text, size
 from loglake_assets.lake.checks.day_report import DayReport, Finding, first_open_day, remedies
 from loglake_assets.lake.checks.source_report import SourceReport, delivery_hint, no_raw_logs
 from loglake_assets.lake.versions.commits import heads

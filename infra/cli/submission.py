@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
+from infra.cli.command_lake import AwsLake
 from infra.cli.dagster_runs import days_per_run, days_until_now, job_and_asset, load_definitions
 from infra.cli.day_argument import BuildError
-from infra.cli.lake import AwsLake
 from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.sources.calendar_days import days_text
 from loglake_assets.sources.words import tally

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from infra.cli.terminal import print_table
+from infra.cli.terminal_output import print_table
 from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.companions import companion_tables

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from infra.cli.command_lake import CommandLake
 from infra.cli.dagster_runs import load_definitions
 from infra.cli.first_day import lake_first_day
-from infra.cli.lake import CommandLake
 from loglake_assets.sources import LogSource
 
 

@@ -14,11 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import IO
 
+from infra.cli.command_lake import CommandLake
 from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_output import show_warnings
 from infra.cli.first_day import lake_first_day
 from infra.cli.home import REPOSITORY
-from infra.cli.lake import CommandLake
 from infra.cli.orphaned_runs import end_orphaned_runs
 from resources.settings import FIRST_DAY, is_local, loglake
 

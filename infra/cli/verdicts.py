@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.cli.lake import CommandLake
+from infra.cli.command_lake import CommandLake
 from infra.cli.review import WhichSessions, is_seen_by
-from infra.cli.terminal import escape, print_table
+from infra.cli.terminal_output import escape, print_table
 from loglake_assets.lake.checks.day_report import LOOK_BACK_DAYS
 from loglake_assets.reviews.session_activity import REVIEW
 from loglake_assets.reviews.session_activity.packets import shortest_name

@@ -200,8 +200,8 @@ def _keep_queues_across_ports() -> None:
 
 
 def _install_athena() -> None:
-    if util.find_spec("infra.emulator.athena") is not None:
-        import_module("infra.emulator.athena").install()
+    if util.find_spec("infra.emulator.athena_server") is not None:
+        import_module("infra.emulator.athena_server").install()
 
 
 def _check_version() -> None:

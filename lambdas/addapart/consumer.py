@@ -15,8 +15,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lambdas.addapart.metrics import emit
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
-from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.storage.keys import companions
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import (

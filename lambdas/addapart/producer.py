@@ -11,8 +11,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lambdas.addapart.metrics import emit
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings, addapart_settings
 from loglake_assets.lake.addapart.partition_placer import PartitionPlacer, placer
-from loglake_assets.lake.addapart.settings import AddAPartSettings, addapart_settings
 from loglake_assets.sources.notifications import NotANotificationError, ObjectCreated, created_objects
 
 if TYPE_CHECKING:

@@ -27,7 +27,9 @@ from lambdas.looker.answer import (
     program_next_step,
     without_evidence_text,
 )
-from lambdas.looker.messages import (
+from lambdas.looker.bedrock_model import CONTEXT_EXCEEDED, Model, Response, StoppedError, TooLongError
+from lambdas.looker.looker_settings import LookerSettings
+from lambdas.looker.model_messages import (
     SQL_CHARACTERS,
     TOOL,
     Message,
@@ -40,8 +42,6 @@ from lambdas.looker.messages import (
     tool_uses,
     user_text,
 )
-from lambdas.looker.model import CONTEXT_EXCEEDED, Model, Response, StoppedError, TooLongError
-from lambdas.looker.settings import LookerSettings
 from loglake_assets.reviews.secret_masks import masked_text
 
 _CUT_OFF = {

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdas.looker.answer import Answer, QueryRefusedError, refuse_prompt, text_hash
+from lambdas.looker.bedrock_model import Model
 from lambdas.looker.conversation import Conversation
-from lambdas.looker.model import Model
+from lambdas.looker.looker_settings import LookerSettings, looker_settings
 from lambdas.looker.prompt import TableCard, system_prompt, table_cards
 from lambdas.looker.queries import GuardedSql, LakeQueries
-from lambdas.looker.settings import LookerSettings, looker_settings
 from loglake_assets.reviews.session_activity.reviewer_scope import Reviewer, ReviewersError, find_reviewer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from lambdas.looker.settings import LookerSettings
+from lambdas.looker.looker_settings import LookerSettings
 from loglake_assets.reviews import View, load_review, review_names, views_of
 from loglake_assets.sources import LogSource, load_source, source_names
 

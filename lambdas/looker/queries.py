@@ -20,9 +20,9 @@ from lambdas.looker.answer import (
     QueryRun,
     text_hash,
 )
-from lambdas.looker.coverage import KnownDays
+from lambdas.looker.known_days import KnownDays
+from lambdas.looker.looker_settings import LookerSettings
 from lambdas.looker.prompt import TableCard
-from lambdas.looker.settings import LookerSettings
 from loglake_assets.s3.urls import bucket_and_key
 
 if TYPE_CHECKING:

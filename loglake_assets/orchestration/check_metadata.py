@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from loglake_assets.orchestration.tables import TEXT, metadata_table
+from loglake_assets.orchestration.metadata_tables import TEXT, metadata_table
 
 REMEDY, NAMES, ALL_NAMES = "1_remedy", "2_names", "3_all_names"
 NOTHING_TO_MEND = "nothing to mend"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from loglake_assets.orchestration.tables import TEXT, metadata_table
+from loglake_assets.orchestration.metadata_tables import TEXT, metadata_table
 from loglake_assets.s3.urls import bucket_and_key
 from resources.console import console_page, glue_log_page, glue_run_page
 from resources.settings import LakeSettings

@@ -16,8 +16,8 @@ from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.storage.keys import check_key
 from loglake_assets.orchestration.check_metadata import check_metadata
 from loglake_assets.orchestration.console_links import file_pages
+from loglake_assets.orchestration.metadata_tables import NUMBER, TEXT, metadata_table
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_from_number
 from loglake_assets.sources.digest_report import KINDS, DigestReport

@@ -25,11 +25,11 @@ from loglake_assets.orchestration.comparison import (
     report_result,
     short_days,
 )
+from loglake_assets.orchestration.metadata_tables import NUMBER, TEXT, metadata_table
 from loglake_assets.orchestration.older_days import OLDER_DAYS, check_older_days
 from loglake_assets.orchestration.raw_days import news_of
 from loglake_assets.orchestration.reconcile_job import send_gaps
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources.words import floor_pct, inflect, sentence, tally
 from resources.settings import loglake
 

@@ -16,8 +16,8 @@ from loglake_assets.orchestration.check_jobs import HOURLY
 from loglake_assets.orchestration.check_metadata import NAMES
 from loglake_assets.orchestration.comparison import check_result
 from loglake_assets.orchestration.hourly_checks import HourlyChecksConfig
+from loglake_assets.orchestration.metadata_tables import TEXT, metadata_table
 from loglake_assets.orchestration.reconcile_job import days_to_place, reconcile_job, send_unplaced_commits
-from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.reviews import load_review, review_names, tables_of
 from loglake_assets.sources import LogSource, load_source, source_names
 from loglake_assets.sources.calendar_days import day_from_number, days_argument, runs_of_days

@@ -18,8 +18,8 @@ from loglake_assets.lake.storage.keys import COMMITS_PREFIX, parse_commit_key
 from loglake_assets.lake.storage.raw_objects import raw_objects
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.orchestration.check_metadata import WHAT_NAME_DETAIL, check_metadata
+from loglake_assets.orchestration.metadata_tables import NUMBER, TEXT, metadata_table
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.s3.pages import entries
 from loglake_assets.sources.words import inflect, join_clauses, sentence, tally
 

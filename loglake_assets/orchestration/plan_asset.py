@@ -10,9 +10,9 @@ from loglake_assets.lake.checks.build_plan import BuildPlan, build_plan
 from loglake_assets.lake.checks.day_report import first_open_day
 from loglake_assets.lake.lake import Lake
 from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
+from loglake_assets.orchestration.metadata_tables import NUMBER, TEXT, metadata_table
 from loglake_assets.orchestration.planned_days import day_plan
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.orchestration.tables import NUMBER, TEXT, metadata_table
 from loglake_assets.sources.words import inflect, tally
 
 DAYS_SHOWN = 100

@@ -9,8 +9,8 @@ from loglake_assets.lake.checks.build_plan import BuildPlan, PlannedDay
 from loglake_assets.lake.versions.manifests import Manifest
 from loglake_assets.orchestration.day_checks import newest_records
 from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
+from loglake_assets.orchestration.metadata_tables import TEXT, metadata_table
 from loglake_assets.orchestration.source_config import SourceConfig
-from loglake_assets.orchestration.tables import TEXT, metadata_table
 
 _OBJECTS, _DPU_SECONDS = "planned_objects", "planned_dpu_seconds"
 PLAN_AND_ACTUAL = "plan_and_actual"

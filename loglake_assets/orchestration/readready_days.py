@@ -22,10 +22,10 @@ from loglake_assets.orchestration.coverage_words import coverage_value
 from loglake_assets.orchestration.day_checks import COVERAGE, GRAIN, drift_evaluations, evaluations
 from loglake_assets.orchestration.day_events import check_outputs, day_materializations, tag_run
 from loglake_assets.orchestration.dpu_cost import usd_of_dpu_seconds
+from loglake_assets.orchestration.metadata_tables import TEXT, metadata_table
 from loglake_assets.orchestration.planned_days import plan_beside_actual, plans_of
 from loglake_assets.orchestration.source_config import SourceConfig, engine
 from loglake_assets.orchestration.stage_log import stage
-from loglake_assets.orchestration.tables import TEXT, metadata_table
 from loglake_assets.s3.json_records import BrokenRecordError
 from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.words import inflect, tally

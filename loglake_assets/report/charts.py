@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from loglake_assets.report.figures import NOTHING_DELIVERED, OPEN, UNBUILT, LogFigures
-from loglake_assets.report.words import state_words
+from loglake_assets.report.report_words import state_words
 
 WHOLE, PARTLY, BROKEN, WAITING, QUIET, NOTHING = KINDS = (
     "complete",

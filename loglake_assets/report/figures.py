@@ -31,7 +31,7 @@ from loglake_assets.lake.storage.keys import check_key, report_key
 from loglake_assets.lake.storage.partitions import days_expression, delivered_days
 from loglake_assets.lake.versions.commits import ROLLBACK, Commit, heads, sequences
 from loglake_assets.lake.versions.late_ledger import late_counts
-from loglake_assets.report.words import state_words
+from loglake_assets.report.report_words import state_words
 from loglake_assets.reviews import load_review, review_names
 from loglake_assets.reviews.session_activity.reviewer_scope import days_to_review
 from loglake_assets.reviews.session_activity.verdicts import SessionReview, reviews_with_backlog

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from loglake_assets.report.charts import BROKEN, KINDS, PARTLY, WAITING, heat_map, kind_of, monthly_bars
 from loglake_assets.report.figures import NOTHING_DELIVERED, TOOLS_SHOWN, DayFigure, LakeFigures, LogFigures
-from loglake_assets.report.words import SESSIONS, finding_words, state_words
+from loglake_assets.report.report_words import SESSIONS, finding_words, state_words
 from loglake_assets.reviews.page_text import page_environment
 from loglake_assets.reviews.session_activity.states import STATES
 from loglake_assets.reviews.session_activity.verdicts import OWED, VERDICTS, counts_by_status

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loglake_assets.reviews.model import Review
+from loglake_assets.reviews.review_model import Review
 from loglake_assets.sources.model import Column, ReadreadyTable
 
 __all__ = [

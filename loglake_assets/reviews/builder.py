@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from loglake_assets.lake.lake import Lake
 from loglake_assets.reviews.inputs import Input
-from loglake_assets.reviews.model import Review
+from loglake_assets.reviews.review_model import Review
 
 Progress = Callable[[str], None]
 

@@ -18,7 +18,7 @@ from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put
 from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.reviews.builder import ReviewDay, ReviewFile
 from loglake_assets.reviews.inputs import BUILT, Input
-from loglake_assets.reviews.model import Review
+from loglake_assets.reviews.review_model import Review
 from loglake_assets.s3.read_ahead import results_in_order
 from loglake_assets.sources import DEFAULT_COMPRESSION
 from loglake_assets.sources.calendar_days import day_number

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from loglake_assets.reviews.terminal import SEQUENCE, is_hidden
+from loglake_assets.reviews.terminal_sequences import SEQUENCE, is_hidden
 from loglake_assets.sources.words import round_down
 
 _UNUSUAL = re.compile(f"({SEQUENCE.pattern}|[^\x20-\x7e])")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from loglake_assets.reviews.terminal import SEQUENCE, is_hidden
+from loglake_assets.reviews.terminal_sequences import SEQUENCE, is_hidden
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {

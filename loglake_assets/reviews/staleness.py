@@ -9,7 +9,7 @@ from loglake_assets.lake.versions.commits import head, heads
 from loglake_assets.lake.versions.manifests import manifest_if_any
 from loglake_assets.reviews.day_writer import input_name, input_version
 from loglake_assets.reviews.inputs import BUILT, UNBUILT, Input, read_inputs
-from loglake_assets.reviews.model import Review
+from loglake_assets.reviews.review_model import Review
 from loglake_assets.sources import load_source
 from loglake_assets.sources.calendar_days import day_from_number, day_number, days_between
 

@@ -16,7 +16,7 @@ from infra.cli.local_lake import LocalLake, local_lake
 from infra.cli.stress.plot import plot
 from infra.cli.stress.results import BUSIEST_RATE, Bounds, Step, failures, loss_sentence, percentile, scale_to, verdict
 from infra.cli.stress.run import Say, Stress, StressSettings
-from infra.cli.terminal import print_table
+from infra.cli.terminal_output import print_table
 from loglake_assets.sources import LogSource
 
 HEADINGS = (

@@ -7,7 +7,7 @@ days, by their commit records. Everything else in either bucket is ignored under
 import hashlib
 from dataclasses import dataclass
 
-from loglake_assets.lake.addapart.settings import AddAPartSettings
+from loglake_assets.lake.addapart.addapart_settings import AddAPartSettings
 from loglake_assets.lake.storage.keys import parse_commit_key
 from loglake_assets.sources import load_source
 from loglake_assets.sources.placement import Ignored, place

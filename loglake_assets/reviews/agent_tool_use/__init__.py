@@ -1,6 +1,6 @@
 """What agents did: every tool that a model asked for, who was behind it, and what happened while it ran."""
 
-from loglake_assets.reviews.model import DetailTable, Review
+from loglake_assets.reviews.review_model import DetailTable, Review
 from loglake_assets.sources.model import Column, ReadreadyTable
 
 EVENTS = DetailTable(

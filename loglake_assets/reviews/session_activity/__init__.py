@@ -1,6 +1,6 @@
 """Who did what in Session Manager: every session with what was typed in it and what its principal called around it."""
 
-from loglake_assets.reviews.model import DetailTable, Review
+from loglake_assets.reviews.review_model import DetailTable, Review
 from loglake_assets.sources.model import Column, ReadreadyTable
 
 LINES = DetailTable(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from loglake_assets.reviews.secret_masks import secrets_in
-from loglake_assets.reviews.terminal import HIDDEN_LETTERS, SEQUENCE, is_hidden
+from loglake_assets.reviews.terminal_sequences import HIDDEN_LETTERS, SEQUENCE, is_hidden
 
 FLAGS: Mapping[str, str] = MappingProxyType(
     {

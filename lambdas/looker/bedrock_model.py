@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.looker.messages import TOOL_CONFIG, Message
-from lambdas.looker.settings import Guardrail, LookerSettings
+from lambdas.looker.looker_settings import Guardrail, LookerSettings
+from lambdas.looker.model_messages import TOOL_CONFIG, Message
 
 CONTEXT_EXCEEDED = "model_context_window_exceeded"
 ATTEMPTS, FIRST_WAIT_SECONDS = 4, 1.0  # each wait is twice the one before

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from glue_scripts.accounts import DayAccount, ObjectAccount, QuarantineEntry
 from glue_scripts.arguments import JobArguments
+from glue_scripts.day_accounts import DayAccount, ObjectAccount, QuarantineEntry
 from loglake_assets.lake.storage.keys import day_prefix, quarantine_prefix
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, put_manifest, put_of_run
 from loglake_assets.lake.versions.stored_rows import content_hash
