@@ -41,7 +41,7 @@ check: $(READY) check-templates ## format, lint, types, templates, and every tes
 
 check-glue: $(VENV)/.glue-ready ## the tests of the job's code, under the pyarrow, pandas, numpy and boto3 that Glue 5.1 has
 	@PYTHONPATH=$(CURDIR)/$(VENV)/glue $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/test_one_build.py \
-	  tests/test_object_reader.py tests/test_plain.py tests/test_cloudwatch.py tests/test_bedrock_deliveries.py
+	  tests/test_object_reader.py tests/test_plain.py tests/test_cloudwatch.py tests/test_bedrock_deliveries.py tests/test_runners.py
 
 $(VENV)/.glue-ready: $(READY) infra/aws/glue.lock
 	@rm -rf $(VENV)/glue
