@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,6 +88,7 @@ def refusals() -> Iterator[None]:
         raise OnlySparkError(f"A view failed on Arrow ({type(error).__name__}).") from None
 
 
+@cache
 def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
     """The Spark SQL of view `name` for DuckDB. Raises OnlySparkError with the part that cannot be carried over.
 
@@ -112,9 +114,10 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
     return tree.sql("duckdb", comments=False)
 
 
-def column_aliases(name: str, statement: str) -> set[str]:
+@cache
+def column_aliases(name: str, statement: str) -> frozenset[str]:
     """The names that view `name` gives to what it computes, at any depth; all others pass through unchanged."""
-    return {node.alias.lower() for node in _parse(name, statement).find_all(exp.Alias)}
+    return frozenset(node.alias.lower() for node in _parse(name, statement).find_all(exp.Alias))
 
 
 def _parse(name: str, statement: str) -> exp.Expr:
