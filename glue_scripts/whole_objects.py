@@ -2,17 +2,23 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from loglake_assets.s3.objects import ATTEMPTS, FIRST_PAUSE_SECONDS, CutObjectError, refusal, whole_object
+from loglake_assets.s3.objects import (
+    ATTEMPTS,
+    FIRST_PAUSE_SECONDS,
+    GONE,
+    CutObjectError,
+    object_head,
+    refusal,
+    whole_object,
+)
 from loglake_assets.s3.read_ahead import results_in_order
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_GONE = {"NoSuchKey", "404", "NoSuchVersion"}
 
 
 class FetchError(RuntimeError):
@@ -55,7 +61,7 @@ def fetch(
     except CutObjectError as error:
         raise FetchError(f"{error} Nothing was committed; running the same days again can help.") from error
     except ClientError as error:
-        if error.response["Error"]["Code"] in _GONE:
+        if error.response["Error"]["Code"] in GONE:
             return FetchedObject(ref, None)
         if reason := refusal(error):
             return _withheld_object(s3, ref, reason)
@@ -70,17 +76,10 @@ def fetch(
 
 
 def _withheld_object(s3: "S3Client", ref: ObjectRef, reason: str) -> FetchedObject:
-    """An object that is there and that S3 does not give: its content is known by ETag only.
-
-    Of one whose key its writer kept, S3 gives no head either; the listing names its ETag all the same.
-    """
-    try:
-        answer: Any = s3.head_object(Bucket=ref.bucket, Key=ref.key)
-    except ClientError:
-        found = s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=1).get("Contents", [])
-        if not found or found[0]["Key"] != ref.key:
-            return FetchedObject(ref, None)
-        answer = found[0]
+    """An object that is there and that S3 does not give: its content is known by ETag only."""
+    answer = object_head(s3, ref.bucket, ref.key)
+    if answer is None:
+        return FetchedObject(ref, None)
     return FetchedObject(
         ref,
         None,

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -162,7 +161,7 @@ def program(environment: Mapping[str, str] | None = None) -> str:
 
 def is_local() -> bool:
     """Whether commands of this process are for the local lake, into which `loglake load` puts files."""
-    return "--lake" not in shlex.split(program())
+    return not re.search(r"(^|\s)--lake[\s=]", program())
 
 
 def loglake(command: str) -> str:

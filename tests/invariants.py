@@ -35,7 +35,7 @@ def _unheard(text: str) -> None:
 def violations(
     s3: Any, glue: Any, database: str, source: LogSource, raw_bucket: str, readready_bucket: str, **options: Any
 ) -> list[Violation]:
-    """What is broken, empty when nothing is; the options are those of `judged`."""
+    """What is broken, empty when nothing is; the options are those of `verdict_of`."""
     return verdict_of(StoredLake(s3, glue, database, source, raw_bucket, readready_bucket), **options).violations
 
 

@@ -269,8 +269,8 @@ def test_a_command_that_is_stopped_early_leaves_no_stack(tmp_path: Path, files: 
 def test_a_signal_in_the_midst_of_a_start_leaves_no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = subprocess.Popen
 
-    def start_and_interrupt(*arguments: Any, **line_of_lake: Any) -> Any:
-        child = start(*arguments, **line_of_lake)
+    def start_and_interrupt(*arguments: Any, **given: Any) -> Any:
+        child = start(*arguments, **given)
         signal.raise_signal(signal.SIGINT)
         return child
 
@@ -413,12 +413,12 @@ def test_a_query_says_which_of_its_days_are_not_whole(lake: Lake) -> None:
         line,
     )
     glue, database = lake.opened.client("glue"), lake.opened.settings.database
-    line_of_lake = {"DatabaseName": database, "TableName": TABLE}
-    partition = glue.get_partition(**line_of_lake, PartitionValues=[str(first)])["Partition"]
-    glue.delete_partition(**line_of_lake, PartitionValues=[str(first)])
+    named = {"DatabaseName": database, "TableName": TABLE}
+    partition = glue.get_partition(**named, PartitionValues=[str(first)])["Partition"]
+    glue.delete_partition(**named, PartitionValues=[str(first)])
     done = command(lake.home, "query", f"select * from {TABLE} where logcalendarday = {first}", "--format", "csv")
     fields = ("Values", "StorageDescriptor", "Parameters")
-    glue.create_partition(**line_of_lake, PartitionInput={name: partition[name] for name in fields})
+    glue.create_partition(**named, PartitionInput={name: partition[name] for name in fields})
     assert done.stdout.count("\n") == 1, "the heading, and no row"
     helps = f"`loglake --home {lake.home} status` says what helps."
     assert done.stderr == f"Of {TABLE} these are not whole: {FIRST} without a partition. {helps}\n"

@@ -119,10 +119,8 @@ def test_what_is_cut_or_was_not_validated_is_said_wherever_somebody_looks(built:
     keys, said = tmp_path / "keys.json", list[str]()
     keys.write_text("{}")
     asked = PackRequest(built.source, FIRST, FIRST)
-    pack_folder = write_pack(
-        built.lake.resource, "here", asked, tmp_path / "pack", None, said.append, keys, most_rows=2
-    )
-    assert len((pack_folder.folder / "questions" / "root_use.csv").read_text().splitlines()) == 3
+    made = write_pack(built.lake.resource, "here", asked, tmp_path / "pack", None, said.append, keys, most_rows=2)
+    assert len((made.folder / "questions" / "root_use.csv").read_text().splitlines()) == 3
     assert "questions/root_use: 2 rows, cut there: it has more" in said
     assert any(text.startswith("digests were not validated: The file of public keys") for text in said)
     sentences = "\n".join(pack_folder.sentences)

@@ -179,7 +179,7 @@ def test_a_raw_partition_that_is_there_already_is_no_error(lake: LocalLake) -> N
 # --- the sequence of commits and the partition ------------------------------------------------------------------------
 
 
-def two_commits(written: WrittenDay, *runs: str) -> list[Commit]:
+def commit_each_run(written: WrittenDay, *runs: str) -> list[Commit]:
     """A commit of each run, the newest one shown."""
     entry = (written.read("a", "1"),)
     return [written.commit(written.run(run, entry, [("1", "a")])) for run in runs]
@@ -191,7 +191,7 @@ def remove_record(written: WrittenDay, seq: int) -> None:
 
 def test_readers_are_sent_to_the_newest_commit(written: WrittenDay) -> None:
     assert (written.served.placing, written.served.run_id) == (Placing.NOT_COMMITTED, None)
-    older, newer = two_commits(written, "older", "newer")
+    older, newer = commit_each_run(written, "older", "newer")
     found = written.served
     assert (found.placing, found.run_id, found.location) == (Placing.PLACED, "newer", newer.location)
     assert (found.commit, found.commit_seq, found.partition_seq) == (newer, 2, 2)
@@ -204,14 +204,14 @@ def test_readers_are_sent_to_the_newest_commit(written: WrittenDay) -> None:
 
 
 def test_a_partition_of_the_newest_commit_that_lies_elsewhere_is_named(written: WrittenDay) -> None:
-    (commit,) = two_commits(written, "r")
+    (commit,) = commit_each_run(written, "r")
     written.show(1, "r", "s3://elsewhere/")
     found = written.served
     assert (found.placing, found.commit, found.location) == (Placing.LOCATION_DIFFERS, commit, commit.location)
 
 
 def test_the_run_of_a_commit_that_is_gone_is_known_by_the_partition(written: WrittenDay) -> None:
-    _, newer = two_commits(written, "older", "newer")
+    _, newer = commit_each_run(written, "older", "newer")
     remove_record(written, 2)
     found = written.served
     assert (found.placing, found.run_id, found.location) == (Placing.COMMIT_MISSING, "newer", newer.location)
@@ -222,7 +222,7 @@ def test_the_run_of_a_commit_that_is_gone_is_known_by_the_partition(written: Wri
 
 @pytest.mark.parametrize("is_acknowledged", [True, False])
 def test_a_gap_in_the_sequence_is_named_until_a_person_knows_of_it(written: WrittenDay, is_acknowledged: bool) -> None:
-    first, _, third = two_commits(written, "one", "two", "three")
+    first, _, third = commit_each_run(written, "one", "two", "three")
     remove_record(written, 2)
     assert written.served.placing is Placing.COMMIT_MISSING
     made = append(written.s3, written.readready, third, lambda current: True, after=3, acknowledge=is_acknowledged)
@@ -233,7 +233,7 @@ def test_a_gap_in_the_sequence_is_named_until_a_person_knows_of_it(written: Writ
 
 
 def test_a_record_that_was_edited_since_it_was_placed_is_named(written: WrittenDay) -> None:
-    two_commits(written, "r")
+    commit_each_run(written, "r")
     key = commit_key(TABLE, NUMBER, 1)
     body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
     written.s3.put_object(Bucket=written.readready, Key=key, Body=body + b" ")
@@ -245,13 +245,13 @@ def test_a_record_that_was_edited_since_it_was_placed_is_named(written: WrittenD
 
 def test_a_record_after_a_gap_says_nothing_of_the_one_before_the_gap(written: WrittenDay) -> None:
     """The digest that it names is of the record that is gone."""
-    two_commits(written, "one", "two", "three")
+    commit_each_run(written, "one", "two", "three")
     remove_record(written, 2)
     assert edited_records(Table(TABLE, written.s3, written.readready), NUMBER) == []
 
 
 def test_a_number_that_readers_have_seen_is_not_given_twice(written: WrittenDay) -> None:
-    (commit,) = two_commits(written, "r")
+    (commit,) = commit_each_run(written, "r")
     assert append(written.s3, written.readready, commit, lambda current: True) == commit
     again = append(written.s3, written.readready, commit, lambda current: True, after=3)
     assert again.seq == 4, "the partition shows commit 3, of which no record is left"
@@ -259,7 +259,7 @@ def test_a_number_that_readers_have_seen_is_not_given_twice(written: WrittenDay)
 
 
 def test_a_commit_is_placed_when_the_partition_lies_where_it_says_or_shows_a_newer_one(written: WrittenDay) -> None:
-    (commit,) = two_commits(written, "r")
+    (commit,) = commit_each_run(written, "r")
     written.publisher.await_placement(commit)
     written.show(commit.seq, "r", "s3://elsewhere/")
     with pytest.raises(PlacementError, match="the catalog does not show it"):
@@ -307,7 +307,7 @@ def test_a_run_follows_what_stood_when_it_listed_and_else_only_what_read_less(wr
 
 
 def test_a_run_follows_a_commit_whose_manifest_is_gone(written: WrittenDay) -> None:
-    (commit,) = two_commits(written, "r")
+    (commit,) = commit_each_run(written, "r")
     written.s3.delete_object(Bucket=written.readready, Key=commit.manifest)
     assert written.publisher.commit(written.run("s", (written.read("a", "1"),), [("1", "a")])).seq == 2
 
@@ -335,7 +335,7 @@ def test_a_loss_is_committed_only_where_it_is_accepted_and_says_so(written: Writ
 
 @pytest.mark.parametrize("is_rollback", [False, True], ids=["build", "rollback"])
 def test_a_build_and_a_rollback_count_on_from_what_the_catalog_shows(written: WrittenDay, is_rollback: bool) -> None:
-    (commit,) = two_commits(written, "r")
+    (commit,) = commit_each_run(written, "r")
     written.show(5, "r", commit.location)
     again = written.run("again", (written.read("a", "1"),), [("1", "a")], base_seq=1)
     with pytest.raises(PlacementError):
@@ -350,7 +350,7 @@ def test_a_build_and_a_rollback_count_on_from_what_the_catalog_shows(written: Wr
 def test_a_commit_names_the_record_that_was_placed_and_not_what_was_made_of_it(
     written: WrittenDay, is_rollback: bool
 ) -> None:
-    two_commits(written, "r")
+    commit_each_run(written, "r")
     placed, key = written.digest(1), commit_key(TABLE, NUMBER, 1)
     body = written.s3.get_object(Bucket=written.readready, Key=key)["Body"].read()
     written.s3.put_object(Bucket=written.readready, Key=key, Body=body.replace(b'"rows": 1', b'"rows": 9'))

@@ -362,7 +362,7 @@ def test_raw_days_that_no_check_would_come_to_are_named(lake: LocalLake) -> None
     assert "2009-05-07" in names_of(evaluation.metadata, "day")
     assert "2098-03-04" in names_of(evaluation.metadata, "day")
     assert evaluation.metadata["days_to_come"].value == 1
-    assert "set LOGLAKE_FIRST_DAY=" in str(evaluation.description)
+    assert "start it by `LOGLAKE_FIRST_DAY=" in str(evaluation.description)
     assert "have the objects moved to the day of their delivery" in str(evaluation.description)
 
 

@@ -476,12 +476,12 @@ def test_the_recount_finds_the_events_that_the_job_finds() -> None:
     for content in sample_contents():
         found = rows(content)
         try:
-            event_keys = [e.key for e in recount.events(gzip.decompress(content).decode(errors="replace"))]
+            counted = [e.key for e in recount.events(gzip.decompress(content).decode(errors="replace"))]
         except (NotCountableError, OSError):
             assert found[-1]["reason"]
             continue
         keys = [r["eventkey"] for r in found if r["kind"] == "record"]
-        assert not Counter(keys) - Counter(event_keys)
+        assert not Counter(keys) - Counter(counted)
         assert len(event_keys) == found[-1]["record_count"]
 
 

@@ -542,8 +542,8 @@ def run_job(lake: LocalLake, way: str, first: date = FIRST, last: date = LAST) -
     """Build the lake's days as they lie there now, without a commit; what the run said."""
     glue, name = lake.client("glue"), lake.settings.readready_job
     days = {"--first_day": str(day_number(first)), "--last_day": str(day_number(last))}
-    arguments_of = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
-    run = glue.start_job_run(JobName=name, Arguments=arguments_of)["JobRunId"]
+    given = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
+    run = glue.start_job_run(JobName=name, Arguments=given)["JobRunId"]
     state = until(lambda: final_state(glue, name, run), 180)
     log = (lake.home / "runs" / run / "output.log").read_text()
     assert state == "SUCCEEDED", log

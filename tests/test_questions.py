@@ -111,8 +111,8 @@ def test_an_unknown_question_names_those_that_are_near_and_one_of_two_is_named_w
 
 def test_a_question_is_asked_up_to_another_number_of_rows_than_its_own() -> None:
     assert all(one.limit for one in QUESTIONS), "each has an end for people"
-    sample_lake = question("root_use").statement(FIRST, LAST, 1_001)
-    assert (sample_lake.count("LIMIT"), sample_lake.splitlines()[-1]) == (1, "LIMIT 1001")
+    text = question("root_use").statement(FIRST, LAST, 1_001)
+    assert (text.count("LIMIT"), text.splitlines()[-1]) == (1, "LIMIT 1001")
     without = parse_question("any", "anylog", "-- Who?\n-- Why: so\n-- Asked by: security\n{first_day}{last_day}")
     assert (without.limit, without.statement(FIRST, LAST, 3).splitlines()[-1]) == (None, "LIMIT 3")
 

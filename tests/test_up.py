@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.cli.dagster_output import warnings_of
-from infra.cli.home import REPOSITORY
+from infra.cli.home import REPOSITORY, local_program
 from infra.cli.local_lake import ACCOUNT, NAME, REGION
 from infra.cli.main import main
 from infra.emulator.processes import free_port, running_stack
@@ -241,7 +241,7 @@ def test_a_second_up_of_the_same_lake_names_the_first_ones_address(up: RunningLa
         assert done.returncode == 2
         assert done.stdout.strip() == (
             f"up: The lake in {up.home} is up already, with its Dagster UI at http://127.0.0.1:{up.port}. Use that "
-            "one; `loglake down` or Ctrl-C where it runs stops it."
+            f"one; `{local_program(up.home)} down` or Ctrl-C where it runs stops it."
         )
     assert up.ui.answers()
 

@@ -335,7 +335,7 @@ def test_the_commands_list_what_is_due_and_refuse_what_is_half_said(
     assert said.count('[[reviewer]]\n    name = "dana"\n    source_identities = [') == 1
     assert main(["verdicts", "--days", days, "--all", "--reviewers", str(reviewers)]) == 0
     said = capsys.readouterr().out
-    assert f"--reviewer <name> --reviewers {reviewers}; <name> is one of those in {reviewers}: dana, erin" in said
+    assert f"--reviewer NAME --reviewers {reviewers}; NAME is one of those in {reviewers}: dana, erin" in said
     assert main(["verdicts", "--days", days, "--reviewer", "dana"]) == 2
     said = capsys.readouterr().err
     assert f"There is no reviewer 'dana'; {own} has none." in said

@@ -19,6 +19,7 @@ JOB_PACKAGES = frozenset({"dagster-pipes", "duckdb", "isal", "msgspec", "sqlglot
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MODE = 0o100644 << 16
 _SHIPPED_SUFFIXES = frozenset({".py", ".sql", ".toml"})  # defs.yaml is Dagster's alone
+_DEPLOYED_SUFFIXES = _SHIPPED_SUFFIXES | {".yaml"}
 _DEPLOYED_FOLDERS = ("infra/aws", "lambdas", "glue_scripts", "loglake_assets", "resources")
 _NOT_SHIPPED = ("samples",)  # package of a source that makes sample logs
 _SHIPPED_FOLDERS = ("s3", "lake", "lake/storage", "lake/addapart", "lake/versions")
@@ -97,8 +98,8 @@ def tree_digest(root: Path = ROOT) -> str:
     Equal digests are equal templates, bundles and declarations; it takes the time of reading the files.
     """
     digest = hashlib.sha256(version("sqlglot").encode())
-    files = (file for folder in _DEPLOYED_FOLDERS for file in (root / folder).rglob("*") if file.is_file())
-    for file in sorted(file for file in files if "__pycache__" not in file.parts):
+    files = (file for folder in _DEPLOYED_FOLDERS for file in (root / folder).rglob("*"))
+    for file in sorted(file for file in files if file.suffix in _DEPLOYED_SUFFIXES):
         content = file.read_bytes()
         digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()

@@ -24,7 +24,17 @@ from infra.aws.bundles import (
 )
 from infra.aws.catalog_template import partition_indexes, template_text, view_input
 from infra.aws.dropped_tables import deployed_tables, restore_tables
-from infra.aws.stacks import DeployError, Progress, Stack, StackOptions, StackPlan, Stacks, defaults
+from infra.aws.stacks import (
+    DEPLOYED,
+    DeployError,
+    Progress,
+    Stack,
+    StackOptions,
+    StackPlan,
+    Stacks,
+    defaults,
+    stack_parameters,
+)
 from infra.aws.template import resources
 from loglake_assets.lake.storage.keys import COMMITS_PREFIX
 from loglake_assets.questions import Question, questions
@@ -137,6 +147,23 @@ def deploy(
     return True
 
 
+def deployed_state(settings: LakeSettings, clients: Clients) -> dict[str, str] | None:
+    """When each stack of the lake was changed last, by its name.
+
+    None where one is not complete, or where an artifact that one names is gone: then something has to be deployed.
+    """
+    pages = clients("cloudformation").get_paginator("describe_stacks").paginate()
+    stacks = [one for page in pages for one in page["Stacks"] if one["StackName"].startswith(f"{settings.name}-")]
+    stacks = [one for one in stacks if one["StackStatus"] != "DELETE_COMPLETE"]
+    keys = {stack_parameters(one).get(name, "") for one in stacks for name in _ARTIFACT_PARAMETERS} - {""}
+    s3, bucket = clients("s3"), settings.artifacts_bucket
+    if not all(one["StackStatus"] in DEPLOYED for one in stacks):
+        return None
+    if not all(answer(s3.head_object, Bucket=bucket, Key=key) for key in sorted(keys)):
+        return None
+    return {one["StackName"]: str(one.get("LastUpdatedTime", one["CreationTime"])) for one in stacks}
+
+
 def restore(
     settings: LakeSettings,
     clients: Clients,
@@ -181,6 +208,7 @@ def reviews_of(sources: Sequence[LogSource]) -> list[Review]:
     return [review for review in map(load_review, review_names()) if names.issuperset(review.sources)]
 
 
+_ARTIFACT_PARAMETERS = ("LambdaCodeKey", "LookerCodeKey", "BundleKey", "ScriptKey")
 _RAW_STACK = "addapart-raw-"
 _OF_ONE_LOG = frozenset({"DeliveryServices", "DeliveryAccounts", "DeliveryOrgIds", "WriterRoles", "WriterRolePattern"})
 _OF_ONE_LOG |= {"ReplicationRoles", "ReplicationRolePattern"}

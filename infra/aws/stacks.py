@@ -272,10 +272,10 @@ def _template_argument(s3: "S3Client", settings: LakeSettings, stack: Stack) -> 
     return {"TemplateURL": f"{s3.meta.endpoint_url}/{settings.artifacts_bucket}/{key}"}
 
 
-_DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
+DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
 
 
-def _wait(cloudformation: "CloudFormationClient", name: str, stack_id: str, until: Sequence[str] = _DEPLOYED) -> None:
+def _wait(cloudformation: "CloudFormationClient", name: str, stack_id: str, until: Sequence[str] = DEPLOYED) -> None:
     """Return once the stack is complete. Raises DeployError with the first failing resource and its reason."""
     pause = _Pause()
     while True:

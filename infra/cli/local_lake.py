@@ -38,7 +38,7 @@ DIGEST_KEYS = "digest-keys.json"
 _ON_DEMAND = "on-demand"
 _PARAMETERS = {"RequireTls": "false", "looker:ModelId": "scripted-stand-in"}  # `loglake ask` says which model
 _DEPLOYMENT = "deployment"
-"""In the artifacts bucket of a local lake: the digest of the tree that was deployed last, with its parameters."""
+"""In the artifacts bucket of a local lake: the tree and parameters that were deployed last, and the stacks' state."""
 _OF_THE_CALLER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE")
 
 
@@ -178,16 +178,24 @@ def deploy_lake(lake: LocalLake, say: Callable[[str], None]) -> None:
     from loglake_assets.sources import load_source, source_names
 
     sources = [load_source(name) for name in source_names()]
-    wanted = f"{tree_digest()} {json.dumps(_PARAMETERS)}".encode()
+    tree = f"{tree_digest()} {json.dumps(_PARAMETERS)}"
     s3, artifacts = lake.client("s3"), lake.settings.artifacts_bucket
     last = _object_if_any(s3, artifacts, _DEPLOYMENT)
-    if last == wanted:
+    if last and last == _deployment(lake, tree):
         restore(lake.settings, lake.client, sources, _PARAMETERS, say, warn)
         return
     if last:  # a deployment that fails leaves a lake of no known tree
         s3.delete_object(Bucket=artifacts, Key=_DEPLOYMENT)
     deploy(lake.settings, lake.client, sources, _PARAMETERS, say, warn=warn)
-    s3.put_object(Bucket=artifacts, Key=_DEPLOYMENT, Body=wanted)
+    s3.put_object(Bucket=artifacts, Key=_DEPLOYMENT, Body=_deployment(lake, tree) or b"")
+
+
+def _deployment(lake: LocalLake, tree: str) -> bytes | None:
+    """The tree with the state of the stacks: a stack that was killed may come back as it was before a deployment."""
+    from infra.aws.deploy import deployed_state
+
+    state = deployed_state(lake.settings, lake.client)
+    return None if state is None else json.dumps([tree, state], sort_keys=True).encode()
 
 
 def _object_if_any(s3: Any, bucket: str, key: str) -> bytes | None:

@@ -10,7 +10,7 @@ from infra.cli.dagster_runs import days_per_run, days_until_now, job_and_asset, 
 from infra.cli.day_argument import BuildError
 from loglake_assets.orchestration.source_config import window_tags, windows
 from loglake_assets.sources.calendar_days import days_text
-from loglake_assets.sources.words import tally
+from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
 
@@ -34,13 +34,14 @@ def submit_days(
     client = _client(str(lake.dagster))
     asked = days_until_now(job, name, first, last)
     days = with_source(asked)
-    if len(days) < len(asked):
-        say(f"  {len(asked) - len(days)} of {tally(len(asked), 'day')} have nothing to be built from: not submitted")
+    if not days:
+        raise BuildError(f"No raw logs are known for {days_text(asked)}, so nothing was submitted.")
+    if absent := len(asked) - len(days):
+        has = inflect(absent, "has", "have")
+        say(f"  {absent} of {tally(len(asked), 'day')} {has} nothing to be built from: not submitted")
     for window in windows(days, days_per_run(definitions, key)):
         run_id = _submit(client, lake, job.name, {**tags, **window_tags(window)})
         say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")
-    if not days:
-        raise BuildError(f"No raw logs are known for {days_text(asked)}, so nothing was submitted.")
     say(f"Submitted to the lake's Dagster. `{loglake('status')}` shows what became of the days.")
     return 0
 

@@ -236,14 +236,15 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
 def _verdict_result(
     config: SourceConfig, lake: Lake, check: VerdictCheck, found: Sequence[DayReport]
 ) -> dg.AssetCheckResult:
-    bad = [(day, judged) for day in found for judged in day.select(*check.verdicts)]
+    bad = [(day, judged) for day in found for judged in day.asking(*check.verdicts)]
+    count = len({judged.name for _, judged in bad})
     days = list(dict.fromkeys(day.day for day, _ in bad))
     remedy = "; ".join(remedies((day, j.verdict) for day, j in bad)[:NAMES_SHOWN])
     listed = sum(day.listed_count for day in found)
     return check_result(
         config.checks_key,
         check.name,
-        wrong=f"{tally(len(bad), check.noun)} of {tally(len(days), 'day')} {inflect(len(bad), 'is', 'are')} "
+        wrong=f"{tally(count, check.noun)} of {tally(len(days), 'day')} {inflect(count, 'is', 'are')} "
         f"{check.wrong}, the first is {bad[0][1].text}"
         if bad
         else "",
@@ -252,7 +253,7 @@ def _verdict_result(
         columns=("day", "object"),
         names=((day.day, judged.text) for day, judged in bad),
         figures={
-            "objects": len(bad),
+            "objects": count,
             "objects_pct": objects_pct(found, check.verdicts),
             "days": len(days),
             "by_day": _by_day(found, (*check.verdicts, *check.shown)),

@@ -5,6 +5,7 @@ mended: the check stays red for it meanwhile. The turn is kept as well, so that 
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -85,7 +86,7 @@ def remember(
 
 def _summary(day: DayReport) -> dict[str, Any]:
     """Counts by verdict, and the placing of a day that is not as it must be with its run; empty for one that is."""
-    wrong = {verdict: n for verdict, n in day.counts.items() if Verdict(verdict) not in RIGHT}
+    wrong = Counter(str(one.verdict) for one in day.asking(*(set(Verdict) - RIGHT)))
     placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing), "run": day.run_id}
     return {**wrong, **placing}
 
@@ -181,6 +182,8 @@ def _remedies_of(config: SourceConfig, wrong: Mapping[str, Mapping[str, Any]]) -
     findings = {date.fromisoformat(day): list(_findings(said)) for day, said in wrong.items()}
     for finding, run in finding_runs(findings):
         said = wrong[run[-1].isoformat()]
+        if finding is Placing.COMMIT_MISSING and not said.get("run"):
+            continue  # noted before runs were kept: the turn that looks at the day again says it
         yield remedy(finding, config.source.name, run[0], run[-1], said.get("run"))
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
 """S3's answers to a conditional PutObject whose key exists."""
+GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "404"})
+"""S3's answers of an object that is not there."""
 ATTEMPTS, FIRST_PAUSE_SECONDS = 4, 0.5
 
 
@@ -65,6 +67,22 @@ def object_if_any(s3: "S3Client", bucket: str, key: str) -> bytes | None:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             return None
         raise
+
+
+def object_head(s3: "S3Client", bucket: str, key: str) -> Any | None:
+    """ETag, LastModified and what else HeadObject says of an object, or the listing; None where there is none.
+
+    Of an object whose key its writer kept (SSE-C), S3 gives no head; the listing has its ETag all the same.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            return None
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+        return listed[0] if listed and listed[0]["Key"] == key else None
 
 
 def put_once(s3: "S3Client", bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:

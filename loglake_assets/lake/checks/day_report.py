@@ -209,6 +209,11 @@ class DayReport:
     def select(self, *verdicts: Verdict) -> list[ObjectVerdict]:
         return [j for j in self.verdicts if j.verdict in verdicts]
 
+    def asking(self, *verdicts: Verdict) -> list[ObjectVerdict]:
+        """Those that ask for something: a day that was rolled back is as a person wants it, and asks for no build."""
+        kept = set(verdicts) - set(_BUILD_MENDS) if self.is_rolled_back else verdicts
+        return self.select(*kept)
+
     @property
     def landed_count(self) -> int:
         """Objects of the day that no deny rule keeps out."""

@@ -31,6 +31,7 @@ from loglake_assets.lake.versions.manifests import (
     read_manifest,
 )
 from loglake_assets.lake.versions.served_day import Placing, ServedDay, served_day
+from loglake_assets.s3.objects import object_head
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
@@ -266,14 +267,8 @@ class Reconciler:
 
     def _etag(self, bucket: str, key: str) -> str | None:
         """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
-        from botocore.exceptions import ClientError
-
-        try:
-            return str(self.table.s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}:
-                return None
-            raise
+        head = object_head(self.table.s3, bucket, key)
+        return None if head is None else str(head["ETag"]).strip('"')
 
     def _short(self, manifest: Manifest, served: ServedDay) -> Iterator[ObjectVerdict]:
         """Files of the build that are not as they were verified."""

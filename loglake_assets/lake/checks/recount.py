@@ -26,7 +26,7 @@ from loglake_assets.lake.versions.integrity import altered_files, bucket_of, dif
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
 from loglake_assets.lake.versions.served_day import ServedDay
-from loglake_assets.s3.objects import CutObjectError, refusal, whole_object
+from loglake_assets.s3.objects import CutObjectError, object_head, refusal, whole_object
 from loglake_assets.s3.orc import columns_of
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
@@ -198,7 +198,8 @@ class Recount:
 
     def _etag(self, name: tuple[str, str]) -> str:
         """Of an object that S3 lists and does not give."""
-        return str(self.table.s3.head_object(Bucket=name[0], Key=name[1])["ETag"]).strip('"')
+        head = object_head(self.table.s3, *name)
+        return "" if head is None else str(head["ETag"]).strip('"')
 
     def _events(self, body: bytes) -> list[CountedEvent] | str:
         text = ""
