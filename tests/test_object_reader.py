@@ -482,7 +482,7 @@ def test_the_recount_finds_the_events_that_the_job_finds() -> None:
             continue
         keys = [r["eventkey"] for r in found if r["kind"] == "record"]
         assert not Counter(keys) - Counter(counted)
-        assert len(event_keys) == found[-1]["record_count"]
+        assert len(counted) == found[-1]["record_count"]
 
 
 EXCLUDING = """
