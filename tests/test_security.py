@@ -4,7 +4,6 @@ import hashlib
 import http.client
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from ministack.core import sigv4
 
+from infra.cli.dagster_home import write_dagster_home
 from infra.cli.dagster_ui import UiError, guard_command
 from infra.cli.home import REPOSITORY
 from infra.cli.local_lake import LocalLake, environment
@@ -105,7 +105,7 @@ def ui(lake: LocalLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui
     home = tmp_path_factory.mktemp("dagster")
     options = ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(found.port)]
     named = {**os.environ, **environment(lake), "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-    shutil.copy(REPOSITORY / "infra" / "cli" / "dagster.yaml", home)
+    write_dagster_home(home)
     with (home / "log").open("wb") as log:
         command = [sys.executable, "-m", "infra.cli.dagster_ui", "webserver", *options]
         process = subprocess.Popen(command, cwd=REPOSITORY, env=named, stdout=log, stderr=log)
