@@ -123,19 +123,17 @@ def test_what_is_cut_or_was_not_validated_is_said_wherever_somebody_looks(built:
     assert len((made.folder / "questions" / "root_use.csv").read_text().splitlines()) == 3
     assert "questions/root_use: 2 rows, cut there: it has more" in said
     assert any(text.startswith("digests were not validated: The file of public keys") for text in said)
-    sentences = "\n".join(pack_folder.sentences)
+    sentences = "\n".join(made.sentences)
     assert "is whole" not in sentences
-    _, verified = verify(pack_folder.folder)
-    for text in (sentences, verified, (pack_folder.folder / "README.txt").read_text()):
+    _, verified = verify(made.folder)
+    for text in (sentences, verified, (made.folder / "README.txt").read_text()):
         assert "questions/root_use.csv: the first 2 rows; there are more" in text
         assert "digests cloudtrail" in text
         assert "name a file of them with --keys" in text
-    about = json.loads((pack_folder.folder / "pack.json").read_text())
+    about = json.loads((made.folder / "pack.json").read_text())
     assert about["questions"]["root_use"] == {"rows": 2, "is_cut": True}
-    assert (about["digests_validated"], about["not_here"]) == (False, pack_folder.gaps)
-    assert str(tmp_path) not in (pack_folder.folder / "README.txt").read_text(), (
-        "an auditor has no use for a path of ours"
-    )
+    assert (about["digests_validated"], about["not_here"]) == (False, made.gaps)
+    assert str(tmp_path) not in (made.folder / "README.txt").read_text(), "an auditor has no use for a path of ours"
 
 
 def test_a_pack_without_a_gap_is_called_whole_and_no_other(whole: Pack) -> None:
