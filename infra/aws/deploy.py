@@ -154,7 +154,6 @@ def deployed_state(settings: LakeSettings, clients: Clients) -> dict[str, str] |
     """
     pages = clients("cloudformation").get_paginator("describe_stacks").paginate()
     stacks = [one for page in pages for one in page["Stacks"] if one["StackName"].startswith(f"{settings.name}-")]
-    stacks = [one for one in stacks if one["StackStatus"] != "DELETE_COMPLETE"]
     keys = {stack_parameters(one).get(name, "") for one in stacks for name in _ARTIFACT_PARAMETERS} - {""}
     s3, bucket = clients("s3"), settings.artifacts_bucket
     if not all(one["StackStatus"] in DEPLOYED for one in stacks):

@@ -226,11 +226,8 @@ def _workgroup(lake: Deployment, name: str) -> Iterator[Finding]:
     if found is None:
         yield needs_deployment("workgroups", f"the Athena workgroup {name} is not there")
     elif found["WorkGroup"].get("State") != "ENABLED":
-        yield bad("workgroups", f"the Athena workgroup {name} is off", _turn_on(name))
-
-
-def _turn_on(workgroup: str) -> str:
-    return f"`aws athena update-work-group --state ENABLED --work-group {workgroup}`"
+        turn_on = f"`aws athena update-work-group --state ENABLED --work-group {name}`"
+        yield bad("workgroups", f"the Athena workgroup {name} is off", turn_on)
 
 
 def _alarms(lake: Deployment) -> Iterator[Finding]:

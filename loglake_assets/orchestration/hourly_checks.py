@@ -236,7 +236,7 @@ def _unknown_keys_result(config: SourceConfig, lake: Lake, unknown: Sequence[str
 def _verdict_result(
     config: SourceConfig, lake: Lake, check: VerdictCheck, found: Sequence[DayReport]
 ) -> dg.AssetCheckResult:
-    bad = [(day, judged) for day in found for judged in day.asking(*check.verdicts)]
+    bad = [(day, judged) for day in found for judged in day.wrong if judged.verdict in check.verdicts]
     count = len({judged.name for _, judged in bad})
     days = list(dict.fromkeys(day.day for day, _ in bad))
     remedy = "; ".join(remedies((day, j.verdict) for day, j in bad)[:NAMES_SHOWN])

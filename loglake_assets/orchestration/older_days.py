@@ -17,7 +17,6 @@ import dagster as dg
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.checks.day_report import (
     LOOK_BACK_DAYS,
-    RIGHT,
     DayReport,
     Finding,
     Verdict,
@@ -86,7 +85,7 @@ def remember(
 
 def _summary(day: DayReport) -> dict[str, Any]:
     """Counts by verdict, and the placing of a day that is not as it must be with its run; empty for one that is."""
-    wrong = Counter(str(one.verdict) for one in day.asking(*(set(Verdict) - RIGHT)))
+    wrong = Counter(str(one.verdict) for one in day.wrong)
     placing = {} if day.placing in IN_ORDER else {"placing": str(day.placing), "run": day.run_id}
     return {**wrong, **placing}
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 ALREADY_THERE = frozenset({"PreconditionFailed", "412"})
 """S3's answers to a conditional PutObject whose key exists."""
-GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound", "404"})
+GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404"})
 """S3's answers of an object that is not there."""
+_HEAD_WITHOUT_KEY = frozenset({"400", "InvalidRequest"})
 ATTEMPTS, FIRST_PAUSE_SECONDS = 4, 0.5
 
 
@@ -64,7 +65,7 @@ def object_if_any(s3: "S3Client", bucket: str, key: str) -> bytes | None:
         body: bytes = whole_object(s3, bucket, key)["Body"]
         return body
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+        if error.response["Error"]["Code"] in GONE:
             return None
         raise
 
@@ -79,8 +80,11 @@ def object_head(s3: "S3Client", bucket: str, key: str) -> Any | None:
     try:
         return s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] in GONE:
+        code = error.response["Error"]["Code"]
+        if code in GONE or code == "NoSuchBucket":
             return None
+        if code not in _HEAD_WITHOUT_KEY:
+            raise
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
         return listed[0] if listed and listed[0]["Key"] == key else None
 

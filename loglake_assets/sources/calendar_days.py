@@ -1,11 +1,8 @@
 """Calendar days as the lake's tables, its commands and people write them. Standard library only."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from itertools import groupby
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 def day_number(day: date) -> int:
@@ -41,12 +38,3 @@ def runs_of_days(days: Collection[date]) -> Iterator[list[date]]:
     """Neighbouring days together, in order."""
     for _, run in groupby(enumerate(sorted(days)), key=lambda at: at[1] - timedelta(days=at[0])):
         yield [day for _, day in run]
-
-
-def days_by_thing(things: Mapping[date, Iterable[T]]) -> dict[T, list[date]]:
-    """The days that have each thing, from the things that each day has; things and days in the order they come."""
-    days_of: dict[T, list[date]] = {}
-    for day, of_day in things.items():
-        for thing in of_day:
-            days_of.setdefault(thing, []).append(day)
-    return days_of

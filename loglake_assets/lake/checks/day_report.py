@@ -14,7 +14,7 @@ from typing import Any
 from loglake_assets.lake.checks.coverage import BESIDE, Coverage, Measure
 from loglake_assets.lake.versions.commits import Commit
 from loglake_assets.lake.versions.served_day import IN_ORDER, Placing
-from loglake_assets.sources.calendar_days import day_number, days_argument, days_by_thing, runs_of_days
+from loglake_assets.sources.calendar_days import day_number, days_argument, runs_of_days
 from loglake_assets.sources.words import floor_pct, inflect, plain_argument, tally
 from resources.settings import program
 
@@ -150,7 +150,11 @@ def remedy(
 
 def finding_runs(findings: Mapping[date, Iterable[Finding]]) -> Iterator[tuple[Finding, list[date]]]:
     """Each finding with neighbouring days that have it, as one remedy mends them: one day each where it is of a day."""
-    for finding, days in days_by_thing(findings).items():
+    days_of: dict[Finding, list[date]] = defaultdict(list)
+    for day, of_day in findings.items():
+        for finding in of_day:
+            days_of[finding].append(day)
+    for finding, days in days_of.items():
         is_of_a_day = "{day}" in REMEDIES.get(finding, "")
         for run in runs_of_days(days):
             yield from ((finding, part) for part in ([[day] for day in run] if is_of_a_day else [run]))
@@ -209,10 +213,11 @@ class DayReport:
     def select(self, *verdicts: Verdict) -> list[ObjectVerdict]:
         return [j for j in self.verdicts if j.verdict in verdicts]
 
-    def asking(self, *verdicts: Verdict) -> list[ObjectVerdict]:
+    @property
+    def wrong(self) -> list[ObjectVerdict]:
         """Those that ask for something: a day that was rolled back is as a person wants it, and asks for no build."""
-        kept = set(verdicts) - set(_BUILD_MENDS) if self.is_rolled_back else verdicts
-        return self.select(*kept)
+        right = {*RIGHT, *(_BUILD_MENDS if self.is_rolled_back else ())}
+        return [one for one in self.verdicts if one.verdict not in right]
 
     @property
     def landed_count(self) -> int:
@@ -248,10 +253,9 @@ class DayReport:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything that asks for something, each once, in the order in which it is mended."""
-        verdicts = {j.verdict for j in self.verdicts} - RIGHT
+        verdicts = {one.verdict for one in self.wrong}
         placing: list[Finding] = [] if self.placing in IN_ORDER else [self.placing]
-        if self.is_rolled_back:  # building it would bring it something, which is not wanted
-            verdicts -= set(_BUILD_MENDS)
+        if self.is_rolled_back:
             placing.append(Choice.ROLLED_BACK)
         if self._has_broken_manifest:  # what the build read is not known, and a build is refused until that is mended
             verdicts -= {Verdict.UNBUILT}
@@ -323,11 +327,11 @@ class DayReport:
 
 def remedies(found: Iterable[tuple[DayReport, Finding]]) -> list[str]:
     """What mends findings of days: each text once, neighbouring days of a finding in one command."""
-    findings: dict[date, list[Finding]] = defaultdict(list)
+    findings: dict[date, dict[Finding, None]] = defaultdict(dict)  # each once, in the order they come
     reports: dict[date, DayReport] = {}
     for report, finding in found:
         reports[report.day] = report
-        findings[report.day] += [] if finding in findings[report.day] else [finding]
+        findings[report.day][finding] = None
     runs = finding_runs(findings)
     return list(dict.fromkeys(reports[run[-1]].remedy(finding, run[0]) for finding, run in runs))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from loglake_assets.s3.objects import GONE
 from loglake_assets.sources.words import floor_pct
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ BUCKET_WITHOUT_LOCK = "bucket_without_lock"
 BEYOND = "locked_beyond_configuration"
 
 _TOLERANCE = timedelta(minutes=1)  # S3 counts from an upload's end or its beginning, and tells whole seconds
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
 class LockUnreadableError(RuntimeError):
@@ -159,14 +159,14 @@ def bucket_lock(s3: "S3Client", bucket: str) -> BucketLock:
 
 def object_lock(s3: "S3Client", bucket: str, key: str, of_bucket: BucketLock) -> ObjectLock | None:
     """The lock of an object's current version; None when it is gone. Raises LockUnreadableError."""
-    head = _ask(s3.head_object, Bucket=bucket, Key=key, none=_ABSENT)
+    head = _ask(s3.head_object, Bucket=bucket, Key=key, none=GONE)
     if not head:
         return None
     mode, until = head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")
     if mode is None and of_bucket.enabled:
         # HeadObject keeps a lock to itself where the caller may not see it; this call says so instead.
         version = {"VersionId": head["VersionId"]} if "VersionId" in head else {}
-        absent = {"NoSuchObjectLockConfiguration", *_ABSENT}
+        absent = {"NoSuchObjectLockConfiguration", *GONE}
         retention = _ask(s3.get_object_retention, Bucket=bucket, Key=key, none=absent, **version).get("Retention", {})
         mode, until = retention.get("Mode"), retention.get("RetainUntilDate")
     held = head.get("ObjectLockLegalHoldStatus") == "ON"
