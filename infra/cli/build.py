@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from infra.cli.command_lake import AwsLake, CommandLake
@@ -47,10 +48,7 @@ def build_range(
 
     A day that only the late ledger knows of, because a build of this range found events of it, is built as well.
     """
-
-    def with_source(days: list[date]) -> list[date]:
-        return days_with_source(lake, source, days)
-
+    with_source = partial(days_with_source, lake, source)
     results = run_days(lake, source.name, source.readready.name, first, last, with_source, say, tags)
     asked = days_between(first, last)
     _say_days_without_source(lake, source, asked, {result.day for result in results}, say)
@@ -66,7 +64,7 @@ def build_days(lake: CommandLake, name: str, first: date, last: date, accept_los
         raise BuildError(f"--accept-loss is for logs: {name} is made from tables, and takes nothing from raw objects.")
     tags = {ACCEPT_LOSS_TAG: "true"} if accept_loss else {}
     if isinstance(lake, AwsLake) and lake.dagster:
-        return submit_days(lake, name, first, last, _filter_by_source(lake, name), tags, say)
+        return submit_days(lake, name, first, last, partial(_days_to_submit, lake, name, say), tags, say)
     if isinstance(lake, AwsLake):
         write_dagster_home(lake.dagster_home)
         say(f"Built here; Dagster records the runs in {lake.dagster_home}, since lakes/ names no Dagster of this lake.")
@@ -93,12 +91,14 @@ def _build_review(lake: CommandLake, review: Review, first: date, last: date, sa
     return 1 if any(r.error for r in results) else 0
 
 
-def _filter_by_source(lake: CommandLake, name: str) -> Callable[[list[date]], list[date]]:
-    """What leaves of days those that have a source; a review says itself which days it can be made of."""
+def _days_to_submit(lake: CommandLake, name: str, say: Say, asked: list[date]) -> list[date]:
+    """Those of a log that have a source, the others said; a review's run says itself which days it can be made of."""
     if name in review_names():
-        return lambda days: days
+        return asked
     source = load_source(name)
-    return lambda days: days_with_source(lake, source, days)
+    days = days_with_source(lake, source, asked)
+    _say_days_without_source(lake, source, asked, days, say)
+    return days
 
 
 def days_with_source(lake: CommandLake, source: LogSource, days: list[date]) -> list[date]:

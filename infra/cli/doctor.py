@@ -8,6 +8,7 @@ from infra.aws.examination import examine
 from infra.aws.findings import Deployment, Finding
 from infra.cli.command_lake import AwsLake
 from infra.cli.terminal_output import escape
+from loglake_assets.lake.versions import retention
 from loglake_assets.sources import load_source, source_names
 from loglake_assets.sources.words import tally
 
@@ -64,11 +65,9 @@ def examine_dagster(address: str | None) -> Iterator[Finding]:
 def _stopped_automation(repositories: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for repository in repositories:
         stopped = (one["name"] for one in repository["schedules"] if one["scheduleState"]["status"] != "RUNNING")
-        yield from (name for name in stopped if name != _DELETES)
+        yield from (name for name in stopped if name != retention.COLLECTION_JOB)
         yield from (one["name"] for one in repository["sensors"] if one["sensorState"]["status"] != "RUNNING")
 
 
-_DELETES = "collect_old_runs"
-"""The schedule that is off until somebody wants it."""
 _QUERY = """{ repositoriesOrError { ... on RepositoryConnection { nodes {
   schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } }"""

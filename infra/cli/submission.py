@@ -9,8 +9,6 @@ from infra.cli.command_lake import AwsLake
 from infra.cli.dagster_runs import days_per_run, days_until_now, job_and_asset, load_definitions
 from infra.cli.day_argument import BuildError
 from loglake_assets.orchestration.source_config import window_tags, windows
-from loglake_assets.sources.calendar_days import days_text
-from loglake_assets.sources.words import inflect, tally
 from resources.settings import loglake
 
 
@@ -19,26 +17,18 @@ def submit_days(
     name: str,
     first: date,
     last: date,
-    with_source: Callable[[list[date]], list[date]],
+    days_to_submit: Callable[[list[date]], list[date]],
     tags: Mapping[str, str],
     say: Callable[[str], None],
 ) -> int:
-    """Submit a run for each window of the days that have a source; returns 0 once all are with Dagster.
-
-    Raises BuildError.
+    """Submit a run for each window of the days to submit; returns 0 once all are with Dagster. Raises BuildError.
 
     Dagster starts them in its own time; nothing is waited for.
     """
     definitions = load_definitions(first)
     job, key = job_and_asset(definitions, name)
     client = _client(str(lake.dagster))
-    asked = days_until_now(job, name, first, last)
-    days = with_source(asked)
-    if not days:
-        raise BuildError(f"No raw logs are known for {days_text(asked)}, so nothing was submitted.")
-    if absent := len(asked) - len(days):
-        has = inflect(absent, "has", "have")
-        say(f"  {absent} of {tally(len(asked), 'day')} {has} nothing to be built from: not submitted")
+    days = days_to_submit(days_until_now(job, name, first, last))
     for window in windows(days, days_per_run(definitions, key)):
         run_id = _submit(client, lake, job.name, {**tags, **window_tags(window)})
         say(f"  {name} {window[0]} to {window[-1]}: {str(lake.dagster).rstrip('/')}/runs/{run_id}")

@@ -10,7 +10,7 @@ import dagster as dg
 from loglake_assets.lake.checks.coverage import NAMES_SHOWN
 from loglake_assets.lake.lake import Lake
 from loglake_assets.lake.versions.commits import Commit
-from loglake_assets.lake.versions.retention import CollectedRun, RetentionRule, collect, old_runs
+from loglake_assets.lake.versions.retention import COLLECTION_JOB, CollectedRun, RetentionRule, collect, old_runs
 from loglake_assets.orchestration.alarm_sensor import alarm_sensor
 from loglake_assets.orchestration.check_jobs import HOURLY
 from loglake_assets.orchestration.check_metadata import NAMES
@@ -94,7 +94,7 @@ def collect_job() -> dg.JobDefinition:
         shown = metadata_table({"key": TEXT, "why": TEXT}, list(kept.items())[:NAMES_SHOWN])
         context.add_output_metadata({**totals, "keys_not_deleted": len(kept), **({NAMES: shown} if kept else {})})
 
-    @dg.job(name="collect_old_runs", description="Deletes superseded and never committed runs by age and generations.")
+    @dg.job(name=COLLECTION_JOB, description="Deletes superseded and never committed runs by age and generations.")
     def collect_old_runs() -> None:
         collect_from_tables()
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RunsOnShow = Callable[[str, int], set[str]]
 """From a table and a day (yyyymmdd) to the run that the catalog's partition names; empty where there is none."""
+COLLECTION_JOB = "collect_old_runs"
+"""The job that collects by rule, and its schedule, which is off until somebody wants it."""
 _BATCH = 1000  # DeleteObjects takes no more
 
 
