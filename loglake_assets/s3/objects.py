@@ -89,6 +89,12 @@ def object_head(s3: "S3Client", bucket: str, key: str) -> Any | None:
         return listed[0] if listed and listed[0]["Key"] == key else None
 
 
+def etag_if_any(s3: "S3Client", bucket: str, key: str) -> str | None:
+    """An object's ETag without its quotation marks; None where there is none."""
+    head = object_head(s3, bucket, key)
+    return None if head is None else str(head["ETag"]).strip('"')
+
+
 def put_once(s3: "S3Client", bucket: str, key: str, body: bytes, content_type: str = "application/json") -> None:
     """Write an object, unless it is there. There with the same bytes: the answer to an earlier try was lost.
 

@@ -31,7 +31,7 @@ from loglake_assets.lake.versions.manifests import (
     read_manifest,
 )
 from loglake_assets.lake.versions.served_day import Placing, ServedDay, served_day
-from loglake_assets.s3.objects import object_head
+from loglake_assets.s3.objects import etag_if_any
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.definition import definition_digest
@@ -216,7 +216,7 @@ class Reconciler:
             own = entry.prefix_day == day_number(day)
             if not own and not entry.days.get(day_number(day)):
                 continue  # read ahead, and held nothing of this day
-            etag = listing.get(entry.name) or self._etag(entry.bucket, entry.key)
+            etag = listing.get(entry.name) or etag_if_any(self.table.s3, entry.bucket, entry.key)
             if etag is None:
                 yield ObjectVerdict(Verdict.GONE, entry.bucket, entry.key, f"read as {entry.etag}")
             elif etag != entry.etag and not own:
@@ -253,7 +253,7 @@ class Reconciler:
         for late in late_objects(self.table, manifest.day):
             if was_read(late, read.get((late.bucket, late.key))):
                 continue
-            if self._etag(late.bucket, late.key) is None:
+            if etag_if_any(self.table.s3, late.bucket, late.key) is None:
                 if is_accepted:
                     continue
                 said = f"held {tally(late.events, 'event')} of this day and was removed before its build read it"
@@ -264,11 +264,6 @@ class Reconciler:
                 )
         for key, why in broken_entries(self.table, manifest.day).items():
             yield ObjectVerdict(Verdict.UNREADABLE_RECORD, self.table.bucket, key, f"entry of the late ledger: {why}")
-
-    def _etag(self, bucket: str, key: str) -> str | None:
-        """Of an object outside the listed days, such as one of the late ledger; None when it is gone."""
-        head = object_head(self.table.s3, bucket, key)
-        return None if head is None else str(head["ETag"]).strip('"')
 
     def _short(self, manifest: Manifest, served: ServedDay) -> Iterator[ObjectVerdict]:
         """Files of the build that are not as they were verified."""

@@ -26,7 +26,7 @@ from loglake_assets.lake.versions.integrity import altered_files, bucket_of, dif
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.lake.versions.manifests import Manifest, ManifestObject, manifest_if_any
 from loglake_assets.lake.versions.served_day import ServedDay
-from loglake_assets.s3.objects import CutObjectError, object_head, refusal, whole_object
+from loglake_assets.s3.objects import CutObjectError, etag_if_any, refusal, whole_object
 from loglake_assets.s3.orc import columns_of
 from loglake_assets.s3.pages import keys
 from loglake_assets.s3.read_ahead import results_in_order
@@ -190,16 +190,14 @@ class Recount:
         except self.table.s3.exceptions.NoSuchKey:
             return _Content(name, prefix_day, _GONE, 0, _GONE)
         except self.table.s3.exceptions.ClientError as error:
-            if reason := refusal(error):
-                return _Content(name, prefix_day, self._etag(name), 0, reason, is_withheld=True)
-            raise
+            if not (reason := refusal(error)):
+                raise
+            etag = etag_if_any(self.table.s3, *name)  # S3 lists it and does not give it; or it is gone meanwhile
+            if etag is None:
+                return _Content(name, prefix_day, _GONE, 0, _GONE)
+            return _Content(name, prefix_day, etag, 0, reason, is_withheld=True)
         body = answer["Body"]
         return _Content(name, prefix_day, answer["ETag"].strip('"'), len(body), self._events(body))
-
-    def _etag(self, name: tuple[str, str]) -> str:
-        """Of an object that S3 lists and does not give."""
-        head = object_head(self.table.s3, *name)
-        return "" if head is None else str(head["ETag"]).strip('"')
 
     def _events(self, body: bytes) -> list[CountedEvent] | str:
         text = ""
