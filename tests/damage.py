@@ -88,7 +88,7 @@ def put_back(s3: Any, bucket: str, key: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def content_of(s3: Any, bucket: str, key: str, body: bytes | None) -> Iterator[None]:
+def other_content(s3: Any, bucket: str, key: str, body: bytes | None) -> Iterator[None]:
     """The object with other content, or gone, for as long as the block runs; then the very version it was."""
     before, versions = body_of(s3, bucket, key), versions_of(s3, bucket, key)
     try:
@@ -113,7 +113,7 @@ def changed_manifest(day: Day, change: Callable[[dict[str, Any]], None]) -> Iter
     document = day.manifest
     change(document)
     body = gzip.compress(json.dumps(document).encode())
-    with content_of(day.stored.s3, day.stored.readready_bucket, day.manifest_key, body):
+    with other_content(day.stored.s3, day.stored.readready_bucket, day.manifest_key, body):
         yield
 
 

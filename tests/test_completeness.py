@@ -52,7 +52,7 @@ from resources.glue_jobs import GlueRun
 from resources.settings import loglake
 from tests import damage
 from tests.conftest import FIRST, LAST, BuiltLake, quiet
-from tests.damage import content_of, put_back
+from tests.damage import other_content, put_back
 from tests.reports import stale_days
 from tests.test_object_reader import record
 from tests.test_reconciliation import DAY, DAYS, TABLE, an_object, newest, point, reconciled_day, s3, without_partition
@@ -307,7 +307,7 @@ def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltL
     day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     before = coverage_of(built)
     assert before.altered == {}
-    with content_of(s3(built), bucket(built), day.orc_key, forge(day.rows())):
+    with other_content(s3(built), bucket(built), day.orc_key, forge(day.rows())):
         assert {j.key for j in report_of(built).select(Verdict.SHORT)} == {day.orc_key}
         found = coverage_of(built)
         written = day.manifest["files"][0]["bytes"]
@@ -324,7 +324,7 @@ def test_rows_that_were_rewritten_in_place_are_not_called_complete(built: BuiltL
 def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(built: BuiltLake) -> None:
     day = damage.Day(damage.stored_lake(built.lake, built.source), day_number(DAY))
     commit, body = newest(built, DAY), forge(day.rows())
-    with content_of(s3(built), bucket(built), day.orc_key, body):
+    with other_content(s3(built), bucket(built), day.orc_key, body):
         etag = s3(built).head_object(Bucket=bucket(built), Key=day.orc_key)["ETag"].strip('"')
 
         def change(document: dict[str, Any]) -> None:
@@ -337,7 +337,7 @@ def test_rows_that_were_rewritten_with_their_records_are_not_called_complete(bui
             record_body = json.dumps(
                 asdict(replace(forged_commit, bytes=manifest.bytes, manifest_sha256=manifest.digest))
             ).encode()
-            with content_of(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
+            with other_content(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), record_body):
                 found = report_of(built)
                 assert found.select(Verdict.SHORT, Verdict.ALTERED) == []
                 assert found.placing is Placing.COMMIT_EDITED, "the catalog knows the record that was placed"
@@ -359,7 +359,7 @@ def test_a_commit_that_was_sent_to_another_directory_is_seen_and_not_followed(bu
     partition = damage.partition_input(day.stored, TABLE, [str(day_number(DAY))])
     edited = replace(commit, location=location, etags={})
     try:
-        with content_of(s3(built), bucket(built), key, json.dumps(asdict(edited)).encode()):
+        with other_content(s3(built), bucket(built), key, json.dumps(asdict(edited)).encode()):
             consumer = Consumer(settings(built), built.lake.client("glue"), s3(built), built.lake.client("sqs"))
             with pytest.raises(CommitEditedError, match="it was edited"):
                 consumer._place_newest_commit(PartitionPlacer(TABLE, (str(day_number(DAY)),), None, commit.seq))
@@ -389,7 +389,7 @@ def test_evidence_compares_every_column_absent_ones_too(built: BuiltLake) -> Non
     changed = changed.set_column(changed.schema.get_field_index("eventtime"), "eventtime", later)
     (before,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     assert before.agrees
-    with content_of(s3(built), bucket(built), day.orc_key, damage.orc_bytes(changed)):
+    with other_content(s3(built), bucket(built), day.orc_key, damage.orc_bytes(changed)):
         (after,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in after.statements}
     assert "differing: errorcode, eventtime" in said["record is this row"].detail
@@ -408,7 +408,7 @@ def test_a_manifest_that_lacks_a_column_hides_no_edit_of_it(built: BuiltLake, co
     def lack(document: dict[str, Any]) -> None:
         document["columns"] = [name for name in document["columns"] if name not in (column, "vpcendpointid")]
 
-    with damage.changed_manifest(day, lack), content_of(s3(built), bucket(built), day.orc_key, changed):
+    with damage.changed_manifest(day, lack), other_content(s3(built), bucket(built), day.orc_key, changed):
         (found,) = event_evidence(built.lake, event, "cloudtrail", DAY)
     said = {one.what: one for one in found.statements}
     assert said["record is this row"].agrees is False
@@ -588,7 +588,7 @@ def test_a_record_that_says_it_is_another_one_is_not_followed(lake: LocalLake) -
 )
 def test_a_day_whose_newest_record_is_broken_is_named_and_the_others_are_judged(built: BuiltLake) -> None:
     commit = newest(built, DAY)
-    with content_of(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), b""):
+    with other_content(s3(built), bucket(built), commit_key(TABLE, day_number(DAY), commit.seq), b""):
         made = built.lake.resource.reconciler(built.source)
         found = {one.day: one for one in made.days(DAYS, LAST + timedelta(days=9))}
         assert {day: one.placing for day, one in found.items()} == {

@@ -22,8 +22,8 @@ from tests.damage import (
     body_of,
     changed_manifest,
     changed_partition,
-    content_of,
     orc_bytes,
+    other_content,
     relocation,
     stored_lake,
     versions_of,
@@ -125,7 +125,7 @@ def test_logs_of_models_break_nothing(tools: ToolLake) -> None:
 def test_a_rewritten_file_of_rows_is_found(
     lake_in_storage: StoredLake, first: Day, changed: Callable[[Any], Any], invariants: set[str], what: str
 ) -> None:
-    with content_of(
+    with other_content(
         lake_in_storage.s3, lake_in_storage.readready_bucket, first.orc_key, orc_bytes(changed(first.rows()))
     ):
         assert_broken(judge(lake_in_storage), invariants, what)
@@ -134,19 +134,21 @@ def test_a_rewritten_file_of_rows_is_found(
 def test_a_lost_row_is_named_by_its_raw_record(lake_in_storage: StoredLake, first: Day) -> None:
     rows = first.rows()
     row = {name: rows.column(name)[0].as_py() for name in ("raw_key", "raw_ordinal")}
-    with content_of(lake_in_storage.s3, lake_in_storage.readready_bucket, first.orc_key, orc_bytes(rows.slice(1))):
+    with other_content(lake_in_storage.s3, lake_in_storage.readready_bucket, first.orc_key, orc_bytes(rows.slice(1))):
         names = [name for v in judge(lake_in_storage).violations if v.invariant == "I1" for name in v.names]
     assert f"record {row['raw_ordinal']} of s3://{lake_in_storage.raw_bucket}/{row['raw_key']}" in names
 
 
 def test_a_file_beside_those_of_the_run_is_found(lake_in_storage: StoredLake, first: Day) -> None:
     beside = first.orc_key.rsplit("/", 1)[0] + "/beside.orc"
-    with content_of(lake_in_storage.s3, lake_in_storage.readready_bucket, beside, orc_bytes(first.rows().slice(0, 0))):
+    with other_content(
+        lake_in_storage.s3, lake_in_storage.readready_bucket, beside, orc_bytes(first.rows().slice(0, 0))
+    ):
         assert_broken(judge(lake_in_storage), {"I2"}, beside)
 
 
 def test_a_file_that_is_no_orc_is_found(lake_in_storage: StoredLake, first: Day) -> None:
-    with content_of(lake_in_storage.s3, lake_in_storage.readready_bucket, first.orc_key, b"cut"):
+    with other_content(lake_in_storage.s3, lake_in_storage.readready_bucket, first.orc_key, b"cut"):
         assert_broken(judge(lake_in_storage), {"I1", "I2", "I6"}, "are no ORC")
 
 
@@ -159,8 +161,8 @@ def test_readers_sent_to_a_run_that_was_not_committed_are_found(lake_in_storage:
     manifest = gzip.compress(json.dumps(moved).encode())
     assert len(document["files"]) == 1
     with (
-        content_of(lake_in_storage.s3, lake_in_storage.readready_bucket, moved["files"][0]["key"], orc_bytes(rows)),
-        content_of(
+        other_content(lake_in_storage.s3, lake_in_storage.readready_bucket, moved["files"][0]["key"], orc_bytes(rows)),
+        other_content(
             lake_in_storage.s3,
             lake_in_storage.readready_bucket,
             manifest_key(lake_in_storage.table, first.number, run),
@@ -191,7 +193,7 @@ def test_a_day_without_its_partition_is_found(lake_in_storage: StoredLake, first
 
 
 def test_a_removed_commit_is_found(lake_in_storage: StoredLake, last: Day) -> None:
-    with content_of(
+    with other_content(
         lake_in_storage.s3,
         lake_in_storage.readready_bucket,
         commit_key(lake_in_storage.table, last.number, last.seq),
@@ -219,7 +221,7 @@ def test_a_touched_raw_object_is_found_against_the_baseline(
     )
     versions = versions_of(lake_in_storage.s3, lake_in_storage.raw_bucket, key)
     assert body is not None
-    with content_of(lake_in_storage.s3, lake_in_storage.raw_bucket, key, None if is_removed else body + b"\0"):
+    with other_content(lake_in_storage.s3, lake_in_storage.raw_bucket, key, None if is_removed else body + b"\0"):
         verdict = judge(lake_in_storage, baseline=baseline)
         assert_broken(verdict, {"I4"}, key)
         assert any("raw cannot be counted again" in p.what for p in verdict.pending)
@@ -267,7 +269,7 @@ def test_a_false_count_is_found(lake_in_storage: StoredLake, first: Day, counts:
 
 
 def test_a_removed_manifest_is_found(lake_in_storage: StoredLake, first: Day) -> None:
-    with content_of(lake_in_storage.s3, lake_in_storage.readready_bucket, first.manifest_key, None):
+    with other_content(lake_in_storage.s3, lake_in_storage.readready_bucket, first.manifest_key, None):
         assert_broken(judge(lake_in_storage), {"I1", "I2", "I6"}, "no manifest")
 
 
@@ -312,7 +314,7 @@ def key_beside(lake_in_storage: StoredLake, day: date) -> str:
 
 def test_an_event_that_no_build_has_read_is_found(built: BuiltLake, lake_in_storage: StoredLake) -> None:
     key = key_beside(lake_in_storage, FIRST)
-    with content_of(lake_in_storage.s3, lake_in_storage.raw_bucket, key, unseen_event(built)):
+    with other_content(lake_in_storage.s3, lake_in_storage.raw_bucket, key, unseen_event(built)):
         assert_broken(judge(lake_in_storage), {"I1"}, f"record 0 of s3://{lake_in_storage.raw_bucket}/{key}")
 
 
@@ -320,7 +322,7 @@ def test_an_excluded_event_needs_no_row(built: BuiltLake, lake_in_storage: Store
     rules = load_rules(
         "cloudtrail", '[[exclude]]\nname = "gets"\nsource = "cloudtrail"\neventname = ["GetObject"]\n[x]'
     )
-    with content_of(
+    with other_content(
         lake_in_storage.s3, lake_in_storage.raw_bucket, key_beside(lake_in_storage, FIRST), unseen_event(built)
     ):
         verdict = judge(lake_in_storage, rules=replace(rules, version=99))
@@ -333,12 +335,12 @@ def test_a_late_event_is_pending_once_the_ledger_names_it(
 ) -> None:
     """The object lies two days after its event, where no build of the event's day looks by itself."""
     key, body = key_beside(lake_in_storage, LAST), unseen_event(built)
-    with content_of(lake_in_storage.s3, lake_in_storage.raw_bucket, key, body):
+    with other_content(lake_in_storage.s3, lake_in_storage.raw_bucket, key, body):
         assert_broken(judge(lake_in_storage), {"I1"}, key)
         etag = etags_below(lake_in_storage.s3, lake_in_storage.raw_bucket, key)[key]
         entry = late_key(lake_in_storage.table, first.number, lake_in_storage.raw_bucket, key, etag)
         named = json.dumps({"bucket": lake_in_storage.raw_bucket, "key": key, "day": first.number}).encode()
-        with content_of(lake_in_storage.s3, lake_in_storage.readready_bucket, entry, named):
+        with other_content(lake_in_storage.s3, lake_in_storage.readready_bucket, entry, named):
             verdict = judge(lake_in_storage)
             assert verdict.broken == set(), texts(verdict)
             assert [(p.invariant, p.day) for p in verdict.pending] == [("I1", first.number)]

@@ -324,7 +324,7 @@ def test_what_could_not_be_read_is_loaded_again_once_it_is_restored(mended_day: 
 def test_a_manifest_that_was_cut_is_made_anew(mended_day: Mended) -> None:
     day = damage.Day(damage.stored_lake(mended_day.lake, mended_day.source), NUMBER)
     bucket, key, before = day.stored.readready_bucket, day.manifest_key, mended_day.ids()
-    with damage.content_of(mended_day.s3, bucket, key, b""):
+    with damage.other_content(mended_day.s3, bucket, key, b""):
         red = mended_day.red()
         assert "records" in red
         mended_day.paste(red["records"])
@@ -335,7 +335,7 @@ def test_a_manifest_that_was_cut_is_made_anew(mended_day: Mended) -> None:
 def test_a_commit_record_that_was_cut_is_followed_by_another(mended_day: Mended) -> None:
     table = mended_day.lake.table(TABLE)
     newest = commit_numbers(table, NUMBER)[-1]
-    with damage.content_of(mended_day.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
+    with damage.other_content(mended_day.s3, table.bucket, commit_key(TABLE, NUMBER, newest), b"{"):
         red = mended_day.red()
         assert "placement" in red
         mended_day.paste(red["placement"])
@@ -360,7 +360,7 @@ def test_one_build_brings_what_was_late_archived_unknown_or_left_failed(mended_d
     assert mended_day.build(later) is None
     red |= mended_day.red()
     first = f"{FOLDER}/first.json"
-    with damage.content_of(mended_day.s3, mended_day.raw, first, None):
+    with damage.other_content(mended_day.s3, mended_day.raw, first, None):
         assert "--accept-loss" in str(mended_day.build())
     failed = mended_day.left_failed()
     assert not failed.passed
