@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import machine
+from bench.month import costs_page
 from bench.named_figures import cost_figures
 from bench.page import MEANINGS, TITLES, page
 from bench.plots import growth_plot
@@ -23,6 +24,7 @@ from infra.aws.bundles import bundle_key, glue_bundle
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".loglake" / "bench"
 RESULTS, PAGE = Path("bench/results.json"), Path("docs/performance.md")
+COSTS = Path("docs/runbooks/costs.md")
 PLOT = "performance-growth.svg"
 
 
@@ -130,7 +132,7 @@ def _add(results: dict[str, Any], name: str, part: Any) -> None:
 
 
 def _publish(target: Path, results: dict[str, Any]) -> None:
-    """results.json, the page and the plot."""
+    """results.json, the page and the plot; for the repository's own results the page of costs too."""
     for path in (RESULTS, PAGE):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
     (target / RESULTS).write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -139,6 +141,9 @@ def _publish(target: Path, results: dict[str, Any]) -> None:
         svg = growth_plot(f"Our job, SIZE={results['size']}", results["growth"])
         (target / PAGE).with_name(PLOT).write_text(svg, encoding="utf-8")
     (target / PAGE).write_text(page(results, plot), encoding="utf-8")
+    costs = target / COSTS
+    if costs.exists() and {"build_all", "cost"} <= results["parts"].keys():
+        costs.write_text(costs_page(costs.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 if __name__ == "__main__":

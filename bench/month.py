@@ -1,10 +1,8 @@
 """What a lake costs a month at three sizes, by the benchmark's measurements and AWS's list prices. Nothing was billed.
 
-`python -m bench.month` prints the table of docs/runbooks/costs.md; a test holds the page against it.
+The benchmark writes these numbers into docs/runbooks/costs.md with its own page; a test holds them together.
 """
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from loglake_assets.orchestration.dpu_cost import DPU_HOUR
 
 ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATES = ROOT / "infra" / "aws" / "cloudformation"
-RESULTS = Path(__file__).with_name("results.json")
+MARK = "<!-- numbers of the benchmark -->"
 DAYS = 30
 HOURS = 730.0
 
@@ -174,11 +172,7 @@ def usd(amount: float) -> str:
     return f"{amount:,.2f}" if amount >= 0.1 else f"{amount:.4f}"
 
 
-def differences(page: str, results: Mapping[str, Any]) -> list[str]:
-    """Lines that the page ought to have and has not."""
-    there = {re.sub(r"\s+", " ", line).strip() for line in page.splitlines()}
-    return [line for line in lines(results) if line and re.sub(r"\s+", " ", line).strip() not in there]
-
-
-if __name__ == "__main__":
-    print("\n".join(lines(json.loads(RESULTS.read_text(encoding="utf-8")))))
+def costs_page(page: str, results: Mapping[str, Any]) -> str:
+    """The page of costs with the numbers of these results. ValueError where it has no two marks to put them between."""
+    before, _, after = page.split(MARK)
+    return MARK.join((before, "\n\n" + "\n".join(lines(results)) + "\n\n", after))
