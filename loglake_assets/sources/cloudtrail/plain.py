@@ -4,7 +4,7 @@ A record is plain when none of its keys is unknown and every value has its colum
 other, and of one without an id or with an odd spelling of its time, nothing is said here, and `decode` decides.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -70,58 +70,80 @@ _NO_IDENTITY, _NO_ADDENDUM = _IDENTITY_DECODER.type(), _ADDENDUM_DECODER.type()
 _event_id = attrgetter("eventID")
 _SCALARS = [attrgetter(key) for key in (*TEXT, *BOOLEAN)]
 _BLOCK_GETTERS = [attrgetter(key) for key in JSON]
+_IDENTITY, _ADDENDUM = (list(JSON).index(key) for key in _BLOCKS)
 _OF_IDENTITY, _OF_ADDENDUM = (
     [attrgetter(".".join(path)) for path in paths] for paths in (_IDENTITY_PATHS, _ADDENDUM_PATHS)
 )
 
 
-class _Record(NamedTuple):
-    """One record with its blocks; `identity_text` and `addendum_text` are None where it has none."""
+class _NotPlainError(ValueError):
+    """A record without an id, or with a time that is not spelled as AWS does."""
 
-    place: int
-    raw: msgspec.Raw
-    record: Any
-    identity: Any
-    identity_text: msgspec.Raw | None
-    addendum: Any
-    addendum_text: msgspec.Raw | None
-    microseconds: int
+
+_NOT_PLAIN = (*_UNREADABLE, _NotPlainError)
+
+
+class _Parsed(NamedTuple):
+    """Records by column; `texts` has a list for each of JSON's keys, None where a record has no such block."""
+
+    raws: Sequence[msgspec.Raw]
+    records: list[Any]
+    microseconds: list[int]
+    texts: list[list[bytes | None]]
+    identities: list[Any]
+    addenda: list[Any]
+
+    def take(self, places: Sequence[int]) -> "_Parsed":
+        def of(column: Sequence[Any]) -> list[Any]:
+            return [column[place] for place in places]
+
+        texts = [of(column) for column in self.texts]
+        return _Parsed(
+            of(self.raws), of(self.records), of(self.microseconds), texts, of(self.identities), of(self.addenda)
+        )
 
 
 def plain_records(raws: Sequence[msgspec.Raw]) -> PlainRecords:
     """The columns of those records that are plain, in the order of FIELDS, blocks as bytes."""
-    found = list(_parse(raws))
+    places: Sequence[int] = range(len(raws))
+    try:
+        found = _parse(raws)
+    except _NOT_PLAIN:
+        places = [place for place in places if _is_plain(raws[place])]
+        found = _parse([raws[place] for place in places])
     if not _say_all(found):
-        found = [one for one in found if _says_no_key_twice(one)]
-    records = [one.record for one in found]
-    microseconds = [one.microseconds for one in found]
-    identities, addenda = [one.identity for one in found], [one.addendum for one in found]
-    columns: list[Sequence[Any]] = [list(map(_event_id, records)), microseconds]
-    columns += [list(map(getter, records)) for getter in _SCALARS]
-    columns += [_block_texts(map(getter, records)) for getter in _BLOCK_GETTERS]
-    columns += [list(map(getter, identities)) for getter in _OF_IDENTITY]
-    columns += [list(map(getter, addenda)) for getter in _OF_ADDENDUM]
-    columns.append([None] * len(found))  # otherfields
-    return PlainRecords([one.place for one in found], microseconds, columns)
+        kept = [n for n in range(len(places)) if _says_no_key_twice(found.take([n]))]
+        places, found = [places[n] for n in kept], found.take(kept)
+    columns: list[Sequence[Any]] = [list(map(_event_id, found.records)), found.microseconds]
+    columns += [list(map(getter, found.records)) for getter in _SCALARS]
+    columns += found.texts
+    columns += [list(map(getter, found.identities)) for getter in _OF_IDENTITY]
+    columns += [list(map(getter, found.addenda)) for getter in _OF_ADDENDUM]
+    columns.append([None] * len(places))  # otherfields
+    return PlainRecords(list(places), found.microseconds, columns)
 
 
-def _parse(raws: Sequence[msgspec.Raw]) -> Iterator[_Record]:
-    """The records whose values have their columns' types, with an id and a time that is spelled as AWS does."""
-    for place, raw in enumerate(raws):
-        try:
-            record: Any = _RECORD.decode(raw)
-            identity_text, addendum_text = _block(record.userIdentity), _block(record.addendum)
-            identity = _NO_IDENTITY if identity_text is None else _IDENTITY_DECODER.decode(identity_text)
-            addendum = _NO_ADDENDUM if addendum_text is None else _ADDENDUM_DECODER.decode(addendum_text)
-        except _UNREADABLE:
-            continue
-        microseconds = plain_microseconds(record.eventTime)
-        if record.eventID and microseconds is not None:
-            yield _Record(place, raw, record, identity, identity_text, addendum, addendum_text, microseconds)
+def _parse(raws: Sequence[msgspec.Raw]) -> _Parsed:
+    """The records, of which every value has its column's type. Raises one of _NOT_PLAIN where one's have not."""
+    records: list[Any] = list(map(_RECORD.decode, raws))
+    moments = [plain_microseconds(record.eventTime) for record in records]
+    microseconds = [moment for moment in moments if moment is not None]
+    if len(microseconds) < len(raws) or not all(map(_event_id, records)):
+        raise _NotPlainError
+    texts = [_block_texts(map(getter, records)) for getter in _BLOCK_GETTERS]
+    read = _IDENTITY_DECODER.decode
+    identities = [_NO_IDENTITY if text is None else read(text) for text in texts[_IDENTITY]]
+    read = _ADDENDUM_DECODER.decode
+    addenda = [_NO_ADDENDUM if text is None else read(text) for text in texts[_ADDENDUM]]
+    return _Parsed(raws, records, microseconds, texts, identities, addenda)
 
 
-def _block(raw: msgspec.Raw) -> msgspec.Raw | None:
-    return None if raw is _NULL or bytes(raw) == b"null" else raw
+def _is_plain(raw: msgspec.Raw) -> bool:
+    try:
+        _parse([raw])
+    except _NOT_PLAIN:
+        return False
+    return True
 
 
 def _block_texts(raws: Iterable[msgspec.Raw]) -> list[bytes | None]:
@@ -129,21 +151,25 @@ def _block_texts(raws: Iterable[msgspec.Raw]) -> list[bytes | None]:
     return [None if text == b"null" else text for text in texts] if b"null" in texts else texts
 
 
-def _say_all(found: Sequence[_Record]) -> bool:
+def _say_all(found: _Parsed) -> bool:
     """Whether nothing was lost of any of the records and of their blocks of which columns are made."""
-    identities = [(one.identity, one.identity_text) for one in found if one.identity_text is not None]
-    addenda = [(one.addendum, one.addendum_text) for one in found if one.addendum_text is not None]
-    return all(
-        are_whole([parsed for parsed, _ in read], [text for _, text in read])
-        for read in ([(one.record, one.raw) for one in found], identities, addenda)
+    return (
+        are_whole(found.records, found.raws)
+        and are_whole(*_present(found.identities, found.texts[_IDENTITY]))
+        and are_whole(*_present(found.addenda, found.texts[_ADDENDUM]))
     )
 
 
-def _says_no_key_twice(one: _Record) -> bool:
-    if _say_all([one]):
+def _present(values: list[Any], texts: Sequence[bytes | None]) -> tuple[list[Any], list[bytes]]:
+    """The values that have a text, and these texts."""
+    return [v for v, text in zip(values, texts, strict=True) if text is not None], [t for t in texts if t is not None]
+
+
+def _says_no_key_twice(one: _Parsed) -> bool:
+    if _say_all(one):
         return True
     try:
-        return not decode.repeats(one.raw)
+        return not decode.repeats(one.raws[0])
     except _UNREADABLE:
         return False
 
