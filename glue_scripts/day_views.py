@@ -2,11 +2,10 @@
 
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glue_scripts.object_reader import SHARED_TEXT, decoded_fields, decoded_schema
+from glue_scripts.object_reader import decoded_fields
 from glue_scripts.sql_on_arrow import (
     FAILURES,
     OnlySparkError,
@@ -36,7 +35,7 @@ KEYS = pa.schema(
     ]
 )
 """What the view of copies looks at."""
-_PLACE, _RUN = "place_in_table", "f_run"
+_PLACE = "place_in_table"
 _MEMORY_MEGABYTES = 128
 
 
@@ -75,13 +74,11 @@ class DayViews:
         table = source.readready
         self._given, self._own = window_views(first_day, last_day, run_id), own_statements(source)
         self._run_id, self._connection = run_id, connect(_MEMORY_MEGABYTES)
-        shared = {f.name for f in decoded_schema(source) if f.type == SHARED_TEXT} | {_RUN}
-        columns = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
-        self._columns = pa.schema([f.with_type(SHARED_TEXT) if f.name in shared else f for f in columns])
+        self._columns = orc_schema((*table.all_columns, table.partition_key)).append(pa.field(ROW_ID, pa.int64()))
         by_views = {name for view, statement in self._own for name in column_aliases(view, statement)}
         self._derived = {c.name: c.sql or c.name for c in table.all_columns if c.sql or c.name in by_views}
-        derived = ", ".join([_PLACE, *(f"{sql} AS {name}" for name, sql in self._derived.items())])
-        self._statement = in_duckdb("readready_as_view", f"SELECT {derived} FROM identified_as_view")
+        columns = ", ".join([_PLACE, *(f"{sql} AS {name}" for name, sql in self._derived.items())])
+        self._statement = in_duckdb("readready_as_view", f"SELECT {columns} FROM identified_as_view")
         self._has_views = False
 
     def rows_and_keys(self, records: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -93,8 +90,8 @@ class DayViews:
         found = self._derive(records.append_column(_PLACE, places))
         if not found[_PLACE].equals(pa.chunked_array([places])):
             records = records.take(found[_PLACE])
-        run = pa.DictionaryArray.from_arrays(np.zeros(len(records), np.int32), [self._run_id])
-        kept = records.append_column(ROW_ID, row_ids(records)).append_column(_RUN, run)
+        run = pa.array([self._run_id], pa.string()).take(pa.array(bytes(len(records)), pa.int8()))
+        kept = records.append_column(ROW_ID, row_ids(records)).append_column("f_run", run)
         columns = [(found if f.name in self._derived else kept)[f.name].cast(f.type) for f in self._columns]
         return pa.table(columns, schema=self._columns), kept.select(KEYS.names).cast(KEYS)
 

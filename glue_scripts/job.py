@@ -142,7 +142,6 @@ SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
     "spark.sql.inMemoryColumnarStorage.batchSize": "1000",
-    "spark.shuffle.compress": "false",  # what tasks hand on is compressed already
     "spark.ui.showConsoleProgress": "false",
 }
 """What the job relies on, wherever it runs. Business logic does not depend on any of it but the time zone."""

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.s3.arrow_types import ARROW
@@ -50,8 +49,6 @@ _RECORD_FIELDS = (
     ("logcalendarday", "int"),
     ("flags", "string"),
 )
-SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
-"""Text of an object, held once for all its records, while they are read, handed on and sorted."""
 _BATCH_ROWS = 4_000
 _ROWS_AT_ONCE = 500  # records that are decoded together, of one object or of several small ones
 _BATCH_BYTES = 32 << 20
@@ -101,9 +98,12 @@ def decoded_fields(source: LogSource) -> tuple[tuple[str, str], ...]:
 
 
 def decoded_schema(source: LogSource) -> pa.Schema:
-    """The columns of `decoded_fields` in Arrow's types. Text that an object's records share is a dictionary."""
-    shared = {name: SHARED_TEXT for name, kind in _object_fields(source) if kind == "string"}
-    return pa.schema([pa.field(name, shared.get(name, ARROW[kind])) for name, kind in decoded_fields(source)])
+    """The columns of `decoded_fields` in Arrow's types."""
+    return _schema(decoded_fields(source))
+
+
+def _schema(fields: Iterable[tuple[str, str]]) -> pa.Schema:
+    return pa.schema([pa.field(name, ARROW[kind]) for name, kind in fields])
 
 
 def records_of(
@@ -167,8 +167,8 @@ class _Batch:
     """Records being gathered; becomes one ReadBatch. What all records of an object say is held once."""
 
     def __init__(self, source: LogSource) -> None:
-        self._schema, of_object = decoded_schema(source), len(_object_fields(source))
-        self._of_object, self._own = list(self._schema)[:of_object], list(self._schema)[of_object:]
+        self._of_object, self._schema = _schema(_object_fields(source)), decoded_schema(source)
+        self._own = list(self._schema)[len(self._of_object) :]
         self._clear()
 
     def _clear(self) -> None:
@@ -212,23 +212,10 @@ class _Batch:
     def _records(self) -> pa.RecordBatch:
         if not self._rows.places:
             return pa.RecordBatch.from_pylist([], self._schema)
+        of_objects = map(_column, zip(*self._objects, strict=True), self._of_object)
         places = pa.array(self._rows.places, pa.int32())
-        of_objects = (
-            _of_places(field, values, places)
-            for field, values in zip(self._of_object, zip(*self._objects, strict=True), strict=True)
-        )
         own = map(_column, self._rows.columns, self._own)
-        return pa.RecordBatch.from_arrays([*of_objects, *own], schema=self._schema)
-
-
-def _of_places(field: pa.Field, values: Sequence[Any], places: pa.Array) -> pa.Array:
-    """A column of which row n has the value number `places[n]`."""
-    if field.type != SHARED_TEXT:
-        return pa.array(values, field.type).take(places)
-    texts = pa.array(values, pa.string())
-    if texts.null_count:  # which Arrow takes among the places, and not in a dictionary
-        places = pc.if_else(texts.is_valid().take(places), places, pa.scalar(None, pa.int32()))
-    return pa.DictionaryArray.from_arrays(places, texts.fill_null(""))
+        return pa.RecordBatch.from_arrays([*(column.take(places) for column in of_objects), *own], schema=self._schema)
 
 
 def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:

@@ -23,7 +23,7 @@ ORC_SETTINGS: Mapping[str, Any] = MappingProxyType(
 )
 """Of Arrow's ORC writer: docs/decisions/0020-one-build.md."""
 _STRATEGIES = {"zlib": "compression", "zstd": "speed"}
-_BYTES_A_FILE = 48 << 20  # of rows in memory, sorted at once: a file of about 8 MB
+_BYTES_A_FILE = 80 << 20  # of rows in memory, sorted at once: a file of about 8 MB
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def _written_day(day: int, found: Sequence[PartOfDay]) -> WrittenDay:
     return WrittenDay(day, files, content_hash(sum(part.hash_sum for part in found), sum(f.rows for f in files)))
 
 
-def portions(tables: Iterable[pa.Table], most_bytes: int) -> Iterator[list[pa.Table]]:
-    """The tables by so many bytes; each portion is given away before the next is begun."""
+def portions(tables: Iterable[pa.Table], most_bytes: int = _BYTES_A_FILE) -> Iterator[pa.Table]:
+    """The rows gathered to what one file holds; each portion is given away before the next is begun."""
     held: list[pa.Table] = []
     size = 0
     for table in tables:
@@ -70,19 +70,14 @@ def portions(tables: Iterable[pa.Table], most_bytes: int) -> Iterator[list[pa.Ta
         size += table.nbytes
         del table  # whoever takes the portion would hold its last table twice
         if size >= most_bytes:
-            yield held
-            held, size = [], 0
+            yield _concatenation(held)
+            size = 0
     if held:
-        yield held
+        yield _concatenation(held)
 
 
-def files(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The rows by what one file holds, each column in one piece."""
-    return map(_in_one_piece, portions(tables, _BYTES_A_FILE))
-
-
-def _in_one_piece(held: list[pa.Table]) -> pa.Table:
-    """The tables as one; pieces are freed by column, so that rows do not lie there twice."""
+def _concatenation(held: list[pa.Table]) -> pa.Table:
+    """The tables as one, each column in one piece; pieces are freed by column, so that rows do not lie there twice."""
     schema, columns = held[0].schema, pa.concat_tables(held).columns
     held.clear()
     for n, column in enumerate(columns):
@@ -116,10 +111,9 @@ def _order(rows: pa.Table, sort_by: Sequence[str]) -> pa.Array:
     """Where the rows go, nulls first. Arrow's own words for that are others in Glue's version than in newer ones."""
     keys: dict[str, pa.ChunkedArray] = {}
     for name in sort_by:
-        column = rows[name]
-        if column.null_count:
-            keys[f"is {name} there"] = column.is_valid()
-        keys[name] = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        if rows[name].null_count:
+            keys[f"is {name} there"] = rows[name].is_valid()
+        keys[name] = rows[name]
     return pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
 
 

@@ -21,7 +21,6 @@ from glue_scripts.runners import Slice, spark_progress
 from glue_scripts.tasks import Plan, prepare_process, write_day, write_duplicates
 from glue_scripts.whole_objects import fetch_all
 from loglake_assets.lake.versions.stored_rows import WrittenFile
-from loglake_assets.s3.arrow_types import ARROW
 from loglake_assets.sources.views import DUPLICATES_VIEW, view_statements, window_views
 
 if TYPE_CHECKING:
@@ -93,9 +92,8 @@ class ReadRows:
         pickled = (value for batch in slices for value in batch.column("refs").to_pylist())
         refs = chain.from_iterable(map(pickle.loads, pickled))
         reader = ObjectReader(self.plan.source_name, self.plan.region)
-        plain = pa.schema([(name, ARROW[kind]) for name, kind in decoded_fields(self.plan.source)])
         for batch in reader.batches(fetch_all(self.plan.client(), refs, reader.in_flight)):
-            records = batch.records.cast(plain)
+            records = batch.records
             yield records.append_column(_ACCOUNTS, pa.nulls(len(records), pa.binary()))
             if batch.accounts:
                 nothing = [pa.nulls(1, field.type) for field in records.schema]

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from glue_scripts.day_views import DAY, KEYS, ROW_ID, DayViews, find_copies, row_ids
 from glue_scripts.object_reader import ObjectRead, ObjectReader, ReadBatch
-from glue_scripts.orc_files import PartOfDay, files, orc_body, portions, put_orc
+from glue_scripts.orc_files import PartOfDay, orc_body, portions, put_orc
 from glue_scripts.sql_on_arrow import OnlySparkError
 from glue_scripts.whole_objects import ObjectRef, fetch_all
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
@@ -34,7 +34,7 @@ ACCOUNTS = 0
 """The partition of what is said about objects."""
 _CONTAINERS_BETWEEN_COLLECTIONS = 100_000
 _BYTES_HELD = 24 << 20  # of decoded records, before they become rows
-_GZIP_A_PART = 9 << 20
+_GZIP_A_PART = 12 << 20
 _GZIP_A_COPIES_TASK = 32 << 20
 _LAST_RESORTS = ("raw_bucket", "raw_key", "raw_ordinal")  # so that no two rows are equal
 _DUPLICATES_BY = ("dropped_key", "raw_ordinal", "dropped_bucket", "eventkey")
@@ -123,13 +123,13 @@ class ReadSlice:
         reader = ObjectReader(source.name, plan.region)
         accounts: list[ObjectRead] = []
         read = reader.batches(fetch_all(plan.client(), refs, reader.in_flight))
-        for flush, held in enumerate(portions(self._of_days(read, accounts), _BYTES_HELD)):
+        for flush, records in enumerate(portions(self._of_days(read, accounts), _BYTES_HELD)):
             try:
-                rows, keys = views.rows_and_keys(pa.concat_tables(held))
+                rows, keys = views.rows_and_keys(records)
             except OnlySparkError as error:
                 yield ACCOUNTS, pickle.dumps(SliceAccount(refusal=str(error)))
                 return
-            held.clear()
+            del records
             yield from self._by_event(keys)
             yield from self._by_day(rows, number + flush)
         yield ACCOUNTS, pickle.dumps(SliceAccount(tuple(accounts)))
@@ -203,7 +203,8 @@ class WritePart:
     def __call__(self, partition: int, payloads: Iterable[bytes]) -> Iterator[PartOfDay]:
         prepare_process()
         day, part = self.plan.part_of(partition)
-        yield from write_day(self.plan, day, f"part-{part:05d}", map(self._without_copies, payloads))
+        tables = map(self._without_copies, payloads)  # not by a comprehension, which would hold one while it waits
+        yield from write_day(self.plan, day, f"part-{part:05d}", tables)
 
     def _without_copies(self, payload: bytes) -> pa.Table:
         rows = table_of(payload)
@@ -217,8 +218,8 @@ def write_day(plan: Plan, day: int, name: str, tables: Iterable[pa.Table]) -> It
     """Rows of one day as files below the run's prefix, whose names begin with `name`, each read back from storage."""
     source, s3 = plan.source, plan.client()
     schema, sort_by = orc_schema(source.readready.all_columns), (*source.readready.sort_by, *_LAST_RESORTS)
-    number = -1  # by no enumerate and no comprehension, which would hold rows while others are written or read back
-    for rows in files(filter(len, tables)):
+    number = -1  # not by enumerate, which would hold the rows while they are read back
+    for rows in portions(filter(len, tables)):
         number += 1
         key = f"{plan.prefix}{DAY}={day}/{name}-{number:03d}.{plan.compression}.orc"
         put_orc(s3, plan.bucket, key, orc_body(rows, schema, sort_by, plan.compression))

@@ -7,11 +7,13 @@ import json
 import lzma
 import os
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from glue_scripts.day_views import DayViews
 from glue_scripts.object_reader import ObjectReader, records_of
 from glue_scripts.whole_objects import FetchedObject, ObjectRef
 from loglake_assets.lake.checks.inflate import text_of
@@ -549,12 +551,53 @@ ODD_NEIGHBOURS: list[bytes | None] = [
 ]
 
 
+VERSIONS = (None, "", "v1")
+
+
+def objects_of_two_days(count: int) -> list[FetchedObject]:
+    times = ("2026-11-01T10:00:00Z", "2026-11-02T10:00:00Z")
+    return [
+        FetchedObject(
+            ObjectRef(n, "logs", KEY.replace("x", f"x{n}"), DAY + n % 2),
+            body(record(eventID=f"e{n}", eventTime=times[n % 2])),
+            f"etag{n}",
+            VERSIONS[n % 3],
+            1793600000.0,
+        )
+        for n in range(count)
+    ]
+
+
+def test_a_view_reads_what_objects_say_of_their_records_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever objects a batch is of, and also where some of them have no version id."""
+    view = (
+        "SELECT r.*, concat_ws(' ', coalesce(r.raw_versionid, 'none'), r.raw_key) AS f_sessionid "
+        "FROM records_as_view r WHERE r.eventid <> 'e7'"
+    )
+    monkeypatch.setattr("glue_scripts.day_views.own_statements", lambda _: (("identified_as_view", view),))
+    source, objects = load_source("cloudtrail"), objects_of_two_days(9_000)
+    batches = [batch.records for batch in ObjectReader(source.name, "eu-west-1").batches(objects)]
+    assert len(batches) > 2
+    views = DayViews(source, date(2026, 11, 1), date(2026, 11, 2), "r")
+    for some in (batches, batches[::-1]):
+        rows, _ = views.rows_and_keys(pa.Table.from_batches(some))
+        found = {row["eventid"]: row for row in rows.select(["eventid", "f_sessionid", "raw_versionid"]).to_pylist()}
+        assert len(found) == len(objects) - 1
+        for n, one in enumerate(objects):
+            if n != 7:
+                text = "none" if one.version_id is None else one.version_id
+                wanted = {"eventid": f"e{n}", "f_sessionid": f"{text} {one.ref.key}", "raw_versionid": one.version_id}
+                assert found[f"e{n}"] == wanted
+
+
 @pytest.mark.parametrize("rules", [None, '[[exclude]]\nname = "d"\nsource = "cloudtrail"\neventname = ["Decrypt"]\n'])
 @pytest.mark.parametrize("order", [1, -1])
 def test_objects_that_are_read_together_give_what_each_gives_alone(rules: str | None, order: int) -> None:
     """Records of several objects are decoded together: an odd one costs its neighbours nothing."""
     objects = [
-        FetchedObject(ObjectRef(n, "logs", KEY.replace("x", f"x{n}"), DAY + n % 2), content, f"e{n}", None, float(n))
+        FetchedObject(
+            ObjectRef(n, "logs", KEY.replace("x", f"x{n}"), DAY + n % 2), content, f"e{n}", VERSIONS[n % 3], float(n)
+        )
         for n, content in enumerate(ODD_NEIGHBOURS * 3)
     ][::order]
 

@@ -84,6 +84,27 @@ def test_whatever_a_record_holds_the_quick_way_gives_the_same_or_nothing(seed: i
     assert min(seen["plain"], seen["left"]) > 300
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_records_that_are_parsed_together_give_what_each_gives_alone(seed: int) -> None:
+    """Odd ones in any place among them, also all of them and none."""
+    rng = Random(seed)
+    keys = ["eventTime", *decode.TEXT, *decode.BOOLEAN, *decode.JSON, "unknown"]
+    for share in (0.0, 0.02, 0.5, 1.0):
+        raws = []
+        for n in range(400):
+            changes = {rng.choice(keys): rng.choice(ODD) for _ in range(rng.random() < share)}
+            text = json.dumps(record(userIdentity=IDENTITY, eventID=f"e{n}") | changes, separators=(",", ":"))
+            if changes and rng.random() < 0.3:
+                text = f'{text[:-1]},"eventName":"Harmless"}}'
+            raws.append(msgspec.Raw(text.encode()))
+        together, alone = plain.plain_records(raws), [plain.plain_records([raw]) for raw in raws]
+        assert together.places == [n for n, one in enumerate(alone) if one.places]
+        assert together.microseconds == [moment for one in alone for moment in one.microseconds]
+        for n, column in enumerate(together.columns):
+            assert list(column) == [value for one in alone for value in one.columns[n]], NAMES[n]
+        assert (len(together.places) == len(raws)) == (share == 0.0)
+
+
 @pytest.mark.fault(62, "a key twice in each place that columns are made of", "the quick way leaves it to `decode`")
 def test_the_quick_way_says_nothing_of_a_record_that_says_a_key_twice() -> None:
     for given in (record(userIdentity=IDENTITY), record(addendum={"reason": "r", "originalEventID": "o"})):

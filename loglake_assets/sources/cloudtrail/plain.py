@@ -70,80 +70,72 @@ _NO_IDENTITY, _NO_ADDENDUM = _IDENTITY_DECODER.type(), _ADDENDUM_DECODER.type()
 _event_id = attrgetter("eventID")
 _SCALARS = [attrgetter(key) for key in (*TEXT, *BOOLEAN)]
 _BLOCK_GETTERS = [attrgetter(key) for key in JSON]
-_IDENTITY, _ADDENDUM = (list(JSON).index(key) for key in _BLOCKS)
 _OF_IDENTITY, _OF_ADDENDUM = (
     [attrgetter(".".join(path)) for path in paths] for paths in (_IDENTITY_PATHS, _ADDENDUM_PATHS)
 )
 
 
-class _NotPlainError(ValueError):
-    """A record without an id, or with a time that is not spelled as AWS does."""
-
-
-_NOT_PLAIN = (*_UNREADABLE, _NotPlainError)
-
-
 class _Parsed(NamedTuple):
-    """Records by column; `texts` has a list for each of JSON's keys, None where a record has no such block."""
+    """Plain records by column, each at the place that it has in what was given; a block's text is None where it is
+    absent."""
 
-    raws: Sequence[msgspec.Raw]
+    places: list[int]
+    raws: list[msgspec.Raw]
     records: list[Any]
     microseconds: list[int]
-    texts: list[list[bytes | None]]
     identities: list[Any]
+    identity_texts: list[bytes | None]
     addenda: list[Any]
+    addendum_texts: list[bytes | None]
 
-    def take(self, places: Sequence[int]) -> "_Parsed":
-        def of(column: Sequence[Any]) -> list[Any]:
-            return [column[place] for place in places]
-
-        texts = [of(column) for column in self.texts]
-        return _Parsed(
-            of(self.raws), of(self.records), of(self.microseconds), texts, of(self.identities), of(self.addenda)
-        )
+    def take(self, numbers: Sequence[int]) -> "_Parsed":
+        return _Parsed._make([column[n] for n in numbers] for column in self)
 
 
 def plain_records(raws: Sequence[msgspec.Raw]) -> PlainRecords:
     """The columns of those records that are plain, in the order of FIELDS, blocks as bytes."""
-    places: Sequence[int] = range(len(raws))
-    try:
-        found = _parse(raws)
-    except _NOT_PLAIN:
-        places = [place for place in places if _is_plain(raws[place])]
-        found = _parse([raws[place] for place in places])
+    found = _parse(raws)
     if not _say_all(found):
-        kept = [n for n in range(len(places)) if _says_no_key_twice(found.take([n]))]
-        places, found = [places[n] for n in kept], found.take(kept)
+        found = found.take([n for n in range(len(found.places)) if _says_no_key_twice(found.take([n]))])
     columns: list[Sequence[Any]] = [list(map(_event_id, found.records)), found.microseconds]
     columns += [list(map(getter, found.records)) for getter in _SCALARS]
-    columns += found.texts
+    columns += [_block_texts(map(getter, found.records)) for getter in _BLOCK_GETTERS]
     columns += [list(map(getter, found.identities)) for getter in _OF_IDENTITY]
     columns += [list(map(getter, found.addenda)) for getter in _OF_ADDENDUM]
-    columns.append([None] * len(places))  # otherfields
-    return PlainRecords(list(places), found.microseconds, columns)
+    columns.append([None] * len(found.places))  # otherfields
+    return PlainRecords(found.places, found.microseconds, columns)
 
 
 def _parse(raws: Sequence[msgspec.Raw]) -> _Parsed:
-    """The records, of which every value has its column's type. Raises one of _NOT_PLAIN where one's have not."""
-    records: list[Any] = list(map(_RECORD.decode, raws))
-    moments = [plain_microseconds(record.eventTime) for record in records]
-    microseconds = [moment for moment in moments if moment is not None]
-    if len(microseconds) < len(raws) or not all(map(_event_id, records)):
-        raise _NotPlainError
-    texts = [_block_texts(map(getter, records)) for getter in _BLOCK_GETTERS]
-    read = _IDENTITY_DECODER.decode
-    identities = [_NO_IDENTITY if text is None else read(text) for text in texts[_IDENTITY]]
-    read = _ADDENDUM_DECODER.decode
-    addenda = [_NO_ADDENDUM if text is None else read(text) for text in texts[_ADDENDUM]]
-    return _Parsed(raws, records, microseconds, texts, identities, addenda)
+    """The records whose values have their columns' types, with an id and a time that is spelled as AWS does."""
+    found = _Parsed([], [], [], [], [], [], [], [])
+    for place, raw in enumerate(raws):
+        try:
+            record: Any = _RECORD.decode(raw)
+            identity_text, addendum_text = _block(record.userIdentity), _block(record.addendum)
+            identity = _NO_IDENTITY if identity_text is None else _IDENTITY_DECODER.decode(identity_text)
+            addendum = _NO_ADDENDUM if addendum_text is None else _ADDENDUM_DECODER.decode(addendum_text)
+        except _UNREADABLE:
+            continue
+        microseconds = plain_microseconds(record.eventTime)
+        if not record.eventID or microseconds is None:
+            continue
+        found.places.append(place)
+        found.raws.append(raw)
+        found.records.append(record)
+        found.microseconds.append(microseconds)
+        found.identities.append(identity)
+        found.identity_texts.append(identity_text)
+        found.addenda.append(addendum)
+        found.addendum_texts.append(addendum_text)
+    return found
 
 
-def _is_plain(raw: msgspec.Raw) -> bool:
-    try:
-        _parse([raw])
-    except _NOT_PLAIN:
-        return False
-    return True
+def _block(raw: msgspec.Raw) -> bytes | None:
+    if raw is _NULL:
+        return None
+    text = bytes(raw)
+    return None if text == b"null" else text
 
 
 def _block_texts(raws: Iterable[msgspec.Raw]) -> list[bytes | None]:
@@ -155,8 +147,8 @@ def _say_all(found: _Parsed) -> bool:
     """Whether nothing was lost of any of the records and of their blocks of which columns are made."""
     return (
         are_whole(found.records, found.raws)
-        and are_whole(*_present(found.identities, found.texts[_IDENTITY]))
-        and are_whole(*_present(found.addenda, found.texts[_ADDENDUM]))
+        and are_whole(*_present(found.identities, found.identity_texts))
+        and are_whole(*_present(found.addenda, found.addendum_texts))
     )
 
 
