@@ -210,7 +210,9 @@ class WritePart:
         rows = table_of(payload)
         if not len(self.dropped):
             return rows
-        is_copy = np.isin(rows[ROW_ID].to_numpy(), self.dropped, assume_unique=True)
+        ids = rows[ROW_ID].to_numpy()
+        nearest = np.searchsorted(self.dropped, ids).clip(max=len(self.dropped) - 1)
+        is_copy = self.dropped[nearest] == ids  # isin would sort all that is dropped for every payload
         return rows.filter(pa.array(~is_copy)) if is_copy.any() else rows
 
 
