@@ -76,8 +76,7 @@ _OF_IDENTITY, _OF_ADDENDUM = (
 
 
 class _Parsed(NamedTuple):
-    """Plain records by column, each at the place that it has in what was given; a block's text is None where it is
-    absent."""
+    """Plain records by column, and the place of each in what was given. A block that is absent has None as its text."""
 
     places: list[int]
     raws: list[msgspec.Raw]
