@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ import pytest
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from glue_scripts import job, tasks
+from glue_scripts import job, spark_sql, tasks
 from glue_scripts.arguments import JobArguments, parse_arguments
 from glue_scripts.day_accounts import DayAccount
 from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
@@ -27,6 +28,7 @@ from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_
 from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
 from infra.cli.local_lake import LocalLake, environment
+from infra.cli.main import main
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.storage.partitions import registered_values
 from loglake_assets.lake.storage.table import Table
@@ -177,6 +179,40 @@ def test_every_way_builds_the_same_of_every_sample(store: Store, name: str) -> N
     found = assert_all_alike(store, load_source(name), {o.key: o.body for o in samples.objects()})
     truth = samples.ground_truth().distinct_by_day
     assert len(found) == truth["2026-11-01"] + truth["2026-11-02"]
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_the_statements_that_are_printed_for_a_spark_shell_give_the_rows_of_a_build_in_either_ansi_mode(
+    store: Store, spark: SparkSession, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Of the first of two days. A new session has the decoded records of both, and gets the statements one by one."""
+    source, samples = load_source(name), generate(name, DAY, 2, 1_000)
+    objects = store.put(source, {o.key: o.body for o in samples.objects()})
+    arguments = replace(arguments_of(source), run_id="preview")
+    store.build(arguments, objects)
+    assert not any("Spark SQL" in said for said in store.said), "what is compared with was made on Arrow"
+    wanted = store.rows(run_prefix(source.readready.name, "preview"))
+    assert len(wanted) == samples.ground_truth().distinct_by_day[str(DAY)]
+    assert main(["views", name, str(DAY)]) == 0
+    statements = statements_of(capsys.readouterr().out)
+    plan, shell = job._plan(arguments, objects, "us-east-1"), spark.newSession()
+    spark_sql.create_views(shell, plan, [(0, list(objects.refs))], lambda text, numbers: None)
+    for view in shell.catalog.listTables():
+        assert view.name == "decoded_as_view" or shell.catalog.dropTempView(view.name)
+    for ansi in ("true", "false"):
+        shell.conf.set("spark.sql.ansi.enabled", ansi)
+        for statement in statements:
+            shell.sql(statement)
+        written = replace(plan, run_id=f"ansi-{ansi}")
+        spark_sql._collect(shell.table("readready_as_view"), spark_sql.WriteRows(written))
+        assert store.rows(written.prefix) == wanted, f"spark.sql.ansi.enabled={ansi}"
+
+
+def statements_of(printed: str) -> list[str]:
+    """What `loglake views` prints, as a Spark shell takes it: a statement ends with the line that ends with `;`."""
+    *statements, rest = re.split(r"; *$", printed, flags=re.M)
+    assert not rest.strip(), "the last statement has its end too"
+    return statements
 
 
 TEXTS = (
