@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 
+from glue_scripts import sql_on_arrow
+from glue_scripts.sql_on_arrow import OnlySparkError, in_duckdb
 from infra.aws.template import read_template
 from infra.cli.home import REPOSITORY
 from infra.cli.main import main
@@ -173,6 +176,35 @@ def test_the_page_on_sources_names_what_is_scaffolded() -> None:
     assert set(re.findall(r"^\| `([^`]+)`", page, re.M)) == set(skeleton_files("flows"))
 
 
+def its_sql() -> str:
+    """What the page on sources says of SQL."""
+    return (DOCS / "add-a-source.md").read_text().partition("## 3. Its SQL")[2].partition("\n## ")[0]
+
+
+def as_statement(code: str) -> str:
+    """SQL as the page has it, a statement or a part of one, as a statement."""
+    return code if code.startswith("SELECT") else f"SELECT {code} AS c FROM t"
+
+
+def test_the_page_on_sources_lists_all_that_sql_may_use_on_arrow_and_nothing_else() -> None:
+    rows = re.findall(r"^\| \w.*? \| (`.*`) \|$", its_sql(), re.M)
+    listed = [as_statement(code) for row in rows for code in re.findall(r"`([^`]+)`", row)]
+    for statement in listed:
+        assert in_duckdb("some_view", statement)
+    named = {type(node) for statement in listed for node in sqlglot.parse_one(statement, read="spark").walk()}
+    assert {*sql_on_arrow._OF_ROWS, *sql_on_arrow._ANEW} - named == set(), "the page has no example of these"
+
+
+def test_what_the_page_on_sources_keeps_from_arrow_is_refused() -> None:
+    items = re.findall(r"^- [^`]*(`.*`)", its_sql(), re.M)
+    codes = [code for item in items for code in re.findall(r"`([^`]+)`", item) if not code.isidentifier()]
+    assert len(codes) >= 10
+    for code in [*codes, "upper(a)"]:  # the last one's line is on the page
+        with pytest.raises(OnlySparkError) as raised:
+            in_duckdb("identified_as_view", as_statement(code))
+    assert f"\n    {raised.value} Spark SQL builds the window.\n" in its_sql()
+
+
 @pytest.mark.stack
 def test_the_steps_of_the_page_on_sources_make_a_log_that_is_built_and_compared(tmp_path: Path) -> None:
     """In a copy of the repository, as the page has it: scaffold, check, load, build, ask."""
@@ -188,7 +220,7 @@ def test_the_steps_of_the_page_on_sources_make_a_log_that_is_built_and_compared(
     (folder / "one.json").write_text("\n".join(lines))
     page = (DOCS / "add-a-source.md").read_text().replace("\n                   ", " ")
     commands = re.findall(r"^ {4}((?:\.venv/bin/dg|loglake) .*)$", page, re.M)
-    assert len(commands) == 6
+    assert len(commands) == 7
     said = ""
     for line in commands:
         program, *words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)]
