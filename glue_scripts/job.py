@@ -14,6 +14,7 @@ from glue_scripts.manifest_writer import put_manifests
 from glue_scripts.orc_files import written_days
 from glue_scripts.progress import Report
 from glue_scripts.runners import Runner, Slice, SparkRunner, local_runner
+from glue_scripts.whole_objects import s3_client
 from glue_scripts.window import WindowObjects, slices, window_objects
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import commit_numbers
@@ -34,7 +35,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     import boto3
 
     source = load_source(arguments.source)
-    s3, glue = boto3.client("s3", region_name=arguments.region), boto3.client("glue", region_name=arguments.region)
+    s3, glue = s3_client(arguments.region), boto3.client("glue", region_name=arguments.region)
     listed_at = time.time()
     bases = _base_commits(s3, source, arguments)  # before listing: what is committed meanwhile is then newer
     objects = window_objects(glue, s3, source, arguments)
@@ -111,7 +112,7 @@ def _plan(arguments: JobArguments, objects: WindowObjects, region: str) -> "Plan
     from glue_scripts.tasks import Plan
 
     return Plan.of(
-        objects.total_bytes,
+        objects.refs,
         source_name=arguments.source,
         days=arguments.days,
         run_id=arguments.run_id,

@@ -234,7 +234,6 @@ class ObjectReader:
     region: str
     rules_text: str | None = None
     limits: ContentLimits = field(default_factory=ContentLimits)
-    in_flight: int = 16
 
     def batches(self, objects: Iterable[FetchedObject]) -> Iterator[ReadBatch]:
         """Decoded records and accounts of the objects, in batches of bounded rows and bytes."""

@@ -42,7 +42,7 @@ def preview(
     """
     glue, s3 = clients
     plan = Plan.of(
-        0,
+        (),
         source_name=asked.source,
         days=asked.days,
         run_id=asked.run_id,

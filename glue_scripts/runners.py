@@ -29,6 +29,7 @@ Second = Callable[[int, Iterable[bytes]], Iterator[T]]
 Numbered = tuple[int, int, bytes]
 """(slice, place in it, payload)"""
 _LENGTH_BYTES = 8
+_BYTES_A_PROCESS = 768 << 20  # at its peak: docs/decisions/0020-one-build.md
 _FOLDER_OF_SOCKETS = "/tmp"
 
 
@@ -54,13 +55,13 @@ class Runner(Protocol):
 
 
 class LocalRunner:
-    """Processes of one machine, as many as it has cores; where there is one slice, none. Partitions lie in files."""
+    """Processes of one machine; where there is one slice, none. Partitions lie in files."""
 
     BYTES_A_SLICE = 16 << 20  # of gzip
     OBJECTS_A_SLICE = 2_500
 
     def __init__(self, folder: Path, report: Report, processes: int | None = None) -> None:
-        self._folder, self._report, self._processes = folder, report, processes or os.cpu_count() or 1
+        self._folder, self._report, self._processes = folder, report, processes or process_count()
         self._pool: ProcessPoolExecutor | None = None
         self._has_one_slice = True
 
@@ -133,6 +134,14 @@ class LocalPartitions:
     def run(self, task: Second[T], partitions: Sequence[int], what: str) -> list[T]:
         calls = [(task, n, self._folder / str(n)) for n in partitions if (self._folder / str(n)).is_dir()]
         return [result for results in self._runner.map(_run_partition, calls, what) for result in results]
+
+
+def process_count() -> int:
+    """As many processes as there are cores for this one, and as there is memory for; at least one."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, int(psutil.virtual_memory().available) // _BYTES_A_PROCESS))
 
 
 def _start_fork_server() -> None:

@@ -46,7 +46,7 @@ def build_by_sql(spark: "SparkSession", plan: Plan, slices: list[Slice], report:
     dropped = [(row[0], row[1], row[2]) for row in spark.sql(_DROPPED).collect()]
     rows = spark.table("readready_as_view")
     with spark_progress(spark, report, "tasks of the write done"):
-        parts = _collect(rows.repartition(max(1, plan.parts * len(plan.days)), DAY, "raw_key"), WriteRows(plan))
+        parts = _collect(rows.repartition(len(plan.day_partitions), DAY, "raw_key"), WriteRows(plan))
     if dropped:
         _collect(spark.table(DUPLICATES_VIEW).repartition(1), WriteDuplicates(plan))
     return SqlResult(accounts, dropped, parts)
@@ -92,7 +92,7 @@ class ReadRows:
         pickled = (value for batch in slices for value in batch.column("refs").to_pylist())
         refs = chain.from_iterable(map(pickle.loads, pickled))
         reader = ObjectReader(self.plan.source_name, self.plan.region)
-        for batch in reader.batches(fetch_all(self.plan.client(), refs, reader.in_flight)):
+        for batch in reader.batches(fetch_all(self.plan.client(), refs)):
             records = batch.records
             yield records.append_column(_ACCOUNTS, pa.nulls(len(records), pa.binary()))
             if batch.accounts:

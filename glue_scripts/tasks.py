@@ -8,10 +8,11 @@ import ctypes
 import gc
 import io
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,13 +22,16 @@ from glue_scripts.day_views import DAY, KEYS, ROW_ID, DayViews, find_copies, row
 from glue_scripts.object_reader import ObjectRead, ObjectReader, ReadBatch
 from glue_scripts.orc_files import PartOfDay, orc_body, portions, put_orc
 from glue_scripts.sql_on_arrow import OnlySparkError
-from glue_scripts.whole_objects import ObjectRef, fetch_all
+from glue_scripts.whole_objects import ObjectRef, fetch_all, s3_client
 from loglake_assets.lake.storage.keys import duplicates_prefix, run_prefix
 from loglake_assets.lake.versions.row_hash import row_hashes
 from loglake_assets.lake.versions.stored_rows import orc_schema, stored_file
 from loglake_assets.sources import LogSource, load_source
 from loglake_assets.sources.calendar_days import day_number
 from loglake_assets.sources.companions import DUPLICATE_COLUMNS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 ACCOUNTS = 0
@@ -42,7 +46,7 @@ _DUPLICATES_BY = ("dropped_key", "raw_ordinal", "dropped_bucket", "eventkey")
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run builds, and into how many parts its work falls: `parts` of each day, `copies` of all events."""
+    """What one run builds, and into how many tasks it falls: `parts` of each day, `copies` for copies of all events."""
 
     source_name: str
     days: tuple[date, ...]
@@ -50,14 +54,17 @@ class Plan:
     region: str
     bucket: str
     compression: str
-    parts: int
+    parts: tuple[int, ...]
     copies: int
 
     @classmethod
-    def of(cls, total_bytes: int, **values: Any) -> "Plan":
-        """The plan for so many bytes of gzip. Which rows are in which part depends on nothing but the objects."""
-        parts = max(1, total_bytes // len(values["days"]) // _GZIP_A_PART)
-        return cls(**values, parts=parts, copies=max(1, total_bytes // _GZIP_A_COPIES_TASK))
+    def of(cls, refs: Iterable[ObjectRef], **values: Any) -> "Plan":
+        """The plan for these objects, on which alone it depends which rows are in which part."""
+        size_of_day = Counter[int]()
+        for ref in refs:
+            size_of_day[ref.prefix_day] += ref.size
+        parts = (max(1, size_of_day[day_number(day)] // _GZIP_A_PART) for day in values["days"])
+        return cls(**values, parts=tuple(parts), copies=max(1, size_of_day.total() // _GZIP_A_COPIES_TASK))
 
     @property
     def source(self) -> LogSource:
@@ -77,28 +84,28 @@ class Plan:
 
     @property
     def partitions(self) -> int:
-        return 1 + self.copies + self.parts * len(self.days)
+        return 1 + self.copies + sum(self.parts)
 
     def partition_of(self, day: int, number: int) -> int:
         """Where rows of a day go; `number` spreads them over the day's parts."""
-        first = 1 + self.copies + [day_number(d) for d in self.days].index(day) * self.parts
-        return first + number % self.parts
+        at = [day_number(d) for d in self.days].index(day)
+        return 1 + self.copies + sum(self.parts[:at]) + number % self.parts[at]
 
     def part_of(self, partition: int) -> tuple[int, int]:
         """(day, part of the day) of one of `day_partitions`."""
-        day, part = divmod(partition - 1 - self.copies, self.parts)
-        return day_number(self.days[day]), part
+        part, at = partition - 1 - self.copies, 0
+        while part >= self.parts[at]:
+            part, at = part - self.parts[at], at + 1
+        return day_number(self.days[at]), part
 
     @property
     def prefix(self) -> str:
         """Where the run's rows go."""
         return run_prefix(self.source.readready.name, self.run_id)
 
-    def client(self) -> Any:
+    def client(self) -> "S3Client":
         """An S3 client of the process that a task runs in."""
-        import boto3
-
-        return boto3.client("s3", region_name=self.region)
+        return s3_client(self.region)
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,7 @@ class ReadSlice:
         views = DayViews(source, plan.days[0], plan.days[-1], plan.run_id)
         reader = ObjectReader(source.name, plan.region)
         accounts: list[ObjectRead] = []
-        read = reader.batches(fetch_all(plan.client(), refs, reader.in_flight))
+        read = reader.batches(fetch_all(plan.client(), refs))
         for flush, records in enumerate(portions(self._of_days(read, accounts), _BYTES_HELD)):
             try:
                 rows, keys = views.rows_and_keys(records)
@@ -166,7 +173,7 @@ class ReadSlice:
 class Copies:
     """What one task found: the ids of records to drop, and how many of which object and day."""
 
-    row_ids: tuple[int, ...]
+    row_ids: Ids
     counts: tuple[tuple[int, int, int], ...]
     """(object number, day, copies dropped)"""
 
@@ -187,7 +194,7 @@ class FindCopies:
         write_duplicates(self.plan, partition, found)
         counts = found.group_by(["object_number", DAY]).aggregate([([], "count_all")])
         yield Copies(
-            tuple(row_ids(found).to_pylist()),
+            row_ids(found).to_numpy(),
             tuple(zip(*(counts[name].to_pylist() for name in ("object_number", DAY, "count_all")), strict=True)),
         )
 
@@ -266,7 +273,7 @@ def release_memory() -> None:
 
 def ids_in_order(copies: Iterable[Copies]) -> Ids:
     """The ids of all records to drop, as WritePart takes them."""
-    return np.sort(np.concatenate([np.zeros(0, np.int64), *(np.array(found.row_ids, np.int64) for found in copies)]))
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *(found.row_ids for found in copies)]))
 
 
 def ipc(table: pa.Table) -> bytes:

@@ -20,6 +20,9 @@ from loglake_assets.s3.read_ahead import results_in_order
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+IN_FLIGHT = 16  # requests at a time
+_BYTES_IN_FLIGHT = 16 << 20  # of their objects, as stored
+
 
 class FetchError(RuntimeError):
     """An object could not be read. The message names it, what came back, and whether a retry can help."""
@@ -33,6 +36,8 @@ class ObjectRef:
     bucket: str
     key: str
     prefix_day: int
+    size: int = 0
+    """Bytes as listed; 0 of an object that the late ledger names."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,21 @@ class FetchedObject:
     reason: str = "gone_while_reading"
 
 
-def fetch_all(s3: "S3Client", refs: Iterable[ObjectRef], in_flight: int = 16) -> Iterator[FetchedObject]:
-    """Each object in order, `in_flight` requests ahead of the reader, so that waiting and decoding overlap."""
-    yield from results_in_order(lambda ref: fetch(s3, ref), refs, in_flight)
+def s3_client(region: str | None) -> "S3Client":
+    """An S3 client of this process, with a connection for each of the requests that are in flight."""
+    import boto3
+    from botocore.config import Config
+
+    client: S3Client = boto3.client("s3", region_name=region, config=Config(max_pool_connections=IN_FLIGHT))
+    return client
+
+
+def fetch_all(s3: "S3Client", refs: Iterable[ObjectRef]) -> Iterator[FetchedObject]:
+    """Each object in order, IN_FLIGHT requests ahead of the reader, so that waiting and decoding overlap.
+
+    Where objects are large, fewer are held: `_BYTES_IN_FLIGHT` of them, or one that is larger.
+    """
+    yield from results_in_order(lambda ref: fetch(s3, ref), refs, IN_FLIGHT, lambda ref: ref.size, _BYTES_IN_FLIGHT)
 
 
 def fetch(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glue_scripts.arguments import JobArguments, WindowError
-from glue_scripts.whole_objects import ObjectRef
+from glue_scripts.whole_objects import IN_FLIGHT, ObjectRef
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.late_ledger import late_objects
 from loglake_assets.s3.pages import entries
@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WindowObjects:
-    """The objects of a window: what to read, its listed bytes, and the prefix days that have a partition at all.
+    """The objects of a window: what to read, and the prefix days that have a partition at all.
 
     `late` are (day, bucket, key) of what the late ledger names for the window's days.
     """
 
     refs: tuple[ObjectRef, ...]
-    total_bytes: int
     partition_days: frozenset[int]
     late: frozenset[tuple[int, str, str]] = frozenset()
+
+    @property
+    def total_bytes(self) -> int:
+        """As listed."""
+        return sum(ref.size for ref in self.refs)
 
 
 def window_objects(glue: "GlueClient", s3: "S3Client", source: LogSource, arguments: JobArguments) -> WindowObjects:
@@ -43,9 +47,9 @@ def window_objects(glue: "GlueClient", s3: "S3Client", source: LogSource, argume
     for _, bucket, key in sorted(late):
         listed.setdefault((bucket, key), 0)
     _check_bounds(arguments, len(listed), sum(listed.values()))
-    refs = (_ref(number, source, bucket, key) for number, (bucket, key) in enumerate(sorted(listed)))
+    refs = (_ref(number, source, *name, listed[name]) for number, name in enumerate(sorted(listed)))
     days = frozenset(int(p["Values"][_day_position(source)]) for p in partitions)
-    return WindowObjects(tuple(refs), sum(listed.values()), days, late)
+    return WindowObjects(tuple(refs), days, late)
 
 
 def _day_position(source: LogSource) -> int:
@@ -68,7 +72,7 @@ def _partitions(glue: "GlueClient", source: LogSource, arguments: JobArguments) 
 def _list(
     s3: "S3Client", source: LogSource, locations: Sequence[str], arguments: JobArguments
 ) -> Iterator[tuple[tuple[str, str], int]]:
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for objects in pool.map(lambda location: _objects_under(s3, source, location, arguments), locations):
             yield from objects
 
@@ -102,10 +106,10 @@ def _late(s3: "S3Client", source: LogSource, arguments: JobArguments) -> Iterato
                 yield late.day, late.bucket, late.key
 
 
-def _ref(number: int, source: LogSource, bucket: str, key: str) -> ObjectRef:
+def _ref(number: int, source: LogSource, bucket: str, key: str, size: int) -> ObjectRef:
     placement = place(source, bucket, key)
     assert isinstance(placement, Placement), "only placed keys are listed"
-    return ObjectRef(number, bucket, key, day_number(placement.day))
+    return ObjectRef(number, bucket, key, day_number(placement.day), size)
 
 
 def _check_bounds(arguments: JobArguments, files: int, size: int) -> None:

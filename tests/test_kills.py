@@ -1,4 +1,7 @@
-"""Processes really killed in mid-build: what readers see, what a second build gives, and no run started twice."""
+"""Processes really killed in mid-build: what readers see, what a second build gives, and no run started twice.
+
+By each engine. A run is stopped (SIGSTOP) as soon as it reads, so that it is in mid-build however fast it is.
+"""
 
 import json
 import os
@@ -20,6 +23,7 @@ from infra.emulator.processes import StackInfo, running_stack, start_stack, stop
 from loglake_assets.lake.storage.table import Table
 from loglake_assets.lake.versions.commits import Commit, heads
 from loglake_assets.sources import load_source
+from loglake_assets.sources.model import ENGINE, ENGINES
 from loglake_assets.sources.sample_deliveries import generate
 from tests.conftest import JudgeDays, JudgedDays
 from tests.stored_lake import StoredLake
@@ -36,6 +40,7 @@ class KilledLake:
     """A lake whose processes are killed; commands run as a user would run them."""
 
     home: Path
+    engine: str
 
     @property
     def info(self) -> StackInfo:
@@ -55,7 +60,7 @@ class KilledLake:
         return subprocess.Popen(
             [sys.executable, "-m", "infra.cli.main", *arguments],
             cwd=REPOSITORY,
-            env={**os.environ, "LOGLAKE_HOME": str(self.home), "LOGLAKE_ENGINE": "spark"},
+            env={**os.environ, "LOGLAKE_HOME": str(self.home), ENGINE: self.engine},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -75,20 +80,37 @@ class KilledLake:
         """Glue runs, newest first."""
         return list(self.client("glue").get_job_runs(JobName=JOB)["JobRuns"])
 
-    def running(self, before: int) -> dict[str, Any]:
-        """The run that was started after `before` runs, once it has opened its log: it is in mid-build."""
+    def logs(self) -> Iterator[Path]:
+        return (self.home / "runs").glob("*/output.log")
 
-        def started() -> dict[str, Any] | None:
-            found = self.runs()
-            log = self.home / "runs" / found[0]["Id"] / "output.log" if len(found) > before else None
-            return found[0] if log and log.exists() and b"objects" in log.read_bytes() else None
+    def stopped_run(self, build: "subprocess.Popen[str]") -> "StoppedRun":
+        """The run of a build that has just begun, stopped once it has listed its objects."""
+        logs = {*self.logs()}
 
-        run: dict[str, Any] = until(started)
+        def log_of_run() -> Path | None:
+            assert build.poll() is None, "the build ended before its run could be stopped"
+            new = (log for log in {*self.logs()} - logs if b"objects" in log.read_bytes())
+            return next(new, None)
+
+        folder = until(log_of_run, pause_seconds=0.005).parent
+        run = StoppedRun(folder.name, json.loads((folder / "pid.json").read_text())["pid"])
+        run.signal(signal.SIGSTOP)
+        assert self.state(run) == "RUNNING"
         return run
 
-    def run(self, run_id: str) -> dict[str, Any]:
-        run: dict[str, Any] = self.client("glue").get_job_run(JobName=JOB, RunId=run_id)["JobRun"]
-        return run
+    def state(self, run: "StoppedRun") -> str:
+        return str(self.client("glue").get_job_run(JobName=JOB, RunId=run.id)["JobRun"]["JobRunState"])
+
+
+@dataclass(frozen=True)
+class StoppedRun:
+    """A Glue run in mid-build; `pid` leads its processes, those of a pool included."""
+
+    id: str
+    pid: int
+
+    def signal(self, number: int) -> None:
+        os.killpg(self.pid, number)
 
 
 def wait_for(process: "subprocess.Popen[str]") -> str:
@@ -96,10 +118,10 @@ def wait_for(process: "subprocess.Popen[str]") -> str:
     return output
 
 
-@pytest.fixture(scope="module")
-def lake_under_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
+@pytest.fixture(scope="module", params=ENGINES)
+def lake_under_kill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLake]:
     """A lake with two days built without faults."""
-    lake = KilledLake(tmp_path_factory.mktemp("killed"))
+    lake = KilledLake(tmp_path_factory.mktemp("killed"), request.param)
     files = tmp_path_factory.mktemp("files")
     for sample in generate("cloudtrail", days=2, events=1_500).objects():
         if not sample.key.endswith("/"):
@@ -128,13 +150,13 @@ def judged_days(lake_under_kill: KilledLake) -> JudgeDays:
     )
 
 
-@pytest.mark.fault(13, "kill -9 of Spark in mid-build", "no commit, the old day whole, another build the same rows")
-def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(lake_under_kill: KilledLake) -> None:
+@pytest.mark.fault(
+    13, "kill -9 of a Glue run in mid-build", "no commit, the old day whole, another build the same rows"
+)
+def test_a_killed_run_fails_and_leaves_the_day_as_it_was(lake_under_kill: KilledLake) -> None:
     before, commits = lake_under_kill.hashes(), lake_under_kill.heads()
     building = lake_under_kill.build()
-    run = lake_under_kill.running(len(lake_under_kill.runs()))
-    pid = json.loads((lake_under_kill.home / "runs" / run["Id"] / "pid.json").read_text())["pid"]
-    os.killpg(pid, signal.SIGKILL)
+    lake_under_kill.stopped_run(building).signal(signal.SIGKILL)
     output = wait_for(building)
     assert building.returncode == 1
     assert "ended FAILED" in output
@@ -153,40 +175,42 @@ def test_a_killed_spark_process_fails_the_run_and_leaves_the_day_as_it_was(lake_
 def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(lake_under_kill: KilledLake) -> None:
     before, count = lake_under_kill.hashes(), len(lake_under_kill.runs())
     building = lake_under_kill.build()
-    run = lake_under_kill.running(count)
+    run = lake_under_kill.stopped_run(building)
     building.kill()
     building.communicate()
-    assert lake_under_kill.run(run["Id"])["JobRunState"] == "RUNNING", "the Glue run goes on by itself"
+    assert lake_under_kill.state(run) == "RUNNING", "the Glue run goes on by itself"
     again = lake_under_kill.build()
-    output = wait_for(again)
-    assert again.returncode == 0, output
-    assert f"Adopting Glue run {run['Id']}" in output
+    output = iter(again.stdout or ())
+    assert any(f"Adopting Glue run {run.id}" in line for line in output)
+    run.signal(signal.SIGCONT)
+    rest = "".join(output)
+    assert again.wait() == 0, rest
     assert len(lake_under_kill.runs()) == count + 1, "no second run for the same days"
     assert lake_under_kill.hashes() == before
 
 
 @pytest.mark.fault(43, "a build cancelled by SIGINT", "its Glue run is STOPPED, no commit")
 def test_a_cancelled_build_stops_its_run(lake_under_kill: KilledLake) -> None:
-    commits, count = lake_under_kill.heads(), len(lake_under_kill.runs())
+    commits = lake_under_kill.heads()
     building = lake_under_kill.build()
-    run = lake_under_kill.running(count)
+    run = lake_under_kill.stopped_run(building)
     building.send_signal(signal.SIGINT)
     wait_for(building)
     assert building.returncode != 0
-    assert until(lambda: lake_under_kill.run(run["Id"])["JobRunState"] == "STOPPED")
+    assert until(lambda: lake_under_kill.state(run) == "STOPPED")
     assert lake_under_kill.heads() == commits
 
 
 @pytest.mark.fault(13, "kill -9 of the whole stack in mid-build", "everything comes back, another build the same rows")
 def test_a_killed_stack_comes_back_with_everything_and_builds_again(lake_under_kill: KilledLake) -> None:
-    before, count = lake_under_kill.hashes(), len(lake_under_kill.runs())
+    before = lake_under_kill.hashes()
     building = lake_under_kill.build()
-    run = lake_under_kill.running(count)
+    run = lake_under_kill.stopped_run(building)
     os.kill(lake_under_kill.info.pid, signal.SIGKILL)
     wait_for(building)
     assert building.returncode != 0
     start_stack(lake_under_kill.home, log=lambda text: None)
-    assert lake_under_kill.run(run["Id"])["JobRunState"] == "FAILED"
+    assert lake_under_kill.state(run) == "FAILED"
     assert lake_under_kill.hashes() == before
     again = lake_under_kill.build()
     output = wait_for(again)

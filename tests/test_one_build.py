@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,6 +26,7 @@ from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
 from glue_scripts.job import build
 from glue_scripts.runners import LocalRunner, payloads_in_order
 from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
+from glue_scripts.tasks import Plan
 from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
 from infra.cli.local_lake import LocalLake, environment
@@ -44,6 +46,7 @@ from resources.settings import SettingsError
 from tests import test_bedrock_deliveries as deliveries
 from tests import test_cloudwatch, test_views
 from tests.conftest import FIRST, LAST, BuiltLake
+from tests.failing_task import WritePartAndFailOnce
 from tests.test_object_reader import body, record
 from tests.wait import until
 from tests.written_day import raw_key
@@ -61,8 +64,12 @@ WAYS = (LOCAL, SPARK, SQL)
 
 @pytest.fixture(scope="module")
 def spark(lake: LocalLake) -> Iterator[SparkSession]:
-    """A session whose workers reach the lake's S3, as the job's own session reaches it in a run."""
+    """A session whose workers reach the lake's S3, as the job's own session reaches it in a run.
+
+    As on Glue, and as `local[2]` alone does not, it repeats a task that failed.
+    """
     conf = SparkConf().setAll([*test_views.spark_settings().items(), *job.SPARK_SETTINGS.items()])
+    conf.set("spark.master", "local[2,2]")
     context = SparkContext(
         conf=conf, environment=environment(lake)
     )  # a secret in the settings stands in a command line
@@ -90,8 +97,8 @@ class Store:
             placement = place(source, RAW, key)
             if isinstance(placement, Placement):
                 self.s3.put_object(Bucket=RAW, Key=key, Body=content)
-                refs.append(ObjectRef(len(refs), RAW, key, day_number(placement.day)))
-        return WindowObjects(tuple(refs), sum(map(len, contents.values())), frozenset({day_number(DAY)}))
+                refs.append(ObjectRef(len(refs), RAW, key, day_number(placement.day), len(content)))
+        return WindowObjects(tuple(refs), frozenset({day_number(DAY)}))
 
     def build(self, arguments: JobArguments, objects: WindowObjects) -> list[DayAccount]:
         return build(arguments, objects, "us-east-1", lambda text, numbers: self.said.append(text))
@@ -392,9 +399,9 @@ def test_the_views_of_every_log_work_on_arrow(name: str) -> None:
     check_views(load_source(name))
 
 
-@pytest.mark.usefixtures("spark")
-def test_copies_of_one_event_are_found_wherever_they_were_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many slices, many parts of a day, several searches for copies; and the day of the copies has no others."""
+@pytest.fixture
+def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many slices, many parts of a day and several searches for copies, of few objects."""
     for module, name, size in (
         ("glue_scripts.tasks", "_GZIP_A_PART", 3_000),
         ("glue_scripts.tasks", "_GZIP_A_COPIES_TASK", 4_000),
@@ -403,15 +410,64 @@ def test_copies_of_one_event_are_found_wherever_they_were_read(store: Store, mon
     ):
         target, _, attribute = f"{module}.{name}".rpartition(".")
         monkeypatch.setattr(f"{target}.{attribute}", size)
+
+
+def contents_with_copies() -> dict[str, bytes]:
+    """600 events of two days in 30 objects, each event in about three of them."""
     times = ("2026-11-01T10:00:00Z", "2026-11-02T23:00:00Z")
     events = [record(eventID=f"e{n:04}", eventTime=times[n % 2], awsRegion=f"r{n % 7}") for n in range(600)]
     rng = random.Random(5)
-    contents = {
+    return {
         f"{test_views.FOLDER}/{n:02}.json.gz": gzip.compress(body(*rng.sample(events, 60)), mtime=0) for n in range(30)
     }
-    found = assert_all_alike(store, load_source("cloudtrail"), contents)
+
+
+@pytest.mark.usefixtures("spark", "many_tasks")
+def test_copies_of_one_event_are_found_wherever_they_were_read(store: Store) -> None:
+    found = assert_all_alike(store, load_source("cloudtrail"), contents_with_copies())
     assert len(found) == len({row["eventid"] for row in found})
     assert len({row["raw_key"] for row in found}) > 10
+
+
+@pytest.mark.parametrize("way", [LOCAL, SPARK])
+@pytest.mark.usefixtures("spark", "many_tasks")
+def test_a_run_that_is_repeated_writes_the_same_files(way: str, store: Store) -> None:
+    """However its tasks were scheduled: other bytes under the same names would be refused."""
+    objects = store.put(load_source("cloudtrail"), contents_with_copies())
+    arguments = arguments_of(load_source("cloudtrail"), way, date(2026, 11, 2))
+    first, keys = store.build(arguments, objects), store.keys()
+    assert len(keys) > 10
+    assert store.build(arguments, objects) == first
+    assert store.keys() == keys
+
+
+@pytest.mark.usefixtures("many_tasks")
+def test_a_task_that_spark_repeats_after_it_wrote_changes_nothing(
+    spark: SparkSession, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = store.put(load_source("cloudtrail"), contents_with_copies())
+    wanted = built_by(LOCAL, store, load_source("cloudtrail"), objects)
+
+    monkeypatch.setattr("glue_scripts.tasks.WritePart", partial(WritePartAndFailOnce, tmp_path))
+    found = built_by(SPARK, store, load_source("cloudtrail"), objects)
+    assert len([*tmp_path.iterdir()]) > 5
+    assert (found.rows, found.duplicates, found.told()) == (wanted.rows, wanted.duplicates, wanted.told())
+
+
+def test_a_day_has_parts_by_the_bytes_that_were_delivered_under_it() -> None:
+    days = (DAY, date(2026, 11, 2), date(2026, 11, 3))
+    sizes = {20261101: 50 << 20, 20261102: 1, 20261104: 200 << 20}
+    refs = [ObjectRef(n, RAW, f"k{n}", day, size) for n, (day, size) in enumerate(sizes.items())]
+    plan = Plan.of(refs, source_name="cloudtrail", days=days, run_id="r", region="", bucket="", compression="zstd")
+    assert (plan.parts, plan.copies) == ((4, 1, 1), 7)
+    found = {
+        (day_number(day), n % parts): plan.partition_of(day_number(day), n)
+        for day, parts in zip(days, plan.parts, strict=True)
+        for n in range(9)
+    }
+    assert sorted(found.values()) == [*plan.day_partitions]
+    assert {plan.part_of(partition): partition for partition in plan.day_partitions} == found
+    assert plan.partitions == 1 + len(plan.copy_partitions) + len(plan.day_partitions)
 
 
 @pytest.mark.parametrize(

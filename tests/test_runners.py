@@ -1,21 +1,24 @@
 """Tasks spread over processes: what belongs together comes together, and what fails says so."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from glue_scripts.runners import LostProcessError, Slice, local_runner
-from glue_scripts.whole_objects import ObjectRef, fetch
+from glue_scripts.runners import LostProcessError, Slice, local_runner, process_count
+from glue_scripts.whole_objects import IN_FLIGHT, ObjectRef, fetch, fetch_all, s3_client
 
 PARTITIONS = 3
 
@@ -58,6 +61,15 @@ def test_bytes_of_one_partition_come_together_wherever_they_were_made(count: int
         assert keys == sorted(f"key-{n}" for n in range(12) if n % PARTITIONS == partition)
     is_alone = {process for _, _, processes in found for process in processes} == {str(os.getpid())}
     assert is_alone == (count == 1), "one slice starts no process"
+
+
+@pytest.mark.parametrize(("cores", "gigabytes", "wanted"), [(4, 16, 4), (8, 2, 2), (2, 0.1, 1)])
+def test_no_more_processes_are_started_than_there_are_cores_and_memory_for(
+    cores: int, gigabytes: float, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=int(gigabytes * (1 << 30))))
+    assert process_count() == wanted
 
 
 def test_partitions_may_be_asked_more_than_once() -> None:
@@ -149,3 +161,44 @@ def test_an_object_whose_key_its_writer_kept_is_withheld_and_ends_no_build() -> 
     assert (found.body, found.reason, found.etag) == (None, "key_unavailable", "e1")
     for listed in ((), ("k2",)):
         assert fetch(cast(Any, KeyKeptByItsWriter(*listed)), ref).reason == "gone_while_reading"
+
+
+class SlowStore:
+    """S3 that answers each request after a moment, and knows how many were with it at once, and of how many bytes."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes, self._lock = sizes, threading.Lock()
+        self._held: list[int] = []
+        self.most = (0, 0)
+
+    def get_object(self, Key: str, **request: str) -> dict[str, Any]:  # boto3's names
+        size = self._sizes[Key]
+        with self._lock:
+            self._held.append(size)
+            self.most = max(self.most[0], len(self._held)), max(self.most[1], sum(self._held))
+        time.sleep(0.02)
+        with self._lock:
+            self._held.remove(size)
+        return {
+            "Body": io.BytesIO(bytes(size)),
+            "ContentLength": size,
+            "ETag": '"e"',
+            "LastModified": datetime(2026, 11, 1, tzinfo=UTC),
+        }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [([10] * 60, IN_FLIGHT), ([6 << 20] * 8, 2), ([40 << 20, 10, 10], 2), ([10] * 20 + [40 << 20], 16)],
+)
+def test_many_small_objects_are_read_ahead_and_few_large_ones(sizes: list[int], most: int) -> None:
+    refs = [ObjectRef(n, "b", f"k{n}", 20261101, size) for n, size in enumerate(sizes)]
+    store = SlowStore({ref.key: ref.size for ref in refs})
+    found = [len(one.body or b"") for one in fetch_all(cast(Any, store), refs)]
+    assert found == sizes
+    assert 1 < store.most[0] <= most
+    assert store.most[1] <= max(16 << 20, max(sizes))
+
+
+def test_each_request_in_flight_has_a_connection_of_its_own() -> None:
+    assert s3_client("us-east-1").meta.config.max_pool_connections == IN_FLIGHT
