@@ -40,12 +40,15 @@ check: $(READY) check-templates ## format, lint, types, templates, and every tes
 	@$(BIN)/python -m pytest -q -n 2 --dist load -m "not slow and not stack and not long"
 
 check-glue: $(VENV)/.glue-ready ## the tests of the job's code, under the pyarrow, pandas, numpy and boto3 that Glue 5.1 has
-	@PYTHONPATH=$(CURDIR)/$(VENV)/glue $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/test_one_build.py \
-	  tests/test_object_reader.py tests/test_plain.py tests/test_cloudwatch.py tests/test_bedrock_deliveries.py tests/test_runners.py
+	@$(VENV)/glue/bin/python -m pytest -q -n 2 --dist loadfile tests/test_glue_versions.py tests/test_one_build.py \
+	  tests/test_object_reader.py tests/test_plain.py tests/test_cloudwatch.py tests/test_bedrock_deliveries.py \
+	  tests/test_runners.py tests/test_views.py tests/test_preview.py
 
 $(VENV)/.glue-ready: $(READY) infra/aws/glue.lock
-	@rm -rf $(VENV)/glue
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes --target $(VENV)/glue -r infra/aws/glue.lock
+	@rm -rf $(VENV)/glue && $(PYTHON) -m venv $(VENV)/glue
+	@$(VENV)/glue/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r infra/aws/glue.lock
+	@echo "import site; site.addsitedir('$(CURDIR)/$(VENV)/lib/python3.11/site-packages')  # what Glue does not bring" \
+	  > $(VENV)/glue/lib/python3.11/site-packages/loglake.pth
 	@touch $@
 
 check-templates: $(VENV)/.checkov-ready ## checkov over the CloudFormation templates, and over one that it must not pass

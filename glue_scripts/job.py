@@ -6,6 +6,7 @@ orchestrator has verified and committed it. Where it runs, and what spreads its 
 
 import os
 import time
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from glue_scripts.arguments import JobArguments
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from glue_scripts.tasks import Plan
 
+LIBRARIES = ("pyarrow", "pandas", "numpy", "boto3", "duckdb")
+"""Those that decide which bytes are written, or how S3 is asked. A run's log begins with their versions."""
+
 
 def run_job(arguments: JobArguments, report: Report) -> None:
     """Build the window's days and write their manifests. Raises WindowError, FetchError, or what Spark raises."""
@@ -39,6 +43,7 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     listed_at = time.time()
     bases = _base_commits(s3, source, arguments)  # before listing: what is committed meanwhile is then newer
     objects = window_objects(glue, s3, source, arguments)
+    report(f"By {', '.join(f'{name} {_version(name)}' for name in LIBRARIES)}.", {})
     report(
         f"{source.title}, {arguments.first_day} to {arguments.last_day}: "
         f"{tally(len(objects.refs), 'object')}, {tally(objects.total_bytes, 'byte')}",
@@ -48,6 +53,13 @@ def run_job(arguments: JobArguments, report: Report) -> None:
     put_manifests(s3, source, arguments, accounts, bases, listed_at)
     for account in accounts:
         report(account.sentence(), account.totals())
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "of unknown version"
 
 
 def _base_commits(s3: "S3Client", source: LogSource, arguments: JobArguments) -> dict[int, int]:

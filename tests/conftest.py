@@ -35,7 +35,7 @@ pytest_plugins = ["tests.fault_report"]
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 3)
 LARGEST_PICTURE = 200_000  # bytes: a README is read over slow lines too
 os.environ["LOGLAKE_SPARK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-os.environ[ENGINE] = LOCAL  # Spark builds where it is what is tested: see `by_spark`
+os.environ.setdefault(ENGINE, LOCAL)  # Spark builds where it is what is tested (`by_spark`), or where it is asked for
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,10 +1,12 @@
 """One build, spread by processes, by Spark, or by Spark SQL: the same rows, duplicates, accounts and content hash."""
 
 import gzip
+import io
 import json
 import random
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -47,6 +49,7 @@ from tests import test_bedrock_deliveries as deliveries
 from tests import test_cloudwatch, test_views
 from tests.conftest import FIRST, LAST, BuiltLake
 from tests.failing_task import WritePartAndFailOnce
+from tests.job_runs import run_job
 from tests.test_object_reader import body, record
 from tests.wait import until
 from tests.written_day import raw_key
@@ -103,11 +106,11 @@ class Store:
     def build(self, arguments: JobArguments, objects: WindowObjects) -> list[DayAccount]:
         return build(arguments, objects, "us-east-1", lambda text, numbers: self.said.append(text))
 
-    def rows(self, prefix: str) -> list[dict[str, Any]]:
+    def rows(self, prefix: str, bucket: str = READREADY) -> list[dict[str, Any]]:
         """All rows of the ORC files below the prefix, with the day of their directory, in one order."""
         found = []
-        for key in self.keys(prefix=prefix):
-            body = self.s3.get_object(Bucket=READREADY, Key=key)["Body"].read()
+        for key in self.keys(bucket, prefix):
+            body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
             day = key.rsplit("/", 2)[1]
             found += [{**row, "day": day} for row in orc.read_table(pa.BufferReader(body)).to_pylist()]
         return sorted(found, key=lambda row: json.dumps(row, default=str))
@@ -598,7 +601,7 @@ def test_either_compression_gives_the_same_rows_and_the_same_hash(store: Store) 
 def test_the_deployed_job_gives_the_same_manifests_by_either(built: BuiltLake) -> None:
     s3, settings, table = built.lake.client("s3"), built.lake.settings, built.source.readready.name
     for way in (LOCAL, SPARK):
-        assert "Spark SQL" not in run_job(built.lake, way)
+        assert "Spark SQL" not in run_job(built.lake, way, FIRST, LAST)
     for day in map(day_number, (FIRST, date(2026, 11, 2), LAST)):
         runs = (f"by-{LOCAL}", f"by-{SPARK}")
         ours, theirs = (read_manifest(Table(table, s3, settings.readready_bucket), day, run) for run in runs)
@@ -609,6 +612,36 @@ def test_the_deployed_job_gives_the_same_manifests_by_either(built: BuiltLake) -
 
 
 OF_FILES = {"orc_bytes": 0, "file_count": 0}
+OVER_MANY_RECORDS = """
+SELECT r.*, max(r.eventname) OVER (PARTITION BY r.eventsource) AS f_sessionid
+FROM (SELECT * FROM records_as_view, mybounds_as_view WHERE logcalendarday BETWEEN floor_as_int AND ceiling_as_int) r
+"""
+
+
+def test_the_deployed_job_builds_a_view_over_many_records_by_spark_sql(built: BuiltLake) -> None:
+    s3, settings = built.lake.client("s3"), built.lake.settings
+    job = built.lake.client("glue").get_job(JobName=settings.readready_job)["Job"]
+    key = job["DefaultArguments"]["--extra-py-files"].split("/", 3)[3]
+    shipped = io.BytesIO(s3.get_object(Bucket=settings.artifacts_bucket, Key=key)["Body"].read())
+    changed = io.BytesIO()
+    with zipfile.ZipFile(shipped) as before, zipfile.ZipFile(changed, "w") as after:
+        for name in before.namelist():
+            own = name == "loglake_assets/sources/cloudtrail/10_identified_as_view.sql"
+            after.writestr(name, OVER_MANY_RECORDS if own else before.read(name))
+    s3.put_object(Bucket=settings.artifacts_bucket, Key="test/own_view.zip", Body=changed.getvalue())
+    given = {"--run_id": "own-view", "--extra-py-files": f"s3://{settings.artifacts_bucket}/test/own_view.zip"}
+    said = run_job(built.lake, SPARK, FIRST, FIRST, **given)
+    assert "View identified_as_view uses Max" in said
+    assert "Spark SQL builds the window." in said
+    table = built.source.readready.name
+    rows = Store(s3, []).rows(run_prefix(table, "own-view"), settings.readready_bucket)
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(row["eventsource"], []).append(row["eventname"])
+    assert {(row["eventsource"], row["f_sessionid"]) for row in rows} == {(s, max(n)) for s, n in names.items()}
+    assert len(names) > 3
+    manifest = read_manifest(Table(table, s3, settings.readready_bucket), day_number(FIRST), "own-view")
+    assert len(rows) == manifest.totals["written"]
 
 
 def test_the_deployed_job_reads_two_slices_in_processes_of_their_own(lake: LocalLake) -> None:
@@ -628,23 +661,6 @@ def test_the_deployed_job_reads_two_slices_in_processes_of_their_own(lake: Local
             s3.delete_object(Bucket=bucket, Key=key)
     table = Table("from_cloudtrail_readready", s3, settings.readready_bucket)
     assert read_manifest(table, day_number(day), f"by-{LOCAL}").totals["written"] == 400
-
-
-def run_job(lake: LocalLake, way: str, first: date = FIRST, last: date = LAST) -> str:
-    """Build the lake's days as they lie there now, without a commit; what the run said."""
-    glue, name = lake.client("glue"), lake.settings.readready_job
-    days = {"--first_day": str(day_number(first)), "--last_day": str(day_number(last))}
-    given = {"--source": "cloudtrail", "--run_id": f"by-{way}", "--engine": way, **days}
-    run = glue.start_job_run(JobName=name, Arguments=given)["JobRunId"]
-    state = until(lambda: final_state(glue, name, run), 180)
-    log = (lake.home / "runs" / run / "output.log").read_text()
-    assert state == "SUCCEEDED", log
-    return log
-
-
-def final_state(glue: Any, name: str, run: str) -> str | None:
-    state = glue.get_job_run(JobName=name, RunId=run)["JobRun"]["JobRunState"]
-    return state if state in {"SUCCEEDED", "FAILED"} else None
 
 
 def test_the_environment_names_an_engine_that_there_is() -> None:
