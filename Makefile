@@ -63,10 +63,10 @@ $(VENV)/.checkov-ready: $(READY) infra/aws/checkov.lock
 
 test: $(READY) ## everything that must hold: format, lint, types, definitions, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 slowest: $(READY) ## renew tests/slowest.txt: the sixty slowest parts of `make test`, in seconds
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=60 | tee /dev/stderr \
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --durations=60 | tee /dev/stderr \
 	  | grep -E '^ *[0-9.]+s +(call|setup|teardown) ' | sed -E 's/^ +//' > tests/slowest.txt
 
 docs: $(VENV)/.docs-ready ## the documentation as a site, build/docs/site: broken links fail, and nothing is loaded from elsewhere

@@ -10,7 +10,6 @@ from glue_scripts.object_reader import ObjectRead
 from glue_scripts.orc_files import WrittenDay
 from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
-from loglake_assets.lake.storage.reach import Reach
 from loglake_assets.sources.calendar_days import day_from_number, day_number
 from loglake_assets.sources.words import tally
 
@@ -104,24 +103,29 @@ def day_accounts(
     counts, rules = _counts(found, duplicates)
     quarantine = [QuarantineEntry(one.ref, ordinal, reason) for one in found for ordinal, reason in one.quarantined]
     quarantine += [QuarantineEntry(one.ref, None, one.reason) for one in found if one.reason]
+    objects_of_day = _objects_of_days(arguments, objects, found, counts)
     accounts = []
     for day in (day_number(d) for d in arguments.days):
-        seen = [
-            _object_account(one, counts[one.ref.number], day)
-            for one in found
-            if (day, one.ref.bucket, one.ref.key) in objects.late
-            or _concerns(one, counts[one.ref.number], day, arguments.reach)
-        ]
+        seen = [_object_account(one, counts[one.ref.number], day) for one in objects_of_day[day]]
         has_source = day in objects.partition_days or any(o.days.get(day) for o in seen)
         own = tuple(q for q in quarantine if q.ref.prefix_day == day)
         accounts.append(DayAccount(day, tuple(seen), own, rules.get(day, {}), written.get(day), has_source))
     return accounts
 
 
-def _concerns(read: ObjectRead, counts: _Counts, day: int, reach: Reach) -> bool:
-    """Whether the day's build must read the object: by its prefix, or because it holds events of the day."""
-    stored = read.last_modified_ms / 1000
-    return day in counts.days or reach.reads(day_from_number(day), day_from_number(read.ref.prefix_day), stored)
+def _objects_of_days(
+    arguments: JobArguments, objects: WindowObjects, found: Iterable[ObjectRead], counts: Mapping[int, _Counts]
+) -> Mapping[int, list[ObjectRead]]:
+    """What each day's build must read: by its prefix, by the late ledger, or because it holds events of the day."""
+    reach, late = arguments.reach, defaultdict[tuple[str, str], list[int]](list)
+    for day, bucket, key in objects.late:
+        late[bucket, key].append(day)
+    objects_of_day: dict[int, list[ObjectRead]] = defaultdict(list)
+    for one in found:
+        near = map(day_number, reach.days_of(day_from_number(one.ref.prefix_day), one.last_modified_ms / 1000))
+        for day in {*near, *counts[one.ref.number].days, *late.get((one.ref.bucket, one.ref.key), ())}:
+            objects_of_day[day].append(one)
+    return objects_of_day
 
 
 def _object_account(read: ObjectRead, counts: _Counts, day: int) -> ObjectAccount:

@@ -61,7 +61,7 @@ class LocalRunner:
     OBJECTS_A_SLICE = 2_500
 
     def __init__(self, folder: Path, report: Report, processes: int | None = None) -> None:
-        self._folder, self._report, self._processes = folder, report, processes or process_count()
+        self._folder, self._report, self._processes = folder, report, processes
         self._pool: ProcessPoolExecutor | None = None
         self._has_one_slice = True
 
@@ -104,7 +104,8 @@ class LocalRunner:
             context = get_context("forkserver")
             context.set_forkserver_preload(["glue_scripts.tasks", "pandas"])
             _start_fork_server()
-            self._pool = ProcessPoolExecutor(self._processes, context, _begin_process, (dict(os.environ),))
+            count = self._processes or process_count()
+            self._pool = ProcessPoolExecutor(count, context, _begin_process, (dict(os.environ),))
         return self._pool
 
     def close(self) -> None:

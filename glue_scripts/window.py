@@ -1,9 +1,9 @@
 """Which objects a run reads: the catalog's partitions of the window, listed, and the late ledger's additions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from glue_scripts.arguments import JobArguments, WindowError
 from glue_scripts.whole_objects import IN_FLIGHT, ObjectRef
@@ -42,14 +42,23 @@ def window_objects(glue: "GlueClient", s3: "S3Client", source: LogSource, argume
     """List the window's raw objects. Raises WindowError beyond the bounds: refused whole, never cut short."""
     partitions = list(_partitions(glue, source, arguments))
     locations = [p["StorageDescriptor"]["Location"] for p in partitions]
-    listed = dict(_list(s3, source, locations, arguments))
-    late = frozenset(_late(s3, source, arguments))
-    for _, bucket, key in sorted(late):
-        listed.setdefault((bucket, key), 0)
-    _check_bounds(arguments, len(listed), sum(listed.values()))
-    refs = (_ref(number, source, *name, listed[name]) for number, name in enumerate(sorted(listed)))
+    listed = {(delivery.bucket, delivery.key): delivery for delivery in _list(s3, source, locations, arguments)}
+    late = dict(_late(s3, source, arguments))
+    for delivery in late.values():
+        listed.setdefault((delivery.bucket, delivery.key), delivery)
+    _check_bounds(arguments, len(listed), sum(delivery.size for delivery in listed.values()))
+    refs = (ObjectRef(number, *listed[name]) for number, name in enumerate(sorted(listed)))
     days = frozenset(int(p["Values"][_day_position(source)]) for p in partitions)
-    return WindowObjects(tuple(refs), days, late)
+    return WindowObjects(tuple(refs), days, frozenset(late))
+
+
+class _Delivery(NamedTuple):
+    """An object of the log: the rest of an ObjectRef."""
+
+    bucket: str
+    key: str
+    prefix_day: int
+    size: int = 0
 
 
 def _day_position(source: LogSource) -> int:
@@ -69,47 +78,38 @@ def _partitions(glue: "GlueClient", source: LogSource, arguments: JobArguments) 
         yield from (p for p in page["Partitions"] if first <= int(p["Values"][position]) <= last)
 
 
-def _list(
-    s3: "S3Client", source: LogSource, locations: Sequence[str], arguments: JobArguments
-) -> Iterator[tuple[tuple[str, str], int]]:
+def _list(s3: "S3Client", source: LogSource, locations: Sequence[str], arguments: JobArguments) -> Iterator[_Delivery]:
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        for objects in pool.map(lambda location: _objects_under(s3, source, location, arguments), locations):
-            yield from objects
+        for found in pool.map(lambda location: list(_deliveries_under(s3, source, location, arguments)), locations):
+            yield from found
 
 
-def _objects_under(
-    s3: "S3Client", source: LogSource, location: str, arguments: JobArguments
-) -> list[tuple[tuple[str, str], int]]:
+def _deliveries_under(s3: "S3Client", source: LogSource, location: str, arguments: JobArguments) -> Iterator[_Delivery]:
+    """The deliveries of the log below a partition's location that the build of one of the window's days reads."""
     bucket, prefix = bucket_and_prefix(location)
-    found = entries(s3, bucket, prefix)
-    return [((bucket, e["Key"]), e["Size"]) for e in found if _is_read(source, bucket, e, arguments)]
+    reach = arguments.reach
+    for entry in entries(s3, bucket, prefix):
+        placement = place(source, bucket, entry["Key"])
+        if not isinstance(placement, Placement):
+            continue
+        day, stored = placement.day, entry["LastModified"].timestamp()
+        if day >= arguments.first_day or reach.reads(arguments.first_day, day, stored):
+            yield _Delivery(bucket, entry["Key"], day_number(day), entry["Size"])
 
 
-def _is_read(source: LogSource, bucket: str, entry: Mapping[str, Any], arguments: JobArguments) -> bool:
-    """Whether a listed object is a delivery of the log that the build of one of the window's days reads."""
-    placement = place(source, bucket, entry["Key"])
-    if not isinstance(placement, Placement):
-        return False
-    if placement.day >= arguments.first_day:
-        return True
-    return arguments.reach.reads(arguments.first_day, placement.day, entry["LastModified"].timestamp())
-
-
-def _late(s3: "S3Client", source: LogSource, arguments: JobArguments) -> Iterator[tuple[int, str, str]]:
-    """(day, bucket, key) that the ledger names for the window's days: under prefixes that the window does not read.
+def _late(
+    s3: "S3Client", source: LogSource, arguments: JobArguments
+) -> Iterator[tuple[tuple[int, str, str], _Delivery]]:
+    """What the ledger names for the window's days, under prefixes that the window does not read, by day and name.
 
     An entry whose key no pattern places was made by nobody here, and is left to the checks, which name it.
     """
     for day in arguments.days:
         for late in late_objects(Table(source.readready.name, s3, arguments.readready_bucket), day_number(day)):
-            if isinstance(place(source, late.bucket, late.key), Placement):
-                yield late.day, late.bucket, late.key
-
-
-def _ref(number: int, source: LogSource, bucket: str, key: str, size: int) -> ObjectRef:
-    placement = place(source, bucket, key)
-    assert isinstance(placement, Placement), "only placed keys are listed"
-    return ObjectRef(number, bucket, key, day_number(placement.day), size)
+            placement = place(source, late.bucket, late.key)
+            if isinstance(placement, Placement):
+                found = _Delivery(late.bucket, late.key, day_number(placement.day))
+                yield (late.day, late.bucket, late.key), found
 
 
 def _check_bounds(arguments: JobArguments, files: int, size: int) -> None:

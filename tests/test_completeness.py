@@ -129,6 +129,16 @@ def test_a_build_reaches_behind_only_for_objects_stored_since_its_day_began() ->
     assert not Reach(ahead=1).reads(day, before, began + 1)
 
 
+@pytest.mark.parametrize(("ahead", "behind"), [(0, 0), (1, 0), (1, 1), (3, 2)])
+def test_the_days_that_read_an_object_are_those_of_which_each_reads_it(ahead: int, behind: int) -> None:
+    reach, near = Reach(ahead, behind), [date(2026, 10, 25) + timedelta(days=n) for n in range(20)]
+    for prefix_day in near[6:12]:
+        for hours in range(-30, 60, 6):
+            stored = datetime(prefix_day.year, prefix_day.month, prefix_day.day, tzinfo=UTC) + timedelta(hours=hours)
+            wanted = [day for day in near if reach.reads(day, prefix_day, stored.timestamp())]
+            assert reach.days_of(prefix_day, stored.timestamp()) == wanted
+
+
 def keystrokes(day: date, hour: int, minute: int, log_id: int) -> bytes:
     moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
     event = {"id": f"{log_id:056d}", "timestamp": int(moment.timestamp() * 1000), "message": "whoami"}

@@ -116,3 +116,10 @@ def test_every_source_declares_what_the_lake_relies_on(name: str) -> None:
     assert "logcalendarday" in {c.name for c in source.raw.partition_keys}
     for regex in source.key_pattern.regexes:
         assert {"year", "month", "dayofmonth", "prefix"} <= set(regex.groupindex)
+
+
+def test_a_log_is_looked_for_in_its_folder_once_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job asks for each of its objects, and in Lambda and Glue the folder is in a zip, which would be opened anew."""
+    first = load_source("cloudtrail")
+    monkeypatch.setattr("loglake_assets.sources.source_names", None)
+    assert load_source("cloudtrail") is first

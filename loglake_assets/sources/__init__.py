@@ -1,5 +1,6 @@
 """Every log source is a folder here. Standard library only: Lambdas and Glue import this with nothing installed."""
 
+import functools
 import importlib
 import importlib.resources
 from pathlib import Path
@@ -39,6 +40,7 @@ def _zip_source_names(loader: object) -> tuple[str, ...]:
     return tuple(sorted(p[0] for p in paths if len(p) == 2 and p[1] == "__init__.py"))
 
 
+@functools.cache  # the folders, or those of a zip, are read once and not for every object
 def load_source(name: str) -> LogSource:
     """The declaration of source `name`. Raises UnknownSourceError."""
     if name not in source_names():

@@ -159,11 +159,11 @@ class Recount:
     def _names(self, days: list[date], found: dict[int, _Expected]) -> dict[tuple[str, str], tuple[int, int]]:
         """(delivery day, size) by (bucket, key) of every object that can hold events of the days; denied ones are
         counted."""
-        delivered, reach = self.reach.prefix_days(days), self.reach
+        delivered, reach, wanted = self.reach.prefix_days(days), self.reach, set(days)
         registered = set(self.registered(delivered)) if self.rules.deny else set()
         names: dict[tuple[str, str], tuple[int, int]] = {}
         for raw in raw_objects(self.raw, delivered):
-            if not any(reach.reads(day, raw.placement.day, raw.last_modified) for day in days):
+            if wanted.isdisjoint(reach.days_of(raw.placement.day, raw.last_modified)):
                 continue
             rule = None if raw.placement.values in registered else find_deny_rule(self.rules, self.source, raw)
             if rule is None:

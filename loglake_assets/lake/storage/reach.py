@@ -32,3 +32,8 @@ class Reach:
             return later <= self.ahead
         began = datetime(day.year, day.month, day.day, tzinfo=UTC) - _CLOCK_TOLERANCE
         return -later <= self.behind and last_modified >= began.timestamp()
+
+    def days_of(self, prefix_day: date, last_modified: float) -> list[date]:
+        """The days whose builds read an object of that prefix, stored at `last_modified` (seconds since 1970)."""
+        near = (prefix_day + timedelta(days=n) for n in range(-self.ahead, self.behind + 1))
+        return [day for day in near if self.reads(day, prefix_day, last_modified)]
