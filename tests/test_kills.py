@@ -179,12 +179,12 @@ def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(lake_un
     building.kill()
     building.communicate()
     assert lake_under_kill.state(run) == "RUNNING", "the Glue run goes on by itself"
-    again = lake_under_kill.build()
-    output = iter(again.stdout or ())
-    assert any(f"Adopting Glue run {run.id}" in line for line in output)
-    run.signal(signal.SIGCONT)
-    rest = "".join(output)
-    assert again.wait() == 0, rest
+    with lake_under_kill.build() as again:
+        assert again.stdout is not None
+        assert any(f"Adopting Glue run {run.id}" in line for line in again.stdout)
+        run.signal(signal.SIGCONT)
+        output = again.stdout.read()
+    assert again.returncode == 0, output
     assert len(lake_under_kill.runs()) == count + 1, "no second run for the same days"
     assert lake_under_kill.hashes() == before
 
