@@ -619,9 +619,10 @@ FROM (SELECT * FROM records_as_view, mybounds_as_view WHERE logcalendarday BETWE
 
 
 def test_the_deployed_job_builds_a_view_over_many_records_by_spark_sql(built: BuiltLake) -> None:
-    s3, settings = built.lake.client("s3"), built.lake.settings
-    job = built.lake.client("glue").get_job(JobName=settings.readready_job)["Job"]
-    key = job["DefaultArguments"]["--extra-py-files"].split("/", 3)[3]
+    s3, glue, settings = built.lake.client("s3"), built.lake.client("glue"), built.lake.settings
+    job = glue.get_job(JobName=settings.readready_job)["Job"]
+    arguments = job["DefaultArguments"] | job["NonOverridableArguments"]
+    key = arguments["--extra-py-files"].split("/", 3)[3]
     shipped = io.BytesIO(s3.get_object(Bucket=settings.artifacts_bucket, Key=key)["Body"].read())
     changed = io.BytesIO()
     with zipfile.ZipFile(shipped) as before, zipfile.ZipFile(changed, "w") as after:
@@ -629,18 +630,20 @@ def test_the_deployed_job_builds_a_view_over_many_records_by_spark_sql(built: Bu
             own = name == "loglake_assets/sources/cloudtrail/10_identified_as_view.sql"
             after.writestr(name, OVER_MANY_RECORDS if own else before.read(name))
     s3.put_object(Bucket=settings.artifacts_bucket, Key="test/own_view.zip", Body=changed.getvalue())
-    given = {"--run_id": "own-view", "--extra-py-files": f"s3://{settings.artifacts_bucket}/test/own_view.zip"}
-    said = run_job(built.lake, SPARK, FIRST, FIRST, **given)
-    assert "View identified_as_view uses Max" in said
-    assert "Spark SQL builds the window." in said
+    arguments["--extra-py-files"] = f"s3://{settings.artifacts_bucket}/test/own_view.zip"
+    glue.create_job(Name="own-view", Role=job["Role"], Command=job["Command"], DefaultArguments=arguments)
+    said = run_job(built.lake, SPARK, FIRST, FIRST, "own-view")
+    glue.delete_job(JobName="own-view")
+    why = "View identified_as_view uses Window, which is not known on Arrow."
+    assert f"{why} Spark SQL builds the window." in said
     table = built.source.readready.name
-    rows = Store(s3, []).rows(run_prefix(table, "own-view"), settings.readready_bucket)
+    rows = Store(s3, []).rows(run_prefix(table, f"by-{SPARK}-own"), settings.readready_bucket)
     names: dict[str, list[str]] = {}
     for row in rows:
         names.setdefault(row["eventsource"], []).append(row["eventname"])
     assert {(row["eventsource"], row["f_sessionid"]) for row in rows} == {(s, max(n)) for s, n in names.items()}
     assert len(names) > 3
-    manifest = read_manifest(Table(table, s3, settings.readready_bucket), day_number(FIRST), "own-view")
+    manifest = read_manifest(Table(table, s3, settings.readready_bucket), day_number(FIRST), f"by-{SPARK}-own")
     assert len(rows) == manifest.totals["written"]
 
 
