@@ -16,6 +16,7 @@ from glue_scripts.sql_on_arrow import (
     in_duckdb,
     refusals,
 )
+from glue_scripts.sql_types import NUMBER, TEXT, check_column, check_types, kind_of_type
 from loglake_assets.lake.versions.stored_rows import orc_schema
 from loglake_assets.sources import LogSource
 from loglake_assets.sources.views import DUPLICATES_VIEW, duplicates_statement, own_statements, window_views
@@ -35,6 +36,12 @@ KEYS = pa.schema(
     ]
 )
 """What the view of copies looks at."""
+_KINDS_OF_GIVEN = {
+    **dict.fromkeys(("floor_as_date", "ceiling_as_date"), "date"),
+    **dict.fromkeys(("floor_as_int", "ceiling_as_int"), NUMBER),
+    "f_run": TEXT,
+}
+"""Of the columns that `window_views` adds."""
 _PLACE = "place_in_table"
 _MEMORY_MEGABYTES = 128
 
@@ -51,15 +58,19 @@ def row_ids(table: pa.Table) -> pa.ChunkedArray:
 
 def check_views(source: LogSource) -> None:
     """Raises OnlySparkError where the source's views are more than can be made of single records on Arrow."""
-    delivered = {name for name, _ in decoded_fields(source)}
+    delivered = {name: kind_of_type(hive) for name, hive in decoded_fields(source)}
+    kinds = delivered | _KINDS_OF_GIVEN
     for name, statement in own_statements(source):
         in_duckdb(name, statement)
-        if changed := delivered & column_aliases(name, statement):
+        if changed := delivered.keys() & column_aliases(name, statement):
             raise OnlySparkError(f"View {name} gives {min(changed)} another meaning, which is not known on Arrow.")
+        kinds |= check_types(name, statement, kinds)
     in_duckdb(DUPLICATES_VIEW, duplicates_statement(), windows=True)
     for column in source.readready.all_columns:
         if column.sql:
-            in_duckdb("readready_as_view", f"SELECT {column.sql} AS {column.name} FROM identified_as_view")
+            statement = f"SELECT {column.sql} AS {column.name} FROM identified_as_view"
+            in_duckdb("readready_as_view", statement)
+            check_column("readready_as_view", statement, kinds, column)
 
 
 class DayViews:

@@ -32,8 +32,17 @@ _OF_WINDOWS = (exp.Window, exp.Order, exp.Ordered, exp.RowNumber, exp.FirstValue
 _IN_DUCKDB = frozenset(
     ("java_lower", "text_under_key", "strlen", "length", "lower", "regexp_matches", "split_part", "string_split")
 )
+FUNCTIONS = frozenset(
+    (
+        *("array_size", "coalesce", "concat_ws", "contains", "get_json_object", "if", "lower", "nullif", "split"),
+        *("startswith", "substring_index", "first_value", "row_number"),
+    )
+)
+"""By the names that Spark knows. sqlglot reads others as the same, such as `size`, which is -1 of NULL in Spark."""
 _SAME_PATTERN = re.compile(r"(?:[\w |(){},:/-]|\[[\w-]+\]|\\z)*")
 """No `.`, `$`, `\\s` or `&&`: Java means other characters by them than RE2 does."""
+_PLAIN_TEXT = re.compile(r"[^\\.^$*+?{}\[\]|()]+")
+"""No character that means another than itself in a pattern."""
 _OTHER_LOWER_CASE = re.compile("[\u03a3\u2c2f\ua7c0\ua7d0\ua7d6\ua7d8\U00010570-\U00010595]")
 """A sigma is final by other rules in Java, and Python knows newer letters."""
 _LONGEST_JSON, _LONGEST_NUMBER = 10_000_000, 1_000  # characters; Jackson refuses longer ones
@@ -94,7 +103,8 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
 
     Without `windows`, each row of the view is made of one row of what it reads, whatever other rows there are.
     """
-    tree = _parse(name, statement)
+    tree = parse(name, statement)
+    _check_functions(name, statement, tree)
     found: list[exp.Expr] = list(tree.find_all(*_ANEW))
     for node in reversed(found):  # what stands inside of another first
         node.replace(_ANEW[type(node)](node))
@@ -117,14 +127,25 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
 @cache
 def column_aliases(name: str, statement: str) -> frozenset[str]:
     """The names that view `name` gives to what it computes, at any depth; all others pass through unchanged."""
-    return frozenset(node.alias.lower() for node in _parse(name, statement).find_all(exp.Alias))
+    return frozenset(node.alias.lower() for node in parse(name, statement).find_all(exp.Alias))
 
 
-def _parse(name: str, statement: str) -> exp.Expr:
+def parse(name: str, statement: str) -> exp.Expr:
+    """The tree of view `name`'s Spark SQL. Raises OnlySparkError."""
     try:
         return sqlglot.parse_one(statement, read="spark")
     except SqlglotError:
         raise OnlySparkError(f"View {name} is not understood on Arrow.") from None
+
+
+def _check_functions(name: str, statement: str, tree: exp.Expr) -> None:
+    """Raises OnlySparkError for a call of a function that is not one of FUNCTIONS, as the statement spells it."""
+    for node in tree.find_all(exp.Func):
+        if "start" not in node.meta:  # an operator, such as AND or RLIKE
+            continue
+        spelled = statement[node.meta["start"] : node.meta["end"] + 1].lower()
+        if spelled not in FUNCTIONS:
+            raise OnlySparkError(f"View {name} calls {spelled}, which is not known on Arrow.")
 
 
 def _asks_other_rows(node: exp.Expr) -> bool:
@@ -163,8 +184,8 @@ def _last_part(node: exp.Expr) -> exp.Expr:
 
 def _split(node: exp.Expr) -> exp.Expr:
     separator = node.expression
-    if not (separator.is_string and separator.this and re.escape(separator.this).lstrip("\\") == separator.this):
-        raise OnlySparkError(f"{node.sql('spark')}: on Arrow text is split at plain text only.")
+    if not (separator.is_string and _PLAIN_TEXT.fullmatch(separator.this)) or node.args.get("limit"):
+        raise OnlySparkError(f"{node.sql('spark')}: on Arrow text is split at plain text only, and wherever it stands.")
     return _call("string_split", node.this, separator)
 
 

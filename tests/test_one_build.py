@@ -28,6 +28,7 @@ from glue_scripts.day_views import KEYS, CopiesError, check_views, find_copies
 from glue_scripts.job import build
 from glue_scripts.runners import LocalRunner, payloads_in_order
 from glue_scripts.sql_on_arrow import OnlySparkError, connect, create_views, in_duckdb
+from glue_scripts.sql_types import check_column, check_types
 from glue_scripts.tasks import Plan
 from glue_scripts.whole_objects import ObjectRef
 from glue_scripts.window import WindowObjects
@@ -225,6 +226,28 @@ def statements_of(printed: str) -> list[str]:
     return statements
 
 
+HASHES = {
+    ("cloudtrail", 20261101): "xxh64sum:ffffffffffffffffd590aae2439c54f5:104",
+    ("cloudtrail", 20261102): "xxh64sum:ffffffffffffffff0f55a81e4d467d4a:87",
+    ("cloudwatch", 20261101): "xxh64sum:fffffffffffffffbc24ad6935a61971d:186",
+    ("cloudwatch", 20261102): "xxh64sum:fffffffffffffffc72dc79800ced2655:149",
+    ("bedrock", 20261101): "xxh64sum:0000000000000001b5ed19679816bf4d:49",
+    ("bedrock", 20261102): "xxh64sum:0000000000000000f966fbbb036fe3f4:65",
+}
+"""What the job before docs/decisions/0020-one-build.md gave of the objects in the zip: with Spark SQL, Java's writer and
+Spark's own `xxhash64`. The bucket's name is in the rows; a new column changes all of them."""
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_rows_hash_as_those_of_the_job_that_was_spark_sql(store: Store, name: str) -> None:
+    with zipfile.ZipFile(Path(__file__).with_name("objects_of_the_job_before_0020.zip")) as kept:
+        own = [path for path in kept.namelist() if path.startswith(f"{name}/")]
+        objects = store.put(load_source(name), {path.removeprefix(f"{name}/"): kept.read(path) for path in own})
+    accounts = store.build(arguments_of(load_source(name), LOCAL, date(2026, 11, 2)), objects)
+    found = {(name, account.day): account.written and account.written.content_hash for account in accounts}
+    assert found == {key: text for key, text in HASHES.items() if key[0] == name}
+
+
 TEXTS = (
     "",
     "-",
@@ -368,7 +391,7 @@ def test_a_view_of_ones_own_that_only_spark_knows_is_built_by_spark(
     objects = store.put(source, {f"{test_views.FOLDER}/{name}": content for name, content in contents.items()})
     arguments = arguments_of(source, way)
     (account,) = store.build(arguments, objects)
-    why = "View identified_as_view uses Upper, which is not known on Arrow."
+    why = "View identified_as_view calls upper, which is not known on Arrow."
     assert f"{why} Spark SQL builds the window." in store.said
     rows = store.rows(run_prefix(source.readready.name, arguments.run_id))
     assert {(row["eventid"], row["f_sessionid"]) for row in rows} == {
@@ -482,6 +505,14 @@ def test_a_day_has_parts_by_the_bytes_that_were_delivered_under_it() -> None:
         "SELECT substring_index(a, '-', 1) FROM t",
         "SELECT substring_index(a, '--', -1) FROM t",
         "SELECT split(a, '[ab]') FROM t",
+        "SELECT split(a, '.') FROM t",
+        "SELECT split(a, '|') FROM t",
+        "SELECT split(a, ',', 2) FROM t",
+        "SELECT size(split(a, ',')) FROM t",
+        "SELECT strlen(a) FROM t",
+        "SELECT regexp_matches(a, 'x.y') FROM t",
+        "SELECT starts_with(a, 'x') FROM t",
+        "SELECT json_extract_scalar(a, '$.b') FROM t",
         "SELECT get_json_object(a, '$.b.c') FROM t",
         "SELECT get_json_object(a, '$[0]') FROM t",
         "SELECT a FROM t ORDER BY rand()",
@@ -503,6 +534,63 @@ def test_a_day_has_parts_by_the_bytes_that_were_delivered_under_it() -> None:
 def test_sql_whose_meaning_is_not_known_to_be_the_same_is_refused(statement: str) -> None:
     with pytest.raises(OnlySparkError):
         in_duckdb("some_view", statement)
+
+
+@pytest.mark.parametrize(
+    "computed",
+    [
+        "number > '1.5'",
+        "number < 1.5",
+        "coalesce(number, 1.5)",
+        "text = 7",
+        "text IN ('a', 7)",
+        "moment > '2026-11-01'",
+        "number BETWEEN '1' AND '3'",
+        "NOT number",
+        "number AND true",
+        "if(number, 1, 2)",
+        "CASE WHEN text = 'a' THEN 1 ELSE text END",
+        "CASE text WHEN 1 THEN true END",
+        "nullif(text, 7)",
+        "text IS TRUE",
+        "lower(number)",
+        "startswith(number, '1')",
+        "concat_ws(',', text, number)",
+        "number RLIKE '1'",
+        "unknown = 1",
+        "(SELECT 1) = 1",
+    ],
+)
+def test_types_that_are_mixed_are_left_to_spark(computed: str) -> None:
+    kinds = {"text": "text", "number": "a number", "moment": "timestamp", "fact": "a condition"}
+    with pytest.raises(OnlySparkError, match=r"View v takes .* for "):
+        check_types("v", f"SELECT {computed} AS c FROM t", kinds)
+    with pytest.raises(OnlySparkError, match=r"View v takes .* for "):
+        check_types("v", f"SELECT s.* FROM (SELECT t.*, {computed} AS c FROM t) s WHERE c", kinds)
+
+
+@pytest.mark.parametrize(
+    ("computed", "kind"),
+    [
+        ("number > -1 AND NOT fact", "a condition"),
+        ("coalesce(nullif(text, '-'), lower(text), '-')", "text"),
+        ("CASE lower(text) WHEN 'true' THEN true WHEN 'false' THEN false END", "a condition"),
+        ("CASE WHEN fact THEN array_size(split(text, ',')) ELSE NULL END", "a number"),
+        ("moment", "timestamp"),
+        ("text IS NULL OR fact IS TRUE", "a condition"),
+    ],
+)
+def test_types_that_are_alike_stay_on_arrow(computed: str, kind: str) -> None:
+    kinds = {"text": "text", "number": "a number", "moment": "timestamp", "fact": "a condition"}
+    assert check_types("v", f"SELECT {computed} AS c FROM t", kinds) == {"c": kind}
+    assert check_types("v", f"SELECT s.*, c AS d FROM (SELECT {computed} AS c FROM t) s", kinds)["d"] == kind
+
+
+def test_a_column_of_another_type_than_it_is_declared_as_is_left_to_spark() -> None:
+    source = load_source("cloudtrail")
+    odd = replace(source.readready.all_columns[0], sql="array_size(split(eventname, 'x'))")
+    with pytest.raises(OnlySparkError, match=r"is a number, and declared as string\."):
+        check_column("v", f"SELECT {odd.sql} AS {odd.name} FROM t", {"eventname": "text"}, odd)
 
 
 def test_functions_give_what_spark_gives_of_any_text(spark: SparkSession) -> None:
@@ -634,7 +722,7 @@ def test_the_deployed_job_builds_a_view_over_many_records_by_spark_sql(built: Bu
     glue.create_job(Name="own-view", Role=job["Role"], Command=job["Command"], DefaultArguments=arguments)
     said = run_job(built.lake, SPARK, FIRST, FIRST, "own-view")
     glue.delete_job(JobName="own-view")
-    why = "View identified_as_view uses Window, which is not known on Arrow."
+    why = "View identified_as_view calls max, which is not known on Arrow."
     assert f"{why} Spark SQL builds the window." in said
     table = built.source.readready.name
     rows = Store(s3, []).rows(run_prefix(table, f"by-{SPARK}-own"), settings.readready_bucket)
