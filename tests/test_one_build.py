@@ -234,8 +234,8 @@ HASHES = {
     ("bedrock", 20261101): "xxh64sum:0000000000000001b5ed19679816bf4d:49",
     ("bedrock", 20261102): "xxh64sum:0000000000000000f966fbbb036fe3f4:65",
 }
-"""What the job before docs/decisions/0020-one-build.md gave of the objects in the zip: with Spark SQL, Java's writer and
-Spark's own `xxhash64`. The bucket's name is in the rows; a new column changes all of them."""
+"""What the job before docs/decisions/0020-one-build.md gave of the objects in the zip: Spark SQL, Java's writer, and
+`xxhash64` by Spark. The bucket's name is in the rows; a new column changes all of them."""
 
 
 @pytest.mark.parametrize("name", source_names())
