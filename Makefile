@@ -88,7 +88,7 @@ pictures: $(READY) ## renew docs/pictures/ from the tests that look at the UI, t
 soak: $(READY) ## [EVENTS=1000000 DAYS=3]: a large lake with known faults and kills; what is found must be what was put there
 	@$(BIN)/python -W ignore -m tests.soak --events $(or $(EVENTS),1000000) --days $(or $(DAYS),3)
 
-faults: $(READY) ## what may go wrong, done: a line for each fault, and whether what must hold held
+faults: $(READY) ## [LOGLAKE_ENGINE=spark] what may go wrong, done: a line for each fault, and whether what must hold held
 	@$(BIN)/python -m pytest -q --faults -m "fault and not slow"
 
 faults-all: $(READY) ## the same with the slow ones

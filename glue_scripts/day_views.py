@@ -36,7 +36,7 @@ KEYS = pa.schema(
     ]
 )
 """What the view of copies looks at."""
-_KINDS_OF_GIVEN = {
+_KINDS_OF_WINDOW_COLUMNS = {
     **dict.fromkeys(("floor_as_date", "ceiling_as_date"), "date"),
     **dict.fromkeys(("floor_as_int", "ceiling_as_int"), NUMBER),
     "f_run": TEXT,
@@ -59,7 +59,7 @@ def row_ids(table: pa.Table) -> pa.ChunkedArray:
 def check_views(source: LogSource) -> None:
     """Raises OnlySparkError where the source's views are more than can be made of single records on Arrow."""
     delivered = {name: kind_of_type(hive) for name, hive in decoded_fields(source)}
-    kinds = delivered | _KINDS_OF_GIVEN
+    kinds = delivered | _KINDS_OF_WINDOW_COLUMNS
     for name, statement in own_statements(source):
         in_duckdb(name, statement)
         if changed := delivered.keys() & column_aliases(name, statement):
@@ -67,10 +67,9 @@ def check_views(source: LogSource) -> None:
         kinds |= check_types(name, statement, kinds)
     in_duckdb(DUPLICATES_VIEW, duplicates_statement(), windows=True)
     for column in source.readready.all_columns:
-        if column.sql:
-            statement = f"SELECT {column.sql} AS {column.name} FROM identified_as_view"
-            in_duckdb("readready_as_view", statement)
-            check_column("readready_as_view", statement, kinds, column)
+        statement = f"SELECT {column.sql or column.name} AS {column.name} FROM identified_as_view"
+        in_duckdb("readready_as_view", statement)
+        check_column("readready_as_view", statement, kinds, column)
 
 
 class DayViews:
@@ -103,7 +102,8 @@ class DayViews:
             records = records.take(found[_PLACE])
         run = pa.array([self._run_id], pa.string()).take(pa.array(bytes(len(records)), pa.int8()))
         kept = records.append_column(ROW_ID, row_ids(records)).append_column("f_run", run)
-        columns = [(found if f.name in self._derived else kept)[f.name].cast(f.type) for f in self._columns]
+        with refusals():
+            columns = [(found if f.name in self._derived else kept)[f.name].cast(f.type) for f in self._columns]
         return pa.table(columns, schema=self._columns), kept.select(KEYS.names).cast(KEYS)
 
     def _derive(self, records: pa.Table) -> pa.Table:

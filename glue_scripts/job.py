@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from glue_scripts.tasks import Plan
 
-LIBRARIES = ("pyarrow", "pandas", "numpy", "boto3", "duckdb")
-"""Those that decide which bytes are written, or how S3 is asked. A run's log begins with their versions."""
+LIBRARIES = ("pyarrow", "pandas", "numpy", "boto3", "duckdb", "sqlglot")
+"""Those that decide which rows and bytes are written, or how S3 is asked. A run's log begins with their versions."""
 
 
 def run_job(arguments: JobArguments, report: Report) -> None:

@@ -5,12 +5,13 @@ each partition to a second task as often as it is asked. What is brought togethe
 """
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -29,6 +30,8 @@ Second = Callable[[int, Iterable[bytes]], Iterator[T]]
 Numbered = tuple[int, int, bytes]
 """(slice, place in it, payload)"""
 _LENGTH_BYTES = 8
+_MEMORY, _CONTROL_GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_AVAILABLE = re.compile(r"^MemAvailable: +(\d+) kB$", re.M)
 _BYTES_A_PROCESS = 768 << 20  # at its peak: docs/decisions/0020-one-build.md
 _FOLDER_OF_SOCKETS = "/tmp"
 
@@ -139,10 +142,20 @@ class LocalPartitions:
 
 def process_count() -> int:
     """As many processes as there are cores for this one, and as there is memory for; at least one."""
-    import psutil
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(psutil.virtual_memory().available) // _BYTES_A_PROCESS))
+    return max(1, min(cores, _available_bytes() // _BYTES_A_PROCESS))
+
+
+def _available_bytes() -> int:
+    """Of the system's memory, and where a container has a limit, of that. Where neither is said: all there is."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError):
+        found += [int(kilobytes) << 10 for kilobytes in _AVAILABLE.findall(_MEMORY.read_text())]
+    with suppress(OSError, ValueError):  # without a limit it says max
+        found.append(
+            int((_CONTROL_GROUP / "memory.max").read_text()) - int((_CONTROL_GROUP / "memory.current").read_text())
+        )
+    return min(found)
 
 
 def _start_fork_server() -> None:

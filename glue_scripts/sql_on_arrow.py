@@ -20,6 +20,7 @@ import pyarrow as pa
 import sqlglot
 from duckdb.func import FunctionNullHandling
 from sqlglot import exp
+from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
 
 _OF_ROWS = (
@@ -41,6 +42,7 @@ FUNCTIONS = frozenset(
 """By the names that Spark knows. sqlglot reads others as the same, such as `size`, which is -1 of NULL in Spark."""
 _SAME_PATTERN = re.compile(r"(?:[\w |(){},:/-]|\[[\w-]+\]|\\z)*")
 """No `.`, `$`, `\\s` or `&&`: Java means other characters by them than RE2 does."""
+_PATH_OF_ONE_KEY = re.compile(r"\$\.([A-Za-z_][A-Za-z0-9_]*)")
 _PLAIN_TEXT = re.compile(r"[^\\.^$*+?{}\[\]|()]+")
 """No character that means another than itself in a pattern."""
 _OTHER_LOWER_CASE = re.compile("[\u03a3\u2c2f\ua7c0\ua7d0\ua7d6\ua7d8\U00010570-\U00010595]")
@@ -51,6 +53,13 @@ BOUNDS = "mybounds_as_view"
 
 FAILURES = (duckdb.Error, OSError, pa.ArrowException)
 """What DuckDB raises; its own texts may quote a row."""
+
+
+class _SparkAsItStands(Spark):
+    """Spark's SQL with paths of JSON as they are spelled: sqlglot reads `k` and `$k` as `$.k`, and Spark does not."""
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        return path
 
 
 class OnlySparkError(RuntimeError):
@@ -103,24 +112,26 @@ def in_duckdb(name: str, statement: str, windows: bool = False) -> str:
 
     Without `windows`, each row of the view is made of one row of what it reads, whatever other rows there are.
     """
-    tree = parse(name, statement)
+    tree = parse(name, statement).copy()
     _check_functions(name, statement, tree)
-    found: list[exp.Expr] = list(tree.find_all(*_ANEW))
+    found: list[exp.Expr] = list(tree.find_all(*_REWRITES))
     for node in reversed(found):  # what stands inside of another first
-        node.replace(_ANEW[type(node)](node))
+        node.replace(_REWRITES[type(node)](node))
     known = (*_OF_ROWS, *_OF_WINDOWS) if windows else _OF_ROWS
     for node in tree.walk():
         is_ours = isinstance(node, exp.Anonymous) and node.name in _IN_DUCKDB
         if not isinstance(node, known) and not is_ours:
             raise OnlySparkError(f"View {name} uses {type(node).__name__}, which is not known on Arrow.")
-        if _asks_other_rows(node):
-            raise OnlySparkError(
-                f"View {name} asks other rows in an expression, which on Arrow would be those at hand."
-            )
+        if _is_query_in_expression(node):
+            raise OnlySparkError(f"View {name} has a query inside of an expression, which is not known on Arrow.")
+        if isinstance(node, exp.TableAlias) and node.columns:
+            raise OnlySparkError(f"View {name} gives columns other names by their place, which is not known on Arrow.")
         if isinstance(node, exp.Star) and any(node.args.values()):
             raise OnlySparkError(f"View {name} takes columns out of a star, which is not known on Arrow.")
         if isinstance(node, exp.Join) and not _is_of_bounds(node):
-            raise OnlySparkError(f"View {name} joins {node.this.name}; on Arrow a view may join {BOUNDS} only.")
+            raise OnlySparkError(
+                f"View {name} joins; on Arrow a view may only CROSS JOIN {BOUNDS}, without a condition."
+            )
     return tree.sql("duckdb", comments=False)
 
 
@@ -130,10 +141,11 @@ def column_aliases(name: str, statement: str) -> frozenset[str]:
     return frozenset(node.alias.lower() for node in parse(name, statement).find_all(exp.Alias))
 
 
+@cache
 def parse(name: str, statement: str) -> exp.Expr:
-    """The tree of view `name`'s Spark SQL. Raises OnlySparkError."""
+    """The tree of view `name`'s Spark SQL, which callers do not change. Raises OnlySparkError."""
     try:
-        return sqlglot.parse_one(statement, read="spark")
+        return sqlglot.parse_one(statement, read=_SparkAsItStands)
     except SqlglotError:
         raise OnlySparkError(f"View {name} is not understood on Arrow.") from None
 
@@ -148,8 +160,8 @@ def _check_functions(name: str, statement: str, tree: exp.Expr) -> None:
             raise OnlySparkError(f"View {name} calls {spelled}, which is not known on Arrow.")
 
 
-def _asks_other_rows(node: exp.Expr) -> bool:
-    """Whether a part of an expression is a query: tables at hand are a few thousand records and not the window's."""
+def _is_query_in_expression(node: exp.Expr) -> bool:
+    """Whether it would be asked of the table at hand: a few thousand records, and not the window's."""
     if isinstance(node, exp.In):
         return node.args.get("query") is not None
     return isinstance(node, exp.Subquery) and not isinstance(node.parent, exp.From)
@@ -190,13 +202,14 @@ def _split(node: exp.Expr) -> exp.Expr:
 
 
 def _json_text(node: exp.Expr) -> exp.Expr:
-    path = node.expression.expressions
-    if [type(part) for part in path] != [exp.JSONPathRoot, exp.JSONPathKey]:
-        raise OnlySparkError(f"{node.sql('spark')}: on Arrow only paths of one key are known.")
-    return _call("text_under_key", node.this, exp.Literal.string(path[1].this))
+    path = node.expression
+    found = _PATH_OF_ONE_KEY.fullmatch(path.this) if path.is_string else None
+    if not found:
+        raise OnlySparkError("get_json_object: on Arrow only paths of one key are known, such as '$.key'.")
+    return _call("text_under_key", node.this, exp.Literal.string(found[1]))
 
 
-_ANEW: dict[type, Callable[[Any], exp.Expr]] = {
+_REWRITES: dict[type, Callable[[Any], exp.Expr]] = {
     exp.Lower: _lower_case,
     exp.RegexpLike: _match_patterns,
     exp.SubstringIndex: _last_part,

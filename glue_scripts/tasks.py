@@ -59,11 +59,14 @@ class Plan:
 
     @classmethod
     def of(cls, refs: Iterable[ObjectRef], **values: Any) -> "Plan":
-        """The plan for these objects, on which alone it depends which rows are in which part."""
-        size_of_day = Counter[int]()
+        """The plan for these objects, on which alone it depends which rows are in which part.
+
+        What was delivered before or after the window's days is taken for the first or the last of them.
+        """
+        size_of_day, days = Counter[int](), [day_number(day) for day in values["days"]]
         for ref in refs:
-            size_of_day[ref.prefix_day] += ref.size
-        parts = (max(1, size_of_day[day_number(day)] // _GZIP_A_PART) for day in values["days"])
+            size_of_day[min(max(ref.prefix_day, days[0]), days[-1])] += ref.size
+        parts = (max(1, size_of_day[day] // _GZIP_A_PART) for day in days)
         return cls(**values, parts=tuple(parts), copies=max(1, size_of_day.total() // _GZIP_A_COPIES_TASK))
 
     @property

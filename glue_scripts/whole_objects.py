@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 IN_FLIGHT = 16  # requests at a time
-_BYTES_IN_FLIGHT = 16 << 20  # of their objects, as stored
+_BYTES_IN_FLIGHT = 16 << 20  # of their objects, as listed
+_BYTES_OF_UNLISTED = 4 << 20  # what an object of unknown size is taken for
 
 
 class FetchError(RuntimeError):
@@ -66,7 +67,11 @@ def fetch_all(s3: "S3Client", refs: Iterable[ObjectRef]) -> Iterator[FetchedObje
 
     Where objects are large, fewer are held: `_BYTES_IN_FLIGHT` of them, or one that is larger.
     """
-    yield from results_in_order(lambda ref: fetch(s3, ref), refs, IN_FLIGHT, lambda ref: ref.size, _BYTES_IN_FLIGHT)
+    yield from results_in_order(lambda ref: fetch(s3, ref), refs, IN_FLIGHT, _weight, _BYTES_IN_FLIGHT)
+
+
+def _weight(ref: ObjectRef) -> int:
+    return ref.size or _BYTES_OF_UNLISTED
 
 
 def fetch(

@@ -192,7 +192,7 @@ def test_the_page_on_sources_lists_all_that_sql_may_use_on_arrow_and_nothing_els
     for statement in listed:
         assert in_duckdb("some_view", statement)
     named = {type(node) for statement in listed for node in sqlglot.parse_one(statement, read="spark").walk()}
-    assert {*sql_on_arrow._OF_ROWS, *sql_on_arrow._ANEW} - named == set(), "the page has no example of these"
+    assert {*sql_on_arrow._OF_ROWS, *sql_on_arrow._REWRITES} - named == set(), "the page has no example of these"
 
 
 def test_what_the_page_on_sources_keeps_from_arrow_is_refused() -> None:

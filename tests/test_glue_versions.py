@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_workers_of_spark_have_them() -> None:
     context = SparkContext(conf=conf)
     try:
         names = sorted(WANTED)
-        found = context.parallelize([0], 1).map(lambda _: {name: version(name) for name in names}).collect()
+        found = context.parallelize([0], 1).map(lambda _: {n: __import__(n).__version__ for n in names}).collect()
     finally:
         context.stop()
     assert found == [WANTED]

@@ -1,6 +1,6 @@
 """Processes really killed in mid-build: what readers see, what a second build gives, and no run started twice.
 
-By each engine. A run is stopped (SIGSTOP) as soon as it reads, so that it is in mid-build however fast it is.
+By each engine. A run is stopped (SIGSTOP) once it has listed what it reads, so that it cannot end before it is killed.
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -178,12 +179,14 @@ def test_a_killed_dagster_process_is_followed_by_one_that_adopts_its_run(lake_un
     run = lake_under_kill.stopped_run(building)
     building.kill()
     building.communicate()
-    assert lake_under_kill.state(run) == "RUNNING", "the Glue run goes on by itself"
     with lake_under_kill.build() as again:
+        late = threading.Timer(300, again.kill)
+        late.start()
         assert again.stdout is not None
         assert any(f"Adopting Glue run {run.id}" in line for line in again.stdout)
         run.signal(signal.SIGCONT)
         output = again.stdout.read()
+        late.cancel()
     assert again.returncode == 0, output
     assert len(lake_under_kill.runs()) == count + 1, "no second run for the same days"
     assert lake_under_kill.hashes() == before
@@ -195,6 +198,8 @@ def test_a_cancelled_build_stops_its_run(lake_under_kill: KilledLake) -> None:
     building = lake_under_kill.build()
     run = lake_under_kill.stopped_run(building)
     building.send_signal(signal.SIGINT)
+    assert until(lambda: lake_under_kill.state(run) != "RUNNING")
+    run.signal(signal.SIGCONT)  # to meet the signal that asks it to end
     wait_for(building)
     assert building.returncode != 0
     assert until(lambda: lake_under_kill.state(run) == "STOPPED")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
@@ -65,10 +64,23 @@ def test_bytes_of_one_partition_come_together_wherever_they_were_made(count: int
 
 @pytest.mark.parametrize(("cores", "gigabytes", "wanted"), [(4, 16, 4), (8, 2, 2), (2, 0.1, 1)])
 def test_no_more_processes_are_started_than_there_are_cores_and_memory_for(
-    cores: int, gigabytes: float, wanted: int, monkeypatch: pytest.MonkeyPatch
+    cores: int, gigabytes: float, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=int(gigabytes * (1 << 30))))
+    kilobytes, group = int(gigabytes * (1 << 20)), tmp_path / "group"
+    group.mkdir()
+    memory = tmp_path / "meminfo"
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 64 << 20, "SC_PAGE_SIZE": 4_096}.__getitem__)
+    monkeypatch.setattr("glue_scripts.runners._MEMORY", memory)
+    monkeypatch.setattr("glue_scripts.runners._CONTROL_GROUP", group)
+    assert process_count() == cores, "256 GB, and no word of what is free"
+    memory.write_text(f"MemTotal:       99999999 kB\nMemAvailable:   {kilobytes} kB\n")
+    assert process_count() == wanted
+    memory.write_text("MemAvailable:   99999999 kB\n")
+    (group / "memory.current").write_text("1000\n")
+    (group / "memory.max").write_text("max\n")
+    assert process_count() == cores, "a container without a limit"
+    (group / "memory.max").write_text(f"{(kilobytes << 10) + 1000}\n")
     assert process_count() == wanted
 
 
@@ -164,20 +176,23 @@ def test_an_object_whose_key_its_writer_kept_is_withheld_and_ends_no_build() -> 
 
 
 class SlowStore:
-    """S3 that answers each request after a moment, and knows how many were with it at once, and of how many bytes."""
+    """S3 that answers once it has been asked for `most` objects at once, or after a while, and knows what it held."""
 
-    def __init__(self, sizes: Mapping[str, int]) -> None:
-        self._sizes, self._lock = sizes, threading.Lock()
+    def __init__(self, sizes: Mapping[str, int], most: int) -> None:
+        self._sizes, self._most, self._is_met = sizes, most, threading.Condition()
         self._held: list[int] = []
-        self.most = (0, 0)
+        self.requests = self.bytes = 0
+        """The most that were with it at once."""
 
     def get_object(self, Key: str, **request: str) -> dict[str, Any]:  # boto3's names
         size = self._sizes[Key]
-        with self._lock:
+        with self._is_met:
             self._held.append(size)
-            self.most = max(self.most[0], len(self._held)), max(self.most[1], sum(self._held))
-        time.sleep(0.02)
-        with self._lock:
+            self.requests, self.bytes = max(self.requests, len(self._held)), max(self.bytes, sum(self._held))
+            self._is_met.notify_all()
+            self._is_met.wait_for(lambda: self.requests >= self._most, timeout=20)
+        time.sleep(0.01)  # in which more would be asked for
+        with self._is_met:
             self._held.remove(size)
         return {
             "Body": io.BytesIO(bytes(size)),
@@ -193,11 +208,18 @@ class SlowStore:
 )
 def test_many_small_objects_are_read_ahead_and_few_large_ones(sizes: list[int], most: int) -> None:
     refs = [ObjectRef(n, "b", f"k{n}", 20261101, size) for n, size in enumerate(sizes)]
-    store = SlowStore({ref.key: ref.size for ref in refs})
+    store = SlowStore({ref.key: ref.size for ref in refs}, most)
     found = [len(one.body or b"") for one in fetch_all(cast(Any, store), refs)]
     assert found == sizes
-    assert 1 < store.most[0] <= most
-    assert store.most[1] <= max(16 << 20, max(sizes))
+    assert store.requests == most
+    assert store.bytes <= max(16 << 20, max(sizes))
+
+
+def test_of_objects_whose_size_is_not_known_few_are_in_flight() -> None:
+    refs = [ObjectRef(n, "b", f"k{n}", 20261101) for n in range(20)]
+    store = SlowStore({ref.key: 10 for ref in refs}, 4)
+    assert len(list(fetch_all(cast(Any, store), refs))) == len(refs)
+    assert store.requests == 4
 
 
 def test_each_request_in_flight_has_a_connection_of_its_own() -> None:
