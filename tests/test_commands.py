@@ -229,6 +229,8 @@ def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     until(lambda: len(job_runs(lake)) > before and job_runs(lake)[0]["JobRunState"] == "RUNNING", 120)
+    run = lake.home / "runs" / job_runs(lake)[0]["Id"]
+    os.killpg(json.loads((run / "pid.json").read_text())["pid"], signal.SIGSTOP)  # so that it cannot end by itself
     process.send_signal(signal.SIGINT)
     said, complained = process.communicate(timeout=120)
     assert process.returncode == 130, said + complained
