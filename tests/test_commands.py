@@ -241,7 +241,7 @@ def test_an_interrupted_build_says_what_stands_of_each_day(lake: Lake) -> None:
     states = dict(re.findall(r"^(20\d\d-\d\d-\d\d) .*?  (\S+(?: \S+)*)$", said, re.M))
     assert states == {str(FIRST): "built earlier: commit 1 stands", str(SECOND): "not built"}
     assert "Traceback" not in said + complained
-    until(lambda: job_runs(lake)[0]["JobRunState"] == "STOPPED", 30)
+    until(lambda: {one["Id"]: one["JobRunState"] for one in job_runs(lake)}[run.name] == "STOPPED", 90)
 
 
 @pytest.mark.stack
